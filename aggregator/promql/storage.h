@@ -1,0 +1,64 @@
+// What the query engine needs from wherever samples are kept: the head of one host inside a shard, everything inside the
+// aggregator, or a table in a test. The engine knows nothing of blocks, SQLite or threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/series.h"
+
+namespace vigil::promql {
+
+struct Point {
+  std::int64_t t_ms = 0;  // Unix milliseconds
+  double v = 0;           // may be stale_marker()
+  friend bool operator==(const Point&, const Point&) = default;
+};
+
+enum class MatchOp : std::uint8_t { equal, not_equal, regex, not_regex };
+
+/// One label matcher of a selector. Regular expressions are RE2, anchored at both ends, compiled once when parsed.
+class Matcher {
+ public:
+  /// Fails with Errc::parse when `value` is not a valid RE2 expression (and the operator needs one).
+  static Result<Matcher> create(MatchOp op, std::string name, std::string value);
+  const std::string& name() const { return name_; }
+  const std::string& value() const { return value_; }
+  MatchOp op() const { return op_; }
+  /// `value` of a label that is absent is "".
+  bool matches(std::string_view value) const;
+  bool matches(const Labels& labels) const { return matches(labels.get(name_)); }
+
+ private:
+  Matcher() = default;
+  struct Regex;
+  MatchOp op_ = MatchOp::equal;
+  std::string name_;
+  std::string value_;
+  std::shared_ptr<const Regex> regex_;
+};
+
+/// Series with at least one point in [start_ms, end_ms], both inclusive, whose labels (including __name__) match all matchers.
+struct Selection {
+  std::vector<Matcher> matchers;
+  std::int64_t start_ms = 0;
+  std::int64_t end_ms = 0;
+};
+
+/// A series and its points of the selected span, ascending in time, no time twice.
+struct SelectedSeries {
+  std::shared_ptr<const Labels> labels;  // with __name__
+  std::vector<Point> points;
+};
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  /// In no particular order; each label set at most once. Fails with Errc::limit, Errc::unavailable or Errc::corrupt.
+  virtual Result<std::vector<SelectedSeries>> select(const Selection& selection) = 0;
+};
+
+}  // namespace vigil::promql

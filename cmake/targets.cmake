@@ -1,0 +1,46 @@
+# vigil_library(NAME SOURCES a.cpp ... [LINK lib ...] [PRIVATE lib ...]): a room of the house; sources are listed, never globbed.
+# Headers of the standard library and fmt are precompiled once (vigil_pch) and reused by every library that asks.
+add_library(vigil_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(vigil_pch PRIVATE vigil_options fmt::fmt)
+target_precompile_headers(vigil_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+
+function(vigil_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC vigil_options fmt::fmt ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+  target_precompile_headers(${name} REUSE_FROM vigil_pch)
+endfunction()
+
+function(vigil_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE vigil_options ${ARG_LINK})
+  if(VIGIL_STATIC)
+    target_link_options(${name} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
+endfunction()
+
+# vigil_test(NAME SOURCES ... LINK ...): one Catch2 program, one ctest entry.
+function(vigil_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE vigil_options vigil_test_main ${ARG_LINK})
+  target_precompile_headers(${name} REUSE_FROM vigil_test_main)
+  target_compile_definitions(${name} PRIVATE VIGIL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
+endfunction()
+
+# vigil_fuzz(NAME SOURCES ... LINK ...): with VIGIL_FUZZ a libFuzzer program, otherwise one that replays its corpus as a test.
+function(vigil_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(fuzz_${name} ${ARG_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE vigil_options ${ARG_LINK})
+  if(VIGIL_FUZZ)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cpp)
+    add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+    set_tests_properties(fuzz_${name} PROPERTIES LABELS unit TIMEOUT 300)
+  endif()
+endfunction()

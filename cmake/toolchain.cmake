@@ -1,0 +1,34 @@
+# Compiler cache, linker, warnings and sanitizers: what is the same for every target.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers need the first two sloppinesses; base_dir and no hash_dir let two checkouts share objects.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+endif()
+
+find_program(MOLD mold)
+find_program(LLD ld.lld)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")  # LTO wants the linker of the compiler
+  if(LLD)
+    add_link_options(-fuse-ld=lld)
+  elseif(MOLD)
+    add_link_options(-fuse-ld=mold)
+  endif()
+endif()
+
+add_library(vigil_options INTERFACE)
+target_include_directories(vigil_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)
+if(VIGIL_SANITIZE)
+  add_compile_options(-fsanitize=${VIGIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${VIGIL_SANITIZE})
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  add_compile_options(-ffunction-sections -fdata-sections)
+  add_link_options(-Wl,--gc-sections -Wl,--as-needed -flto=auto)
+endif()

@@ -1,0 +1,1 @@
+// Carries the precompiled test header; has no code of its own.
