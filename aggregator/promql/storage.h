@@ -1,14 +1,14 @@
-// What the query engine needs from wherever samples are kept: the head of one host inside a shard, everything inside the
-// aggregator, or a table in a test. The engine knows nothing of blocks, SQLite or threads.
+// What the query engine needs from wherever samples are kept: the head of one host inside a shard, everything
+// inside the aggregator, or a table in a test. The engine knows nothing of blocks, SQLite or threads.
 #pragma once
+
+#include "common/error.h"
+#include "common/series.h"
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "common/error.h"
-#include "common/series.h"
 
 namespace vigil::promql {
 
@@ -20,7 +20,8 @@ struct Point {
 
 enum class MatchOp : std::uint8_t { equal, not_equal, regex, not_regex };
 
-/// One label matcher of a selector. Regular expressions are RE2, anchored at both ends, compiled once when parsed.
+/// One label matcher of a selector. Regular expressions are RE2, anchored at both ends, compiled once when
+/// parsed.
 class Matcher {
  public:
   /// Fails with Errc::parse when `value` is not a valid RE2 expression (and the operator needs one).
@@ -41,7 +42,8 @@ class Matcher {
   std::shared_ptr<const Regex> regex_;
 };
 
-/// Series with at least one point in [start_ms, end_ms], both inclusive, whose labels (including __name__) match all matchers.
+/// Series with at least one point in [start_ms, end_ms], both inclusive, whose labels (including __name__)
+/// match all matchers.
 struct Selection {
   std::vector<Matcher> matchers;
   std::int64_t start_ms = 0;
@@ -57,7 +59,8 @@ struct SelectedSeries {
 class Storage {
  public:
   virtual ~Storage() = default;
-  /// In no particular order; each label set at most once. Fails with Errc::limit, Errc::unavailable or Errc::corrupt.
+  /// In no particular order; each label set at most once. Fails with Errc::limit, Errc::unavailable or
+  /// Errc::corrupt.
   virtual Result<std::vector<SelectedSeries>> select(const Selection& selection) = 0;
 };
 

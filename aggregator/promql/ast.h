@@ -1,0 +1,192 @@
+// The typed syntax tree of a PromQL expression, as the parser makes it and the evaluator walks it.
+//
+// A node is one of a closed set of structs inside Expr::node, so a missing case is a compile error. Every
+// tree that parse() returned is type-checked: the evaluator asserts types, it does not test them.
+#pragma once
+
+#include "aggregator/promql/storage.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace vigil::promql {
+
+struct Expr;
+struct Function;  // functions.h
+using ExprPtr = std::unique_ptr<Expr>;
+
+enum class ValueType : std::uint8_t { scalar, vector, matrix, string };
+/// "scalar", "instant vector", "range vector", "string".
+std::string_view to_string(ValueType type);
+
+struct NumberLiteral {
+  double value = 0;
+};
+
+struct StringLiteral {
+  std::string value;
+};
+
+enum class AtKind : std::uint8_t { none, time, start, end };
+
+/// `offset 5m` and `@ 1700000000`, which may stand behind any selector or subquery.
+struct TimeShift {
+  std::int64_t offset_ms = 0;  // positive looks into the past
+  AtKind at = AtKind::none;
+  std::int64_t at_ms = 0;  // only with AtKind::time
+};
+
+/// `name{label="value", ...}`. The name, when there is one, is also among the matchers.
+struct VectorSelector {
+  std::string name;
+  std::vector<Matcher> matchers;
+  TimeShift shift;
+};
+
+/// `selector[5m]`
+struct MatrixSelector {
+  VectorSelector selector;
+  std::int64_t range_ms = 0;
+};
+
+/// `expr[1h:1m]`
+struct Subquery {
+  ExprPtr expr;
+  std::int64_t range_ms = 0;
+  std::int64_t step_ms = 0;  // 0: the default resolution of the evaluation
+  TimeShift shift;
+};
+
+struct Call {
+  const Function* function = nullptr;  // a line of the static table
+  std::vector<ExprPtr> args;
+};
+
+enum class AggregateOp : std::uint8_t {
+  sum,
+  avg,
+  min,
+  max,
+  count,
+  group,
+  stddev,
+  stdvar,
+  topk,
+  bottomk,
+  quantile,
+  count_values
+};
+std::string_view to_string(AggregateOp op);
+
+enum class Grouping : std::uint8_t { by, without };
+
+struct Aggregate {
+  AggregateOp op = AggregateOp::sum;
+  ExprPtr expr;
+  ExprPtr param;  // topk, bottomk, quantile: a scalar; count_values: a string; otherwise null
+  Grouping grouping = Grouping::by;
+  std::vector<std::string> labels;  // as written
+};
+
+enum class UnaryOp : std::uint8_t { plus, minus };
+
+struct Unary {
+  UnaryOp op = UnaryOp::plus;
+  ExprPtr expr;
+};
+
+enum class BinaryOp : std::uint8_t {
+  add,
+  sub,
+  mul,
+  div,
+  mod,
+  pow,
+  atan2,
+  eq,
+  ne,
+  gt,
+  lt,
+  ge,
+  le,
+  set_and,
+  set_or,
+  set_unless
+};
+std::string_view to_string(BinaryOp op);
+inline bool is_comparison(BinaryOp op) {
+  return op >= BinaryOp::eq && op <= BinaryOp::le;
+}
+inline bool is_set_operator(BinaryOp op) {
+  return op >= BinaryOp::set_and;
+}
+
+enum class MatchMode : std::uint8_t { ignoring, on };
+enum class Cardinality : std::uint8_t { one_to_one, many_to_one, one_to_many };
+
+/// How the samples of two vectors find each other. `ignoring` without labels is the default matching.
+struct VectorMatching {
+  MatchMode mode = MatchMode::ignoring;
+  std::vector<std::string> labels;
+  Cardinality cardinality = Cardinality::one_to_one;
+  std::vector<std::string> include;  // the labels of group_left(...) or group_right(...)
+};
+
+enum class ComparisonMode : std::uint8_t { filter, boolean };
+
+struct Binary {
+  BinaryOp op = BinaryOp::add;
+  ExprPtr lhs;
+  ExprPtr rhs;
+  ComparisonMode comparison = ComparisonMode::filter;
+  VectorMatching matching;  // meaningful between two vectors only
+};
+
+struct Paren {
+  ExprPtr expr;
+};
+
+struct Expr {
+  std::variant<NumberLiteral, StringLiteral, VectorSelector, MatrixSelector, Subquery, Call, Aggregate, Unary,
+               Binary, Paren>
+      node;
+  ValueType type = ValueType::scalar;
+  std::uint32_t begin = 0;  // byte offsets into the parsed text, [begin, end)
+  std::uint32_t end = 0;
+};
+
+/// The expression in canonical form: one space around operators, durations as "1h30m", strings in double
+/// quotes, no redundant parentheses added or removed. parse(to_string(e)) gives an equal tree.
+std::string to_string(const Expr& expr);
+
+/// The expression inside any number of parentheses.
+const Expr& strip_parens(const Expr& expr);
+
+/// Calls `visit(child)` for each direct child, in the order of evaluation.
+template <class Visitor>
+void for_each_child(const Expr& expr, Visitor&& visit) {
+  const auto each = [&visit](const ExprPtr& child) {
+    if (child) visit(static_cast<const Expr&>(*child));
+  };
+  if (const auto* call = std::get_if<Call>(&expr.node)) {
+    for (const ExprPtr& arg : call->args) each(arg);
+  } else if (const auto* aggregate = std::get_if<Aggregate>(&expr.node)) {
+    each(aggregate->param);
+    each(aggregate->expr);
+  } else if (const auto* binary = std::get_if<Binary>(&expr.node)) {
+    each(binary->lhs);
+    each(binary->rhs);
+  } else if (const auto* unary = std::get_if<Unary>(&expr.node)) {
+    each(unary->expr);
+  } else if (const auto* paren = std::get_if<Paren>(&expr.node)) {
+    each(paren->expr);
+  } else if (const auto* subquery = std::get_if<Subquery>(&expr.node)) {
+    each(subquery->expr);
+  }
+}
+
+}  // namespace vigil::promql
