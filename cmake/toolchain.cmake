@@ -19,6 +19,7 @@ if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")  # LTO wants the linker of the compi
   endif()
 endif()
 
+add_compile_options(-pthread)  # everywhere, or precompiled headers do not match
 add_library(vigil_options INTERFACE)
 target_include_directories(vigil_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor
