@@ -155,8 +155,9 @@ struct Expr {
                Binary, Paren>
       node;
   ValueType type = ValueType::scalar;
-  std::uint32_t begin = 0;  // byte offsets into the parsed text, [begin, end)
-  std::uint32_t end = 0;
+  std::uint32_t line = 1;  // where the node begins, counted from 1, columns in bytes
+  std::uint32_t column = 1;
+  std::uint32_t height = 1;  // of the tree below, this node included; bounded by kMaxDepth
 };
 
 /// The expression in canonical form: one space around operators, durations as "1h30m", strings in double

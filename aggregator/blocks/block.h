@@ -1,0 +1,67 @@
+// A block: the rows of one source of one host over a span of time. It is filled tick by tick in memory, sealed (compressed) once,
+// and from then on immutable: kept in memory while rules look at it, stored as one BLOB, read column by column.
+// The byte format is described in docs/storage.md.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/error.h"
+#include "common/series.h"
+
+namespace vigil::aggregator {
+
+using HostId = std::uint32_t;    // dense, given by the history store when a host is first seen
+using SeriesId = std::uint32_t;  // dense within a host, given when a series is first seen; never reused
+
+/// Plain rows, column-major: values[column * times_ms.size() + row], kAbsent where there was no sample.
+struct Block {
+  std::vector<SeriesId> series;         // one per column, no duplicates
+  std::vector<std::int64_t> times_ms;   // strictly ascending Unix milliseconds
+  std::vector<std::int64_t> values;
+};
+
+/// Compresses a block: integers as deltas, zstd level 1 over groups of 16 columns, the directory outside, CRC32C over everything.
+/// Any int64 round-trips, kAbsent included. `block` must be consistent and not empty.
+std::string seal(const Block& block);
+
+/// A sealed block opened for reading. Immutable and safe to share between threads.
+class SealedBlock {
+ public:
+  /// Checks magic, version, bounds and checksum; Errc::corrupt says what is wrong. Total on hostile bytes.
+  static Result<std::shared_ptr<const SealedBlock>> open(std::string bytes);
+
+  std::span<const SeriesId> series() const { return series_; }
+  std::int64_t first_ms() const { return first_ms_; }
+  std::int64_t last_ms() const { return last_ms_; }
+  std::size_t rows() const { return rows_; }
+  const std::string& bytes() const { return bytes_; }
+
+  /// The time column.
+  Result<std::vector<std::int64_t>> times() const;
+  /// The values of one column (index into series()); decompresses its group only.
+  Result<std::vector<std::int64_t>> column(std::size_t index) const;
+  /// Everything, decompressing each group once.
+  Result<Block> decode() const;
+
+ private:
+  SealedBlock() = default;
+  struct Group {
+    std::uint32_t first_column = 0;
+    std::uint32_t columns = 0;
+    std::size_t offset = 0;  // into bytes_
+    std::size_t size = 0;    // compressed
+    std::size_t plain_size = 0;
+  };
+  std::string bytes_;
+  std::vector<SeriesId> series_;
+  std::vector<Group> groups_;
+  std::int64_t first_ms_ = 0;
+  std::int64_t last_ms_ = 0;
+  std::size_t rows_ = 0;
+};
+
+}  // namespace vigil::aggregator
