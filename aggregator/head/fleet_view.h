@@ -1,0 +1,93 @@
+// The whole fleet as query threads see it: hosts, series, labels, and a promql::Storage over head and
+// history.
+//
+// Threads: everything here may be called from any thread but a shard's own. A call posts one small task to
+// each shard, which hands back shared immutable blocks and a copy of the open rows that match; blocks are
+// decoded, and the history is read, on the caller's thread. Nothing here blocks a shard. Errc::unavailable
+// when a shard does not answer within five seconds.
+#pragma once
+
+#include "aggregator/blocks/block.h"
+#include "aggregator/fleet/host_state.h"
+#include "aggregator/promql/storage.h"
+#include "common/error.h"
+#include "common/series.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator {
+
+class ShardSet;
+class History;
+
+struct HostInfo {
+  HostId id = 0;
+  std::string name;  // the label instance
+  HostState state = HostState::late;
+  bool connected = false;
+  std::int64_t since_ms = 0;        // when it entered this state
+  std::int64_t last_sample_ms = 0;  // newest row, the agent's clock; 0: none yet
+  double clock_skew_seconds = 0;    // positive: the agent's clock is ahead of ours
+  std::string agent_version;
+  std::string boot_id;
+  std::string remote;  // address of the connection, or of the last one
+  Labels labels;       // from the agent's configuration
+  std::size_t series = 0;
+  std::uint32_t interval_ms = 0;           // the agent's beat
+  std::uint32_t delivery_interval_ms = 0;  // how often it was asked to send
+  std::uint64_t duplicates = 0;            // streams refused because they claimed this name while it was live
+  std::string duplicate_remote;            // where the latest of them came from
+  std::uint64_t gap_batches = 0;           // batches the agent had to drop, as declared
+};
+
+struct SeriesInfo {
+  std::shared_ptr<const Labels> labels;  // with __name__
+  SeriesType type = SeriesType::unknown;
+  HostId host = 0;
+};
+
+/// Thread-safe. Lives as long as the shards and the history it was given.
+class FleetView {
+ public:
+  /// `history` may be null: then only what is in memory is seen.
+  FleetView(ShardSet& shards, History* history) : shards_(shards), history_(history) {}
+
+  /// Every known host, ordered by name.
+  Result<std::vector<HostInfo>> hosts();
+
+  /// Every series whose labels match one of the matcher lists; an empty list of lists matches all. Ordered by
+  /// labels. Series are never forgotten, so this includes those that ended. Errc::limit beyond `limit`.
+  Result<std::vector<SeriesInfo>> series(const std::vector<std::vector<promql::Matcher>>& any_of,
+                                         std::size_t limit = 1'000'000);
+
+  /// Names of labels (with __name__), and values of one label, among the series that match; sorted, each
+  /// once.
+  Result<std::vector<std::string>> label_names(const std::vector<std::vector<promql::Matcher>>& any_of);
+  Result<std::vector<std::string>> label_values(const std::string& name,
+                                                const std::vector<std::vector<promql::Matcher>>& any_of);
+
+  ShardSet& shards() { return shards_; }
+  History* history() { return history_; }
+
+ private:
+  ShardSet& shards_;
+  History* const history_;
+};
+
+/// promql::Storage over all hosts, head and history. One per query; cheap to make.
+class FleetStorage : public promql::Storage {
+ public:
+  explicit FleetStorage(FleetView& view, std::size_t max_points = 50'000'000)
+      : view_(view), max_points_(max_points) {}
+  Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override;
+
+ private:
+  FleetView& view_;
+  const std::size_t max_points_;
+};
+
+}  // namespace vigil::aggregator
