@@ -1,0 +1,166 @@
+// The durable memory of the aggregator: a journal of what agents sent since the last seal, sealed blocks, the
+// index of hosts and series, cursors, gaps, and retention. This first form keeps all of it in one SQLite
+// file, history.db (docs/storage.md); callers see only what stands here, and partitions and tiers will fill
+// the same interface.
+//
+// Order of use: open(), recover(), replay(), start(), then everything else; close() or the destructor ends
+// it. Writing calls before start() are queued (a replay may seal). One thread, "history", makes every commit
+// and every checkpoint: calls that write hand over values and return at once; they are applied in the order
+// in which they were called, as one transaction per group. Any thread may call anything after start().
+//
+// A group is committed every commit_interval or once commit_bytes wait. After COMMIT returned with
+// synchronous=FULL the entries are on disk (as far as fsync is honest), on_durable is called and only then
+// may a batch be acknowledged.
+//
+// Failure. Disk full: the transaction is rolled back and everything stays queued; it is tried again each
+// second; health() says `full`, nothing is acknowledged, reading goes on; it recovers alone. Any other error
+// of a commit or an fsync: never retried (the kernel may have dropped the pages); health() says `failed`,
+// on_fatal is called once, and the process must exit non-zero: replay at the next start makes good. A damaged
+// block or journal group loses itself only, is logged and counted in stats().
+#pragma once
+
+#include "aggregator/blocks/block.h"
+#include "aggregator/store/records.h"
+#include "common/error.h"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator {
+
+/// The longest time one block may span; the index relies on it.
+inline constexpr std::int64_t kMaxBlockSpanMs = 2 * 3600 * 1000;
+
+struct HistoryOptions {
+  std::filesystem::path directory;  // made with mode 0700 when absent
+  std::chrono::milliseconds commit_interval{250};
+  std::size_t commit_bytes = std::size_t{1} << 20;  // commit earlier when this much waits
+  std::size_t queue_bytes = std::size_t{64} << 20;  // journal() refuses when this much waits
+  std::chrono::hours retention{24 * 30};            // blocks and gaps older than this go; 0: kept for ever
+  std::uint64_t max_bytes = 0;  // used pages of the file; the oldest blocks go first; 0: no limit
+  std::size_t cache_bytes = std::size_t{32} << 20;  // of opened blocks
+  std::function<std::int64_t()> now_ms;             // for retention; default: the system clock
+  std::string vfs;  // SQLite VFS by name; "" is the default. Tests inject faults here
+};
+
+enum class HistoryState : std::uint8_t { ok, full, failed };
+std::string_view to_string(HistoryState state);
+
+struct HistoryHealth {
+  HistoryState state = HistoryState::ok;
+  std::string message;  // what failed, and what helps; empty when ok
+};
+
+struct RecoveredHost {
+  HostRecord host;
+  std::vector<SeriesRecord> series;  // by id: series[i].id == i
+  std::vector<Cursor> cursors;       // by last use: back() is the stream used last
+};
+
+struct Recovered {
+  std::vector<RecoveredHost> hosts;  // by id: hosts[i].host.id == i
+};
+
+struct Replayed {
+  std::uint64_t entries = 0;
+  std::uint64_t damaged_groups = 0;  // their entries are lost; the streams have holes in their seq
+};
+
+/// A batch that may now be acknowledged.
+struct DurableBatch {
+  HostId host = 0;
+  StreamId stream{};
+  std::uint64_t seq = 0;
+};
+
+/// Both are called on the history thread and must not block: post to whoever owns the state.
+struct HistoryCallbacks {
+  std::function<void(std::span<const DurableBatch>)>
+      on_durable;  // in the order in which they were journalled
+  std::function<void(const Error&)> on_fatal;
+};
+
+struct HistoryStats {
+  HistoryHealth health;
+  std::uint64_t disk_bytes = 0;  // history.db with -wal and -shm
+  std::uint64_t used_bytes = 0;  // pages in use in history.db
+  std::uint64_t blocks = 0;
+  std::uint64_t block_bytes = 0;
+  std::uint64_t samples = 0;    // values in all blocks; absent cells are not counted
+  double bytes_per_sample = 0;  // used_bytes / samples; 0 when there are none
+  std::uint64_t journal_groups = 0;
+  std::uint64_t journal_bytes = 0;
+  std::uint64_t queued_bytes = 0;  // waiting for a commit
+  std::uint64_t commits = 0;
+  std::uint64_t commit_failures = 0;
+  std::uint64_t refused_entries = 0;  // journal() said false
+  std::uint64_t damaged_blocks = 0;   // found while reading, since start
+  std::uint64_t retired_blocks = 0;   // by retention, since start
+  std::uint64_t checkpoints = 0;
+  std::int64_t oldest_ms = 0;  // of all blocks; 0 when there are none
+  double commit_seconds_last = 0;
+  double commit_seconds_max = 0;  // since start
+};
+
+class History {
+ public:
+  /// Errc::conflict: another process holds the folder. Errc::unsupported: the file is newer than this
+  /// program. Errc::corrupt, Errc::io, Errc::permission: as they say.
+  static Result<std::unique_ptr<History>> open(HistoryOptions options);
+  /// close()s.
+  ~History();
+  History(const History&) = delete;
+  History& operator=(const History&) = delete;
+
+  /// Hosts, series and cursors. Once, right after open().
+  Result<Recovered> recover();
+  /// Hands over the kept schemas, then the journal in the order in which it was written. Once, after
+  /// recover(). Entries may lie before a cursor's sealed_seq: they are there so that later ones can be
+  /// decoded.
+  Result<Replayed> replay(const std::function<void(const JournalEntry&)>& visit);
+  void start(HistoryCallbacks callbacks);
+  /// Commits what is queued, checkpoints and closes. Not from a callback.
+  void close();
+
+  /// Inserts or replaces a host. Errc::invalid_argument unless its id is a known one or the next one.
+  Result<void> put_host(HostRecord host);
+  /// Adds series, or replaces the specification of known ones (a changed type, for example). Ids as in
+  /// put_host.
+  Result<void> put_series(HostId host, std::vector<SeriesRecord> series);
+  /// False: more than queue_bytes wait, or health is `failed`. The caller then drops the batch and asks the
+  /// agent to come back later. Hosts and series put before an entry become durable before it or with it.
+  [[nodiscard]] bool journal(JournalEntry entry);
+  /// Stores blocks and moves cursors in one transaction, then drops what the journal no longer needs. A block
+  /// with the same host, source and first time replaces the older one, so that doing it twice does no harm.
+  /// read() sees the blocks at once. Errc::invalid_argument: unknown host, no block, or a block that spans
+  /// more than kMaxBlockSpanMs.
+  Result<void> seal(HostId host, std::vector<SealedPart> parts, std::vector<SealCursor> cursors);
+  Result<void> put_gap(GapRecord gap);
+
+  /// Blocks of a host that overlap [start_ms, end_ms] and hold one of `series` (empty: any), by first time.
+  /// Blocks come whole; blocks of different sources interleave. Damaged ones are left out and counted.
+  Result<std::vector<std::shared_ptr<const SealedBlock>>> read(HostId host, std::span<const SeriesId> series,
+                                                               std::int64_t start_ms,
+                                                               std::int64_t end_ms) const;
+  /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
+  Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
+
+  /// Waits until all that was queued before is committed. Errc::limit when the disk is full, Errc::io after a
+  /// failure.
+  Result<void> sync();
+  HistoryHealth health() const;
+  HistoryStats stats() const;
+
+ private:
+  struct Parts;
+  explicit History(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace vigil::aggregator
