@@ -1,5 +1,6 @@
-// The one error type of vigil. Everything that can be expected to fail (I/O, parsing, network, SQLite, configuration)
-// returns Result<T>; broken invariants assert; nothing throws. Write `if (!r) return r.error();` and then `*r`.
+// The one error type of vigil. Everything that can be expected to fail (I/O, parsing, network, SQLite,
+// configuration) returns Result<T>; broken invariants assert; nothing throws. Write `if (!r) return
+// r.error();` and then `*r`.
 #pragma once
 
 #include <fmt/format.h>
@@ -43,10 +44,12 @@ Error fail(Errc code, fmt::format_string<Args...> format, Args&&... args) {
   return Error{code, fmt::format(format, std::forward<Args>(args)...)};
 }
 
-/// The failure of a system call: "open /proc/stat: Permission denied", with the code that fits `error_number`.
+/// The failure of a system call: "open /proc/stat: Permission denied", with the code that fits
+/// `error_number`.
 Error fail_errno(int error_number, std::string_view what);
 
-/// `boost::system::result` calls this when value() is taken from an error: an invariant is broken, so it aborts with the message.
+/// `boost::system::result` calls this when value() is taken from an error: an invariant is broken, so it
+/// aborts with the message.
 [[noreturn]] void throw_exception_from_error(const Error& error, const boost::source_location& where);
 
 }  // namespace vigil

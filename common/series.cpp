@@ -8,7 +8,9 @@
 namespace vigil {
 namespace {
 
-bool by_name(const Label& a, const Label& b) { return a.name < b.name; }
+bool by_name(const Label& a, const Label& b) {
+  return a.name < b.name;
+}
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
@@ -23,7 +25,8 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-constexpr std::array<double, kMaxScale + 1> kPowers = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+constexpr std::array<double, kMaxScale + 1> kPowers = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
+                                                       1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
 }  // namespace
 
@@ -32,7 +35,8 @@ Labels::Labels(std::initializer_list<Label> labels) : Labels(std::vector<Label>(
 Labels::Labels(std::vector<Label> labels) : labels_(std::move(labels)) {
   std::erase_if(labels_, [](const Label& label) { return label.value.empty(); });
   std::stable_sort(labels_.begin(), labels_.end(), by_name);
-  labels_.erase(std::unique(labels_.begin(), labels_.end(), [](const Label& a, const Label& b) { return a.name == b.name; }),
+  labels_.erase(std::unique(labels_.begin(), labels_.end(),
+                            [](const Label& a, const Label& b) { return a.name == b.name; }),
                 labels_.end());
 }
 
@@ -43,7 +47,9 @@ std::string_view Labels::get(std::string_view name) const {
   return {};
 }
 
-bool Labels::has(std::string_view name) const { return !get(name).empty(); }
+bool Labels::has(std::string_view name) const {
+  return !get(name).empty();
+}
 
 void Labels::set(std::string_view name, std::string_view value) {
   const auto at = std::lower_bound(labels_.begin(), labels_.end(), name,
@@ -88,9 +94,12 @@ std::string Labels::to_string() const {
 
 std::string_view to_string(SeriesType type) {
   switch (type) {
-    case SeriesType::counter: return "counter";
-    case SeriesType::gauge: return "gauge";
-    case SeriesType::unknown: break;
+    case SeriesType::counter:
+      return "counter";
+    case SeriesType::gauge:
+      return "gauge";
+    case SeriesType::unknown:
+      break;
   }
   return "unknown";
 }

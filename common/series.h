@@ -76,10 +76,12 @@ struct SeriesSpec {
   friend bool operator==(const SeriesSpec&, const SeriesSpec&) = default;
 };
 
-/// The number a raw value stands for. `raw` must not be kAbsent. Exactly rounded: 10^scale is exact and IEEE division rounds once.
+/// The number a raw value stands for. `raw` must not be kAbsent. Exactly rounded: 10^scale is exact and IEEE
+/// division rounds once.
 double to_double(std::int64_t raw, Encoding encoding, std::uint8_t scale);
 
-/// Encoding::float64 keeps kAbsent free (it would be -0.0): the bits are xored with one bit pattern of a signalling NaN.
+/// Encoding::float64 keeps kAbsent free (it would be -0.0): the bits are xored with one bit pattern of a
+/// signalling NaN.
 inline constexpr std::uint64_t kFloatMask = 0xFFF4'0BAD'0BAD'0BADULL;
 inline std::int64_t raw_from_double(double value) {
   return static_cast<std::int64_t>(std::bit_cast<std::uint64_t>(value) ^ kFloatMask);
@@ -90,7 +92,11 @@ inline double double_from_raw(std::int64_t raw) {
 
 /// Prometheus's staleness marker: this NaN and no other says "the series ended here".
 inline constexpr std::uint64_t kStaleBits = 0x7ff0000000000002ULL;
-inline double stale_marker() { return std::bit_cast<double>(kStaleBits); }
-inline bool is_stale(double value) { return std::bit_cast<std::uint64_t>(value) == kStaleBits; }
+inline double stale_marker() {
+  return std::bit_cast<double>(kStaleBits);
+}
+inline bool is_stale(double value) {
+  return std::bit_cast<std::uint64_t>(value) == kStaleBits;
+}
 
 }  // namespace vigil

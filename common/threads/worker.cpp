@@ -10,7 +10,9 @@ using Clock = std::chrono::steady_clock;
 
 Worker::Worker(std::string name, std::size_t capacity) : name_(std::move(name)), capacity_(capacity) {}
 
-Worker::~Worker() { stop(); }
+Worker::~Worker() {
+  stop();
+}
 
 bool Worker::post(Task task) {
   {
@@ -25,7 +27,9 @@ bool Worker::post(Task task) {
   return true;
 }
 
-void Worker::every(std::chrono::milliseconds period, Task task) { timers_.push_back({period, {}, std::move(task)}); }
+void Worker::every(std::chrono::milliseconds period, Task task) {
+  timers_.push_back({period, {}, std::move(task)});
+}
 
 void Worker::start() {
   for (Timer& timer : timers_) timer.due = Clock::now() + timer.period;
@@ -58,7 +62,8 @@ void Worker::run_due_timers() {
     if (now < timer.due) continue;
     timer.task();
     timer.due += timer.period;
-    if (timer.due <= now) timer.due += (now - timer.due) / timer.period * timer.period + timer.period;  // skip what was missed
+    if (timer.due <= now)
+      timer.due += (now - timer.due) / timer.period * timer.period + timer.period;  // skip what was missed
   }
 }
 

@@ -1,4 +1,5 @@
-// A thread that owns state, and the bounded queue of work others hand it. The only way in is post(): no locks around the state.
+// A thread that owns state, and the bounded queue of work others hand it. The only way in is post(): no locks
+// around the state.
 #pragma once
 
 #include <chrono>
@@ -24,10 +25,11 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Queues a task; false when the queue is full or the worker is stopping: the caller decides what that means.
+  /// Queues a task; false when the queue is full or the worker is stopping: the caller decides what that
+  /// means.
   bool post(Task task);
-  /// Runs `task` every `period`, first after one period, on absolute ticks of the steady clock; missed ticks are skipped.
-  /// Call before start().
+  /// Runs `task` every `period`, first after one period, on absolute ticks of the steady clock; missed ticks
+  /// are skipped. Call before start().
   void every(std::chrono::milliseconds period, Task task);
   void start();
   /// Runs what is queued, then ends the thread. Safe to call twice; not from the worker itself.

@@ -1,9 +1,9 @@
 #include "common/series.h"
 
+#include "tests/support/catch.h"
+
 #include <cmath>
 #include <limits>
-
-#include "tests/support/catch.h"
 
 namespace vigil {
 
@@ -31,7 +31,8 @@ TEST_CASE("decimals become the nearest double") {
   CHECK(to_double(-7, Encoding::decimal, 0) == -7.0);
 }
 
-TEST_CASE("doubles survive the trip through raw values bit for bit, and no common one collides with absence") {
+TEST_CASE(
+    "doubles survive the trip through raw values bit for bit, and no common one collides with absence") {
   for (const double value : {0.0, -0.0, 1.5, -1e300, std::numeric_limits<double>::infinity(),
                              -std::numeric_limits<double>::infinity(), std::nan(""), stale_marker()}) {
     const std::int64_t raw = raw_from_double(value);

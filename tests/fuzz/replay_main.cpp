@@ -1,6 +1,7 @@
-// Feeds every file of the given corpus folders to a fuzz target: the regression form of libFuzzer, for any compiler.
-#include <cstdio>
+// Feeds every file of the given corpus folders to a fuzz target: the regression form of libFuzzer, for any
+// compiler.
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>

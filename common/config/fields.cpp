@@ -1,0 +1,301 @@
+#include "common/config/fields.h"
+
+#include "common/text/human.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+
+namespace vigil::config {
+
+namespace {
+
+constexpr std::size_t kMaxDocumentBytes = 1 << 20;
+constexpr int kMaxDepth = 64;
+
+}  // namespace
+
+struct Document::State {
+  std::string name;
+  std::vector<std::string> errors;
+};
+
+struct Value::Node {
+  YAML::Node yaml;
+  std::string path;
+  std::shared_ptr<void> state;  // Document::State, which Value may not name
+  std::vector<std::string>* errors = nullptr;
+  const std::string* document = nullptr;
+
+  std::shared_ptr<const Node> child(const YAML::Node& from, std::string child_path) const {
+    return std::make_shared<const Node>(Node{from, std::move(child_path), state, errors, document});
+  }
+  void report(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
+    std::string line =
+        mark.is_null() ? *document : fmt::format("{}:{}:{}", *document, mark.line + 1, mark.column + 1);
+    if (!where.empty()) line += fmt::format(": {}", where);
+    errors->push_back(fmt::format("{}: {}", line, message));
+  }
+};
+
+std::optional<std::string> Value::scalar(std::string_view expected) const {
+  if (node_->yaml.IsScalar()) return node_->yaml.Scalar();
+  error(fmt::format("expected {}, found {}", expected,
+                    node_->yaml.IsMap()        ? "a mapping"
+                    : node_->yaml.IsSequence() ? "a list"
+                                               : "nothing"));
+  return std::nullopt;
+}
+
+std::vector<Value> Value::items() const {
+  std::vector<Value> items;
+  if (node_->yaml.IsNull()) return items;
+  if (!node_->yaml.IsSequence()) {
+    error("expected a list: lines that start with '- ', or [a, b]");
+    return items;
+  }
+  for (std::size_t i = 0; i < node_->yaml.size(); ++i) {
+    items.emplace_back(node_->child(node_->yaml[i], fmt::format("{}[{}]", node_->path, i)));
+  }
+  return items;
+}
+
+std::vector<std::pair<std::string, Value>> Value::entries() const {
+  std::vector<std::pair<std::string, Value>> entries;
+  if (node_->yaml.IsNull()) return entries;
+  if (!node_->yaml.IsMap()) {
+    error("expected a mapping of keys to values");
+    return entries;
+  }
+  for (const auto& pair : node_->yaml) {
+    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    const std::string path = node_->path.empty() ? key : node_->path + '.' + key;
+    for (const auto& [seen, value] : entries) {
+      if (seen == key) node_->report(pair.first.Mark(), path, "this key is written twice");
+    }
+    entries.emplace_back(key, Value(node_->child(pair.second, path)));
+  }
+  return entries;
+}
+
+Value Value::find(std::string_view key) const {
+  if (node_ == nullptr || !node_->yaml.IsMap()) return Value();
+  const YAML::Node found = node_->yaml[std::string(key)];
+  if (!found.IsDefined()) return Value();
+  const std::string path = node_->path.empty() ? std::string(key) : fmt::format("{}.{}", node_->path, key);
+  return Value(node_->child(found, path));
+}
+
+void Value::error(std::string_view message) const {
+  node_->report(node_->yaml.Mark(), node_->path, message);
+}
+
+int Value::line() const {
+  return node_->yaml.Mark().line + 1;
+}
+
+void Fields::require(std::string_view key, bool holds, std::string_view message) {
+  if (holds || collecting_ != nullptr) return;
+  if (const Value found = value_.find(key)) found.error(message);
+}
+
+void Fields::choice_error(std::string_view key, const std::vector<std::string_view>& words) {
+  value_.find(key).error(fmt::format("must be one of {}", fmt::join(words, ", ")));
+}
+
+void Fields::finish() {
+  if (!value_) return;
+  for (const auto& [key, value] : value_.entries()) {
+    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    const std::string_view nearest = suggest(key, known_);
+    value.error(nearest.empty() ? fmt::format("unknown key; known are {}", fmt::join(known_, ", "))
+                                : fmt::format("unknown key; did you mean {}?", nearest));
+  }
+}
+
+namespace {
+
+template <class T>
+void decode_number(const Value& value, T& out, std::string_view expected) {
+  const auto text = value.scalar(expected);
+  if (!text) return;
+  T parsed{};
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), parsed);
+  if (error != std::errc{} || end != text->data() + text->size() ||
+      !std::isfinite(static_cast<double>(parsed))) {
+    value.error(fmt::format("'{}' is not {}", *text, expected));
+    return;
+  }
+  out = parsed;
+}
+
+}  // namespace
+
+void decode(const Value& value, bool& out) {
+  const auto text = value.scalar("true or false");
+  if (!text) return;
+  if (*text == "true" || *text == "yes" || *text == "on") {
+    out = true;
+  } else if (*text == "false" || *text == "no" || *text == "off") {
+    out = false;
+  } else {
+    value.error(fmt::format("'{}' is not true or false", *text));
+  }
+}
+
+void decode(const Value& value, std::int64_t& out) {
+  decode_number(value, out, "a whole number");
+}
+void decode(const Value& value, int& out) {
+  decode_number(value, out, "a whole number");
+}
+void decode(const Value& value, std::uint32_t& out) {
+  decode_number(value, out, "a whole number of 0 or more");
+}
+void decode(const Value& value, double& out) {
+  decode_number(value, out, "a number");
+}
+
+void decode(const Value& value, std::string& out) {
+  if (auto text = value.scalar("text")) out = std::move(*text);
+}
+
+void decode(const Value& value, std::chrono::milliseconds& out) {
+  const auto text = value.scalar("a duration such as 30s");
+  if (!text) return;
+  const auto duration = parse_duration(*text);
+  if (duration) {
+    out = *duration;
+  } else {
+    value.error(duration.error().message);
+  }
+}
+
+void decode(const Value& value, Bytes& out) {
+  const auto text = value.scalar("a size such as 64MB");
+  if (!text) return;
+  const auto bytes = parse_bytes(*text);
+  if (bytes) {
+    out.count = *bytes;
+  } else {
+    value.error(bytes.error().message);
+  }
+}
+
+std::string print(const bool& value) {
+  return value ? "true" : "false";
+}
+std::string print(const std::int64_t& value) {
+  return fmt::format("{}", value);
+}
+std::string print(const double& value) {
+  return fmt::format("{}", value);
+}
+std::string print(const std::string& value) {
+  return value;
+}
+std::string print(const std::chrono::milliseconds& value) {
+  return format_duration(value);
+}
+std::string print(const Bytes& value) {
+  for (const auto& [suffix, size] :
+       {std::pair<std::string_view, std::uint64_t>{"GiB", 1ULL << 30}, {"MiB", 1ULL << 20}, {"KiB", 1024}}) {
+    if (value.count >= size && value.count % size == 0)
+      return fmt::format("{}{}", value.count / size, suffix);
+  }
+  return fmt::format("{}", value.count);
+}
+
+namespace {
+
+/// The YAML library recurses with the nesting of its input: refuse what would exhaust the stack before it
+/// gets there.
+bool too_deep(std::string_view text) {
+  int flow = 0;
+  std::size_t line_start = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '[' || text[i] == '{') ++flow;
+    if (text[i] == ']' || text[i] == '}') flow = std::max(flow - 1, 0);
+    if (flow > kMaxDepth) return true;
+    if (text[i] == '\n') line_start = i + 1;
+    // "- - - - x" and deep indentation nest without brackets.
+    if (text[i] == '-' && i - line_start > 4 * kMaxDepth &&
+        text.substr(line_start, i - line_start).find_first_not_of("- ?") == std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<Document> Document::parse(std::string_view text, std::string name) {
+  if (text.size() > kMaxDocumentBytes) return fail(Errc::limit, "{}: larger than 1 MiB", name);
+  if (too_deep(text)) return fail(Errc::limit, "{}: nested more than {} levels deep", name, kMaxDepth);
+  Document document;
+  document.state_ = std::make_shared<State>();
+  document.state_->name = std::move(name);
+  YAML::Node root;
+  try {
+    root = YAML::Load(std::string(text));
+  } catch (const YAML::Exception& error) {  // the library's only way to say so; no further than here
+    return fail(Errc::parse, "{}:{}:{}: not valid YAML: {}", document.state_->name, error.mark.line + 1,
+                error.mark.column + 1, error.msg);
+  }
+  if (!root.IsDefined() || root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
+  if (!root.IsMap())
+    return fail(Errc::parse, "{}:1:1: expected a mapping of keys to values", document.state_->name);
+  document.root_ = Value(std::make_shared<const Value::Node>(
+      Value::Node{root, "", document.state_, &document.state_->errors, &document.state_->name}));
+  return document;
+}
+
+Result<void> Document::result() const {
+  if (state_->errors.empty()) return {};
+  return fail(Errc::invalid_argument, "{}", fmt::join(state_->errors, "\n"));
+}
+
+Result<std::string> read_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail_errno(errno, path);
+  std::string text;
+  char chunk[16384];
+  while (text.size() <= kMaxDocumentBytes) {
+    const ssize_t got = ::read(fd, chunk, sizeof chunk);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int error = errno;
+      ::close(fd);
+      return fail_errno(error, path);
+    }
+    if (got == 0) break;
+    text.append(chunk, static_cast<std::size_t>(got));
+  }
+  ::close(fd);
+  if (text.size() > kMaxDocumentBytes) return fail(Errc::limit, "{}: larger than 1 MiB", path);
+  return text;
+}
+
+std::string to_markdown(const std::vector<Entry>& entries) {
+  std::string out = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n";
+  const auto escaped = [](std::string_view text) {
+    std::string cell;
+    for (const char c : text) {
+      if (c == '|') cell += '\\';
+      cell += c;
+    }
+    return cell;
+  };
+  for (const Entry& entry : entries) {
+    out += fmt::format("| `{}` | {} | {} | {} |\n", entry.path, escaped(entry.type),
+                       entry.fallback.empty() ? "" : '`' + escaped(entry.fallback) + '`', escaped(entry.doc));
+  }
+  return out;
+}
+
+}  // namespace vigil::config

@@ -1,0 +1,320 @@
+// Configuration as data: each program describes its keys once, and that one description reads YAML, finds
+// misspelt keys, fills in defaults and writes the reference in docs/configuration.md.
+//
+//   struct StoreConfig { std::chrono::milliseconds commit{250}; Bytes max_size{...}; };
+//   void describe(config::Fields& fields, StoreConfig& store) {
+//     fields.field("commit_interval", store.commit, "How long received samples may wait before they are made
+//     durable."); fields.require("commit_interval", store.commit > 0ms, "must be more than 0");
+//   }
+//
+//   Result<void> r = config::load_file("vigil.yml", store);
+//   // vigil.yml:3:5: store.comit_interval: unknown key; did you mean commit_interval?
+//
+// All errors of a document are reported at once, one a line. Nothing of a document with errors is meant to be
+// used.
+#pragma once
+
+#include "common/error.h"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vigil::config {
+
+/// A number of bytes, written as "64MB", "16MiB" or plain.
+struct Bytes {
+  std::uint64_t count = 0;
+  friend auto operator<=>(const Bytes&, const Bytes&) = default;
+};
+
+/// A place in a document: a node of YAML, or nothing when the key is absent or when only documentation is
+/// being collected.
+class Value {
+ public:
+  struct Node;  // hides the YAML library
+  Value() = default;
+  explicit Value(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
+  explicit operator bool() const { return node_ != nullptr; }
+
+  /// The scalar's text; reports an error and gives nothing when this is a list or a mapping.
+  std::optional<std::string> scalar(std::string_view expected) const;
+  /// The items of a list, the entries of a mapping in the document's order; report an error when this is
+  /// something else.
+  std::vector<Value> items() const;
+  std::vector<std::pair<std::string, Value>> entries() const;
+  Value find(std::string_view key) const;
+  /// Adds "file:line:column: path: message" to the document's errors.
+  void error(std::string_view message) const;
+  /// 1-based line of this value in its document.
+  int line() const;
+
+ private:
+  std::shared_ptr<const Node> node_;
+};
+
+/// One documented key.
+struct Entry {
+  std::string path;      // "receivers[].email.from"
+  std::string type;      // "duration", "list of text", …
+  std::string fallback;  // the default as one would write it; empty when there is none
+  std::string doc;
+};
+
+class Fields;
+
+template <class T>
+concept Described = requires(Fields& fields, T& value) {
+  describe(fields, value);
+};
+
+/// The keys of one mapping: passed to describe().
+class Fields {
+ public:
+  /// An optional key; `value` keeps what it holds (the default) when the key is absent.
+  template <class T>
+  void field(std::string_view key, T& value, std::string_view doc);
+  /// A key that must be there.
+  template <class T>
+  void required(std::string_view key, T& value, std::string_view doc) {
+    if (collecting_ == nullptr && value_ && !value_.find(key))
+      value_.error(std::string("missing key ") + std::string(key));
+    field(key, value, doc);
+  }
+  /// A key whose value is one of a few words.
+  template <class E>
+  void choice(std::string_view key, E& value, std::span<const std::pair<std::string_view, E>> words,
+              std::string_view doc);
+  /// Reports `message` at `key` when `holds` is false and the key was written.
+  void require(std::string_view key, bool holds, std::string_view message);
+
+  // For load() and document() below.
+  explicit Fields(Value value) : value_(std::move(value)) {}
+  Fields(std::vector<Entry>& collecting, std::string prefix)
+      : collecting_(&collecting), prefix_(std::move(prefix)) {}
+  /// Reports the keys nobody asked for, with the nearest known one.
+  void finish();
+
+ private:
+  void choice_error(std::string_view key, const std::vector<std::string_view>& words);
+
+  Value value_;
+  std::vector<std::string> known_;
+  std::vector<Entry>* collecting_ = nullptr;
+  std::string prefix_;
+};
+
+// How each type is read, named and printed. A type of your own needs describe() or these three.
+void decode(const Value& value, bool& out);
+void decode(const Value& value, std::int64_t& out);
+void decode(const Value& value, int& out);
+void decode(const Value& value, std::uint32_t& out);
+void decode(const Value& value, double& out);
+void decode(const Value& value, std::string& out);
+void decode(const Value& value, std::chrono::milliseconds& out);
+void decode(const Value& value, Bytes& out);
+template <Described T>
+void decode(const Value& value, T& out);
+template <class T>
+void decode(const Value& value, std::optional<T>& out);
+template <class T>
+void decode(const Value& value, std::vector<T>& out);
+template <class T>
+void decode(const Value& value, std::map<std::string, T>& out);
+
+inline std::string type_name(const bool&) {
+  return "true or false";
+}
+inline std::string type_name(const std::int64_t&) {
+  return "whole number";
+}
+inline std::string type_name(const int&) {
+  return "whole number";
+}
+inline std::string type_name(const std::uint32_t&) {
+  return "whole number";
+}
+inline std::string type_name(const double&) {
+  return "number";
+}
+inline std::string type_name(const std::string&) {
+  return "text";
+}
+inline std::string type_name(const std::chrono::milliseconds&) {
+  return "duration";
+}
+inline std::string type_name(const Bytes&) {
+  return "size";
+}
+template <Described T>
+std::string type_name(const T&) {
+  return "mapping";
+}
+template <class T>
+std::string type_name(const std::optional<T>&) {
+  return type_name(T{});
+}
+template <class T>
+std::string type_name(const std::vector<T>&) {
+  return "list of " + type_name(T{});
+}
+template <class T>
+std::string type_name(const std::map<std::string, T>&) {
+  return "mapping to " + type_name(T{});
+}
+
+std::string print(const bool& value);
+std::string print(const std::int64_t& value);
+std::string print(const double& value);
+std::string print(const std::string& value);
+std::string print(const std::chrono::milliseconds& value);
+std::string print(const Bytes& value);
+inline std::string print(const int& value) {
+  return print(static_cast<std::int64_t>(value));
+}
+inline std::string print(const std::uint32_t& value) {
+  return print(static_cast<std::int64_t>(value));
+}
+template <class T>
+std::string print(const T&) {
+  return {};  // lists and mappings: the docs of their own keys tell
+}
+
+/// Collects the keys below one value: nothing for scalars.
+template <class T>
+void document_below(const T&, std::vector<Entry>&, const std::string&) {}
+template <Described T>
+void document_below(const T& value, std::vector<Entry>& entries, const std::string& path) {
+  T copy = value;
+  Fields fields(entries, path.empty() ? "" : path + ".");
+  describe(fields, copy);
+}
+template <class T>
+void document_below(const std::vector<T>&, std::vector<Entry>& entries, const std::string& path) {
+  document_below(T{}, entries, path + "[]");
+}
+template <class T>
+void document_below(const std::optional<T>&, std::vector<Entry>& entries, const std::string& path) {
+  document_below(T{}, entries, path);
+}
+template <class T>
+void document_below(const std::map<std::string, T>&, std::vector<Entry>& entries, const std::string& path) {
+  document_below(T{}, entries, path + ".<name>");
+}
+
+template <class T>
+void Fields::field(std::string_view key, T& value, std::string_view doc) {
+  if (collecting_ != nullptr) {
+    const std::string path = prefix_ + std::string(key);
+    collecting_->push_back({path, type_name(value), print(value), std::string(doc)});
+    document_below(value, *collecting_, path);
+    return;
+  }
+  known_.emplace_back(key);
+  if (const Value found = value_.find(key)) decode(found, value);
+}
+
+template <class E>
+void Fields::choice(std::string_view key, E& value, std::span<const std::pair<std::string_view, E>> words,
+                    std::string_view doc) {
+  std::vector<std::string_view> names;
+  std::string fallback;
+  for (const auto& [word, meaning] : words) {
+    names.push_back(word);
+    if (meaning == value) fallback = word;
+  }
+  if (collecting_ != nullptr) {
+    collecting_->push_back(
+        {prefix_ + std::string(key), fmt::format("{}", fmt::join(names, " | ")), fallback, std::string(doc)});
+    return;
+  }
+  known_.emplace_back(key);
+  const Value found = value_.find(key);
+  if (!found) return;
+  const auto text = found.scalar("text");
+  if (!text) return;
+  for (const auto& [word, meaning] : words) {
+    if (word != *text) continue;
+    value = meaning;
+    return;
+  }
+  choice_error(key, names);
+}
+
+template <Described T>
+void decode(const Value& value, T& out) {
+  Fields fields(value);
+  describe(fields, out);
+  fields.finish();
+}
+template <class T>
+void decode(const Value& value, std::optional<T>& out) {
+  T inner{};
+  decode(value, inner);
+  out = std::move(inner);
+}
+template <class T>
+void decode(const Value& value, std::vector<T>& out) {
+  out.clear();
+  for (const Value& item : value.items()) decode(item, out.emplace_back());
+}
+template <class T>
+void decode(const Value& value, std::map<std::string, T>& out) {
+  out.clear();
+  for (const auto& [key, item] : value.entries()) decode(item, out[key]);
+}
+
+/// A parsed document and the errors found in it so far.
+class Document {
+ public:
+  /// Parses YAML; `name` stands in error messages. An empty document is an empty mapping. At most 1 MiB,
+  /// nesting at most 64.
+  static Result<Document> parse(std::string_view text, std::string name);
+  Value root() const { return root_; }
+  /// All errors, one a line, or success.
+  Result<void> result() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+  Value root_;
+  friend class Value;
+};
+
+/// Reads a whole file; Errc::not_found, permission or limit (1 MiB) name the path.
+Result<std::string> read_file(const std::string& path);
+
+template <class T>
+Result<void> load_text(std::string_view text, std::string name, T& out) {
+  auto document = Document::parse(text, std::move(name));
+  if (!document) return document.error();
+  decode(document->root(), out);
+  return document->result();
+}
+
+template <class T>
+Result<void> load_file(const std::string& path, T& out) {
+  const auto text = read_file(path);
+  if (!text) return text.error();
+  return load_text(*text, path, out);
+}
+
+/// Every key below `value`, in the order described: the configuration reference.
+template <Described T>
+std::vector<Entry> document(const T& value) {
+  std::vector<Entry> entries;
+  document_below(value, entries, "");
+  return entries;
+}
+
+/// The reference as a Markdown table.
+std::string to_markdown(const std::vector<Entry>& entries);
+
+}  // namespace vigil::config

@@ -1,0 +1,116 @@
+#include "common/config/fields.h"
+#include "common/log/log.h"
+#include "tests/support/catch.h"
+
+namespace vigil::config {
+
+struct Mail {
+  std::string from;
+  int port = 25;
+};
+void describe(Fields& fields, Mail& mail) {
+  fields.required("from", mail.from, "Sender address.");
+  fields.field("port", mail.port, "TCP port.");
+  fields.require("port", mail.port > 0 && mail.port < 65536, "must be between 1 and 65535");
+}
+
+enum class Mode { fast, safe };
+
+struct Settings {
+  std::chrono::milliseconds interval{1000};
+  Bytes buffer{16 << 20};
+  bool enabled = true;
+  Mode mode = Mode::safe;
+  std::map<std::string, std::string> labels;
+  std::vector<Mail> mails;
+  std::optional<Mail> fallback;
+};
+void describe(Fields& fields, Settings& settings) {
+  static constexpr std::pair<std::string_view, Mode> kModes[] = {{"fast", Mode::fast}, {"safe", Mode::safe}};
+  fields.field("interval", settings.interval, "How often to sample.");
+  fields.field("buffer", settings.buffer, "Memory for unsent data.");
+  fields.field("enabled", settings.enabled, "Whether at all.");
+  fields.choice("mode", settings.mode, std::span<const std::pair<std::string_view, Mode>>(kModes),
+                "How careful to be.");
+  fields.field("labels", settings.labels, "Labels of the host.");
+  fields.field("mails", settings.mails, "Mailboxes.");
+  fields.field("fallback", settings.fallback, "The last resort.");
+}
+
+namespace {
+
+std::string errors_of(std::string_view text) {
+  Settings settings;
+  const auto result = load_text(text, "vigil.yml", settings);
+  return result ? "" : result.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("a document is read into the struct, what it does not mention keeps its default") {
+  Settings settings;
+  REQUIRE(load_text(
+      "interval: 10s\nbuffer: 4MiB\nmode: fast\nlabels: {env: prod}\nmails:\n  - from: a@example.org\n",
+      "vigil.yml", settings));
+  CHECK(settings.interval == std::chrono::seconds(10));
+  CHECK(settings.buffer.count == 4u << 20);
+  CHECK(settings.mode == Mode::fast);
+  CHECK(settings.enabled);
+  CHECK(settings.labels.at("env") == "prod");
+  REQUIRE(settings.mails.size() == 1);
+  CHECK(settings.mails[0].port == 25);
+  CHECK_FALSE(settings.fallback);
+}
+
+TEST_CASE("an empty document is all defaults") {
+  CHECK(errors_of("").empty());
+  CHECK(errors_of("# nothing\n").empty());
+}
+
+TEST_CASE("errors name file, line, column, key and what would be right") {
+  CHECK(errors_of("intervall: 10s") == "vigil.yml:1:12: intervall: unknown key; did you mean interval?");
+  CHECK(errors_of("enabled: true\nmails:\n  - from: a@b\n    prot: 26") ==
+        "vigil.yml:4:11: mails[0].prot: unknown key; did you mean port?");
+  CHECK(errors_of("interval: soon").starts_with("vigil.yml:1:11: interval: 'soon' is not a duration"));
+  CHECK(errors_of("interval: [1, 2]") ==
+        "vigil.yml:1:11: interval: expected a duration such as 30s, found a list");
+  CHECK(errors_of("mode: quick") == "vigil.yml:1:7: mode: must be one of fast, safe");
+  CHECK(errors_of("mails: [{port: 70000, from: x}]") ==
+        "vigil.yml:1:16: mails[0].port: must be between 1 and 65535");
+  CHECK(errors_of("mails: [{port: 25}]") == "vigil.yml:1:9: mails[0]: missing key from");
+  CHECK(errors_of("- a\n- b") == "vigil.yml:1:1: expected a mapping of keys to values");
+  CHECK(errors_of("a: [1").starts_with("vigil.yml:"));
+  CHECK(errors_of("enabled: true\nenabled: false") == "vigil.yml:2:1: enabled: this key is written twice");
+}
+
+TEST_CASE("all errors are reported at once") {
+  CHECK(errors_of("intervall: 1s\nmode: quick\n") ==
+        "vigil.yml:2:7: mode: must be one of fast, safe\nvigil.yml:1:12: intervall: unknown key; did you "
+        "mean interval?");
+}
+
+TEST_CASE("nesting that would exhaust the stack is refused") {
+  CHECK(errors_of("a: " + std::string(100'000, '[')).find("nested") != std::string::npos);
+  CHECK(errors_of(std::string(100'000, '{')).find("nested") != std::string::npos);
+  std::string dashes;
+  for (int i = 0; i < 50'000; ++i) dashes += "- ";
+  CHECK(errors_of(dashes).find("nested") != std::string::npos);
+}
+
+TEST_CASE("every key is documented with type and default") {
+  const auto entries = document(Settings{});
+  const std::string table = to_markdown(entries);
+  CHECK(table.find("| `interval` | duration | `1s` | How often to sample. |") != std::string::npos);
+  CHECK(table.find("| `mode` | fast \\| safe | `safe` | How careful to be. |") != std::string::npos);
+  CHECK(table.find("| `mails[].port` | whole number | `25` | TCP port. |") != std::string::npos);
+  CHECK(table.find("| `fallback.from` | text |") != std::string::npos);
+}
+
+TEST_CASE("a log line stays one line whatever a name contains") {
+  CHECK(log::format_line("ingest", "agent connected", {{"host", "web-1"}, {"series", 500}}) ==
+        "ingest: agent connected host=web-1 series=500");
+  CHECK(log::format_line("x", "y", {{"host", "a b\n\"c\""}, {"empty", ""}}) ==
+        R"(x: y host="a b\n\"c\"" empty="")");
+}
+
+}  // namespace vigil::config
