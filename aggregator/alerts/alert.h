@@ -1,0 +1,57 @@
+// An alert: one rule that is, or was, true for one label set.
+//
+//   inactive -> pending   the condition is true, `for` not over yet
+//   pending  -> inactive  false again: nobody was told
+//   pending  -> firing    true for as long as `for` says
+//   firing   -> resolved  false for `keep_firing_for`, or its series, host or rule is gone
+// Without data nothing moves: neither towards firing nor towards resolved.
+#pragma once
+
+#include "aggregator/notify/notification.h"
+#include "aggregator/promql/value.h"
+#include "aggregator/rules/rule_set.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::alerts {
+
+enum class State : std::uint8_t { inactive, pending, firing, resolved };
+/// "inactive", "pending", "firing", "resolved": as in the API, tables and meta.db.
+std::string_view to_string(State state);
+
+/// All times are Unix milliseconds.
+struct Alert {
+  rules::RulePtr rule;
+  std::string scope;         // the host of a host rule; "" for a fleet rule
+  promql::LabelsPtr series;  // the expression's labels: the alert's identity within its rule
+  std::string fingerprint;   // 16 hex digits of rule key and series
+  Labels labels;             // shown: series, rule labels and alertname
+  Labels annotations;        // expanded
+  State state = State::inactive;
+  double value = 0;
+  std::int64_t active_since_ms = 0;
+  std::int64_t fired_at_ms = 0;
+  std::int64_t resolved_at_ms = 0;
+  std::int64_t last_true_ms = 0;
+  std::int64_t held_ms = 0;           // how long it was seen true, without the gaps
+  std::int64_t false_since_ms = 0;    // firing on by keep_firing_for; otherwise 0
+  std::int64_t no_data_since_ms = 0;  // otherwise 0
+  std::string reason;                 // why resolved, when not because the condition is false
+  std::vector<std::string> notified;  // receivers that were told it fires
+  bool announced = false;             // the firing message is in the outbox (or nobody wanted it)
+  std::vector<notify::Evidence> evidence;
+
+  std::string_view instance() const { return labels.get("instance"); }
+  std::string_view severity() const { return labels.get("severity"); }
+};
+
+struct Transition {
+  State from = State::inactive;
+  State to = State::inactive;
+  Alert alert;  // as it is after the transition
+};
+
+}  // namespace vigil::alerts

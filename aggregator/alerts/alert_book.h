@@ -1,0 +1,63 @@
+// The state of all alerts: a pure state machine. Evaluations and times go in, transitions come out; it knows
+// no clock, no disk and nobody to notify. Owned by the alert service.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/rules/evaluation.h"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace vigil::alerts {
+
+class AlertBook {
+ public:
+  AlertBook(Labels external_labels, std::string external_url)
+      : external_labels_(std::move(external_labels)), external_url_(std::move(external_url)) {}
+
+  /// Puts back what was stored. Before the first apply().
+  void restore(Alert alert);
+
+  std::vector<Transition> apply(const rules::Evaluation& evaluation);
+
+  /// Ends what only waits for the time: alerts kept firing by keep_firing_for.
+  std::vector<Transition> expire(std::int64_t now_ms);
+
+  /// The rules changed: alerts find their rule by its key; those without one end ("rule removed").
+  std::vector<Transition> adopt(const rules::RuleSet& rules, std::int64_t now_ms);
+
+  /// The host was removed: its alerts end.
+  std::vector<Transition> forget_host(std::string_view instance, std::int64_t now_ms);
+
+  /// Every pending and firing alert. The reference is good until the next call that changes the book.
+  void for_each(const std::function<void(const Alert&)>& visit) const;
+  /// The alert, or null.
+  Alert* find(const std::string& fingerprint);
+  std::size_t size() const;
+
+ private:
+  using Key = std::string;  // rule key, NUL, scope
+  using Alerts = std::unordered_map<Labels, Alert, LabelsHash>;
+
+  void hold_true(Alert& alert, const rules::Evaluation& evaluation, double value,
+                 std::vector<Transition>& out);
+  void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
+  void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
+  void describe(Alert& alert, double value) const;
+  std::vector<Transition> end_where(const std::function<std::string_view(Alert&)>& reason_to_end,
+                                    std::int64_t now_ms);
+
+  Labels external_labels_;
+  std::string external_url_;
+  std::unordered_map<Key, Alerts> groups_;
+  std::unordered_map<std::string, std::pair<Key, Labels>> by_fingerprint_;
+};
+
+/// 16 hex digits, stable over restarts and versions (FNV-1a).
+std::string fingerprint(std::string_view rule_key, const Labels& series);
+
+}  // namespace vigil::alerts

@@ -1,0 +1,101 @@
+// Takes evaluations in, keeps alerts in the book and on disk, and hands what people must hear to the
+// notifier.
+//
+// One worker owns book and meta.db. Evaluations that arrive together are one transaction: alert rows, history
+// and outbox rows; only then the notifier is told. Should the disk refuse (full, broken), messages go out
+// from memory and the alerts are written as soon as it accepts again: better twice after a crash than never.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/evidence.h"
+#include "aggregator/notify/notifier.h"
+#include "aggregator/rules/evaluation.h"
+#include "common/error.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// An alert as services show it.
+struct AlertInfo {
+  std::string fingerprint;
+  std::string group;
+  std::string name;
+  std::string severity;
+  std::string instance;
+  State state = State::inactive;
+  Labels labels;
+  Labels annotations;
+  double value = 0;
+  std::int64_t active_since_ms = 0;
+  std::int64_t fired_at_ms = 0;
+  std::int64_t resolved_at_ms = 0;
+  std::int64_t no_data_since_ms = 0;  // the state is kept although there is no data; 0: there is
+  std::string inhibited_by;           // name of the alert that keeps this one's message back
+  std::string reason;
+  std::vector<notify::Evidence> evidence;
+};
+
+/// A rule as services show it.
+struct RuleInfo {
+  rules::RulePtr rule;
+  State state = State::inactive;  // of the worst of its alerts
+  std::size_t pending = 0;
+  std::size_t firing = 0;
+  std::uint64_t evaluations = 0;
+  std::uint64_t failures = 0;
+  std::int64_t last_evaluation_ms = 0;
+  std::string last_error;
+};
+
+struct Counters {
+  std::uint64_t evaluations = 0;  // taken in; only those with something to say arrive here
+  std::uint64_t transitions = 0;
+  std::uint64_t notifications = 0;  // put into the outbox, one per receiver
+  std::uint64_t inhibited = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t commit_failures = 0;
+  std::uint64_t refused = 0;  // evaluations not taken because the service was behind
+  std::size_t pending = 0;
+  std::size_t firing = 0;
+  std::int64_t last_commit_ns = 0;  // how long the latest transaction took
+};
+
+struct AlertServiceOptions {
+  std::string path;  // of meta.db
+  /// Unix milliseconds; tests script it.
+  std::function<std::int64_t()> now_ms;
+  EvidenceCollector evidence;  // may be empty
+};
+
+class AlertService {
+ public:
+  /// Opens or creates meta.db and restores alerts and outbox. `notifier` outlives this.
+  static Result<std::unique_ptr<AlertService>> open(AlertServiceOptions options, rules::RuleSetPtr rules);
+  virtual ~AlertService() = default;
+
+  /// What was active when meta.db was opened: for HostRules and FleetRules.
+  virtual rules::KnownAlertsPtr known() const = 0;
+
+  /// The receiver of messages; before start(). The outbox of earlier runs goes to it in start().
+  virtual void set_notifier(notify::Notifier& notifier) = 0;
+  virtual void start() = 0;
+  virtual void stop() = 0;
+
+  // Any thread:
+  virtual void take(rules::Evaluation evaluation) = 0;  // a rules::Sink
+  virtual void delivered(notify::Delivery delivery) = 0;
+  virtual void reload(rules::RuleSetPtr rules) = 0;
+  virtual void forget_host(std::string instance) = 0;
+
+  /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.
+  virtual std::vector<AlertInfo> alerts() const = 0;
+  virtual std::vector<RuleInfo> rules() const = 0;
+  virtual Counters counters() const = 0;
+};
+
+}  // namespace vigil::alerts

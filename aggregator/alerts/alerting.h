@@ -1,0 +1,55 @@
+// Rules, alerts and notifications as one thing the wiring starts and stops.
+//
+//   auto alerting = Alerting::open(options, open_fleet_storage);
+//   each shard:  rules::HostRules rules = (*alerting)->make_host_rules();
+//   start()   notifier, alert service, fleet rules        stop()   the other way round
+// Threads of its own: "fleet-rules", "alerts" and "notify".
+#pragma once
+
+#include "aggregator/alerts/alert_service.h"
+#include "aggregator/notify/config.h"
+#include "aggregator/rules/fleet_rules.h"
+#include "aggregator/rules/host_rules.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vigil::alerts {
+
+struct AlertingOptions {
+  std::string meta_path;  // of meta.db; its folder exists
+  rules::RulesConfig rules;
+  notify::NotificationsConfig notifications;
+  std::string external_url;  // of the dashboard; "" for no links
+};
+
+/// What --check does: everything that can be wrong with rules and notifications, without side effects.
+Result<void> check(const AlertingOptions& options);
+
+class Alerting {
+ public:
+  /// `open_storage` is called on the threads of this object, between start() and stop().
+  static Result<std::unique_ptr<Alerting>> open(const AlertingOptions& options,
+                                                rules::FleetRules::OpenStorage open_storage);
+  virtual ~Alerting() = default;
+
+  /// One for each shard, to live no longer than this.
+  virtual rules::HostRules make_host_rules() = 0;
+
+  virtual void start() = 0;
+  virtual void stop() = 0;
+
+  /// Any thread. New rules; with errors the old ones stay. Notifications change at restart only.
+  virtual Result<void> reload_rules(const rules::RulesConfig& rules) = 0;
+  virtual void forget_host(std::string instance) = 0;
+
+  virtual std::vector<AlertInfo> alerts() const = 0;
+  virtual std::vector<RuleInfo> rules() const = 0;
+  /// What was accepted but has no effect, such as recording rules.
+  virtual std::vector<std::string> warnings() const = 0;
+  virtual Counters counters() const = 0;
+  virtual std::vector<notify::ReceiverStats> receivers() const = 0;
+};
+
+}  // namespace vigil::alerts

@@ -1,0 +1,54 @@
+// Delivers notifications: one thread, one libcurl multi handle, one lane per receiver.
+//
+// A lane sends one message at a time and keeps the order in which they were queued, so that "resolved" never
+// overtakes "firing". A receiver that is away (network error, timeout, 5xx, 429) makes its lane wait, with
+// exponential back-off and full jitter, 1 s to 10 min, or as long as Retry-After says; one that refuses a
+// message (other 4xx, SMTP 5xx) makes that alert's messages wait. After `give_up_after` a message is dead.
+// More than 20 messages of one rule within a minute become one digest. Nothing is dropped: what is not sent
+// at stop() is in the outbox and comes back at the next start.
+#pragma once
+
+#include "aggregator/notify/config.h"
+#include "aggregator/notify/notification.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vigil::notify {
+
+struct ReceiverStats {
+  std::string receiver;
+  std::string kind;             // "slack", "email" or "webhook"
+  std::uint64_t delivered = 0;  // messages accepted by the receiver
+  std::uint64_t failures = 0;   // attempts that failed
+  std::uint64_t dead = 0;
+  std::uint64_t queued = 0;
+  std::string last_error;  // of the latest attempt; "" when it succeeded
+};
+
+class Notifier {
+ public:
+  /// Called on the notifier's thread; must not block.
+  using Feedback = std::function<void(Delivery)>;
+
+  /// Reads secret files. Errc::invalid_argument names the receiver.
+  static Result<std::unique_ptr<Notifier>> create(const NotificationsConfig& config, Feedback feedback);
+  virtual ~Notifier() = default;
+
+  virtual void start() = 0;
+  /// Lets messages on the wire finish for up to two seconds, then ends the thread.
+  virtual void stop() = 0;
+
+  /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.
+  virtual void enqueue(std::vector<Row> rows) = 0;
+
+  /// Names of the receivers that want to hear of this. Any thread.
+  virtual std::vector<std::string> targets(const Notification& notification) const = 0;
+
+  virtual std::vector<ReceiverStats> stats() const = 0;
+};
+
+}  // namespace vigil::notify

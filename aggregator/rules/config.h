@@ -1,0 +1,44 @@
+// The `rules:` part of the aggregator's configuration.
+#pragma once
+
+#include "common/config/fields.h"
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vigil::rules {
+
+enum class Preset : std::uint8_t { none, development, staging, production };
+std::string_view to_string(Preset preset);
+
+/// Changes one shipped (or any other) rule without copying its file.
+struct Override {
+  std::string alert;     // the rules of this name ...
+  std::string severity;  // ... and, unless empty, only those of this severity
+  std::string group;     // ... and, unless empty, only those of this group
+  std::optional<double> threshold;
+  std::optional<std::chrono::milliseconds> hold;  // `for`
+  std::optional<std::chrono::milliseconds> keep_firing_for;
+  std::optional<std::string> expr;
+  std::map<std::string, std::string> labels;  // set; an empty value removes the label
+  std::map<std::string, std::string> annotations;
+  bool disabled = false;
+  config::Value at;  // where it is written, for messages
+};
+void describe(config::Fields& fields, Override& change);
+void decode(const config::Value& value, Override& change);
+
+struct RulesConfig {
+  Preset preset = Preset::production;
+  std::vector<std::string> files;
+  std::chrono::milliseconds interval = std::chrono::seconds(5);  // for groups that name none
+  std::map<std::string, std::string> external_labels;
+  std::vector<Override> overrides;
+};
+void describe(config::Fields& fields, RulesConfig& rules);
+
+}  // namespace vigil::rules

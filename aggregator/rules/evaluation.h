@@ -1,0 +1,39 @@
+// What evaluating one rule on one host (or on the fleet) gave, on its way to the alert service.
+#pragma once
+
+#include "aggregator/promql/value.h"
+#include "aggregator/rules/rule_set.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vigil::rules {
+
+struct ActiveSample {
+  promql::LabelsPtr labels;  // as the expression gave them, with __name__ if it has one
+  double value = 0;
+};
+
+/// Label sets that were active before and stand in none of the three lists: their condition is false now.
+struct Evaluation {
+  RulePtr rule;
+  std::string scope;  // the host's name for host rules, "" for fleet rules
+  std::int64_t t_ms = 0;
+  std::vector<ActiveSample> active;
+  std::vector<promql::LabelsPtr> unknown;  // no data: neither true nor false
+  std::vector<promql::LabelsPtr> gone;     // no data for so long that nobody waits for it any more
+};
+
+/// Called on the thread that evaluates; must not block.
+using Sink = std::function<void(Evaluation)>;
+
+/// Alerts that exist when the evaluation begins (restored from disk), by (rule key, scope).
+using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<promql::LabelsPtr>>;
+using KnownAlertsPtr = std::shared_ptr<const KnownAlerts>;
+
+}  // namespace vigil::rules

@@ -1,0 +1,43 @@
+// Evaluates the rules that look at more than one host, or at what only the aggregator knows (`up`), at their
+// interval over the storage of the whole fleet. Owned by the alerting worker and touched by its thread only.
+#pragma once
+
+#include "aggregator/promql/storage.h"
+#include "aggregator/rules/watch.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::rules {
+
+class FleetRules {
+ public:
+  /// A storage is made for each round: it sees the fleet as it is then.
+  using OpenStorage = std::function<std::unique_ptr<promql::Storage>()>;
+
+  FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenStorage open_storage, Sink sink);
+
+  /// Evaluates what is due at `now_ms`, Unix milliseconds. Call about once a second.
+  void tick(std::int64_t now_ms);
+
+  /// Evaluations that did not happen at their time because an earlier one took too long.
+  std::uint64_t missed() const { return missed_; }
+
+ private:
+  void refresh(std::int64_t now_ms);
+
+  const CurrentRules& current_;
+  const KnownAlertsPtr known_;
+  const OpenStorage open_storage_;
+  const Sink sink_;
+  RuleSetPtr rules_;
+  std::uint64_t version_ = 0;
+  std::vector<std::int64_t> due_ms_;  // per schedule
+  std::unordered_map<const Rule*, Memory> remembered_;
+  std::uint64_t missed_ = 0;
+};
+
+}  // namespace vigil::rules

@@ -1,0 +1,53 @@
+// Evaluates the rules that look at one host at a time, event-driven: right after the samples of a host came
+// in, on the thread of its shard, and only the rules whose interval has passed for this host.
+//
+// One per shard, touched by the shard's thread only. A rule that fails counts in its statistics and disturbs
+// nothing else. Absolute ticks: missed intervals are skipped, never replayed.
+#pragma once
+
+#include "aggregator/blocks/block.h"
+#include "aggregator/promql/storage.h"
+#include "aggregator/rules/watch.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::rules {
+
+class HostRules {
+ public:
+  /// `current` outlives this. `known` may be null: nothing was active before.
+  HostRules(const CurrentRules& current, KnownAlertsPtr known, Sink sink);
+
+  /// New samples of `host` up to `t_ms` (the time of its newest row, Unix milliseconds) are in `storage`.
+  /// Only for live data: back-filled rows do not come here. Times that do not advance are ignored.
+  void on_host_tick(aggregator::HostId host, const std::string& instance, std::int64_t t_ms,
+                    promql::Storage& storage);
+
+  /// The host was removed: its memory goes. The alert service is told by itself.
+  void forget(aggregator::HostId host) { hosts_.erase(host); }
+
+ private:
+  struct Host {
+    std::int64_t last_ms = 0;
+    std::vector<std::int64_t> due_ms;                    // per schedule
+    std::unordered_map<const Rule*, Memory> remembered;  // only rules with something to remember
+  };
+  void refresh();
+  void run(const Schedule& schedule, Host& host, const std::string& instance, std::int64_t t_ms,
+           promql::Storage& storage);
+  Host& host(aggregator::HostId id, const std::string& instance);
+  void seed(Host& host, const std::string& instance) const;
+
+  const CurrentRules& current_;
+  const KnownAlertsPtr known_;
+  const Sink sink_;
+  RuleSetPtr rules_;
+  std::uint64_t version_ = 0;
+  std::unordered_map<aggregator::HostId, Host> hosts_;
+};
+
+}  // namespace vigil::rules

@@ -1,0 +1,146 @@
+// All alert rules in force: parsed, layered, type-checked, immutable. Made at start and at every reload,
+// shared by the shards and the alert service; the old one lives until the last user has let go of it.
+//
+// Layers, later ones win: the shipped preset, then the user's files (a rule with the same group and name
+// replaces the shipped one), then `overrides`. Rule::explain tells where each value came from.
+#pragma once
+
+#include "aggregator/promql/ast.h"
+#include "aggregator/rules/config.h"
+#include "aggregator/rules/template.h"
+#include "common/error.h"
+#include "common/series.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vigil::rules {
+
+enum class RuleKind : std::uint8_t { alert, record };
+
+/// Where a rule is evaluated: on the shard of each host, right after its samples came in; or on the whole
+/// fleet, at the group's interval.
+enum class Scope : std::uint8_t { host, fleet };
+std::string_view to_string(Scope scope);
+
+/// What happened to a rule since the rule set was made. Any thread.
+struct RuleStats {
+  std::atomic<std::uint64_t> evaluations = 0;
+  std::atomic<std::uint64_t> failures = 0;
+  std::atomic<std::int64_t> last_evaluation_ms = 0;
+  void note_error(std::string message);
+  std::string last_error() const;  // "" when the latest evaluation went well
+
+ private:
+  mutable std::mutex mutex_;  // protects last_error_
+  std::string last_error_;
+  std::atomic<bool> has_error_ = false;
+
+ public:
+  void note_success() {
+    if (has_error_.load(std::memory_order_relaxed)) note_error({});
+  }
+};
+
+struct NamedTemplate {
+  std::string name;
+  std::string text;
+  Template compiled;
+};
+
+/// "threshold" = "85", from "vigil.yml:12 (override; production.yml says 80)"
+struct Origin {
+  std::string what;
+  std::string value;
+  std::string from;
+};
+
+struct Rule {
+  RuleKind kind = RuleKind::alert;
+  std::string key;  // stable identity over restarts: "group/name/severity", with "#2" for a second such rule
+  std::string group;
+  std::string name;  // of the alert or the recorded metric
+  std::string file;
+  int line = 0;
+  std::string expr_text;  // canonical, overrides applied
+  std::unique_ptr<promql::Expr> expr;
+  /// Has a sample wherever `expr` could have one were its conditions true: tells "false" from "no data". Null
+  /// when the two cannot be told apart (absent(), topk()): then no sample means false.
+  std::unique_ptr<promql::Expr> presence;
+  std::chrono::milliseconds interval{};
+  std::chrono::milliseconds hold{};  // `for`
+  std::chrono::milliseconds keep_firing_for{};
+  std::vector<NamedTemplate> labels;
+  std::vector<NamedTemplate> annotations;
+  std::size_t limit = 0;  // samples; 0: none
+  Scope scope = Scope::fleet;
+  std::vector<std::string> metric_names;
+  std::optional<double> threshold;  // the number an override of `threshold` replaces
+  std::vector<Origin> explain;
+  std::shared_ptr<RuleStats> stats = std::make_shared<RuleStats>();
+
+  std::string_view label(std::string_view name) const;
+  std::string_view annotation(std::string_view name) const;
+};
+using RulePtr = std::shared_ptr<const Rule>;
+
+/// The alert rules of one scope and interval, evaluated together.
+struct Schedule {
+  std::chrono::milliseconds interval{};
+  std::vector<RulePtr> rules;
+};
+
+class RuleSet {
+ public:
+  /// Reads preset and files and applies the overrides. All errors are reported at once, one a line, as
+  /// "file:line:column: groups[0].rules[3].expr: ...".
+  static Result<std::shared_ptr<const RuleSet>> load(const RulesConfig& config, const Labels& external_labels,
+                                                     std::string external_url);
+
+  /// In the order of the files.
+  const std::vector<RulePtr>& rules() const { return rules_; }
+  const std::vector<Schedule>& host_schedules() const { return host_schedules_; }
+  const std::vector<Schedule>& fleet_schedules() const { return fleet_schedules_; }
+  RulePtr find(std::string_view key) const;
+  /// What was accepted but has no effect, such as recording rules.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  const Labels& external_labels() const { return external_labels_; }
+  const std::string& external_url() const { return external_url_; }
+
+ private:
+  RuleSet() = default;
+  void schedule();
+
+  std::vector<RulePtr> rules_;
+  std::vector<Schedule> host_schedules_;
+  std::vector<Schedule> fleet_schedules_;
+  std::vector<std::string> warnings_;
+  Labels external_labels_;
+  std::string external_url_;
+};
+using RuleSetPtr = std::shared_ptr<const RuleSet>;
+
+/// The rule set in force, for readers on any thread; a reload replaces it.
+class CurrentRules {
+ public:
+  explicit CurrentRules(RuleSetPtr first) : rules_(std::move(first)) {}
+  RuleSetPtr get() const;
+  void replace(RuleSetPtr next);
+  /// Changes with every replace(): cheap to ask on every tick.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
+ private:
+  mutable std::mutex mutex_;  // protects rules_
+  RuleSetPtr rules_;
+  std::atomic<std::uint64_t> version_ = 1;
+};
+
+}  // namespace vigil::rules

@@ -1,0 +1,31 @@
+// Evaluates one rule and remembers which label sets were active, so that an alert is reported as long as it
+// lasts and once more when it ends. Shared by host and fleet rules.
+#pragma once
+
+#include "aggregator/rules/evaluation.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vigil::rules {
+
+/// How long a host that does send may leave out a series before an alert on it is given up: a pulled disk, a
+/// removed container. While nothing at all comes from the host nothing is evaluated and no time passes.
+inline constexpr std::int64_t kGoneAfterMs = 3'600'000;
+
+struct Remembered {
+  promql::LabelsPtr labels;
+  std::int64_t missing_since_ms = 0;  // 0: has data
+};
+
+/// The label sets of one rule on one host that are, or were, active.
+using Memory = std::vector<Remembered>;
+
+/// Evaluates `rule` at `t_ms`. Nothing when nothing is active and nothing was, or when the evaluation failed
+/// (then the rule's statistics say why and the memory stays).
+std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
+                                   Memory& memory);
+
+}  // namespace vigil::rules
