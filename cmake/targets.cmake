@@ -20,15 +20,31 @@ function(vigil_program name)
   endif()
 endfunction()
 
-# vigil_test(NAME SOURCES ... LINK ...): one Catch2 program, one ctest entry.
+add_custom_target(tsan_tests)    # test programs of concurrent parts
+add_custom_target(fuzz_targets)  # all fuzzers
+add_custom_target(benches)       # all benchmark programs
+
+# vigil_test(NAME SOURCES ... LINK ... [CONCURRENT]): one Catch2 program, one ctest entry. CONCURRENT ones also run under TSan.
 function(vigil_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "CONCURRENT" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE vigil_options vigil_test_main ${ARG_LINK})
   target_precompile_headers(${name} REUSE_FROM vigil_test_main)
   target_compile_definitions(${name} PRIVATE VIGIL_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600)
+  if(ARG_CONCURRENT)
+    add_dependencies(tsan_tests ${name})
+    set_tests_properties(${name} PROPERTIES LABELS "unit;concurrent")
+  endif()
+endfunction()
+
+# vigil_bench(NAME SOURCES ... LINK ...): a program that measures one hot path and prints its figures.
+function(vigil_bench name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE vigil_options ${ARG_LINK})
+  add_dependencies(benches ${name})
 endfunction()
 
 # vigil_fuzz(NAME SOURCES ... LINK ...): with VIGIL_FUZZ a libFuzzer program, otherwise one that replays its corpus as a test.
@@ -36,6 +52,7 @@ function(vigil_fuzz name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(fuzz_${name} ${ARG_SOURCES})
   target_link_libraries(fuzz_${name} PRIVATE vigil_options ${ARG_LINK})
+  add_dependencies(fuzz_targets fuzz_${name})
   if(VIGIL_FUZZ)
     target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
   else()
