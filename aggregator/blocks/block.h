@@ -1,7 +1,10 @@
-// A block: the rows of one source of one host over a span of time. It is filled tick by tick in memory, sealed (compressed) once,
-// and from then on immutable: kept in memory while rules look at it, stored as one BLOB, read column by column.
-// The byte format is described in docs/storage.md.
+// A block: the rows of one source of one host over a span of time. It is filled tick by tick in memory,
+// sealed (compressed) once, and from then on immutable: kept in memory while rules look at it, stored as one
+// BLOB, read column by column. The byte format is described in docs/storage.md.
 #pragma once
+
+#include "common/error.h"
+#include "common/series.h"
 
 #include <cstdint>
 #include <memory>
@@ -9,23 +12,27 @@
 #include <string>
 #include <vector>
 
-#include "common/error.h"
-#include "common/series.h"
-
 namespace vigil::aggregator {
+
+class ByteReader;
 
 using HostId = std::uint32_t;    // dense, given by the history store when a host is first seen
 using SeriesId = std::uint32_t;  // dense within a host, given when a series is first seen; never reused
 
 /// Plain rows, column-major: values[column * times_ms.size() + row], kAbsent where there was no sample.
 struct Block {
-  std::vector<SeriesId> series;         // one per column, no duplicates
-  std::vector<std::int64_t> times_ms;   // strictly ascending Unix milliseconds
+  std::vector<SeriesId> series;        // one per column, no duplicates
+  std::vector<std::int64_t> times_ms;  // strictly ascending Unix milliseconds
   std::vector<std::int64_t> values;
 };
 
-/// Compresses a block: integers as deltas, zstd level 1 over groups of 16 columns, the directory outside, CRC32C over everything.
-/// Any int64 round-trips, kAbsent included. `block` must be consistent and not empty.
+/// The most cells (rows x columns) one sealed block may hold: bounds what hostile bytes can make us allocate.
+/// 5,000 series fit for almost an hour at one row a second.
+inline constexpr std::size_t kMaxCells = std::size_t{1} << 24;
+
+/// Compresses a block: each column transformed to small integers, zstd level 1 over groups of 16 columns, the
+/// directory outside, CRC32C over everything. Any int64 round-trips, kAbsent included. `block` must be
+/// consistent, not empty, and of at most kMaxCells.
 std::string seal(const Block& block);
 
 /// A sealed block opened for reading. Immutable and safe to share between threads.
@@ -38,6 +45,8 @@ class SealedBlock {
   std::int64_t first_ms() const { return first_ms_; }
   std::int64_t last_ms() const { return last_ms_; }
   std::size_t rows() const { return rows_; }
+  /// Cells that hold a value.
+  std::uint64_t samples() const { return samples_; }
   const std::string& bytes() const { return bytes_; }
 
   /// The time column.
@@ -56,12 +65,20 @@ class SealedBlock {
     std::size_t size = 0;    // compressed
     std::size_t plain_size = 0;
   };
+  static Result<void> check_frame(const std::string& bytes);
+  bool read_directory();
+  bool read_series(ByteReader& in, std::uint64_t columns);
+  bool read_groups(ByteReader& in, std::uint64_t group_columns);
+  bool read_group(const Group& group, std::span<std::int64_t> values) const;
   std::string bytes_;
   std::vector<SeriesId> series_;
   std::vector<Group> groups_;
   std::int64_t first_ms_ = 0;
   std::int64_t last_ms_ = 0;
   std::size_t rows_ = 0;
+  std::uint64_t samples_ = 0;
+  std::size_t times_offset_ = 0;  // the encoded time column, in bytes_
+  std::size_t times_size_ = 0;
 };
 
 }  // namespace vigil::aggregator
