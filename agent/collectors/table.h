@@ -11,7 +11,9 @@
 
 namespace vigil::agent {
 
-/// What collectors may be told by configuration. Regular expressions are RE2, anchored; defaults are node_exporter's.
+/// What collectors may be told by configuration. Regular expressions are RE2; those that exclude are looked for anywhere in a name, as
+/// node_exporter does (so they carry their own ^ and $), the one of systemd units must match the whole name. Defaults are
+/// node_exporter's.
 struct CollectorOptions {
   Roots roots;
   std::string filesystem_mount_exclude = "^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)";

@@ -16,7 +16,7 @@
 
 namespace vigil::agent {
 
-inline constexpr std::size_t kMaxFamilyLabels = 8;
+inline constexpr std::size_t kMaxFamilyLabels = 20;  // node_dmi_info has as many
 
 /// A metric as a collector declares it: a constant that lives for the whole program (sheets keep its address).
 struct Family {
