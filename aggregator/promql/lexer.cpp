@@ -1,16 +1,20 @@
 #include "aggregator/promql/lexer.h"
 
+#include "aggregator/promql/literals.h"
+
 #include <array>
 #include <cmath>
 #include <limits>
 
-#include "aggregator/promql/literals.h"
-
 namespace vigil::promql {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
 
 bool equals_ignoring_case(std::string_view a, std::string_view lower) {
   if (a.size() != lower.size()) return false;
@@ -28,14 +32,14 @@ struct Symbol {
 
 // Longer symbols before their prefixes.
 constexpr std::array<Symbol, 23> kSymbols = {{
-    {"==", TokenKind::eq},           {"!=", TokenKind::ne},           {">=", TokenKind::ge},
-    {"<=", TokenKind::le},           {"=~", TokenKind::match_regex},  {"!~", TokenKind::match_not_regex},
-    {"=", TokenKind::assign},        {">", TokenKind::gt},            {"<", TokenKind::lt},
-    {"(", TokenKind::left_paren},    {")", TokenKind::right_paren},   {"{", TokenKind::left_brace},
-    {"}", TokenKind::right_brace},   {"[", TokenKind::left_bracket},  {"]", TokenKind::right_bracket},
-    {",", TokenKind::comma},         {"@", TokenKind::at},            {"+", TokenKind::add},
-    {"-", TokenKind::sub},           {"*", TokenKind::mul},           {"/", TokenKind::div},
-    {"%", TokenKind::mod},           {"^", TokenKind::pow},
+    {"==", TokenKind::eq},         {"!=", TokenKind::ne},          {">=", TokenKind::ge},
+    {"<=", TokenKind::le},         {"=~", TokenKind::match_regex}, {"!~", TokenKind::match_not_regex},
+    {"=", TokenKind::assign},      {">", TokenKind::gt},           {"<", TokenKind::lt},
+    {"(", TokenKind::left_paren},  {")", TokenKind::right_paren},  {"{", TokenKind::left_brace},
+    {"}", TokenKind::right_brace}, {"[", TokenKind::left_bracket}, {"]", TokenKind::right_bracket},
+    {",", TokenKind::comma},       {"@", TokenKind::at},           {"+", TokenKind::add},
+    {"-", TokenKind::sub},         {"*", TokenKind::mul},          {"/", TokenKind::div},
+    {"%", TokenKind::mod},         {"^", TokenKind::pow},
 }};
 
 class Lexer {
@@ -54,9 +58,7 @@ class Lexer {
   }
 
  private:
-  Position here() const {
-    return {line_, static_cast<std::uint32_t>(pos_ - line_start_ + 1)};
-  }
+  Position here() const { return {line_, static_cast<std::uint32_t>(pos_ - line_start_ + 1)}; }
   char peek(std::size_t ahead = 0) const { return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0'; }
 
   void newline() {
@@ -106,13 +108,15 @@ class Lexer {
 
   std::size_t character_bytes() const {
     std::size_t length = 1;
-    while (pos_ + length < text_.size() && (static_cast<unsigned char>(text_[pos_ + length]) & 0xC0) == 0x80) ++length;
+    while (pos_ + length < text_.size() && (static_cast<unsigned char>(text_[pos_ + length]) & 0xC0) == 0x80)
+      ++length;
     return length;
   }
 
   Result<Token> word() {
     std::size_t length = 1;
-    while (is_letter(peek(length)) || is_digit(peek(length)) || (!in_bracket_ && peek(length) == ':')) ++length;
+    while (is_letter(peek(length)) || is_digit(peek(length)) || (!in_bracket_ && peek(length) == ':'))
+      ++length;
     Token token = take(TokenKind::identifier, length);
     if (equals_ignoring_case(token.text, "inf")) {
       token.kind = TokenKind::number;
@@ -124,7 +128,8 @@ class Lexer {
     return token;
   }
 
-  /// Takes everything that could belong to a number or duration, so that `5x` is one wrong word and not two right ones.
+  /// Takes everything that could belong to a number or duration, so that `5x` is one wrong word and not two
+  /// right ones.
   Result<Token> number() {
     const bool hex = peek() == '0' && (peek(1) == 'x' || peek(1) == 'X');
     std::size_t length = 1;
@@ -141,7 +146,8 @@ class Lexer {
       token.kind = TokenKind::duration;
       token.number = static_cast<double>(*ms) / 1000.0;
     } else {
-      return parse_error(token.at, "bad number or duration {}; expected a form like 1.5e3, 0x1F or 1h30m", quote(token.text));
+      return parse_error(token.at, "bad number or duration {}; expected a form like 1.5e3, 0x1F or 1h30m",
+                         quote(token.text));
     }
     return token;
   }
@@ -192,12 +198,18 @@ Position position_of(std::string_view text, std::size_t offset) {
 
 std::string describe(const Token& token) {
   switch (token.kind) {
-    case TokenKind::end: return "end of input";
-    case TokenKind::identifier: return fmt::format("identifier \"{}\"", token.text);
-    case TokenKind::number: return fmt::format("number \"{}\"", token.text);
-    case TokenKind::duration: return fmt::format("duration \"{}\"", token.text);
-    case TokenKind::string: return fmt::format("string {}", token.text);
-    default: return fmt::format("\"{}\"", token.text);
+    case TokenKind::end:
+      return "end of input";
+    case TokenKind::identifier:
+      return fmt::format("identifier \"{}\"", token.text);
+    case TokenKind::number:
+      return fmt::format("number \"{}\"", token.text);
+    case TokenKind::duration:
+      return fmt::format("duration \"{}\"", token.text);
+    case TokenKind::string:
+      return fmt::format("string {}", token.text);
+    default:
+      return fmt::format("\"{}\"", token.text);
   }
 }
 

@@ -1,22 +1,45 @@
 // Splits PromQL text into tokens with positions. Internal to the parser.
 #pragma once
 
+#include "common/error.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "common/error.h"
-
 namespace vigil::promql {
 
 enum class TokenKind : std::uint8_t {
-  end, identifier, number, duration, string,
-  left_paren, right_paren, left_brace, right_brace, left_bracket, right_bracket,
-  comma, colon, at,
-  add, sub, mul, div, mod, pow,
-  eq, ne, gt, lt, ge, le,           // == != > < >= <=
-  assign, match_regex, match_not_regex,  // = =~ !~
+  end,
+  identifier,
+  number,
+  duration,
+  string,
+  left_paren,
+  right_paren,
+  left_brace,
+  right_brace,
+  left_bracket,
+  right_bracket,
+  comma,
+  colon,
+  at,
+  add,
+  sub,
+  mul,
+  div,
+  mod,
+  pow,
+  eq,
+  ne,
+  gt,
+  lt,
+  ge,
+  le,  // == != > < >= <=
+  assign,
+  match_regex,
+  match_not_regex,  // = =~ !~
 };
 
 struct Position {
@@ -38,7 +61,8 @@ std::string describe(const Token& token);
 /// "LINE:COLUMN: parse error: MESSAGE"
 template <class... Args>
 Error parse_error(Position at, fmt::format_string<Args...> format, Args&&... args) {
-  return fail(Errc::parse, "{}:{}: parse error: {}", at.line, at.column, fmt::format(format, std::forward<Args>(args)...));
+  return fail(Errc::parse, "{}:{}: parse error: {}", at.line, at.column,
+              fmt::format(format, std::forward<Args>(args)...));
 }
 
 /// The last token is always TokenKind::end. Refuses invalid UTF-8.

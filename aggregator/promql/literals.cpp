@@ -1,11 +1,11 @@
 #include "aggregator/promql/literals.h"
 
+#include "aggregator/promql/parser.h"
+
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
-
-#include "aggregator/promql/parser.h"
 
 namespace vigil::promql {
 namespace {
@@ -23,9 +23,12 @@ constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
                                          {"s", 1000},
                                          {"ms", 1}}};
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-/// An integer in `base`, as a double when it does not fit 64 bits (as Go's parser ends up doing for decimals).
+/// An integer in `base`, as a double when it does not fit 64 bits (as Go's parser ends up doing for
+/// decimals).
 std::optional<double> parse_integer(std::string_view digits, int base) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
@@ -92,12 +95,16 @@ bool append_escape(std::string& out, std::string_view text, std::size_t& pos) {
   return true;
 }
 
-/// The length of the UTF-8 sequence at `pos`, 0 when it is malformed, overlong, a surrogate or too large (RFC 3629).
+/// The length of the UTF-8 sequence at `pos`, 0 when it is malformed, overlong, a surrogate or too large (RFC
+/// 3629).
 std::size_t utf8_sequence(std::string_view text, std::size_t pos) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[pos + i]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;
-  const std::size_t length = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead >= 0xC2 && lead < 0xE0   ? 2
+                             : lead >= 0xE0 && lead < 0xF0 ? 3
+                             : lead >= 0xF0 && lead < 0xF5 ? 4
+                                                           : 0;
   if (length == 0 || pos + length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -119,14 +126,17 @@ std::optional<double> parse_number(std::string_view text) {
       return std::nullopt;  // underscores only between digits
     }
   }
-  if (plain.size() > 2 && plain[0] == '0' && (plain[1] == 'x' || plain[1] == 'X')) return parse_integer(plain.substr(2), 16);
+  if (plain.size() > 2 && plain[0] == '0' && (plain[1] == 'x' || plain[1] == 'X'))
+    return parse_integer(plain.substr(2), 16);
   if (plain.size() > 1 && plain[0] == '0') {
     if (const auto octal = parse_integer(plain.substr(1), 8)) return octal;
   }
   double value = 0;
-  const auto [end, error] = std::from_chars(plain.data(), plain.data() + plain.size(), value, std::chars_format::general);
+  const auto [end, error] =
+      std::from_chars(plain.data(), plain.data() + plain.size(), value, std::chars_format::general);
   if (end != plain.data() + plain.size() || plain.empty()) return std::nullopt;
-  // Out of range: from_chars leaves the value alone; the C library says whether it was too large or too small.
+  // Out of range: from_chars leaves the value alone; the C library says whether it was too large or too
+  // small.
   if (error == std::errc::result_out_of_range) return std::strtod(plain.c_str(), nullptr);
   if (error != std::errc()) return std::nullopt;
   return value;
@@ -219,6 +229,8 @@ std::size_t utf8_valid_prefix(std::string_view text) {
   return pos;
 }
 
-bool is_utf8(std::string_view text) { return utf8_valid_prefix(text) == text.size(); }
+bool is_utf8(std::string_view text) {
+  return utf8_valid_prefix(text) == text.size();
+}
 
 }  // namespace vigil::promql

@@ -1,6 +1,6 @@
-#include <re2/re2.h>
-
 #include "aggregator/promql/storage.h"
+
+#include <re2/re2.h>
 
 namespace vigil::promql {
 namespace {
@@ -22,7 +22,8 @@ Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value)
   matcher.value_ = std::move(value);
   if (op != MatchOp::regex && op != MatchOp::not_regex) return matcher;
   if (matcher.value_.size() > kMaxPatternBytes) {
-    return fail(Errc::parse, "regular expression for label \"{}\" is longer than {} bytes", matcher.name_, kMaxPatternBytes);
+    return fail(Errc::parse, "regular expression for label \"{}\" is longer than {} bytes", matcher.name_,
+                kMaxPatternBytes);
   }
   re2::RE2::Options options;
   options.set_log_errors(false);
@@ -31,7 +32,8 @@ Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value)
   options.set_max_mem(kMaxRegexMemory);
   auto regex = std::make_shared<const Regex>(matcher.value_, options);
   if (!regex->re.ok()) {
-    return fail(Errc::parse, "regular expression \"{}\" for label \"{}\": {}", matcher.value_, matcher.name_, regex->re.error());
+    return fail(Errc::parse, "regular expression \"{}\" for label \"{}\": {}", matcher.value_, matcher.name_,
+                regex->re.error());
   }
   matcher.regex_ = std::move(regex);
   return matcher;
@@ -39,10 +41,13 @@ Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value)
 
 bool Matcher::matches(std::string_view value) const {
   switch (op_) {
-    case MatchOp::equal: return value == value_;
-    case MatchOp::not_equal: return value != value_;
+    case MatchOp::equal:
+      return value == value_;
+    case MatchOp::not_equal:
+      return value != value_;
     case MatchOp::regex:
-    case MatchOp::not_regex: break;
+    case MatchOp::not_regex:
+      break;
   }
   const bool hit = re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), regex_->re);
   return hit == (op_ == MatchOp::regex);

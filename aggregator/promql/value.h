@@ -57,7 +57,8 @@ struct MatrixValue {
   Annotations annotations;
 };
 
-/// The shortest form that reads back: "1", "0.1", "+Inf", "NaN", "1e+21", as Prometheus prints sample values.
+/// The shortest digits that read back, never with an exponent: "1", "0.1", "+Inf", "NaN", as in the
+/// Prometheus HTTP API.
 std::string format_value(double value);
 
 }  // namespace vigil::promql

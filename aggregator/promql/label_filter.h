@@ -1,0 +1,57 @@
+// Which labels of a series take part in a comparison: the grouping of an aggregation, the matching of a
+// binary operator, or all of them. Internal to the engine.
+#pragma once
+
+#include "aggregator/promql/block.h"
+#include "common/series.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::promql {
+
+class LabelFilter {
+ public:
+  /// Only these labels.
+  static LabelFilter on(std::vector<std::string> names);
+  /// All but these and the metric name.
+  static LabelFilter ignoring(std::vector<std::string> names);
+  /// All labels but these; `names` says whether the metric name is one of them.
+  static LabelFilter all(Names names, std::vector<std::string> but = {});
+
+  bool keeps(std::string_view name) const;
+  std::uint64_t hash(const Labels& labels) const;
+  bool equal(const Labels& a, const Labels& b) const;
+  Labels apply(const Labels& labels) const;
+  /// A block without names must not offer them: `by (__name__)` of a rate is empty.
+  void forget_name() { name_hidden_ = true; }
+
+ private:
+  LabelFilter(std::vector<std::string> names, bool listed);
+  std::vector<std::string> names_;  // sorted
+  bool listed_;                     // keep what is listed, or keep the rest
+  bool name_hidden_ = false;
+};
+
+/// Numbers the distinct keys of label sets, from 0. Compares labels only when hashes are equal.
+class KeyIndex {
+ public:
+  static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+  void reserve(std::size_t keys) { buckets_.reserve(keys); }
+  /// The number of this key, a new one if it was never seen. `labels` must outlive the index.
+  std::size_t insert(const Labels& labels, const LabelFilter& filter);
+  /// kNone when it was never inserted. `filter` may differ from the inserting one in forget_name() only.
+  std::size_t find(const Labels& labels, const LabelFilter& filter) const;
+  std::size_t size() const { return representatives_.size(); }
+  const Labels& representative(std::size_t key) const { return *representatives_[key]; }
+
+ private:
+  std::unordered_multimap<std::uint64_t, std::size_t> buckets_;
+  std::vector<const Labels*> representatives_;
+};
+
+}  // namespace vigil::promql
