@@ -13,7 +13,7 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 
-# vigil_grpc: gRPC and protobuf. The static form takes the archives of everything Debian ships as one; only libc stays shared.
+# vigil_grpc: gRPC, protobuf and OpenSSL's libcrypto. The static form takes the archives of everything Debian ships as one; only libc stays shared.
 add_library(vigil_grpc INTERFACE)
 if(VIGIL_STATIC)
   pkg_check_modules(GRPCPP REQUIRED grpc++)
@@ -30,5 +30,5 @@ if(VIGIL_STATIC)
   endforeach()
   target_link_libraries(vigil_grpc INTERFACE -Wl,--start-group libprotobuf.a ${grpc_archives} -Wl,--end-group Threads::Threads)
 else()
-  target_link_libraries(vigil_grpc INTERFACE grpc++ grpc protobuf gpr Threads::Threads)
+  target_link_libraries(vigil_grpc INTERFACE grpc++ grpc protobuf gpr absl_synchronization crypto Threads::Threads)
 endif()

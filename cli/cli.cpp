@@ -1,0 +1,119 @@
+#include "cli/cli.h"
+
+#include "cli/commands/command.h"
+#include "cli/completion.h"
+#include "common/text/address.h"
+#include "common/text/human.h"
+#include "common/version.h"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <iostream>
+
+namespace vigil::cli {
+namespace {
+
+constexpr std::array kCommands = {
+    Command{"hosts", declare_hosts, "Hosts: state, CPU, memory, disk, load"},
+    Command{"containers", declare_containers, "Containers: state, health, restarts, usage"},
+    Command{"top", declare_top, "The fleet on a full screen, live"},
+    Command{"query", declare_query, "Evaluate a PromQL expression"},
+    Command{"plot", declare_plot, "Draw a PromQL expression in the terminal"},
+    Command{"series", declare_series, "Series that exist"},
+    Command{"alerts", declare_alerts, "Alerts that are pending, firing or just resolved"},
+    Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
+    Command{"status", declare_status, "The aggregator itself"},
+};
+
+struct Globals {
+  std::string aggregator = "127.0.0.1:8460";
+  std::string output = "table";
+  std::string timeout = "30s";
+  std::string shell;  // of `completion`
+};
+
+void declare_globals(CLI::App& app, Globals& globals) {
+  app.description(
+      "vigil looks at your fleet: hosts, containers, metrics, alerts.\nAsks an aggregator over gRPC.");
+  app.add_option("--aggregator", globals.aggregator, "Address of the aggregator's gRPC port")
+      ->envname("VIGIL_AGGREGATOR")
+      ->capture_default_str();
+  app.add_option("-o,--output", globals.output, "table, json or csv")
+      ->check(CLI::IsMember({"table", "json", "csv"}))
+      ->capture_default_str();
+  app.add_option("--timeout", globals.timeout, "How long to wait for an answer")->capture_default_str();
+  app.set_version_flag("--version", "vigil " + std::string(kVersion));
+  app.require_subcommand(1);
+  app.fallthrough();  // --output may stand behind the command, too
+  app.footer(
+      "Examples:\n  vigil hosts\n  vigil query 'topk(5, node_load1)'\n  vigil plot "
+      "'node_memory_MemAvailable_bytes' --start 6h\n"
+      "  vigil alerts -o json\n\nExit codes: 0 fine, 1 the aggregator said no, 2 wrong usage, 3 no "
+      "aggregator answers, 4 alerts --fail-on found one.");
+}
+
+/// Sends what the user must read to standard error, and says which exit code fits.
+Exit report(const Error& error) {
+  fmt::print(stderr, "vigil: {}\n", error.message);
+  return error.code == Errc::unavailable ? Exit::unreachable : Exit::failed;
+}
+
+Exit execute(const Globals& globals, const Run& run) {
+  const auto address = parse_address(globals.aggregator, 8460);
+  if (!address) {
+    fmt::print(stderr, "vigil: --aggregator: {}\n", address.error().message);
+    return Exit::usage;
+  }
+  const auto timeout = parse_duration(globals.timeout);
+  if (!timeout || timeout->count() <= 0) {
+    fmt::print(stderr, "vigil: --timeout: '{}' is not a duration; write for example 10s\n", globals.timeout);
+    return Exit::usage;
+  }
+  Context context;
+  context.client = Client::create(address->to_string(), *timeout);
+  context.format = *parse_format(globals.output);
+  context.colours = detect_colours();
+  context.now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  const auto exit = run(context);
+  return exit ? *exit : report(exit.error());
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  ::tzset();
+  CLI::App app;
+  Globals globals;
+  declare_globals(app, globals);
+  std::vector<std::pair<const CLI::App*, Run>> runs;
+  for (const Command& command : kCommands) {
+    CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    runs.emplace_back(sub, command.declare(*sub));
+  }
+  CLI::App* completion = app.add_subcommand("completion", "A completion script: bash, zsh or fish");
+  completion->add_option("shell", globals.shell, "bash, zsh or fish")->required();
+  completion->footer("For bash: vigil completion bash > /etc/bash_completion.d/vigil");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
+    const int code = app.exit(error, std::cout, std::cerr);
+    return static_cast<int>(code == 0 ? Exit::ok : Exit::usage);
+  }
+  if (completion->parsed()) {
+    const auto script = completion_script(app, globals.shell);
+    if (!script) return static_cast<int>(report(script.error()));
+    fmt::print("{}", *script);
+    return static_cast<int>(Exit::ok);
+  }
+  for (const auto& [sub, command] : runs) {
+    if (sub->parsed()) return static_cast<int>(execute(globals, command));
+  }
+  return static_cast<int>(Exit::usage);
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,102 @@
+#include "cli/client/client.h"
+
+#include "vigil/v1/fleet.grpc.pb.h"
+#include "vigil/v1/query.grpc.pb.h"
+
+#include <grpcpp/grpcpp.h>
+
+namespace vigil::cli {
+namespace {
+
+constexpr int kMaxMessageBytes =
+    256 << 20;  // answers to big queries; the limit that protects is the aggregator's
+
+Errc code_of(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::INVALID_ARGUMENT:
+      return Errc::invalid_argument;
+    case grpc::StatusCode::NOT_FOUND:
+      return Errc::not_found;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return Errc::timeout;
+    case grpc::StatusCode::UNAVAILABLE:
+      return Errc::unavailable;
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return Errc::limit;
+    case grpc::StatusCode::PERMISSION_DENIED:
+    case grpc::StatusCode::UNAUTHENTICATED:
+      return Errc::permission;
+    case grpc::StatusCode::UNIMPLEMENTED:
+      return Errc::unsupported;
+    default:
+      return Errc::internal;
+  }
+}
+
+class GrpcClient final : public Client {
+ public:
+  GrpcClient(std::string address, std::chrono::milliseconds timeout)
+      : address_(std::move(address)), timeout_(timeout) {
+    grpc::ChannelArguments arguments;
+    arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // monitoring does not take the way round by a proxy
+    const auto channel = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+    query_ = v1::Query::NewStub(channel);
+    fleet_ = v1::Fleet::NewStub(channel);
+  }
+
+  Result<v1::QueryResult> instant(const v1::InstantRequest& request) override {
+    return call<v1::QueryResult>(*query_, &v1::Query::Stub::Instant, request);
+  }
+  Result<v1::QueryResult> range(const v1::RangeRequest& request) override {
+    return call<v1::QueryResult>(*query_, &v1::Query::Stub::Range, request);
+  }
+  Result<v1::SeriesResponse> series(const v1::SeriesRequest& request) override {
+    return call<v1::SeriesResponse>(*query_, &v1::Query::Stub::Series, request);
+  }
+  Result<v1::ListHostsResponse> hosts(const v1::ListHostsRequest& request) override {
+    return call<v1::ListHostsResponse>(*fleet_, &v1::Fleet::Stub::ListHosts, request);
+  }
+  Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest& request) override {
+    return call<v1::ListContainersResponse>(*fleet_, &v1::Fleet::Stub::ListContainers, request);
+  }
+  Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest& request) override {
+    return call<v1::ListAlertsResponse>(*fleet_, &v1::Fleet::Stub::ListAlerts, request);
+  }
+  Result<v1::ListRulesResponse> rules() override {
+    return call<v1::ListRulesResponse>(*fleet_, &v1::Fleet::Stub::ListRules, v1::ListRulesRequest{});
+  }
+  Result<v1::Status> status() override {
+    return call<v1::Status>(*fleet_, &v1::Fleet::Stub::GetStatus, v1::GetStatusRequest{});
+  }
+
+ private:
+  template <class Response, class Stub, class Method, class Request>
+  Result<Response> call(Stub& stub, Method method, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + timeout_);
+    Response response;
+    const grpc::Status status = (stub.*method)(&context, request, &response);
+    if (status.ok()) return response;
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      return fail(Errc::unavailable,
+                  "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "
+                  "--aggregator HOST:PORT or VIGIL_AGGREGATOR",
+                  address_, status.error_message());
+    }
+    return Error{code_of(status.error_code()), status.error_message()};
+  }
+
+  std::string address_;
+  std::chrono::milliseconds timeout_;
+  std::unique_ptr<v1::Query::Stub> query_;
+  std::unique_ptr<v1::Fleet::Stub> fleet_;
+};
+
+}  // namespace
+
+std::unique_ptr<Client> Client::create(const std::string& address, std::chrono::milliseconds timeout) {
+  return std::make_unique<GrpcClient>(address, timeout);
+}
+
+}  // namespace vigil::cli

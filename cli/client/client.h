@@ -1,0 +1,30 @@
+// The aggregator as the command line sees it: one channel, blocking calls with a deadline, errors as Result.
+#pragma once
+
+#include "common/error.h"
+#include "vigil/v1/fleet.pb.h"
+#include "vigil/v1/query.pb.h"
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace vigil::cli {
+
+class Client {
+ public:
+  /// Does not connect yet; the first call does, and gives Errc::unavailable when nobody answers.
+  static std::unique_ptr<Client> create(const std::string& address, std::chrono::milliseconds timeout);
+  virtual ~Client() = default;
+
+  virtual Result<v1::QueryResult> instant(const v1::InstantRequest& request) = 0;
+  virtual Result<v1::QueryResult> range(const v1::RangeRequest& request) = 0;
+  virtual Result<v1::SeriesResponse> series(const v1::SeriesRequest& request) = 0;
+  virtual Result<v1::ListHostsResponse> hosts(const v1::ListHostsRequest& request) = 0;
+  virtual Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest& request) = 0;
+  virtual Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest& request) = 0;
+  virtual Result<v1::ListRulesResponse> rules() = 0;
+  virtual Result<v1::Status> status() = 0;
+};
+
+}  // namespace vigil::cli

@@ -1,0 +1,73 @@
+// One command of `vigil`: its flags and what it does. A new one is a source file and a line in main.cpp's
+// table.
+#pragma once
+
+#include "cli/client/client.h"
+#include "cli/output/listing.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace vigil::cli {
+
+/// What scripts can tell apart. Documented in docs/cli.md.
+enum class Exit : int {
+  ok = 0,
+  failed = 1,       // the aggregator answered with an error, or the expression is wrong
+  usage = 2,        // the command line is wrong
+  unreachable = 3,  // no aggregator answers
+  firing = 4,       // `alerts --fail-on` found such an alert
+};
+
+/// What every command gets; made once the command line is parsed.
+struct Context {
+  std::unique_ptr<Client> client;
+  Format format = Format::table;
+  Colours colours = Colours::never;
+  std::int64_t now_ms = 0;
+};
+
+using Run = std::function<Result<Exit>(Context&)>;
+
+struct Command {
+  std::string_view name;
+  /// Declares the command's flags on `app` and returns what runs it.
+  Run (*declare)(CLI::App& app);
+  std::string_view summary;
+};
+
+Run declare_hosts(CLI::App& app);
+Run declare_containers(CLI::App& app);
+Run declare_top(CLI::App& app);
+Run declare_query(CLI::App& app);
+Run declare_plot(CLI::App& app);
+Run declare_series(CLI::App& app);
+Run declare_alerts(CLI::App& app);
+Run declare_rules(CLI::App& app);
+Run declare_status(CLI::App& app);
+
+/// Prints a listing in the chosen format on standard output.
+void show(const Context& context, const Listing& listing);
+
+/// `name{labels}` of a series of an answer; `{}` for none.
+std::string series_name(const v1::QuerySeries& series);
+
+/// --start, --end, --step as people write them.
+struct RangeFlags {
+  std::string start = "1h";
+  std::string end = "now";
+  std::string step;
+  void add_to(CLI::App& app);
+};
+struct Range {
+  std::int64_t start_ms = 0;
+  std::int64_t end_ms = 0;
+  std::int64_t step_ms = 0;
+};
+/// Without --step, about `points` of them, on round seconds.
+Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points);
+
+}  // namespace vigil::cli

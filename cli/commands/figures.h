@@ -1,0 +1,28 @@
+// How figures of hosts and containers look in tables: the same in `hosts`, `containers` and `top`.
+#pragma once
+
+#include "cli/output/listing.h"
+#include "vigil/v1/fleet.pb.h"
+
+#include <optional>
+#include <string>
+
+namespace vigil::cli {
+
+/// "42 %", yellow from `warning`, red from `critical`.
+Cell ratio_cell(std::optional<double> ratio, double warning, double critical);
+Cell bytes_cell(std::optional<double> bytes);
+Cell rate_cell(std::optional<double> bytes_per_second);
+Cell decimal_cell(std::optional<double> value, int decimals);
+
+std::string_view to_text(v1::Host::State state);
+Style style_of(v1::Host::State state);
+/// Running and healthy is green, unhealthy or dead red, the rest yellow.
+Style style_of(const v1::Container& container);
+Style severity_style(std::string_view severity);
+
+Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms);
+Listing containers_listing(const v1::ListContainersResponse& containers, std::int64_t now_ms);
+Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms);
+
+}  // namespace vigil::cli

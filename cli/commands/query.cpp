@@ -1,0 +1,174 @@
+// query, plot, series: PromQL from the command line.
+#include "cli/commands/command.h"
+#include "cli/output/plot.h"
+#include "common/text/exposition.h"
+#include "common/text/human.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace vigil::cli {
+namespace {
+
+/// Warnings are for people: on standard error, so that they never end up in a script's data.
+void show_annotations(const v1::QueryResult& result) {
+  for (const auto& text : result.warnings()) fmt::print(stderr, "warning: {}\n", text);
+  for (const auto& text : result.infos()) fmt::print(stderr, "info: {}\n", text);
+}
+
+Cell value_cell(double value) {
+  return Cell::number(value, format_value(value));
+}
+Cell time_cell(std::int64_t t_ms) {
+  return Cell{t_ms, format_local_time(t_ms), Style::faint};
+}
+
+Listing points_listing(const v1::QueryResult& result) {
+  Listing listing;
+  listing.empty_note = "No series match.";
+  const bool one_each = result.kind() != v1::QueryResult::KIND_MATRIX;
+  listing.columns = {
+      {"series", "SERIES"}, {"time_ms", one_each ? "" : "TIME"}, {"value", "VALUE", Align::right}};
+  for (const auto& series : result.series()) {
+    const std::string name = result.kind() == v1::QueryResult::KIND_SCALAR ? "scalar" : series_name(series);
+    for (int i = 0; i < series.values_size(); ++i) {
+      listing.rows.push_back({Cell::of(name), time_cell(series.times_ms(i)), value_cell(series.values(i))});
+    }
+  }
+  if (result.kind() == v1::QueryResult::KIND_STRING)
+    listing.rows.push_back({Cell::of("string"), Cell::unknown(), Cell::of(result.text())});
+  return listing;
+}
+
+Result<v1::QueryResult> run_range(Context& context, const std::string& expression, const Range& range) {
+  v1::RangeRequest request;
+  request.set_expression(expression);
+  request.set_start_ms(range.start_ms);
+  request.set_end_ms(range.end_ms);
+  request.set_step_ms(range.step_ms);
+  return context.client->range(request);
+}
+
+int terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 100;
+}
+
+struct PlotFlags {
+  std::string expression;
+  RangeFlags range;
+  int width = 0;
+  int height = 12;
+};
+
+}  // namespace
+
+Run declare_query(CLI::App& app) {
+  struct Flags {
+    std::string expression;
+    std::string at = "now";
+    RangeFlags range{.start = "", .end = "now", .step = ""};
+  };
+  auto flags = std::make_shared<Flags>();
+  app.add_option("expression", flags->expression,
+                 "PromQL, for example 'rate(node_disk_written_bytes_total[1m])'")
+      ->required();
+  app.add_option("--at", flags->at, "The instant: now, 2h (two hours ago), 'yesterday 14:00'")
+      ->capture_default_str();
+  flags->range.add_to(app);
+  app.get_option("--start")->description("Ask for a range of time, from here on");
+  app.footer(
+      "Examples:\n  vigil query 'topk(3, node_load1)'\n  vigil query 'node_load1' --start 10m --step 1m -o "
+      "csv");
+  return [flags](Context& context) -> Result<Exit> {
+    Result<v1::QueryResult> result = v1::QueryResult{};
+    if (flags->range.start.empty()) {
+      const auto at = parse_time(flags->at, context.now_ms);
+      if (!at) return fail(Errc::invalid_argument, "--at: {}", at.error().message);
+      v1::InstantRequest request;
+      request.set_expression(flags->expression);
+      request.set_time_ms(flags->at == "now" ? 0 : *at);  // the aggregator's clock, not ours
+      result = context.client->instant(request);
+    } else {
+      const auto range = resolve(flags->range, context.now_ms, 60);
+      if (!range) return range.error();
+      result = run_range(context, flags->expression, *range);
+    }
+    if (!result) return result.error();
+    show_annotations(*result);
+    show(context, points_listing(*result));
+    return Exit::ok;
+  };
+}
+
+Run declare_plot(CLI::App& app) {
+  auto flags = std::make_shared<PlotFlags>();
+  app.add_option("expression", flags->expression, "PromQL that gives an instant vector")->required();
+  flags->range.add_to(app);
+  app.add_option("--width", flags->width, "Columns; the terminal's when absent")->check(CLI::Range(20, 500));
+  app.add_option("--height", flags->height, "Rows of the drawing")
+      ->check(CLI::Range(2, 100))
+      ->capture_default_str();
+  app.footer(
+      "Example:\n  vigil plot '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))' "
+      "--start 30m");
+  return [flags](Context& context) -> Result<Exit> {
+    PlotOptions options;
+    options.width = flags->width > 0 ? flags->width : std::min(terminal_columns(), 160);
+    const auto range = resolve(flags->range, context.now_ms, options.width * 2);
+    if (!range) return range.error();
+    const auto result = run_range(context, flags->expression, *range);
+    if (!result) return result.error();
+    show_annotations(*result);
+    if (context.format != Format::table) {
+      show(context, points_listing(*result));
+      return Exit::ok;
+    }
+    if (result->series().empty()) {
+      fmt::print("No series match.\n");
+      return Exit::ok;
+    }
+    options.height = flags->height;
+    options.start_ms = range->start_ms;
+    options.end_ms = range->end_ms;
+    options.step_ms = range->step_ms;
+    options.colours = context.colours;
+    std::vector<PlotSeries> lines;
+    for (const auto& series : result->series()) {
+      lines.push_back({series_name(series),
+                       {series.times_ms().begin(), series.times_ms().end()},
+                       {series.values().begin(), series.values().end()}});
+    }
+    fmt::print("{}", plot(lines, options));
+    return Exit::ok;
+  };
+}
+
+Run declare_series(CLI::App& app) {
+  auto request = std::make_shared<v1::SeriesRequest>();
+  app.add_option_function<std::vector<std::string>>(
+         "selector",
+         [request](const std::vector<std::string>& selectors) {
+           for (const auto& selector : selectors) request->add_selectors(selector);
+         },
+         "Selectors, for example 'node_filesystem_avail_bytes{mountpoint=\"/\"}'")
+      ->required();
+  app.add_option_function<std::uint32_t>(
+      "--limit", [request](std::uint32_t limit) { request->set_limit(limit); }, "At most so many series");
+  return [request](Context& context) -> Result<Exit> {
+    const auto answer = context.client->series(*request);
+    if (!answer) return answer.error();
+    Listing listing;
+    listing.empty_note = "No series match.";
+    listing.columns = {{"series", "SERIES"}};
+    for (const auto& series : answer->series()) listing.rows.push_back({Cell::of(series_name(series))});
+    show(context, listing);
+    if (answer->truncated()) fmt::print(stderr, "there are more; raise --limit\n");
+    return Exit::ok;
+  };
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,130 @@
+// top: the fleet on a full screen, live.
+#include "cli/commands/command.h"
+#include "cli/commands/figures.h"
+#include "cli/screen/screen.h"
+#include "common/text/human.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace vigil::cli {
+namespace {
+
+enum class Sort : std::uint8_t { name, cpu, memory, disk, load };
+constexpr std::array<std::string_view, 5> kSortNames = {"name", "cpu", "memory", "disk", "load"};
+
+struct View {
+  Sort sort = Sort::name;
+  bool containers = true;
+  std::chrono::milliseconds interval{1000};
+};
+
+double sort_key(const v1::Host& host, Sort sort) {
+  switch (sort) {
+    case Sort::cpu:
+      return host.cpu_busy_ratio();
+    case Sort::memory:
+      return host.memory_used_ratio();
+    case Sort::disk:
+      return host.disk_used_ratio();
+    case Sort::load:
+      return host.load1();
+    case Sort::name:
+      break;
+  }
+  return 0;
+}
+
+std::string title(const v1::Status& status, const View& view, Colours colours) {
+  std::string line =
+      paint("vigil", Style::bold, colours) + "  " + format_local_time(status.now_ms()).substr(11);
+  line += fmt::format("   hosts {}", paint(fmt::format("{} up", status.hosts_up()), Style::good, colours));
+  if (status.hosts_late() > 0)
+    line += paint(fmt::format(" {} late", status.hosts_late()), Style::warning, colours);
+  if (status.hosts_down() > 0)
+    line += paint(fmt::format(" {} down", status.hosts_down()), Style::bad, colours);
+  line += fmt::format("   {} series  {} samples/s", status.series(), format_si(status.samples_per_second()));
+  line += status.alerts_firing() > 0
+              ? paint(fmt::format("   {} alerts firing", status.alerts_firing()), Style::bad, colours)
+              : paint("   no alerts", Style::good, colours);
+  line += paint(fmt::format("   sort: {}", kSortNames[static_cast<std::size_t>(view.sort)]), Style::faint,
+                colours);
+  return line + '\n';
+}
+
+/// One frame, or the reason there is none.
+Result<std::string> frame(Context& context, const View& view) {
+  const auto status = context.client->status();
+  if (!status) return status.error();
+  auto hosts = context.client->hosts({});
+  if (!hosts) return hosts.error();
+  v1::ListAlertsRequest firing;
+  firing.set_firing_only(true);
+  const auto alerts = context.client->alerts(firing);
+  if (!alerts) return alerts.error();
+  std::stable_sort(
+      hosts->mutable_hosts()->begin(), hosts->mutable_hosts()->end(),
+      [&](const v1::Host& a, const v1::Host& b) { return sort_key(a, view.sort) > sort_key(b, view.sort); });
+  std::string out = title(*status, view, context.colours) + '\n';
+  out += render(hosts_listing(*hosts, status->now_ms()), Format::table, context.colours);
+  if (!alerts->alerts().empty()) {
+    out += '\n' + render(alerts_listing(*alerts, status->now_ms()), Format::table, context.colours);
+  }
+  if (view.containers) {
+    const auto containers = context.client->containers({});
+    if (!containers) return containers.error();
+    if (!containers->containers().empty()) {
+      out += '\n' + render(containers_listing(*containers, status->now_ms()), Format::table, context.colours);
+    }
+  }
+  return out;
+}
+
+/// False: leave.
+bool apply_key(char key, View& view) {
+  if (key == 'q' || key == '\x1b') return false;
+  if (key == 's')
+    view.sort = static_cast<Sort>((static_cast<std::size_t>(view.sort) + 1) % kSortNames.size());
+  if (key == 'c') view.containers = !view.containers;
+  return true;
+}
+
+Result<Exit> live(Context& context, View view) {
+  Screen screen;
+  while (true) {
+    const auto drawn = frame(context, view);
+    const std::string keys = paint("q quit  s sort  c containers", Style::faint, context.colours);
+    // A restart of the aggregator is worth waiting for: say so and go on.
+    screen.draw(drawn ? *drawn + '\n' + keys
+                      : paint(drawn.error().message, Style::bad, context.colours) + "\n\n" + keys);
+    if (const auto key = screen.key(view.interval); key && !apply_key(*key, view)) return Exit::ok;
+  }
+}
+
+}  // namespace
+
+Run declare_top(CLI::App& app) {
+  auto view = std::make_shared<View>();
+  auto interval = std::make_shared<std::string>("1s");
+  app.add_option("--interval", *interval, "How often to look")->capture_default_str();
+  app.footer(
+      "Keys: q quit, s sort by the next column, c show or hide containers. Not on a terminal it prints one "
+      "frame.");
+  return [view, interval](Context& context) -> Result<Exit> {
+    const auto parsed = parse_duration(*interval);
+    if (!parsed || *parsed < std::chrono::milliseconds(100)) {
+      return fail(Errc::invalid_argument, "--interval: '{}' is not a duration of at least 100ms", *interval);
+    }
+    view->interval = *parsed;
+    if (::isatty(STDOUT_FILENO) != 0 && ::isatty(STDIN_FILENO) != 0) return live(context, *view);
+    const auto drawn = frame(context, *view);
+    if (!drawn) return drawn.error();
+    fmt::print("{}", *drawn);
+    return Exit::ok;
+  };
+}
+
+}  // namespace vigil::cli
