@@ -1,20 +1,25 @@
 // CPU time per core and mode, and what else /proc/stat counts (proc_stat(5)).
-// Traps: times are in USER_HZ ticks; guest time is already inside user; iowait and idle may go backwards (proc_stat(5)), which the
-// kernel documents and readers treat as a new epoch; the "intr" line is long, so only its first number is read.
-#include <unistd.h>
-
-#include <array>
-
+// Traps: times are in USER_HZ ticks; guest time is already inside user; iowait and idle may go backwards
+// (proc_stat(5)), which the kernel documents and readers treat as a new epoch; the "intr" line is long, so
+// only its first number is read.
 #include "agent/collectors/table.h"
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
+
+#include <unistd.h>
+
+#include <array>
 
 namespace vigil::agent {
 namespace {
 
 constexpr auto kCounter = SeriesType::counter;
-constexpr Family kCpuSeconds{"node_cpu_seconds_total", "Seconds the CPUs spent in each mode.", kCounter, 2, {"cpu", "mode"}};
-constexpr Family kGuestSeconds{"node_cpu_guest_seconds_total", "Seconds the CPUs spent in guests (VMs) for each mode.", kCounter, 2,
+constexpr Family kCpuSeconds{
+    "node_cpu_seconds_total", "Seconds the CPUs spent in each mode.", kCounter, 2, {"cpu", "mode"}};
+constexpr Family kGuestSeconds{"node_cpu_guest_seconds_total",
+                               "Seconds the CPUs spent in guests (VMs) for each mode.",
+                               kCounter,
+                               2,
                                {"cpu", "mode"}};
 constexpr Family kSwitches{"node_context_switches_total", "Total number of context switches.", kCounter};
 constexpr Family kInterrupts{"node_intr_total", "Total number of interrupts serviced.", kCounter};
@@ -23,7 +28,8 @@ constexpr Family kBootTime{"node_boot_time_seconds", "Node boot time, in unixtim
 constexpr Family kRunning{"node_procs_running", "Number of processes in runnable state."};
 constexpr Family kBlocked{"node_procs_blocked", "Number of processes blocked waiting for I/O to complete."};
 
-constexpr std::array<std::string_view, 8> kModes = {"user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"};
+constexpr std::array<std::string_view, 8> kModes = {"user",   "nice", "system",  "idle",
+                                                    "iowait", "irq",  "softirq", "steal"};
 constexpr std::array<std::string_view, 2> kGuestModes = {"user", "nice"};
 
 class CpuCollector final : public Collector {
@@ -35,7 +41,7 @@ class CpuCollector final : public Collector {
   Result<void> collect(const Tick&, Sheet& sheet) override {
     const auto content = stat_.read();
     if (!content) return content.error();
-    for (Lines lines(*content); lines.next();) put_line(lines.line(), sheet);
+    for (Lines lines(whole_lines(*content)); lines.next();) put_line(lines.line(), sheet);
     return {};
   }
 
@@ -43,7 +49,7 @@ class CpuCollector final : public Collector {
   void put_line(std::string_view line, Sheet& sheet) const {
     Fields fields(line);
     const std::string_view key = fields.next();
-    if (key.starts_with("cpu") && key.size() > 3) {
+    if (key.size() > 3 && key.starts_with("cpu") && key[3] >= '0' && key[3] <= '9') {
       put_core(key.substr(3), fields, sheet);
       return;
     }
@@ -65,7 +71,9 @@ class CpuCollector final : public Collector {
     }
   }
 
-  std::int64_t hundredths(std::int64_t ticks) const { return ticks_per_second_ == 100 ? ticks : ticks * 100 / ticks_per_second_; }
+  std::int64_t hundredths(std::int64_t ticks) const {
+    return ticks_per_second_ == 100 ? ticks : ticks * 100 / ticks_per_second_;
+  }
 
   static constexpr std::array<std::pair<std::string_view, const Family*>, 6> kSingles = {{
       {"intr", &kInterrupts},
@@ -82,6 +90,8 @@ class CpuCollector final : public Collector {
 
 }  // namespace
 
-std::unique_ptr<Collector> make_cpu(const CollectorOptions& options) { return std::make_unique<CpuCollector>(options); }
+std::unique_ptr<Collector> make_cpu(const CollectorOptions& options) {
+  return std::make_unique<CpuCollector>(options);
+}
 
 }  // namespace vigil::agent

@@ -23,7 +23,9 @@ std::string_view Fields::next() {
   return field;
 }
 
-std::optional<std::int64_t> Fields::number() { return parse_integer(next()); }
+std::optional<std::int64_t> Fields::number() {
+  return parse_integer(next());
+}
 
 void Fields::skip(int count) {
   for (int i = 0; i < count; ++i) next();
@@ -36,7 +38,8 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::uint64_t magnitude = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), magnitude);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  const std::int64_t value = magnitude > static_cast<std::uint64_t>(kLargest) ? kLargest : static_cast<std::int64_t>(magnitude);
+  const std::int64_t value =
+      magnitude > static_cast<std::uint64_t>(kLargest) ? kLargest : static_cast<std::int64_t>(magnitude);
   return negative ? -value : value;
 }
 
@@ -52,7 +55,8 @@ std::optional<std::int64_t> parse_decimal(std::string_view text, int scale) {
       digit = fraction_text[static_cast<std::size_t>(i)] - '0';
       if (digit < 0 || digit > 9) return std::nullopt;
     }
-    if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value)) return std::nullopt;
+    if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, digit, &value))
+      return std::nullopt;
   }
   return negative ? -value : value;
 }
@@ -61,7 +65,12 @@ std::optional<std::int64_t> parse_hex(std::string_view text) {
   std::uint64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, 16);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return static_cast<std::int64_t>(value >> 63 != 0 ? std::numeric_limits<std::int64_t>::max() : static_cast<std::int64_t>(value));
+  return static_cast<std::int64_t>(value >> 63 != 0 ? std::numeric_limits<std::int64_t>::max()
+                                                    : static_cast<std::int64_t>(value));
+}
+
+std::string_view whole_lines(std::string_view content) {
+  return content.substr(0, content.rfind('\n') + 1);
 }
 
 std::string_view trim(std::string_view text) {
