@@ -1,0 +1,53 @@
+// Everything a shard knows of one of its hosts. Plain state; the shard's thread is the only one that sees it.
+#pragma once
+
+#include "aggregator/fleet/clock_skew.h"
+#include "aggregator/fleet/host_state.h"
+#include "aggregator/head/host_head.h"
+#include "aggregator/store/records.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator {
+
+/// How far one stream of a host has come.
+struct StreamProgress {
+  StreamId stream{};
+  std::uint64_t stored_seq = 0;    // rows are in the head, bytes on their way to the journal
+  std::uint64_t durable_seq = 0;   // may be acknowledged
+  std::uint64_t keyframe_seq = 0;  // decoding what comes next begins here; 0: nothing was received yet
+};
+
+struct Host {
+  HostRecord record;
+  HostHead head;
+  HostFacts facts;
+  HostState state = HostState::late;
+  std::int64_t since_ms = 0;
+  ClockSkew skew;
+  std::vector<StreamProgress> streams;  // by last use; back() is the present one
+
+  bool connected = false;
+  std::string remote;
+  std::uint32_t delivery_interval_ms = 0;
+  std::uint64_t duplicates = 0;
+  std::string duplicate_remote;
+  std::uint64_t gap_batches = 0;
+  std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
+  std::int64_t last_sample_ms = 0;  // newest row of the agent
+  std::int64_t last_hook_ms = 0;    // when rules last looked
+  double new_series_allowed = 0;    // see Shard::columns()
+  std::int64_t allowed_at_ms = 0;
+
+  Host(HostRecord host_record, const HeadOptions& options)
+      : record(std::move(host_record)),
+        head(record.id, SeriesRegistry(record.name, record.labels), options) {}
+
+  /// The progress of `stream`, which becomes the present one; made when it is new.
+  StreamProgress& use(const StreamId& stream);
+  StreamProgress* find(const StreamId& stream);
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,210 @@
+#include "aggregator/head/host_head.h"
+
+#include "aggregator/head/points.h"
+
+#include <algorithm>
+#include <cassert>
+#include <unordered_set>
+
+namespace vigil::aggregator {
+namespace {
+
+// Far below aggregator::kMaxCells, whatever cadence an agent claims: 1,000 series fit for 17 minutes at one
+// row a second.
+constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
+
+bool overlaps(std::int64_t first_ms, std::int64_t last_ms, const promql::Selection& selection) {
+  return first_ms <= selection.end_ms && last_ms >= selection.start_ms;
+}
+
+OpenRows copy_columns(const OpenBlock& open, const std::unordered_set<SeriesId>& ids) {
+  OpenRows rows;
+  std::vector<std::size_t> columns;
+  for (std::size_t i = 0; i < open.width(); ++i) {
+    if (!ids.contains(open.columns()[i])) continue;
+    columns.push_back(i);
+    rows.series.push_back(open.columns()[i]);
+  }
+  if (columns.empty()) return rows;
+  rows.times_ms.assign(open.times_ms().begin(), open.times_ms().end());
+  rows.cells.reserve(open.rows() * columns.size());
+  for (std::size_t row = 0; row < open.rows(); ++row) {
+    for (const std::size_t column : columns) rows.cells.push_back(open.cells()[row * open.width() + column]);
+  }
+  return rows;
+}
+
+}  // namespace
+
+HostHead::HostHead(HostId id, SeriesRegistry registry, const HeadOptions& options)
+    : id_(id), options_(options), registry_(std::move(registry)) {}
+
+void HostHead::set_columns(std::uint32_t source, SourceKey key, std::vector<SeriesId> columns) {
+  Source& at = sources_[source];
+  const auto declared_before = at.open.columns().subspan(0, at.declared);
+  if (at.key == key && std::ranges::equal(declared_before, columns)) return;
+  const std::size_t declared = columns.size();
+  // Ended series stay for one block as columns without values: read after the last value, that is the end of
+  // the series. When nothing was appended since the last change, those that ended then still wait for it.
+  const auto before = at.open.empty() ? at.open.columns() : declared_before;
+  const std::unordered_set<SeriesId> now(columns.begin(), columns.end());
+  std::ranges::copy_if(before, std::back_inserter(columns), [&](SeriesId id) { return !now.contains(id); });
+  close(at);
+  const bool ended = declared == 0 && !columns.empty();
+  at = Source{std::move(key), OpenBlock(std::move(columns)), declared, at.last_ms};
+  if (ended) append(source, at.last_ms + 1, {});  // no row will come that could say so
+}
+
+void HostHead::append(std::uint32_t source, std::int64_t time_ms, std::span<const std::int64_t> values) {
+  Source& at = sources_.at(source);
+  assert(values.size() == at.declared);
+  if (!at.open.empty() && !fits(at.open, time_ms)) close(at);
+  at.open.append(time_ms, values);
+  at.last_ms = time_ms;
+  newest_ms_ = std::max(newest_ms_, time_ms);
+}
+
+bool HostHead::fits(const OpenBlock& open, std::int64_t time_ms) const {
+  return time_ms > open.last_ms() && time_ms - open.first_ms() <= 2 * options_.slot_ms &&
+         (open.rows() + 1) * open.width() <= kMaxOpenCells;
+}
+
+void HostHead::close(Source& source) {
+  if (source.open.empty()) return;
+  auto sealed = SealedBlock::open(aggregator::seal(source.open.transposed()));
+  assert(sealed);  // what seal() wrote, open() reads
+  kept_.push_back({*sealed, {}, {}});
+  unsaved_.push_back({source.key, std::move(*sealed)});
+  if (source.open.width() > source.declared) {
+    const auto columns = source.open.columns().subspan(0, source.declared);
+    source.open = OpenBlock(std::vector<SeriesId>(columns.begin(), columns.end()));
+  } else {
+    source.open.clear();
+  }
+}
+
+std::vector<SealedPart> HostHead::seal(std::int64_t now_ms) {
+  for (auto& [number, source] : sources_) close(source);
+  schedule_seal(now_ms);
+  return std::exchange(unsaved_, {});
+}
+
+void HostHead::schedule_seal(std::int64_t now_ms) {
+  // Hosts end their slots at different times, or all of them would be compressed in the same second.
+  const auto slot = options_.slot_ms;
+  const std::int64_t phase = static_cast<std::int64_t>(std::hash<std::string>{}(registry_.instance()) %
+                                                       static_cast<std::size_t>(slot));
+  next_seal_ms_ = (now_ms - phase) / slot * slot + phase + slot;
+}
+
+bool HostHead::seal_due(std::int64_t now_ms) {
+  if (next_seal_ms_ == 0 || now_ms < next_seal_ms_ - 2 * options_.slot_ms) schedule_seal(now_ms);
+  return now_ms >= next_seal_ms_;
+}
+
+bool HostHead::has_unsealed() const {
+  return !unsaved_.empty() ||
+         std::ranges::any_of(sources_, [](const auto& source) { return !source.second.open.empty(); });
+}
+
+void HostHead::adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms) {
+  std::vector<Kept> before;
+  before.reserve(blocks.size() + kept_.size());
+  for (auto& block : blocks) {
+    newest_ms_ = std::max(newest_ms_, block->last_ms());
+    before.push_back({std::move(block), {}, {}});
+  }
+  std::ranges::move(kept_, std::back_inserter(before));
+  kept_ = std::move(before);
+  complete_from_ms_ = complete_from_ms;
+}
+
+void HostHead::evict(std::int64_t now_ms) {
+  const std::int64_t horizon_ms = now_ms - options_.window_ms;
+  std::erase_if(kept_, [&](const Kept& kept) {
+    if (kept.block->last_ms() >= horizon_ms) return false;
+    const bool unsaved =
+        std::ranges::any_of(unsaved_, [&](const SealedPart& part) { return part.block == kept.block; });
+    if (!unsaved) complete_from_ms_ = std::max(complete_from_ms_, kept.block->last_ms() + 1);
+    return !unsaved;
+  });
+}
+
+std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) const {
+  std::vector<WantedSeries> series;
+  for (const SeriesId id : registry_.matching(selection.matchers)) {
+    series.push_back({id, registry_.at(id)->labels, registry_.at(id)->form});
+  }
+  return series;
+}
+
+HostSlice HostHead::slice(const promql::Selection& selection) const {
+  HostSlice slice{id_, wanted(selection), {}, {}, complete_from_ms_};
+  if (slice.series.empty()) return slice;
+  for (const Kept& kept : kept_) {
+    if (overlaps(kept.block->first_ms(), kept.block->last_ms(), selection))
+      slice.blocks.push_back(kept.block);
+  }
+  std::unordered_set<SeriesId> ids;
+  for (const WantedSeries& series : slice.series) ids.insert(series.id);
+  for (const auto& [number, source] : sources_) {
+    if (source.open.empty() || !overlaps(source.open.first_ms(), source.open.last_ms(), selection)) continue;
+    OpenRows rows = copy_columns(source.open, ids);
+    if (!rows.series.empty()) slice.open.push_back(std::move(rows));
+  }
+  return slice;
+}
+
+Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
+  const auto ids = kept.block->series();
+  for (std::size_t column = 0; column < ids.size(); ++column) {
+    if (!sets.wants(ids[column])) continue;
+    if (kept.times_ms.empty()) {
+      auto times = kept.block->times();
+      if (!times) return times.error();
+      kept.times_ms = std::move(*times);
+    }
+    auto cached = kept.columns.find(column);
+    if (cached == kept.columns.end()) {
+      auto values = kept.block->column(column);
+      if (!values) return values.error();
+      cached = kept.columns.emplace(column, std::move(*values)).first;
+    }
+    sets.add(ids[column], {kept.times_ms, cached->second.data(), 1});
+  }
+  return {};
+}
+
+Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selection& selection,
+                                                             std::size_t max_points) {
+  std::vector<promql::SelectedSeries> out;
+  const auto series = wanted(selection);
+  if (series.empty()) return out;
+  PointSets sets(series, selection.start_ms, selection.end_ms);
+  for (Kept& kept : kept_) {
+    if (!overlaps(kept.block->first_ms(), kept.block->last_ms(), selection)) continue;
+    if (auto done = collect(kept, sets); !done) return done.error();
+  }
+  for (const auto& [number, source] : sources_) {
+    const OpenBlock& open = source.open;
+    if (open.empty() || !overlaps(open.first_ms(), open.last_ms(), selection)) continue;
+    for (std::size_t i = 0; i < open.width(); ++i) {
+      if (sets.wants(open.columns()[i]))
+        sets.add(open.columns()[i], {open.times_ms(), open.cells() + i, open.width()});
+    }
+  }
+  if (auto taken = sets.take(max_points, out); !taken) return taken.error();
+  return out;
+}
+
+std::size_t HostHead::memory_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [number, source] : sources_) bytes += source.open.memory_bytes();
+  for (const Kept& kept : kept_) {
+    bytes += kept.block->bytes().size() + kept.times_ms.size() * sizeof(std::int64_t);
+    for (const auto& [column, values] : kept.columns) bytes += values.size() * sizeof(std::int64_t);
+  }
+  return bytes;
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,80 @@
+#include "aggregator/head/points.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+
+void PointCollector::add(const Column& column, const SeriesForm& form) {
+  const auto& times = column.times_ms;
+  const auto begin =
+      static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), start_ms_) - times.begin());
+  const auto end =
+      static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), end_ms_) - times.begin());
+  if (begin >= end) {
+    // Nothing of it is wanted, but it may be the value a marker of the next piece ends.
+    if (!times.empty() && times.back() < start_ms_)
+      had_value_ = column.cells[(times.size() - 1) * column.stride] != kAbsent;
+    return;
+  }
+  if (begin > 0) had_value_ = column.cells[(begin - 1) * column.stride] != kAbsent;
+  if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
+  for (std::size_t row = begin; row < end; ++row) {
+    const std::int64_t raw = column.cells[row * column.stride];
+    if (raw != kAbsent) {
+      points_.push_back({times[row], to_double(raw, form.encoding, form.scale)});
+      had_value_ = true;
+    } else if (had_value_) {
+      points_.push_back({times[row], stale_marker()});
+      had_value_ = false;
+    }
+  }
+}
+
+std::vector<promql::Point> PointCollector::take() {
+  if (!ascending_) {
+    const auto earlier = [](const promql::Point& a, const promql::Point& b) { return a.t_ms < b.t_ms; };
+    const auto same = [](const promql::Point& a, const promql::Point& b) { return a.t_ms == b.t_ms; };
+    std::stable_sort(points_.begin(), points_.end(), earlier);
+    points_.erase(std::unique(points_.begin(), points_.end(), same), points_.end());
+  }
+  return std::move(points_);
+}
+
+PointSets::PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
+  std::unordered_map<const Labels*, std::size_t> by_labels;
+  for (const WantedSeries& series : wanted) {
+    const auto [at, added] = by_labels.emplace(series.labels.get(), collectors_.size());
+    if (added) {
+      collectors_.emplace_back(start_ms, end_ms);
+      labels_.push_back(series.labels);
+    }
+    targets_[series.id] = {at->second, series.form};
+  }
+}
+
+void PointSets::add(SeriesId id, const PointCollector::Column& column) {
+  const auto at = targets_.find(id);
+  if (at != targets_.end()) collectors_[at->second.collector].add(column, at->second.form);
+}
+
+std::size_t PointSets::points() const {
+  std::size_t count = 0;
+  for (const PointCollector& collector : collectors_) count += collector.size();
+  return count;
+}
+
+Result<void> PointSets::take(std::size_t max_points, std::vector<promql::SelectedSeries>& out) {
+  if (points() > max_points) return too_many_points(max_points);
+  for (std::size_t i = 0; i < collectors_.size(); ++i) {
+    auto points = collectors_[i].take();
+    if (!points.empty()) out.push_back({labels_[i], std::move(points)});
+  }
+  return {};
+}
+
+Error too_many_points(std::size_t max_points) {
+  return fail(Errc::limit, "the query loads more than {} samples: select fewer series or a shorter time",
+              max_points);
+}
+
+}  // namespace vigil::aggregator

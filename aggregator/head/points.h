@@ -1,0 +1,77 @@
+// From raw columns to the points of a series: scaling, staleness, and the order of what was stored in pieces.
+// Pure.
+#pragma once
+
+#include "aggregator/blocks/block.h"
+#include "aggregator/head/series_registry.h"
+#include "aggregator/promql/storage.h"
+#include "common/error.h"
+
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::aggregator {
+
+/// Collects the points of one label set within [start_ms, end_ms]. Feed pieces in order of time where
+/// possible. An absent cell after a value gives one staleness marker at its time: the series ended there, and
+/// the engine must not look further back (Prometheus's staleness). Absent cells after that give nothing.
+class PointCollector {
+ public:
+  PointCollector(std::int64_t start_ms, std::int64_t end_ms) : start_ms_(start_ms), end_ms_(end_ms) {}
+
+  /// Cell i of the column is cells[i * stride], so that a sealed column (stride 1) and open rows (stride =
+  /// width) are read alike.
+  struct Column {
+    std::span<const std::int64_t> times_ms;
+    const std::int64_t* cells = nullptr;
+    std::size_t stride = 1;
+  };
+  void add(const Column& column, const SeriesForm& form);
+
+  /// Ascending, no time twice. Where two pieces have a sample of the same time (a batch stored again after a
+  /// crash), the first stays.
+  std::vector<promql::Point> take();
+  std::size_t size() const { return points_.size(); }
+
+ private:
+  const std::int64_t start_ms_;
+  const std::int64_t end_ms_;
+  bool had_value_ = false;
+  bool ascending_ = true;
+  std::vector<promql::Point> points_;
+};
+
+/// A series somebody wants points of.
+struct WantedSeries {
+  SeriesId id = 0;
+  LabelsPtr labels;
+  SeriesForm form;
+};
+
+/// A collector per label set. One label set may have two ids (a source changed its scale): their points
+/// become one series.
+class PointSets {
+ public:
+  PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms);
+  bool wants(SeriesId id) const { return targets_.contains(id); }
+  void add(SeriesId id, const PointCollector::Column& column);
+  std::size_t points() const;
+  /// Series without points are left out. Errc::limit when there are more than `max_points`.
+  Result<void> take(std::size_t max_points, std::vector<promql::SelectedSeries>& out);
+
+ private:
+  struct Target {
+    std::size_t collector = 0;
+    SeriesForm form;
+  };
+  std::unordered_map<SeriesId, Target> targets_;
+  std::vector<PointCollector> collectors_;
+  std::vector<LabelsPtr> labels_;
+};
+
+/// The error of a query that would load more than `max_points`.
+Error too_many_points(std::size_t max_points);
+
+}  // namespace vigil::aggregator

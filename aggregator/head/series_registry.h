@@ -1,0 +1,72 @@
+// The series of one host: dense ids, full label sets, and an index by metric name. Owned by a HostHead, so by
+// one shard thread.
+#pragma once
+
+#include "aggregator/blocks/block.h"
+#include "aggregator/promql/storage.h"
+#include "common/series.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::aggregator {
+
+using LabelsPtr = std::shared_ptr<const Labels>;
+
+/// How raw integers of a series become numbers. Two series of one label set may differ here (a source changed
+/// its scale).
+struct SeriesForm {
+  SeriesType type = SeriesType::unknown;
+  Encoding encoding = Encoding::decimal;
+  std::uint8_t scale = 0;
+  friend bool operator==(const SeriesForm&, const SeriesForm&) = default;
+};
+
+struct RegisteredSeries {
+  LabelsPtr labels;  // with __name__, instance, job and the host's own; the same pointer for the same set
+                     // within a host
+  SeriesForm form;
+};
+
+class SeriesRegistry {
+ public:
+  SeriesRegistry(std::string instance, Labels host_labels);
+
+  /// The labels a series is found by. The sender's own `instance`, `job` or host label, if it differs, is
+  /// kept as `exported_…`.
+  Labels full_labels(const std::string& job, const SeriesSpec& spec) const;
+
+  /// The same series of the same host under other host labels.
+  SeriesRegistry relabelled(Labels host_labels) const;
+
+  std::optional<SeriesId> find(const Labels& full, const SeriesForm& form) const;
+  /// `id` is the one the history gave; ids may come in any order but are dense in the end.
+  void add(SeriesId id, Labels full, const SeriesForm& form);
+  /// Null for an id never added.
+  const RegisteredSeries* at(SeriesId id) const;
+
+  /// All series whose labels match, in order of id.
+  std::vector<SeriesId> matching(std::span<const promql::Matcher> matchers) const;
+  /// False when no series of this host can match, by `instance` alone.
+  bool may_match(std::span<const promql::Matcher> matchers) const;
+
+  std::size_t size() const { return count_; }
+  const std::string& instance() const { return instance_; }
+  const Labels& host_labels() const { return host_labels_; }
+
+ private:
+  std::string instance_;
+  Labels host_labels_;
+  std::size_t count_ = 0;
+  std::vector<RegisteredSeries> series_;  // by id; labels null where an id is unused
+  std::unordered_multimap<std::uint64_t, SeriesId> by_hash_;
+  std::unordered_map<std::string_view, std::vector<SeriesId>> by_name_;  // keys live in the label sets
+};
+
+}  // namespace vigil::aggregator

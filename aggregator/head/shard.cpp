@@ -1,0 +1,220 @@
+#include "aggregator/head/shard.h"
+
+#include "aggregator/fleet/fleet_rows.h"
+#include "aggregator/head/host_directory.h"
+#include "aggregator/store/history.h"
+#include "common/log/log.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr std::int64_t kTickMs = 1000;
+constexpr std::size_t kStreamsKept = 4;   // a host's earlier streams, in case one comes back
+constexpr std::int64_t kLiveMs = 60'000;  // older rows are back-fill: no rule looks at them
+constexpr std::int64_t kHourMs = 3'600'000;
+
+std::vector<SealCursor> cursors_of(const Host& host) {
+  std::vector<SealCursor> cursors;
+  for (const StreamProgress& stream : host.streams) {
+    if (stream.keyframe_seq == 0) continue;  // nothing of it has come since we began
+    const bool present = &stream == &host.streams.back();
+    cursors.push_back({stream.stream, stream.stored_seq, present ? stream.keyframe_seq : kNothingNeeded});
+  }
+  return cursors;
+}
+
+}  // namespace
+
+Shard::Shard(const std::string& name, const ShardOptions& options, HostDirectory& directory, History* history)
+    : options_(options), directory_(directory), history_(history), worker_(name) {}
+
+Host* Shard::find(const std::string& name) {
+  const auto at = by_name_.find(name);
+  return at == by_name_.end() ? nullptr : at->second;
+}
+
+Host* Shard::find(HostId id) {
+  const auto at = hosts_.find(id);
+  return at == hosts_.end() ? nullptr : at->second.get();
+}
+
+Host& Shard::add(HostRecord record, std::int64_t now_ms) {
+  auto made = std::make_unique<Host>(std::move(record), options_.head);
+  Host& host = *made;
+  host.since_ms = now_ms;
+  host.facts.last_rows_ms = now_ms;
+  host.facts.beat_ms = std::max<std::int64_t>(host.record.interval_ms, 1);
+  host.facts.down_after_ms = options_.down_after_ms;
+  host.facts.left = host.record.left;
+  host.new_series_allowed = static_cast<double>(options_.max_series);
+  host.allowed_at_ms = now_ms;
+  host.state = judge(host.facts, now_ms);
+  by_name_[host.record.name] = &host;
+  hosts_[host.record.id] = std::move(made);
+  return host;
+}
+
+Host& Shard::restore(HostRecord record, std::int64_t now_ms) {
+  return add(std::move(record), now_ms);
+}
+
+Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
+  Host* host = find(record.name);
+  if (host == nullptr) {
+    record.first_seen_ms = record.last_seen_ms = now_ms;
+    const auto id = directory_.enroll(record);
+    if (!id) return id.error();
+    record.id = *id;
+    log::info("fleet", "host enrolled",
+              {{"host", record.name}, {"id", *id}, {"version", record.agent_version}});
+    return &add(std::move(record), now_ms);
+  }
+  if (host->record.machine_id != record.machine_id) {
+    log::warn("fleet", "host has another machine id than before", {{"host", record.name}});
+  }
+  const bool relabelled = host->record.labels != record.labels;
+  record.id = host->record.id;
+  record.first_seen_ms = host->record.first_seen_ms;
+  host->record = std::move(record);
+  host->facts.left = false;
+  host->facts.beat_ms = std::max<std::int64_t>(host->record.interval_ms, 1);
+  if (relabelled) relabel(*host);
+  store_record(*host, now_ms);
+  return host;
+}
+
+void Shard::store_record(Host& host, std::int64_t now_ms) {
+  host.record.last_seen_ms = now_ms;
+  if (history_ == nullptr) return;
+  if (auto stored = history_->put_host(host.record); !stored) {
+    log::error("fleet", "cannot store a host", {{"host", host.record.name}, {"error", stored.error()}});
+  }
+}
+
+void Shard::relabel(Host& host) {
+  log::info("fleet", "labels of a host changed",
+            {{"host", host.record.name}, {"labels", host.record.labels.to_string()}});
+  host.head.relabel(host.record.labels);
+}
+
+Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source,
+                                             const std::vector<SeriesSpec>& specs, std::int64_t now_ms) {
+  SeriesRegistry& registry = host.head.registry();
+  const auto cap = static_cast<double>(options_.max_series);
+  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - host.allowed_at_ms, 0));
+  host.new_series_allowed = std::min(cap, host.new_series_allowed + elapsed_ms * cap / kHourMs);
+  host.allowed_at_ms = now_ms;
+
+  std::vector<SeriesId> ids;
+  std::vector<SeriesRecord> added;
+  ids.reserve(specs.size());
+  for (const SeriesSpec& spec : specs) {
+    Labels full = registry.full_labels(source.job, spec);
+    const SeriesForm form{spec.type, spec.encoding, spec.scale};
+    if (const auto known = registry.find(full, form)) {
+      ids.push_back(*known);
+      continue;
+    }
+    if (host.new_series_allowed < 1 || registry.size() >= options_.max_known_series) {
+      if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
+      return fail(Errc::limit, "{} invents series faster than {} an hour (it has {} already)",
+                  host.record.name, options_.max_series, registry.size());
+    }
+    --host.new_series_allowed;
+    const auto id = static_cast<SeriesId>(registry.size());
+    registry.add(id, std::move(full), form);
+    added.push_back({id, source, spec});
+    ids.push_back(id);
+  }
+  if (history_ != nullptr && !added.empty()) {
+    if (auto stored = history_->put_series(host.record.id, std::move(added)); !stored) return stored.error();
+  }
+  return ids;
+}
+
+void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms) {
+  host.facts.presence = Presence::heard;
+  host.facts.last_rows_ms = now_ms;
+  host.skew.observe(arrival.sent_ms, now_ms);
+  host.last_sample_ms = std::max(host.last_sample_ms, arrival.stored_ms);
+  judge_host(host, now_ms);
+  const bool live = arrival.stored_ms >= now_ms - std::max(kLiveMs, 3 * host.facts.beat_ms);
+  if (live) run_hook(host, std::max(arrival.stored_ms, now_ms), now_ms);
+}
+
+void Shard::farewell(Host& host, std::int64_t now_ms) {
+  host.facts.left = true;
+  host.record.left = true;
+  judge_host(host, now_ms);
+  store_record(host, now_ms);
+}
+
+void Shard::judge_host(Host& host, std::int64_t now_ms) {
+  const HostState state = judge(host.facts, now_ms);
+  if (state == host.state) return;
+  const auto level = state == HostState::down ? log::Level::warn : log::Level::info;
+  log::write(level, "fleet", "host state changed",
+             {{"host", host.record.name}, {"from", to_string(host.state)}, {"to", to_string(state)}});
+  host.state = state;
+  host.since_ms = now_ms;
+}
+
+void Shard::write_fleet_row(Host& host, std::int64_t now_ms) {
+  const std::int64_t time_ms = now_ms - now_ms % kTickMs;
+  if (time_ms == host.fleet_row_ms) return;
+  if (host.fleet_row_ms == 0) {
+    std::vector<SeriesId> ids;
+    for (const FleetSeries& series : fleet_series()) {
+      const auto id = columns(host, series.source, {series.spec}, now_ms);
+      if (!id) return;  // said where the limit was reached
+      ids.push_back(id->front());
+    }
+    host.head.set_columns(kFleetSource, fleet_source(), std::move(ids));
+  }
+  host.fleet_row_ms = time_ms;
+  const FleetRow row{host.state, has_verdict(host.facts, host.state), host.skew.seconds(),
+                     now_ms - host.facts.last_rows_ms};
+  host.head.append(kFleetSource, time_ms, fleet_values(row));
+}
+
+void Shard::run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms) {
+  if (!hook_) return;
+  host.last_hook_ms = now_ms;
+  HostStorage storage(host.head);
+  hook_(host.record.id, host.record.name, t_ms, storage);
+}
+
+void Shard::tick(std::int64_t now_ms) {
+  for (const auto& [id, host] : hosts_) {
+    judge_host(*host, now_ms);
+    if (!host->record.removed) write_fleet_row(*host, now_ms);
+    if (host->head.seal_due(now_ms)) seal(*host, now_ms);
+    host->head.evict(now_ms);
+    // Rules look when rows arrive; at a silent host they look now.
+    const bool silent = now_ms - host->last_hook_ms >= std::max(kTickMs, host->facts.beat_ms) + kTickMs / 2;
+    if (silent && host->state != HostState::left)
+      run_hook(*host, std::max(host->head.newest_ms(), now_ms), now_ms);
+  }
+}
+
+void Shard::seal(Host& host, std::int64_t now_ms) {
+  auto parts = host.head.seal(now_ms);
+  if (parts.empty() || history_ == nullptr) return;
+  if (auto sealed = history_->seal(host.record.id, std::move(parts), cursors_of(host)); !sealed) {
+    log::error("store", "cannot seal", {{"host", host.record.name}, {"error", sealed.error()}});
+  }
+  while (host.streams.size() > kStreamsKept) host.streams.erase(host.streams.begin());
+}
+
+void Shard::seal_all(std::int64_t now_ms) {
+  for (const auto& [id, host] : hosts_) {
+    seal(*host, now_ms);
+    if (!host->record.left)
+      store_record(*host, host->facts.presence == Presence::heard ? host->facts.last_rows_ms
+                                                                  : host->record.last_seen_ms);
+  }
+}
+
+}  // namespace vigil::aggregator

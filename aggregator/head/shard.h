@@ -1,0 +1,98 @@
+// One shard: a thread and the hosts that belong to it. Their heads, states, rules and streams are touched by
+// this thread only; everybody else posts work to worker().
+//
+// Once a second it judges the presence of each host, writes what the fleet knows of it as rows, seals what is
+// due and lets rules look at hosts that are silent. A failure of the history never stops the head: rows stay
+// in memory and are handed over again.
+#pragma once
+
+#include "aggregator/head/host.h"
+#include "aggregator/promql/storage.h"
+#include "aggregator/store/records.h"
+#include "common/error.h"
+#include "common/threads/worker.h"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::aggregator {
+
+class History;
+class HostDirectory;
+
+struct ShardOptions {
+  HeadOptions head;
+  std::int64_t down_after_ms = 15'000;
+  std::int64_t retention_ms = 30LL * 86'400'000;  // older rows are refused
+  std::int64_t future_ms = 600'000;               // rows further ahead of our clock are refused
+  std::size_t max_series = 20'000;                // of one agent at the same time; as many new ones an hour
+  std::size_t max_known_series = 500'000;         // a host ever had
+};
+
+/// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
+/// when that is ahead.
+using HostTickHook = std::function<void(HostId host, const std::string& instance, std::int64_t t_ms,
+                                        promql::Storage& storage)>;
+
+/// Times of the latest rows of a batch: as sent, and of those that were taken into the head (0: none).
+struct Arrival {
+  std::int64_t sent_ms = 0;
+  std::int64_t stored_ms = 0;
+};
+
+class Shard {
+ public:
+  /// `history` may be null (nothing is stored). Both outlive the shard.
+  Shard(const std::string& name, const ShardOptions& options, HostDirectory& directory, History* history);
+
+  Worker& worker() { return worker_; }
+  const ShardOptions& options() const { return options_; }
+  History* history() { return history_; }
+  /// Before the worker starts.
+  void set_hook(HostTickHook hook) { hook_ = std::move(hook); }
+
+  // What follows belongs to the shard's thread (before it starts: to whoever prepares it).
+
+  Host* find(const std::string& name);
+  Host* find(HostId id);
+  /// A host known from before.
+  Host& restore(HostRecord record, std::int64_t now_ms);
+  /// The host of this record (its id is ignored), made and stored when new, updated when it changed.
+  Result<Host*> enroll(HostRecord record, std::int64_t now_ms);
+  /// Ids of a source's series; new ones are given ids and stored. Errc::limit when a host invents too many.
+  Result<std::vector<SeriesId>> columns(Host& host, const SourceKey& source,
+                                        const std::vector<SeriesSpec>& specs, std::int64_t now_ms);
+
+  /// A batch came.
+  void rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms);
+  void farewell(Host& host, std::int64_t now_ms);
+  /// Once a second.
+  void tick(std::int64_t now_ms);
+  void seal(Host& host, std::int64_t now_ms);
+  /// At stop.
+  void seal_all(std::int64_t now_ms);
+
+  const std::unordered_map<HostId, std::unique_ptr<Host>>& hosts() const { return hosts_; }
+
+ private:
+  Host& add(HostRecord record, std::int64_t now_ms);
+  void judge_host(Host& host, std::int64_t now_ms);
+  void write_fleet_row(Host& host, std::int64_t now_ms);
+  void run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms);
+  void relabel(Host& host);
+  void store_record(Host& host, std::int64_t now_ms);
+
+  const ShardOptions options_;
+  HostDirectory& directory_;
+  History* const history_;
+  HostTickHook hook_;
+  std::unordered_map<HostId, std::unique_ptr<Host>> hosts_;
+  std::unordered_map<std::string, Host*> by_name_;
+  Worker worker_;  // last: its thread ends before what it touches goes
+};
+
+}  // namespace vigil::aggregator

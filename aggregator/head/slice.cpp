@@ -1,0 +1,93 @@
+#include "aggregator/head/slice.h"
+
+#include "aggregator/head/points.h"
+#include "aggregator/store/history.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+// A column by itself costs the decompression of its group of 16; from here on decoding the whole block once
+// is cheaper.
+constexpr std::size_t kWholeBlockColumns = 16;
+
+class SliceReader {
+ public:
+  SliceReader(const HostSlice& slice, const SliceRead& read)
+      : sets_(slice.series, read.start_ms, read.end_ms) {}
+
+  Result<void> add_block(const SealedBlock& block) {
+    std::vector<std::size_t> wanted;
+    const auto ids = block.series();
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      if (sets_.wants(ids[i])) wanted.push_back(i);
+    }
+    if (wanted.empty()) return {};
+    return wanted.size() >= kWholeBlockColumns ? add_whole(block) : add_columns(block, wanted);
+  }
+
+  void add_open(const OpenRows& rows) {
+    for (std::size_t column = 0; column < rows.series.size(); ++column) {
+      sets_.add(rows.series[column], {rows.times_ms, rows.cells.data() + column, rows.series.size()});
+    }
+  }
+
+  PointSets& sets() { return sets_; }
+
+ private:
+  Result<void> add_whole(const SealedBlock& block) {
+    const auto plain = block.decode();
+    if (!plain) return plain.error();
+    for (std::size_t i = 0; i < plain->series.size(); ++i) {
+      sets_.add(plain->series[i], {plain->times_ms, plain->values.data() + i * plain->times_ms.size(), 1});
+    }
+    return {};
+  }
+
+  Result<void> add_columns(const SealedBlock& block, const std::vector<std::size_t>& wanted) {
+    const auto times = block.times();
+    if (!times) return times.error();
+    for (const std::size_t i : wanted) {
+      const auto values = block.column(i);
+      if (!values) return values.error();
+      sets_.add(block.series()[i], {*times, values->data(), 1});
+    }
+    return {};
+  }
+
+  PointSets sets_;
+};
+
+Result<void> add_history(const HostSlice& slice, const History& history, const SliceRead& read,
+                         SliceReader& reader) {
+  if (read.start_ms >= slice.complete_from_ms) return {};
+  std::vector<SeriesId> ids;
+  for (const WantedSeries& series : slice.series) ids.push_back(series.id);
+  const auto blocks =
+      history.read(slice.host, ids, read.start_ms, std::min(read.end_ms, slice.complete_from_ms - 1));
+  if (!blocks) return blocks.error();
+  for (const auto& block : *blocks) {
+    if (auto added = reader.add_block(*block); !added) return added;
+    if (reader.sets().points() > read.max_points) return too_many_points(read.max_points);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> read_slice(const HostSlice& slice, const History* history, const SliceRead& read,
+                        std::vector<promql::SelectedSeries>& out) {
+  SliceReader reader(slice, read);
+  if (history != nullptr) {
+    if (auto added = add_history(slice, *history, read, reader); !added) return added.error();
+  }
+  for (const auto& block : slice.blocks) {
+    if (auto added = reader.add_block(*block); !added) return added.error();
+    if (reader.sets().points() > read.max_points) return too_many_points(read.max_points);
+  }
+  for (const OpenRows& rows : slice.open) reader.add_open(rows);
+  return reader.sets().take(read.max_points, out);
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,26 @@
+// The way back to an agent, as a shard sees it. Implemented by the gRPC service; a list of calls in tests.
+#pragma once
+
+#include "aggregator/ingest/session.h"
+
+#include <cstdint>
+#include <string>
+
+namespace vigil::aggregator {
+
+/// Thread-safe; no call blocks, and calls after the stream's end do nothing. Shared by the stream and the
+/// shard.
+class AgentLink {
+ public:
+  virtual ~AgentLink() = default;
+  virtual void welcome(const v1::Welcome& welcome) = 0;
+  /// Cumulative: a later acknowledgement replaces one that is not sent yet.
+  virtual void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) = 0;
+  /// Sends the refusal and ends the stream.
+  virtual void refuse(const Refused& refused) = 0;
+  /// A message handed over was dealt with: another may be read.
+  virtual void taken() = 0;
+  virtual const std::string& remote() const = 0;
+};
+
+}  // namespace vigil::aggregator

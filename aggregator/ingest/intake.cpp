@@ -1,0 +1,356 @@
+#include "aggregator/ingest/intake.h"
+
+#include "aggregator/ingest/payload.h"
+#include "aggregator/store/history.h"
+#include "common/log/log.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr std::size_t kArenaBytes = std::size_t{256} << 10;
+constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histogram
+constexpr std::uint32_t kDuplicateRetryMs = 5000;
+
+google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
+  google::protobuf::ArenaOptions options;
+  options.initial_block = block.data();
+  options.initial_block_size = block.size();
+  return options;
+}
+
+HostRecord record_of(const Greeting& greeting) {
+  HostRecord record;
+  record.name = greeting.name;
+  record.machine_id = greeting.machine_id;
+  record.boot_id = greeting.boot_id;
+  record.agent_version = greeting.agent_version;
+  record.labels = greeting.labels;
+  record.interval_ms = greeting.interval_ms;
+  return record;
+}
+
+}  // namespace
+
+std::uint32_t delivery_interval_for(std::size_t streams) {
+  if (streams <= 1000) return 1000;
+  if (streams <= 3000) return 2000;
+  return streams <= 6000 ? 5000 : 10000;
+}
+
+Intake::Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options,
+               const std::atomic<std::uint32_t>& delivery_interval_ms)
+    : shard_(shard),
+      counters_(counters),
+      options_(options),
+      delivery_interval_ms_(delivery_interval_ms),
+      arena_block_(kArenaBytes),
+      arena_(arena_options(arena_block_)) {}
+
+Intake::Stream* Intake::find(const AgentLink* link) {
+  const auto at = streams_.find(link);
+  return at == streams_.end() ? nullptr : at->second.get();
+}
+
+// One name, one live stream. The same agent coming back over a new connection takes over from its old one,
+// which may be half open for a while; anybody else has to wait until the old one has been silent.
+std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms) {
+  Host* host = shard_.find(greeting.name);
+  const auto live = host == nullptr ? by_host_.end() : by_host_.find(host->record.id);
+  if (live == by_host_.end()) return std::nullopt;
+  Stream& old = *live->second;
+  const bool same_agent = old.id == greeting.stream && host->record.machine_id == greeting.machine_id &&
+                          host->record.boot_id == greeting.boot_id;
+  const bool silent = now_ms - old.live_ms > std::max<std::int64_t>(3 * host->facts.beat_ms, 5000);
+  if (same_agent || silent) {
+    end(old, {v1::Refusal::CODE_UNAVAILABLE, "replaced by a new connection", 0});
+    return std::nullopt;
+  }
+  ++host->duplicates;
+  host->duplicate_remote = link.remote();
+  counters_.duplicates.add();
+  log::warn("ingest", "two agents claim one name; the second is refused",
+            {{"host", greeting.name},
+             {"live", old.link->remote()},
+             {"refused", link.remote()},
+             {"machine", host->record.machine_id == greeting.machine_id ? "same" : "another"}});
+  return Refused{v1::Refusal::CODE_DUPLICATE,
+                 fmt::format("an agent named {} is connected from {}: give one of them another name",
+                             greeting.name, old.link->remote()),
+                 kDuplicateRetryMs};
+}
+
+void Intake::open(const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms) {
+  const auto refuse = [&](const Refused& refused) {
+    counters_.count_refusal(refused.code);
+    link->refuse(refused);
+  };
+  if (const auto refused = admit(greeting, *link, now_ms)) return refuse(*refused);
+  auto host = shard_.enroll(record_of(greeting), now_ms);
+  if (!host) {
+    log::error("ingest", "cannot enroll", {{"host", greeting.name}, {"error", host.error()}});
+    return refuse({v1::Refusal::CODE_UNAVAILABLE, host.error().message, 10'000});
+  }
+  begin(**host, greeting, std::move(link), now_ms);
+}
+
+void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link,
+                   std::int64_t now_ms) {
+  const StreamProgress& progress = host.use(greeting.stream);
+  auto made = std::unique_ptr<Stream>(
+      new Stream{.link = std::move(link),
+                 .host = &host,
+                 .id = greeting.stream,
+                 .session = Session(greeting, progress.stored_seq, shard_.options().max_series),
+                 .applied = {},
+                 .waiting = {},
+                 .stalled = {},
+                 .unacknowledged = {}});
+  Stream& stream = *made;
+  streams_[stream.link.get()] = std::move(made);
+  by_host_[host.record.id] = &stream;
+  const std::uint32_t delivery_ms = std::max(delivery_interval_ms_.load(), greeting.interval_ms);
+  stream.told_delivery_ms = delivery_ms;
+  stream.live_ms = stream.allowed_at_ms = now_ms;
+  stream.bytes_allowed = 16.0 * static_cast<double>(options_.bytes_per_second);
+  host.connected = true;
+  host.remote = stream.link->remote();
+  host.delivery_interval_ms = delivery_ms;
+  host.facts.beat_ms = std::max<std::int64_t>(greeting.interval_ms, delivery_ms);
+  host.skew.observe(greeting.wall_time_ms, now_ms);
+  counters_.streams.add();
+  log::info("ingest", "agent connected",
+            {{"host", greeting.name},
+             {"remote", host.remote},
+             {"version", greeting.agent_version},
+             {"durable", progress.durable_seq}});
+
+  const SessionEvent first = stream.session.begin();
+  if (const auto refused = apply(stream, first, {}, now_ms)) return end(stream, *refused);
+  v1::Welcome welcome;
+  welcome.set_durable_seq(progress.durable_seq);
+  welcome.set_delivery_interval_ms(delivery_ms);
+  welcome.set_max_series(static_cast<std::uint32_t>(shard_.options().max_series));
+  welcome.set_max_message_bytes(options_.max_message_bytes);
+  welcome.set_wall_time_ms(now_ms);
+  stream.link->welcome(welcome);
+}
+
+void Intake::feed(const AgentLink* link, std::string wire, std::int64_t now_ms) {
+  Stream* stream = find(link);
+  if (stream == nullptr) return;  // refused meanwhile
+  stream->waiting.push_back(std::move(wire));
+  drain(*stream, now_ms);
+}
+
+bool Intake::within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms) {
+  const auto rate = static_cast<double>(options_.bytes_per_second);
+  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - stream.allowed_at_ms, 0));
+  stream.bytes_allowed = std::min(16 * rate, stream.bytes_allowed + elapsed_ms * rate / 1000);
+  stream.allowed_at_ms = now_ms;
+  if (stream.bytes_allowed < 0) return false;
+  stream.bytes_allowed -= static_cast<double>(bytes);
+  return true;
+}
+
+void Intake::drain(Stream& stream, std::int64_t now_ms) {
+  if (stream.stalled) {
+    Unstored again = std::move(*stream.stalled);
+    stream.stalled.reset();
+    if (const auto refused = store(stream, std::move(again), now_ms)) return end(stream, *refused);
+    if (!stream.stalled) stream.link->taken();
+  }
+  while (!stream.waiting.empty() && !stream.stalled) {
+    if (!within_rate(stream, stream.waiting.front().size(), now_ms)) {
+      counters_.throttled.add();
+      break;
+    }
+    const std::string wire = std::move(stream.waiting.front());
+    stream.waiting.pop_front();
+    if (const auto refused = process(stream, wire, now_ms)) return end(stream, *refused);
+    if (!stream.stalled) stream.link->taken();
+  }
+  if (stream.stalled || !stream.waiting.empty()) ++blocked_;
+}
+
+void Intake::resume(std::int64_t now_ms) {
+  if (blocked_ == 0) return;
+  blocked_ = 0;
+  std::vector<Stream*> waiting;
+  for (const auto& [link, stream] : streams_) {
+    if (stream->stalled || !stream->waiting.empty()) waiting.push_back(stream.get());
+  }
+  for (Stream* stream : waiting) drain(*stream, now_ms);
+}
+
+std::optional<Refused> Intake::process(Stream& stream, const std::string& wire, std::int64_t now_ms) {
+  counters_.bytes.add(wire.size());
+  stream.live_ms = now_ms;
+  arena_.Reset();
+  auto& message = *google::protobuf::Arena::CreateMessage<v1::AgentMessage>(&arena_);
+  if (!message.ParseFromString(wire))
+    return Refused{v1::Refusal::CODE_PROTOCOL, "these bytes are no AgentMessage", 0};
+  const SessionEvent event = stream.session.feed(message);
+  return apply(stream, event, payload(message, wire), now_ms);
+}
+
+std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, std::string payload,
+                                     std::int64_t now_ms) {
+  if (const auto* refused = std::get_if<Refused>(&event)) return *refused;
+  const HostId host = stream.host->record.id;
+  if (const auto* batch = std::get_if<NewBatch>(&event)) {
+    return store(stream, {{host, stream.id, batch->seq, EntryKind::batch, 0, std::move(payload)}, *batch},
+                 now_ms);
+  }
+  if (const auto* schema = std::get_if<NewSchema>(&event)) {
+    counters_.schemas.add();
+    const std::uint32_t source = schema->schema->source_id;
+    return store(stream,
+                 {{host, stream.id, schema->next_seq, EntryKind::schema, source, std::move(payload)}, {}},
+                 now_ms);
+  }
+  if (const auto* lost = std::get_if<Lost>(&event)) store_lost(stream, *lost, now_ms);
+  if (const auto* farewell = std::get_if<Farewell>(&event)) {
+    log::info("ingest", "agent said goodbye",
+              {{"host", stream.host->record.name}, {"reason", farewell->reason}});
+    shard_.farewell(*stream.host, now_ms);
+  }
+  return std::nullopt;
+}
+
+// What was stored before goes to the journal all the same: a replay has to begin with this stream's keyframe.
+std::optional<Refused> Intake::store(Stream& stream, Unstored unstored, std::int64_t now_ms) {
+  History* history = shard_.history();
+  if (history != nullptr && !history->journal(unstored.entry)) {
+    counters_.stalls.add();
+    stream.stalled = std::move(unstored);
+    return std::nullopt;
+  }
+  return unstored.batch ? stored(stream, *unstored.batch, now_ms) : std::nullopt;
+}
+
+std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std::int64_t now_ms) {
+  StreamProgress& progress = stream.host->use(stream.id);
+  if (batch.keyframe) progress.keyframe_seq = batch.seq;
+  progress.stored_seq = std::max(progress.stored_seq, batch.seq);
+  if (stream.unacknowledged.size() < kMaxUnacknowledged) stream.unacknowledged.push_back({batch.seq, now_ms});
+  if (shard_.history() == nullptr) {
+    const DurableBatch done{stream.host->record.id, stream.id, batch.seq};
+    durable({&done, 1}, now_ms);
+  }
+  if (batch.storing == Storing::append) return append(stream, batch, now_ms);
+  counters_.repeated_batches.add();
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::set_columns(Stream& stream, const SchemaPtr& schema, std::int64_t now_ms) {
+  SchemaPtr& applied = stream.applied[schema->source_id];
+  if (applied == schema) return std::nullopt;
+  SourceKey key{schema->job, schema->interval_ms};
+  auto ids = shard_.columns(*stream.host, key, schema->series, now_ms);
+  if (!ids) return Refused{v1::Refusal::CODE_LIMIT, ids.error().message, 60'000};
+  stream.host->head.set_columns(schema->source_id, std::move(key), std::move(*ids));
+  applied = schema;
+  return std::nullopt;
+}
+
+std::optional<Refused> Intake::append(Stream& stream, const NewBatch& batch, std::int64_t now_ms) {
+  const ShardOptions& limits = shard_.options();
+  Arrival arrival;
+  for (const SourceRows& source : batch.sources) {
+    if (auto refused = set_columns(stream, source.schema, now_ms)) return refused;
+    const std::size_t width = source.schema->series.size();
+    const auto& times = source.rows->times_ms;
+    for (std::size_t row = 0; row < times.size(); ++row) {
+      arrival.sent_ms = std::max(arrival.sent_ms, times[row]);
+      if (times[row] < now_ms - limits.retention_ms) {
+        counters_.rows_too_old.add();
+      } else if (times[row] > now_ms + limits.future_ms) {
+        counters_.rows_in_future.add();
+      } else {
+        stream.host->head.append(source.schema->source_id, times[row],
+                                 std::span(source.rows->values).subspan(row * width, width));
+        arrival.stored_ms = std::max(arrival.stored_ms, times[row]);
+        counters_.rows.add();
+        counters_.samples.add(width);
+      }
+    }
+  }
+  counters_.batches.add();
+  if (arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, arrival, now_ms);
+  return std::nullopt;
+}
+
+void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
+  const std::uint64_t count = lost.last_seq - lost.first_seq + 1;
+  counters_.lost_batches.add(count);
+  stream.host->gap_batches += count;
+  log::warn("ingest", "the agent lost batches",
+            {{"host", stream.host->record.name},
+             {"first", lost.first_seq},
+             {"last", lost.last_seq},
+             {"reason", lost.reason}});
+  History* history = shard_.history();
+  if (history == nullptr) return;
+  // Not told when: between the last rows we have and now.
+  const bool timed = lost.first_ms != 0;
+  GapRecord gap{stream.host->record.id, timed ? lost.first_ms : stream.host->head.newest_ms(),
+                timed ? lost.last_ms : now_ms, lost.reason};
+  if (auto put = history->put_gap(std::move(gap)); !put)
+    log::error("store", "cannot store a gap", {{"error", put.error()}});
+}
+
+void Intake::durable(std::span<const DurableBatch> batches, std::int64_t now_ms) {
+  for (const DurableBatch& batch : batches) {
+    Host* host = shard_.find(batch.host);
+    StreamProgress* progress = host == nullptr ? nullptr : host->find(batch.stream);
+    if (progress == nullptr) continue;
+    progress->durable_seq = std::max(progress->durable_seq, batch.seq);
+    const auto live = by_host_.find(batch.host);
+    if (live == by_host_.end() || live->second->id != batch.stream) continue;
+    Stream& stream = *live->second;
+    while (!stream.unacknowledged.empty() && stream.unacknowledged.front().seq <= batch.seq) {
+      counters_.ack_seconds.observe(static_cast<double>(now_ms - stream.unacknowledged.front().arrived_ms) /
+                                    1000);
+      stream.unacknowledged.pop_front();
+    }
+    const std::uint32_t delivery_ms = std::max(delivery_interval_ms_.load(), host->record.interval_ms);
+    const bool changed = delivery_ms != stream.told_delivery_ms;
+    stream.told_delivery_ms = host->delivery_interval_ms = delivery_ms;
+    host->facts.beat_ms = std::max<std::int64_t>(host->record.interval_ms, delivery_ms);
+    stream.link->acknowledge(progress->durable_seq, changed ? delivery_ms : 0);
+  }
+}
+
+void Intake::end(Stream& stream, const Refused& refused) {
+  counters_.count_refusal(refused.code);
+  log::warn("ingest", "stream ended",
+            {{"host", stream.host->record.name},
+             {"remote", stream.link->remote()},
+             {"reason", to_string(refused.code)},
+             {"message", refused.message}});
+  const std::shared_ptr<AgentLink> link = stream.link;
+  link->refuse(refused);
+  if (const auto live = by_host_.find(stream.host->record.id);
+      live != by_host_.end() && live->second == &stream) {
+    stream.host->connected = false;
+    by_host_.erase(live);
+  }
+  streams_.erase(link.get());
+}
+
+void Intake::closed(const AgentLink* link, std::int64_t) {
+  Stream* stream = find(link);
+  if (stream == nullptr) return;
+  log::info("ingest", "agent disconnected",
+            {{"host", stream->host->record.name}, {"remote", stream->link->remote()}});
+  if (const auto live = by_host_.find(stream->host->record.id);
+      live != by_host_.end() && live->second == stream) {
+    stream->host->connected = false;
+    by_host_.erase(live);
+  }
+  streams_.erase(link);
+}
+
+}  // namespace vigil::aggregator

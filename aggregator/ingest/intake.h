@@ -1,0 +1,113 @@
+// What arrives at one shard: its streams, each with its session, and the way of a batch through them:
+//
+//   bytes -> message -> session (rules, decode) -> journal -> head -> rules hook; later, when durable -> ack
+//
+// Lives on the shard's thread. The journal comes before the head: what is in memory is on its way to the
+// disk, too. When the journal has no room, the stream waits with its batch, its next messages are not read,
+// and nothing is dropped.
+#pragma once
+
+#include "aggregator/head/shard.h"
+#include "aggregator/ingest/agent_link.h"
+#include "aggregator/ingest/counters.h"
+#include "aggregator/ingest/session.h"
+
+#include <google/protobuf/arena.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator {
+
+struct DurableBatch;
+
+struct IntakeOptions {
+  std::uint32_t max_message_bytes = 1U << 20;
+  std::uint64_t bytes_per_second = 1U << 20;  // of one stream, sustained; the burst is 16 times as much
+};
+
+class Intake {
+ public:
+  /// `delivery_interval_ms` is what agents are told; another thread may change it.
+  Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options,
+         const std::atomic<std::uint32_t>& delivery_interval_ms);
+
+  /// A stream said Hello. Every open() is followed by one closed() with the same link.
+  void open(const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
+  /// A message after Hello, as it came.
+  void feed(const AgentLink* link, std::string wire, std::int64_t now_ms);
+  void closed(const AgentLink* link, std::int64_t now_ms);
+  /// Batches of this shard's hosts are on disk.
+  void durable(std::span<const DurableBatch> batches, std::int64_t now_ms);
+  /// Often: streams that had to wait go on.
+  void resume(std::int64_t now_ms);
+
+  std::size_t streams() const { return streams_.size(); }
+
+ private:
+  struct Unacknowledged {
+    std::uint64_t seq = 0;
+    std::int64_t arrived_ms = 0;
+  };
+  /// A schema, or a batch that is decoded already.
+  struct Unstored {
+    JournalEntry entry;
+    std::optional<NewBatch> batch;
+  };
+  struct Stream {
+    std::shared_ptr<AgentLink> link;
+    Host* host = nullptr;
+    StreamId id{};
+    Session session;
+    std::map<std::uint32_t, SchemaPtr> applied;  // by source: whose columns the head has
+    std::deque<std::string> waiting;             // messages behind one that has to wait
+    std::optional<Unstored> stalled;             // the journal had no room for it
+    std::deque<Unacknowledged> unacknowledged;
+    double bytes_allowed = 0;
+    std::int64_t allowed_at_ms = 0;
+    std::int64_t live_ms = 0;  // when it last sent anything
+    std::uint32_t told_delivery_ms = 0;
+  };
+
+  std::optional<Refused> admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms);
+  void begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
+  bool within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms);
+  void drain(Stream& stream, std::int64_t now_ms);
+
+  // These give a refusal when the stream has to end.
+  std::optional<Refused> process(Stream& stream, const std::string& wire, std::int64_t now_ms);
+  std::optional<Refused> apply(Stream& stream, const SessionEvent& event, std::string payload,
+                               std::int64_t now_ms);
+  std::optional<Refused> store(Stream& stream, Unstored unstored, std::int64_t now_ms);
+  std::optional<Refused> stored(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
+  std::optional<Refused> append(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
+  std::optional<Refused> set_columns(Stream& stream, const SchemaPtr& schema, std::int64_t now_ms);
+
+  void store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms);
+  void end(Stream& stream, const Refused& refused);
+  Stream* find(const AgentLink* link);
+
+  Shard& shard_;
+  IngestCounters& counters_;
+  const IntakeOptions options_;
+  const std::atomic<std::uint32_t>& delivery_interval_ms_;
+  std::map<const AgentLink*, std::unique_ptr<Stream>> streams_;
+  std::map<HostId, Stream*> by_host_;  // the live stream of a host
+  std::size_t blocked_ = 0;            // streams with something waiting, as an upper bound
+  std::vector<char> arena_block_;
+  google::protobuf::Arena
+      arena_;  // of the message being processed: parsing allocates nothing in the steady state
+};
+
+/// How often agents shall deliver: each message costs the same whatever it carries, so a large fleet sends
+/// fewer, larger ones.
+std::uint32_t delivery_interval_for(std::size_t streams);
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,56 @@
+// Decodes one stream's schemas and batches: the sources it declared, and the state their deltas build on.
+// Pure; used by a session for what arrives, and by the replay of the journal for what had arrived.
+#pragma once
+
+#include "common/error.h"
+#include "common/wire/rows.h"
+#include "common/wire/schema.h"
+#include "vigil/v1/ingest.pb.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace vigil::aggregator {
+
+using SchemaPtr = std::shared_ptr<const wire::SourceSchema>;
+
+/// Rows of one source. Points into the decoder: good until its next decode().
+struct SourceRows {
+  SchemaPtr schema;
+  const wire::DecodedRows* rows = nullptr;
+};
+
+class StreamDecoder {
+ public:
+  /// `max_series`: of the newest schemas of all sources together.
+  explicit StreamDecoder(std::size_t max_series) : max_series_(max_series) {}
+
+  /// Errors: Errc::parse, Errc::limit. The stream is broken after an error of either function.
+  Result<SchemaPtr> add_schema(const v1::Schema& schema);
+  /// The rows of a batch, in its order.
+  Result<std::span<const SourceRows>> decode(const v1::Batch& batch);
+
+  /// Series of the newest schema of each source.
+  std::size_t series() const;
+
+ private:
+  struct Source {
+    std::map<std::uint32_t, SchemaPtr> versions;  // the one in use and newer ones
+    std::uint32_t current = 0;                    // 0: no rows yet
+    wire::RowDecoder rows;
+  };
+  Result<SourceRows> decode_rows(const v1::Rows& rows, wire::DecodedRows& out);
+  Result<void> check_room(const wire::SourceSchema& schema) const;
+
+  const std::size_t max_series_;
+  std::size_t text_bytes_ = 0;  // of all schemas kept
+  std::map<std::uint32_t, Source> sources_;
+  std::deque<wire::DecodedRows> buffers_;  // reused: no allocation per batch in the steady state
+  std::vector<SourceRows> decoded_;
+};
+
+}  // namespace vigil::aggregator

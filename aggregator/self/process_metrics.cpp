@@ -1,0 +1,70 @@
+// What this process costs: getrusage(2), /proc/self/statm (proc(5)), /proc/self/fd.
+#include "aggregator/self/registry.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+namespace vigil::aggregator::self {
+namespace {
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+enum class StatmField : std::uint8_t { size, resident };
+
+double memory_bytes(StatmField field) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen("/proc/self/statm", "re"),
+                                                             &std::fclose);
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  if (!file || std::fscanf(file.get(), "%lu %lu", &size, &resident) != 2) return 0;
+  return static_cast<double>(field == StatmField::size ? size : resident) *
+         static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+double open_fds() {
+  std::error_code error;
+  double count = 0;
+  for (auto at = std::filesystem::directory_iterator("/proc/self/fd", error);
+       !error && at != std::filesystem::end(at); at.increment(error)) {
+    ++count;
+  }
+  return count;
+}
+
+double max_fds() {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<double>(limit.rlim_cur);
+}
+
+}  // namespace
+
+void add_process_metrics(Registry& registry) {
+  registry.collect(Kind::counter, "process_cpu_seconds_total",
+                   "Total user and system CPU time spent in seconds.", cpu_seconds);
+  registry.collect(Kind::gauge, "process_resident_memory_bytes", "Resident memory size in bytes.",
+                   [] { return memory_bytes(StatmField::resident); });
+  registry.collect(Kind::gauge, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+                   [] { return memory_bytes(StatmField::size); });
+  registry.collect(Kind::gauge, "process_open_fds", "Number of open file descriptors.", open_fds);
+  registry.collect(Kind::gauge, "process_max_fds", "Maximum number of open file descriptors.", max_fds);
+  const auto started =
+      std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  registry.collect(Kind::gauge, "process_start_time_seconds",
+                   "Start time of the process since unix epoch in seconds.", [started] { return started; });
+}
+
+}  // namespace vigil::aggregator::self
