@@ -46,9 +46,9 @@ TEST_CASE("the distribution and its version are told") {
   CHECK(collect_text("os", rooted(host.path())) == "node_os_info{id=\"arch\"} 1\n");
 }
 
-TEST_CASE("a host without os-release, DMI or a hung task counter just does not have them") {
+TEST_CASE("a host without os-release or DMI just does not have them") {
   TempDir host;
-  for (const std::string_view collector : {"os", "dmi", "kernel_hung"}) {
+  for (const std::string_view collector : {"os", "dmi"}) {
     CHECK(collect_text(collector, rooted(host.path())) == "# error unsupported\n");
   }
 }
@@ -71,13 +71,6 @@ TEST_CASE("a waiting restart is seen in the host's own /run") {
   CHECK(collect_text("reboot", rooted(host.path())) == "node_reboot_required 0\n");
   host.write("run/reboot-required", "*** System restart required ***\n");
   CHECK(collect_text("reboot", rooted(host.path())) == "node_reboot_required 1\n");
-}
-
-TEST_CASE("hung tasks are counted, and a file that is no number is an error") {
-  check_golden("mixed", "kernel_hung");
-  TempDir host;
-  host.write("proc/sys/kernel/hung_task_detect_count", "seven\n");
-  CHECK(collect_text("kernel_hung", rooted(host.path())) == "# error parse\n");
 }
 
 TEST_CASE("identity files cut anywhere give a result") {
