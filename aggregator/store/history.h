@@ -120,9 +120,9 @@ class History {
 
   /// Hosts, series and cursors. Once, right after open().
   Result<Recovered> recover();
-  /// Hands over the kept schemas, then the journal in the order in which it was written. Once, after
-  /// recover(). Entries may lie before a cursor's sealed_seq: they are there so that later ones can be
-  /// decoded.
+  /// Hands over the journal in the order in which it was written, each batch after the schemas it can refer
+  /// to. Once, after recover(). A stream starts at a keyframe. Batches up to a cursor's sealed_seq are there
+  /// so that later ones can be decoded: their rows are in blocks already.
   Result<Replayed> replay(const std::function<void(const JournalEntry&)>& visit);
   void start(HistoryCallbacks callbacks);
   /// Commits what is queued, checkpoints and closes. Not from a callback.
@@ -154,6 +154,9 @@ class History {
   /// Waits until all that was queued before is committed. Errc::limit when the disk is full, Errc::io after a
   /// failure.
   Result<void> sync();
+  /// Does now, and completely, what else happens by itself in small steps: retention, then a checkpoint.
+  /// Errors as sync().
+  Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
 

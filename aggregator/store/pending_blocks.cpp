@@ -1,0 +1,35 @@
+#include "aggregator/store/pending_blocks.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+
+void PendingBlocks::add(HostId host, std::vector<FoundBlock> blocks) {
+  const std::lock_guard lock(mutex_);
+  auto& pending = by_host_[host];
+  std::move(blocks.begin(), blocks.end(), std::back_inserter(pending));
+}
+
+void PendingBlocks::remove(HostId host, const std::vector<FoundBlock>& blocks) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_host_.find(host);
+  if (found == by_host_.end()) return;
+  for (const FoundBlock& committed : blocks) {
+    std::erase_if(found->second, [&](const FoundBlock& pending) { return pending.block == committed.block; });
+  }
+  if (found->second.empty()) by_host_.erase(found);
+}
+
+std::vector<FoundBlock> PendingBlocks::find(HostId host, TimeRange range) const {
+  std::vector<FoundBlock> found;
+  const std::lock_guard lock(mutex_);
+  const auto pending = by_host_.find(host);
+  if (pending == by_host_.end()) return found;
+  for (const FoundBlock& each : pending->second) {
+    if (each.block->last_ms() >= range.start_ms && each.block->first_ms() <= range.end_ms)
+      found.push_back(each);
+  }
+  return found;
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,129 @@
+#include "aggregator/store/sqlite.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr int kBusyMilliseconds = 5000;  // another connection of ours may be recovering the WAL index
+
+bool is_no_space(sqlite3* handle, int extended) {
+  if ((extended & 0xFF) == SQLITE_FULL) return true;
+  // A failed sync stays a failure whatever errno says: the kernel may have dropped the pages.
+  if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC) return false;
+  const int number = sqlite3_system_errno(handle);
+  return (extended & 0xFF) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT);
+}
+
+Errc code_of(sqlite3* handle, int extended) {
+  if (is_no_space(handle, extended)) return Errc::limit;
+  switch (extended & 0xFF) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Errc::corrupt;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return Errc::conflict;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY:
+      return Errc::permission;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISUSE:
+    case SQLITE_RANGE:
+      return Errc::internal;
+    default:
+      return Errc::io;
+  }
+}
+
+}  // namespace
+
+Error sqlite_error(sqlite3* handle, std::string_view what) {
+  const int extended = sqlite3_extended_errcode(handle);
+  const int number = sqlite3_system_errno(handle);
+  const bool system_failed = (extended & 0xFF) == SQLITE_IOERR || (extended & 0xFF) == SQLITE_CANTOPEN;
+  const std::string cause = system_failed && number != 0 ? fmt::format(": {}", std::strerror(number)) : "";
+  return fail(code_of(handle, extended), "{}: {} (SQLite error {}){}", what, sqlite3_errmsg(handle), extended,
+              cause);
+}
+
+void Statement::bind_one(int index, std::string_view text) {
+  sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+}
+
+void Statement::bind_one(int index, Blob blob) {
+  // A null pointer would bind NULL, and an empty view may hold one.
+  const char* data = blob.bytes.empty() ? "" : blob.bytes.data();
+  sqlite3_bind_blob64(statement_.get(), index, data, blob.bytes.size(), SQLITE_STATIC);
+}
+
+Result<bool> Statement::step() {
+  const int code = sqlite3_step(statement_.get());
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) {
+    reset();
+    return false;
+  }
+  Error error = sqlite_error(sqlite3_db_handle(statement_.get()), sqlite3_sql(statement_.get()));
+  reset();
+  return error;
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+}
+
+std::string_view Statement::bytes(int column) const {
+  const void* data = sqlite3_column_blob(statement_.get(), column);
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column));
+  return data == nullptr ? std::string_view() : std::string_view(static_cast<const char*>(data), size);
+}
+
+Result<Database> Database::open(const std::filesystem::path& path, Access access, const std::string& vfs) {
+  const int flags =
+      SQLITE_OPEN_NOMUTEX | (access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+  sqlite3* raw = nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs.empty() ? nullptr : vfs.c_str());
+  Database database;
+  database.handle_.reset(raw);
+  if (raw == nullptr) return fail(Errc::io, "open {}: out of memory", path.string());
+  if (code != SQLITE_OK) return sqlite_error(raw, fmt::format("open {}", path.string()));
+  sqlite3_extended_result_codes(raw, 1);
+  sqlite3_busy_timeout(raw, kBusyMilliseconds);
+  sqlite3_wal_autocheckpoint(raw, 0);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  auto set = database.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;");
+  if (!set) return fail(set.error().code, "{}: {}", path.string(), set.error().message);
+  return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int code = sqlite3_prepare_v3(handle(), sql.data(), static_cast<int>(sql.size()),
+                                      SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  Statement statement;
+  statement.statement_.reset(raw);
+  if (code != SQLITE_OK) return sqlite_error(handle(), sql);
+  return statement;
+}
+
+Result<void> Database::execute(const char* sql) {
+  if (sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return sqlite_error(handle(), sql);
+  return {};
+}
+
+Result<std::int64_t> Database::integer(std::string_view sql) {
+  auto statement = prepare(sql);
+  if (!statement) return statement.error();
+  auto row = statement->step();
+  if (!row) return row.error();
+  if (!*row) return fail(Errc::not_found, "{}: no row", sql);
+  return statement->integer(0);
+}
+
+}  // namespace vigil::aggregator

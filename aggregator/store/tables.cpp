@@ -1,0 +1,322 @@
+#include "aggregator/store/tables.h"
+
+#include "aggregator/blocks/compress.h"
+#include "aggregator/store/encoding.h"
+#include "aggregator/store/migrations.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace vigil::aggregator {
+namespace {
+
+// SQLite's integers are signed; sequence numbers stay below 2^63, and kNothingNeeded becomes -1 and comes
+// back whole.
+std::int64_t stored(std::uint64_t value) {
+  return static_cast<std::int64_t>(value);
+}
+std::uint64_t loaded(std::int64_t value) {
+  return static_cast<std::uint64_t>(value);
+}
+
+Result<void> set_up(Database& database) {
+  // page_size counts only before the first table; larger pages waste more with blobs of 16 to 64 KB.
+  auto set = database.execute(
+      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+      "PRAGMA cache_size=-16000;");
+  if (!set) return set;
+  const auto synchronous = database.integer("PRAGMA synchronous");
+  if (!synchronous) return synchronous.error();
+  constexpr std::int64_t kFull = 2;
+  if (*synchronous != kFull) return fail(Errc::internal, "SQLite did not take synchronous=FULL");
+  return {};
+}
+
+}  // namespace
+
+Result<Tables> Tables::open(const std::filesystem::path& path, const std::string& vfs) {
+  auto database = Database::open(path, Access::read_write, vfs);
+  if (!database) return database.error();
+  Tables tables;
+  tables.database_ = std::move(*database);
+  if (auto set = set_up(tables.database_); !set) {
+    return fail(set.error().code, "{}: {}", path.string(), set.error().message);
+  }
+  if (auto migrated = migrate(tables.database_, path.string()); !migrated) return migrated.error();
+  const auto uses = tables.database_.integer("SELECT coalesce(max(used), 0) FROM cursor");
+  if (!uses) return uses.error();
+  tables.cursor_uses_ = *uses;
+  return tables;
+}
+
+Result<Statement*> Tables::statement(const char* sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) return &found->second;
+  auto prepared = database_.prepare(sql);
+  if (!prepared) return prepared.error();
+  return &statements_.emplace(sql, std::move(*prepared)).first->second;
+}
+
+Result<void> Tables::put_host(const HostRecord& host) {
+  const std::string labels = encode_labels(host.labels);
+  return run("REPLACE INTO host VALUES(?,?,?,?,?,?,?,?,?,?,?)", std::int64_t{host.id},
+             std::string_view(host.name), Blob{host.machine_id}, std::string_view(host.boot_id),
+             std::string_view(host.agent_version), Blob{labels}, host.first_seen_ms, host.last_seen_ms,
+             std::int64_t{host.interval_ms}, std::int64_t{host.left}, std::int64_t{host.removed});
+}
+
+Result<void> Tables::put_source(const StoredSource& source) {
+  return run("REPLACE INTO source VALUES(?,?,?)", source.id, std::string_view(source.key.job),
+             std::int64_t{source.key.interval_ms});
+}
+
+Result<void> Tables::put_series(HostId host, SourceId source, const SeriesRecord& series) {
+  const std::string labels = encode_labels(series.spec.labels);
+  return run("REPLACE INTO series VALUES(?,?,?,?,?,?,?,?)", std::int64_t{host}, std::int64_t{series.id},
+             source, std::string_view(series.spec.name), Blob{labels},
+             static_cast<std::int64_t>(series.spec.type), static_cast<std::int64_t>(series.spec.encoding),
+             std::int64_t{series.spec.scale});
+}
+
+Result<void> Tables::put_cursor(const StoredCursor& cursor) {
+  const Blob stream{bytes_of(cursor.cursor.stream)};
+  auto put = run("REPLACE INTO cursor VALUES(?,?,?,?,?,?)", std::int64_t{cursor.host}, stream,
+                 stored(cursor.cursor.durable_seq), stored(cursor.cursor.sealed_seq),
+                 stored(cursor.needed_seq), ++cursor_uses_);
+  if (!put) return put;
+  // A stream is given up for ever when an agent's buffer is made anew: the last four of a host are enough.
+  return run(
+      "DELETE FROM cursor WHERE host=?1 AND stream NOT IN "
+      "(SELECT stream FROM cursor WHERE host=?1 ORDER BY used DESC LIMIT 4)",
+      std::int64_t{cursor.host});
+}
+
+Result<void> Tables::put_gap(const GapRecord& gap) {
+  return run("REPLACE INTO gap VALUES(?,?,?,?)", std::int64_t{gap.host}, gap.first_ms, gap.last_ms,
+             std::string_view(gap.reason));
+}
+
+Result<void> Tables::put_schema(const StoredSchema& schema) {
+  std::string data;
+  append_compressed(schema.bytes, data);
+  return run("INSERT INTO schema(host, stream, source_id, seq, plain_size, data) VALUES(?,?,?,?,?,?)",
+             std::int64_t{schema.host}, Blob{bytes_of(schema.stream)}, std::int64_t{schema.source_id},
+             stored(schema.seq), stored(schema.bytes.size()), Blob{data});
+}
+
+Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
+  const Blob stream{bytes_of(cursor.stream)};
+  if (cursor.needed_seq == kNothingNeeded) {
+    return run("DELETE FROM schema WHERE host=?1 AND stream=?2", std::int64_t{host}, stream);
+  }
+  // Those that came together last, at or before needed_seq, stay: after a reconnect several versions come at
+  // once.
+  return run(
+      "DELETE FROM schema WHERE host=?1 AND stream=?2 AND seq < (SELECT max(newer.seq) FROM schema AS newer "
+      "WHERE "
+      "newer.host=?1 AND newer.stream=?2 AND newer.source_id=schema.source_id AND newer.seq<=?3)",
+      std::int64_t{host}, stream, stored(cursor.needed_seq));
+}
+
+Result<void> Tables::put_group(std::int64_t row, std::string_view group) {
+  return run("INSERT INTO journal VALUES(?,?)", row, Blob{group});
+}
+
+Result<void> Tables::drop_group(std::int64_t row) {
+  return run("DELETE FROM journal WHERE id=?", row);
+}
+
+Result<BlockInfo> Tables::find_block(const NewBlock& block) {
+  auto find =
+      statement("SELECT block, samples, bytes FROM block_index WHERE host=? AND source=? AND first_ms=?");
+  if (!find) return find.error();
+  (*find)->bind(std::int64_t{block.host}, block.source, block.block->first_ms());
+  auto row = (*find)->step();
+  if (!row) return row.error();
+  if (!*row) return BlockInfo{};
+  const BlockInfo found{(*find)->integer(0), loaded((*find)->integer(1)), loaded((*find)->integer(2))};
+  (*find)->reset();
+  return found;
+}
+
+Result<BlockInfo> Tables::put_block(const NewBlock& block) {
+  auto replaced = find_block(block);
+  if (!replaced) return replaced.error();
+  if (replaced->id != 0) {
+    if (auto dropped = run("DELETE FROM block WHERE id=?", replaced->id); !dropped) return dropped.error();
+  }
+  const SealedBlock& sealed = *block.block;
+  const auto [least, most] = std::minmax_element(sealed.series().begin(), sealed.series().end());
+  if (auto put = run("INSERT INTO block VALUES(?,?)", block.id, Blob{sealed.bytes()}); !put)
+    return put.error();
+  auto indexed = run("REPLACE INTO block_index VALUES(?,?,?,?,?,?,?,?,?)", std::int64_t{block.host},
+                     block.source, sealed.first_ms(), sealed.last_ms(), std::int64_t{*least},
+                     std::int64_t{*most}, stored(sealed.samples()), stored(sealed.bytes().size()), block.id);
+  if (!indexed) return indexed.error();
+  return *replaced;
+}
+
+Result<BlockTotals> Tables::retire(std::int64_t before_ms, int count) {
+  struct Old {
+    std::int64_t host, source, first_ms, block;
+  };
+  std::vector<Old> old;
+  BlockTotals totals;
+  auto find = statement(
+      "SELECT host, source, first_ms, block, samples, bytes FROM block_index WHERE last_ms<? ORDER BY "
+      "last_ms LIMIT ?");
+  if (!find) return find.error();
+  (*find)->bind(before_ms, std::int64_t{count});
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) {
+    const Statement& row = **find;
+    old.push_back({row.integer(0), row.integer(1), row.integer(2), row.integer(3)});
+    ++totals.blocks;
+    totals.samples += loaded(row.integer(4));
+    totals.bytes += loaded(row.integer(5));
+  }
+  if (!more) return more.error();
+  for (const Old& each : old) {
+    auto dropped = run("DELETE FROM block WHERE id=?", each.block);
+    if (dropped) {
+      dropped = run("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=?", each.host,
+                    each.source, each.first_ms);
+    }
+    if (!dropped) return dropped.error();
+  }
+  return totals;
+}
+
+Result<void> Tables::retire_gaps(std::int64_t before_ms) {
+  return run("DELETE FROM gap WHERE last_ms<?", before_ms);
+}
+
+Result<std::int64_t> Tables::newest_ms() {
+  return database_.integer("SELECT coalesce(max(last_ms), 0) FROM block_index");
+}
+
+Result<std::int64_t> Tables::oldest_ms() {
+  return database_.integer("SELECT coalesce(min(last_ms), 0) FROM block_index");
+}
+
+Result<std::uint64_t> Tables::used_bytes() {
+  const auto pages = database_.integer("PRAGMA page_count");
+  if (!pages) return pages.error();
+  const auto unused = database_.integer("PRAGMA freelist_count");
+  if (!unused) return unused.error();
+  const auto page_size = database_.integer("PRAGMA page_size");
+  if (!page_size) return page_size.error();
+  return loaded((*pages - *unused) * *page_size);
+}
+
+Result<std::vector<HostRecord>> Tables::hosts() {
+  std::vector<HostRecord> hosts;
+  Error damage;
+  auto read = each("SELECT * FROM host ORDER BY id", [&](const Statement& row) {
+    HostRecord host;
+    host.id = static_cast<HostId>(row.integer(0));
+    host.name = row.bytes(1);
+    host.machine_id = row.bytes(2);
+    host.boot_id = row.bytes(3);
+    host.agent_version = row.bytes(4);
+    auto labels = decode_labels(row.bytes(5));
+    if (labels) host.labels = std::move(*labels);
+    if (!labels) damage = labels.error();
+    host.first_seen_ms = row.integer(6);
+    host.last_seen_ms = row.integer(7);
+    host.interval_ms = static_cast<std::uint32_t>(row.integer(8));
+    host.left = row.integer(9) != 0;
+    host.removed = row.integer(10) != 0;
+    hosts.push_back(std::move(host));
+  });
+  if (!read) return read.error();
+  if (!damage.message.empty()) return damage;
+  return hosts;
+}
+
+Result<std::vector<StoredSource>> Tables::sources() {
+  std::vector<StoredSource> sources;
+  auto read = each("SELECT id, job, interval_ms FROM source ORDER BY id", [&](const Statement& row) {
+    sources.push_back(
+        {row.integer(0), {std::string(row.bytes(1)), static_cast<std::uint32_t>(row.integer(2))}});
+  });
+  if (!read) return read.error();
+  return sources;
+}
+
+Result<void> Tables::each_series(const std::function<void(HostId, SourceId, SeriesRecord)>& visit) {
+  Error damage;
+  auto read =
+      each("SELECT host, id, source, name, labels, type, encoding, scale FROM series ORDER BY host, id",
+           [&](const Statement& row) {
+             SeriesRecord series;
+             series.id = static_cast<SeriesId>(row.integer(1));
+             series.spec.name = row.bytes(3);
+             auto labels = decode_labels(row.bytes(4));
+             if (labels) series.spec.labels = std::move(*labels);
+             if (!labels) damage = labels.error();
+             series.spec.type = static_cast<SeriesType>(row.integer(5));
+             series.spec.encoding = static_cast<Encoding>(row.integer(6));
+             series.spec.scale = static_cast<std::uint8_t>(row.integer(7));
+             visit(static_cast<HostId>(row.integer(0)), row.integer(2), std::move(series));
+           });
+  if (!read) return read.error();
+  if (!damage.message.empty()) return damage;
+  return {};
+}
+
+Result<std::vector<StoredCursor>> Tables::cursors() {
+  std::vector<StoredCursor> cursors;
+  auto read =
+      each("SELECT host, stream, durable_seq, sealed_seq, needed_seq FROM cursor ORDER BY used",
+           [&](const Statement& row) {
+             StoredCursor cursor;
+             cursor.host = static_cast<HostId>(row.integer(0));
+             cursor.cursor = {to_stream(row.bytes(1)), loaded(row.integer(2)), loaded(row.integer(3))};
+             cursor.needed_seq = loaded(row.integer(4));
+             cursors.push_back(cursor);
+           });
+  if (!read) return read.error();
+  return cursors;
+}
+
+Result<std::vector<StoredSchema>> Tables::schemas() {
+  std::vector<StoredSchema> schemas;
+  bool damaged = false;
+  auto read =
+      each("SELECT host, stream, source_id, seq, plain_size, data FROM schema ORDER BY id",
+           [&](const Statement& row) {
+             StoredSchema schema;
+             schema.host = static_cast<HostId>(row.integer(0));
+             schema.stream = to_stream(row.bytes(1));
+             schema.source_id = static_cast<std::uint32_t>(row.integer(2));
+             schema.seq = loaded(row.integer(3));
+             damaged =
+                 !decompress(row.bytes(5), static_cast<std::size_t>(row.integer(4)), schema.bytes) || damaged;
+             schemas.push_back(std::move(schema));
+           });
+  if (!read) return read.error();
+  if (damaged) return fail(Errc::corrupt, "history: a stored schema does not decompress");
+  return schemas;
+}
+
+Result<void> Tables::each_group(const std::function<void(std::int64_t, std::string_view)>& visit) {
+  return each("SELECT id, entries FROM journal ORDER BY id",
+              [&](const Statement& row) { visit(row.integer(0), row.bytes(1)); });
+}
+
+Result<BlockTotals> Tables::block_totals() {
+  BlockTotals totals;
+  auto read = each("SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(samples), 0) FROM block_index",
+                   [&](const Statement& row) {
+                     totals = {loaded(row.integer(0)), loaded(row.integer(1)), loaded(row.integer(2))};
+                   });
+  if (!read) return read.error();
+  return totals;
+}
+
+Result<std::int64_t> Tables::last_block_id() {
+  return database_.integer("SELECT coalesce(max(id), 0) FROM block");
+}
+
+}  // namespace vigil::aggregator
