@@ -55,6 +55,8 @@ class Value {
   void error(std::string_view message) const;
   /// 1-based line of this value in its document.
   int line() const;
+  /// "file:line:column", for messages made after the document was read; "" when absent.
+  std::string where() const;
 
  private:
   std::shared_ptr<const Node> node_;

@@ -1,0 +1,208 @@
+#include "aggregator/rules/go_format.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace vigil::rules {
+namespace {
+
+constexpr int kMaxWidth = 512;
+
+template <class... T>
+struct Overloaded : T... {
+  using T::operator()...;
+};
+template <class... T>
+Overloaded(T...) -> Overloaded<T...>;
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+/// A parsed `%-08.3f`.
+struct Verb {
+  std::string flags;
+  int width = 0;
+  int precision = -1;
+  char letter = 0;
+};
+
+int take_int(std::string_view& text) {
+  int value = 0;
+  while (!text.empty() && text.front() >= '0' && text.front() <= '9') {
+    value = std::min(value * 10 + (text.front() - '0'), kMaxWidth);
+    text.remove_prefix(1);
+  }
+  return value;
+}
+
+Verb take_verb(std::string_view& text) {
+  Verb verb;
+  while (!text.empty() && std::string_view("+-# 0").find(text.front()) != std::string_view::npos) {
+    if (verb.flags.find(text.front()) == std::string::npos) verb.flags += text.front();
+    text.remove_prefix(1);
+  }
+  verb.width = take_int(text);
+  if (!text.empty() && text.front() == '.') {
+    text.remove_prefix(1);
+    verb.precision = take_int(text);
+  }
+  if (!text.empty()) {
+    verb.letter = text.front();
+    text.remove_prefix(1);
+  }
+  return verb;
+}
+
+std::string pad(std::string text, const Verb& verb) {
+  const auto width = static_cast<std::size_t>(verb.width);
+  if (text.size() >= width) return text;
+  const std::string fill(width - text.size(), ' ');
+  return verb.flags.find('-') != std::string::npos ? text + fill : fill + text;
+}
+
+std::string mismatch(char letter, const TemplateValue& value) {
+  return fmt::format("%!{}({}={})", letter, type_name(value), go_print(value));
+}
+
+/// Lets snprintf(3) do what C and Go have in common.
+template <class Number>
+std::string c_format(const Verb& verb, std::string_view conversion, Number number) {
+  std::string format = "%" + verb.flags;
+  if (verb.width > 0) format += std::to_string(verb.width);
+  if (verb.precision >= 0) format += '.' + std::to_string(verb.precision);
+  format += conversion;
+  char buffer[2 * kMaxWidth + 400];  // 1e308 with %f has 309 digits
+  const int length = std::snprintf(buffer, sizeof buffer, format.c_str(), number);
+  return {buffer, static_cast<std::size_t>(std::clamp<int>(length, 0, sizeof buffer - 1))};
+}
+
+std::string format_float(const Verb& verb, double value) {
+  if (!std::isfinite(value)) return pad(go_float(value, 21), verb);
+  if ((verb.letter == 'g' || verb.letter == 'G') && verb.precision < 0) return pad(go_float(value, 6), verb);
+  return c_format(verb, std::string(1, verb.letter), value);
+}
+
+std::string format_value(const Verb& verb, const TemplateValue& value) {
+  switch (verb.letter) {
+    case 'v':
+      return pad(go_print(value), verb);
+    case 's':
+    case 'q':
+      if (const auto* text = std::get_if<std::string>(&value)) {
+        const std::string cut =
+            verb.precision >= 0 ? text->substr(0, static_cast<std::size_t>(verb.precision)) : *text;
+        return pad(verb.letter == 'q' ? quoted(cut) : cut, verb);
+      }
+      return mismatch(verb.letter, value);
+    case 'd':
+    case 'x':
+    case 'X':
+      if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        return c_format(verb, std::string("l") + verb.letter, static_cast<long>(*number));
+      }
+      return mismatch(verb.letter, value);
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'F':
+    case 'g':
+    case 'G':
+      if (const auto* number = std::get_if<double>(&value)) return format_float(verb, *number);
+      return mismatch(verb.letter, value);
+    case 't':
+      return std::holds_alternative<bool>(value) ? pad(go_print(value), verb) : mismatch('t', value);
+    default:
+      return mismatch(verb.letter, value);
+  }
+}
+
+}  // namespace
+
+std::string_view type_name(const TemplateValue& value) {
+  constexpr std::string_view kNames[] = {"<nil>", "bool", "int", "float64", "string", "map[string]string"};
+  return kNames[value.index()];
+}
+
+bool is_true(const TemplateValue& value) {
+  return std::visit(Overloaded{[](std::monostate) { return false; }, [](bool b) { return b; },
+                               [](std::int64_t i) { return i != 0; }, [](double d) { return d != 0; },
+                               [](const std::string& s) { return !s.empty(); },
+                               [](const Labels* labels) { return !labels->empty(); }},
+                    value);
+}
+
+std::string go_float(double value, int exponent_from) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  char buffer[400];
+  const auto scientific = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const std::string_view text(buffer, static_cast<std::size_t>(scientific.ptr - buffer));
+  int exponent = 0;
+  const std::size_t e = text.find('e');
+  const char* digits = text.data() + e + 1 + (text[e + 1] == '+' ? 1 : 0);
+  std::from_chars(digits, text.data() + text.size(), exponent);
+  if (exponent < -4 || exponent >= exponent_from) return std::string(text);
+  const auto fixed = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+  return {buffer, fixed.ptr};
+}
+
+std::string go_print(const TemplateValue& value) {
+  return std::visit(
+      Overloaded{[](std::monostate) { return std::string("<no value>"); },
+                 [](bool b) { return std::string(b ? "true" : "false"); },
+                 [](std::int64_t i) { return std::to_string(i); }, [](double d) { return go_float(d, 21); },
+                 [](const std::string& s) { return s; },
+                 [](const Labels* labels) {
+                   std::string out = "map[";
+                   for (const Label& label : *labels) {
+                     if (out.size() > 4) out += ' ';
+                     out += label.name + ':' + label.value;
+                   }
+                   return out + ']';
+                 }},
+      value);
+}
+
+std::string go_sprintf(std::string_view format, std::span<const TemplateValue> args) {
+  std::string out;
+  std::size_t next = 0;
+  while (!format.empty()) {
+    const std::size_t percent = std::min(format.find('%'), format.size());
+    out += format.substr(0, percent);
+    format.remove_prefix(percent);
+    if (format.empty()) break;
+    format.remove_prefix(1);
+    const Verb verb = take_verb(format);
+    if (verb.letter == 0) {
+      out += "%!(NOVERB)";
+    } else if (verb.letter == '%') {
+      out += '%';
+    } else if (next >= args.size()) {
+      out += fmt::format("%!{}(MISSING)", verb.letter);
+    } else {
+      out += format_value(verb, args[next++]);
+    }
+  }
+  if (next < args.size()) {
+    out += "%!(EXTRA ";
+    for (std::size_t i = next; i < args.size(); ++i) {
+      out += fmt::format("{}{}={}", i == next ? "" : ", ", type_name(args[i]), go_print(args[i]));
+    }
+    out += ')';
+  }
+  return out;
+}
+
+}  // namespace vigil::rules

@@ -1,0 +1,86 @@
+#include "aggregator/rules/rewrite.h"
+
+#include "aggregator/promql/functions.h"
+#include "aggregator/promql/parser.h"
+
+namespace vigil::rules {
+namespace {
+
+using promql::Expr;
+using promql::ExprPtr;
+
+/// A number, also with a sign or in parentheses.
+std::optional<double> as_number(const Expr& expr) {
+  const Expr& inner = promql::strip_parens(expr);
+  if (const auto* number = std::get_if<promql::NumberLiteral>(&inner.node)) return number->value;
+  if (const auto* unary = std::get_if<promql::Unary>(&inner.node)) {
+    const auto value = as_number(*unary->expr);
+    if (value) return unary->op == promql::UnaryOp::minus ? -*value : *value;
+  }
+  return std::nullopt;
+}
+
+/// The operand that is the threshold, or null.
+const Expr* find_threshold(const Expr& expr) {
+  const Expr& inner = promql::strip_parens(expr);
+  const auto* binary = std::get_if<promql::Binary>(&inner.node);
+  if (binary == nullptr) return nullptr;
+  if (promql::is_comparison(binary->op)) {
+    if (as_number(*binary->rhs)) return binary->rhs.get();
+    if (as_number(*binary->lhs)) return binary->lhs.get();
+  }
+  if (const Expr* found = find_threshold(*binary->lhs)) return found;
+  return find_threshold(*binary->rhs);
+}
+
+bool is_undecidable(const Expr& expr) {
+  if (const auto* call = std::get_if<promql::Call>(&expr.node)) {
+    const std::string_view name = call->function->name;
+    if (name == "absent" || name == "absent_over_time") return true;
+  }
+  if (const auto* aggregate = std::get_if<promql::Aggregate>(&expr.node)) {
+    using enum promql::AggregateOp;
+    if (aggregate->op == topk || aggregate->op == bottomk || aggregate->op == count_values) return true;
+  }
+  bool found = false;
+  promql::for_each_child(expr, [&found](const Expr& child) { found = found || is_undecidable(child); });
+  return found;
+}
+
+void drop_conditions(Expr& expr) {
+  if (auto* binary = std::get_if<promql::Binary>(&expr.node)) {
+    if (binary->op == promql::BinaryOp::set_unless) {
+      const ExprPtr kept = std::move(binary->lhs);
+      expr.node = std::move(kept->node);
+      drop_conditions(expr);
+      return;
+    }
+    if (promql::is_comparison(binary->op)) binary->comparison = promql::ComparisonMode::boolean;
+  }
+  // Children of a tree that belongs to nobody else.
+  promql::for_each_child(expr, [](const Expr& child) { drop_conditions(const_cast<Expr&>(child)); });
+}
+
+}  // namespace
+
+std::optional<double> threshold(const Expr& expr) {
+  const Expr* found = find_threshold(expr);
+  return found == nullptr ? std::nullopt : as_number(*found);
+}
+
+bool set_threshold(Expr& expr, double value) {
+  auto* found = const_cast<Expr*>(find_threshold(expr));
+  if (found == nullptr) return false;
+  found->node = promql::NumberLiteral{value};
+  return true;
+}
+
+Result<ExprPtr> presence_of(const Expr& expr) {
+  if (is_undecidable(expr)) return ExprPtr();
+  auto copy = promql::parse(promql::to_string(expr));
+  if (!copy) return copy.error();
+  drop_conditions(**copy);
+  return copy;
+}
+
+}  // namespace vigil::rules

@@ -1,0 +1,25 @@
+// Two things that are done to the tree of a rule's expression: changing its threshold, and deriving the
+// expression that tells "the condition is false" from "there is no data".
+#pragma once
+
+#include "aggregator/promql/ast.h"
+#include "common/error.h"
+
+#include <memory>
+#include <optional>
+
+namespace vigil::rules {
+
+/// The number of the first comparison with a number, looking at operands from left to right and not into
+/// functions or aggregations: 80 in `a > 80 and b > 5`. Nothing when there is none.
+std::optional<double> threshold(const promql::Expr& expr);
+
+/// Replaces that number. False when there is none.
+bool set_threshold(promql::Expr& expr, double value);
+
+/// `expr` without its conditions: comparisons give 0 or 1 instead of filtering and `unless` gives its left
+/// side, so that a label set without a sample has no data. Null when that cannot be told: absent(), topk()
+/// and their kin.
+Result<std::unique_ptr<promql::Expr>> presence_of(const promql::Expr& expr);
+
+}  // namespace vigil::rules

@@ -1,0 +1,101 @@
+#include "aggregator/rules/rule_file.h"
+
+#include "common/series.h"
+
+#include <cctype>
+#include <set>
+
+namespace vigil::rules {
+
+void decode(const config::Value& value, PlacedText& out) {
+  config::decode(value, out.text);
+  out.at = value;
+}
+
+void decode(const config::Value& value, RawRule& out) {
+  out.at = value;
+  config::Fields fields(value);
+  describe(fields, out);
+  fields.finish();
+}
+
+void describe(config::Fields& fields, RawRule& rule) {
+  fields.field("alert", rule.alert, "Name of the alert.");
+  fields.field("record", rule.record, "Name of the recorded metric.");
+  fields.required("expr", rule.expr, "PromQL; every series it gives is an alert.");
+  fields.field("for", rule.hold, "How long it must be true before it fires.");
+  fields.field("keep_firing_for", rule.keep_firing_for, "How long it fires on after it was last true.");
+  fields.field("labels", rule.labels, "Labels added to the alert; templates.");
+  fields.field("annotations", rule.annotations, "What people read; templates.");
+}
+
+void describe(config::Fields& fields, RawGroup& group) {
+  fields.required("name", group.name, "Name of the group, once per file.");
+  fields.field("interval", group.interval, "How often the rules are evaluated.");
+  fields.field("query_offset", group.query_offset, "Evaluate this far in the past.");
+  fields.field("limit", group.limit, "Most alerts one rule may have; 0: any number.");
+  fields.field("labels", group.labels, "Labels added to every rule of the group.");
+  fields.field("rules", group.rules, "The rules.");
+  fields.require("interval", !group.interval || group.interval->count() > 0, "must be more than 0");
+  fields.require("limit", group.limit >= 0, "must be 0 or more");
+}
+
+void describe(config::Fields& fields, RawFile& file) {
+  fields.field("groups", file.groups, "Groups of rules that share an interval.");
+}
+
+namespace {
+
+void check_shape(const RawRule& rule) {
+  const bool is_alert = static_cast<bool>(rule.alert.at);
+  const bool is_record = static_cast<bool>(rule.record.at);
+  if (is_alert == is_record) {
+    rule.at.error(is_alert ? "a rule is either an alert or a record, not both"
+                           : "missing key alert (or record)");
+  }
+  if (is_alert && rule.alert.text.empty()) rule.alert.at.error("must not be empty");
+  if (is_record && !is_metric_name(rule.record.text)) rule.record.at.error("is not a valid metric name");
+  if (is_record && (rule.hold || rule.keep_firing_for || !rule.annotations.empty())) {
+    rule.record.at.error("a recording rule has no for, keep_firing_for or annotations");
+  }
+  for (const auto& [name, value] : rule.labels) {
+    if (!is_label_name(name) || name == kMetricName)
+      value.at.error(fmt::format("'{}' is not a valid label name", name));
+  }
+  for (const auto& [name, value] : rule.annotations) {
+    if (!is_label_name(name)) value.at.error(fmt::format("'{}' is not a valid annotation name", name));
+  }
+}
+
+bool is_name(std::string_view name, std::string_view also) {
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
+  return std::all_of(name.begin(), name.end(), [also](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || also.find(c) != std::string_view::npos;
+  });
+}
+
+}  // namespace
+
+bool is_label_name(std::string_view name) {
+  return is_name(name, "_");
+}
+bool is_metric_name(std::string_view name) {
+  return is_name(name, "_:");
+}
+
+Result<RuleFile> parse_rule_file(std::string_view text, std::string name) {
+  auto document = config::Document::parse(text, name);
+  if (!document) return document.error();
+  RuleFile file{std::move(name), std::move(*document), {}};
+  decode(file.document.root(), file.content);
+  std::set<std::string> names;
+  for (const RawGroup& group : file.content.groups) {
+    if (group.name.at && group.name.text.empty()) group.name.at.error("must not be empty");
+    if (group.name.at && !names.insert(group.name.text).second)
+      group.name.at.error("this group is in the file twice");
+    for (const RawRule& rule : group.rules) check_shape(rule);
+  }
+  return file;
+}
+
+}  // namespace vigil::rules

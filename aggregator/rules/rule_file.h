@@ -1,0 +1,70 @@
+// A rule file as written: YAML in, plain values out, nothing of it understood yet but the shape. The format
+// is Prometheus's (groups of rules), to the letter: unknown keys are errors.
+#pragma once
+
+#include "common/config/fields.h"
+#include "common/error.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::rules {
+
+/// Text and where it stands, to report what is found wrong with it later.
+struct PlacedText {
+  std::string text;
+  config::Value at;
+};
+void decode(const config::Value& value, PlacedText& out);
+inline std::string type_name(const PlacedText&) {
+  return "text";
+}
+
+struct RawRule {
+  PlacedText record;
+  PlacedText alert;
+  PlacedText expr;
+  std::optional<std::chrono::milliseconds> hold;
+  std::optional<std::chrono::milliseconds> keep_firing_for;
+  std::map<std::string, PlacedText> labels;
+  std::map<std::string, PlacedText> annotations;
+  config::Value at;
+};
+void decode(const config::Value& value, RawRule& out);
+void describe(config::Fields& fields, RawRule& rule);
+
+struct RawGroup {
+  PlacedText name;
+  std::optional<std::chrono::milliseconds> interval;
+  std::optional<std::chrono::milliseconds> query_offset;
+  std::int64_t limit = 0;
+  std::map<std::string, PlacedText> labels;
+  std::vector<RawRule> rules;
+};
+void describe(config::Fields& fields, RawGroup& group);
+
+struct RawFile {
+  std::vector<RawGroup> groups;
+};
+void describe(config::Fields& fields, RawFile& file);
+
+/// A file read, with the document that collects what is wrong with it.
+struct RuleFile {
+  std::string name;
+  config::Document document;
+  RawFile content;
+};
+
+/// Fails only when the text is not YAML at all; other errors wait in `document` for its result().
+Result<RuleFile> parse_rule_file(std::string_view text, std::string name);
+
+/// Letters, digits and `_`, not starting with a digit.
+bool is_label_name(std::string_view name);
+/// The same with `:`.
+bool is_metric_name(std::string_view name);
+
+}  // namespace vigil::rules

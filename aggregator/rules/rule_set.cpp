@@ -1,0 +1,229 @@
+#include "aggregator/rules/rule_set.h"
+
+#include "aggregator/promql/analyze.h"
+#include "aggregator/promql/parser.h"
+#include "aggregator/rules/layers.h"
+#include "aggregator/rules/presets.h"
+#include "aggregator/rules/rewrite.h"
+
+#include <deque>
+
+namespace vigil::rules {
+namespace {
+
+/// Series the aggregator makes itself, about hosts that may be away: a tick of the host would not bring them.
+bool is_aggregator_series(std::string_view name) {
+  return name == "up" || name == "ALERTS" || name == "ALERTS_FOR_STATE" || name.starts_with("vigil_host_") ||
+         name.starts_with("vigil_aggregator_");
+}
+
+/// A shard keeps this much of its hosts in memory; what looks further back needs the history.
+constexpr std::int64_t kHostReachMs = 900'000;
+constexpr std::int64_t kLookbackMs = 300'000;
+
+Scope scope_of(const promql::Expr& expr, const promql::MetricNames& names) {
+  if (names.has_unnamed_selector ||
+      std::any_of(names.names.begin(), names.names.end(), is_aggregator_series)) {
+    return Scope::fleet;
+  }
+  const std::int64_t reach = promql::reach_ms(expr, kLookbackMs);
+  return promql::is_host_local(expr) && reach >= 0 && reach <= kHostReachMs ? Scope::host : Scope::fleet;
+}
+
+/// Compiles the templates of `texts` into `out`, reporting what is wrong at its place.
+void compile_texts(const std::map<std::string, PlacedText>& texts, std::vector<NamedTemplate>& out,
+                   std::vector<std::string>& errors) {
+  for (const auto& [name, value] : texts) {
+    auto compiled = Template::parse(value.text);
+    if (compiled) {
+      out.push_back({name, value.text, std::move(*compiled)});
+      continue;
+    }
+    const std::string message = "template: " + compiled.error().message;
+    if (value.at) {
+      value.at.error(message);
+    } else {
+      errors.push_back(fmt::format("override of {}: {}", name, message));
+    }
+  }
+}
+
+bool compile_expr(const Draft& draft, Rule& rule) {
+  auto parsed = promql::parse(draft.expr);
+  if (!parsed) {
+    draft.rule.expr.at.error(parsed.error().message);
+    return false;
+  }
+  if ((*parsed)->type != promql::ValueType::vector && (*parsed)->type != promql::ValueType::scalar) {
+    draft.rule.expr.at.error(
+        fmt::format("gives a {}; a rule needs an instant vector or a scalar", to_string((*parsed)->type)));
+    return false;
+  }
+  const promql::MetricNames names = promql::metric_names(**parsed);
+  rule.metric_names.assign(names.names.begin(), names.names.end());
+  rule.scope = scope_of(**parsed, names);
+  rule.threshold = threshold(**parsed);
+  rule.expr_text = promql::to_string(**parsed);
+  auto presence = presence_of(**parsed);
+  if (presence) rule.presence = std::move(*presence);
+  rule.expr = std::move(*parsed);
+  return true;
+}
+
+RulePtr compile(const Draft& draft, std::vector<std::string>& errors) {
+  auto rule = std::make_shared<Rule>();
+  rule->kind = draft.rule.alert.at ? RuleKind::alert : RuleKind::record;
+  rule->group = draft.group->name.text;
+  rule->name = draft.name();
+  rule->file = draft.file;
+  rule->line = draft.rule.at.line();
+  rule->interval = draft.interval;
+  rule->hold = draft.rule.hold.value_or(std::chrono::milliseconds(0));
+  rule->keep_firing_for = draft.rule.keep_firing_for.value_or(std::chrono::milliseconds(0));
+  rule->limit = static_cast<std::size_t>(std::max<std::int64_t>(draft.group->limit, 0));
+  rule->explain = draft.explain;
+  compile_texts(draft.rule.labels, rule->labels, errors);
+  compile_texts(draft.rule.annotations, rule->annotations, errors);
+  rule->key = fmt::format("{}/{}/{}", rule->group, rule->name, draft.severity());
+  return compile_expr(draft, *rule) ? rule : nullptr;
+}
+
+/// All files of a configuration, in order; a deque, since drafts point into them.
+Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
+  std::deque<RuleFile> files;
+  std::vector<std::string> errors;
+  if (config.preset != Preset::none) {
+    auto file =
+        parse_rule_file(preset_text(config.preset), fmt::format("preset {}", to_string(config.preset)));
+    if (!file) return file.error();
+    files.push_back(std::move(*file));
+  }
+  for (const std::string& path : config.files) {
+    const auto text = config::read_file(path);
+    if (!text) {
+      errors.push_back(text.error().message);
+      continue;
+    }
+    auto file = parse_rule_file(*text, path);
+    if (file) {
+      files.push_back(std::move(*file));
+    } else {
+      errors.push_back(file.error().message);
+    }
+  }
+  if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
+  return files;
+}
+
+/// Two rules may share group, name and severity (say, for two mount points): the second gets a number.
+void make_keys_unique(std::vector<std::shared_ptr<Rule>>& rules) {
+  std::map<std::string, int> seen;
+  for (auto& rule : rules) {
+    const int count = ++seen[rule->key];
+    if (count > 1) rule->key += fmt::format("#{}", count);
+  }
+}
+
+void add_to(std::vector<Schedule>& schedules, const RulePtr& rule) {
+  for (Schedule& schedule : schedules) {
+    if (schedule.interval != rule->interval) continue;
+    schedule.rules.push_back(rule);
+    return;
+  }
+  schedules.push_back({rule->interval, {rule}});
+}
+
+}  // namespace
+
+std::string_view to_string(Scope scope) {
+  return scope == Scope::host ? "host" : "fleet";
+}
+
+void RuleStats::note_error(std::string message) {
+  const std::lock_guard lock(mutex_);
+  has_error_.store(!message.empty(), std::memory_order_relaxed);
+  last_error_ = std::move(message);
+}
+
+std::string RuleStats::last_error() const {
+  const std::lock_guard lock(mutex_);
+  return last_error_;
+}
+
+namespace {
+std::string_view text_of(const std::vector<NamedTemplate>& texts, std::string_view name) {
+  for (const NamedTemplate& text : texts) {
+    if (text.name == name) return text.text;
+  }
+  return {};
+}
+}  // namespace
+
+std::string_view Rule::label(std::string_view name) const {
+  return text_of(labels, name);
+}
+std::string_view Rule::annotation(std::string_view name) const {
+  return text_of(annotations, name);
+}
+
+Result<std::shared_ptr<const RuleSet>> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
+                                                     std::string external_url) {
+  auto files = read_layers(config);
+  if (!files) return files.error();
+  std::vector<std::string> errors;
+  std::vector<Draft> drafts;
+  for (const RuleFile& file : *files) add_layer(drafts, file, config.interval);
+  for (const Override& change : config.overrides) {
+    if (const auto done = apply_override(drafts, change); !done) {
+      errors.push_back(
+          fmt::format("{}: {}", change.at ? change.at.where() : "overrides", done.error().message));
+    }
+  }
+  std::vector<std::shared_ptr<Rule>> rules;
+  for (const Draft& draft : drafts) {
+    if (auto rule = compile(draft, errors)) rules.push_back(std::const_pointer_cast<Rule>(rule));
+  }
+  for (const RuleFile& file : *files) {
+    if (const auto fine = file.document.result(); !fine) errors.push_back(fine.error().message);
+  }
+  if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
+  make_keys_unique(rules);
+  std::shared_ptr<RuleSet> set(new RuleSet());
+  set->rules_.assign(rules.begin(), rules.end());
+  set->external_labels_ = external_labels;
+  set->external_url_ = std::move(external_url);
+  set->schedule();
+  return std::shared_ptr<const RuleSet>(std::move(set));
+}
+
+void RuleSet::schedule() {
+  for (const RulePtr& rule : rules_) {
+    if (rule->kind == RuleKind::record) {
+      warnings_.push_back(
+          fmt::format("{}:{}: recording rule {} is accepted but not evaluated by this version", rule->file,
+                      rule->line, rule->name));
+    } else {
+      add_to(rule->scope == Scope::host ? host_schedules_ : fleet_schedules_, rule);
+    }
+  }
+}
+
+RulePtr RuleSet::find(std::string_view key) const {
+  for (const RulePtr& rule : rules_) {
+    if (rule->key == key) return rule;
+  }
+  return nullptr;
+}
+
+RuleSetPtr CurrentRules::get() const {
+  const std::lock_guard lock(mutex_);
+  return rules_;
+}
+
+void CurrentRules::replace(RuleSetPtr next) {
+  const std::lock_guard lock(mutex_);
+  rules_ = std::move(next);
+  version_.fetch_add(1, std::memory_order_release);
+}
+
+}  // namespace vigil::rules

@@ -1,0 +1,111 @@
+#include "aggregator/rules/watch.h"
+
+#include "aggregator/promql/evaluator.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace vigil::rules {
+namespace {
+
+using promql::LabelsPtr;
+
+const promql::EvalOptions& options() {
+  static const promql::EvalOptions kOptions = [] {
+    promql::EvalOptions made;
+    made.max_samples = 5'000'000;
+    return made;
+  }();
+  return kOptions;
+}
+
+/// An instant result as samples; a scalar is one sample without labels.
+Result<promql::Vector> run(const promql::Expr& expr, promql::Storage& storage, std::int64_t t_ms) {
+  auto value = promql::evaluate_instant(expr, storage, t_ms, options());
+  if (!value) return value.error();
+  if (auto* vector = std::get_if<promql::Vector>(&value->data)) return std::move(*vector);
+  static const LabelsPtr kNone = std::make_shared<const Labels>();
+  promql::Vector single;
+  if (const auto* scalar = std::get_if<promql::Scalar>(&value->data))
+    single.push_back({kNone, t_ms, scalar->v});
+  return single;
+}
+
+using LabelSet = std::unordered_set<Labels, LabelsHash>;
+
+Labels nameless(const Labels& labels) {
+  Labels out = labels;
+  out.erase(kMetricName);
+  return out;
+}
+
+/// The label sets, without names, that have data, or nothing when that cannot be told.
+std::optional<LabelSet> present_labels(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
+  if (!rule.presence) return std::nullopt;
+  const auto samples = run(*rule.presence, storage, t_ms);
+  if (!samples) return std::nullopt;
+  LabelSet present;
+  for (const promql::Sample& sample : *samples) present.insert(nameless(*sample.labels));
+  return present;
+}
+
+/// Whether the same host has other series of the rule.
+bool has_siblings(const LabelSet& present, const Labels& labels) {
+  const std::string_view instance = labels.get("instance");
+  return std::any_of(present.begin(), present.end(),
+                     [instance](const Labels& other) { return other.get("instance") == instance; });
+}
+
+/// Sorts those that were active and are not now into false, unknown and gone.
+void judge_missing(const Memory& missing, promql::Storage& storage, Evaluation& out, Memory& memory) {
+  if (missing.empty()) return;
+  const auto present = present_labels(*out.rule, storage, out.t_ms);
+  for (const Remembered& entry : missing) {
+    if (!present || present->contains(nameless(*entry.labels))) continue;  // false
+    const std::int64_t since = entry.missing_since_ms != 0 ? entry.missing_since_ms : out.t_ms;
+    if (out.t_ms - since >= (has_siblings(*present, *entry.labels) ? kReplacedAfterMs : kGoneAfterMs)) {
+      out.gone.push_back(entry.labels);
+    } else {
+      out.unknown.push_back(entry.labels);
+      memory.push_back({entry.labels, since});
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
+                                   Memory& memory) {
+  RuleStats& stats = *rule->stats;
+  stats.evaluations.fetch_add(1, std::memory_order_relaxed);
+  stats.last_evaluation_ms.store(t_ms, std::memory_order_relaxed);
+  auto samples = run(*rule->expr, storage, t_ms);
+  if (samples && rule->limit > 0 && samples->size() > rule->limit) {
+    samples = fail(Errc::limit, "{} samples, but the group's limit is {}", samples->size(), rule->limit);
+  }
+  if (!samples) {
+    stats.failures.fetch_add(1, std::memory_order_relaxed);
+    stats.note_error(samples.error().message);
+    return std::nullopt;
+  }
+  stats.note_success();
+  if (samples->empty() && memory.empty()) return std::nullopt;
+
+  Evaluation out{rule, {}, t_ms, {}, {}, {}};
+  Memory next;
+  LabelSet active;
+  for (promql::Sample& sample : *samples) {
+    if (!memory.empty()) active.insert(*sample.labels);
+    next.push_back({sample.labels, 0});
+    out.active.push_back({std::move(sample.labels), sample.v});
+  }
+  Memory missing;
+  for (Remembered& entry : memory) {
+    if (!active.contains(*entry.labels)) missing.push_back(std::move(entry));
+  }
+  judge_missing(missing, storage, out, next);
+  memory = std::move(next);
+  return out;
+}
+
+}  // namespace vigil::rules
