@@ -1,0 +1,28 @@
+// What the beat's thread hands to the delivery's thread: finished messages as bytes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vigil::agent {
+
+/// A serialized vigil.v1.AgentMessage with a Schema.
+struct EncodedSchema {
+  std::uint32_t source_id = 0;
+  std::string message;
+};
+
+/// A serialized vigil.v1.AgentMessage with a Batch.
+struct EncodedBatch {
+  std::uint64_t seq = 0;
+  bool keyframe = false;
+  std::int64_t first_time_ms = 0;
+  std::int64_t last_time_ms = 0;
+  std::vector<EncodedSchema> schemas;  // new with this batch: sent before it
+  std::string message;
+
+  std::size_t bytes() const;
+};
+
+}  // namespace vigil::agent

@@ -1,0 +1,70 @@
+// Brings batches to the aggregator: connects, resumes, resends, waits its turn. One thread owns buffer,
+// session and connection; the beat's thread hands batches over and reads a few figures.
+//
+// The aggregator away or slow: batches stay in the buffer, the oldest are dropped past its cap and declared
+// as a Gap. Messages are written one at a time, so a slow aggregator slows the writing and nothing else.
+#pragma once
+
+#include "agent/delivery/channel.h"
+#include "agent/delivery/session.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace vigil::agent {
+
+struct DeliveryOptions {
+  ChannelOptions channel;
+  Identity identity;
+  std::size_t buffer_bytes = 16 << 20;
+};
+
+/// Figures for the agent's own metrics, as of the last change.
+struct DeliveryFigures {
+  bool connected = false;  // welcomed by the aggregator
+  std::uint64_t connects = 0;
+  std::uint64_t failures = 0;
+  std::uint64_t sent_messages = 0;
+  std::uint64_t sent_bytes = 0;
+  std::uint64_t durable_seq = 0;
+  std::uint64_t dropped_batches = 0;
+  std::size_t buffered_bytes = 0;
+  std::int64_t clock_offset_ms = 0;  // the aggregator's clock minus ours
+};
+
+/// Owned by the agent; all functions are called by its main thread.
+class Delivery {
+ public:
+  explicit Delivery(DeliveryOptions options);
+  /// Stops at once, if stop() was not called.
+  ~Delivery();
+
+  void start();
+  /// Batches come with consecutive sequence numbers.
+  void push(EncodedBatch batch);
+  /// Sends what is left and Bye, and waits for the aggregator to have it, at most `patience`; then ends the
+  /// thread.
+  void stop(std::chrono::milliseconds patience);
+
+  /// How often a batch shall be pushed: what the aggregator asks for, one second before it did.
+  std::chrono::milliseconds interval() const { return std::chrono::milliseconds(interval_ms_.load()); }
+  /// Series the aggregator takes from this agent; 0: it has not said.
+  std::size_t max_series() const { return max_series_.load(); }
+  DeliveryFigures figures() const;
+
+ private:
+  class Loop;  // everything the thread owns
+  std::atomic<std::int64_t> interval_ms_{1000};
+  std::atomic<std::size_t> max_series_{0};
+  mutable std::mutex figures_mutex_;
+  DeliveryFigures figures_;  // protected by figures_mutex_
+  std::unique_ptr<Loop> loop_;
+  std::thread thread_;
+};
+
+}  // namespace vigil::agent

@@ -1,0 +1,181 @@
+#include "agent/delivery/session.h"
+
+#include <algorithm>
+
+namespace vigil::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+End end_of(const v1::Refusal& refusal) {
+  using Kind = End::Kind;
+  End end{Kind::away, fail(Errc::unavailable, "the aggregator refused: {}", refusal.message()), {}};
+  if (refusal.retry_after_ms() > 0)
+    end.retry_after = milliseconds(std::min(refusal.retry_after_ms(), 3'600'000U));
+  switch (refusal.code()) {
+    case v1::Refusal::CODE_RESEND:
+      end.kind = Kind::resend;
+      break;
+    case v1::Refusal::CODE_DUPLICATE:
+      end.kind = Kind::duplicate;
+      end.error.code = Errc::conflict;
+      break;
+    case v1::Refusal::CODE_VERSION:
+      end.kind = Kind::version;
+      end.error.code = Errc::unsupported;
+      break;
+    case v1::Refusal::CODE_PROTOCOL:
+    case v1::Refusal::CODE_LIMIT:
+      end.kind = Kind::rejected;
+      end.error.code = Errc::limit;
+      break;
+    default:
+      break;
+  }
+  return end;
+}
+
+End broken(std::string message) {
+  return {End::Kind::away, {Errc::parse, std::move(message)}, {}};
+}
+
+std::string gap_message(const LostBatches& lost) {
+  v1::AgentMessage message;
+  v1::Gap& gap = *message.mutable_gap();
+  gap.set_first_seq(lost.first_seq);
+  gap.set_last_seq(lost.last_seq);
+  gap.set_first_time_ms(lost.first_time_ms);
+  gap.set_last_time_ms(lost.last_time_ms);
+  gap.set_reason(lost.reason);
+  return message.SerializeAsString();
+}
+
+}  // namespace
+
+const std::string* Session::next(Time now, std::int64_t wall_ms) {
+  switch (phase_) {
+    case Phase::hello:
+      say_hello(wall_ms);
+      return &current_;
+    case Phase::waiting:
+      return nullptr;
+    case Phase::streaming:
+      break;
+  }
+  return next_batch(now);
+}
+
+void Session::say_hello(std::int64_t wall_ms) {
+  v1::AgentMessage message;
+  v1::Hello& hello = *message.mutable_hello();
+  hello.set_protocol(1);
+  hello.set_name(identity_.name);
+  hello.set_machine_id(identity_.machine_id);
+  hello.set_stream_id(identity_.stream_id);
+  hello.set_boot_id(identity_.boot_id);
+  hello.set_first_kept_seq(buffer_.first_kept_seq());
+  hello.set_next_seq(buffer_.next_seq());
+  hello.set_wall_time_ms(wall_ms);
+  hello.set_agent_version(identity_.agent_version);
+  hello.set_interval_ms(static_cast<std::uint32_t>(identity_.interval.count()));
+  for (const auto& [name, value] : identity_.labels) {
+    v1::LabelPair& label = *hello.add_labels();
+    label.set_name(name);
+    label.set_value(value);
+  }
+  current_ = message.SerializeAsString();
+  hello_wall_ms_ = wall_ms;
+  phase_ = Phase::waiting;
+}
+
+const std::string* Session::next_batch(Time now) {
+  if (prelude_.empty() && cursor_ < buffer_.next_seq()) {
+    if (buffer_.find(cursor_) == nullptr)
+      go_to(buffer_.first_kept_seq(), cursor_ - 1);  // dropped before it was sent
+    const EncodedBatch& batch = *buffer_.find(cursor_);
+    if (schemas_sent_for_ != cursor_) {
+      schemas_sent_for_ = cursor_;
+      for (const EncodedSchema& schema : batch.schemas) prelude_.push_back(schema.message);
+    }
+    if (prelude_.empty()) {
+      if (cursor_ > buffer_.durable_seq() && !waiting_since_) waiting_since_ = now;
+      ++cursor_;
+      return &batch.message;
+    }
+  }
+  if (!prelude_.empty()) {
+    current_ = std::move(prelude_.front());
+    prelude_.pop_front();
+    return &current_;
+  }
+  if (!leaving_ || bye_sent_) return nullptr;
+  bye_sent_ = true;
+  v1::AgentMessage message;
+  message.mutable_bye()->set_reason("stopped");
+  current_ = message.SerializeAsString();
+  return &current_;
+}
+
+void Session::go_to(std::uint64_t seq, std::uint64_t durable_seq) {
+  if (const auto lost = buffer_.lost_between(durable_seq, seq)) prelude_.push_back(gap_message(*lost));
+  for (const EncodedSchema* schema : buffer_.schemas_before(seq)) prelude_.push_back(schema->message);
+  cursor_ = seq;
+}
+
+std::optional<End> Session::received(const v1::AggregatorMessage& message, Time now) {
+  switch (message.kind_case()) {
+    case v1::AggregatorMessage::kRefusal:
+      return end_of(message.refusal());
+    case v1::AggregatorMessage::kWelcome:
+      return welcomed_by(message.welcome(), now);
+    case v1::AggregatorMessage::kAck:
+      return acknowledged_by(message.ack(), now);
+    case v1::AggregatorMessage::KIND_NOT_SET:
+      break;  // something newer: not for us
+  }
+  return {};
+}
+
+std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
+  if (phase_ != Phase::waiting) return broken("Welcome without a Hello before it");
+  phase_ = Phase::streaming;
+  // A number we never gave away can only be a mix-up; what we hold is sent all the same.
+  const std::uint64_t last = buffer_.next_seq() - 1;
+  const std::uint64_t durable = welcome.durable_seq() <= last ? welcome.durable_seq() : 0;
+  buffer_.acknowledge(durable);
+  go_to(buffer_.resume_seq(durable), durable);
+  if (welcome.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(welcome.delivery_interval_ms());
+  if (welcome.max_series() > 0) max_series_ = welcome.max_series();
+  clock_offset_ = milliseconds(welcome.wall_time_ms() - hello_wall_ms_);
+  return {};
+}
+
+std::optional<End> Session::acknowledged_by(const v1::Ack& ack, Time now) {
+  if (phase_ != Phase::streaming) return broken("Ack before Welcome");
+  // After a resume, batches are sent again that are durable already: their Acks may run ahead of the sending.
+  if (ack.durable_seq() >= std::max(cursor_, buffer_.durable_seq() + 1)) {
+    return broken(fmt::format("Ack of batch {}, the last one sent is {}", ack.durable_seq(), cursor_ - 1));
+  }
+  if (ack.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(ack.delivery_interval_ms());
+  if (ack.durable_seq() <= buffer_.durable_seq()) return {};
+  buffer_.acknowledge(ack.durable_seq());
+  progressed_ = true;
+  waiting_since_.reset();
+  if (buffer_.durable_seq() + 1 < cursor_) waiting_since_ = now;
+  return {};
+}
+
+std::optional<Session::Time> Session::deadline() const {
+  if (phase_ != Phase::streaming) return started_ + kWelcomeTimeout;
+  if (waiting_since_) return *waiting_since_ + kAckTimeout;
+  return {};
+}
+
+std::optional<End> Session::check(Time now) const {
+  const auto until = deadline();
+  if (!until || now < *until) return {};
+  const std::string_view missing = phase_ == Phase::streaming ? "Ack" : "Welcome";
+  return End{End::Kind::away, fail(Errc::timeout, "the aggregator is silent: no {} in time", missing), {}};
+}
+
+}  // namespace vigil::agent

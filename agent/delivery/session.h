@@ -1,0 +1,101 @@
+// One connection's conversation with the aggregator, as proto/vigil/v1/ingest.proto has it, without the
+// connection: what to write next, and what an answer means. Pure: time comes in as an argument.
+#pragma once
+
+#include "agent/delivery/buffer.h"
+#include "common/error.h"
+#include "vigil/v1/ingest.pb.h"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vigil::agent {
+
+/// Who this agent is; see Hello in the protocol for each field.
+struct Identity {
+  std::string name;
+  std::string machine_id;  // 16 bytes
+  std::string stream_id;   // 16 bytes
+  std::string boot_id;
+  std::string agent_version;
+  std::chrono::milliseconds interval{1000};
+  std::vector<std::pair<std::string, std::string>> labels;
+};
+
+/// Why a conversation is over, and when another attempt makes sense.
+struct End {
+  enum class Kind : std::uint8_t {
+    resend,     // the aggregator misses a batch: connect again and go on from there
+    duplicate,  // another agent has this name
+    version,    // this protocol is not spoken there
+    rejected,   // it found our bytes wrong, or too many
+    away,       // unavailable, silent, or it broke the protocol itself
+  };
+  Kind kind = Kind::away;
+  Error error;
+  std::optional<std::chrono::milliseconds> retry_after;  // nothing: the back-off decides
+};
+
+/// Owned by the stream, one per connection; the delivery's thread.
+class Session {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  /// Both must outlive the session.
+  Session(Buffer& buffer, const Identity& identity, Time start)
+      : buffer_(buffer), identity_(identity), started_(start) {}
+
+  /// The next message to write, valid until the next call; nullptr when there is nothing to send now.
+  const std::string* next(Time now, std::int64_t wall_ms);
+  std::optional<End> received(const v1::AggregatorMessage& message, Time now);
+  /// Whether the aggregator has been silent for too long.
+  std::optional<End> check(Time now) const;
+  /// When check() will first say so; nothing while no answer is awaited.
+  std::optional<Time> deadline() const;
+  /// Says Bye once all that is kept has been sent.
+  void leave() { leaving_ = true; }
+  /// Bye was given out by next(), and everything is durable.
+  bool left() const { return bye_sent_ && buffer_.durable_seq() + 1 == buffer_.next_seq(); }
+
+  bool welcomed() const { return phase_ == Phase::streaming; }
+  /// Something became durable that was not before.
+  bool progressed() const { return progressed_; }
+  std::optional<std::chrono::milliseconds> delivery_interval() const { return delivery_interval_; }
+  std::optional<std::size_t> max_series() const { return max_series_; }
+  /// The aggregator's clock minus ours, when it welcomed us.
+  std::chrono::milliseconds clock_offset() const { return clock_offset_; }
+
+  static constexpr std::chrono::seconds kWelcomeTimeout{20};
+  static constexpr std::chrono::seconds kAckTimeout{30};
+
+ private:
+  enum class Phase : std::uint8_t { hello, waiting, streaming };
+  void say_hello(std::int64_t wall_ms);
+  const std::string* next_batch(Time now);
+  void go_to(std::uint64_t seq, std::uint64_t durable_seq);
+  std::optional<End> welcomed_by(const v1::Welcome& welcome, Time now);
+  std::optional<End> acknowledged_by(const v1::Ack& ack, Time now);
+
+  Buffer& buffer_;
+  const Identity& identity_;
+  const Time started_;
+  Phase phase_ = Phase::hello;
+  std::deque<std::string> prelude_;  // goes out before the batch `cursor_`
+  std::string current_;
+  std::uint64_t cursor_ = 0;            // next batch to send
+  std::uint64_t schemas_sent_for_ = 0;  // the batch whose schemas are in the prelude or were sent
+  std::optional<Time> waiting_since_;   // for an Ack of something sent
+  std::int64_t hello_wall_ms_ = 0;
+  std::optional<std::chrono::milliseconds> delivery_interval_;
+  std::optional<std::size_t> max_series_;
+  std::chrono::milliseconds clock_offset_{0};
+  bool leaving_ = false;
+  bool bye_sent_ = false;
+  bool progressed_ = false;
+};
+
+}  // namespace vigil::agent
