@@ -1,0 +1,196 @@
+#include "aggregator/promql/evaluator.h"
+
+#include "aggregator/promql/parser.h"
+#include "tests/promql/memory_storage.h"
+#include "tests/support/catch.h"
+
+#include <cmath>
+
+namespace vigil::promql {
+namespace {
+
+constexpr std::int64_t kMinute = 60'000;
+
+Result<Value> instant(Storage& storage, const std::string& query, std::int64_t t_ms,
+                      const EvalOptions& options = {}) {
+  const auto expr = parse(query);
+  if (!expr) return expr.error();
+  return evaluate_instant(**expr, storage, t_ms, options);
+}
+
+Result<MatrixValue> range(Storage& storage, const std::string& query, const TimeRange& over,
+                          const EvalOptions& options = {}) {
+  const auto expr = parse(query);
+  if (!expr) return expr.error();
+  return evaluate_range(**expr, storage, over, options);
+}
+
+/// `LABELS VALUE`, one line per sample, sorted.
+std::string show(const Result<Value>& value) {
+  if (!value) return "error " + value.error().message;
+  if (const auto* scalar = std::get_if<Scalar>(&value->data)) return format_value(scalar->v);
+  std::vector<std::string> lines;
+  for (const Sample& sample : std::get<Vector>(value->data))
+    lines.push_back(sample.labels->to_string() + " " + format_value(sample.v));
+  std::sort(lines.begin(), lines.end());
+  return fmt::format("{}", fmt::join(lines, "\n"));
+}
+
+}  // namespace
+
+TEST_CASE("lookback and ranges do not include their left end") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "m"}}, 10'000, {1, 2, 3, 4});
+  CHECK(show(instant(storage, "count_over_time(m[20s])", 30'000)) == "{} 2");
+  CHECK(show(instant(storage, "m", 30'000 + 5 * kMinute - 1)) == "m 4");
+  CHECK(show(instant(storage, "m", 30'000 + 5 * kMinute)).empty());
+  EvalOptions options;
+  options.lookback = std::chrono::seconds(15);
+  CHECK(show(instant(storage, "m", 45'000, options)).empty());
+  CHECK(show(instant(storage, "m", 44'999, options)) == "m 4");
+}
+
+TEST_CASE("a staleness marker ends a series at once and ranges do not see it") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "m"}}, 10'000, {1, stale_marker(), 3});
+  CHECK(show(instant(storage, "m", 10'000)).empty());
+  CHECK(show(instant(storage, "m", 19'000)).empty());
+  CHECK(show(instant(storage, "m", 20'000)) == "m 3");
+  CHECK(show(instant(storage, "count_over_time(m[1m])", 20'000)) == "{} 2");
+}
+
+TEST_CASE("each selector is selected once, for the whole range") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "a_total"}}, 10'000, std::vector<double>(400, 1));
+  const auto result =
+      range(storage, "rate(a_total[5m]) + a_total offset 1m", {10 * kMinute, 60 * kMinute, kMinute});
+  REQUIRE(result);
+  CHECK(result->series.at(0).points.size() == 51);
+  CHECK(storage.selects() == 2);
+}
+
+TEST_CASE("results share the storage's label sets where nothing changed them") {
+  class OneSeries : public Storage {
+   public:
+    Result<std::vector<SelectedSeries>> select(const Selection&) override {
+      return std::vector<SelectedSeries>{{labels, {{0, 1}}}};
+    }
+    LabelsPtr labels = std::make_shared<const Labels>(Labels{{"__name__", "m"}, {"a", "b"}});
+  } storage;
+  const auto value = instant(storage, "m > 0", 0);
+  REQUIRE(value);
+  CHECK(std::get<Vector>(value->data).at(0).labels == storage.labels);
+}
+
+TEST_CASE("a rate of many steps is the rate of each step by itself") {
+  MemoryStorage storage;
+  std::vector<double> counter;
+  double value = 0;
+  for (int i = 0; i < 600; ++i) {
+    value = i % 97 == 96 ? 3 : value + (i * 7 % 13);  // with resets
+    counter.push_back(i % 50 == 49 ? stale_marker() : value);
+  }
+  storage.add({{"__name__", "c_total"}}, 7'000, counter);
+  for (const std::string query :
+       {"rate(c_total[1m])", "increase(c_total[5m])", "irate(c_total[1m])", "changes(c_total[90s])",
+        "resets(c_total[20m])", "avg_over_time(c_total[3m])", "c_total", "max_over_time(c_total[1m:13s])",
+        "quantile_over_time(0.3, c_total[2m])", "predict_linear(c_total[4m], 60)"}) {
+    INFO(query);
+    const auto result = range(storage, query, {0, 70 * kMinute, 37'000});
+    REQUIRE(result);
+    std::map<std::int64_t, double> points;
+    for (const Point& point : result->series.at(0).points) points[point.t_ms] = point.v;
+    for (std::int64_t t = 0; t <= 70 * kMinute; t += 37'000) {
+      const auto one = instant(storage, query, t);
+      REQUIRE(one);
+      const Vector& vector = std::get<Vector>(one->data);
+      REQUIRE(vector.size() == points.count(t));
+      if (!vector.empty()) CHECK(vector[0].v == points[t]);
+    }
+  }
+}
+
+TEST_CASE("series that differ only in the dropped name may not meet at one step") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "a"}, {"x", "1"}}, {0, 1});
+  storage.add({{"__name__", "b"}, {"x", "1"}}, {0, 2});
+  const auto value = instant(storage, "-{x=\"1\"}", 0);
+  REQUIRE_FALSE(value);
+  CHECK(value.error().code == Errc::invalid_argument);
+  CHECK(value.error().message == "the result would contain two series with the same labels: {x=\"1\"}");
+}
+
+TEST_CASE("ambiguous matches name both series") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "a"}}, {0, 1});
+  storage.add({{"__name__", "b"}, {"x", "1"}}, {0, 2});
+  storage.add({{"__name__", "b"}, {"x", "2"}}, {0, 2});
+  CHECK(show(instant(storage, "a + on() b", 0)) ==
+        "error many-to-many matching: the right-hand side of \"+\" has several series for {}: b{x=\"1\"} and "
+        "b{x=\"2\"}");
+  CHECK(show(instant(storage, "b + on() a", 0)) ==
+        "error several matches for {}: many-to-one matching by \"+\" must be explicit (group_left, "
+        "group_right)");
+  CHECK(show(instant(storage, "b + on() group_left a", 0)) == "{x=\"1\"} 3\n{x=\"2\"} 3");
+  CHECK(show(instant(storage, "a + on() group_right b", 0)) == "{x=\"1\"} 3\n{x=\"2\"} 3");
+}
+
+TEST_CASE("limits end an evaluation with the error that fits") {
+  MemoryStorage storage;
+  for (int i = 0; i < 50; ++i)
+    storage.add({{"__name__", "m"}, {"i", std::to_string(i)}}, 1'000, std::vector<double>(100, 1));
+  EvalOptions few;
+  few.max_samples = 1'000;
+  CHECK(instant(storage, "sum_over_time(m[10m])", 99'000, few).error().code == Errc::limit);
+  CHECK(range(storage, "vector(1)", {0, 11'000'000, 1'000}).error().code == Errc::limit);
+  CHECK(range(storage, "vector(1)", {0, 10'999'000, 1'000}));
+  CHECK(instant(storage, "count_over_time(vector(1)[100y:1ms])", 0).error().code == Errc::limit);
+  EvalOptions late;
+  late.expired = [] { return true; };
+  CHECK(instant(storage, "m", 0, late).error().code == Errc::timeout);
+  const std::atomic<bool> cancelled = true;
+  EvalOptions stopped;
+  stopped.cancelled = &cancelled;
+  CHECK(instant(storage, "m", 0, stopped).error().code == Errc::unavailable);
+}
+
+TEST_CASE("an error of the storage is the evaluation's error") {
+  class Broken : public Storage {
+   public:
+    Result<std::vector<SelectedSeries>> select(const Selection&) override {
+      return fail(Errc::unavailable, "no store");
+    }
+  } storage;
+  CHECK(instant(storage, "sum(rate(x_total[5m]))", 0).error().message == "no store");
+}
+
+TEST_CASE("annotations carry the position") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "gauge"}}, 1'000, {1, 2, 3});
+  const auto value = instant(storage, "sum(\n rate(gauge[10s]))", 2'000);
+  REQUIRE(value);
+  CHECK(
+      value->annotations.infos ==
+      std::vector<std::string>{
+          "\"gauge\" may not be a counter: its name does not end in _total, _sum, _count or _bucket (2:7)"});
+}
+
+TEST_CASE("arguments out of range are refused") {
+  MemoryStorage storage;
+  CHECK(range(storage, "m[5m]", {0, 1, 1}).error().code == Errc::invalid_argument);
+  CHECK(range(storage, "m", {0, 1, 0}).error().code == Errc::invalid_argument);
+  CHECK(range(storage, "m", {1, 0, 1}).error().code == Errc::invalid_argument);
+  CHECK(instant(storage, "m", std::numeric_limits<std::int64_t>::max()).error().code ==
+        Errc::invalid_argument);
+}
+
+TEST_CASE("values print with the digits that read back") {
+  CHECK(format_value(0.1) == "0.1");
+  CHECK(format_value(1e21) == "1000000000000000000000");
+  CHECK(format_value(-0.0) == "-0");
+  CHECK(format_value(-INFINITY) == "-Inf");
+  CHECK(format_value(std::nan("")) == "NaN");
+  CHECK(std::strtod(format_value(5e-324).c_str(), nullptr) == 5e-324);
+}
+
+}  // namespace vigil::promql
