@@ -1,0 +1,184 @@
+#include "aggregator/serve/fleet_service.h"
+
+#include "aggregator/promql/ast.h"
+#include "aggregator/serve/glance.h"
+#include "aggregator/serve/unary.h"
+
+#include <cmath>
+
+namespace vigil::aggregator {
+namespace {
+
+v1::Host::State to_proto(HostState state) {
+  switch (state) {
+    case HostState::up:
+      return v1::Host::STATE_UP;
+    case HostState::late:
+      return v1::Host::STATE_LATE;
+    case HostState::down:
+      return v1::Host::STATE_DOWN;
+    case HostState::left:
+      return v1::Host::STATE_LEFT;
+  }
+  return v1::Host::STATE_UNSPECIFIED;
+}
+
+template <class Map>
+void put_labels(const Labels& labels, Map& out) {
+  for (const Label& label : labels) out[label.name] = label.value;
+}
+
+void put_host(const HostInfo& info, v1::Host& out) {
+  out.set_name(info.name);
+  out.set_state(to_proto(info.state));
+  out.set_since_ms(info.since_ms);
+  out.set_last_sample_ms(info.last_sample_ms);
+  out.set_clock_skew_seconds(info.clock_skew_seconds);
+  out.set_agent_version(info.agent_version);
+  out.set_boot_id(info.boot_id);
+  out.set_remote(info.remote);
+  put_labels(info.labels, *out.mutable_labels());
+  out.set_series(info.series);
+  out.set_interval_ms(info.interval_ms);
+  out.set_delivery_interval_ms(info.delivery_interval_ms);
+  out.set_duplicates(info.duplicates);
+  out.set_duplicate_remote(info.duplicate_remote);
+  out.set_gap_batches(info.gap_batches);
+}
+
+/// "Top processes by CPU: postgres (pid 4711) 71 %, backup (pid 12) 9 %"
+std::string one_line(const notify::Evidence& evidence) {
+  std::string line = evidence.title + ':';
+  for (const auto& row : evidence.rows)
+    line += fmt::format("{} {} {}", line.back() == ':' ? "" : ",", row.name, row.value);
+  return line;
+}
+
+void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
+  out.set_id(info.fingerprint);
+  out.set_name(info.name);
+  out.set_state(std::string(alerts::to_string(info.state)));
+  out.set_severity(info.severity);
+  out.set_instance(info.instance);
+  put_labels(info.labels, *out.mutable_labels());
+  put_labels(info.annotations, *out.mutable_annotations());
+  out.set_value(info.value);
+  out.set_active_since_ms(info.active_since_ms);
+  out.set_fired_at_ms(info.fired_at_ms);
+  out.set_resolved_at_ms(info.resolved_at_ms);
+  for (const auto& evidence : info.evidence) out.add_evidence(one_line(evidence));
+  out.set_inhibited_by(info.inhibited_by);
+}
+
+void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
+  const rules::Rule& rule = *info.rule;
+  out.set_group(rule.group);
+  out.set_file(rule.line > 0 ? fmt::format("{}:{}", rule.file, rule.line) : rule.file);
+  out.set_name(rule.name);
+  out.set_expression(rule.expr_text);
+  out.set_for_ms(rule.hold.count());
+  for (const auto& label : rule.labels) (*out.mutable_labels())[label.name] = label.text;
+  for (const auto& annotation : rule.annotations)
+    (*out.mutable_annotations())[annotation.name] = annotation.text;
+  out.set_state(std::string(alerts::to_string(info.state)));
+  out.set_pending(static_cast<std::uint32_t>(info.pending));
+  out.set_firing(static_cast<std::uint32_t>(info.firing));
+  out.set_last_error(info.last_error);
+  out.set_recording(rule.kind == rules::RuleKind::record);
+  out.set_last_evaluation_ms(info.last_evaluation_ms);
+  std::string origin;
+  for (const auto& part : rule.explain)
+    origin += fmt::format("{}{} = {} from {}", origin.empty() ? "" : "; ", part.what, part.value, part.from);
+  out.set_origin(origin);
+}
+
+void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
+  for (const HostInfo& host : hosts) {
+    switch (host.state) {
+      case HostState::up:
+        out.set_hosts_up(out.hosts_up() + 1);
+        break;
+      case HostState::late:
+        out.set_hosts_late(out.hosts_late() + 1);
+        break;
+      case HostState::down:
+        out.set_hosts_down(out.hosts_down() + 1);
+        break;
+      case HostState::left:
+        out.set_hosts_left(out.hosts_left() + 1);
+        break;
+    }
+    out.set_series(out.series() + host.series);
+    if (host.duplicates > 0) {
+      out.add_problems(fmt::format("two agents call themselves {}: the second one is at {}", host.name,
+                                   host.duplicate_remote));
+    }
+    if (std::abs(host.clock_skew_seconds) > 5) {
+      out.add_problems(fmt::format("the clock of {} is {:+.1f} s off", host.name, host.clock_skew_seconds));
+    }
+  }
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
+                                                  const v1::ListHostsRequest* request,
+                                                  v1::ListHostsResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const auto hosts = sources_.engine.view().hosts();
+                  if (!hosts) return hosts.error();
+                  for (const HostInfo& host : *hosts) {
+                    if (request->name().empty() || request->name() == host.name)
+                      put_host(host, *response->add_hosts());
+                  }
+                  return add_host_figures(sources_.engine, sources_.now_ms(), *response);
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListContainers(grpc::CallbackServerContext* context,
+                                                       const v1::ListContainersRequest* request,
+                                                       v1::ListContainersResponse* response) {
+  return answer(sources_.engine, context, [this, request, response](const QueryEngine::Cancelled&) {
+    return list_containers(sources_.engine, sources_.now_ms(), request->host(), *response);
+  });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListAlerts(grpc::CallbackServerContext* context,
+                                                   const v1::ListAlertsRequest* request,
+                                                   v1::ListAlertsResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  for (const auto& alert : sources_.alerts.alerts()) {
+                    if (!request->firing_only() || alert.state == alerts::State::firing)
+                      put_alert(alert, *response->add_alerts());
+                  }
+                  return {};
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListRules(grpc::CallbackServerContext* context,
+                                                  const v1::ListRulesRequest*,
+                                                  v1::ListRulesResponse* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    for (const auto& rule : sources_.alerts.rules()) put_rule(rule, *response->add_rules());
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* FleetService::GetStatus(grpc::CallbackServerContext* context,
+                                                  const v1::GetStatusRequest*, v1::Status* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    const auto hosts = sources_.engine.view().hosts();
+    if (!hosts) return hosts.error();
+    response->set_now_ms(sources_.now_ms());
+    count_hosts(*hosts, *response);
+    const alerts::Counters counters = sources_.alerts.counters();
+    response->set_alerts_firing(counters.firing);
+    response->set_alerts_pending(counters.pending);
+    sources_.describe_process(*response);
+    return {};
+  });
+}
+
+}  // namespace vigil::aggregator

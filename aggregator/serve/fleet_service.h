@@ -1,0 +1,45 @@
+// vigil.v1.Fleet: hosts, containers, alerts, rules and the aggregator itself. proto/vigil/v1/fleet.proto is
+// its documentation.
+#pragma once
+
+#include "aggregator/alerts/alert_service.h"
+#include "aggregator/serve/query_engine.h"
+#include "vigil/v1/fleet.grpc.pb.h"
+
+#include <functional>
+
+namespace vigil::aggregator {
+
+/// What the service is made of; all of it outlives the service.
+struct FleetSources {
+  QueryEngine& engine;
+  alerts::AlertService& alerts;
+  std::function<std::int64_t()> now_ms;
+  /// Fills in what only the wiring knows: version, store, process, notifications.
+  std::function<void(v1::Status&)> describe_process;
+};
+
+class FleetService final : public v1::Fleet::CallbackService {
+ public:
+  explicit FleetService(FleetSources sources) : sources_(std::move(sources)) {}
+
+  grpc::ServerUnaryReactor* ListHosts(grpc::CallbackServerContext* context,
+                                      const v1::ListHostsRequest* request,
+                                      v1::ListHostsResponse* response) override;
+  grpc::ServerUnaryReactor* ListContainers(grpc::CallbackServerContext* context,
+                                           const v1::ListContainersRequest* request,
+                                           v1::ListContainersResponse* response) override;
+  grpc::ServerUnaryReactor* ListAlerts(grpc::CallbackServerContext* context,
+                                       const v1::ListAlertsRequest* request,
+                                       v1::ListAlertsResponse* response) override;
+  grpc::ServerUnaryReactor* ListRules(grpc::CallbackServerContext* context,
+                                      const v1::ListRulesRequest* request,
+                                      v1::ListRulesResponse* response) override;
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
+                                      const v1::GetStatusRequest* request, v1::Status* response) override;
+
+ private:
+  FleetSources sources_;
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,56 @@
+// Runs queries for people and programs: parses, evaluates over the whole fleet on its own threads, within
+// limits. Never on a shard's or a gRPC thread, so that a heavy query delays other queries at most.
+#pragma once
+
+#include "aggregator/head/fleet_view.h"
+#include "aggregator/promql/evaluator.h"
+#include "common/error.h"
+
+#include <atomic>
+#include <boost/asio/thread_pool.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace vigil::aggregator {
+
+struct QueryLimits {
+  std::size_t threads = 2;
+  std::size_t waiting = 64;  // queries in line; beyond it Errc::limit
+  std::size_t max_samples = 50'000'000;
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);
+};
+
+class QueryEngine {
+ public:
+  using Cancelled = std::function<bool()>;
+
+  /// `view` outlives this.
+  QueryEngine(FleetView& view, QueryLimits limits);
+  /// Waits for what runs.
+  ~QueryEngine();
+
+  /// Runs `work` on a query thread. Errc::limit when too many wait.
+  Result<void> submit(std::function<void()> work);
+  /// Waits for what runs and takes nothing more.
+  void stop();
+
+  // On a query thread (or a test's): these block.
+  Result<promql::Value> instant(const std::string& expression, std::int64_t t_ms,
+                                const Cancelled& cancelled) const;
+  Result<promql::MatrixValue> range(const std::string& expression, const promql::TimeRange& range,
+                                    const Cancelled& cancelled) const;
+  FleetView& view() const { return view_; }
+
+ private:
+  promql::EvalOptions options(const Cancelled& cancelled) const;
+
+  FleetView& view_;
+  const QueryLimits limits_;
+  boost::asio::thread_pool pool_;
+  std::atomic<std::size_t> waiting_ = 0;
+  std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,173 @@
+#include "aggregator/serve/query_service.h"
+
+#include "aggregator/promql/parser.h"
+#include "aggregator/serve/unary.h"
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr std::uint32_t kDefaultSeriesLimit = 100'000;
+
+void put_labels(const vigil::Labels& labels, v1::QuerySeries& out) {
+  for (const Label& label : labels) {
+    auto& pair = *out.add_labels();
+    pair.set_name(label.name);
+    pair.set_value(label.value);
+  }
+}
+
+void put_point(std::int64_t t_ms, double value, v1::QuerySeries& out) {
+  out.add_times_ms(t_ms);
+  out.add_values(value);
+}
+
+void put_matrix(const promql::Matrix& matrix, v1::QueryResult& out) {
+  out.set_kind(v1::QueryResult::KIND_MATRIX);
+  for (const promql::Series& series : matrix) {
+    auto& target = *out.add_series();
+    put_labels(*series.labels, target);
+    for (const promql::Point& point : series.points) put_point(point.t_ms, point.v, target);
+  }
+}
+
+struct PutValue {
+  v1::QueryResult& out;
+  void operator()(const promql::Scalar& scalar) const {
+    out.set_kind(v1::QueryResult::KIND_SCALAR);
+    put_point(scalar.t_ms, scalar.v, *out.add_series());
+  }
+  void operator()(const promql::Vector& vector) const {
+    out.set_kind(v1::QueryResult::KIND_VECTOR);
+    for (const promql::Sample& sample : vector) {
+      auto& target = *out.add_series();
+      put_labels(*sample.labels, target);
+      put_point(sample.t_ms, sample.v, target);
+    }
+  }
+  void operator()(const promql::Matrix& matrix) const { put_matrix(matrix, out); }
+  void operator()(const promql::String& text) const {
+    out.set_kind(v1::QueryResult::KIND_STRING);
+    out.set_text(text.v);
+  }
+};
+
+void put_annotations(const promql::Annotations& annotations, v1::QueryResult& out) {
+  for (const auto& text : annotations.warnings) out.add_warnings(text);
+  for (const auto& text : annotations.infos) out.add_infos(text);
+}
+
+template <class Selectors>
+Result<std::vector<std::vector<promql::Matcher>>> parse_selectors(const Selectors& texts) {
+  std::vector<std::vector<promql::Matcher>> all;
+  for (const std::string& text : texts) {
+    auto selector = promql::parse_selector(text);
+    if (!selector) return fail(selector.error().code, "{}: {}", text, selector.error().message);
+    all.push_back(std::move(selector->matchers));
+  }
+  return all;
+}
+
+}  // namespace
+
+grpc::Status to_grpc(const Error& error) {
+  grpc::StatusCode code = grpc::StatusCode::INTERNAL;
+  switch (error.code) {
+    case Errc::invalid_argument:
+    case Errc::parse:
+      code = grpc::StatusCode::INVALID_ARGUMENT;
+      break;
+    case Errc::not_found:
+      code = grpc::StatusCode::NOT_FOUND;
+      break;
+    case Errc::limit:
+      code = grpc::StatusCode::RESOURCE_EXHAUSTED;
+      break;
+    case Errc::timeout:
+      code = grpc::StatusCode::DEADLINE_EXCEEDED;
+      break;
+    case Errc::unavailable:
+      code = grpc::StatusCode::UNAVAILABLE;
+      break;
+    case Errc::unsupported:
+      code = grpc::StatusCode::UNIMPLEMENTED;
+      break;
+    case Errc::permission:
+      code = grpc::StatusCode::PERMISSION_DENIED;
+      break;
+    case Errc::corrupt:
+      code = grpc::StatusCode::DATA_LOSS;
+      break;
+    case Errc::io:
+    case Errc::conflict:
+    case Errc::internal:
+      break;
+  }
+  return {code, error.message};
+}
+
+grpc::ServerUnaryReactor* QueryService::Instant(grpc::CallbackServerContext* context,
+                                                const v1::InstantRequest* request,
+                                                v1::QueryResult* response) {
+  return answer(engine_, context,
+                [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+                  const std::int64_t t_ms = request->time_ms() == 0 ? now_ms_() : request->time_ms();
+                  const auto value = engine_.instant(request->expression(), t_ms, cancelled);
+                  if (!value) return value.error();
+                  std::visit(PutValue{*response}, value->data);
+                  put_annotations(value->annotations, *response);
+                  return {};
+                });
+}
+
+grpc::ServerUnaryReactor* QueryService::Range(grpc::CallbackServerContext* context,
+                                              const v1::RangeRequest* request, v1::QueryResult* response) {
+  return answer(
+      engine_, context, [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+        const promql::TimeRange range{
+            request->start_ms(), request->end_ms() == 0 ? now_ms_() : request->end_ms(), request->step_ms()};
+        if (range.step_ms <= 0)
+          return fail(Errc::invalid_argument, "step_ms: {} must be more than 0", range.step_ms);
+        if (range.end_ms < range.start_ms) return fail(Errc::invalid_argument, "end_ms lies before start_ms");
+        const auto value = engine_.range(request->expression(), range, cancelled);
+        if (!value) return value.error();
+        put_matrix(value->series, *response);
+        put_annotations(value->annotations, *response);
+        return {};
+      });
+}
+
+grpc::ServerUnaryReactor* QueryService::Series(grpc::CallbackServerContext* context,
+                                               const v1::SeriesRequest* request,
+                                               v1::SeriesResponse* response) {
+  return answer(engine_, context, [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+    const auto selectors = parse_selectors(request->selectors());
+    if (!selectors) return selectors.error();
+    const auto found = engine_.view().series(*selectors);
+    if (!found) return found.error();
+    const std::size_t limit = request->limit() == 0 ? kDefaultSeriesLimit : request->limit();
+    for (const SeriesInfo& series : *found) {
+      if (static_cast<std::size_t>(response->series_size()) == limit) {
+        response->set_truncated(true);
+        break;
+      }
+      put_labels(*series.labels, *response->add_series());
+    }
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* QueryService::Labels(grpc::CallbackServerContext* context,
+                                               const v1::LabelsRequest* request,
+                                               v1::LabelsResponse* response) {
+  return answer(engine_, context, [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+    const auto selectors = parse_selectors(request->selectors());
+    if (!selectors) return selectors.error();
+    const auto values = request->name().empty() ? engine_.view().label_names(*selectors)
+                                                : engine_.view().label_values(request->name(), *selectors);
+    if (!values) return values.error();
+    for (const std::string& value : *values) response->add_values(value);
+    return {};
+  });
+}
+
+}  // namespace vigil::aggregator
