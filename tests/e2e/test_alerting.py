@@ -1,0 +1,111 @@
+"""From a threshold crossed to a message a person reads, and to its end."""
+
+import json
+
+from support import MailSink, eventually, small_host
+
+RULES = """
+groups:
+  - name: test
+    interval: 1s
+    rules:
+      - alert: LoadHigh
+        expr: node_load1 > 5
+        labels: {severity: critical}
+        annotations:
+          summary: 'Load of {{ $labels.instance }} is {{ $value | humanize }}'
+"""
+
+
+def config(sink, mail, folder):
+    (folder / "rules.yml").write_text(RULES)
+    password = folder / "password"
+    password.write_text(MailSink.PASSWORD)
+    password.chmod(0o600)
+    return f"""
+rules:
+  files: [{folder}/rules.yml]
+notifications:
+  receivers:
+    - name: everything
+      slack: {{webhook_url: "{sink.url}/slack"}}
+      webhook: {{url: "{sink.url}/hook"}}
+      email:
+        smtp: "localhost:{mail.port}"
+        from: vigil@example.org
+        to: [oncall@example.org]
+        username: {MailSink.USER}
+        password_file: {password}
+        starttls: required
+        ca_file: {mail.certificate}
+"""
+
+
+def of_rule(bodies, name):
+    return [body for body in bodies if name in json.dumps(body)]
+
+
+def test_an_alert_is_delivered_once_everywhere_and_resolved(vigil, sink, mail, tmp_path):
+    root, set_load = small_host(tmp_path)
+    vigil.start(config(sink, mail, tmp_path))
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    eventually("Slack hears of it", lambda: of_rule(sink.bodies("/slack"), "LoadHigh"))
+    eventually("the webhook hears of it", lambda: of_rule(sink.bodies("/hook"), "LoadHigh"))
+    message = eventually("the mail arrives", lambda: [m for m in mail.messages if "LoadHigh" in str(m["message"]["Subject"])])[0]
+    assert message["tls"] and message["user"] == MailSink.USER.encode()
+    assert message["to"] == ["oncall@example.org"]
+    types = [part.get_content_type() for part in message["message"].walk()]
+    assert "text/plain" in types and "text/html" in types
+    assert "web-1" in json.dumps(of_rule(sink.bodies("/slack"), "LoadHigh")[0])
+    assert "9.75" in json.dumps(of_rule(sink.bodies("/slack"), "LoadHigh")[0])
+    assert [a["state"] for a in vigil.json("alerts") if a["name"] == "LoadHigh"] == ["firing"]
+    assert vigil.cli("alerts", "--fail-on", "critical", check=False).returncode == 4
+
+    set_load(0.5)
+    eventually("Slack hears the end", lambda: len(of_rule(sink.bodies("/slack"), "LoadHigh")) == 2)
+    eventually("the webhook hears the end", lambda: len(of_rule(sink.bodies("/hook"), "LoadHigh")) == 2)
+    eventually("the mail, too", lambda: len([m for m in mail.messages if "LoadHigh" in str(m["message"]["Subject"])]) == 2)
+
+
+def test_a_receiver_that_is_away_gets_the_message_when_it_is_back(vigil, sink, mail, tmp_path):
+    root, set_load = small_host(tmp_path)
+    sink.answers = [503, (429, {"Retry-After": "1"})]
+    vigil.start(config(sink, mail, tmp_path))
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    eventually("both arrive in the end", lambda: of_rule(sink.bodies("/slack"), "LoadHigh") and of_rule(sink.bodies("/hook"), "LoadHigh"))
+
+
+def test_a_restart_neither_repeats_nor_forgets_a_firing_alert(vigil, sink, mail, tmp_path):
+    root, set_load = small_host(tmp_path)
+    settings = config(sink, mail, tmp_path)
+    vigil.start(settings)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    eventually("the webhook hears of it", lambda: of_rule(sink.bodies("/hook"), "LoadHigh"))
+    vigil.aggregator.kill()
+    vigil.start(settings)
+    vigil.wait_for_host("web-1")
+    eventually("still firing", lambda: [a for a in vigil.json("alerts") if a["name"] == "LoadHigh" and a["state"] == "firing"])
+    set_load(0.5)
+    eventually("the end is told", lambda: len(of_rule(sink.bodies("/hook"), "LoadHigh")) >= 2)
+    bodies = of_rule(sink.bodies("/hook"), "LoadHigh")
+    assert len(bodies) == 2, "one firing, one resolved: nothing repeated"
+
+
+def test_the_shipped_rules_load_and_can_be_overridden(vigil, tmp_path):
+    vigil.start("""
+rules:
+  preset: production
+  overrides:
+    - {alert: HighCpu, severity: warning, threshold: 70}
+""")
+    rules = vigil.json("rules")
+    assert len(rules) > 20
+    changed = [rule for rule in rules if rule["name"] == "HighCpu" and rule["severity"] == "warning"]
+    assert changed and "70" in json.dumps(changed[0])
+    assert not [rule for rule in rules if rule["last_error"]]

@@ -1,0 +1,118 @@
+"""Nothing acknowledged is lost, nothing is stored twice, whatever dies."""
+
+import pathlib
+import re
+import signal
+import time
+
+from support import eventually
+
+BEAT_MS = 200
+
+
+def times_of(vigil, window="5m"):
+    """Sample times of a series that has a value at every beat."""
+    return [row["time_ms"] for row in vigil.query(f"node_load1[{window}]")]
+
+
+def assert_complete(times):
+    assert len(times) == len(set(times)), "a sample was stored twice"
+    steps = {later - earlier for earlier, later in zip(times, times[1:])}
+    assert steps == {BEAT_MS}, f"beats are missing: steps of {sorted(steps)} ms"
+
+
+def beats_missed(agent):
+    """Beats the agent itself could not keep on a busy machine; those are holes of the agent's own, and it says so."""
+    return re.findall(r"missed", agent.text())
+
+
+def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
+    vigil.start()
+    agent = vigil.agent("here", ["--interval", f"{BEAT_MS}ms"])
+    eventually("first samples", lambda: len(times_of(vigil)) > 5)
+    for _ in range(3):
+        vigil.aggregator.kill(signal.SIGKILL)
+        before = time.time()
+        while time.time() - before < 0.7:  # an outage of a few beats
+            time.sleep(0.05)
+        vigil.start()
+        resumed = int(time.time() * 1000)
+        eventually("samples from after the restart", lambda: times_of(vigil) and times_of(vigil)[-1] > resumed)
+    times = times_of(vigil)
+    if not beats_missed(agent):
+        assert_complete(times)
+    assert len(times) == len(set(times))
+
+
+def test_a_clean_restart_of_the_aggregator_keeps_history(vigil):
+    vigil.start()
+    agent = vigil.agent("here", ["--interval", f"{BEAT_MS}ms"])
+    eventually("samples", lambda: len(times_of(vigil)) > 10)
+    agent.stop()
+    vigil.wait_for_host(state="left")
+    before = times_of(vigil)
+    assert vigil.aggregator.stop() == 0
+    vigil.start()
+    assert times_of(vigil) == before
+
+
+def test_a_killed_agent_is_down_and_comes_back(vigil):
+    vigil.start()
+    agent = vigil.agent("here")
+    vigil.wait_for_host(state="up")
+    agent.kill(signal.SIGKILL)
+    vigil.wait_for_host(state="down")
+    eventually("up is 0", lambda: vigil.query('up{job="node"}')[0]["value"] == 0)
+    eventually("HostDown", lambda: [a for a in vigil.json("alerts") if a["name"] == "HostDown"])
+    vigil.agent("here")
+    vigil.wait_for_host(state="up")
+    eventually("up is 1", lambda: vigil.query('up{job="node"}')[0]["value"] == 1)
+
+
+def test_two_agents_with_one_name_are_told_and_not_mixed(vigil):
+    vigil.start()
+    vigil.agent("twin", ["--interval", f"{BEAT_MS}ms"])
+    vigil.wait_for_host("twin")
+    second = vigil.agent("twin", ["--interval", f"{BEAT_MS}ms"])
+    second.wait_for("(?i)duplicate|another agent")
+    assert eventually("the duplicate is shown", lambda: vigil.host("twin")["duplicates"] > 0)
+    times = times_of(vigil)
+    assert len(times) == len(set(times))
+    assert any("two agents" in str(row["value"]) for row in vigil.json("status") if row["key"] == "problem")
+
+
+def test_an_agent_waits_for_its_aggregator_and_sends_what_it_kept(vigil, tmp_path):
+    vigil.start()
+    address = vigil.grpc
+    vigil.aggregator.stop()
+    started = int(time.time() * 1000)
+    agent = vigil.agent("early", ["--interval", f"{BEAT_MS}ms"])
+    agent.wait_for("(?i)aggregator")
+    while int(time.time() * 1000) < started + 1500:
+        time.sleep(0.05)
+    vigil.grpc = address
+    vigil.start()
+    times = eventually("back-filled samples", lambda: times_of(vigil) or None)
+    assert times[0] < started + 1500, "what was sampled while the aggregator was away is missing"
+
+
+def test_a_clock_that_jumps_harms_nothing(vigil, tmp_path):
+    faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+    import pytest
+
+    if not pathlib.Path(faketime).exists():
+        pytest.skip("faketime is not installed")
+    offset = tmp_path / "offset"
+    offset.write_text("+0")
+    vigil.start()
+    env = {"LD_PRELOAD": faketime, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
+    agent = vigil.agent("jumper", ["--interval", f"{BEAT_MS}ms"], env=env)
+    vigil.wait_for_host("jumper")
+    newest = lambda: max(row["time_ms"] for row in vigil.json("query", "node_load1[10m]", "--at", "-2m"))
+    eventually("samples", newest)
+    offset.write_text("+60")
+    eventually("samples a minute ahead", lambda: newest() > time.time() * 1000 + 50_000)
+    eventually("the skew is seen", lambda: vigil.host("jumper")["clock_skew_seconds"] > 30 or None, patience=90)
+    offset.write_text("+0")
+    eventually("back to now", lambda: vigil.host("jumper")["state"] == "up")
+    assert agent.child.poll() is None

@@ -1,0 +1,112 @@
+"""This very machine, live: what a newcomer sees."""
+
+import csv
+import io
+import json
+import subprocess
+import urllib.request
+
+import pytest
+from support import BIN, eventually
+
+
+def test_the_machine_is_seen_within_seconds(vigil):
+    vigil.start().agent("here")
+    host = vigil.wait_for_host() and eventually("figures", lambda: (h := vigil.host())["cpu_busy_ratio"] is not None and h)
+    assert 0 <= host["cpu_busy_ratio"] <= 1
+    assert 0 < host["memory_used_ratio"] < 1
+    assert host["series"] >= 400
+    assert abs(host["clock_skew_seconds"]) < 1
+    with open("/proc/stat") as stat:
+        cores = sum(1 for line in stat if line.startswith("cpu") and line[3].isdigit())
+    assert host["cpus"] == cores
+
+
+def test_every_family_of_the_kernel_arrives(vigil):
+    vigil.start().agent("here")
+    vigil.wait_for_host()
+    for metric in ("node_cpu_seconds_total", "node_memory_MemAvailable_bytes", "node_vmstat_pgfault", "node_load1", "node_boot_time_seconds",
+                   "node_filesystem_avail_bytes", "node_disk_io_time_seconds_total", "node_network_receive_bytes_total",
+                   "node_sockstat_TCP_inuse", "node_netstat_Tcp_CurrEstab", "node_filefd_allocated", "node_uname_info", "node_os_info",
+                   "node_processes_state", "vigil_process_resident_memory_bytes", "node_scrape_collector_success", "up"):
+        eventually(metric, lambda: vigil.query(metric))
+
+
+def test_once_prints_text_exposition_that_prometheus_accepts():
+    out = subprocess.run([BIN / "vigil-agent", "--once"], check=True, capture_output=True, text=True, timeout=60).stdout
+    assert "# TYPE node_cpu_seconds_total counter" in out
+    samples = [line for line in out.splitlines() if line and not line.startswith("#")]
+    assert len(samples) >= 400
+    checked = subprocess.run(["promtool", "check", "metrics"], input=out, capture_output=True, text=True, timeout=60)
+    # promtool also lints names, and node_exporter's own names do not all please it; only a parse error is a failure here.
+    assert "error while linting" not in checked.stdout + checked.stderr
+
+
+def test_all_three_output_forms_and_ranges(vigil):
+    vigil.start().agent("here")
+    vigil.wait_for_host()
+    eventually("three points", lambda: len(vigil.query("node_load1[1m]")) >= 3)
+    assert "node_load1{" in vigil.cli("query", "node_load1").stdout
+    rows = list(csv.DictReader(io.StringIO(vigil.cli("query", "node_load1", "-o", "csv").stdout)))
+    assert rows[0]["series"].startswith("node_load1{") and float(rows[0]["value"]) >= 0
+    ranged = vigil.json("query", "node_load1", "--start", "10s", "--step", "1s")
+    assert len(ranged) >= 2
+    drawing = vigil.cli("plot", "node_load1", "--start", "1m", "--width", "60", "--height", "5").stdout
+    assert "━━ node_load1{" in drawing and "┤" in drawing
+    assert any("node_load1{" in row["series"] for row in vigil.json("series", "node_load1"))
+    assert vigil.cli("top").stdout.startswith("vigil ")
+    status = {row["key"]: row["value"] for row in vigil.json("status")}
+    assert status["hosts up"] == 1 and status["store"] == "ok"
+    assert any(rule["name"] for rule in vigil.json("rules"))
+
+
+def test_exit_codes_and_errors_a_script_can_use(vigil):
+    vigil.start()
+    wrong = vigil.cli("query", "rate(node_load1", check=False)
+    assert wrong.returncode == 1 and "parse error" in wrong.stderr and wrong.stdout == ""
+    assert vigil.cli("query", check=False).returncode == 2
+    assert vigil.cli("hosts", "nobody", check=False).returncode == 1
+    nobody = subprocess.run([BIN / "vigil", "--aggregator", "127.0.0.1:1", "hosts"], capture_output=True, text=True, timeout=60)
+    assert nobody.returncode == 3 and "vigil-aggregator" in nobody.stderr
+    assert vigil.cli("alerts", "--fail-on", "critical").returncode == 0
+
+
+def test_health_readiness_and_own_metrics_over_http(vigil):
+    vigil.start().agent("here")
+    vigil.wait_for_host()
+    read = lambda path: urllib.request.urlopen(f"http://{vigil.http}{path}", timeout=30)
+    assert read("/healthz").status == 200
+    assert read("/readyz").status == 200
+    metrics = read("/metrics").read().decode()
+    checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    with pytest.raises(urllib.error.HTTPError) as missing:
+        read("/nothing-here")
+    assert missing.value.code == 404 and json.loads(missing.value.read())["error"]
+
+
+@pytest.mark.parametrize("program", ["vigil", "vigil-agent", "vigil-aggregator"])
+def test_version_and_help(program):
+    assert subprocess.run([BIN / program, "--version"], check=True, capture_output=True, text=True).stdout.split()[-1].count(".") == 2
+    assert "--help" in subprocess.run([BIN / program, "--help"], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("program", ["vigil-agent", "vigil-aggregator"])
+def test_a_misspelt_key_is_found_before_anything_starts(program, tmp_path):
+    config = tmp_path / "wrong.yml"
+    good = tmp_path / "good.yml"
+    config.write_text("log_levle: debug\n")
+    good.write_text("log_level: debug\n")
+    wrong = subprocess.run([BIN / program, "--config", config, "--check"], capture_output=True, text=True, timeout=60)
+    assert wrong.returncode != 0
+    assert f"{config}:1:12: log_levle: unknown key; did you mean log_level?" in wrong.stderr
+    assert subprocess.run([BIN / program, "--config", good, "--check"], capture_output=True, text=True, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_name_every_command(shell):
+    script = subprocess.run([BIN / "vigil", "completion", shell], check=True, capture_output=True, text=True).stdout
+    for command in ("hosts", "containers", "top", "query", "plot", "series", "alerts", "rules", "status"):
+        assert command in script
+    if shell == "bash":
+        subprocess.run(["bash", "-n"], input=script, check=True, text=True)
