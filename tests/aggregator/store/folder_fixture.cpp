@@ -4,8 +4,19 @@
 
 namespace vigil::aggregator::testing {
 
+namespace {
+
+// Nothing here cuts the power, and a sync that costs nothing makes the tests ten times faster.
+std::filesystem::path quick_folder() {
+  std::error_code absent;
+  const std::filesystem::path memory = "/dev/shm";
+  return std::filesystem::is_directory(memory, absent) ? memory : std::filesystem::temp_directory_path();
+}
+
+}  // namespace
+
 TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "vigil-store-XXXXXX").string();
+  std::string name = (quick_folder() / "vigil-store-XXXXXX").string();
   REQUIRE(mkdtemp(name.data()) != nullptr);
   path_ = name;
 }
