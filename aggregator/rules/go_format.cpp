@@ -9,6 +9,7 @@ namespace vigil::rules {
 namespace {
 
 constexpr int kMaxWidth = 512;
+constexpr int kExponentFrom = 6;
 
 template <class... T>
 struct Overloaded : T... {
@@ -89,8 +90,8 @@ std::string c_format(const Verb& verb, std::string_view conversion, Number numbe
 }
 
 std::string format_float(const Verb& verb, double value) {
-  if (!std::isfinite(value)) return pad(go_float(value, 21), verb);
-  if ((verb.letter == 'g' || verb.letter == 'G') && verb.precision < 0) return pad(go_float(value, 6), verb);
+  if (!std::isfinite(value)) return pad(go_float(value), verb);
+  if ((verb.letter == 'g' || verb.letter == 'G') && verb.precision < 0) return pad(go_float(value), verb);
   return c_format(verb, std::string(1, verb.letter), value);
 }
 
@@ -143,7 +144,7 @@ bool is_true(const TemplateValue& value) {
                     value);
 }
 
-std::string go_float(double value, int exponent_from) {
+std::string go_float(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   char buffer[400];
@@ -153,26 +154,25 @@ std::string go_float(double value, int exponent_from) {
   const std::size_t e = text.find('e');
   const char* digits = text.data() + e + 1 + (text[e + 1] == '+' ? 1 : 0);
   std::from_chars(digits, text.data() + text.size(), exponent);
-  if (exponent < -4 || exponent >= exponent_from) return std::string(text);
+  if (exponent < -4 || exponent >= kExponentFrom) return std::string(text);
   const auto fixed = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
   return {buffer, fixed.ptr};
 }
 
 std::string go_print(const TemplateValue& value) {
-  return std::visit(
-      Overloaded{[](std::monostate) { return std::string("<no value>"); },
-                 [](bool b) { return std::string(b ? "true" : "false"); },
-                 [](std::int64_t i) { return std::to_string(i); }, [](double d) { return go_float(d, 21); },
-                 [](const std::string& s) { return s; },
-                 [](const Labels* labels) {
-                   std::string out = "map[";
-                   for (const Label& label : *labels) {
-                     if (out.size() > 4) out += ' ';
-                     out += label.name + ':' + label.value;
-                   }
-                   return out + ']';
-                 }},
-      value);
+  return std::visit(Overloaded{[](std::monostate) { return std::string("<no value>"); },
+                               [](bool b) { return std::string(b ? "true" : "false"); },
+                               [](std::int64_t i) { return std::to_string(i); },
+                               [](double d) { return go_float(d); }, [](const std::string& s) { return s; },
+                               [](const Labels* labels) {
+                                 std::string out = "map[";
+                                 for (const Label& label : *labels) {
+                                   if (out.size() > 4) out += ' ';
+                                   out += label.name + ':' + label.value;
+                                 }
+                                 return out + ']';
+                               }},
+                    value);
 }
 
 std::string go_sprintf(std::string_view format, std::span<const TemplateValue> args) {

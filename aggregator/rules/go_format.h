@@ -10,9 +10,9 @@
 
 namespace vigil::rules {
 
-/// The shortest digits that read back, exponent form below 1e-4 and from 10^`exponent_from` on: 21 for %v, 21
-/// for print, 6 for %g.
-std::string go_float(double value, int exponent_from);
+/// %v and %g: the shortest digits that read back, in exponent form below 1e-4 and from 1e+06 on:
+/// "1.234567e+06".
+std::string go_float(double value);
 
 /// %v
 std::string go_print(const TemplateValue& value);

@@ -49,6 +49,7 @@ void compile_texts(const std::map<std::string, PlacedText>& texts, std::vector<N
 }
 
 bool compile_expr(const Draft& draft, Rule& rule) {
+  if (!draft.rule.expr.at) return false;  // reported when the file was read
   auto parsed = promql::parse(draft.expr);
   if (!parsed) {
     draft.rule.expr.at.error(parsed.error().message);

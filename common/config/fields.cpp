@@ -99,6 +99,12 @@ int Value::line() const {
   return node_->yaml.Mark().line + 1;
 }
 
+std::string Value::where() const {
+  if (node_ == nullptr) return {};
+  const YAML::Mark mark = node_->yaml.Mark();
+  return fmt::format("{}:{}:{}", *node_->document, mark.line + 1, mark.column + 1);
+}
+
 void Fields::require(std::string_view key, bool holds, std::string_view message) {
   if (holds || collecting_ != nullptr) return;
   if (const Value found = value_.find(key)) found.error(message);

@@ -1,0 +1,233 @@
+#include "aggregator/rules/host_rules.h"
+
+#include "aggregator/rules/fleet_rules.h"
+#include "tests/aggregator/rules/table_storage.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+using namespace vigil;
+using namespace vigil::rules;
+using test::TableStorage;
+
+namespace {
+
+RuleSetPtr load(const std::string& yaml) {
+  const test::TempFile file("rules.yml", yaml);
+  RulesConfig config;
+  config.preset = Preset::none;
+  config.files = {file.path()};
+  auto set = RuleSet::load(config, {}, "");
+  REQUIRE(set);
+  return *set;
+}
+
+constexpr const char* kRules = R"(
+groups:
+  - name: g
+    interval: 5s
+    rules:
+      - {alert: Full, expr: used > 90}
+  - name: fast
+    interval: 1s
+    rules:
+      - {alert: Down, expr: link == 0}
+)";
+
+Labels used(std::string_view mount) {
+  return Labels{{"__name__", "used"}, {"instance", "web"}, {"mount", std::string(mount)}};
+}
+const Labels kLink{{"__name__", "link"}, {"instance", "web"}};
+
+struct Bench {
+  explicit Bench(const std::string& yaml = kRules, KnownAlertsPtr known = nullptr)
+      : current(load(yaml)),
+        rules(current, std::move(known), [this](Evaluation e) { got.push_back(std::move(e)); }) {}
+
+  std::vector<Evaluation> tick(std::int64_t t_ms) {
+    got.clear();
+    rules.on_host_tick(7, "web", t_ms, storage);
+    return std::move(got);
+  }
+
+  CurrentRules current;
+  TableStorage storage;
+  std::vector<Evaluation> got;
+  HostRules rules;
+};
+
+}  // namespace
+
+TEST_CASE("A rule is evaluated when its interval has passed for the host, on absolute ticks") {
+  Bench bench;
+  for (std::int64_t t = 1'000; t <= 12'000; t += 500) {
+    bench.storage.add(kLink, t, 0);
+    const auto got = bench.tick(t);
+    CAPTURE(t);
+    CHECK(got.size() == (t % 1000 == 0 ? 1 : 0));
+  }
+  // The slow group: at the first tick, then when a multiple of 5 s was crossed.
+  CHECK(bench.current.get()->rules()[0]->stats->evaluations == 3);
+  CHECK(bench.current.get()->rules()[1]->stats->evaluations == 12);
+}
+
+TEST_CASE("An active rule is reported each time, and once more when it ends") {
+  Bench bench;
+  bench.storage.add(kLink, 1'000, 1);
+  CHECK(bench.tick(1'000).empty());
+  bench.storage.add(kLink, 2'000, 0);
+  auto got = bench.tick(2'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].rule->name == "Down");
+  CHECK(got[0].scope == "web");
+  CHECK(got[0].t_ms == 2'000);
+  REQUIRE(got[0].active.size() == 1);
+  CHECK(*got[0].active[0].labels == kLink);
+  bench.storage.add(kLink, 3'000, 0);
+  CHECK(bench.tick(3'000).size() == 1);
+  bench.storage.add(kLink, 4'000, 1);
+  got = bench.tick(4'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].active.empty());
+  CHECK(got[0].unknown.empty());
+  CHECK(got[0].gone.empty());
+  CHECK(bench.tick(5'000).empty());
+}
+
+TEST_CASE("A series without data is unknown, not false; after a while it is gone") {
+  Bench bench;
+  bench.storage.add(used("/"), 10'000, 95);
+  bench.storage.add(used("/var"), 10'000, 95);
+  CHECK(bench.tick(10'000)[0].active.size() == 2);
+
+  SECTION("while the host has other series of the rule: for two minutes") {
+    bench.storage.drop(used("/var"));
+    bench.storage.add(used("/"), 20'000, 50);
+    auto got = bench.tick(20'000);
+    REQUIRE(got.size() == 1);
+    CHECK(got[0].active.empty());  // "/" is false
+    REQUIRE(got[0].unknown.size() == 1);
+    CHECK(*got[0].unknown[0] == used("/var"));
+    bench.storage.add(used("/"), 120'000, 50);
+    CHECK(bench.tick(120'000)[0].unknown.size() == 1);
+    bench.storage.add(used("/"), 140'000, 50);
+    got = bench.tick(140'000);
+    CHECK(got[0].unknown.empty());
+    CHECK(got[0].gone.size() == 1);
+    CHECK(bench.tick(145'000).empty());
+  }
+  SECTION("when nothing of the rule is left: for an hour") {
+    bench.storage.drop(used("/"));
+    bench.storage.drop(used("/var"));
+    CHECK(bench.tick(20'000)[0].unknown.size() == 2);
+    CHECK(bench.tick(3'600'000)[0].unknown.size() == 2);
+    CHECK(bench.tick(3'620'000)[0].gone.size() == 2);
+  }
+  SECTION("and counts from anew when it comes back in between") {
+    bench.storage.drop(used("/var"));
+    bench.storage.add(used("/"), 110'000, 95);
+    CHECK(bench.tick(110'000)[0].unknown.size() == 1);
+    bench.storage.add(used("/var"), 115'000, 95);
+    bench.storage.add(used("/"), 115'000, 95);
+    CHECK(bench.tick(115'000)[0].active.size() == 2);
+    bench.storage.drop(used("/var"));
+    bench.storage.add(used("/"), 200'000, 95);
+    CHECK(bench.tick(200'000)[0].unknown.size() == 1);
+  }
+}
+
+TEST_CASE("A rule that fails keeps its memory and says why") {
+  Bench bench;
+  bench.storage.add(kLink, 2'000, 0);
+  CHECK(bench.tick(2'000).size() == 1);
+  bench.storage.broken = true;
+  CHECK(bench.tick(3'000).empty());
+  const RulePtr rule = bench.current.get()->rules()[1];
+  CHECK(rule->stats->failures == 1);
+  CHECK(rule->stats->last_error() == "the table is broken");
+  bench.storage.broken = false;
+  bench.storage.add(kLink, 4'000, 1);
+  const auto got = bench.tick(4'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].active.empty());
+  CHECK(rule->stats->last_error().empty());
+}
+
+TEST_CASE("More samples than the group's limit are an error, not alerts") {
+  Bench bench("groups: [{name: g, limit: 1, interval: 1s, rules: [{alert: A, expr: used > 1}]}]");
+  bench.storage.add(used("/a"), 1'000, 5);
+  CHECK(bench.tick(1'000).size() == 1);
+  bench.storage.add(used("/b"), 2'000, 5);
+  CHECK(bench.tick(2'000).empty());
+  CHECK(bench.current.get()->rules()[0]->stats->last_error() == "2 samples, but the group's limit is 1");
+}
+
+TEST_CASE("Alerts known from before the start end although this process never saw them begin") {
+  auto known = std::make_shared<KnownAlerts>();
+  (*known)[{"fast/Down/", "web"}] = {std::make_shared<const Labels>(kLink)};
+  (*known)[{"fast/Down/", "other"}] = {std::make_shared<const Labels>(kLink)};
+  Bench bench(kRules, known);
+  bench.storage.add(kLink, 1'000, 1);
+  const auto got = bench.tick(1'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].active.empty());
+  CHECK(bench.tick(2'000).empty());
+}
+
+TEST_CASE("New rules take over what the old ones remember") {
+  Bench bench;
+  bench.storage.add(kLink, 1'000, 0);
+  CHECK(bench.tick(1'000).size() == 1);
+  bench.current.replace(
+      load("groups: [{name: fast, interval: 1s, rules: [{alert: Down, expr: link == 5}]}]"));
+  const auto got = bench.tick(2'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].rule->expr_text == "link == 5");
+  CHECK(got[0].active.empty());
+}
+
+TEST_CASE("A host whose clock is set back is evaluated on, late rows are not") {
+  Bench bench;
+  bench.storage.add(kLink, 100'000, 0);
+  CHECK(bench.tick(100'000).size() == 1);
+  CHECK(bench.tick(100'000).empty());
+  CHECK(bench.tick(95'000).empty());
+  bench.storage.add(kLink, 20'000, 0);
+  CHECK(bench.tick(20'000).size() == 1);
+  CHECK(bench.tick(21'000).size() == 1);
+}
+
+TEST_CASE("Fleet rules run at their interval over all hosts") {
+  const CurrentRules current(
+      load("groups: [{name: g, interval: 10s, rules: [{alert: HostDown, expr: up == 0}, {alert: Many, expr: "
+           "count(up == 0) > 1}]}]"));
+  TableStorage table;
+  struct View : promql::Storage {
+    explicit View(TableStorage& t) : table(t) {}
+    Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& s) override {
+      return table.select(s);
+    }
+    TableStorage& table;
+  };
+  std::vector<Evaluation> got;
+  FleetRules rules(
+      current, nullptr, [&] { return std::make_unique<View>(table); },
+      [&](Evaluation e) { got.push_back(std::move(e)); });
+  const Labels a{{"__name__", "up"}, {"instance", "a"}};
+  const Labels b{{"__name__", "up"}, {"instance", "b"}};
+  table.add(a, 10'000, 0);
+  table.add(b, 10'000, 1);
+  rules.tick(10'000);
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].scope.empty());
+  CHECK(got[0].active.size() == 1);
+  rules.tick(15'000);
+  CHECK(got.size() == 1);
+  table.add(b, 20'000, 0);
+  rules.tick(20'000);
+  REQUIRE(got.size() == 3);
+  CHECK(got[1].active.size() == 2);
+  CHECK(got[2].rule->name == "Many");
+  CHECK(rules.missed() == 0);
+  rules.tick(55'000);
+  CHECK(rules.missed() == 2);
+}

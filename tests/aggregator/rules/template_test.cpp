@@ -1,0 +1,168 @@
+#include "aggregator/rules/template.h"
+
+#include "aggregator/rules/template_functions.h"
+#include "tests/support/catch.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace vigil;
+using namespace vigil::rules;
+
+namespace {
+
+const Labels kLabels{{"instance", "web-1:9100"}, {"mountpoint", "/var"}, {"empty", ""}};
+const Labels kExternal{{"region", "eu"}};
+
+std::string expand(std::string_view text, double value = 91.25) {
+  const auto compiled = Template::parse(text);
+  if (!compiled) return "parse error: " + compiled.error().message;
+  return compiled->expand_or_error({kLabels, value, kExternal, "https://vigil.example/mon"});
+}
+
+}  // namespace
+
+TEST_CASE("Templates expand as Prometheus expands them") {
+  struct Case {
+    std::string_view text, expected;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"", ""},
+      {"plain } text {", "plain } text {"},
+      {"{{ $value }}", "91.25"},
+      {"{{.Value}} {{.Labels.mountpoint}}", "91.25 /var"},
+      {"{{ $labels.instance }} {{ $labels.none }}!", "web-1:9100 !"},
+      {"{{ $externalLabels.region }} {{ .ExternalLabels.region }}", "eu eu"},
+      {"{{ $externalURL }} {{ externalURL }} {{ pathPrefix }}",
+       "https://vigil.example/mon https://vigil.example/mon /mon"},
+      {"{{ $value | printf \"%.1f\" }}%", "91.2%"},
+      {"{{ printf \"%.0f of %s\" $value $labels.mountpoint }}", "91 of /var"},
+      {"{{ $value | humanize | printf \"%s!\" }}", "91.25!"},
+      {"{{ $labels.mountpoint | toUpper }} {{ title \"disk is full\" }} {{ \"ABC\" | toLower }}",
+       "/VAR Disk Is Full abc"},
+      {"{{ if gt $value 90.0 }}hot{{ else }}cold{{ end }}", "hot"},
+      {"{{ if gt $value 95 }}hot{{ else if ge $value 91 }}warm{{ else }}cold{{ end }}", "warm"},
+      {"{{ if eq $labels.mountpoint \"/\" \"/var\" }}yes{{ end }}", "yes"},
+      {"{{ if and (gt $value 1.0) (not $labels.none) }}yes{{ end }}", "yes"},
+      {"{{ if $labels.none }}yes{{ end }}", ""},
+      {"a  {{- \" b \" -}}  c", "a b c"},
+      {"a {{/* nobody reads }} this */}} b", "a  b"},
+      {"{{ `raw \\n` }} {{ \"tab\\t|\" }}", "raw \\n tab\t|"},
+      {"{{ \"}}\" }}", "}}"},
+      {"{{ ($value | humanize) }}", "91.25"},
+      {"{{ index $labels \"mountpoint\" }} {{ len \"abc\" }}", "/var 3"},
+      {"{{ stripPort $labels.instance }} {{ stripDomain \"web.example.org:80\" }} {{ stripDomain "
+       "\"10.0.0.1\" }}",
+       "web-1 web:80 10.0.0.1"},
+      {"{{ reReplaceAll \"(.*):(.*)\" \"$2/${1}\" $labels.instance }}", "9100/web-1"},
+      {"{{ if match \"^web\" $labels.instance }}web{{ end }}", "web"},
+      {"{{ parseDuration \"1h30m\" }}", "5400"},
+      {"{{ \"$labels\" }} {{ true }} {{ print 1 2.5 \"x\" }}", "$labels true 1 2.5x"},
+  }));
+  CAPTURE(c.text);
+  CHECK(expand(c.text) == c.expected);
+}
+
+TEST_CASE("Values print as Go prints them") {
+  struct Case {
+    std::string_view text;
+    double value;
+    std::string_view expected;
+  };
+  const double inf = std::numeric_limits<double>::infinity();
+  const auto c = GENERATE_COPY(values<Case>({
+      {"{{ $value }}", 1, "1"},
+      {"{{ $value }}", 1234567, "1.234567e+06"},
+      {"{{ $value }}", 1e21, "1e+21"},
+      {"{{ $value }}", 0.00001, "1e-05"},
+      {"{{ $value }}", -0.5, "-0.5"},
+      {"{{ $value }}", std::nan(""), "NaN"},
+      {"{{ $value }}", inf, "+Inf"},
+      {"{{ printf \"%v %g\" $value $value }}", 1234567, "1.234567e+06 1.234567e+06"},
+      {"{{ printf \"%5.1f|%-8.2f|%08.3f\" $value $value $value }}", 3.14159, "  3.1|3.14    |0003.142"},
+      {"{{ printf \"%d\" $value }}", 3, "%!d(float64=3)"},
+      {"{{ printf \"%s %f\" $value }}", 3, "%!s(float64=3) %!f(MISSING)"},
+      {"{{ printf \"x\" $value }}", 3, "x%!(EXTRA float64=3)"},
+      {"{{ printf \"%.2e %d%% %q %t\" $value 7 \"a\" true }}", 1500, "1.50e+03 7% \"a\" true"},
+      {"{{ printf \"%6s|%-6s|%.2s\" \"ab\" \"ab\" \"abc\" }}", 0, "    ab|ab    |ab"},
+      {"{{ printf \"%\" }}", 0, "%!(NOVERB)"},
+  }));
+  CAPTURE(c.text, c.value);
+  CHECK(expand(c.text, c.value) == c.expected);
+}
+
+TEST_CASE("The humanize functions give what Prometheus's give") {
+  CHECK(humanize(0) == "0");
+  CHECK(humanize(1234567) == "1.235M");
+  CHECK(humanize(999) == "999");
+  CHECK(humanize(0.0123) == "12.3m");
+  CHECK(humanize(-2.5e-7) == "-250n");
+  CHECK(humanize(std::nan("")) == "NaN");
+  CHECK(humanize_1024(1048576) == "1Mi");
+  CHECK(humanize_1024(1) == "1");
+  CHECK(humanize_1024(1500) == "1.465ki");
+  CHECK(humanize_duration(0) == "0s");
+  CHECK(humanize_duration(59.5) == "59.5s");
+  CHECK(humanize_duration(3725) == "1h 2m 5s");
+  CHECK(humanize_duration(90061) == "1d 1h 1m 1s");
+  CHECK(humanize_duration(-61) == "-1m 1s");
+  CHECK(humanize_duration(0.0125) == "12.5ms");
+  CHECK(humanize_percentage(0.12345) == "12.35%");
+  CHECK(humanize_timestamp(1435065584.128) == "2015-06-23 13:19:44.128 +0000 UTC");
+  CHECK(humanize_timestamp(0) == "1970-01-01 00:00:00 +0000 UTC");
+}
+
+TEST_CASE("What a template cannot do is said when it is parsed") {
+  struct Case {
+    std::string_view text, message;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"{{ $value", "unclosed action"},
+      {"{{ humanise $value }}", "function \"humanise\" not defined; did you mean humanize?"},
+      {"{{ range query \"up\" }}{{ end }}",
+       "\"range\" is not supported in templates by this version of vigil"},
+      {"{{ query \"up\" | first | value }}",
+       "\"query\" is not supported in templates by this version of vigil"},
+      {"{{ $valu }}",
+       "undefined variable \"$valu\"; known are $value, $labels, $externalLabels, $externalURL"},
+      {"{{ if $value }}x", "unexpected end of the text: {{ if }} without {{ end }}"},
+      {"x{{ end }}", "unexpected {{end}}"},
+      {"{{ if 1 }}{{ else }}{{ else }}{{ end }}", "expected end; found {{else}}"},
+      {"{{ }}", "missing value for command"},
+      {"{{ $value $value }}", "can't give argument to non-function"},
+      {"{{ 1 | $value }}", "non executable command in pipeline"},
+      {"{{ humanize }}", "wrong number of args for humanize: want 1, got 0"},
+      {"{{ (humanize 1 }}", "unclosed left parenthesis"},
+      {"{{ \"abc }}", "unclosed action"},
+      {"{{ $value.x }}", "can't evaluate field x in value"},
+      {"{{ $labels. }}", "a label name must follow \"labels.\""},
+      {"{{/* x }}", "unclosed comment"},
+      {"{{ 1x }}", "bad number syntax: \"1x\""},
+  }));
+  CAPTURE(c.text);
+  const auto compiled = Template::parse(c.text);
+  REQUIRE_FALSE(compiled);
+  CHECK(compiled.error().message == c.message);
+}
+
+TEST_CASE("A template that fails leaves its error in the text, not nothing") {
+  CHECK(expand("{{ humanize $labels.mountpoint }}") ==
+        "<error expanding template: error calling humanize: \"/var\" is not a number>");
+  CHECK(expand("{{ gt $value \"x\" }}") ==
+        "<error expanding template: error calling gt: cannot compare float64 with string>");
+  CHECK(expand("{{ match \"(\" \"x\" }}")
+            .starts_with("<error expanding template: error calling match: regular"));
+}
+
+TEST_CASE("Every prefix of a template parses or fails, and deep nesting is refused") {
+  const std::string text =
+      "a {{ if and (gt $value 1.0) (eq $labels.x `y`) }}{{ $value | printf \"%.1f\" }}{{ else }}b{{ end }}";
+  for (std::size_t i = 0; i <= text.size(); ++i) expand(std::string_view(text).substr(0, i));
+  std::string deep = "{{ ";
+  for (int i = 0; i < 1000; ++i) deep += '(';
+  CHECK_FALSE(Template::parse(deep));
+  std::string ifs;
+  for (int i = 0; i < 1000; ++i) ifs += "{{ if 1 }}";
+  CHECK_FALSE(Template::parse(ifs));
+  CHECK(expand("{{ printf \"%999999999d\" 1 }}").size() == 512);
+}
