@@ -1,0 +1,172 @@
+#include "agent/agent.h"
+
+#include "agent/delivery/batch_builder.h"
+#include "agent/delivery/delivery.h"
+#include "agent/delivery/identity.h"
+#include "agent/plan.h"
+#include "agent/sampling/beat.h"
+#include "agent/self/self_collector.h"
+#include "agent/wake.h"
+#include "common/log/log.h"
+#include "common/systemd_notify.h"
+#include "common/version.h"
+
+#include <optional>
+
+namespace vigil::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPatienceAtStop{3000};
+
+Now now() {
+  return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+}
+
+std::string machine_id(const AgentConfig& config, const std::string& name) {
+  const auto id = machine_identity(config.options.roots.rootfs + "/etc");
+  if (id) return *id;
+  log::warn("agent", "no machine id, the host's name stands in for it", {{"error", id.error()}});
+  return identity_from_name(name);
+}
+
+Identity identity(const AgentConfig& config) {
+  Identity me;
+  me.name = config.name.empty() ? host_name() : config.name;
+  me.machine_id = machine_id(config, me.name);
+  me.stream_id = random_stream_id();
+  me.boot_id = boot_identity(config.options.roots.procfs);
+  me.agent_version = kVersion;
+  me.interval = config.interval;
+  me.labels.assign(config.labels.begin(), config.labels.end());
+  return me;
+}
+
+}  // namespace
+
+/// Everything the agent is made of, in order of construction; destroyed the other way round.
+struct Agent::Parts {
+  Parts(const AgentConfig& config, Waiter the_waiter, ChannelOptions channel)
+      : interval(config.interval),
+        max_series(config.max_series),
+        waiter(std::move(the_waiter)),
+        aggregator(channel.address),
+        me(identity(config)),
+        delivery({std::move(channel), me, config.buffer.count}),
+        builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
+        runner(
+            plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },
+            std::chrono::steady_clock::now()) {}
+
+  std::vector<PlannedCollector> plan(const AgentConfig& config);
+  BeatFigures beat_figures();
+  void beat(Beat& clock);
+  void sample(const Tick& tick);
+  void watchdog(std::chrono::steady_clock::time_point steady);
+  void loop();
+
+  const milliseconds interval;
+  const std::size_t max_series;
+  Waiter waiter;
+  const std::string aggregator;
+  const Identity me;
+  Delivery delivery;
+  BatchBuilder builder;
+  BeatFigures figures;
+  Runner runner;  // its threads use the waiter
+  std::int64_t last_delivery = 0;
+  const std::optional<milliseconds> watchdog_interval = systemd_watchdog_interval();
+  std::chrono::steady_clock::time_point next_watchdog{};
+};
+
+std::vector<PlannedCollector> Agent::Parts::plan(const AgentConfig& config) {
+  std::vector<PlannedCollector> planned = plan_collectors(config);
+  auto self = std::make_unique<SelfCollector>([this] { return beat_figures(); },
+                                              [this] { return delivery.figures(); });
+  const auto every = std::max<milliseconds>(self->interval(), config.interval);
+  planned.push_back({std::move(self), every});
+  return planned;
+}
+
+BeatFigures Agent::Parts::beat_figures() {
+  figures.series = runner.series();
+  figures.series_left_out = runner.series_left_out();
+  BeatFigures out = figures;
+  figures.latest = {};
+  return out;
+}
+
+void Agent::Parts::loop() {
+  Beat clock(interval, now());
+  for (;;) {
+    switch (waiter.wait(clock.due())) {
+      case Waiter::Woken::by_signal:
+        return;
+      case Waiter::Woken::by_call:
+        runner.poll(std::chrono::steady_clock::now(), builder);
+        break;
+      case Waiter::Woken::by_time:
+        break;
+    }
+    if (std::chrono::steady_clock::now() >= clock.due()) beat(clock);
+  }
+}
+
+void Agent::Parts::beat(Beat& clock) {
+  const Now moment = now();
+  figures.latest = std::max(figures.latest, std::chrono::nanoseconds(moment.steady - clock.due()));
+  const auto tick = clock.take(moment);
+  figures.missed = clock.missed();
+  figures.left_out = clock.left_out();
+  figures.ahead = clock.ahead();
+  if (tick) sample(*tick);
+  watchdog(moment.steady);
+}
+
+void Agent::Parts::sample(const Tick& tick) {
+  if (const std::size_t allowed = delivery.max_series(); allowed > 0)
+    runner.set_max_series(std::min(allowed, max_series));
+  runner.beat(tick, builder);
+  // Samples wait for the interval the aggregator asks for; a slot that has begun sends what came before.
+  const std::int64_t slot = tick.wall_ms / std::max(delivery.interval(), milliseconds(1)).count();
+  if (slot == last_delivery) return;
+  last_delivery = slot;
+  builder.flush();
+}
+
+void Agent::Parts::watchdog(std::chrono::steady_clock::time_point steady) {
+  if (!watchdog_interval || steady < next_watchdog) return;
+  next_watchdog = steady + *watchdog_interval;
+  systemd_notify("WATCHDOG=1");
+}
+
+Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config) {
+  auto waiter = Waiter::open();
+  if (!waiter) return waiter.error();
+  auto channel = channel_options(config);
+  if (!channel) return channel.error();
+  return std::unique_ptr<Agent>(
+      new Agent(std::make_unique<Parts>(config, std::move(*waiter), std::move(*channel))));
+}
+
+Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Agent::~Agent() = default;
+
+void Agent::run() {
+  Parts& parts = *parts_;
+  // Start order: delivery first, so that nothing sampled waits; then beats. Stop order: beats, the last
+  // batch, delivery.
+  parts.delivery.start();
+  log::info(
+      "agent", "ready",
+      {{"aggregator", parts.aggregator}, {"name", parts.me.name}, {"interval_ms", parts.interval.count()}});
+  systemd_notify("READY=1");
+  parts.loop();
+  systemd_notify("STOPPING=1");
+  log::info("agent", "stopping");
+  parts.builder.flush();
+  parts.delivery.stop(kPatienceAtStop);
+}
+
+}  // namespace vigil::agent

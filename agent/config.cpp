@@ -1,0 +1,199 @@
+#include "agent/config.h"
+
+#include "agent/files/proc_file.h"
+#include "common/text/address.h"
+#include "common/text/human.h"
+#include "common/wire/names.h"
+
+#include <re2/re2.h>
+
+#include <array>
+
+namespace vigil::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kShortestInterval{100};
+constexpr milliseconds kLongestInterval{3'600'000};
+constexpr std::uint64_t kSmallestBuffer = 4 << 20;
+
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"debug", log::Level::debug},
+                                                                             {"info", log::Level::info},
+                                                                             {"warn", log::Level::warn},
+                                                                             {"error", log::Level::error}}};
+
+bool sensible(milliseconds interval) {
+  return interval >= kShortestInterval && interval <= kLongestInterval;
+}
+
+void regular_expression(config::Fields& fields, std::string_view key, std::string& value,
+                        std::string_view doc) {
+  fields.field(key, value, doc);
+  const re2::RE2 compiled(value, re2::RE2::Quiet);
+  fields.require(key, compiled.ok(), "is not a regular expression (RE2): " + compiled.error());
+}
+
+/// Sections of the file that hold part of CollectorOptions.
+struct Paths {
+  Roots& roots;
+};
+void describe(config::Fields& fields, Paths& paths) {
+  fields.field("procfs", paths.roots.procfs,
+               "Where the host's /proc is; another path for an agent in a container.");
+  fields.field("sysfs", paths.roots.sysfs, "Where the host's /sys is.");
+  fields.field("rootfs", paths.roots.rootfs, "Where the host's root file system is.");
+}
+
+struct Filters {
+  CollectorOptions& options;
+};
+void describe(config::Fields& fields, Filters& filters) {
+  CollectorOptions& options = filters.options;
+  regular_expression(fields, "filesystem_mount_exclude", options.filesystem_mount_exclude,
+                     "Mount points left out; a regular expression that may match anywhere.");
+  regular_expression(fields, "filesystem_type_exclude", options.filesystem_type_exclude,
+                     "File system types left out.");
+  regular_expression(fields, "diskstats_device_exclude", options.diskstats_device_exclude,
+                     "Block devices left out.");
+  regular_expression(fields, "network_device_exclude", options.network_device_exclude,
+                     "Network devices left out.");
+  regular_expression(fields, "systemd_unit_include", options.systemd_unit_include,
+                     "Units reported besides failed ones; must match the whole name.");
+  fields.field("top_processes", options.top_processes,
+               "How many processes each ranking shows: CPU, memory, I/O.");
+  fields.require("top_processes", options.top_processes >= 0 && options.top_processes <= 100,
+                 "must be 0 to 100");
+}
+
+std::string collector_names() {
+  std::string names;
+  for (const CollectorEntry& entry : collector_table())
+    names += (names.empty() ? "" : ", ") + std::string(entry.name);
+  return names;
+}
+
+/// The message for a collector that does not exist, or "".
+std::string unknown_collector(const std::map<std::string, CollectorSettings>& collectors) {
+  std::vector<std::string_view> known;
+  for (const CollectorEntry& entry : collector_table()) known.push_back(entry.name);
+  for (const auto& [name, settings] : collectors) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string_view like = suggest(name, known);
+    if (!like.empty()) return fmt::format("there is no collector {}; did you mean {}?", name, like);
+    return fmt::format("there is no collector {}; there are {}", name, collector_names());
+  }
+  return {};
+}
+
+Result<void> check_labels(const std::map<std::string, std::string>& labels) {
+  if (labels.size() > kMaxHostLabels)
+    return fail(Errc::limit, "labels: at most {} are possible", kMaxHostLabels);
+  for (const auto& [name, value] : labels) {
+    if (!wire::valid_label_name(name) || name == "instance" || name == "job") {
+      return fail(
+          Errc::invalid_argument,
+          "labels: {} cannot be a label: use letters, digits and _, not instance or job, no __ in front",
+          name);
+    }
+    if (value.empty() || value.size() > wire::kMaxValueBytes || !wire::valid_utf8(value)) {
+      return fail(Errc::invalid_argument, "labels.{}: must be 1 to {} bytes of UTF-8", name,
+                  wire::kMaxValueBytes);
+    }
+  }
+  return {};
+}
+
+Result<std::string> read_pem(std::string_view key, const std::string& path) {
+  if (path.empty()) return std::string();
+  auto text = read_small_file(path, 256 << 10);
+  if (!text) return fail(text.error().code, "tls.{}: {}", key, text.error().message);
+  return text;
+}
+
+}  // namespace
+
+void describe(config::Fields& fields, CollectorSettings& settings) {
+  fields.field("enabled", settings.enabled, "Whether the collector runs.");
+  fields.field("interval", settings.interval, "How often it runs; a multiple of the agent's interval.");
+  fields.require("interval", !settings.interval || sensible(*settings.interval), "must be 100ms to 1h");
+}
+
+void describe(config::Fields& fields, TlsSettings& tls) {
+  fields.field("enabled", tls.enabled,
+               "Whether to encrypt the stream; needed when the aggregator is another machine.");
+  fields.field("ca", tls.ca,
+               "PEM file with who signed the aggregator's certificate; empty: the system's authorities.");
+  fields.field("cert", tls.cert, "PEM file with this agent's certificate.");
+  fields.field("key", tls.key, "PEM file with the certificate's private key.");
+  fields.field("plaintext", tls.plaintext,
+               "Send unencrypted to another machine: everybody between may read and change it.");
+}
+
+void describe(config::Fields& fields, AgentConfig& config) {
+  fields.field("name", config.name,
+               "The host's name at the aggregator, its label instance; empty: the system's name.");
+  fields.field("aggregator", config.aggregator, "Where the aggregator listens, host:port.");
+  fields.field("interval", config.interval, "The beat: how often fast collectors run.");
+  fields.require("interval", sensible(config.interval), "must be 100ms to 1h");
+  fields.field("labels", config.labels, "Labels added to every series of this host; at most 16.");
+  fields.field("collectors", config.collectors,
+               "Collectors to switch off or to run at another cadence, by name.");
+  const std::string unknown = unknown_collector(config.collectors);
+  fields.require("collectors", unknown.empty(), unknown);
+  Filters filters{config.options};
+  fields.field("filters", filters, "What collectors leave out or add.");
+  fields.field("docker_socket", config.options.docker_socket,
+               "Socket of the container engine; auto looks for Docker's and Podman's, none never connects.");
+  Paths paths{config.options.roots};
+  fields.field("paths", paths, "Where the host's own trees are mounted.");
+  fields.field("buffer", config.buffer,
+               "Memory for samples the aggregator does not have yet; past it the oldest are dropped.");
+  fields.require("buffer", config.buffer.count >= kSmallestBuffer, "must be at least 4MiB");
+  fields.field("max_series", config.max_series,
+               "Series this agent sends at most; further ones are left out and counted.");
+  fields.require("max_series", config.max_series >= 1 && config.max_series <= 5000, "must be 1 to 5000");
+  fields.field("tls", config.tls, "Encryption of the stream.");
+  fields.choice("log_level", config.log_level,
+                std::span<const std::pair<std::string_view, log::Level>>(kLevels),
+                "Which log lines are written.");
+}
+
+Result<void> check(const AgentConfig& config) {
+  if (!config.name.empty() && !wire::valid_host_name(config.name)) {
+    return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ : -", config.name,
+                wire::kMaxHostBytes);
+  }
+  if (!sensible(config.interval)) return fail(Errc::invalid_argument, "interval: must be 100ms to 1h");
+  if (auto labels = check_labels(config.labels); !labels) return labels;
+  const auto channel = channel_options(config);
+  if (!channel) return channel.error();
+  return {};
+}
+
+Result<ChannelOptions> channel_options(const AgentConfig& config) {
+  const auto address = parse_address(config.aggregator, kDefaultPort);
+  if (!address) return fail(Errc::invalid_argument, "aggregator: {}", address.error().message);
+  if (address->port == 0)
+    return fail(Errc::invalid_argument, "aggregator: {} has no port", config.aggregator);
+  if (!config.tls.enabled && !config.tls.plaintext && !address->is_loopback()) {
+    return fail(Errc::invalid_argument,
+                "aggregator: {} is another machine: set tls.enabled, or tls.plaintext to send unencrypted",
+                config.aggregator);
+  }
+  ChannelOptions options{address->to_string(), config.tls.enabled ? Transport::tls : Transport::plain, {}};
+  if (!config.tls.enabled) return options;
+  if (config.tls.cert.empty() != config.tls.key.empty()) {
+    return fail(Errc::invalid_argument, "tls: cert and key belong together");
+  }
+  auto ca = read_pem("ca", config.tls.ca);
+  if (!ca) return ca.error();
+  auto cert = read_pem("cert", config.tls.cert);
+  if (!cert) return cert.error();
+  auto key = read_pem("key", config.tls.key);
+  if (!key) return key.error();
+  options.tls = {std::move(*ca), std::move(*cert), std::move(*key)};
+  return options;
+}
+
+}  // namespace vigil::agent

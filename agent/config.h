@@ -1,0 +1,56 @@
+// The agent's configuration: every key with its default. Without a file, the agent watches this host and
+// sends to loopback.
+#pragma once
+
+#include "agent/collectors/table.h"
+#include "agent/delivery/channel.h"
+#include "common/config/fields.h"
+#include "common/log/log.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace vigil::agent {
+
+struct CollectorSettings {
+  bool enabled = true;
+  std::optional<std::chrono::milliseconds> interval;  // nothing: the collector's own
+};
+
+struct TlsSettings {
+  bool enabled = false;
+  std::string ca;  // paths of PEM files
+  std::string cert;
+  std::string key;
+  bool plaintext = false;  // send unencrypted to another machine all the same
+};
+
+struct AgentConfig {
+  std::string name;  // empty: the host's name
+  std::string aggregator = "127.0.0.1:8460";
+  std::chrono::milliseconds interval{1000};
+  std::map<std::string, std::string> labels;
+  std::map<std::string, CollectorSettings> collectors;
+  CollectorOptions options;  // paths, filters, docker_socket, top_processes
+  config::Bytes buffer{16 << 20};
+  std::uint32_t max_series = 5000;
+  TlsSettings tls;
+  log::Level log_level = log::Level::info;
+};
+
+void describe(config::Fields& fields, CollectorSettings& settings);
+void describe(config::Fields& fields, TlsSettings& tls);
+void describe(config::Fields& fields, AgentConfig& config);
+
+inline constexpr std::uint16_t kDefaultPort = 8460;
+inline constexpr std::size_t kMaxHostLabels = 16;
+
+/// What no single key can tell: names, label limits, addresses, plain text beyond loopback, TLS files. Errors
+/// name the key.
+Result<void> check(const AgentConfig& config);
+/// Where and how to connect, with the TLS files read.
+Result<ChannelOptions> channel_options(const AgentConfig& config);
+
+}  // namespace vigil::agent

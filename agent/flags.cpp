@@ -1,0 +1,107 @@
+#include "agent/flags.h"
+
+#include "common/text/human.h"
+#include "common/version.h"
+
+#include <CLI/CLI.hpp>
+
+namespace vigil::agent {
+namespace {
+
+constexpr const char* kDescription =
+    "vigil-agent watches this host: CPU, memory, disks, network, processes, units and containers, once a "
+    "second,\n"
+    "and sends what it sees to an aggregator. It only dials out, and takes no commands.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  vigil-agent                                    watch this host, send to 127.0.0.1:8460\n"
+    "  vigil-agent --once | less                      one look at all metrics, as Prometheus text; nothing "
+    "is sent\n"
+    "  vigil-agent --check --config /etc/vigil/agent.yml\n"
+    "  vigil-agent --aggregator mon.example.org:8460  (needs tls in the configuration)\n"
+    "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys --path.rootfs /host\n"
+    "                                                 from inside a container";
+
+struct Flags {
+  std::string config;
+  std::optional<std::string> aggregator;
+  std::optional<std::string> name;
+  std::optional<std::string> interval;
+  std::optional<std::string> docker_socket;
+  std::optional<std::string> procfs;
+  std::optional<std::string> sysfs;
+  std::optional<std::string> rootfs;
+  bool once = false;
+  bool check = false;
+  bool list_collectors = false;
+};
+
+void declare(CLI::App& app, Flags& flags) {
+  app.footer(kExamples);
+  app.set_version_flag("--version", "vigil-agent " + std::string(kVersion));
+  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
+  app.add_option("--aggregator", flags.aggregator, "Where the aggregator listens [127.0.0.1:8460]")
+      ->type_name("HOST:PORT");
+  app.add_option("--name", flags.name, "This host's name at the aggregator [the system's name]")
+      ->type_name("NAME");
+  app.add_option("--interval", flags.interval, "The beat [1s]")->type_name("DURATION");
+  app.add_option("--docker-socket", flags.docker_socket, "Container engine's socket; auto or none [auto]")
+      ->type_name("PATH");
+  app.add_option("--path.procfs", flags.procfs, "Where the host's /proc is [/proc]")->type_name("PATH");
+  app.add_option("--path.sysfs", flags.sysfs, "Where the host's /sys is [/sys]")->type_name("PATH");
+  app.add_option("--path.rootfs", flags.rootfs, "Where the host's root file system is [/]")
+      ->type_name("PATH");
+  app.add_flag("--once", flags.once, "Print one beat's metrics as Prometheus text and exit");
+  app.add_flag("--check", flags.check, "Check the configuration and exit");
+  app.add_flag("--list-collectors", flags.list_collectors, "Print the collectors there are and exit");
+}
+
+void replace(std::string& value, const std::optional<std::string>& flag) {
+  if (flag) value = *flag;
+}
+
+Result<void> apply(const Flags& flags, AgentConfig& config) {
+  replace(config.aggregator, flags.aggregator);
+  replace(config.name, flags.name);
+  replace(config.options.docker_socket, flags.docker_socket);
+  replace(config.options.roots.procfs, flags.procfs);
+  replace(config.options.roots.sysfs, flags.sysfs);
+  replace(config.options.roots.rootfs, flags.rootfs);
+  if (!flags.interval) return {};
+  const auto interval = parse_duration(*flags.interval);
+  if (!interval) return fail(Errc::invalid_argument, "--interval: {}", interval.error().message);
+  config.interval = *interval;
+  return {};
+}
+
+Mode mode(const Flags& flags) {
+  if (flags.list_collectors) return Mode::list_collectors;
+  if (flags.check) return Mode::check;
+  return flags.once ? Mode::once : Mode::run;
+}
+
+}  // namespace
+
+Result<Invocation> parse_command_line(int argc, const char* const* argv) {
+  CLI::App app(kDescription, "vigil-agent");
+  Flags flags;
+  declare(app, flags);
+  Invocation invocation;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
+    invocation.mode = Mode::done;
+    invocation.exit_code = app.exit(error) == 0 ? 0 : 2;
+    return invocation;
+  }
+  invocation.mode = mode(flags);
+  if (!flags.config.empty()) {
+    if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
+  }
+  if (auto applied = apply(flags, invocation.config); !applied) return applied.error();
+  if (auto checked = check(invocation.config); !checked) return checked.error();
+  return invocation;
+}
+
+}  // namespace vigil::agent

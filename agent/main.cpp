@@ -1,0 +1,62 @@
+#include "agent/agent.h"
+#include "agent/flags.h"
+#include "agent/once.h"
+
+#include <malloc.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+
+namespace {
+
+using namespace vigil;
+using namespace vigil::agent;
+
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+int complain(const Error& error, int exit_code) {
+  fmt::print(stderr, "vigil-agent: {}\n", error.message);
+  return exit_code;
+}
+
+int run(const AgentConfig& config) {
+  auto made = Agent::create(config);
+  if (!made) return complain(made.error(), kExitFailure);
+  (*made)->run();
+  return 0;
+}
+
+int start(const Invocation& invocation) {
+  log::set_level(invocation.config.log_level);
+  switch (invocation.mode) {
+    case Mode::done:
+      return invocation.exit_code;
+    case Mode::list_collectors:
+      for (const CollectorEntry& entry : collector_table())
+        fmt::print("{:<14} {}\n", entry.name, entry.summary);
+      return 0;
+    case Mode::check:
+      fmt::print("configuration is valid\n");
+      return 0;
+    case Mode::once:
+      fmt::print("{}", collect_once(invocation.config));
+      return 0;
+    case Mode::run:
+      break;
+  }
+  return run(invocation.config);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ::mallopt(M_ARENA_MAX, 1);  // an arena per thread costs memory, and our threads hardly ever meet
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto invocation = parse_command_line(argc, argv);
+  const int exit_code = invocation ? start(*invocation) : complain(invocation.error(), kExitUsage);
+  // A collector that hangs in the kernel leaves its thread behind; static destructors must not run under it.
+  std::fflush(nullptr);
+  ::_exit(exit_code);
+}

@@ -1,0 +1,89 @@
+#include "agent/once.h"
+
+#include "agent/plan.h"
+#include "common/text/exposition.h"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+
+namespace vigil::agent {
+namespace {
+
+/// Keeps each source's newest row, and gathers samples by family: the exposition wants a family's lines
+/// together.
+class Exposition final : public FrameSink {
+ public:
+  void take(const Frame& frame) override {
+    std::map<std::string, std::string>& samples = samples_[frame.schema.source_id];
+    samples.clear();
+    for (std::size_t i = 0; i < frame.values.size(); ++i) {
+      if (frame.values[i] == kAbsent) continue;
+      const SeriesSpec& spec = frame.schema.series[i];
+      std::string& heading = headings_[spec.name];
+      if (heading.empty()) append_family(heading, spec.name, frame.families[i]->help, to_string(spec.type));
+      append_sample(samples[spec.name], spec.name, spec.labels,
+                    to_double(frame.values[i], spec.encoding, spec.scale));
+    }
+  }
+  std::string text() const {
+    std::string out;
+    for (const auto& [name, heading] : headings_) {
+      out += heading;
+      for (const auto& [source, samples] : samples_) {
+        if (const auto found = samples.find(name); found != samples.end()) out += found->second;
+      }
+    }
+    return out;
+  }
+
+ private:
+  std::map<std::string, std::string> headings_;                          // by family
+  std::map<std::uint32_t, std::map<std::string, std::string>> samples_;  // by source and family
+};
+
+/// Sleeps until a collector that runs apart has ended.
+class Bell {
+ public:
+  void ring() {
+    const std::lock_guard lock(mutex_);
+    rung_ = true;
+    changed_.notify_all();
+  }
+  void wait(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, patience, [this] { return rung_; });
+    rung_ = false;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool rung_ = false;
+};
+
+Tick tick_now() {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
+          std::chrono::steady_clock::now()};
+}
+
+}  // namespace
+
+std::string collect_once(const AgentConfig& config) {
+  Bell bell;  // outlives the runner, whose threads ring it
+  Runner runner(
+      plan_collectors(config), {.max_series = config.max_series}, [&bell] { bell.ring(); },
+      std::chrono::steady_clock::now());
+  Exposition exposition;
+  const Tick tick = tick_now();
+  runner.beat(tick, exposition);
+  while (runner.waiting()) {
+    bell.wait(std::chrono::milliseconds(100));
+    runner.poll(std::chrono::steady_clock::now(), exposition);
+  }
+  runner.report(tick_now(), exposition);
+  return exposition.text();
+}
+
+}  // namespace vigil::agent

@@ -1,0 +1,26 @@
+#include "agent/plan.h"
+
+namespace vigil::agent {
+namespace {
+
+std::chrono::milliseconds on_beat(std::chrono::milliseconds interval, std::chrono::milliseconds beat) {
+  const auto beats = (interval + beat - std::chrono::milliseconds(1)) / beat;
+  return beats * beat;
+}
+
+}  // namespace
+
+std::vector<PlannedCollector> plan_collectors(const AgentConfig& config) {
+  std::vector<PlannedCollector> planned;
+  for (const CollectorEntry& entry : collector_table()) {
+    const auto found = config.collectors.find(std::string(entry.name));
+    const CollectorSettings settings = found == config.collectors.end() ? CollectorSettings{} : found->second;
+    if (!settings.enabled) continue;
+    auto collector = entry.make(config.options);
+    const auto interval = on_beat(settings.interval.value_or(collector->interval()), config.interval);
+    planned.push_back({std::move(collector), interval});
+  }
+  return planned;
+}
+
+}  // namespace vigil::agent

@@ -1,0 +1,14 @@
+// Which collectors run, and how often: the table under the configuration.
+#pragma once
+
+#include "agent/config.h"
+#include "agent/sampling/runner.h"
+
+#include <vector>
+
+namespace vigil::agent {
+
+/// Intervals are rounded up to multiples of the beat.
+std::vector<PlannedCollector> plan_collectors(const AgentConfig& config);
+
+}  // namespace vigil::agent
