@@ -7,6 +7,7 @@ namespace vigil::agent {
 // Each is defined in the source file of its name; declared here so that a new collector touches two files.
 using Made = std::unique_ptr<Collector>;
 Made make_cpu(const CollectorOptions& options);
+Made make_containers(const CollectorOptions& options);
 Made make_diskstats(const CollectorOptions& options);
 Made make_filesystem(const CollectorOptions& options);
 Made make_meminfo(const CollectorOptions& options);
@@ -36,11 +37,13 @@ Made make_hwmon(const CollectorOptions& options);
 Made make_thermal_zone(const CollectorOptions& options);
 Made make_mdadm(const CollectorOptions& options);
 Made make_edac(const CollectorOptions& options);
+Made make_systemd(const CollectorOptions& options);
 
 namespace {
 
 constexpr std::array kTable = {
     CollectorEntry{"cpu", "CPU seconds per core and mode", make_cpu},
+    CollectorEntry{"containers", "Containers: state, health, restarts, and what they use", make_containers},
     CollectorEntry{"diskstats", "Requests, bytes and times of block devices", make_diskstats},
     CollectorEntry{"filesystem", "Space and inodes of mounted file systems", make_filesystem},
     CollectorEntry{"meminfo", "Every line of /proc/meminfo", make_meminfo},
@@ -70,6 +73,7 @@ constexpr std::array kTable = {
     CollectorEntry{"thermal_zone", "Thermal zones and cooling devices", make_thermal_zone},
     CollectorEntry{"mdadm", "Software RAID arrays", make_mdadm},
     CollectorEntry{"edac", "Memory errors", make_edac},
+    CollectorEntry{"systemd", "Units of systemd: failed ones, restarts, timers", make_systemd},
 };
 
 }  // namespace

@@ -1,0 +1,239 @@
+#include "agent/containers/watcher.h"
+
+#include "common/log/log.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+namespace vigil::agent {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::int64_t unix_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+// Percent-encoded {"type":["container"]}, for Podman, which refuses the names of events it does not know.
+constexpr std::string_view kContainerFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
+// Docker's, without exec_*: a health check makes three of those each time it runs.
+// {"type":["container"],"event":["create","start","restart","die","oom","pause","unpause","destroy","rename","health_status","update"]}
+constexpr std::string_view kDockerFilter =
+    "%7B%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22create%22%2C%22start%22%2C%22restart%22%2C%"
+    "22die%22%2C%22oom%22%2C"
+    "%22pause%22%2C%22unpause%22%2C%22destroy%22%2C%22rename%22%2C%22health_status%22%2C%22update%22%5D%7D";
+
+// Inspections that may time out in one refresh before the rest waits for the next listing.
+constexpr int kHungAtMost = 2;
+constexpr auto kLongestPause = std::chrono::milliseconds(5000);
+
+/// Podman's events of everyday work that change nothing we show.
+bool concerns_us(std::string_view action) {
+  return !action.starts_with("exec") && action != "attach" && action != "mount" && action != "unmount" &&
+         action != "sync" && action != "top" && action != "resize";
+}
+
+}  // namespace
+
+Watcher::Watcher(WatcherOptions options)
+    : options_(std::move(options)),
+      peer_{options_.socket_path, options_.limits, &stop_},
+      roster_(options_.runtime) {
+  status_.runtime = options_.runtime;
+  view_ = std::make_shared<RuntimeView>(status_);
+  thread_ = std::thread([this] { run(); });
+  pthread_setname_np(thread_.native_handle(), "containers");
+}
+
+Watcher::~Watcher() {
+  stop_.request();
+  thread_.join();
+}
+
+std::shared_ptr<const RuntimeView> Watcher::view() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+void Watcher::wait_for_first(std::chrono::milliseconds longest) const {
+  std::unique_lock lock(mutex_);
+  first_done_.wait_for(lock, longest, [this] { return first_ended_; });
+}
+
+void Watcher::publish() {
+  auto view = std::make_shared<RuntimeView>(status_);
+  view->containers = roster_.containers();
+  view->refused = roster_.refused();
+  const std::lock_guard lock(mutex_);
+  if (*view != *view_) view_ = std::move(view);  // readers tell by the pointer whether anything changed
+  first_ended_ = true;
+  first_done_.notify_all();
+}
+
+void Watcher::run() {
+  auto backoff = options_.backoff_first;
+  std::string logged;  // the same trouble is logged once
+  while (!stop_.requested()) {
+    const bool there = ::access(options_.socket_path.c_str(), F_OK) == 0;
+    status_.known = status_.known || there;
+    const auto ended = session();
+    if (stop_.requested()) return;
+    if (status_.up) {
+      backoff = options_.backoff_first;
+      logged.clear();
+    }
+    status_.up = false;
+    status_.trouble = ended ? "" : ended.error().message;
+    if (status_.known) ++status_.failures;
+    if (there && logged != status_.trouble) {
+      log::warn("containers", "runtime does not answer",
+                {{"runtime", status_.runtime}, {"trouble", status_.trouble}});
+      logged = status_.trouble;
+    }
+    publish();
+    if (stop_.wait_until(Clock::now() + backoff)) return;
+    backoff = std::min(backoff * 2, options_.backoff_most);
+  }
+}
+
+Result<void> Watcher::session() {
+  if (const auto greeted = greet(); !greeted) return greeted.error();
+  // Before the listing, so that nothing falls between the two.
+  auto events = open_events();
+  if (!events) return events.error();
+  if (const auto listed = list(); !listed) return listed.error();
+  inspect_changed();
+  status_.up = status_.listed = true;
+  status_.trouble.clear();
+  publish();
+  log::info("containers", "following a runtime",
+            {{"runtime", status_.runtime}, {"version", status_.version}, {"socket", options_.socket_path}});
+  return follow(*events);
+}
+
+Result<void> Watcher::greet() {
+  // A filtering proxy may refuse /version; without it the daemon's current API is used, unversioned.
+  const auto text = http_get(peer_, "/version");
+  if (!text && text.error().code != Errc::permission && text.error().code != Errc::not_found)
+    return text.error();
+  if (!text) {
+    if (const auto pong = http_get(peer_, "/_ping"); !pong) return pong.error();
+    return {};
+  }
+  const auto version = parse_version(*text);
+  if (!version) return version.error();
+  status_.runtime = version->engine;
+  status_.version = version->version;
+  const bool plain =
+      version->api.find_first_not_of("0123456789.") == std::string::npos && version->api.size() < 16;
+  api_prefix_ = plain ? "/v" + version->api : "";
+  return {};
+}
+
+Result<HttpLines> Watcher::open_events() const {
+  const std::string_view filter = status_.runtime == "docker" ? kDockerFilter : kContainerFilter;
+  std::string target = fmt::format("{}/events?filters={}", api_prefix_, filter);
+  // What happened while we were away is told again by the daemon, as far as it remembers.
+  if (last_event_ns_ > 0) {
+    const std::int64_t next = last_event_ns_ + 1;
+    target += fmt::format("&since={}.{:09}", next / 1'000'000'000, next % 1'000'000'000);
+  }
+  return HttpLines::open(peer_, target);
+}
+
+Result<void> Watcher::list() {
+  const auto text = http_get(peer_, api_prefix_ + "/containers/json?all=1");
+  if (!text) return text.error();
+  const auto listed = parse_container_list(*text);
+  if (!listed) return listed.error();
+  roster_.apply(*listed, unix_ms());
+  next_list_ = Clock::now() + options_.relist;
+  return {};
+}
+
+void Watcher::inspect_changed() {
+  int hung = 0;
+  for (const std::string& id : roster_.take_to_inspect()) {
+    if (stop_.requested()) return;
+    if (hung >= kHungAtMost) {
+      roster_.inspect_later(id);
+      continue;
+    }
+    const auto text = http_get(peer_, fmt::format("{}/containers/{}/json", api_prefix_, id));
+    if (text) {
+      const auto inspected = parse_inspect(*text);
+      if (inspected) roster_.apply(*inspected);
+      if (!inspected) ++status_.failures;
+      continue;
+    }
+    if (text.error().code == Errc::not_found) {
+      roster_.gone(id, unix_ms());
+    } else {
+      ++status_.failures;
+      roster_.inspect_later(id);
+      if (text.error().code == Errc::timeout) ++hung;
+    }
+  }
+}
+
+Result<void> Watcher::ping() const {
+  const auto pong = http_get(peer_, "/_ping");
+  if (pong) return {};
+  // A filtering proxy that answers "no" is an answer.
+  const Errc code = pong.error().code;
+  if (code == Errc::permission || code == Errc::not_found || code == Errc::unsupported) return {};
+  return pong.error();
+}
+
+Result<void> Watcher::refresh() {
+  if (roster_.wants_listing() || Clock::now() >= next_list_ || roster_.unconfirmed()) {
+    if (const auto listed = list(); !listed) return listed.error();
+  }
+  inspect_changed();
+  publish();
+  return {};
+}
+
+void Watcher::take(std::string_view line) {
+  const auto event = parse_event(line);
+  if (!event) {
+    ++status_.failures;
+    return;
+  }
+  last_event_ns_ = std::max(last_event_ns_, event->time_ns);
+  if (concerns_us(event->action)) roster_.apply(*event);
+}
+
+Result<void> Watcher::follow(HttpLines& events) {
+  auto pause = options_.debounce;
+  std::optional<Clock::time_point> due;  // of the refresh that events asked for
+  while (!stop_.requested()) {
+    const auto confirm = Clock::now() + std::chrono::milliseconds(Roster::kConfirmAfterMs);
+    if (roster_.unconfirmed()) next_list_ = std::min(next_list_, confirm);
+    const auto next_work = std::min(next_list_, due.value_or(next_list_));
+    const auto next_ping = Clock::now() + options_.ping;
+    const auto line = events.next(std::min(next_work, next_ping));
+    if (!line) return line.error();
+    if (!*line && Clock::now() < next_work) {  // nothing happened for a while: is it still there?
+      if (const auto pong = ping(); !pong) return pong.error();
+      continue;
+    }
+    if (*line) {
+      take(**line);
+      if (!due) due = Clock::now() + pause;
+      if (Clock::now() < std::min(*due, next_list_))
+        continue;  // a flood of events cannot put the refresh off
+    }
+    const auto begun = Clock::now();
+    if (const auto refreshed = refresh(); !refreshed) return refreshed.error();
+    // On a host that starts containers all the time, at most a fifth of the time goes into asking.
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun);
+    pause = std::clamp(took * 4, options_.debounce, std::max(options_.debounce, kLongestPause));
+    due.reset();
+  }
+  return {};
+}
+
+}  // namespace vigil::agent
