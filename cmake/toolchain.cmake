@@ -22,11 +22,15 @@ endif()
 add_compile_options(-pthread)  # everywhere, or precompiled headers do not match
 add_library(vigil_options INTERFACE)
 target_include_directories(vigil_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
-target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror -Wshadow=local -Wnon-virtual-dtor
+target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>
+  -Wnon-virtual-dtor
   $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)
 if(VIGIL_SANITIZE)
   add_compile_options(-fsanitize=${VIGIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${VIGIL_SANITIZE})
+endif()
+if(VIGIL_FUZZ)  # coverage of every library guides the fuzzer
+  add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
