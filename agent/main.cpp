@@ -13,9 +13,6 @@ namespace {
 using namespace vigil;
 using namespace vigil::agent;
 
-constexpr int kExitFailure = 1;
-constexpr int kExitUsage = 2;
-
 int complain(const Error& error, int exit_code) {
   fmt::print(stderr, "vigil-agent: {}\n", error.message);
   return exit_code;
@@ -23,7 +20,7 @@ int complain(const Error& error, int exit_code) {
 
 int run(const AgentConfig& config) {
   auto made = Agent::create(config);
-  if (!made) return complain(made.error(), kExitFailure);
+  if (!made) return complain(made.error(), 1);
   (*made)->run();
   return 0;
 }
@@ -55,7 +52,7 @@ int main(int argc, char** argv) {
   ::mallopt(M_ARENA_MAX, 1);  // an arena per thread costs memory, and our threads hardly ever meet
   std::signal(SIGPIPE, SIG_IGN);
   const auto invocation = parse_command_line(argc, argv);
-  const int exit_code = invocation ? start(*invocation) : complain(invocation.error(), kExitUsage);
+  const int exit_code = invocation ? start(*invocation) : complain(invocation.error(), 2);
   // A collector that hangs in the kernel leaves its thread behind; static destructors must not run under it.
   std::fflush(nullptr);
   ::_exit(exit_code);
