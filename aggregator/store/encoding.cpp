@@ -20,6 +20,13 @@ void append_text(std::string& out, std::string_view text) {
   out += text;
 }
 
+void append_head(const JournalEntry& entry, EntryKind kind, std::string& plain) {
+  append_varint(plain, entry.host);
+  plain += bytes_of(entry.stream);
+  append_varint(plain, entry.seq);
+  plain.push_back(static_cast<char>(kind));
+}
+
 std::string checksum_bytes(std::string_view bytes) {
   const std::uint32_t checksum = crc32c(bytes);
   std::string out;
@@ -36,8 +43,15 @@ Result<std::vector<EntryView>> parse_entries(std::string_view plain) {
     entry.host = static_cast<HostId>(in.varint());
     entry.stream = to_stream(in.take(entry.stream.size()));
     entry.seq = in.varint();
-    entry.bytes = in.take(in.varint());
-    if (in.failed()) return fail(Errc::corrupt, "journal group: an entry does not fit");
+    const std::uint8_t kind = in.byte();
+    entry.kind = static_cast<EntryKind>(kind);
+    if (entry.kind == EntryKind::schema) {
+      entry.schema_row = static_cast<std::int64_t>(in.varint());
+    } else {
+      entry.bytes = in.take(in.varint());
+    }
+    const bool known = entry.kind == EntryKind::schema || entry.kind == EntryKind::batch;
+    if (in.failed() || !known) return fail(Errc::corrupt, "journal group: an entry does not fit");
     entries.push_back(entry);
   }
   return entries;
@@ -73,11 +87,14 @@ Result<Labels> decode_labels(std::string_view bytes) {
   return Labels(std::move(labels));
 }
 
-void append_entry(const JournalEntry& entry, std::string& plain) {
-  append_varint(plain, entry.host);
-  plain += bytes_of(entry.stream);
-  append_varint(plain, entry.seq);
+void append_batch(const JournalEntry& entry, std::string& plain) {
+  append_head(entry, EntryKind::batch, plain);
   append_text(plain, entry.bytes);
+}
+
+void append_schema_mark(const JournalEntry& entry, std::int64_t schema_row, std::string& plain) {
+  append_head(entry, EntryKind::schema, plain);
+  append_varint(plain, static_cast<std::uint64_t>(schema_row));
 }
 
 std::string seal_group(std::string_view plain) {

@@ -120,9 +120,10 @@ class History {
 
   /// Hosts, series and cursors. Once, right after open().
   Result<Recovered> recover();
-  /// Hands over the journal in the order in which it was written, each batch after the schemas it can refer
-  /// to. Once, after recover(). A stream starts at a keyframe. Batches up to a cursor's sealed_seq are there
-  /// so that later ones can be decoded: their rows are in blocks already.
+  /// Hands over the journal in the order in which it was written: batches as they came, each after the
+  /// schemas it can refer to. Once, after recover(). Batches up to a cursor's sealed_seq are there so that
+  /// later ones can be decoded: their rows are in blocks already. What a reconnected agent sent again comes
+  /// again: a schema whose seq is not above the last batch's begins a new connection.
   Result<Replayed> replay(const std::function<void(const JournalEntry&)>& visit);
   void start(HistoryCallbacks callbacks);
   /// Commits what is queued, checkpoints and closes. Not from a callback.

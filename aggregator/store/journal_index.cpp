@@ -19,8 +19,12 @@ void JournalIndex::add_row(std::int64_t row, std::size_t bytes) {
 }
 
 void JournalIndex::add_entry(std::int64_t row, const StreamKey& key, std::uint64_t seq) {
+  raise_durable(key, seq);
+  add_mark(row, key, seq);
+}
+
+void JournalIndex::add_mark(std::int64_t row, const StreamKey& key, std::uint64_t seq) {
   Stream& stream = streams_[key];
-  stream.durable_seq = std::max(stream.durable_seq, seq);
   if (seq < stream.needed_seq) return;  // settled while it was on its way
   stream.open.push_back({seq, row});
   ++rows_[row].open;

@@ -21,8 +21,10 @@ class JournalIndex {
 
   /// A row that holds `bytes`, before its entries are added.
   void add_row(std::int64_t row, std::size_t bytes);
-  /// One batch of a row. Batches of a stream come in order of seq.
+  /// One batch of a row. Batches of a stream come in order of seq but for repetitions after a reconnection.
   void add_entry(std::int64_t row, const StreamKey& key, std::uint64_t seq);
+  /// The place of a schema, settled like a batch; `seq` is that of the batch it came before.
+  void add_mark(std::int64_t row, const StreamKey& key, std::uint64_t seq);
   /// Batches before needed_seq are settled. Doing it twice does no harm.
   void settle(const StreamKey& key, std::uint64_t needed_seq);
 

@@ -21,9 +21,9 @@ CREATE TABLE cursor(
   needed_seq INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY(host, stream)) STRICT, WITHOUT ROWID;
 CREATE TABLE journal(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 CREATE TABLE schema(
-  id INTEGER PRIMARY KEY, host INTEGER NOT NULL, stream BLOB NOT NULL, source_id INTEGER NOT NULL, seq INTEGER NOT NULL,
+  id INTEGER PRIMARY KEY AUTOINCREMENT, host INTEGER NOT NULL, stream BLOB NOT NULL, source_id INTEGER NOT NULL, seq INTEGER NOT NULL,
   plain_size INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
-CREATE INDEX schema_by_stream ON schema(host, stream, source_id, seq);
+CREATE INDEX schema_by_stream ON schema(host, stream, source_id);
 CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE block_index(
   host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace vigil::aggregator {
 namespace {
@@ -56,7 +57,12 @@ Result<void> load_journal(Tables& tables, JournalIndex& index, Streams& streams)
     // A damaged group is told and counted by the replay; here it stays without entries and goes with the next
     // commit.
     (void)read_group(group, [&](const EntryView& entry) {
-      index.add_entry(row, {entry.host, entry.stream}, entry.seq);
+      const StreamKey key{entry.host, entry.stream};
+      if (entry.kind == EntryKind::schema) {
+        index.add_mark(row, key, entry.seq);
+        return;
+      }
+      index.add_entry(row, key, entry.seq);
       StreamUse& use = streams[{entry.host, entry.stream}];
       use.order = row;
       use.cursor.stream = entry.stream;
@@ -77,21 +83,73 @@ void spread_cursors(const Streams& streams, const JournalIndex& index, std::vect
   }
 }
 
-/// The schemas of one stream, handed over as its batches come to them.
-struct SchemaQueue {
-  std::vector<StoredSchema> schemas;
-  std::size_t next = 0;
-};
-using Schemas = std::map<std::pair<HostId, StreamId>, SchemaQueue>;
+/// Hands over schemas and batches. A schema whose place in the journal is gone came before all that is left
+/// of its stream; the others come in their places.
+class Replayer {
+ public:
+  Replayer(Tables& tables, const JournalIndex& index, const std::function<void(const JournalEntry&)>& visit)
+      : tables_(tables), index_(index), visit_(visit) {}
 
-void visit_schemas(SchemaQueue& queue, std::uint64_t seq,
-                   const std::function<void(const JournalEntry&)>& visit) {
-  for (; queue.next < queue.schemas.size() && queue.schemas[queue.next].seq <= seq; ++queue.next) {
-    StoredSchema& schema = queue.schemas[queue.next];
-    visit({schema.host, schema.stream, schema.seq, EntryKind::schema, schema.source_id,
-           std::move(schema.bytes)});
+  Result<Replayed> run() {
+    auto schemas = tables_.schemas();
+    if (!schemas) return schemas.error();
+    for (StoredSchema& schema : *schemas) schemas_.emplace(schema.row, std::move(schema));
+    auto marked = each_entry([&](const EntryView& entry) {
+      if (entry.kind == EntryKind::schema) marked_.insert(entry.schema_row);
+    });
+    if (!marked) return marked.error();
+    for (const auto& [row, schema] : schemas_) {
+      if (!marked_.contains(row)) first_[{schema.host, schema.stream}].push_back(row);
+    }
+    replayed_ = {};
+    auto read = each_entry([&](const EntryView& entry) { hand_over(entry); });
+    if (!read) return read.error();
+    if (replayed_.damaged_groups > 0) {
+      log::error("history", "damaged groups of the journal are lost", {{"groups", replayed_.damaged_groups}});
+    }
+    return replayed_;
   }
-}
+
+ private:
+  Result<void> each_entry(const std::function<void(const EntryView&)>& visit) {
+    return tables_.each_group([&](std::int64_t row, std::string_view group) {
+      auto read = read_group(group, [&](const EntryView& entry) {
+        if (entry.seq >= index_.needed_seq({entry.host, entry.stream})) visit(entry);
+      });
+      if (read) return;
+      ++replayed_.damaged_groups;
+      log::debug("history", "a damaged group of the journal", {{"row", row}, {"error", read.error()}});
+    });
+  }
+
+  void hand_over(const EntryView& entry) {
+    if (const auto first = first_.find({entry.host, entry.stream}); first != first_.end()) {
+      for (const std::int64_t row : first->second) hand_over_schema(row);
+      first_.erase(first);
+    }
+    if (entry.kind == EntryKind::schema) {
+      hand_over_schema(entry.schema_row);
+      return;
+    }
+    visit_({entry.host, entry.stream, entry.seq, EntryKind::batch, 0, std::string(entry.bytes)});
+    ++replayed_.entries;
+  }
+
+  void hand_over_schema(std::int64_t row) {
+    const auto found = schemas_.find(row);
+    if (found == schemas_.end()) return;
+    const StoredSchema& schema = found->second;
+    visit_({schema.host, schema.stream, schema.seq, EntryKind::schema, schema.source_id, schema.bytes});
+  }
+
+  Tables& tables_;
+  const JournalIndex& index_;
+  const std::function<void(const JournalEntry&)>& visit_;
+  std::map<std::int64_t, StoredSchema> schemas_;  // by row, that is in the order in which they came
+  std::set<std::int64_t> marked_;
+  std::map<std::pair<HostId, StreamId>, std::vector<std::int64_t>> first_;
+  Replayed replayed_;
+};
 
 }  // namespace
 
@@ -118,26 +176,7 @@ Result<Recovery> recover_from(Tables& tables, JournalIndex& index) {
 
 Result<Replayed> replay_from(Tables& tables, const JournalIndex& index,
                              const std::function<void(const JournalEntry&)>& visit) {
-  auto stored = tables.schemas();
-  if (!stored) return stored.error();
-  Schemas schemas;
-  for (StoredSchema& schema : *stored)
-    schemas[{schema.host, schema.stream}].schemas.push_back(std::move(schema));
-  Replayed replayed;
-  auto read = tables.each_group([&](std::int64_t row, std::string_view group) {
-    auto visited = read_group(group, [&](const EntryView& entry) {
-      if (entry.seq < index.needed_seq({entry.host, entry.stream})) return;
-      visit_schemas(schemas[{entry.host, entry.stream}], entry.seq, visit);
-      visit({entry.host, entry.stream, entry.seq, EntryKind::batch, 0, std::string(entry.bytes)});
-      ++replayed.entries;
-    });
-    if (visited) return;
-    ++replayed.damaged_groups;
-    log::error("history", "a damaged group of the journal is lost",
-               {{"row", row}, {"error", visited.error()}});
-  });
-  if (!read) return read.error();
-  return replayed;
+  return Replayer(tables, index, visit).run();
 }
 
 }  // namespace vigil::aggregator

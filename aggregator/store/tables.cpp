@@ -96,12 +96,14 @@ Result<void> Tables::put_gap(const GapRecord& gap) {
              std::string_view(gap.reason));
 }
 
-Result<void> Tables::put_schema(const StoredSchema& schema) {
+Result<std::int64_t> Tables::put_schema(const StoredSchema& schema) {
   std::string data;
   append_compressed(schema.bytes, data);
-  return run("INSERT INTO schema(host, stream, source_id, seq, plain_size, data) VALUES(?,?,?,?,?,?)",
-             std::int64_t{schema.host}, Blob{bytes_of(schema.stream)}, std::int64_t{schema.source_id},
-             stored(schema.seq), stored(schema.bytes.size()), Blob{data});
+  auto put = run("INSERT INTO schema(host, stream, source_id, seq, plain_size, data) VALUES(?,?,?,?,?,?)",
+                 std::int64_t{schema.host}, Blob{bytes_of(schema.stream)}, std::int64_t{schema.source_id},
+                 stored(schema.seq), stored(schema.bytes.size()), Blob{data});
+  if (!put) return put.error();
+  return sqlite3_last_insert_rowid(database_.handle());
 }
 
 Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
@@ -109,12 +111,15 @@ Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
   if (cursor.needed_seq == kNothingNeeded) {
     return run("DELETE FROM schema WHERE host=?1 AND stream=?2", std::int64_t{host}, stream);
   }
-  // Those that came together last, at or before needed_seq, stay: after a reconnect several versions come at
-  // once.
+  // The last one that came before needed_seq stays, and with it those that came together with it: after a
+  // reconnection an agent sends several versions at once, for batches of before and after a change.
   return run(
-      "DELETE FROM schema WHERE host=?1 AND stream=?2 AND seq < (SELECT max(newer.seq) FROM schema AS newer "
+      "DELETE FROM schema WHERE host=?1 AND stream=?2 AND seq<?3 AND EXISTS (SELECT 1 FROM schema AS last "
       "WHERE "
-      "newer.host=?1 AND newer.stream=?2 AND newer.source_id=schema.source_id AND newer.seq<=?3)",
+      "last.id=("
+      "SELECT max(before.id) FROM schema AS before WHERE before.host=?1 AND before.stream=?2 "
+      "AND before.source_id=schema.source_id AND before.seq<?3) AND schema.id<last.id AND "
+      "schema.seq<>last.seq)",
       std::int64_t{host}, stream, stored(cursor.needed_seq));
 }
 
@@ -284,13 +289,14 @@ Result<std::vector<StoredSchema>> Tables::schemas() {
   std::vector<StoredSchema> schemas;
   bool damaged = false;
   auto read =
-      each("SELECT host, stream, source_id, seq, plain_size, data FROM schema ORDER BY id",
+      each("SELECT host, stream, source_id, seq, plain_size, data, id FROM schema ORDER BY id",
            [&](const Statement& row) {
              StoredSchema schema;
              schema.host = static_cast<HostId>(row.integer(0));
              schema.stream = to_stream(row.bytes(1));
              schema.source_id = static_cast<std::uint32_t>(row.integer(2));
              schema.seq = loaded(row.integer(3));
+             schema.row = row.integer(6);
              damaged =
                  !decompress(row.bytes(5), static_cast<std::size_t>(row.integer(4)), schema.bytes) || damaged;
              schemas.push_back(std::move(schema));

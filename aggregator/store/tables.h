@@ -46,8 +46,9 @@ struct StoredCursor {
   std::uint64_t needed_seq = 0;
 };
 
-/// A schema as it came: replayed before the batch with its seq.
+/// A schema as it came.
 struct StoredSchema {
+  std::int64_t row = 0;  // given when it is put; grows
   HostId host = 0;
   StreamId stream{};
   std::uint32_t source_id = 0;
@@ -67,7 +68,7 @@ class Tables {
   Result<void> put_series(HostId host, SourceId source, const SeriesRecord& series);
   Result<void> put_cursor(const StoredCursor& cursor);
   Result<void> put_gap(const GapRecord& gap);
-  Result<void> put_schema(const StoredSchema& schema);
+  Result<std::int64_t> put_schema(const StoredSchema& schema);  // its row
   /// Drops the schemas of a stream that no batch from needed_seq on can refer to.
   Result<void> drop_schemas(HostId host, const SealCursor& cursor);
   Result<void> put_group(std::int64_t row, std::string_view group);

@@ -198,14 +198,7 @@ Result<void> Writer::write_entries() {
   std::size_t first = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const JournalEntry& entry = entries_[i];
-    if (entry.kind == EntryKind::schema) {
-      auto put = tables_.put_schema({entry.host, entry.stream, entry.source_id, entry.seq, entry.bytes});
-      if (!put) return put;
-      continue;
-    }
-    // Within the transaction already: cursors written further on cover these entries.
-    index_.raise_durable({entry.host, entry.stream}, entry.seq);
-    append_entry(entry, plain);
+    if (auto appended = append(entry, plain); !appended) return appended;
     if (plain.size() < kRowBytes) continue;
     if (auto written = write_row(plain, first, i + 1); !written) return written;
     plain.clear();
@@ -213,6 +206,19 @@ Result<void> Writer::write_entries() {
   }
   if (plain.empty()) return {};
   return write_row(plain, first, entries_.size());
+}
+
+Result<void> Writer::append(const JournalEntry& entry, std::string& plain) {
+  if (entry.kind == EntryKind::batch) {
+    // Within the transaction already: cursors written further on cover this entry.
+    index_.raise_durable({entry.host, entry.stream}, entry.seq);
+    append_batch(entry, plain);
+    return {};
+  }
+  const auto row = tables_.put_schema({0, entry.host, entry.stream, entry.source_id, entry.seq, entry.bytes});
+  if (!row) return row.error();
+  append_schema_mark(entry, *row, plain);
+  return {};
 }
 
 Result<void> Writer::write_row(std::string_view plain, std::size_t first_entry, std::size_t end_entry) {
@@ -265,8 +271,12 @@ void Writer::committed() {
     index_.add_row(row.row, row.bytes);
     for (std::size_t i = row.first_entry; i < row.end_entry; ++i) {
       const JournalEntry& entry = entries_[i];
-      if (entry.kind != EntryKind::batch) continue;
-      index_.add_entry(row.row, {entry.host, entry.stream}, entry.seq);
+      const JournalIndex::StreamKey key{entry.host, entry.stream};
+      if (entry.kind == EntryKind::schema) {
+        index_.add_mark(row.row, key, entry.seq);
+        continue;
+      }
+      index_.add_entry(row.row, key, entry.seq);
       durable.push_back({entry.host, entry.stream, entry.seq});
     }
   }

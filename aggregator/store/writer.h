@@ -73,6 +73,7 @@ class Writer {
   bool collect();
   Result<void> write_group();
   Result<void> write_entries();
+  Result<void> append(const JournalEntry& entry, std::string& plain);
   Result<void> write_row(std::string_view plain, std::size_t first_entry, std::size_t end_entry);
   Result<void> apply(const HostRecord& host) { return tables_.put_host(host); }
   Result<void> apply(const StoredSource& source) { return tables_.put_source(source); }

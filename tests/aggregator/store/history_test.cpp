@@ -203,6 +203,45 @@ TEST_CASE(
   CHECK(order == std::vector<std::string>{"v2", "5", "6", "v3", "7", "8"});
 }
 
+TEST_CASE("What a reconnected agent sends again is replayed in its place, every schema before its batches") {
+  const TemporaryFolder folder;
+  const std::uint64_t needed = GENERATE(std::uint64_t{6}, std::uint64_t{8}, std::uint64_t{11});
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    const auto put_schema = [&](std::uint64_t seq, const char* bytes) {
+      REQUIRE(open->history->journal(make_schema(0, seq, bytes)));
+      REQUIRE(open->history->sync());  // a row of its own
+    };
+    const auto put_batches = [&](std::uint64_t first, std::uint64_t last) {
+      for (std::uint64_t seq = first; seq <= last; ++seq) REQUIRE(open->history->journal(make_batch(0, seq)));
+      REQUIRE(open->history->sync());
+    };
+    put_schema(1, "v1");
+    put_batches(1, 7);
+    put_schema(8, "v2");
+    put_batches(8, 10);
+    put_schema(6, "v1");  // the connection is new
+    put_schema(6, "v2");
+    put_batches(6, 12);
+    REQUIRE(open->history->seal(0, {}, {{make_stream(0), needed - 1, needed}}));
+  }
+  const auto open = open_history(test_options(folder.path()));
+  std::vector<std::string> order;
+  for (const JournalEntry& entry : open->replayed) {
+    order.push_back(entry.kind == EntryKind::schema ? entry.bytes : fmt::format("{}", entry.seq));
+  }
+  using Order = std::vector<std::string>;
+  if (needed == 6) {
+    CHECK(order ==
+          Order{"v1", "6", "7", "v2", "8", "9", "10", "v1", "v2", "6", "7", "8", "9", "10", "11", "12"});
+  } else if (needed == 8) {
+    CHECK(order == Order{"v1", "v2", "v2", "8", "9", "10", "8", "9", "10", "11", "12"});
+  } else {
+    CHECK(order == Order{"v1", "v2", "11", "12"});
+  }
+}
+
 TEST_CASE("Sealed blocks are read at once, before and after their commit, and after a restart") {
   const TemporaryFolder folder;
   const auto first = make_sealed(0, 120);
