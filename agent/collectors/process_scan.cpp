@@ -60,6 +60,7 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) {
   fields.skip(1);  // vsize
   const auto rss = fields.number();
   if (!user || !system || !threads || !start || !rss) return std::nullopt;
+  if (*user < 0 || *system < 0) return std::nullopt;
   if (__builtin_add_overflow(*user, *system, &stat.cpu_ticks)) return std::nullopt;
   stat.threads = *threads;
   stat.start_ticks = *start;
@@ -74,8 +75,8 @@ std::optional<ProcessIo> parse_process_io(std::string_view text) {
     const auto [key, value] = split_once(lines.line(), ':');
     const auto number = parse_integer(trim(value));
     if (!number) continue;
-    if (key == "read_bytes") io.read_bytes = *number, ++found;
-    if (key == "write_bytes") io.written_bytes = *number, ++found;
+    if (key == "read_bytes") io.read_bytes = std::max<std::int64_t>(*number, 0), ++found;
+    if (key == "write_bytes") io.written_bytes = std::max<std::int64_t>(*number, 0), ++found;
   }
   if (found != 2) return std::nullopt;
   return io;

@@ -21,7 +21,10 @@ void TopProcesses::saw(const ProcessStat& stat) {
   Seen& seen = seen_[stat.pid];
   // A pid used again is another process. What a new process did since it started, it did since the last pass;
   // in the very first pass the totals since the start of each process serve to rank.
-  if (seen.start_ticks != stat.start_ticks) seen = Seen{};
+  if (seen.start_ticks != stat.start_ticks || seen.pass == 0) {
+    seen = Seen{};
+    seen.first_pass = pass_;
+  }
   seen.start_ticks = stat.start_ticks;
   seen.cpu_delta = std::max<std::int64_t>(stat.cpu_ticks - seen.cpu_ticks, 0);
   seen.cpu_ticks = stat.cpu_ticks;
@@ -109,7 +112,11 @@ void TopProcesses::finish() {
   std::erase_if(seen_, [this](const Entry& entry) { return entry.second.pass != pass_; });
   std::vector<const Entry*> entries;
   entries.reserve(seen_.size());
-  for (const Entry& entry : seen_) entries.push_back(&entry);
+  // Only what was there in the last pass too: a series with one sample tells nothing, and a host that
+  // compiles would make thousands of them. In the very first pass everything is new.
+  for (const Entry& entry : seen_) {
+    if (pass_ == 1 || entry.second.first_pass != pass_) entries.push_back(&entry);
+  }
   std::vector<const Entry*> top;
   rank(&Seen::cpu_delta, entries, top);
   rank(&Seen::rss_pages, entries, top);

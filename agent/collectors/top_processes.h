@@ -61,7 +61,8 @@ class TopProcesses {
     std::int64_t io_delta = 0;
     ProcessIo io;
     enum class Io : std::uint8_t { unread, known, denied } io_state = Io::unread;
-    std::uint32_t pass = 0;
+    std::uint32_t pass = 0;  // in which it was seen last
+    std::uint32_t first_pass = 0;
     std::string comm;
   };
   using Entry = std::unordered_map<std::int64_t, Seen>::value_type;

@@ -1,7 +1,9 @@
-// The columns of one collector and this tick's values in them. A collector says what it sees, in whatever order /proc gives it;
-// the sheet finds the column. Since kernels list things in the same order tick after tick, that is one comparison and one store:
-// no hashing and no allocation in the steady state.
+// The columns of one collector and this tick's values in them. A collector says what it sees, in whatever
+// order /proc gives it; the sheet finds the column. Since kernels list things in the same order tick after
+// tick, that is one comparison and one store: no hashing and no allocation in the steady state.
 #pragma once
+
+#include "common/series.h"
 
 #include <array>
 #include <cstdint>
@@ -12,13 +14,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/series.h"
-
 namespace vigil::agent {
 
 inline constexpr std::size_t kMaxFamilyLabels = 20;  // node_dmi_info has as many
 
-/// A metric as a collector declares it: a constant that lives for the whole program (sheets keep its address).
+/// A metric as a collector declares it: a constant that lives for the whole program (sheets keep its
+/// address).
 struct Family {
   std::string_view name;  // node_exporter's or cAdvisor's where they have the metric
   std::string_view help;  // one sentence with the unit; shown by --once and docs/metrics.md
@@ -36,7 +37,8 @@ class Sheet {
 
   /// Starts a tick: every column is absent until put.
   void begin();
-  /// The value of the series `family{labels}`; label values in the order of `family.labels`, an empty one means the label is not there.
+  /// The value of the series `family{labels}`; label values in the order of `family.labels`, an empty one
+  /// means the label is not there.
   void put(const Family& family, std::initializer_list<std::string_view> label_values, std::int64_t raw);
   void put(const Family& family, std::int64_t raw) { put(family, {}, raw); }
   /// Ends a tick: forgets columns absent for `kForgetAfterTicks` ticks.
@@ -52,6 +54,8 @@ class Sheet {
   std::uint64_t refused() const { return refused_; }
 
   static constexpr int kForgetAfterTicks = 300;
+  /// A full sheet forgets sooner, so that what is gone does not keep out what is new.
+  static constexpr int kForgetAfterTicksWhenFull = 3;
 
  private:
   struct Column {
@@ -59,9 +63,14 @@ class Sheet {
     std::vector<std::string> label_values;
     int absent_ticks = 0;
   };
-  bool is(const Column& column, const Family& family, std::initializer_list<std::string_view> label_values) const;
-  void put_out_of_order(const Family& family, std::initializer_list<std::string_view> label_values, std::int64_t raw);
+  bool is(const Column& column, const Family& family,
+          std::initializer_list<std::string_view> label_values) const;
+  void put_out_of_order(const Family& family, std::initializer_list<std::string_view> label_values,
+                        std::int64_t raw);
   void make_key(const Family& family, std::span<const std::string_view> label_values);
+  /// Forgets columns absent now and in the last `ticks` ended ticks.
+  void forget(int ticks);
+  void make_room();
   void reindex();
 
   std::size_t max_series_;
@@ -72,6 +81,7 @@ class Sheet {
   std::size_t cursor_ = 0;
   std::uint32_t version_ = 0;
   std::uint64_t refused_ = 0;
+  bool made_room_ = false;  // in this tick
 };
 
 }  // namespace vigil::agent

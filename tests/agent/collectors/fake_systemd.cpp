@@ -34,6 +34,8 @@ std::unique_ptr<PrivateBus> PrivateBus::start(const std::filesystem::path& folde
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, ready[1], STDOUT_FILENO);
+  // It complains there that it may not raise its limit of open files.
+  ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   const std::string option = "--config-file=" + config;
   const char* arguments[] = {"dbus-daemon", option.c_str(),      "--nofork",
                              "--nopidfile", "--print-address=1", nullptr};

@@ -146,6 +146,20 @@ TEST_CASE("the first of each ranking is listed: CPU since the last pass, memory,
   CHECK(host.listed() == std::vector{1, 3, 4});  // at most three, so the lingering 2 made room
 }
 
+TEST_CASE("processes that live shorter than a pass make no series") {
+  Host host(2);
+  host[1].rss_pages = 7;
+  host.pass(0);
+  for (int at = 10; at < 100; at += 10) {
+    host[at].utime = 1000;
+    host.end(at - 10);
+    host.pass(at);
+    CHECK(host.listed() == std::vector{1});
+  }
+  host.pass(100);  // this one lived on
+  CHECK(host.listed() == std::vector{1, 90});
+}
+
 TEST_CASE("a process stays listed for five minutes after its last ranking") {
   Host host(1);
   host[1].utime = 100;
@@ -175,6 +189,8 @@ TEST_CASE("a process that ends is gone at once, and one with its number is anoth
   host[2].comm = "other";
   host[2].utime = 3;
   host.pass(20);
+  CHECK(host.listed().empty());
+  host.pass(30);
   REQUIRE(host.listed() == std::vector{2});
   CHECK(host.top().listed()[0].comm == "other");
   CHECK(host.top().listed()[0].cpu_ticks == 3);

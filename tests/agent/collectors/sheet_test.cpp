@@ -2,6 +2,9 @@
 
 #include "tests/support/catch.h"
 
+#include <algorithm>
+#include <string>
+
 namespace vigil::agent {
 namespace {
 
@@ -69,6 +72,36 @@ TEST_CASE("series past the limit are refused and counted") {
   sheet.end();
   CHECK(sheet.width() == 1);
   CHECK(sheet.refused() == 1);
+}
+
+TEST_CASE("a full sheet takes new series in place of those that have gone") {
+  Sheet sheet(3);
+  for (int tick = 0; tick < 30; ++tick) {
+    sheet.begin();
+    sheet.put(kBytes, {"stays"}, tick);
+    sheet.put(kBytes, {std::to_string(tick / 10)}, tick);  // another one every ten ticks
+    sheet.put(kLoad, tick);
+    sheet.end();
+    CHECK(sheet.width() == 3);
+    const bool changing = tick >= 10 && tick % 10 < Sheet::kForgetAfterTicksWhenFull;
+    CHECK(std::count(sheet.values().begin(), sheet.values().end(), tick) == (changing ? 2 : 3));
+  }
+  CHECK(sheet.spec(2).labels.get("device") == "2");
+  CHECK(sheet.refused() == 2 * Sheet::kForgetAfterTicksWhenFull);
+}
+
+TEST_CASE("a full sheet keeps what is only away for a moment") {
+  Sheet sheet(2);
+  sheet.begin();
+  sheet.put(kBytes, {"flickers"}, 1);
+  sheet.put(kBytes, {"stays"}, 1);
+  sheet.end();
+  sheet.begin();
+  sheet.put(kBytes, {"stays"}, 2);
+  sheet.put(kBytes, {"new"}, 2);
+  sheet.end();
+  CHECK(sheet.refused() == 1);
+  CHECK(sheet.spec(0).labels.get("device") == "flickers");
 }
 
 }  // namespace vigil::agent
