@@ -56,8 +56,7 @@ class Evaluator {
 
   Result<RangeVector> eval_matrix(const MatrixSelector& matrix, const Grid& grid);
   Result<RangeVector> eval_subquery(const Subquery& subquery, const Grid& grid);
-  Result<std::vector<SelectedSeries>> select(const VectorSelector& selector, std::int64_t start_ms,
-                                             std::int64_t end_ms, Held& held);
+  Result<std::vector<SelectedSeries>> select(const Selection& selection, Held& held);
   /// The time that a step means to a selector, after @ and offset.
   std::int64_t reference(const TimeShift& shift, const Grid& grid, std::size_t step) const;
   std::vector<Window> make_windows(const TimeShift& shift, std::int64_t range_ms, const Grid& grid) const;

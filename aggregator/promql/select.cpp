@@ -65,9 +65,8 @@ std::vector<Window> Evaluator::make_windows(const TimeShift& shift, std::int64_t
   return windows;
 }
 
-Result<std::vector<SelectedSeries>> Evaluator::select(const VectorSelector& selector, std::int64_t start_ms,
-                                                      std::int64_t end_ms, Held& held) {
-  auto series = storage_.select({selector.matchers, start_ms, end_ms});
+Result<std::vector<SelectedSeries>> Evaluator::select(const Selection& selection, Held& held) {
+  auto series = storage_.select(selection);
   if (!series) return series;
   std::size_t samples = 0;
   for (const SelectedSeries& one : *series) samples += one.points.size();
@@ -78,9 +77,12 @@ Result<std::vector<SelectedSeries>> Evaluator::select(const VectorSelector& sele
 
 Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Grid& grid, Take take) {
   const std::int64_t lookback = options_.lookback.count();
-  const std::int64_t start = reference(selector.shift, grid, 0) - lookback + 1;
+  const std::int64_t first = reference(selector.shift, grid, 0);
+  const std::int64_t last = reference(selector.shift, grid, grid.steps - 1);
+  const std::int64_t stride = first == last ? 0 : grid.step_ms;
+  const Need need = first == last ? Need::last_point : Need::every_point;
   Held held;
-  auto series = select(selector, start, reference(selector.shift, grid, grid.steps - 1), held);
+  auto series = select({selector.matchers, first - lookback + 1, last, need}, held);
   if (!series) return series.error();
   auto block = new_block(grid, series->size());
   if (!block) return block;
@@ -90,8 +92,8 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
     if (!pulse_.working(points.size() + grid.steps)) return pulse_.check().error();
     const std::span<double> row = block->add_row(std::move(one.labels));
     std::size_t next = 0;  // the first point that is too new
-    for (std::size_t step = 0; step < grid.steps; ++step) {
-      const std::int64_t at = reference(selector.shift, grid, step);
+    std::int64_t at = first;
+    for (std::size_t step = 0; step < grid.steps; ++step, at += stride) {
       while (next < points.size() && points[next].t_ms <= at) ++next;
       if (next == 0 || points[next - 1].t_ms <= at - lookback || is_stale(points[next - 1].v)) continue;
       const Point& point = points[next - 1];
@@ -111,8 +113,9 @@ Result<RangeVector> Evaluator::eval_ranges(const Expr& expr, const Grid& grid) {
 Result<RangeVector> Evaluator::eval_matrix(const MatrixSelector& matrix, const Grid& grid) {
   RangeVector out;
   out.windows = make_windows(matrix.selector.shift, matrix.range_ms, grid);
-  auto series =
-      select(matrix.selector, out.windows.front().start_ms + 1, out.windows.back().end_ms, out.held);
+  auto series = select({matrix.selector.matchers, out.windows.front().start_ms + 1, out.windows.back().end_ms,
+                        Need::every_point},
+                       out.held);
   if (!series) return series.error();
   for (SelectedSeries& one : *series)
     std::erase_if(one.points, [](const Point& point) { return is_stale(point.v); });

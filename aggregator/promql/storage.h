@@ -42,12 +42,19 @@ class Matcher {
   std::shared_ptr<const Regex> regex_;
 };
 
+/// What of a selected series the query will look at. A storage may always return more.
+enum class Need : std::uint8_t {
+  every_point,
+  last_point,  // only the newest of the span: what an instant selector at one time needs
+};
+
 /// Series with at least one point in [start_ms, end_ms], both inclusive, whose labels (including __name__)
 /// match all matchers.
 struct Selection {
   std::vector<Matcher> matchers;
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
+  Need need = Need::every_point;
 };
 
 /// A series and its points of the selected span, ascending in time, no time twice.

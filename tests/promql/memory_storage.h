@@ -29,6 +29,8 @@ class MemoryStorage : public Storage {
       for (const Point& point : points) {
         if (point.t_ms >= selection.start_ms && point.t_ms <= selection.end_ms) one.points.push_back(point);
       }
+      if (selection.need == Need::last_point && one.points.size() > 1)
+        one.points.erase(one.points.begin(), one.points.end() - 1);
       if (!one.points.empty()) out.push_back(std::move(one));
     }
     return out;
