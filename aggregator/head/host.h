@@ -7,6 +7,8 @@
 #include "aggregator/store/records.h"
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,7 +40,9 @@ struct Host {
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
   std::int64_t last_sample_ms = 0;  // newest row of the agent
   std::int64_t last_hook_ms = 0;    // when rules last looked
-  double new_series_allowed = 0;    // see Shard::columns()
+  /// By source: the schema whose columns the head has. Only compared, never looked into.
+  std::map<std::uint32_t, std::shared_ptr<const void>> applied;
+  double new_series_allowed = 0;  // see Shard::columns()
   std::int64_t allowed_at_ms = 0;
 
   Host(HostRecord host_record, const HeadOptions& options)

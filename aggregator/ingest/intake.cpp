@@ -1,5 +1,6 @@
 #include "aggregator/ingest/intake.h"
 
+#include "aggregator/ingest/append.h"
 #include "aggregator/ingest/payload.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr std::size_t kArenaBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histogram
 constexpr std::uint32_t kDuplicateRetryMs = 5000;
+constexpr std::uint32_t kLimitRetryMs = 60'000;
 
 google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
   google::protobuf::ArenaOptions options;
@@ -103,7 +105,6 @@ void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLi
                  .host = &host,
                  .id = greeting.stream,
                  .session = Session(greeting, progress.stored_seq, shard_.options().max_series),
-                 .applied = {},
                  .waiting = {},
                  .stalled = {},
                  .unacknowledged = {}});
@@ -239,46 +240,18 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
     const DurableBatch done{stream.host->record.id, stream.id, batch.seq};
     durable({&done, 1}, now_ms);
   }
-  if (batch.storing == Storing::append) return append(stream, batch, now_ms);
-  counters_.repeated_batches.add();
-  return std::nullopt;
-}
-
-std::optional<Refused> Intake::set_columns(Stream& stream, const SchemaPtr& schema, std::int64_t now_ms) {
-  SchemaPtr& applied = stream.applied[schema->source_id];
-  if (applied == schema) return std::nullopt;
-  SourceKey key{schema->job, schema->interval_ms};
-  auto ids = shard_.columns(*stream.host, key, schema->series, now_ms);
-  if (!ids) return Refused{v1::Refusal::CODE_LIMIT, ids.error().message, 60'000};
-  stream.host->head.set_columns(schema->source_id, std::move(key), std::move(*ids));
-  applied = schema;
-  return std::nullopt;
-}
-
-std::optional<Refused> Intake::append(Stream& stream, const NewBatch& batch, std::int64_t now_ms) {
-  const ShardOptions& limits = shard_.options();
-  Arrival arrival;
-  for (const SourceRows& source : batch.sources) {
-    if (auto refused = set_columns(stream, source.schema, now_ms)) return refused;
-    const std::size_t width = source.schema->series.size();
-    const auto& times = source.rows->times_ms;
-    for (std::size_t row = 0; row < times.size(); ++row) {
-      arrival.sent_ms = std::max(arrival.sent_ms, times[row]);
-      if (times[row] < now_ms - limits.retention_ms) {
-        counters_.rows_too_old.add();
-      } else if (times[row] > now_ms + limits.future_ms) {
-        counters_.rows_in_future.add();
-      } else {
-        stream.host->head.append(source.schema->source_id, times[row],
-                                 std::span(source.rows->values).subspan(row * width, width));
-        arrival.stored_ms = std::max(arrival.stored_ms, times[row]);
-        counters_.rows.add();
-        counters_.samples.add(width);
-      }
-    }
+  if (batch.storing == Storing::drop) {
+    counters_.repeated_batches.add();
+    return std::nullopt;
   }
+  const auto appended = append_rows(shard_, *stream.host, batch.sources, now_ms);
+  if (!appended) return Refused{v1::Refusal::CODE_LIMIT, appended.error().message, kLimitRetryMs};
   counters_.batches.add();
-  if (arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, arrival, now_ms);
+  counters_.rows.add(appended->rows);
+  counters_.samples.add(appended->samples);
+  counters_.rows_too_old.add(appended->too_old);
+  counters_.rows_in_future.add(appended->in_future);
+  if (appended->arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, appended->arrival, now_ms);
   return std::nullopt;
 }
 

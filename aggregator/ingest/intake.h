@@ -66,9 +66,8 @@ class Intake {
     Host* host = nullptr;
     StreamId id{};
     Session session;
-    std::map<std::uint32_t, SchemaPtr> applied;  // by source: whose columns the head has
-    std::deque<std::string> waiting;             // messages behind one that has to wait
-    std::optional<Unstored> stalled;             // the journal had no room for it
+    std::deque<std::string> waiting;  // messages behind one that has to wait
+    std::optional<Unstored> stalled;  // the journal had no room for it
     std::deque<Unacknowledged> unacknowledged;
     double bytes_allowed = 0;
     std::int64_t allowed_at_ms = 0;
@@ -87,8 +86,6 @@ class Intake {
                                std::int64_t now_ms);
   std::optional<Refused> store(Stream& stream, Unstored unstored, std::int64_t now_ms);
   std::optional<Refused> stored(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
-  std::optional<Refused> append(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
-  std::optional<Refused> set_columns(Stream& stream, const SchemaPtr& schema, std::int64_t now_ms);
 
   void store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms);
   void end(Stream& stream, const Refused& refused);

@@ -54,6 +54,10 @@ Result<void> StreamDecoder::check_room(const wire::SourceSchema& schema) const {
   return {};
 }
 
+void StreamDecoder::restart() {
+  for (auto& [id, source] : sources_) source.rows = wire::RowDecoder(source.rows.width());
+}
+
 Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {
   auto read = wire::from_wire(schema);
   if (!read) return read.error();

@@ -34,6 +34,10 @@ class StreamDecoder {
   /// The rows of a batch, in its order.
   Result<std::span<const SourceRows>> decode(const v1::Batch& batch);
 
+  /// A new connection begins: the next batch is a keyframe and its times may lie before the last ones.
+  /// Schemas are kept.
+  void restart();
+
   /// Series of the newest schema of each source.
   std::size_t series() const;
 

@@ -1,0 +1,117 @@
+#include "aggregator/ingest/grpc_link.h"
+
+#include <vector>
+
+namespace vigil::aggregator {
+
+void GrpcLink::welcome(const v1::Welcome& welcome) {
+  const std::lock_guard lock(mutex_);
+  welcome_ = welcome;
+  pump();
+}
+
+void GrpcLink::acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) {
+  const std::lock_guard lock(mutex_);
+  if (!ack_) ack_.emplace();
+  ack_->set_durable_seq(durable_seq);
+  if (delivery_interval_ms != 0) ack_->set_delivery_interval_ms(delivery_interval_ms);
+  pump();
+}
+
+void GrpcLink::refuse(const Refused& refused) {
+  const std::lock_guard lock(mutex_);
+  if (refusal_) return;
+  refusal_ = refused;
+  pump();
+}
+
+void GrpcLink::taken() {
+  const std::lock_guard lock(mutex_);
+  --in_flight_;
+  start_read();
+}
+
+void GrpcLink::read() {
+  const std::lock_guard lock(mutex_);
+  start_read();
+}
+
+void GrpcLink::start_read() {
+  if (reactor_ == nullptr || reading_ || finished_ || refusal_ || in_flight_ >= kMaxInFlight) return;
+  reading_ = true;
+  reactor_->StartRead(&in_);
+}
+
+std::optional<std::string> GrpcLink::message() {
+  const std::lock_guard lock(mutex_);
+  reading_ = false;
+  if (finished_ || refusal_) return std::nullopt;
+  std::vector<grpc::Slice> slices;
+  std::string bytes;
+  if (in_.Dump(&slices).ok()) {
+    bytes.reserve(in_.Length());
+    for (const grpc::Slice& slice : slices)
+      bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  in_.Clear();
+  ++in_flight_;
+  return bytes;
+}
+
+void GrpcLink::written(bool ok) {
+  const std::lock_guard lock(mutex_);
+  writing_ = false;
+  if (!ok) return finish_locked(grpc::Status::CANCELLED);
+  pump();
+}
+
+// In the order of importance; called whenever something to say or room to say it has appeared.
+void GrpcLink::pump() {
+  if (reactor_ == nullptr || writing_ || finished_) return;
+  v1::AggregatorMessage message;
+  if (welcome_) {
+    *message.mutable_welcome() = *welcome_;
+    welcome_.reset();
+    return write(message);
+  }
+  if (ack_) {
+    *message.mutable_ack() = *ack_;
+    ack_.reset();
+    return write(message);
+  }
+  if (!refusal_) return;
+  if (refusal_sent_) return finish_locked(grpc::Status::OK);
+  refusal_sent_ = true;
+  v1::Refusal& refusal = *message.mutable_refusal();
+  refusal.set_code(refusal_->code);
+  refusal.set_message(refusal_->message);
+  refusal.set_retry_after_ms(refusal_->retry_after_ms);
+  write(message);
+}
+
+void GrpcLink::write(const v1::AggregatorMessage& message) {
+  grpc::Slice slice(message.SerializeAsString());
+  out_ = grpc::ByteBuffer(&slice, 1);
+  writing_ = true;
+  reactor_->StartWrite(&out_);
+}
+
+void GrpcLink::finish(const grpc::Status& status) {
+  const std::lock_guard lock(mutex_);
+  // A refusal on its way is worth waiting for; its write ends, one way or the other.
+  if (refusal_ && writing_ && status.ok()) return;
+  finish_locked(status);
+}
+
+void GrpcLink::finish_locked(const grpc::Status& status) {
+  if (finished_ || reactor_ == nullptr) return;
+  finished_ = true;
+  reactor_->Finish(status);
+}
+
+void GrpcLink::detach() {
+  const std::lock_guard lock(mutex_);
+  reactor_ = nullptr;
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,71 @@
+// The sending half of one agent's gRPC stream, and the guard of its end. Outlives the reactor: shards may
+// hold it longer.
+#pragma once
+
+#include "aggregator/ingest/agent_link.h"
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace vigil::aggregator {
+
+/// One write is outstanding at a time (gRPC queues without bound otherwise), acknowledgements coalesce,
+/// Finish is called once.
+class GrpcLink final : public AgentLink {
+ public:
+  using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  GrpcLink(Reactor* reactor, std::string remote, std::int64_t opened_ms)
+      : remote_(std::move(remote)), opened_ms_(opened_ms), reactor_(reactor) {}
+
+  void welcome(const v1::Welcome& welcome) override;
+  void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) override;
+  void refuse(const Refused& refused) override;
+  void taken() override;
+  const std::string& remote() const override { return remote_; }
+
+  // For the reactor.
+
+  /// Asks for the next message, unless too many are under way or the stream is ending.
+  void read();
+  /// A message was read. Gives its bytes, or nothing when the stream is ending and nobody wants it.
+  std::optional<std::string> message();
+  void written(bool ok);
+  /// The agent is gone, or has nothing more to say.
+  void finish(const grpc::Status& status);
+  /// The reactor is about to be deleted.
+  void detach();
+
+  std::int64_t opened_ms() const { return opened_ms_; }
+
+  /// How many messages may wait at the shard; then reading pauses, and TCP slows the agent down.
+  static constexpr int kMaxInFlight = 4;
+
+ private:
+  void write(const v1::AggregatorMessage& message);
+  void pump();
+  void start_read();
+  void finish_locked(const grpc::Status& status);
+
+  const std::string remote_;
+  const std::int64_t opened_ms_;
+
+  std::mutex mutex_;  // protects what follows
+  Reactor* reactor_;  // null once it is done
+  grpc::ByteBuffer in_;
+  grpc::ByteBuffer out_;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool finished_ = false;
+  int in_flight_ = 0;
+  std::optional<v1::Welcome> welcome_;
+  std::optional<v1::Ack> ack_;
+  std::optional<Refused> refusal_;
+  bool refusal_sent_ = false;
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,79 @@
+#include "aggregator/ingest/grpc_server.h"
+
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+
+namespace vigil::aggregator {
+namespace {
+
+void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) {
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  // Bandwidth probing sends a PING for each message: half of all packets at one message a second.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  // Both ends ping; neither counts the other's pings as abuse. A pulled cable is seen after 30 s instead of
+  // 15 min.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                             16);  // of one connection: an agent needs one, the CLI a few
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                             0);  // two aggregators on one port must not share its agents
+  grpc::ResourceQuota quota("vigil");
+  quota.Resize(options.memory_bytes);
+  builder.SetResourceQuota(quota);
+  // Only reflection is synchronous.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+}
+
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options) {
+  if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions ssl;
+  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_cert});
+  return grpc::SslServerCredentials(ssl);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
+                                                      const std::vector<grpc::Service*>& services) {
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::ServerBuilder builder;
+  set_limits(builder, options);
+  int port = 0;
+  builder.AddListeningPort(options.listen.to_string(), credentials(options), &port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  auto server = builder.BuildAndStart();
+  if (!server || port == 0) {
+    return fail(
+        Errc::conflict,
+        "cannot listen on {} for gRPC: is another aggregator running, or the address not of this host?",
+        options.listen.to_string());
+  }
+  Address bound = options.listen;
+  bound.port = static_cast<std::uint16_t>(port);
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), std::move(bound)));
+}
+
+GrpcServer::~GrpcServer() {
+  stop(std::chrono::seconds(1));
+}
+
+void GrpcServer::set_serving(bool serving) {
+  if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(serving);
+}
+
+void GrpcServer::stop(std::chrono::milliseconds deadline) {
+  server_->Shutdown(std::chrono::system_clock::now() + deadline);
+}
+
+}  // namespace vigil::aggregator

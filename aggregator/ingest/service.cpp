@@ -1,0 +1,167 @@
+#include "aggregator/ingest/service.h"
+
+#include "aggregator/store/history.h"
+#include "common/log/log.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace vigil::aggregator {
+namespace {
+
+// gRPC says "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711".
+std::string readable_peer(std::string peer) {
+  if (peer.starts_with("ipv4:") || peer.starts_with("ipv6:")) peer.erase(0, 5);
+  for (const auto& [code, sign] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
+    if (const auto at = peer.find(code); at != std::string::npos) peer.replace(at, 3, sign);
+  }
+  return peer;
+}
+
+}  // namespace
+
+/// The reactor of one stream. gRPC calls it on its own threads, one reaction of a kind at a time.
+class IngestService::Call final : public GrpcLink::Reactor {
+ public:
+  Call(IngestService& service, std::string peer)
+      : service_(service),
+        link_(std::make_shared<GrpcLink>(this, std::move(peer), service.options_.now_ms())) {
+    service_.add(link_);
+    if (service_.stopping_ || service_.count_ > service_.options_.max_streams) {
+      refuse({v1::Refusal::CODE_UNAVAILABLE, service_.stopping_ ? "stopping" : "too many streams", 10'000});
+    } else {
+      link_->read();
+    }
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return link_->finish(grpc::Status::OK);
+    auto bytes = link_->message();
+    if (!bytes) return;
+    if (!greeted_) return hello(*bytes);
+    post([link = link_, wire = std::move(*bytes)](Intake& intake, std::int64_t now_ms) {
+      intake.feed(link.get(), wire, now_ms);
+    });
+    link_->read();
+  }
+
+  void OnWriteDone(bool ok) override { link_->written(ok); }
+  void OnCancel() override { link_->finish(grpc::Status::CANCELLED); }
+
+  void OnDone() override {
+    link_->detach();
+    if (greeted_) {
+      post([link = link_](Intake& intake, std::int64_t now_ms) { intake.closed(link.get(), now_ms); });
+    }
+    service_.remove(link_);
+    delete this;
+  }
+
+ private:
+  void hello(const std::string& bytes) {
+    v1::AgentMessage message;
+    if (!message.ParseFromString(bytes))
+      return refuse({v1::Refusal::CODE_PROTOCOL, "these bytes are no AgentMessage", 0});
+    auto read = read_hello(message);
+    if (const auto* refused = std::get_if<Refused>(&read)) return refuse(*refused);
+    auto& greeting = std::get<Greeting>(read);
+    greeted_ = true;
+    shard_ = service_.shards_.directory().shard_of(std::string_view(greeting.name));
+    service_.greeted(link_);
+    post([link = link_, greeting = std::move(greeting)](Intake& intake, std::int64_t now_ms) {
+      intake.open(greeting, link, now_ms);
+    });
+    link_->taken();  // and the first message after it may come
+  }
+
+  template <class Work>
+  void post(Work work) {
+    Intake& intake = *service_.intakes_[shard_];
+    const bool posted = service_.shards_.at(shard_).worker().post(
+        [&intake, &service = service_, work = std::move(work)] { work(intake, service.options_.now_ms()); });
+    if (!posted) link_->refuse({v1::Refusal::CODE_UNAVAILABLE, "busy", 5000});
+  }
+
+  void refuse(const Refused& refused) {
+    service_.counters_.count_refusal(refused.code);
+    log::warn(
+        "ingest", "stream refused",
+        {{"remote", link_->remote()}, {"reason", to_string(refused.code)}, {"message", refused.message}});
+    link_->refuse(refused);
+  }
+
+  IngestService& service_;
+  const std::shared_ptr<GrpcLink> link_;
+  bool greeted_ = false;
+  std::size_t shard_ = 0;
+};
+
+IngestService::IngestService(ShardSet& shards, IngestCounters& counters, ServiceOptions options)
+    : shards_(shards), counters_(counters), options_(std::move(options)) {
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    intakes_.push_back(
+        std::make_unique<Intake>(shards.at(i), counters, options_.intake, delivery_interval_ms_));
+  }
+}
+
+IngestService::~IngestService() = default;
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Stream(
+    grpc::CallbackServerContext* context) {
+  return new Call(*this, readable_peer(context->peer()));  // deletes itself in OnDone
+}
+
+void IngestService::add(const std::shared_ptr<GrpcLink>& link) {
+  const std::size_t count = ++count_;
+  delivery_interval_ms_ = delivery_interval_for(count);
+  const std::lock_guard lock(mutex_);
+  links_.insert(link);
+  silent_.insert(link);
+}
+
+void IngestService::remove(const std::shared_ptr<GrpcLink>& link) {
+  const std::size_t count = --count_;
+  delivery_interval_ms_ = delivery_interval_for(count);
+  const std::lock_guard lock(mutex_);
+  links_.erase(link);
+  silent_.erase(link);
+}
+
+void IngestService::greeted(const std::shared_ptr<GrpcLink>& link) {
+  const std::lock_guard lock(mutex_);
+  silent_.erase(link);
+}
+
+void IngestService::sweep() {
+  const std::int64_t now_ms = options_.now_ms();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(silent_, [&](const std::shared_ptr<GrpcLink>& link) {
+    if (now_ms - link->opened_ms() < options_.hello_timeout_ms) return false;
+    counters_.count_refusal(v1::Refusal::CODE_PROTOCOL);
+    link->refuse(
+        {v1::Refusal::CODE_PROTOCOL, fmt::format("no Hello within {} ms", options_.hello_timeout_ms), 0});
+    return true;
+  });
+}
+
+void IngestService::durable(std::span<const DurableBatch> batches) {
+  std::vector<std::vector<DurableBatch>> by_shard(shards_.size());
+  for (const DurableBatch& batch : batches)
+    by_shard[shards_.directory().shard_of(batch.host)].push_back(batch);
+  for (std::size_t i = 0; i < by_shard.size(); ++i) {
+    if (by_shard[i].empty()) continue;
+    // A lost post loses nothing: acknowledgements are cumulative, the next one covers it.
+    shards_.at(i).worker().post(
+        [this, i, part = std::move(by_shard[i])] { intakes_[i]->durable(part, options_.now_ms()); });
+  }
+}
+
+void IngestService::stop() {
+  stopping_ = true;
+  const std::lock_guard lock(mutex_);
+  for (const auto& link : links_)
+    link->refuse({v1::Refusal::CODE_UNAVAILABLE, "the aggregator is stopping", 1000});
+}
+
+}  // namespace vigil::aggregator

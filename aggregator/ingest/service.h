@@ -1,0 +1,71 @@
+// The gRPC service vigil.v1.Ingest. A reactor per stream converts and posts; it never blocks and knows no
+// rule but "Hello first".
+//
+// Bytes are read raw and parsed on the shard's thread, which reuses one arena for all messages: the journal
+// wants the bytes as they came, and decoding there needs no lock. (Measured figures: docs/benchmarks.md.)
+#pragma once
+
+#include "aggregator/head/shard_set.h"
+#include "aggregator/ingest/counters.h"
+#include "aggregator/ingest/grpc_link.h"
+#include "aggregator/ingest/intake.h"
+#include "vigil/v1/ingest.grpc.pb.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_set>
+#include <vector>
+
+namespace vigil::aggregator {
+
+struct ServiceOptions {
+  IntakeOptions intake;
+  std::size_t max_streams = 12'000;
+  std::int64_t hello_timeout_ms = 10'000;
+  std::function<std::int64_t()> now_ms;  // our clock, Unix milliseconds
+};
+
+class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::Ingest::Service> {
+ public:
+  /// Shards and counters outlive the service.
+  IngestService(ShardSet& shards, IngestCounters& counters, ServiceOptions options);
+  ~IngestService() override;
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Stream(
+      grpc::CallbackServerContext* context) override;
+
+  /// For HistoryCallbacks::on_durable.
+  void durable(std::span<const DurableBatch> batches);
+  /// Once a second, on any thread: ends streams that did not say Hello in time.
+  void sweep();
+  /// Refuses new streams and ends the present ones; their reactors finish by themselves.
+  void stop();
+
+  std::size_t streams() const { return count_.load(); }
+  Intake& intake(std::size_t shard) { return *intakes_[shard]; }
+
+ private:
+  class Call;
+  void add(const std::shared_ptr<GrpcLink>& link);
+  void remove(const std::shared_ptr<GrpcLink>& link);
+  void greeted(const std::shared_ptr<GrpcLink>& link);
+
+  ShardSet& shards_;
+  IngestCounters& counters_;
+  const ServiceOptions options_;
+  std::atomic<std::uint32_t> delivery_interval_ms_ = 1000;
+  std::vector<std::unique_ptr<Intake>> intakes_;  // one per shard, each touched by its shard's thread only
+  std::atomic<std::size_t> count_ = 0;
+  std::atomic<bool> stopping_ = false;
+
+  std::mutex mutex_;  // protects what follows
+  std::unordered_set<std::shared_ptr<GrpcLink>> links_;
+  std::unordered_set<std::shared_ptr<GrpcLink>> silent_;  // no Hello yet
+};
+
+}  // namespace vigil::aggregator
