@@ -64,4 +64,14 @@ TEST_CASE("collectors of /proc allocate nothing once they know their columns") {
   }
 }
 
+TEST_CASE("diskstats allocates nothing once it knows its disks") {
+  TempDir host;
+  host.write("proc/diskstats",
+             "   8 0 sda 25354637 34367663 1003346126 18492372 28444756 11134226 505697032 63877960 0 "
+             "9653880 82621804\n"
+             "   8 1 sda1 250 0 2000 36 0 0 0 0 0 36 36\n"
+             " 253 0 dm-0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n");
+  CHECK(allocations_of_50_ticks("diskstats", rooted(host.path())) == 0);
+}
+
 }  // namespace vigil::test
