@@ -28,7 +28,7 @@ class BondingCollector final : public Collector {
     if (!masters) return masters.error();
     Fields fields(trim(*masters));
     for (std::string_view master = fields.next(); !master.empty(); master = fields.next()) {
-      if (const auto put = put_master(master, sheet); !put) return put;
+      if (auto put = put_master(master, sheet); !put) return put;
     }
     return {};
   }

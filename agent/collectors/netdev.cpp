@@ -14,7 +14,7 @@
 namespace vigil::agent {
 namespace {
 
-constexpr std::size_t kMaxBytes = 256 * 1024;  // about 2,000 devices; what follows is left out
+constexpr std::size_t kMaxBytes = 256UL * 1024;  // about 2,000 devices; what follows is left out
 
 constexpr Family counter(std::string_view name, std::string_view help) {
   return {name, help, SeriesType::counter, 0, {"device"}};

@@ -69,7 +69,7 @@ class NetstatCollector final : public Collector {
       const auto content = table.file.read();
       if (!content) return content.error();
       any |= !content->empty();
-      if (const auto put = put_table(table, *content, sheet); !put) return put;
+      if (auto put = put_table(table, *content, sheet); !put) return put;
     }
     const auto content = v6_.read();
     if (!content) return content.error();
@@ -79,7 +79,7 @@ class NetstatCollector final : public Collector {
   }
 
  private:
-  static constexpr std::size_t kMaxBytes = 64 * 1024;  // 8 KB in fact
+  static constexpr std::size_t kMaxBytes = 64UL * 1024;  // 8 KB in fact
 
   struct Table {
     OptionalFile file;

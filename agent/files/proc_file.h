@@ -36,7 +36,7 @@ class ProcFile {
 };
 
 /// Reads a small file once: /etc/os-release, a sysfs attribute of a device that comes and goes. Trailing newline removed.
-Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes = 64 * 1024);
+Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes = 64UL * 1024);
 
 /// Names in a directory, sorted as numbers where they end in numbers (cpu2 before cpu10), without "." and "..".
 Result<std::vector<std::string>> list_directory(const std::string& path);

@@ -4,6 +4,7 @@
 #include "agent/collectors/table.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -47,21 +48,21 @@ constexpr std::array<Target, 16> kTargets = {{
     {"clocksource", {"sys/devices/system/clocksource/clocksource0/available_clocksource"}},
 }};
 
-/// One file holds the input; the trees of all targets are links to it.
+/// One file in memory holds the input; the trees of all targets are links to it.
 class Trees {
  public:
   Trees() {
     std::string name = (fs::temp_directory_path() / "vigil-fuzz-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     root_ = name;
-    input_ = ::open((root_ / "input").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    input_ = ::memfd_create("input", MFD_CLOEXEC);
     if (input_ < 0) std::abort();
     for (std::size_t i = 0; i < kTargets.size(); ++i) {
       for (const char* file : kTargets[i].files) {
         if (file == nullptr) continue;
         const fs::path link = tree(i) / file;
         fs::create_directories(link.parent_path());
-        fs::create_symlink(root_ / "input", link);
+        fs::create_symlink("/proc/self/fd/" + std::to_string(input_), link);
       }
     }
     // What conntrack asks for before its statistics.
