@@ -37,7 +37,7 @@ class AlertBook {
   void for_each(const std::function<void(const Alert&)>& visit) const;
   /// The alert, or null.
   Alert* find(const std::string& fingerprint);
-  std::size_t size() const;
+  std::size_t size() const { return by_fingerprint_.size(); }
 
  private:
   using Key = std::string;  // rule key, NUL, scope
@@ -48,8 +48,7 @@ class AlertBook {
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
   void describe(Alert& alert, double value) const;
-  std::vector<Transition> end_where(const std::function<std::string_view(Alert&)>& reason_to_end,
-                                    std::int64_t now_ms);
+  void forget_ended(const std::vector<Transition>& transitions);
 
   Labels external_labels_;
   std::string external_url_;

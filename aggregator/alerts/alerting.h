@@ -44,6 +44,8 @@ class Alerting {
   virtual Result<void> reload_rules(const rules::RulesConfig& rules) = 0;
   virtual void forget_host(std::string instance) = 0;
 
+  /// What other services ask; lives as long as this.
+  virtual AlertService& service() = 0;
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
   /// What was accepted but has no effect, such as recording rules.

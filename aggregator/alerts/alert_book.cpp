@@ -1,0 +1,215 @@
+#include "aggregator/alerts/alert_book.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace vigil::alerts {
+namespace {
+
+using promql::LabelsPtr;
+using rules::Evaluation;
+using rules::Rule;
+
+/// Two true evaluations further apart than this have a gap between them: the host, or we, were away. What
+/// happened in a gap is unknown and does not count towards `for`.
+std::int64_t longest_step_ms(const Rule& rule) {
+  return std::max<std::int64_t>(3 * rule.interval.count(), 60'000);
+}
+
+std::string key_of(std::string_view rule_key, std::string_view scope) {
+  std::string key(rule_key);
+  key += '\0';
+  key += scope;
+  return key;
+}
+
+std::uint64_t fnv1a(std::uint64_t hash, std::string_view text) {
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return (hash ^ 0xFF) * 0x100000001b3ULL;  // a separator that is in no UTF-8 text
+}
+
+}  // namespace
+
+std::string fingerprint(std::string_view rule_key, const Labels& series) {
+  std::uint64_t hash = fnv1a(0xcbf29ce484222325ULL, rule_key);
+  for (const Label& label : series) hash = fnv1a(fnv1a(hash, label.name), label.value);
+  return fmt::format("{:016x}", hash);
+}
+
+void AlertBook::restore(Alert alert) {
+  const std::string key = key_of(alert.rule->key, alert.scope);
+  by_fingerprint_[alert.fingerprint] = {key, *alert.series};
+  Labels series = *alert.series;
+  groups_[key].insert_or_assign(std::move(series), std::move(alert));
+}
+
+/// Labels and annotations as they are to be shown with `value`.
+void AlertBook::describe(Alert& alert, double value) const {
+  Labels sample = *alert.series;
+  sample.erase(kMetricName);
+  const rules::TemplateData data{sample, value, external_labels_, external_url_};
+  Labels labels = sample;
+  for (const rules::NamedTemplate& label : alert.rule->labels)
+    labels.set(label.name, label.compiled.expand_or_error(data));
+  labels.set("alertname", alert.rule->name);
+  Labels annotations;
+  for (const rules::NamedTemplate& text : alert.rule->annotations) {
+    annotations.set(text.name, text.compiled.expand_or_error(data));
+  }
+  alert.labels = std::move(labels);
+  alert.annotations = std::move(annotations);
+}
+
+void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {
+  const State from = alert.state;
+  alert.state = from == State::firing ? State::resolved : State::inactive;
+  alert.resolved_at_ms = t_ms;
+  alert.reason = reason;
+  out.push_back({from, alert.state, alert});
+}
+
+void AlertBook::hold_true(Alert& alert, const Evaluation& evaluation, double value,
+                          std::vector<Transition>& out) {
+  const std::int64_t t_ms = evaluation.t_ms;
+  const bool is_new = alert.state == State::inactive;
+  if (is_new) {
+    alert.active_since_ms = t_ms;
+  } else {
+    const std::int64_t step = t_ms - alert.last_true_ms;
+    if (step > 0 && step <= longest_step_ms(*alert.rule) && alert.no_data_since_ms == 0)
+      alert.held_ms += step;
+  }
+  alert.last_true_ms = t_ms;
+  alert.false_since_ms = 0;
+  alert.no_data_since_ms = 0;
+  alert.value = value;
+  if (alert.state == State::firing) return;
+  if (alert.held_ms >= alert.rule->hold.count()) {
+    describe(alert, value);
+    const State from = std::exchange(alert.state, State::firing);
+    alert.fired_at_ms = t_ms;
+    out.push_back({from, State::firing, alert});
+  } else if (is_new) {
+    describe(alert, value);
+    alert.state = State::pending;
+    out.push_back({State::inactive, State::pending, alert});
+  }
+}
+
+void AlertBook::hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
+  const std::int64_t keep = alert.rule->keep_firing_for.count();
+  if (alert.state == State::firing && keep > 0) {
+    if (alert.false_since_ms == 0) alert.false_since_ms = t_ms;
+    alert.no_data_since_ms = 0;
+    if (t_ms - alert.false_since_ms < keep) return;
+  }
+  end(alert, t_ms, "", out);
+}
+
+std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
+  std::vector<Transition> out;
+  const std::string key = key_of(evaluation.rule->key, evaluation.scope);
+  const auto group = groups_.find(key);
+  if (group == groups_.end() && evaluation.active.empty()) return out;
+  Alerts& alerts = group == groups_.end() ? groups_[key] : group->second;
+
+  std::unordered_set<const Alert*> settled;
+  for (const rules::ActiveSample& sample : evaluation.active) {
+    const auto [found, is_new] = alerts.try_emplace(*sample.labels);
+    Alert& alert = found->second;
+    if (is_new) {
+      alert.rule = evaluation.rule;
+      alert.scope = evaluation.scope;
+      alert.series = sample.labels;
+      alert.fingerprint = fingerprint(evaluation.rule->key, *sample.labels);
+      by_fingerprint_[alert.fingerprint] = {key, *sample.labels};
+    }
+    hold_true(alert, evaluation, sample.value, out);
+    settled.insert(&alert);
+  }
+  for (const LabelsPtr& labels : evaluation.unknown) {
+    const auto found = alerts.find(*labels);
+    if (found == alerts.end()) continue;
+    if (found->second.no_data_since_ms == 0) found->second.no_data_since_ms = evaluation.t_ms;
+    settled.insert(&found->second);
+  }
+  for (const LabelsPtr& labels : evaluation.gone) {
+    const auto found = alerts.find(*labels);
+    if (found == alerts.end()) continue;
+    end(found->second, evaluation.t_ms, "its series is gone", out);
+    settled.insert(&found->second);
+  }
+  for (auto& [labels, alert] : alerts) {
+    if (!settled.contains(&alert)) hold_false(alert, evaluation.t_ms, out);
+  }
+  forget_ended(out);
+  return out;
+}
+
+void AlertBook::forget_ended(const std::vector<Transition>& transitions) {
+  for (const Transition& transition : transitions) {
+    if (transition.to != State::resolved && transition.to != State::inactive) continue;
+    const auto found = by_fingerprint_.find(transition.alert.fingerprint);
+    if (found == by_fingerprint_.end()) continue;
+    const auto group = groups_.find(found->second.first);
+    group->second.erase(found->second.second);
+    if (group->second.empty()) groups_.erase(group);
+    by_fingerprint_.erase(found);
+  }
+}
+
+std::vector<Transition> AlertBook::expire(std::int64_t now_ms) {
+  std::vector<Transition> out;
+  for (auto& [key, alerts] : groups_) {
+    for (auto& [labels, alert] : alerts) {
+      const bool waits = alert.state == State::firing && alert.false_since_ms != 0;
+      if (waits && now_ms - alert.false_since_ms >= alert.rule->keep_firing_for.count())
+        end(alert, now_ms, "", out);
+    }
+  }
+  forget_ended(out);
+  return out;
+}
+
+std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64_t now_ms) {
+  std::vector<Transition> out;
+  for (auto& [key, alerts] : groups_) {
+    for (auto& [labels, alert] : alerts) {
+      if (const rules::RulePtr same = rules.find(alert.rule->key)) {
+        alert.rule = same;
+      } else {
+        end(alert, now_ms, "its rule was removed", out);
+      }
+    }
+  }
+  forget_ended(out);
+  external_labels_ = rules.external_labels();
+  external_url_ = rules.external_url();
+  return out;
+}
+
+std::vector<Transition> AlertBook::forget_host(std::string_view instance, std::int64_t now_ms) {
+  std::vector<Transition> out;
+  for (auto& [key, alerts] : groups_) {
+    for (auto& [labels, alert] : alerts) {
+      if (alert.scope == instance || alert.instance() == instance)
+        end(alert, now_ms, "its host was removed", out);
+    }
+  }
+  forget_ended(out);
+  return out;
+}
+
+void AlertBook::for_each(const std::function<void(const Alert&)>& visit) const {
+  for (const auto& [key, alerts] : groups_) {
+    for (const auto& [labels, alert] : alerts) visit(alert);
+  }
+}
+
+Alert* AlertBook::find(const std::string& wanted) {
+  const auto found = by_fingerprint_.find(wanted);
+  if (found == by_fingerprint_.end()) return nullptr;
+  return &groups_.at(found->second.first).at(found->second.second);
+}
+
+}  // namespace vigil::alerts

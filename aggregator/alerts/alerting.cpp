@@ -1,0 +1,127 @@
+#include "aggregator/alerts/alerting.h"
+
+#include "aggregator/rules/presets.h"
+#include "common/log/log.h"
+#include "common/threads/worker.h"
+
+#include <chrono>
+
+namespace vigil::alerts {
+namespace {
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Result<rules::RuleSetPtr> load_rules(const rules::RulesConfig& config, const std::string& external_url) {
+  Labels external;
+  for (const auto& [name, value] : config.external_labels) external.set(name, value);
+  return rules::RuleSet::load(config, external, external_url);
+}
+
+EvidenceCollector make_collector(rules::FleetRules::OpenStorage open_storage) {
+  auto queries = load_evidence(rules::evidence_text(), "evidence.yml");
+  if (!queries) {  // a test reads the shipped file, so this is a bug
+    log::error("alerts", "the built-in evidence file is broken", {{"error", queries.error()}});
+    return {};
+  }
+  const auto shared = std::make_shared<const std::vector<EvidenceQuery>>(std::move(*queries));
+  return [shared, open_storage](std::string_view instance, std::int64_t t_ms) {
+    const auto storage = open_storage();
+    return collect_evidence(*shared, *storage, instance, t_ms);
+  };
+}
+
+class Whole : public Alerting {
+ public:
+  Whole(rules::RuleSetPtr rules, std::string external_url, std::unique_ptr<AlertService> service)
+      : current_(std::move(rules)), external_url_(std::move(external_url)), service_(std::move(service)) {}
+  ~Whole() override { stop(); }
+
+  Result<void> connect(const notify::NotificationsConfig& config,
+                       rules::FleetRules::OpenStorage open_storage) {
+    auto notifier = notify::Notifier::create(
+        config, [this](notify::Delivery delivery) { service_->delivered(std::move(delivery)); });
+    if (!notifier) return notifier.error();
+    notifier_ = std::move(*notifier);
+    service_->set_notifier(*notifier_);
+    fleet_ =
+        std::make_unique<rules::FleetRules>(current_, service_->known(), std::move(open_storage), sink());
+    return {};
+  }
+
+  rules::HostRules make_host_rules() override { return {current_, service_->known(), sink()}; }
+
+  void start() override {
+    notifier_->start();
+    service_->start();
+    fleet_worker_.every(std::chrono::seconds(1), [this] { fleet_->tick(wall_ms()); });
+    fleet_worker_.start();
+    running_ = true;
+  }
+
+  void stop() override {
+    if (!std::exchange(running_, false)) return;
+    fleet_worker_.stop();
+    notifier_->stop();  // its last words go to the service
+    service_->stop();
+  }
+
+  Result<void> reload_rules(const rules::RulesConfig& config) override {
+    auto rules = load_rules(config, external_url_);
+    if (!rules) return rules.error();
+    current_.replace(*rules);
+    service_->reload(*rules);
+    return {};
+  }
+  void forget_host(std::string instance) override { service_->forget_host(std::move(instance)); }
+
+  AlertService& service() override { return *service_; }
+  std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
+  std::vector<RuleInfo> rules() const override { return service_->rules(); }
+  std::vector<std::string> warnings() const override { return current_.get()->warnings(); }
+  Counters counters() const override { return service_->counters(); }
+  std::vector<notify::ReceiverStats> receivers() const override { return notifier_->stats(); }
+
+ private:
+  rules::Sink sink() {
+    return [this](rules::Evaluation evaluation) { service_->take(std::move(evaluation)); };
+  }
+
+  rules::CurrentRules current_;
+  const std::string external_url_;
+  std::unique_ptr<AlertService> service_;
+  std::unique_ptr<notify::Notifier> notifier_;
+  std::unique_ptr<rules::FleetRules> fleet_;
+  Worker fleet_worker_{"fleet-rules"};
+  bool running_ = false;
+};
+
+}  // namespace
+
+Result<void> check(const AlertingOptions& options) {
+  const auto rules = load_rules(options.rules, options.external_url);
+  const auto notifications = notify::check(options.notifications);
+  if (!rules && !notifications) {
+    return fail(rules.error().code, "{}\n{}", rules.error().message, notifications.error().message);
+  }
+  if (!rules) return rules.error();
+  return notifications;
+}
+
+Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
+                                                 rules::FleetRules::OpenStorage open_storage) {
+  auto rules = load_rules(options.rules, options.external_url);
+  if (!rules) return rules.error();
+  auto service = AlertService::open({options.meta_path, wall_ms, make_collector(open_storage)}, *rules);
+  if (!service) return service.error();
+  auto whole = std::make_unique<Whole>(*rules, options.external_url, std::move(*service));
+  if (auto connected = whole->connect(options.notifications, std::move(open_storage)); !connected) {
+    return connected.error();
+  }
+  return std::unique_ptr<Alerting>(std::move(whole));
+}
+
+}  // namespace vigil::alerts

@@ -1,0 +1,37 @@
+// Which firing alerts keep back the messages of others. Pure; made anew whenever it is asked for.
+//
+//   a rule's annotation `vigil_inhibits: instance`    the alerts of the same host that inhibit nothing
+//   themselves a rule's annotation `vigil_inhibits: A, B`        the alerts of these names the same alert
+//   with a higher severity             the one with the lower
+// What is kept back is only the message: the alert itself fires, is listed, and is announced as soon as
+// nothing inhibits it any more.
+#pragma once
+
+#include "aggregator/alerts/alert_book.h"
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace vigil::alerts {
+
+class Inhibition {
+ public:
+  explicit Inhibition(const AlertBook& book);
+  /// The name of the alert that keeps back `alert`'s message, or "".
+  std::string_view inhibitor_of(const Alert& alert) const;
+
+ private:
+  struct Worst {
+    notify::Severity severity = notify::Severity::info;
+    std::string name;
+  };
+  void add(const Alert& alert);
+
+  std::unordered_map<std::string, std::string> by_instance_;  // instance -> inhibitor
+  std::unordered_map<std::string, std::string> by_name_;      // alert name -> inhibitor
+  std::unordered_map<std::string, Worst> worst_;              // alert but for its severity
+};
+
+}  // namespace vigil::alerts

@@ -1,0 +1,33 @@
+#include "aggregator/alerts/messages.h"
+
+namespace vigil::alerts {
+
+notify::Notification to_notification(const Alert& alert, notify::Kind kind, std::string_view external_url) {
+  notify::Notification note;
+  note.kind = kind;
+  note.key = fmt::format("{}-{}-{}", alert.fingerprint, alert.fired_at_ms, to_string(kind));
+  note.fingerprint = alert.fingerprint;
+  note.rule_key = alert.rule->key;
+  note.group = alert.rule->group;
+  note.alert = alert.rule->name;
+  note.severity = alert.severity();
+  note.instance = alert.instance();
+  note.labels = alert.labels;
+  note.annotations = alert.annotations;
+  note.value = alert.value;
+  note.expr = alert.rule->expr_text;
+  note.active_since_ms = alert.active_since_ms;
+  note.fired_at_ms = alert.fired_at_ms;
+  if (kind == notify::Kind::resolved) {
+    note.resolved_at_ms = alert.resolved_at_ms;
+    note.reason = alert.reason;
+  }
+  note.evidence = alert.evidence;
+  if (!external_url.empty()) {
+    const bool slash = external_url.ends_with('/');
+    note.link = fmt::format("{}{}alerts/{}", external_url, slash ? "" : "/", alert.fingerprint);
+  }
+  return note;
+}
+
+}  // namespace vigil::alerts

@@ -1,0 +1,268 @@
+#include "aggregator/alerts/meta_store.h"
+
+#include "aggregator/notify/json_parts.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace vigil::alerts {
+namespace {
+
+using aggregator::Access;
+using aggregator::Database;
+using aggregator::Statement;
+
+constexpr int kVersion = 1;
+constexpr const char* kVersion1 = R"(
+CREATE TABLE alert(
+  fingerprint TEXT PRIMARY KEY,
+  rule_key TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  state TEXT NOT NULL,
+  body TEXT NOT NULL) STRICT;
+CREATE TABLE alert_history(
+  id INTEGER PRIMARY KEY,
+  fingerprint TEXT NOT NULL,
+  rule_key TEXT NOT NULL,
+  instance TEXT NOT NULL,
+  fired_at_ms INTEGER NOT NULL,
+  resolved_at_ms INTEGER NOT NULL,
+  body TEXT NOT NULL) STRICT;
+CREATE INDEX alert_history_by_time ON alert_history(resolved_at_ms);
+CREATE TABLE outbox(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  receiver TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_attempt_ms INTEGER NOT NULL DEFAULT 0,
+  dead_at_ms INTEGER NOT NULL DEFAULT 0,
+  error TEXT NOT NULL DEFAULT '',
+  body TEXT NOT NULL) STRICT;
+PRAGMA user_version = 1;
+)";
+
+Result<void> create_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return fail_errno(errno, fmt::format("open {}", path));
+  ::close(fd);  // before SQLite opens it: closing later would drop its locks
+  return {};
+}
+
+Result<void> migrate(Database& database, const std::string& path) {
+  const auto version = database.integer("PRAGMA user_version");
+  if (!version) return version.error();
+  if (*version > kVersion) {
+    return fail(Errc::unsupported, "{}: has version {}, this program knows {}", path, *version, kVersion);
+  }
+  if (*version == kVersion) return {};
+  const std::string script = fmt::format("BEGIN IMMEDIATE;{}COMMIT;", kVersion1);
+  return database.execute(script.c_str());
+}
+
+std::string body_of(const Alert& alert) {
+  boost::json::array notified;
+  for (const std::string& name : alert.notified) notified.push_back(boost::json::string(name));
+  return boost::json::serialize(boost::json::object{{"series", notify::to_json(*alert.series)},
+                                                    {"labels", notify::to_json(alert.labels)},
+                                                    {"annotations", notify::to_json(alert.annotations)},
+                                                    {"value", notify::number_text(alert.value)},
+                                                    {"active_since_ms", alert.active_since_ms},
+                                                    {"fired_at_ms", alert.fired_at_ms},
+                                                    {"resolved_at_ms", alert.resolved_at_ms},
+                                                    {"last_true_ms", alert.last_true_ms},
+                                                    {"held_ms", alert.held_ms},
+                                                    {"false_since_ms", alert.false_since_ms},
+                                                    {"no_data_since_ms", alert.no_data_since_ms},
+                                                    {"reason", alert.reason},
+                                                    {"notified", std::move(notified)},
+                                                    {"announced", alert.announced ? 1 : 0},
+                                                    {"evidence", notify::to_json(alert.evidence)}});
+}
+
+Result<Alert> alert_from(std::string_view body) {
+  const auto parsed = notify::parse_object(body, "alert");
+  if (!parsed) return parsed.error();
+  Alert alert;
+  alert.series = std::make_shared<const Labels>(notify::labels_at(*parsed, "series"));
+  alert.labels = notify::labels_at(*parsed, "labels");
+  alert.annotations = notify::labels_at(*parsed, "annotations");
+  alert.value = notify::number_at(*parsed, "value");
+  alert.active_since_ms = notify::integer_at(*parsed, "active_since_ms");
+  alert.fired_at_ms = notify::integer_at(*parsed, "fired_at_ms");
+  alert.resolved_at_ms = notify::integer_at(*parsed, "resolved_at_ms");
+  alert.last_true_ms = notify::integer_at(*parsed, "last_true_ms");
+  alert.held_ms = notify::integer_at(*parsed, "held_ms");
+  alert.false_since_ms = notify::integer_at(*parsed, "false_since_ms");
+  alert.no_data_since_ms = notify::integer_at(*parsed, "no_data_since_ms");
+  alert.reason = notify::text_at(*parsed, "reason");
+  alert.notified = notify::texts_at(*parsed, "notified");
+  alert.announced = notify::integer_at(*parsed, "announced") != 0;
+  alert.evidence = notify::evidence_at(*parsed, "evidence");
+  return alert;
+}
+
+/// Runs `sql` and hands each row to `visit`.
+template <class Visit>
+Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visit) {
+  auto statement = database.prepare(sql);
+  if (!statement) return statement.error();
+  while (true) {
+    const auto row = statement->step();
+    if (!row) return row.error();
+    if (!*row) return {};
+    visit(*statement);
+  }
+}
+
+}  // namespace
+
+Result<MetaStore> MetaStore::open(const std::string& path) {
+  if (auto made = create_file(path); !made) return made.error();
+  auto database = Database::open(path, Access::read_write, "");
+  if (!database) return database.error();
+  auto set = database->execute(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA foreign_keys=ON;");
+  if (!set) return fail(set.error().code, "{}: {}", path, set.error().message);
+  if (auto migrated = migrate(*database, path); !migrated) return migrated.error();
+  MetaStore store(std::move(*database));
+  if (auto prepared = store.prepare(); !prepared) return prepared.error();
+  return store;
+}
+
+Result<void> MetaStore::prepare() {
+  const auto make = [this](std::optional<Statement>& out, std::string_view sql) -> Result<void> {
+    auto statement = database_.prepare(sql);
+    if (!statement) return statement.error();
+    out.emplace(std::move(*statement));
+    return {};
+  };
+  if (auto r = make(put_alert_, "INSERT OR REPLACE INTO alert VALUES(?,?,?,?,?)"); !r) return r;
+  if (auto r = make(remove_alert_, "DELETE FROM alert WHERE fingerprint=?"); !r) return r;
+  if (auto r =
+          make(add_history_,
+               "INSERT INTO alert_history(fingerprint,rule_key,instance,fired_at_ms,resolved_at_ms,body) "
+               "VALUES(?,?,?,?,?,?)");
+      !r) {
+    return r;
+  }
+  return make(add_message_, "INSERT INTO outbox(receiver,created_ms,body) VALUES(?,?,?)");
+}
+
+Result<void> MetaStore::write(const Changes& changes) {
+  for (const std::string& fingerprint : changes.removed) {
+    if (auto done = remove_alert_->run(std::string_view(fingerprint)); !done) return done;
+  }
+  for (const Alert* alert : changes.put) {
+    const std::string body = body_of(*alert);
+    auto done =
+        put_alert_->run(std::string_view(alert->fingerprint), std::string_view(alert->rule->key),
+                        std::string_view(alert->scope), to_string(alert->state), std::string_view(body));
+    if (!done) return done;
+  }
+  for (const Alert* alert : changes.history) {
+    const std::string body = body_of(*alert);
+    auto done = add_history_->run(std::string_view(alert->fingerprint), std::string_view(alert->rule->key),
+                                  alert->instance(), alert->fired_at_ms, alert->resolved_at_ms,
+                                  std::string_view(body));
+    if (!done) return done;
+  }
+  if (changes.outbox == nullptr) return {};
+  for (notify::Row& row : *changes.outbox) {
+    const std::string body = notify::encode(row.note);
+    auto done = add_message_->run(std::string_view(row.receiver), row.created_ms, std::string_view(body));
+    if (!done) return done;
+    row.id = sqlite3_last_insert_rowid(database_.handle());
+  }
+  return {};
+}
+
+Result<void> MetaStore::commit(const Changes& changes) {
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  auto done = write(changes);
+  if (done) done = database_.execute("COMMIT");
+  if (done) return {};
+  static_cast<void>(database_.execute("ROLLBACK"));  // fails when SQLite has rolled back already
+  if (changes.outbox != nullptr) {
+    for (notify::Row& row : *changes.outbox) row.id = 0;
+  }
+  return done;
+}
+
+Result<std::vector<StoredAlert>> MetaStore::alerts() {
+  std::vector<StoredAlert> out;
+  const auto read =
+      for_each_row(database_, "SELECT fingerprint,rule_key,scope,state,body FROM alert", [&](Statement& row) {
+        auto alert = alert_from(row.bytes(4));
+        if (!alert) {
+          ++damaged_;
+          return;
+        }
+        alert->fingerprint = row.bytes(0);
+        alert->scope = row.bytes(2);
+        alert->state = row.bytes(3) == to_string(State::firing) ? State::firing : State::pending;
+        out.push_back({std::string(row.bytes(1)), std::move(*alert)});
+      });
+  if (!read) return read.error();
+  return out;
+}
+
+Result<std::vector<notify::Row>> MetaStore::queued() {
+  std::vector<notify::Row> out;
+  const auto read =
+      for_each_row(database_,
+                   "SELECT id,receiver,created_ms,attempts,next_attempt_ms,body FROM outbox WHERE "
+                   "dead_at_ms=0 ORDER BY id",
+                   [&](Statement& row) {
+                     auto note = notify::decode_notification(row.bytes(5));
+                     if (!note) {
+                       ++damaged_;
+                       return;
+                     }
+                     out.push_back({row.integer(0), std::string(row.bytes(1)), row.integer(2),
+                                    static_cast<int>(row.integer(3)), row.integer(4), std::move(*note)});
+                   });
+  if (!read) return read.error();
+  return out;
+}
+
+Result<void> MetaStore::record(const notify::Delivery& delivery, std::int64_t now_ms) {
+  const bool delivered = delivery.outcome == notify::Outcome::delivered;
+  auto statement = database_.prepare(
+      delivered ? "DELETE FROM outbox WHERE id=?"
+                : "UPDATE outbox SET attempts=?2, next_attempt_ms=?3, dead_at_ms=?4, error=?5 WHERE id=?1");
+  if (!statement) return statement.error();
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  for (const std::int64_t id : delivery.ids) {
+    const std::int64_t dead_at = delivery.outcome == notify::Outcome::dead ? now_ms : 0;
+    auto done = delivered
+                    ? statement->run(id)
+                    : statement->run(id, static_cast<std::int64_t>(delivery.attempts),
+                                     delivery.next_attempt_ms, dead_at, std::string_view(delivery.error));
+    if (done) continue;
+    static_cast<void>(database_.execute("ROLLBACK"));
+    return done;
+  }
+  return database_.execute("COMMIT");
+}
+
+Result<void> MetaStore::prune(std::int64_t before_ms) {
+  for (const std::string_view sql : {"DELETE FROM alert_history WHERE resolved_at_ms<?",
+                                     "DELETE FROM outbox WHERE dead_at_ms>0 AND dead_at_ms<?"}) {
+    auto statement = database_.prepare(sql);
+    if (!statement) return statement.error();
+    if (auto done = statement->run(before_ms); !done) return done;
+  }
+  return {};
+}
+
+Result<void> MetaStore::checkpoint() {
+  if (sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr) !=
+      SQLITE_OK) {
+    return aggregator::sqlite_error(database_.handle(), "checkpoint of meta.db");
+  }
+  return {};
+}
+
+}  // namespace vigil::alerts

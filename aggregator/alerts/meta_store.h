@@ -1,0 +1,64 @@
+// meta.db: what must survive a restart of the aggregator besides samples: alerts, their history, the outbox.
+//
+// Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
+// what commit() has said yes to is on the disk.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/notify/notification.h"
+#include "aggregator/store/sqlite.h"
+#include "common/error.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// One transaction's worth of changes.
+struct Changes {
+  std::vector<const Alert*> put;               // pending and firing alerts as they are now
+  std::vector<std::string> removed;            // fingerprints
+  std::vector<const Alert*> history;           // resolved alerts
+  std::vector<notify::Row>* outbox = nullptr;  // gets its ids; may be null
+  bool empty() const {
+    return put.empty() && removed.empty() && history.empty() && (!outbox || outbox->empty());
+  }
+};
+
+/// An alert as stored; its rule is to be found by the key.
+struct StoredAlert {
+  std::string rule_key;
+  Alert alert;
+};
+
+class MetaStore {
+ public:
+  /// Opens or creates the file and brings it to the newest version. Errc::corrupt, io, permission, conflict.
+  static Result<MetaStore> open(const std::string& path);
+
+  Result<void> commit(const Changes& changes);
+
+  /// Pending and firing alerts. Rows that cannot be read are left out and counted in damaged().
+  Result<std::vector<StoredAlert>> alerts();
+  Result<std::vector<notify::Row>> queued();
+  std::size_t damaged() const { return damaged_; }
+
+  Result<void> record(const notify::Delivery& delivery, std::int64_t now_ms);
+  /// History and dead messages older than `before_ms` go.
+  Result<void> prune(std::int64_t before_ms);
+  /// Moves the log into the file.
+  Result<void> checkpoint();
+
+ private:
+  explicit MetaStore(aggregator::Database database) : database_(std::move(database)) {}
+  Result<void> prepare();
+  Result<void> write(const Changes& changes);
+
+  aggregator::Database database_;
+  std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, add_message_;
+  std::size_t damaged_ = 0;
+};
+
+}  // namespace vigil::alerts

@@ -1,0 +1,74 @@
+#include "aggregator/notify/config.h"
+
+#include "aggregator/notify/endpoint.h"
+
+#include <set>
+
+namespace vigil::notify {
+namespace {
+
+constexpr std::pair<std::string_view, Severity> kSeverities[] = {
+    {"info", Severity::info}, {"warning", Severity::warning}, {"critical", Severity::critical}};
+constexpr std::pair<std::string_view, StartTls> kStartTls[] = {
+    {"required", StartTls::required}, {"optional", StartTls::optional}, {"none", StartTls::none}};
+
+}  // namespace
+
+void describe(config::Fields& fields, SlackConfig& slack) {
+  fields.field("webhook_url", slack.webhook_url,
+               "URL of the incoming webhook. It is a secret: better in a file.");
+  fields.field("webhook_url_file", slack.webhook_url_file, "File that holds the URL.");
+  fields.field("channel", slack.channel, "Channel to write to, where the webhook allows it.");
+}
+
+void describe(config::Fields& fields, EmailConfig& email) {
+  fields.required("smtp", email.smtp, "Mail server as host:port. Port 465 speaks TLS from the first byte.");
+  fields.required("from", email.from, "Sender: vigil@example.org or Vigil <vigil@example.org>.");
+  fields.required("to", email.to, "Recipients.");
+  fields.field("username", email.username, "Name to log in with; without it nobody logs in.");
+  fields.field("password_file", email.password_file, "File that holds the password.");
+  fields.choice("starttls", email.starttls, std::span<const std::pair<std::string_view, StartTls>>(kStartTls),
+                "Whether the connection must be encrypted.");
+  fields.field("ca_file", email.ca_file, "Certificates to trust instead of the system's.");
+}
+
+void describe(config::Fields& fields, WebhookConfig& webhook) {
+  fields.required("url", webhook.url, "Where JSON is sent with POST.");
+  fields.field("headers", webhook.headers, "More HTTP headers.");
+  fields.field("token_file", webhook.token_file, "File that holds a token, sent as Authorization: Bearer.");
+}
+
+void describe(config::Fields& fields, ReceiverConfig& receiver) {
+  fields.required("name", receiver.name, "Name of the receiver, once.");
+  fields.field("slack", receiver.slack, "A Slack channel.");
+  fields.field("email", receiver.email, "Mail.");
+  fields.field("webhook", receiver.webhook, "Any program that takes JSON over HTTP.");
+  fields.choice("min_severity", receiver.min_severity,
+                std::span<const std::pair<std::string_view, Severity>>(kSeverities),
+                "Alerts below this severity are not sent here.");
+  fields.field("send_resolved", receiver.send_resolved, "Whether the end of an alert is sent too.");
+}
+
+void describe(config::Fields& fields, NotificationsConfig& notifications) {
+  fields.field("receivers", notifications.receivers, "Who is told of alerts.");
+  fields.field("timeout", notifications.timeout, "How long one attempt may take.");
+  fields.field("give_up_after", notifications.give_up_after,
+               "How long delivery is tried before a message is dead.");
+  fields.require("timeout", notifications.timeout.count() > 0, "must be more than 0");
+  fields.require("give_up_after", notifications.give_up_after.count() > 0, "must be more than 0");
+}
+
+Result<void> check(const NotificationsConfig& notifications) {
+  std::vector<std::string> errors;
+  std::set<std::string> names;
+  for (const ReceiverConfig& receiver : notifications.receivers) {
+    if (!names.insert(receiver.name).second)
+      errors.push_back(fmt::format("receiver {}: this name is there twice", receiver.name));
+    const auto endpoint = make_endpoint(receiver);
+    if (!endpoint) errors.push_back(endpoint.error().message);
+  }
+  if (errors.empty()) return {};
+  return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
+}
+
+}  // namespace vigil::notify

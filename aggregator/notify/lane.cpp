@@ -1,0 +1,144 @@
+#include "aggregator/notify/lane.h"
+
+#include "aggregator/notify/retry.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace vigil::notify {
+namespace {
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kDigestWaitMs = 10'000;  // how long a rule that talks too much collects for its digest
+constexpr std::size_t kLargestDigest = 500;
+
+std::string digest_key(const std::vector<Row>& rows) {
+  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
+  for (const Row& row : rows) {
+    for (const char c : row.note.key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  }
+  return fmt::format("{:016x}-{}-digest", hash, rows.size());
+}
+
+}  // namespace
+
+std::string Shipment::key() const {
+  return rows.size() == 1 ? rows.front().note.key : digest_key(rows);
+}
+
+std::size_t Lane::sent_within_a_minute(const std::string& rule, std::int64_t now_ms) {
+  const auto found = sent_.find(rule);
+  if (found == sent_.end()) return 0;
+  while (!found->second.empty() && found->second.front() <= now_ms - kMinuteMs) found->second.pop_front();
+  if (!found->second.empty()) return found->second.size();
+  sent_.erase(found);
+  return 0;
+}
+
+/// The rows that could go out together with `first`: due, of its rule and kind, none behind a row of its own
+/// alert.
+std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
+  std::vector<Row> out;
+  std::unordered_set<std::string> blocked;
+  for (const Row& row : rows_) {
+    const bool same = row.note.rule_key == first.note.rule_key && row.note.kind == first.note.kind;
+    const bool due = row.next_attempt_ms <= now_ms;
+    if (same && due && !blocked.contains(row.note.fingerprint) && out.size() < kLargestDigest)
+      out.push_back(row);
+    blocked.insert(row.note.fingerprint);
+  }
+  return out;
+}
+
+void Lane::refill(std::int64_t now_ms) {
+  if (options_.burst == 0) return;
+  const double earned = static_cast<double>(std::max<std::int64_t>(now_ms - refilled_ms_, 0)) / 1000;
+  tokens_ = std::min<double>(options_.burst, tokens_ + earned);
+  refilled_ms_ = now_ms;
+}
+
+std::optional<Shipment> Lane::next(std::int64_t now_ms) {
+  if (rows_.empty() || now_ms < away_until_ms_) return std::nullopt;
+  refill(now_ms);
+  if (options_.burst > 0 && tokens_ < 1) return std::nullopt;
+  std::unordered_set<std::string> blocked;
+  std::unordered_set<std::string> collecting;  // rules whose digest is not due yet
+  for (const Row& row : rows_) {
+    const bool due = row.next_attempt_ms <= now_ms && !blocked.contains(row.note.fingerprint);
+    if (!due || collecting.contains(row.note.rule_key)) {
+      blocked.insert(row.note.fingerprint);
+      continue;
+    }
+    std::vector<Row> together = gather(row, now_ms);
+    if (together.size() > kDigestAbove) return Shipment{std::move(together)};
+    if (sent_within_a_minute(row.note.rule_key, now_ms) < kDigestAbove) return Shipment{{row}};
+    if (now_ms - row.created_ms >= kDigestWaitMs) return Shipment{std::move(together)};
+    blocked.insert(row.note.fingerprint);
+    collecting.insert(row.note.rule_key);
+  }
+  return std::nullopt;
+}
+
+void Lane::remove(const std::vector<Row>& rows) {
+  std::unordered_set<std::string> keys;
+  for (const Row& row : rows) keys.insert(row.note.key);
+  std::erase_if(rows_, [&keys](const Row& row) { return keys.contains(row.note.key); });
+}
+
+Delivery Lane::delivered(const Shipment& shipment, std::int64_t now_ms) {
+  failures_in_a_row_ = 0;
+  away_until_ms_ = 0;
+  tokens_ -= 1;
+  if (shipment.rows.size() == 1) sent_[shipment.rows.front().note.rule_key].push_back(now_ms);
+  remove(shipment.rows);
+  Delivery out;
+  for (const Row& row : shipment.rows) out.ids.push_back(row.id);
+  return out;
+}
+
+std::vector<std::int64_t> Lane::bury_old(std::int64_t now_ms) {
+  std::vector<std::int64_t> ids;
+  std::erase_if(rows_, [&](const Row& row) {
+    const bool old = now_ms - row.created_ms >= options_.give_up_after_ms;
+    if (old) ids.push_back(row.id);
+    return old;
+  });
+  return ids;
+}
+
+std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
+                                   double random) {
+  const int attempts = shipment.rows.front().attempts + 1;
+  const bool is_away = failure.kind == FailureKind::away;
+  if (is_away) ++failures_in_a_row_;
+  std::int64_t wait = backoff_ms(is_away ? failures_in_a_row_ : attempts, random);
+  if (failure.retry_after_ms > 0) wait = std::min(failure.retry_after_ms, kLongestRetryAfterMs);
+  if (is_away) away_until_ms_ = now_ms + wait;
+  tokens_ -= 1;
+
+  std::vector<Delivery> out;
+  if (Delivery dead{bury_old(now_ms), Outcome::dead, attempts, 0, failure.error}; !dead.ids.empty())
+    out.push_back(dead);
+  Delivery postponed{{}, Outcome::postponed, attempts, now_ms + wait, failure.error};
+  std::unordered_set<std::string> keys;
+  for (const Row& row : shipment.rows) keys.insert(row.note.key);
+  for (Row& row : rows_) {
+    if (!keys.contains(row.note.key)) continue;
+    row.attempts = attempts;
+    row.next_attempt_ms = now_ms + wait;
+    postponed.ids.push_back(row.id);
+  }
+  if (!postponed.ids.empty()) out.push_back(std::move(postponed));
+  return out;
+}
+
+std::optional<std::int64_t> Lane::wake_ms(std::int64_t now_ms) const {
+  if (rows_.empty()) return std::nullopt;
+  std::int64_t due = rows_.front().next_attempt_ms;
+  for (const Row& row : rows_) due = std::min(due, row.next_attempt_ms);
+  due = std::max(due, away_until_ms_);
+  // What is due and yet not sent waits for a token, a digest, or a message before it: look again soon.
+  return due > now_ms ? due : now_ms + 100;
+}
+
+}  // namespace vigil::notify

@@ -1,0 +1,79 @@
+// The queue of one receiver: what to send next, and what a success or a failure means for the rest. Pure:
+// times come in as arguments.
+//
+// Order is kept per alert: nothing overtakes an earlier message about the same alert. Rows stay in the lane
+// until they are delivered or dead.
+#pragma once
+
+#include "aggregator/notify/notification.h"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::notify {
+
+/// More messages of one rule than this, waiting together or sent within a minute, become a digest.
+inline constexpr std::size_t kDigestAbove = 20;
+
+struct LaneOptions {
+  std::int64_t give_up_after_ms = 86'400'000;
+  int burst = 0;  // messages that may go out at once, then one a second; 0: no limit
+};
+
+/// What goes out as one message: one row, or a digest of rows of one rule and kind.
+struct Shipment {
+  std::vector<Row> rows;
+  /// One key for every attempt: the row's own, or one made of all the rows' keys.
+  std::string key() const;
+};
+
+enum class FailureKind : std::uint8_t {
+  away,    // the receiver: network, timeout, 5xx, 429, credentials; nothing else would get through either
+  refused  // this message: other 4xx, SMTP 5xx
+};
+
+struct Failure {
+  FailureKind kind = FailureKind::away;
+  std::string error;
+  std::int64_t retry_after_ms = 0;  // as the receiver asks; 0: it does not say
+};
+
+class Lane {
+ public:
+  explicit Lane(LaneOptions options) : options_(options), tokens_(options.burst) {}
+
+  void enqueue(Row row) { rows_.push_back(std::move(row)); }
+
+  /// What may be sent now; nothing when nothing is due. The caller reports back before it asks again.
+  std::optional<Shipment> next(std::int64_t now_ms);
+
+  Delivery delivered(const Shipment& shipment, std::int64_t now_ms);
+  /// `random` from 0 to 1. At most one Delivery postpones, at most one declares dead.
+  std::vector<Delivery> failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
+                               double random);
+
+  /// When to ask next() again, if nothing else happens; nothing when the lane is empty.
+  std::optional<std::int64_t> wake_ms(std::int64_t now_ms) const;
+  std::size_t size() const { return rows_.size(); }
+
+ private:
+  std::size_t sent_within_a_minute(const std::string& rule, std::int64_t now_ms);
+  std::vector<Row> gather(const Row& first, std::int64_t now_ms) const;
+  void remove(const std::vector<Row>& rows);
+  void refill(std::int64_t now_ms);
+  std::vector<std::int64_t> bury_old(std::int64_t now_ms);
+
+  const LaneOptions options_;
+  std::deque<Row> rows_;
+  std::unordered_map<std::string, std::deque<std::int64_t>> sent_;  // by rule: times of single messages
+  std::int64_t away_until_ms_ = 0;
+  int failures_in_a_row_ = 0;
+  double tokens_;
+  std::int64_t refilled_ms_ = 0;
+};
+
+}  // namespace vigil::notify

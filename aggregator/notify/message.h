@@ -1,0 +1,29 @@
+// From notifications to what goes over the wire, one function per kind of receiver. Pure: the same shipment
+// gives the same bytes.
+#pragma once
+
+#include "aggregator/notify/config.h"
+#include "aggregator/notify/lane.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vigil::notify {
+
+/// Text in JSON for Slack's incoming webhooks: headline, then an attachment in the severity's colour.
+std::string render_slack(const Shipment& shipment, const SlackConfig& config);
+
+/// The documented JSON of the generic webhook, version 1.
+std::string render_webhook(const Shipment& shipment, const std::string& receiver);
+
+/// A whole message of RFC 5322: headers, a text part and an HTML part. `now_ms` is its date.
+std::string render_email(const Shipment& shipment, const EmailConfig& config, std::int64_t now_ms);
+
+/// The HTML part alone.
+std::string render_email_html(const Shipment& shipment);
+
+/// "ops@example.org" of "Ops <ops@example.org>"; "" when it is no address.
+std::string address_of(std::string_view text);
+
+}  // namespace vigil::notify

@@ -1,0 +1,123 @@
+#include "aggregator/notify/message.h"
+#include "aggregator/notify/text.h"
+
+#include <boost/json.hpp>
+
+namespace vigil::notify {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kTextBytes = 2'900;  // a section's text may have 3,000 characters
+constexpr std::size_t kFieldBytes = 1'900;
+constexpr std::size_t kListed = 20;
+
+std::string_view emoji_of(const Notification& note) {
+  if (note.kind == Kind::resolved) return ":large_green_circle:";
+  switch (parse_severity(note.severity)) {
+    case Severity::critical:
+      return ":red_circle:";
+    case Severity::warning:
+      return ":large_yellow_circle:";
+    case Severity::info:
+      break;
+  }
+  return ":large_blue_circle:";
+}
+
+/// Backticks would end the code span.
+std::string code(std::string_view text) {
+  std::string inner = slack_escape(text);
+  std::replace(inner.begin(), inner.end(), '`', '\'');
+  return '`' + inner + '`';
+}
+
+json::object markdown(std::string text, std::size_t limit) {
+  return {{"type", "mrkdwn"}, {"text", cut(text, limit)}};
+}
+json::object section(std::string text) {
+  return {{"type", "section"}, {"text", markdown(std::move(text), kTextBytes)}};
+}
+
+/// Slack shows it in the reader's own zone.
+std::string date(std::int64_t t_ms) {
+  return fmt::format("<!date^{}^{{date_short_pretty}} {{time_secs}}|{}>", t_ms / 1000, utc_text(t_ms));
+}
+
+json::array fields_of(const Notification& note) {
+  json::array fields;
+  const auto add = [&fields](std::string_view name, const std::string& value) {
+    fields.push_back(markdown(fmt::format("*{}*\n{}", name, value), kFieldBytes));
+  };
+  add("Host", code(place_of(note)));
+  add("Value", slack_escape(value_text(note)));
+  add("Since", date(note.active_since_ms));
+  if (note.kind == Kind::resolved) add("Lasted", duration_text(note, note.resolved_at_ms));
+  return fields;
+}
+
+std::string evidence_text(const Evidence& table) {
+  std::string text = fmt::format("*{}*", slack_escape(table.title));
+  for (const EvidenceRow& row : table.rows)
+    text += fmt::format("\n{}  {}", code(row.name), slack_escape(row.value));
+  return text;
+}
+
+std::string labels_text(const Notification& note) {
+  std::string text;
+  for (const Label& label : note.labels) {
+    if (label.name == "alertname" || label.name == "instance" || label.name == "severity") continue;
+    text += fmt::format("{}{}={}", text.empty() ? "" : "  ", slack_escape(label.name), code(label.value));
+  }
+  return text;
+}
+
+json::array blocks_of(const Notification& note) {
+  json::array blocks;
+  std::string words = slack_escape(summary_of(note));
+  if (const auto description = note.annotations.get("description"); !description.empty()) {
+    words += '\n' + slack_escape(description);
+  }
+  if (!note.reason.empty()) words += fmt::format("\n_Resolved because {}._", slack_escape(note.reason));
+  blocks.push_back(section(std::move(words)));
+  blocks.push_back({{"type", "section"}, {"fields", fields_of(note)}});
+  if (note.kind == Kind::firing) {
+    for (const Evidence& table : note.evidence) blocks.push_back(section(evidence_text(table)));
+  }
+  std::string foot = labels_text(note);
+  if (!note.link.empty())
+    foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(note.link));
+  if (!foot.empty()) {
+    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(std::move(foot), kTextBytes)}}});
+  }
+  return blocks;
+}
+
+json::array digest_blocks(const std::vector<Row>& rows) {
+  std::string text;
+  for (std::size_t i = 0; i < rows.size() && i < kListed; ++i) {
+    const Notification& note = rows[i].note;
+    text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)),
+                        slack_escape(cut(value_text(note), 80)));
+  }
+  if (rows.size() > kListed) text += fmt::format("\nand {} more", rows.size() - kListed);
+  return {section(std::move(text))};
+}
+
+}  // namespace
+
+std::string render_slack(const Shipment& shipment, const SlackConfig& config) {
+  const Notification& first = shipment.rows.front().note;
+  const std::size_t count = shipment.rows.size();
+  const std::string what = count == 1 ? slack_escape(title_of(first))
+                                      : fmt::format("{}: {} alerts", slack_escape(first.alert), count);
+  json::object body{
+      {"text", fmt::format("{} *{}: {}*", emoji_of(first), slack_escape(status_word(first)), cut(what, 500))},
+      {"attachments",
+       json::array{json::object{{"color", colour_of(first)},
+                                {"blocks", count == 1 ? blocks_of(first) : digest_blocks(shipment.rows)}}}}};
+  if (!config.channel.empty()) body["channel"] = config.channel;
+  return json::serialize(body);
+}
+
+}  // namespace vigil::notify

@@ -1,0 +1,106 @@
+#include "aggregator/notify/text.h"
+
+#include "aggregator/rules/template_functions.h"
+#include "common/text/human.h"
+
+#include <cctype>
+
+namespace vigil::notify {
+
+std::string_view colour_of(const Notification& note) {
+  if (note.kind == Kind::resolved) return "#2e7d32";
+  switch (parse_severity(note.severity)) {
+    case Severity::critical:
+      return "#d32f2f";
+    case Severity::warning:
+      return "#f9a825";
+    case Severity::info:
+      break;
+  }
+  return "#1976d2";
+}
+
+std::string status_word(const Notification& note) {
+  if (note.kind == Kind::resolved) return "Resolved";
+  std::string word = note.severity.empty() ? "Info" : note.severity;
+  word.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(word.front())));
+  return word;
+}
+
+std::string value_text(const Notification& note) {
+  const std::string_view said = note.annotations.get("value");
+  return said.empty() ? rules::humanize(note.value) : std::string(said);
+}
+
+std::string summary_of(const Notification& note) {
+  const std::string_view said = note.annotations.get("summary");
+  return said.empty() ? note.alert : std::string(said);
+}
+
+std::string place_of(const Notification& note) {
+  return note.instance.empty() ? "the fleet" : note.instance;
+}
+
+std::string title_of(const Notification& note) {
+  return note.alert + " on " + place_of(note);
+}
+
+std::string duration_text(const Notification& note, std::int64_t until_ms) {
+  const std::int64_t end = note.resolved_at_ms != 0 ? note.resolved_at_ms : until_ms;
+  return format_age(std::chrono::milliseconds(std::max<std::int64_t>(end - note.active_since_ms, 0)));
+}
+
+std::string utc_text(std::int64_t t_ms) {
+  std::string text = format_rfc3339(t_ms / 1000 * 1000);  // 2026-11-21T14:00:05Z
+  text.replace(text.find('T'), 1, " ");
+  text.replace(text.find('Z'), 1, " UTC");
+  return text;
+}
+
+std::string cut(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  constexpr std::string_view kEllipsis = "…";
+  std::size_t end = bytes > kEllipsis.size() ? bytes - kEllipsis.size() : 0;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + std::string(kEllipsis);
+}
+
+std::string one_line(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return out;
+}
+
+std::string slack_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '&') {
+      out += "&amp;";
+    } else if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else {
+      out += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string html_escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"') {
+      out += "&quot;";
+    } else if (c == '\'') {
+      out += "&#39;";
+    } else {
+      out += c == '&' || c == '<' || c == '>' ? slack_escape(std::string_view(&c, 1)) : std::string(1, c);
+    }
+  }
+  return out;
+}
+
+}  // namespace vigil::notify

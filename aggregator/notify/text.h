@@ -1,0 +1,37 @@
+// Words the messages share, and making outside text safe for where it goes. Internal to notify.
+#pragma once
+
+#include "aggregator/notify/notification.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace vigil::notify {
+
+/// "#d32f2f" for critical, amber for warning, blue for info, green for resolved.
+std::string_view colour_of(const Notification& note);
+/// "Critical", "Warning", "Info", or the label itself, capitalised; "Resolved".
+std::string status_word(const Notification& note);
+/// The annotation `value`, or the number humanised.
+std::string value_text(const Notification& note);
+/// The annotation `summary`, or the alert's name.
+std::string summary_of(const Notification& note);
+/// "web-1", or "the fleet".
+std::string place_of(const Notification& note);
+/// "HighCpu on web-1"
+std::string title_of(const Notification& note);
+/// How long it fired, or is firing: "12m 5s". `until_ms` matters while it fires.
+std::string duration_text(const Notification& note, std::int64_t until_ms);
+/// "2026-11-21 14:00:05 UTC"
+std::string utc_text(std::int64_t t_ms);
+
+/// At most `bytes`, cut between UTF-8 characters, with "…" when something was cut.
+std::string cut(std::string_view text, std::size_t bytes);
+/// Control characters (CR, LF and NUL among them) become spaces: for one line of a header or subject.
+std::string one_line(std::string_view text);
+/// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link.
+std::string slack_escape(std::string_view text);
+std::string html_escape(std::string_view text);
+
+}  // namespace vigil::notify

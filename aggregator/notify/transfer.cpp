@@ -1,0 +1,146 @@
+#include "aggregator/notify/transfer.h"
+
+#include "aggregator/notify/text.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace vigil::notify {
+namespace {
+
+/// Loopback never goes through a proxy, whatever the environment says.
+std::string no_proxy() {
+  const char* lower = std::getenv("no_proxy");
+  const char* upper = std::getenv("NO_PROXY");
+  const std::string own = lower != nullptr ? lower : upper != nullptr ? upper : "";
+  return own + (own.empty() ? "" : ",") + "localhost,127.0.0.1,::1";
+}
+
+curl_usessl use_ssl(StartTls starttls) {
+  switch (starttls) {
+    case StartTls::required:
+      return CURLUSESSL_ALL;
+    case StartTls::optional:
+      return CURLUSESSL_TRY;
+    case StartTls::none:
+      break;
+  }
+  return CURLUSESSL_NONE;
+}
+
+/// Statuses that say nothing about the message: overload, and a receiver that is set up wrongly.
+bool is_about_the_receiver(long status) {
+  constexpr long kStatuses[] = {401, 403, 404, 407, 408, 410, 425, 429};
+  return status >= 500 ||
+         std::find(std::begin(kStatuses), std::end(kStatuses), status) != std::end(kStatuses);
+}
+
+}  // namespace
+
+Transfer::Transfer() : easy_(curl_easy_init()) {}
+
+void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
+  request_ = std::move(request);
+  sent_ = 0;
+  reply_.clear();
+  error_[0] = 0;
+  list_.reset();
+  CURL* easy = easy_.get();
+  curl_easy_reset(easy);  // keeps connections alive
+  curl_easy_setopt(easy, CURLOPT_URL, request_.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_reply);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy().c_str());
+  if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  if (request_.protocol == Protocol::http) {
+    set_http();
+  } else {
+    set_smtp();
+  }
+}
+
+void Transfer::set_http() {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.c_str());
+  for (const std::string& header : request_.headers)
+    list_.reset(curl_slist_append(list_.release(), header.c_str()));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list_.get());
+}
+
+void Transfer::set_smtp() {
+  CURL* easy = easy_.get();
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  curl_easy_setopt(easy, CURLOPT_USE_SSL, static_cast<long>(use_ssl(request_.starttls)));
+  curl_easy_setopt(easy, CURLOPT_MAIL_FROM, fmt::format("<{}>", request_.from).c_str());
+  for (const std::string& to : request_.to) {
+    list_.reset(curl_slist_append(list_.release(), fmt::format("<{}>", to).c_str()));
+  }
+  curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, list_.get());
+  // One mistyped recipient must not keep the alert from the others.
+  curl_easy_setopt(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
+  if (!request_.username.empty()) {
+    curl_easy_setopt(easy, CURLOPT_USERNAME, request_.username.c_str());
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, request_.password.c_str());
+  }
+  curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_body);
+  curl_easy_setopt(easy, CURLOPT_READDATA, this);
+  curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+}
+
+std::size_t Transfer::read_body(char* buffer, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::size_t length = std::min(size * count, transfer.request_.body.size() - transfer.sent_);
+  std::memcpy(buffer, transfer.request_.body.data() + transfer.sent_, length);
+  transfer.sent_ += length;
+  return length;
+}
+
+std::size_t Transfer::keep_reply(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (transfer.reply_.size() + size * count > kMaxReplyBytes)
+    return 0;  // ends the transfer; its status stands
+  transfer.reply_.append(data, size * count);
+  return size * count;
+}
+
+std::optional<Failure> Transfer::judge(CURLcode code) const {
+  long status = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  const bool reply_too_long = code == CURLE_WRITE_ERROR && status != 0;
+  if (request_.protocol == Protocol::smtp) return judge_smtp(code, status);
+  if (code == CURLE_OK || reply_too_long) return judge_http(status);
+  return Failure{FailureKind::away, error_[0] != 0 ? error_ : curl_easy_strerror(code), 0};
+}
+
+std::optional<Failure> Transfer::judge_http(long status) const {
+  if (status >= 200 && status < 300) return std::nullopt;
+  curl_off_t retry_after = 0;  // seconds; libcurl reads both forms of the header
+  curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &retry_after);
+  Failure failure;
+  failure.kind = is_about_the_receiver(status) ? FailureKind::away : FailureKind::refused;
+  failure.error = fmt::format("HTTP {}{}{}", status, reply_.empty() ? "" : ": ", one_line(cut(reply_, 200)));
+  failure.retry_after_ms = static_cast<std::int64_t>(std::clamp<curl_off_t>(retry_after, 0, 86'400)) * 1000;
+  return failure;
+}
+
+std::optional<Failure> Transfer::judge_smtp(CURLcode code, long status) const {
+  if (code == CURLE_OK) return std::nullopt;
+  Failure failure;
+  // A permanent answer to the message or its recipients; everything else is the server's state or our login.
+  const bool refused =
+      status >= 500 && status < 600 && code != CURLE_LOGIN_DENIED && code != CURLE_USE_SSL_FAILED;
+  failure.kind = refused ? FailureKind::refused : FailureKind::away;
+  failure.error = error_[0] != 0 ? error_ : curl_easy_strerror(code);
+  return failure;
+}
+
+}  // namespace vigil::notify

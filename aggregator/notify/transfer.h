@@ -1,0 +1,53 @@
+// One request at a time to one receiver, through libcurl. Belongs to the notifier's thread.
+#pragma once
+
+#include "aggregator/notify/endpoint.h"
+#include "aggregator/notify/lane.h"
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace vigil::notify {
+
+/// A reply is read this far, and no further.
+inline constexpr std::size_t kMaxReplyBytes = 64 * 1024;
+
+class Transfer {
+ public:
+  Transfer();
+  Transfer(Transfer&&) = delete;
+
+  /// Prepares the handle for curl_multi_add_handle. `request` is kept until the next call.
+  void prepare(Request request, std::chrono::milliseconds timeout);
+  CURL* handle() const { return easy_.get(); }
+
+  /// What the end of the transfer means; nothing when it was delivered.
+  std::optional<Failure> judge(CURLcode code) const;
+
+ private:
+  void set_http();
+  void set_smtp();
+  std::optional<Failure> judge_http(long status) const;
+  std::optional<Failure> judge_smtp(CURLcode code, long status) const;
+  static std::size_t read_body(char* buffer, std::size_t size, std::size_t count, void* self);
+  static std::size_t keep_reply(char* data, std::size_t size, std::size_t count, void* self);
+
+  struct CloseEasy {
+    void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  };
+  struct FreeList {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
+  std::unique_ptr<CURL, CloseEasy> easy_;
+  std::unique_ptr<curl_slist, FreeList> list_;  // headers or recipients
+  Request request_;
+  std::size_t sent_ = 0;  // bytes of the body
+  std::string reply_;
+  char error_[CURL_ERROR_SIZE] = {};
+};
+
+}  // namespace vigil::notify
