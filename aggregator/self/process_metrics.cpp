@@ -1,4 +1,5 @@
 // What this process costs: getrusage(2), /proc/self/statm (proc(5)), /proc/self/fd.
+#include "aggregator/self/process.h"
 #include "aggregator/self/registry.h"
 
 #include <sys/resource.h>
@@ -12,15 +13,6 @@
 
 namespace vigil::aggregator::self {
 namespace {
-
-double cpu_seconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 enum class StatmField : std::uint8_t { size, resident };
 
@@ -52,13 +44,30 @@ double max_fds() {
 
 }  // namespace
 
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+double resident_bytes() {
+  return memory_bytes(StatmField::resident);
+}
+
+double virtual_bytes() {
+  return memory_bytes(StatmField::size);
+}
+
 void add_process_metrics(Registry& registry) {
   registry.collect(Kind::counter, "process_cpu_seconds_total",
                    "Total user and system CPU time spent in seconds.", cpu_seconds);
   registry.collect(Kind::gauge, "process_resident_memory_bytes", "Resident memory size in bytes.",
-                   [] { return memory_bytes(StatmField::resident); });
+                   resident_bytes);
   registry.collect(Kind::gauge, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
-                   [] { return memory_bytes(StatmField::size); });
+                   virtual_bytes);
   registry.collect(Kind::gauge, "process_open_fds", "Number of open file descriptors.", open_fds);
   registry.collect(Kind::gauge, "process_max_fds", "Maximum number of open file descriptors.", max_fds);
   const auto started =

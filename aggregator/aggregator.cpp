@@ -1,0 +1,237 @@
+#include "aggregator/aggregator.h"
+
+#include "aggregator/ingest/recovery.h"
+#include "common/systemd_notify.h"
+#include "common/version.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+namespace vigil::aggregator {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::size_t shard_count(const IngestConfig& ingest) {
+  if (ingest.shards != 0) return ingest.shards;
+  return std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, 8);
+}
+
+ShardOptions shard_options(const AggregatorConfig& config) {
+  ShardOptions options;
+  options.head = {config.store.slot.count(), config.store.window.count()};
+  options.down_after_ms = config.ingest.down_after.count();
+  options.retention_ms = config.store.retention.count();
+  options.max_series = config.ingest.max_series;
+  return options;
+}
+
+Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config) {
+  GrpcServerOptions options;
+  auto address = parse_address(config.grpc_listen, kGrpcPort);
+  if (!address) return address.error();
+  options.listen = std::move(*address);
+  if (config.tls.cert.empty()) return options;
+  auto cert = config::read_file(config.tls.cert);
+  if (!cert) return cert.error();
+  auto key = config::read_file(config.tls.key);
+  if (!key) return key.error();
+  options.tls_cert = std::move(*cert);
+  options.tls_key = std::move(*key);
+  return options;
+}
+
+}  // namespace
+
+Aggregator::Aggregator(const Invocation& invocation)
+    : invocation_(invocation), config_(invocation_.config), counters_(registry_) {}
+
+Aggregator::~Aggregator() {
+  stop();
+}
+
+Result<std::unique_ptr<Aggregator>> Aggregator::create(const Invocation& invocation) {
+  std::unique_ptr<Aggregator> made(new Aggregator(invocation));
+  if (auto opened = made->open_history(); !opened) return opened.error();
+  if (auto opened = made->open_alerting(); !opened) return opened.error();
+  made->start_shards();
+  if (auto listening = made->listen(); !listening) return listening.error();
+  return made;
+}
+
+Result<void> Aggregator::open_history() {
+  HistoryOptions options;
+  options.directory = data_directory(config_);
+  options.commit_interval = config_.store.commit_interval;
+  options.retention = std::chrono::duration_cast<std::chrono::hours>(config_.store.retention);
+  options.max_bytes = config_.store.max_size.count;
+  auto history = History::open(std::move(options));
+  if (!history) return history.error();
+  history_ = std::move(*history);
+  shards_ = std::make_unique<ShardSet>(shard_count(config_.ingest), shard_options(config_), history_.get());
+  ServiceOptions service;
+  service.intake.bytes_per_second = config_.ingest.max_rate.count;
+  service.max_streams = config_.ingest.max_agents;
+  service.now_ms = wall_ms;
+  ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
+
+  const auto began = std::chrono::steady_clock::now();
+  const auto recovered = recover(*history_, *shards_, wall_ms());
+  if (!recovered) return recovered.error();
+  history_->start({[this](std::span<const DurableBatch> batches) { ingest_->durable(batches); },
+                   [this](const Error&) { failed_ = true; }});
+  if (auto loaded = load_window(*history_, *shards_, wall_ms()); !loaded) return loaded.error();
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  log::info("store", "history opened",
+            {{"folder", data_directory(config_)},
+             {"hosts", recovered->hosts},
+             {"replayed_rows", recovered->rows},
+             {"seconds", took.count()}});
+  return {};
+}
+
+Result<void> Aggregator::open_alerting() {
+  view_ = std::make_unique<FleetView>(*shards_, history_.get());
+  auto opened = alerts::Alerting::open(alerting_options(config_),
+                                       [this] { return std::make_unique<FleetStorage>(*view_); });
+  if (!opened) return opened.error();
+  alerting_ = std::move(*opened);
+  for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
+  return {};
+}
+
+void Aggregator::start_shards() {
+  for (std::size_t i = 0; i < shards_->size(); ++i) {
+    Shard& shard = shards_->at(i);
+    shard.set_hook([rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules())](
+                       HostId host, const std::string& instance, std::int64_t t_ms,
+                       promql::Storage& storage) { rules->on_host_tick(host, instance, t_ms, storage); });
+    shard.worker().every(milliseconds(1000), [&shard] { shard.tick(wall_ms()); });
+    shard.worker().every(milliseconds(100), [&intake = ingest_->intake(i)] { intake.resume(wall_ms()); });
+    shard.worker().start();
+  }
+  running_ = true;
+  alerting_->start();
+}
+
+Result<void> Aggregator::listen() {
+  const auto http_address = parse_address(config_.http_listen, kHttpPort);
+  if (!http_address) return http_address.error();
+  const auto options = grpc_options(config_);
+  if (!options) return options.error();
+
+  QueryLimits limits;
+  limits.threads = config_.query.threads;
+  limits.timeout = config_.query.timeout;
+  limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
+  engine_ = std::make_unique<QueryEngine>(*view_, limits);
+  status_ = std::make_unique<StatusReporter>(
+      StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_,
+                    std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
+  status_->add_metrics(registry_);
+  query_service_ = std::make_unique<QueryService>(*engine_, wall_ms);
+  fleet_service_ = std::make_unique<FleetService>(FleetSources{
+      *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
+
+  http::add_status_routes(router_, registry_, [this]() -> std::string {
+    if (!ready_) return "starting or stopping";
+    const HistoryHealth health = history_->health();
+    return health.state == HistoryState::failed ? "the history failed: " + health.message : "";
+  });
+  http::ServerOptions http_options;
+  http_options.listen = *http_address;
+  auto http = http::Server::listen(http_options, router_);
+  if (!http) return http.error();
+  http_ = std::move(*http);
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get()});
+  if (!grpc) return grpc.error();
+  grpc_ = std::move(*grpc);
+  http_->run();
+  return {};
+}
+
+void Aggregator::announce() {
+  if (config_.tls.cert.empty() && !grpc_->address().is_loopback()) {
+    log::warn("grpc",
+              "LISTENING IN PLAIN TEXT BEYOND THIS MACHINE: anybody on the network can read and send "
+              "samples. Set tls, or use a tunnel",
+              {{"address", grpc_->address().to_string()}});
+  }
+  if (!http_->address().is_loopback()) {
+    log::warn("http", "listening beyond this machine, without TLS or passwords",
+              {{"address", http_->address().to_string()}});
+  }
+  ready_ = true;
+  grpc_->set_serving(true);
+  log::info("aggregator",
+            fmt::format("ready grpc={} http={}", grpc_->address().to_string(), http_->address().to_string()),
+            {{"version", kVersion}});
+  systemd_notify("READY=1");
+}
+
+Result<void> Aggregator::run() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  announce();
+  const timespec second{1, 0};
+  while (!failed_) {
+    const int number = sigtimedwait(&signals, nullptr, &second);
+    if (number == SIGHUP) {
+      reload();
+    } else if (number > 0) {
+      log::info("aggregator", "stopping", {{"signal", number == SIGTERM ? "SIGTERM" : "SIGINT"}});
+      break;
+    } else {
+      beat();
+    }
+  }
+  stop();
+  if (failed_)
+    return fail(Errc::io, "the history failed, see above: start again, what was acknowledged is safe");
+  return {};
+}
+
+void Aggregator::beat() {
+  ingest_->sweep();
+  status_->beat(wall_ms());
+  if (systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
+}
+
+void Aggregator::reload() {
+  const auto rules = reread_rules(invocation_);
+  if (!rules) return log::error("rules", "not reloaded, the old rules stay", {{"error", rules.error()}});
+  if (auto loaded = alerting_->reload_rules(*rules); !loaded) {
+    return log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+  }
+  log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+}
+
+void Aggregator::stop() {
+  if (!std::exchange(running_, false)) return;
+  ready_ = false;
+  systemd_notify("STOPPING=1");
+  if (grpc_) grpc_->set_serving(false);
+  ingest_->stop();
+  if (grpc_) grpc_->stop(milliseconds(2000));
+  if (http_) http_->stop();
+  if (engine_) engine_->stop();
+  alerting_->stop();
+  for (std::size_t i = 0; i < shards_->size(); ++i) {
+    Shard& shard = shards_->at(i);
+    shard.worker().post([&shard] { shard.seal_all(wall_ms()); });
+    shard.worker().stop();
+  }
+  history_->close();
+  log::info("aggregator", "stopped");
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,73 @@
+// The one place that owns everything and knows the order of start and stop.
+//
+// Start                                   Stop (after SIGTERM or SIGINT)
+//   history      open, replay               grpc        refuse new streams, end the present ones, wait 2 s
+//   shards       hosts, heads               http
+//   alerting     rules, alerts, outbox      alerting    no more evaluations, messages out
+//   ingest       sessions                   queries     what runs ends
+//   queries, services                       shards      seal what is open, end the threads
+//   grpc, http   listen; ready              history     commit, checkpoint, close
+#pragma once
+
+#include "aggregator/flags.h"
+#include "aggregator/http/router.h"
+#include "aggregator/http/server.h"
+#include "aggregator/ingest/grpc_server.h"
+#include "aggregator/ingest/service.h"
+#include "aggregator/self/registry.h"
+#include "aggregator/serve/fleet_service.h"
+#include "aggregator/serve/query_engine.h"
+#include "aggregator/serve/query_service.h"
+#include "aggregator/status.h"
+#include "aggregator/store/history.h"
+
+#include <atomic>
+#include <memory>
+
+namespace vigil::aggregator {
+
+class Aggregator {
+ public:
+  /// Opens everything and listens. Errors name the folder, file or address.
+  static Result<std::unique_ptr<Aggregator>> create(const Invocation& invocation);
+  ~Aggregator();
+
+  /// Until SIGTERM or SIGINT (block them in main before any thread begins), or until the history fails.
+  /// Errc::io in that case: what is not on disk was not acknowledged, so a new start loses nothing.
+  Result<void> run();
+
+ private:
+  explicit Aggregator(const Invocation& invocation);
+  Result<void> open_history();
+  Result<void> open_alerting();
+  void start_shards();
+  Result<void> listen();
+  void announce();
+  void beat();
+  void reload();
+  void stop();
+
+  const Invocation invocation_;
+  const AggregatorConfig& config_;
+  std::atomic<bool> ready_ = false;
+  std::atomic<bool> failed_ = false;
+  bool running_ = false;
+
+  // In order of dependence: what stands later uses what stands earlier.
+  self::Registry registry_;
+  IngestCounters counters_;
+  std::unique_ptr<History> history_;
+  std::unique_ptr<ShardSet> shards_;
+  std::unique_ptr<FleetView> view_;
+  std::unique_ptr<alerts::Alerting> alerting_;
+  std::unique_ptr<IngestService> ingest_;
+  std::unique_ptr<QueryEngine> engine_;
+  std::unique_ptr<StatusReporter> status_;
+  std::unique_ptr<QueryService> query_service_;
+  std::unique_ptr<FleetService> fleet_service_;
+  http::Router router_;
+  std::unique_ptr<http::Server> http_;
+  std::unique_ptr<GrpcServer> grpc_;
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,116 @@
+#include "aggregator/config.h"
+
+#include "aggregator/store/history.h"
+
+#include <array>
+#include <cstdlib>
+
+namespace vigil::aggregator {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"debug", log::Level::debug},
+                                                                             {"info", log::Level::info},
+                                                                             {"warn", log::Level::warn},
+                                                                             {"error", log::Level::error}}};
+
+void address(config::Fields& fields, std::string_view key, std::string& value, std::string_view doc) {
+  fields.field(key, value, doc);
+  const auto parsed = parse_address(value, 1);
+  fields.require(key, parsed.has_value(), parsed ? "" : parsed.error().message);
+}
+
+}  // namespace
+
+void describe(config::Fields& fields, TlsConfig& tls) {
+  fields.field("cert", tls.cert, "PEM file with the certificate of the gRPC port; empty: plain text.");
+  fields.field("key", tls.key, "PEM file with its private key.");
+}
+
+void describe(config::Fields& fields, IngestConfig& ingest) {
+  fields.field("max_agents", ingest.max_agents, "Agents connected at the same time; more are refused.");
+  fields.field("max_series", ingest.max_series,
+               "Series of one agent at the same time, and how many new ones it may bring in an hour.");
+  fields.require("max_series", ingest.max_series >= 100 && ingest.max_series <= 200'000,
+                 "must be 100 to 200000");
+  fields.field(
+      "max_rate", ingest.max_rate,
+      "Bytes a second taken from one agent in the long run; it is read more slowly when it sends more.");
+  fields.require("max_rate", ingest.max_rate.count >= 4096, "must be at least 4KiB");
+  fields.field("down_after", ingest.down_after, "A host without samples for this long is down.");
+  fields.require("down_after", ingest.down_after >= milliseconds(1000), "must be at least 1s");
+  fields.field("shards", ingest.shards, "Threads that own hosts; 0: one for each two CPUs.");
+  fields.require("shards", ingest.shards <= 64, "must be 0 to 64");
+}
+
+void describe(config::Fields& fields, StoreConfig& store) {
+  fields.field("commit_interval", store.commit_interval,
+               "How long received samples may wait before they are on disk and acknowledged.");
+  fields.require("commit_interval",
+                 store.commit_interval >= milliseconds(1) && store.commit_interval <= milliseconds(10'000),
+                 "must be 1ms to 10s");
+  fields.field("retention", store.retention, "Samples older than this are removed.");
+  fields.require("retention", store.retention >= std::chrono::hours(1), "must be at least 1h");
+  fields.field("max_size", store.max_size, "Size of the history; the oldest samples go first. 0: no limit.");
+  fields.field("slot", store.slot, "How long samples are collected before they are compressed.");
+  fields.require("slot", store.slot >= milliseconds(10'000) && store.slot <= milliseconds(1'800'000),
+                 "must be 10s to 30m");
+  fields.field("window", store.window,
+               "How long compressed samples stay in memory for rules and short queries.");
+}
+
+void describe(config::Fields& fields, QueryConfig& query) {
+  fields.field("threads", query.threads, "Queries evaluated at the same time.");
+  fields.require("threads", query.threads >= 1 && query.threads <= 64, "must be 1 to 64");
+  fields.field("timeout", query.timeout, "A query that takes longer is ended.");
+  fields.field("max_samples", query.max_samples, "Samples one query may hold in memory.");
+  fields.require("max_samples", query.max_samples > 0, "must be more than 0");
+}
+
+void describe(config::Fields& fields, AggregatorConfig& config) {
+  fields.field("data_dir", config.data_dir,
+               "Folder of the databases; empty: $STATE_DIRECTORY, or ./vigil-data.");
+  address(fields, "grpc_listen", config.grpc_listen,
+          "Where agents and the command line connect; port 0: any free one.");
+  address(fields, "http_listen", config.http_listen, "Where /healthz, /readyz and /metrics are.");
+  fields.field("external_url", config.external_url,
+               "How people reach this aggregator: for links in messages.");
+  fields.field("tls", config.tls, "Encryption of the gRPC port.");
+  fields.field("ingest", config.ingest, "What is taken from agents.");
+  fields.field("store", config.store, "What is kept.");
+  fields.field("query", config.query, "What a query may cost.");
+  fields.field("rules", config.rules, "Alert rules.");
+  fields.field("notifications", config.notifications, "Who is told.");
+  fields.choice("log_level", config.log_level,
+                std::span<const std::pair<std::string_view, log::Level>>(kLevels), "What is logged.");
+}
+
+std::string data_directory(const AggregatorConfig& config) {
+  if (!config.data_dir.empty()) return config.data_dir;
+  const char* state = std::getenv("STATE_DIRECTORY");  // systemd.exec(5); the first of a list
+  if (state == nullptr || *state == '\0') return "vigil-data";
+  const std::string_view all(state);
+  return std::string(all.substr(0, all.find(':')));
+}
+
+alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {
+  return {data_directory(config) + "/meta.db", config.rules, config.notifications, config.external_url};
+}
+
+Result<void> check(const AggregatorConfig& config) {
+  for (const std::string* listen : {&config.grpc_listen, &config.http_listen}) {
+    if (const auto address = parse_address(*listen, 1); !address) return address.error();
+  }
+  if (config.tls.cert.empty() != config.tls.key.empty()) {
+    return fail(Errc::invalid_argument, "tls: cert and key belong together");
+  }
+  for (const std::string* path : {&config.tls.cert, &config.tls.key}) {
+    if (path->empty()) continue;
+    if (const auto text = config::read_file(*path); !text)
+      return fail(text.error().code, "tls: {}", text.error().message);
+  }
+  return alerts::check(alerting_options(config));
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,74 @@
+// The aggregator's configuration: every key with its default. Without a file it listens on loopback and keeps
+// its data beside it.
+#pragma once
+
+#include "aggregator/alerts/alerting.h"
+#include "aggregator/notify/config.h"
+#include "aggregator/rules/config.h"
+#include "common/config/fields.h"
+#include "common/error.h"
+#include "common/log/log.h"
+#include "common/text/address.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace vigil::aggregator {
+
+inline constexpr std::uint16_t kGrpcPort = 8460;
+inline constexpr std::uint16_t kHttpPort = 8461;
+
+struct TlsConfig {
+  std::string cert;  // paths of PEM files; both empty: plain text
+  std::string key;
+};
+void describe(config::Fields& fields, TlsConfig& tls);
+
+struct IngestConfig {
+  std::uint32_t max_agents = 12'000;
+  std::uint32_t max_series = 20'000;
+  config::Bytes max_rate{1 << 20};
+  std::chrono::milliseconds down_after{15'000};
+  std::uint32_t shards = 0;  // 0: by the number of CPUs
+};
+void describe(config::Fields& fields, IngestConfig& ingest);
+
+struct StoreConfig {
+  std::chrono::milliseconds commit_interval{250};
+  std::chrono::milliseconds retention = std::chrono::hours(24 * 30);
+  config::Bytes max_size{0};
+  std::chrono::milliseconds slot{120'000};
+  std::chrono::milliseconds window{900'000};
+};
+void describe(config::Fields& fields, StoreConfig& store);
+
+struct QueryConfig {
+  std::uint32_t threads = 2;
+  std::chrono::milliseconds timeout{30'000};
+  std::int64_t max_samples = 50'000'000;
+};
+void describe(config::Fields& fields, QueryConfig& query);
+
+struct AggregatorConfig {
+  std::string data_dir;  // "": $STATE_DIRECTORY, or ./vigil-data
+  std::string grpc_listen = "127.0.0.1:8460";
+  std::string http_listen = "127.0.0.1:8461";
+  std::string external_url;
+  TlsConfig tls;
+  IngestConfig ingest;
+  StoreConfig store;
+  QueryConfig query;
+  rules::RulesConfig rules;
+  notify::NotificationsConfig notifications;
+  log::Level log_level = log::Level::info;
+};
+void describe(config::Fields& fields, AggregatorConfig& config);
+
+/// What no single key can tell: addresses, TLS files, rule files, receivers. Errors name the key or the file.
+Result<void> check(const AggregatorConfig& config);
+
+std::string data_directory(const AggregatorConfig& config);
+alerts::AlertingOptions alerting_options(const AggregatorConfig& config);
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,94 @@
+#include "aggregator/flags.h"
+
+#include "common/version.h"
+
+#include <CLI/CLI.hpp>
+#include <optional>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr const char* kDescription =
+    "vigil-aggregator takes in what agents see, keeps it, evaluates alert rules the moment samples arrive, "
+    "tells people,\n"
+    "and answers queries. One process, no other services.";
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  vigil-aggregator                                     listen on loopback, keep data in ./vigil-data\n"
+    "  vigil-aggregator --check --config aggregator.yml     is the configuration right? rules too\n"
+    "  vigil-aggregator --config aggregator.yml --grpc-listen 0.0.0.0:8460\n"
+    "                                                       take agents of other machines (see tls in the "
+    "configuration)\n"
+    "  vigil-aggregator --rules my-alerts.yml               Prometheus rule files, beside the shipped ones\n"
+    "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.  SIGHUP reads rules again; SIGTERM "
+    "stops cleanly.";
+
+struct Flags {
+  std::string config;
+  std::optional<std::string> data_dir;
+  std::optional<std::string> grpc_listen;
+  std::optional<std::string> http_listen;
+  std::vector<std::string> rules;
+  bool check = false;
+};
+
+void declare(CLI::App& app, Flags& flags) {
+  app.footer(kExamples);
+  app.set_version_flag("--version", "vigil-aggregator " + std::string(kVersion));
+  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
+  app.add_option("--data-dir", flags.data_dir, "Folder of the databases [$STATE_DIRECTORY or ./vigil-data]")
+      ->type_name("FOLDER");
+  app.add_option("--grpc-listen", flags.grpc_listen,
+                 "For agents and the command line; port 0: any [127.0.0.1:8460]")
+      ->type_name("HOST:PORT");
+  app.add_option("--http-listen", flags.http_listen,
+                 "For /healthz, /readyz, /metrics; port 0: any [127.0.0.1:8461]")
+      ->type_name("HOST:PORT");
+  app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
+  app.add_flag("--check", flags.check, "Check configuration and rules and exit");
+}
+
+void apply(const Flags& flags, AggregatorConfig& config) {
+  if (flags.data_dir) config.data_dir = *flags.data_dir;
+  if (flags.grpc_listen) config.grpc_listen = *flags.grpc_listen;
+  if (flags.http_listen) config.http_listen = *flags.http_listen;
+  config.rules.files.insert(config.rules.files.end(), flags.rules.begin(), flags.rules.end());
+}
+
+}  // namespace
+
+Result<Invocation> parse_command_line(int argc, const char* const* argv) {
+  CLI::App app(kDescription, "vigil-aggregator");
+  Flags flags;
+  declare(app, flags);
+  Invocation invocation;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
+    invocation.mode = Mode::done;
+    invocation.exit_code = app.exit(error) == 0 ? 0 : 2;
+    return invocation;
+  }
+  invocation.mode = flags.check ? Mode::check : Mode::run;
+  invocation.config_path = flags.config;
+  invocation.extra_rules = flags.rules;
+  if (!flags.config.empty()) {
+    if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
+  }
+  apply(flags, invocation.config);
+  if (auto checked = check(invocation.config); !checked) return checked.error();
+  return invocation;
+}
+
+Result<rules::RulesConfig> reread_rules(const Invocation& invocation) {
+  AggregatorConfig config;
+  if (!invocation.config_path.empty()) {
+    if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
+  }
+  config.rules.files.insert(config.rules.files.end(), invocation.extra_rules.begin(),
+                            invocation.extra_rules.end());
+  return config.rules;
+}
+
+}  // namespace vigil::aggregator

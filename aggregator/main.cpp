@@ -1,0 +1,49 @@
+#include "aggregator/aggregator.h"
+
+#include <csignal>
+#include <cstdio>
+#include <exception>
+
+namespace {
+
+using namespace vigil;
+using namespace vigil::aggregator;
+
+int complain(const Error& error, int exit_code) {
+  fmt::print(stderr, "vigil-aggregator: {}\n", error.message);
+  return exit_code;
+}
+
+int start(const Invocation& invocation) {
+  if (invocation.mode == Mode::done) return invocation.exit_code;
+  if (invocation.mode == Mode::check) {
+    fmt::print("configuration is valid\n");
+    return 0;
+  }
+  log::set_level(invocation.config.log_level);
+  auto made = Aggregator::create(invocation);
+  if (!made) return complain(made.error(), 1);
+  const auto done = (*made)->run();
+  return done ? 0 : complain(done.error(), 1);
+}
+
+/// Signals are waited for in run(): no thread may take them.
+void block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  block_signals();
+  try {
+    const auto invocation = parse_command_line(argc, argv);
+    return invocation ? start(*invocation) : complain(invocation.error(), 2);
+  } catch (const std::exception& error) {
+    return complain(fail(Errc::internal, "{}", error.what()), 70);
+  }
+}

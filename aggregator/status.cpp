@@ -1,0 +1,152 @@
+#include "aggregator/status.h"
+
+#include "aggregator/self/process.h"
+#include "common/version.h"
+
+namespace vigil::aggregator {
+namespace {
+
+using self::Kind;
+using Samples = self::Registry::Samples;
+
+void add_store_metrics(self::Registry& registry, const History& history) {
+  const auto add = [&](Kind kind, const char* name, const char* help, auto field) {
+    registry.collect(kind, name, help,
+                     [&history, field] { return static_cast<double>(history.stats().*field); });
+  };
+  add(Kind::gauge, "vigil_store_disk_bytes", "Size of the history on disk.", &HistoryStats::disk_bytes);
+  add(Kind::gauge, "vigil_store_used_bytes", "Bytes of the history in use.", &HistoryStats::used_bytes);
+  add(Kind::gauge, "vigil_store_blocks", "Sealed blocks.", &HistoryStats::blocks);
+  add(Kind::gauge, "vigil_store_samples", "Values in sealed blocks.", &HistoryStats::samples);
+  add(Kind::gauge, "vigil_store_bytes_per_sample", "Bytes on disk per value.",
+      &HistoryStats::bytes_per_sample);
+  add(Kind::gauge, "vigil_store_journal_bytes", "Size of the journal.", &HistoryStats::journal_bytes);
+  add(Kind::gauge, "vigil_store_queued_bytes", "Received, but not yet committed.",
+      &HistoryStats::queued_bytes);
+  add(Kind::counter, "vigil_store_commits_total", "Transactions committed.", &HistoryStats::commits);
+  add(Kind::counter, "vigil_store_commit_failures_total", "Transactions that failed.",
+      &HistoryStats::commit_failures);
+  add(Kind::gauge, "vigil_store_commit_seconds", "Duration of the latest commit.",
+      &HistoryStats::commit_seconds_last);
+  add(Kind::gauge, "vigil_store_commit_seconds_max", "Longest commit since start.",
+      &HistoryStats::commit_seconds_max);
+  add(Kind::counter, "vigil_store_refused_entries_total", "Journal entries that had to wait.",
+      &HistoryStats::refused_entries);
+  add(Kind::counter, "vigil_store_damaged_blocks_total", "Blocks found damaged.",
+      &HistoryStats::damaged_blocks);
+  add(Kind::counter, "vigil_store_retired_blocks_total", "Blocks removed by retention.",
+      &HistoryStats::retired_blocks);
+  add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
+      &HistoryStats::checkpoints);
+  registry.collect(Kind::gauge, "vigil_store_healthy", "1 while received samples become durable.",
+                   [&history] { return history.health().state == HistoryState::ok ? 1.0 : 0.0; });
+}
+
+void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
+  const auto add = [&](Kind kind, const char* name, const char* help, auto field) {
+    registry.collect(kind, name, help,
+                     [&alerting, field] { return static_cast<double>(alerting.counters().*field); });
+  };
+  add(Kind::counter, "vigil_alerts_evaluations_total", "Rule evaluations with something to say.",
+      &alerts::Counters::evaluations);
+  add(Kind::counter, "vigil_alerts_transitions_total", "Changes of an alert's state.",
+      &alerts::Counters::transitions);
+  add(Kind::counter, "vigil_alerts_notifications_total", "Messages put into the outbox.",
+      &alerts::Counters::notifications);
+  add(Kind::counter, "vigil_alerts_inhibited_total", "Messages held back by another alert.",
+      &alerts::Counters::inhibited);
+  add(Kind::counter, "vigil_alerts_commit_failures_total", "Transactions of alert states that failed.",
+      &alerts::Counters::commit_failures);
+  add(Kind::counter, "vigil_alerts_refused_total", "Evaluations not taken because alerting was behind.",
+      &alerts::Counters::refused);
+  registry.collect_many(Kind::gauge, "vigil_alerts_active", "Alerts by state.", [&alerting] {
+    const alerts::Counters counters = alerting.counters();
+    return Samples{{{{"state", "pending"}}, static_cast<double>(counters.pending)},
+                   {{{"state", "firing"}}, static_cast<double>(counters.firing)}};
+  });
+}
+
+void add_receiver_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
+  const auto add = [&](Kind kind, const char* name, const char* help, auto field) {
+    registry.collect_many(kind, name, help, [&alerting, field] {
+      Samples samples;
+      for (const notify::ReceiverStats& receiver : alerting.receivers()) {
+        samples.emplace_back(Labels{{"kind", receiver.kind}, {"receiver", receiver.receiver}},
+                             static_cast<double>(receiver.*field));
+      }
+      return samples;
+    });
+  };
+  add(Kind::counter, "vigil_notifications_delivered_total", "Messages receivers accepted.",
+      &notify::ReceiverStats::delivered);
+  add(Kind::counter, "vigil_notifications_failures_total", "Attempts to deliver that failed.",
+      &notify::ReceiverStats::failures);
+  add(Kind::counter, "vigil_notifications_dead_total", "Messages given up.", &notify::ReceiverStats::dead);
+  add(Kind::gauge, "vigil_notifications_waiting", "Messages waiting for their receiver.",
+      &notify::ReceiverStats::queued);
+}
+
+}  // namespace
+
+void StatusReporter::add_metrics(self::Registry& registry) {
+  self::add_process_metrics(registry);
+  add_store_metrics(registry, sources_.history);
+  add_alert_metrics(registry, sources_.alerting);
+  add_receiver_metrics(registry, sources_.alerting);
+  registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",
+                   [this] { return static_cast<double>(sources_.ingest.streams()); });
+  for (std::size_t i = 0; i < sources_.shards.size(); ++i) {
+    Worker& worker = sources_.shards.at(i).worker();
+    const Labels shard{{"shard", std::to_string(i)}};
+    registry.collect(
+        Kind::gauge, "vigil_aggregator_queue_tasks", "Work waiting at a shard.",
+        [&worker] { return static_cast<double>(worker.depth()); }, shard);
+    registry.collect(
+        Kind::counter, "vigil_aggregator_queue_refused_total", "Work a full shard refused.",
+        [&worker] { return static_cast<double>(worker.refused()); }, shard);
+  }
+  registry.collect(Kind::gauge, "vigil_build_info", "Version of this program.", [] { return 1.0; },
+                   {{"version", std::string(kVersion)}});
+}
+
+void StatusReporter::beat(std::int64_t now_ms) {
+  constexpr double kWeight = 0.2;  // of the latest second: an average over about five
+  const std::uint64_t samples = sources_.counters.samples.value();
+  if (last_ms_ != 0 && now_ms > last_ms_) {
+    const double rate =
+        static_cast<double>(samples - last_samples_) * 1000 / static_cast<double>(now_ms - last_ms_);
+    const double before = samples_per_second_;
+    samples_per_second_ = before == 0 ? rate : before + kWeight * (rate - before);
+  }
+  last_samples_ = samples;
+  last_ms_ = now_ms;
+}
+
+void StatusReporter::describe(v1::Status& status) const {
+  const HistoryStats stats = sources_.history.stats();
+  status.set_version(std::string(kVersion));
+  status.set_started_ms(sources_.started_ms);
+  status.set_samples_per_second(samples_per_second_);
+  status.set_samples_stored(stats.samples);
+  status.set_disk_bytes(stats.disk_bytes);
+  status.set_bytes_per_sample(stats.bytes_per_sample);
+  status.set_oldest_sample_ms(stats.oldest_ms);
+  status.set_store_state(std::string(to_string(stats.health.state)));
+  status.set_store_message(stats.health.message);
+  status.set_cpu_seconds(self::cpu_seconds());
+  status.set_resident_bytes(static_cast<std::uint64_t>(self::resident_bytes()));
+  status.set_data_directory(sources_.data_directory);
+  if (stats.health.state != HistoryState::ok) status.add_problems("store: " + stats.health.message);
+  if (stats.damaged_blocks > 0)
+    status.add_problems(fmt::format("store: {} damaged blocks were found", stats.damaged_blocks));
+  for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
+    status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);
+    status.set_notifications_failed(status.notifications_failed() + receiver.dead);
+    if (!receiver.last_error.empty()) {
+      status.add_problems(
+          fmt::format("receiver {} ({}): {}", receiver.receiver, receiver.kind, receiver.last_error));
+    }
+  }
+}
+
+}  // namespace vigil::aggregator
