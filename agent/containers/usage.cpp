@@ -82,6 +82,17 @@ void UsageReader::close(ReadContext& context) {
   for (KeptFile& file : files_) file.close(context);
 }
 
+void UsageReader::read_limits(ReadContext& context) {
+  threads_max_ = limit_number(text(kPidsMax, context));
+  const bool v1_memory = place_[kMemoryLimit] >= 0;
+  memory_limit_ = limit_number(text(v1_memory ? kMemoryLimit : kMemoryMax, context));
+  cpu_max_ = parse_cpu_max(text(kCpuMax, context));
+  if (place_[kCfsQuota] < 0) return;
+  const std::int64_t quota = single_number(text(kCfsQuota, context));  // -1: no limit
+  cpu_max_.quota_us = quota > 0 ? quota : kAbsent;
+  cpu_max_.period_us = single_number(text(kCfsPeriod, context));
+}
+
 void UsageReader::read_cpu(Usage& usage, ReadContext& context) {
   std::int64_t throttled_ns = kAbsent;
   take_keyed(text(kCpuStat1, context), std::array{KeyedValue{"nr_periods", &usage.cfs_periods},
@@ -103,17 +114,12 @@ void UsageReader::read_cpu(Usage& usage, ReadContext& context) {
   static const std::int64_t us_per_tick = 1'000'000 / ::sysconf(_SC_CLK_TCK);
   if (user_ticks != kAbsent) usage.cpu_user_us = user_ticks * us_per_tick;
   if (system_ticks != kAbsent) usage.cpu_system_us = system_ticks * us_per_tick;
-  const CpuMax max = parse_cpu_max(text(kCpuMax, context));
-  usage.cpu_quota_us = max.quota_us;
-  usage.cpu_period_us = max.period_us;
-  if (place_[kCfsQuota] >= 0) {
-    const std::int64_t quota = single_number(text(kCfsQuota, context));  // -1: no limit
-    usage.cpu_quota_us = quota > 0 ? quota : kAbsent;
-    usage.cpu_period_us = single_number(text(kCfsPeriod, context));
-  }
+  usage.cpu_quota_us = cpu_max_.quota_us;
+  usage.cpu_period_us = cpu_max_.period_us;
 }
 
 void UsageReader::read_memory(Usage& usage, ReadContext& context) {
+  usage.memory_limit = memory_limit_;
   std::int64_t inactive_file = kAbsent;
   if (place_[kMemoryUsage] >= 0) {
     usage.memory_usage = single_number(text(kMemoryUsage, context));
@@ -121,7 +127,6 @@ void UsageReader::read_memory(Usage& usage, ReadContext& context) {
                                                        KeyedValue{"total_cache", &usage.memory_cache},
                                                        KeyedValue{"total_swap", &usage.memory_swap},
                                                        KeyedValue{"total_inactive_file", &inactive_file}});
-    usage.memory_limit = limit_number(text(kMemoryLimit, context));
     usage.memory_failcnt = single_number(text(kFailcnt, context));
     take_keyed(text(kOomControl, context), std::array{KeyedValue{"oom_kill", &usage.oom_kills}});
   } else {
@@ -130,7 +135,6 @@ void UsageReader::read_memory(Usage& usage, ReadContext& context) {
                std::array{KeyedValue{"anon", &usage.memory_rss}, KeyedValue{"file", &usage.memory_cache},
                           KeyedValue{"inactive_file", &inactive_file}});
     usage.memory_swap = single_number(text(kSwapCurrent, context));
-    usage.memory_limit = limit_number(text(kMemoryMax, context));
     take_keyed(text(kMemoryEvents, context), std::array{KeyedValue{"max", &usage.memory_failcnt},
                                                         KeyedValue{"oom_kill", &usage.oom_kills}});
   }
@@ -155,7 +159,7 @@ void UsageReader::read_rest(Usage& usage, ReadContext& context) {
   if (place_[kIoStat] >= 0) parse_io_stat(text(kIoStat, context), usage.devices);
   if (place_[kIoBytes] >= 0) read_blkio(usage, context);
   usage.threads = single_number(text(kPidsCurrent, context));
-  usage.threads_max = limit_number(text(kPidsMax, context));
+  usage.threads_max = threads_max_;
   const std::string_view procs = text(kProcs, context);
   const auto processes = std::count(procs.begin(), procs.end(), '\n');
   // With cgroups below it (systemd inside) the list can be empty, and past the buffer it is cut: then there
@@ -169,6 +173,7 @@ void UsageReader::read_rest(Usage& usage, ReadContext& context) {
 
 bool UsageReader::read(Usage& usage, ReadContext& context) {
   usage.clear();
+  if (round_++ % kLimitsEvery == 0) read_limits(context);
   alive_ = false;
   read_cpu(usage, context);
   // Whatever else exists, a container whose CPU or memory files are gone is gone: files of a removed cgroup

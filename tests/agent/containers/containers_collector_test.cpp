@@ -1,5 +1,6 @@
 // The collector on recorded hosts, with a runtime that answers as the recorded Engine did.
 #include "tests/agent/collectors/support.h"
+#include "tests/agent/containers/allocations.h"
 #include "tests/agent/containers/fixtures.h"
 
 namespace vigil::agent {
@@ -145,6 +146,28 @@ TEST_CASE("in the steady state a tick changes no columns") {
   const auto version = sheet.version();
   for (int i = 1; i < 10; ++i) collect(*collector, sheet, 1'700'000'000'000 + i * 1000);
   CHECK(sheet.version() == version);
+}
+
+TEST_CASE("in the steady state a tick allocates nothing") {
+  const std::string host = GENERATE("docker-v1", "docker-v2");
+  test::TempDir dir;
+  FakeRuntime runtime(dir.path().string());
+  test::play_docker(runtime);
+  const auto collector = test::make_collector("containers", on_host(host, runtime.socket_path()));
+  Sheet sheet(100'000);
+  const auto beat = [&](int second) {
+    sheet.begin();
+    const bool good = collector->collect({1'700'000'000'000 + second * 1000, {}}, sheet).has_value();
+    sheet.end();
+    return good;
+  };
+  for (int i = 0; i < 3; ++i) REQUIRE(beat(i));
+  // Containers that the recording calls running but has no cgroup of are looked for again every 5 s, which
+  // allocates.
+  const std::size_t before = test::allocations();
+  REQUIRE(before > 0);  // it does count
+  REQUIRE(beat(3));
+  CHECK(test::allocations() == before);
 }
 
 TEST_CASE("when columns run out, states are the last to go") {

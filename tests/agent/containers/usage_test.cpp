@@ -152,6 +152,22 @@ TEST_CASE("a cgroup that is gone reads as gone") {
   CHECK(usage.cpu_us == kAbsent);
 }
 
+TEST_CASE("a limit that is changed is seen ten reads later at the latest") {
+  test::TempDir dir;
+  CgroupDirs dirs;
+  dirs.unified = dir.path().string();
+  dir.write("cpu.stat", "usage_usec 5\n");
+  dir.write("memory.max", "max\n");
+  Usage usage;
+  ReadContext context = context_with(0);
+  UsageReader reader(dirs, "");
+  REQUIRE(reader.read(usage, context));
+  CHECK(usage.memory_limit == 0);
+  dir.write("memory.max", "1048576\n");
+  for (int i = 0; i < 10; ++i) REQUIRE(reader.read(usage, context));
+  CHECK(usage.memory_limit == 1048576);
+}
+
 TEST_CASE("working set is never negative") {
   test::TempDir dir;
   CgroupDirs dirs;
