@@ -35,7 +35,7 @@
 namespace vigil::aggregator {
 
 /// The longest time one block may span; the index relies on it.
-inline constexpr std::int64_t kMaxBlockSpanMs = 2 * 3600 * 1000;
+inline constexpr std::int64_t kMaxBlockSpanMs = std::int64_t{2} * 3600 * 1000;
 
 struct HistoryOptions {
   std::filesystem::path directory;  // made with mode 0700 when absent

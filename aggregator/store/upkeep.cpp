@@ -19,7 +19,7 @@ constexpr int kCheckpointPages =
 // ahead by a year must not empty the history.
 Result<std::int64_t> Writer::retire_before() {
   const auto newest = tables_.newest_ms();
-  if (!newest) return newest;
+  if (!newest) return newest.error();
   const auto keep = std::chrono::milliseconds(surroundings_.options.retention).count();
   if (keep == 0) return std::numeric_limits<std::int64_t>::min();
   return std::min(surroundings_.options.now_ms(), *newest) - keep;

@@ -113,7 +113,7 @@ std::shared_ptr<const SealedBlock> make_sealed(std::int64_t first_ms, std::size_
       block.values.push_back(value + static_cast<std::int64_t>(row * column * row));
   }
   auto sealed = SealedBlock::open(seal(block));
-  REQUIRE(sealed);
+  if (!sealed) std::abort();  // no REQUIRE: other threads call this, and Catch2's assertions are for one
   return *sealed;
 }
 
