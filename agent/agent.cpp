@@ -5,6 +5,7 @@
 #include "agent/delivery/identity.h"
 #include "agent/plan.h"
 #include "agent/sampling/beat.h"
+#include "agent/self/memory.h"
 #include "agent/self/self_collector.h"
 #include "agent/wake.h"
 #include "common/log/log.h"
@@ -19,6 +20,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPatienceAtStop{3000};
+constexpr int kBeatsToStart =
+    15;  // by then every slow collector and the connection have done all they do first
 
 Now now() {
   return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
@@ -64,6 +67,7 @@ struct Agent::Parts {
   void beat(Beat& clock);
   void sample(const Tick& tick);
   void watchdog(std::chrono::steady_clock::time_point steady);
+  void settle();
   void loop();
 
   const milliseconds interval;
@@ -76,6 +80,7 @@ struct Agent::Parts {
   BeatFigures figures;
   Runner runner;  // its threads use the waiter
   std::int64_t last_delivery = 0;
+  int beats = 0;
   const std::optional<milliseconds> watchdog_interval = systemd_watchdog_interval();
   std::chrono::steady_clock::time_point next_watchdog{};
 };
@@ -122,6 +127,7 @@ void Agent::Parts::beat(Beat& clock) {
   figures.ahead = clock.ahead();
   if (tick) sample(*tick);
   watchdog(moment.steady);
+  if (++beats == kBeatsToStart) settle();
 }
 
 void Agent::Parts::sample(const Tick& tick) {
@@ -133,6 +139,11 @@ void Agent::Parts::sample(const Tick& tick) {
   if (slot == last_delivery) return;
   last_delivery = slot;
   builder.flush();
+}
+
+void Agent::Parts::settle() {
+  const auto released = release_startup_memory();
+  if (!released) log::debug("agent", "memory needed only to start stays", {{"error", released.error()}});
 }
 
 void Agent::Parts::watchdog(std::chrono::steady_clock::time_point steady) {

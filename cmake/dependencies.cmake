@@ -3,6 +3,7 @@ find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
+set(Boost_USE_STATIC_LIBS ${VIGIL_STATIC})
 find_package(Boost 1.81 REQUIRED COMPONENTS json system)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -12,6 +13,23 @@ find_package(Protobuf REQUIRED)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
+
+# vigil_fmt, vigil_spdlog, vigil_yaml: shared as Debian has them, or, in static builds, part of the program. A single shared C++ library
+# would bring the shared libstdc++ beside the static one.
+add_library(vigil_spdlog INTERFACE)
+add_library(vigil_yaml INTERFACE)
+if(VIGIL_STATIC)
+  add_library(vigil_fmt STATIC ${PROJECT_SOURCE_DIR}/cmake/fmt.cpp)
+  target_compile_definitions(vigil_fmt PUBLIC FMT_SHARED)  # as fmt::fmt has it; it only sets visibility
+  target_compile_definitions(vigil_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(vigil_spdlog INTERFACE vigil_fmt)
+  target_link_libraries(vigil_yaml INTERFACE /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libyaml-cpp.a)
+else()
+  add_library(vigil_fmt INTERFACE)
+  target_link_libraries(vigil_fmt INTERFACE fmt::fmt)
+  target_link_libraries(vigil_spdlog INTERFACE spdlog::spdlog)
+  target_link_libraries(vigil_yaml INTERFACE yaml-cpp)
+endif()
 
 # vigil_grpc: gRPC, protobuf and OpenSSL's libcrypto. The static form takes the archives of everything Debian ships as one; only libc stays shared.
 add_library(vigil_grpc INTERFACE)

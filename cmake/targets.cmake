@@ -1,13 +1,13 @@
 # vigil_library(NAME SOURCES a.cpp ... [LINK lib ...] [PRIVATE lib ...]): a room of the house; sources are listed, never globbed.
 # Headers of the standard library and fmt are precompiled once (vigil_pch) and reused by every library that asks.
 add_library(vigil_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
-target_link_libraries(vigil_pch PRIVATE vigil_options fmt::fmt)
+target_link_libraries(vigil_pch PRIVATE vigil_options vigil_fmt)
 target_precompile_headers(vigil_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
 
 function(vigil_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_link_libraries(${name} PUBLIC vigil_options fmt::fmt ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
+  target_link_libraries(${name} PUBLIC vigil_options vigil_fmt ${ARG_LINK} PRIVATE ${ARG_PRIVATE})
   target_precompile_headers(${name} REUSE_FROM vigil_pch)
 endfunction()
 
