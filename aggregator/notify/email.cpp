@@ -33,16 +33,18 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Notification& no
 }
 
 std::string text_of(const Notification& note) {
-  std::string text = fmt::format("{}: {}\n\n{}\n", status_word(note), title_of(note), summary_of(note));
+  std::string text = fmt::format("{}: {}\n\n{}\n", one_line(status_word(note)), one_line(title_of(note)), summary_of(note));
   if (const auto description = note.annotations.get("description"); !description.empty()) {
     text += fmt::format("{}\n", description);
   }
   text += '\n';
-  for (const auto& [name, value] : facts_of(note)) text += fmt::format("{:<12} {}\n", name + ':', value);
+  for (const auto& [name, value] : facts_of(note))
+    text += fmt::format("{:<12} {}\n", name + ':', one_line(value));
   if (note.kind == Kind::firing) {
     for (const Evidence& table : note.evidence) {
       text += fmt::format("\n{}\n", table.title);
-      for (const EvidenceRow& row : table.rows) text += fmt::format("  {:<40} {}\n", row.name, row.value);
+      for (const EvidenceRow& row : table.rows)
+        text += fmt::format("  {:<40} {}\n", one_line(row.name), one_line(row.value));
     }
   }
   if (!note.link.empty()) text += fmt::format("\n{}\n", note.link);
@@ -53,7 +55,8 @@ std::string digest_text(const std::vector<Row>& rows) {
   const Notification& first = rows.front().note;
   std::string text = fmt::format("{}: {}, {} alerts\n\n", status_word(first), first.alert, rows.size());
   for (std::size_t i = 0; i < rows.size() && i < kListed; ++i) {
-    text += fmt::format("  {:<40} {}\n", place_of(rows[i].note), value_text(rows[i].note));
+    text +=
+        fmt::format("  {:<40} {}\n", one_line(place_of(rows[i].note)), one_line(value_text(rows[i].note)));
   }
   if (rows.size() > kListed) text += fmt::format("  and {} more\n", rows.size() - kListed);
   return text;
@@ -65,7 +68,7 @@ constexpr std::string_view kCell = "padding:4px 12px 4px 0;vertical-align:top;";
 std::string html_row(std::string_view name, std::string_view value) {
   return fmt::format(
       "<tr><td style=\"{0}color:#607080;white-space:nowrap\">{1}</td><td style=\"{0}\">{2}</td></tr>\n",
-      kCell, html_escape(name), html_escape(value));
+      kCell, html_escape(one_line(name)), html_escape(one_line(value)));
 }
 
 std::string html_of(const Notification& note) {
@@ -84,7 +87,7 @@ std::string html_of(const Notification& note) {
       html += "<table role=\"presentation\" cellspacing=\"0\" style=\"border-collapse:collapse\">\n";
       for (const EvidenceRow& row : table.rows) {
         html += fmt::format("<tr><td style=\"{0}\">{1}</td><td style=\"{0}text-align:right\">{2}</td></tr>\n",
-                            kCell, html_escape(row.name), html_escape(row.value));
+                            kCell, html_escape(one_line(row.name)), html_escape(one_line(row.value)));
       }
       html += "</table>\n";
     }
@@ -122,6 +125,7 @@ std::string message_id(std::string_view key, std::string_view from) {
 }  // namespace
 
 std::string address_of(std::string_view text) {
+  if (one_line(text) != text) return {};  // also in the name: CR and LF would begin a new header
   const std::size_t open = text.find('<');
   if (open != std::string_view::npos) {
     const std::size_t close = text.find('>', open);
@@ -156,7 +160,7 @@ std::string render_email_html(const Shipment& shipment) {
       "<tr><td style=\"padding:20px 24px 0\"><span style=\"color:{0};font-weight:bold\">{1}</span>\n"
       "<h2 style=\"margin:4px 0 12px;font-size:20px\">{2}</h2></td></tr>\n"
       "<tr><td style=\"padding:0 24px 24px\">\n{3}</td></tr>\n</table>\n</td></tr></table>\n</body></html>\n",
-      colour_of(first), html_escape(status_word(first)), html_escape(title),
+      colour_of(first), html_escape(one_line(status_word(first))), html_escape(one_line(title)),
       is_digest ? digest_html(shipment.rows) : html_of(first));
 }
 
@@ -180,7 +184,7 @@ std::string render_email(const Shipment& shipment, const EmailConfig& config, st
   mail += plain_header("Auto-Submitted", "auto-generated");
   mail += plain_header("X-Vigil-Key", key);
   mail += plain_header("MIME-Version", "1.0");
-  mail += fmt::format("Content-Type: multipart/alternative; boundary=\"{}\"\r\n\r\n", boundary);
+  mail += fmt::format("Content-Type: multipart/alternative;\r\n boundary=\"{}\"\r\n\r\n", boundary);
   const auto part = [&](std::string_view type, std::string_view text) {
     mail += fmt::format(
         "--{}\r\nContent-Type: {}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n",

@@ -1,0 +1,245 @@
+#include "aggregator/alerts/alert_book.h"
+
+#include "aggregator/alerts/inhibition.h"
+#include "tests/aggregator/alerts/rules_of.h"
+
+#include <cmath>
+
+using namespace vigil;
+using namespace vigil::alerts;
+using test::rules_of;
+
+namespace {
+
+constexpr const char* kRules = R"(
+groups:
+  - name: g
+    interval: 10s
+    rules:
+      - alert: Hot
+        expr: temp > 80
+        for: 30s
+        keep_firing_for: 20s
+        labels: {severity: warning, zone: "{{ $labels.chip | toUpper }}"}
+        annotations: {summary: "{{ $labels.instance }} has {{ $value }} degrees"}
+      - alert: Now
+        expr: link == 0
+)";
+
+struct Bench {
+  explicit Bench(const std::string& yaml = kRules) : rules(rules_of(yaml)), book({}, "") {}
+
+  /// One line of a script: what the rule gave at a time.
+  std::string at(std::int64_t seconds, const std::string& what, std::size_t rule = 0, double value = 91) {
+    rules::Evaluation evaluation{rules->rules()[rule], "web", seconds * 1000, {}, {}, {}};
+    const auto series =
+        std::make_shared<const Labels>(Labels{{"__name__", "temp"}, {"instance", "web"}, {"chip", "cpu"}});
+    if (what == "true") evaluation.active.push_back({series, value});
+    if (what == "unknown") evaluation.unknown.push_back(series);
+    if (what == "gone") evaluation.gone.push_back(series);
+    return told(book.apply(evaluation));
+  }
+
+  static std::string told(const std::vector<Transition>& transitions) {
+    std::string out;
+    for (const Transition& t : transitions)
+      out += fmt::format("{}{}->{}", out.empty() ? "" : " ", to_string(t.from), to_string(t.to));
+    return out;
+  }
+
+  const Alert* only() {
+    const Alert* found = nullptr;
+    book.for_each([&](const Alert& alert) { found = &alert; });
+    return found;
+  }
+
+  rules::RuleSetPtr rules;
+  AlertBook book;
+};
+
+}  // namespace
+
+TEST_CASE("An alert goes its way through the states") {
+  struct Step {
+    int at;
+    std::string what;
+    std::string told;
+  };
+  using Script = std::vector<Step>;
+  const Script script = GENERATE(
+      Script{{0, "true", "inactive->pending"},
+             {10, "true", ""},
+             {20, "true", ""},
+             {30, "true", "pending->firing"},
+             {40, "true", ""}},
+      // False once: `for` begins anew.
+      Script{{0, "true", "inactive->pending"},
+             {20, "true", ""},
+             {30, "false", "pending->inactive"},
+             {40, "true", "inactive->pending"},
+             {60, "true", ""},
+             {70, "true", "pending->firing"}},
+      // keep_firing_for: false for 20 s resolves, true in between does not.
+      Script{{0, "true", "inactive->pending"},
+             {30, "true", "pending->firing"},
+             {40, "false", ""},
+             {50, "true", ""},
+             {60, "false", ""},
+             {70, "false", ""},
+             {80, "false", "firing->resolved"},
+             {90, "false", ""}},
+      // No data: a pending alert does not advance, a firing one does not resolve.
+      Script{{0, "true", "inactive->pending"},
+             {20, "true", ""},
+             {30, "unknown", ""},
+             {40, "unknown", ""},
+             {50, "true", ""},
+             {60, "true", "pending->firing"},
+             {70, "unknown", ""},
+             {600, "unknown", ""},
+             {610, "true", ""}},
+      // ... and false after no data is false.
+      Script{{0, "true", "inactive->pending"}, {10, "unknown", ""}, {20, "false", "pending->inactive"}},
+      Script{{0, "true", "inactive->pending"},
+             {30, "true", "pending->firing"},
+             {40, "unknown", ""},
+             {50, "false", ""},
+             {70, "false", "firing->resolved"}},
+      // The host was away for minutes: what happened meanwhile does not count towards `for`.
+      Script{{0, "true", "inactive->pending"},
+             {20, "true", ""},
+             {320, "true", ""},
+             {329, "true", ""},
+             {330, "true", "pending->firing"}},
+      Script{{0, "true", "inactive->pending"},
+             {30, "true", "pending->firing"},
+             {40, "gone", "firing->resolved"}});
+  Bench bench;
+  for (const Step& step : script) {
+    CAPTURE(step.at, step.what);
+    CHECK(bench.at(step.at, step.what) == step.told);
+  }
+}
+
+TEST_CASE("Without `for` an alert fires at its first sample, and resolves at the first without") {
+  Bench bench;
+  CHECK(bench.at(0, "true", 1) == "inactive->firing");
+  CHECK(bench.at(1, "true", 1).empty());
+  CHECK(bench.at(2, "false", 1) == "firing->resolved");
+  CHECK(bench.book.size() == 0);
+}
+
+TEST_CASE("An alert carries value, times, labels and words") {
+  Bench bench;
+  bench.at(100, "true", 0, 85);
+  bench.at(115, "true", 0, 86);
+  bench.at(130, "true", 0, 91.5);
+  const Alert* alert = bench.only();
+  REQUIRE(alert != nullptr);
+  CHECK(alert->state == State::firing);
+  CHECK(alert->value == 91.5);
+  CHECK(alert->active_since_ms == 100'000);
+  CHECK(alert->fired_at_ms == 130'000);
+  CHECK(alert->labels == Labels{{"alertname", "Hot"},
+                                {"chip", "cpu"},
+                                {"instance", "web"},
+                                {"severity", "warning"},
+                                {"zone", "CPU"}});
+  CHECK(alert->annotations.get("summary") == "web has 91.5 degrees");
+  CHECK(alert->fingerprint == fingerprint("g/Hot/warning", *alert->series));
+  CHECK(alert->fingerprint.size() == 16);
+}
+
+TEST_CASE("A label whose template changes with the value does not make another alert") {
+  Bench bench("groups: [{name: g, rules: [{alert: A, expr: temp > 1, labels: {at: '{{ $value }}'}}]}]");
+  CHECK(bench.at(0, "true", 0, 5) == "inactive->firing");
+  CHECK(bench.at(5, "true", 0, 6).empty());
+  CHECK(bench.book.size() == 1);
+}
+
+TEST_CASE("keep_firing_for ends by the clock when nothing is evaluated any more") {
+  Bench bench;
+  bench.at(0, "true");
+  bench.at(30, "true");
+  bench.at(40, "false");
+  CHECK(Bench::told(bench.book.expire(59'000)).empty());
+  CHECK(Bench::told(bench.book.expire(60'000)) == "firing->resolved");
+}
+
+TEST_CASE("Alerts end with their host and their rule, and find their rule again by its key") {
+  Bench bench;
+  bench.at(0, "true", 1);
+  SECTION("host removed") {
+    const auto ended = bench.book.forget_host("web", 5'000);
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].alert.reason == "its host was removed");
+    CHECK(bench.book.forget_host("web", 5'000).empty());
+  }
+  SECTION("rule removed") {
+    const auto ended = bench.book.adopt(*rules_of("groups: []"), 5'000);
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].to == State::resolved);
+    CHECK(ended[0].alert.reason == "its rule was removed");
+  }
+  SECTION("rule changed") {
+    const auto next = rules_of("groups: [{name: g, rules: [{alert: Now, expr: link == 7}]}]");
+    CHECK(bench.book.adopt(*next, 5'000).empty());
+    CHECK(bench.only()->rule->expr_text == "link == 7");
+  }
+}
+
+TEST_CASE("At every step, an alert put back after a restart goes on as if nothing had happened") {
+  const std::vector<std::pair<int, std::string>> script = {
+      {0, "true"},   {10, "true"}, {20, "unknown"}, {25, "true"},  {35, "true"},  {45, "true"},
+      {55, "false"}, {60, "true"}, {70, "unknown"}, {80, "false"}, {101, "false"}};
+  Bench straight;
+  std::vector<std::string> expected;
+  for (const auto& [at, what] : script) expected.push_back(straight.at(at, what));
+  for (std::size_t restart = 0; restart < script.size(); ++restart) {
+    Bench before;
+    Bench after;
+    for (std::size_t i = 0; i < script.size(); ++i) {
+      CAPTURE(restart, i);
+      if (i == restart) {
+        before.book.for_each([&](const Alert& alert) { after.book.restore(alert); });
+      }
+      CHECK((i < restart ? before : after).at(script[i].first, script[i].second) == expected[i]);
+    }
+  }
+  CHECK(std::count(expected.begin(), expected.end(), "pending->firing") == 1);
+  CHECK(std::count(expected.begin(), expected.end(), "firing->resolved") == 1);
+}
+
+TEST_CASE("A firing alert keeps back the messages of those it inhibits") {
+  Bench bench(R"(
+groups:
+  - name: g
+    rules:
+      - {alert: HostDown, expr: up == 0, labels: {severity: critical}, annotations: {vigil_inhibits: instance}}
+      - {alert: Many, expr: n > 1, labels: {severity: critical}, annotations: {vigil_inhibits: 'HostDown, Other'}}
+      - {alert: Hot, expr: temp > 80, labels: {severity: warning}}
+      - {alert: Hot, expr: temp > 90, labels: {severity: critical}}
+)");
+  const auto inhibitor = [&](std::string_view name, std::string_view severity) {
+    const Inhibition inhibition(bench.book);
+    std::string found = "no such alert";
+    bench.book.for_each([&](const Alert& alert) {
+      if (alert.labels.get("alertname") == name && alert.severity() == severity)
+        found = inhibition.inhibitor_of(alert);
+    });
+    return found;
+  };
+  bench.at(0, "true", 2);
+  CHECK(inhibitor("Hot", "warning").empty());
+  bench.at(0, "true", 3);
+  CHECK(inhibitor("Hot", "warning") == "Hot (critical)");
+  CHECK(inhibitor("Hot", "critical").empty());
+  bench.at(1, "false", 3);
+  CHECK(inhibitor("Hot", "warning").empty());
+  bench.at(2, "true", 0);
+  CHECK(inhibitor("Hot", "warning") == "HostDown");
+  CHECK(inhibitor("HostDown", "critical").empty());
+  bench.at(3, "true", 1);
+  CHECK(inhibitor("HostDown", "critical") == "Many");
+  CHECK(inhibitor("Many", "critical").empty());
+}

@@ -1,0 +1,178 @@
+#include "aggregator/notify/lane.h"
+
+#include "aggregator/notify/retry.h"
+#include "tests/aggregator/notify/notes.h"
+#include "tests/support/catch.h"
+
+using namespace vigil;
+using namespace vigil::notify;
+using test::note_of;
+using test::row_of;
+
+namespace {
+
+std::string ids(const std::vector<std::int64_t>& list) {
+  return fmt::format("{}", fmt::join(list, " "));
+}
+
+std::string next_ids(Lane& lane, std::int64_t now_ms) {
+  const auto shipment = lane.next(now_ms);
+  if (!shipment) return "-";
+  std::vector<std::int64_t> list;
+  for (const Row& row : shipment->rows) list.push_back(row.id);
+  return ids(list);
+}
+
+constexpr LaneOptions kPlain{86'400'000, 0};
+
+}  // namespace
+
+TEST_CASE("Back-off doubles up to ten minutes, with full jitter and at least a second") {
+  CHECK(backoff_ms(1, 1.0) == 1'000);
+  CHECK(backoff_ms(2, 1.0) == 2'000);
+  CHECK(backoff_ms(5, 0.5) == 8'000);
+  CHECK(backoff_ms(10, 1.0) == 512'000);
+  CHECK(backoff_ms(11, 1.0) == 600'000);
+  CHECK(backoff_ms(1'000'000, 1.0) == 600'000);
+  CHECK(backoff_ms(5, 0.0) == 1'000);
+}
+
+TEST_CASE("A lane sends in order and forgets what is delivered") {
+  Lane lane(kPlain);
+  CHECK(next_ids(lane, 0) == "-");
+  CHECK_FALSE(lane.wake_ms(0));
+  lane.enqueue(row_of(1, note_of("a")));
+  lane.enqueue(row_of(2, note_of("b")));
+  const auto first = lane.next(0);
+  REQUIRE(first);
+  CHECK(ids(lane.delivered(*first, 0).ids) == "1");
+  CHECK(next_ids(lane, 0) == "2");
+}
+
+TEST_CASE("A receiver that is away makes its lane wait, longer each time, or as long as it asks") {
+  Lane lane(kPlain);
+  lane.enqueue(row_of(1, note_of("a")));
+  lane.enqueue(row_of(2, note_of("b")));
+  const Failure away{FailureKind::away, "HTTP 503", 0};
+  auto told = lane.failed(*lane.next(0), away, 0, 1.0);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::postponed);
+  CHECK(ids(told[0].ids) == "1");
+  CHECK(told[0].next_attempt_ms == 1'000);
+  CHECK(told[0].error == "HTTP 503");
+  CHECK(next_ids(lane, 999) == "-");
+  CHECK(lane.wake_ms(0) == 1'000);
+  told = lane.failed(*lane.next(1'000), away, 1'000, 1.0);
+  CHECK(told[0].attempts == 2);
+  CHECK(told[0].next_attempt_ms == 3'000);
+  told = lane.failed(*lane.next(3'000), {FailureKind::away, "HTTP 429", 60'000}, 3'000, 1.0);
+  CHECK(told[0].next_attempt_ms == 63'000);
+  CHECK(next_ids(lane, 62'999) == "-");
+  static_cast<void>(lane.delivered(*lane.next(63'000), 63'000));
+  CHECK(next_ids(lane, 63'000) == "2");
+  // After a success the waits begin anew.
+  CHECK(lane.failed(*lane.next(63'000), away, 63'000, 1.0)[0].next_attempt_ms == 64'000);
+}
+
+TEST_CASE("A refused message makes its own alert wait, not the others, and keeps their order") {
+  Lane lane(kPlain);
+  lane.enqueue(row_of(1, note_of("a")));
+  lane.enqueue(row_of(2, note_of("a", Kind::resolved)));
+  lane.enqueue(row_of(3, note_of("b")));
+  static_cast<void>(lane.failed(*lane.next(0), {FailureKind::refused, "HTTP 400", 0}, 0, 1.0));
+  const auto other = lane.next(0);
+  REQUIRE(other);
+  CHECK(other->rows[0].id == 3);
+  static_cast<void>(lane.delivered(*other, 0));
+  CHECK(next_ids(lane, 500) == "-");
+  CHECK(next_ids(lane, 1'000) == "1");
+}
+
+TEST_CASE("After a day of failures messages are dead, the young ones are not") {
+  Lane lane(kPlain);
+  lane.enqueue(row_of(1, note_of("a"), 0));
+  lane.enqueue(row_of(2, note_of("b"), 0));
+  lane.enqueue(row_of(3, note_of("c"), 50'000'000));
+  const auto told = lane.failed(*lane.next(86'400'000), {FailureKind::away, "timeout", 0}, 86'400'000, 1.0);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::dead);
+  CHECK(ids(told[0].ids) == "1 2");
+  CHECK(lane.size() == 1);
+}
+
+TEST_CASE("More than twenty messages of one rule go out as one digest") {
+  Lane lane(kPlain);
+  for (int i = 0; i < 37; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  Notification other = note_of("z");
+  other.rule_key = "other";
+  lane.enqueue(row_of(99, other));
+  const auto digest = lane.next(0);
+  REQUIRE(digest);
+  CHECK(digest->rows.size() == 37);
+  CHECK(digest->key().ends_with("-37-digest"));
+  CHECK(lane.delivered(*digest, 0).ids.size() == 37);
+  CHECK(next_ids(lane, 0) == "99");
+}
+
+TEST_CASE("Twenty go out one by one, as they come") {
+  Lane lane(kPlain);
+  for (int i = 0; i < 20; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  for (int i = 0; i < 20; ++i) {
+    const auto shipment = lane.next(0);
+    REQUIRE(shipment);
+    CHECK(shipment->rows.size() == 1);
+    static_cast<void>(lane.delivered(*shipment, 0));
+  }
+  CHECK(lane.size() == 0);
+}
+
+TEST_CASE("A rule that sent twenty within a minute collects for ten seconds, then sends one digest") {
+  Lane lane(kPlain);
+  for (int i = 0; i < 20; ++i) {
+    lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i)), 1'000 * i));
+    static_cast<void>(lane.delivered(*lane.next(1'000 * i), 1'000 * i));
+  }
+  lane.enqueue(row_of(50, note_of("late-1"), 20'000));
+  lane.enqueue(row_of(51, note_of("late-2"), 25'000));
+  Notification other = note_of("other");
+  other.rule_key = "other";
+  lane.enqueue(row_of(60, other, 25'000));
+  CHECK(next_ids(lane, 25'000) == "60");  // other rules do not wait
+  static_cast<void>(lane.delivered(*lane.next(25'000), 25'000));
+  CHECK(next_ids(lane, 29'999) == "-");
+  CHECK(lane.wake_ms(29'999) == 30'099);
+  CHECK(next_ids(lane, 30'000) == "50 51");
+}
+
+TEST_CASE("A digest never carries a message past an earlier one of the same alert") {
+  Lane lane(kPlain);
+  for (int i = 0; i < 30; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  for (int i = 0; i < 30; ++i)
+    lane.enqueue(row_of(i + 101, note_of(fmt::format("host-{}", i), Kind::resolved)));
+  const auto firing = lane.next(0);
+  REQUIRE(firing);
+  CHECK(firing->rows.front().note.kind == Kind::firing);
+  CHECK(firing->rows.size() == 30);
+  static_cast<void>(lane.delivered(*firing, 0));
+  const auto resolved = lane.next(0);
+  REQUIRE(resolved);
+  CHECK(resolved->rows.front().note.kind == Kind::resolved);
+  CHECK(resolved->rows.size() == 30);
+}
+
+TEST_CASE("A lane with a burst sends that many at once, then one a second") {
+  Lane lane({86'400'000, 2});
+  for (int i = 0; i < 4; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  const auto send = [&](std::int64_t now_ms) {
+    const auto shipment = lane.next(now_ms);
+    if (shipment) static_cast<void>(lane.delivered(*shipment, now_ms));
+    return shipment.has_value();
+  };
+  CHECK(send(10'000));
+  CHECK(send(10'000));
+  CHECK_FALSE(send(10'000));
+  CHECK_FALSE(send(10'900));
+  CHECK(send(11'000));
+  CHECK_FALSE(send(11'500));
+  CHECK(send(12'000));
+}
