@@ -8,9 +8,11 @@ namespace {
 Result<void> apply_schema(Shard& shard, Host& host, const SchemaPtr& schema, std::int64_t now_ms) {
   auto& applied = host.applied[schema->source_id];
   if (applied == schema) return {};
-  SourceKey key{schema->job, schema->interval_ms};
-  auto ids = shard.columns(host, key, schema->series, now_ms);
+  auto ids = shard.columns(host, {schema->job, schema->interval_ms}, schema->series, now_ms);
   if (!ids) return ids.error();
+  // Several sources of one job may share a cadence, and the history keeps one block per source and time:
+  // their number tells them apart.
+  SourceKey key{fmt::format("{}#{}", schema->job, schema->source_id), schema->interval_ms};
   host.head.set_columns(schema->source_id, std::move(key), std::move(*ids));
   applied = schema;
   return {};
