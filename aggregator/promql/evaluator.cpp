@@ -19,11 +19,10 @@ bool depends_on_time(const Call& call) {
   return date_of_now || name == "time" || name == "timestamp" || name == "predict_linear";
 }
 
-Block broadcast(const Block& one, const Grid& grid, Block wide) {
+Block broadcast(const Block& one, Block wide) {
   wide.names = one.names;
   wide.one_name = one.one_name;
   for (std::size_t i = 0; i < one.rows(); ++i) std::ranges::fill(wide.add_row(one.labels[i]), one.values[i]);
-  assert(wide.steps == grid.steps);
   return wide;
 }
 
@@ -128,7 +127,7 @@ Result<Block> Evaluator::eval(const Expr& expr, const Grid& grid) {
   if (!one) return one;
   auto wide = new_block(grid, one->rows());
   if (!wide) return wide;
-  return broadcast(*one, grid, std::move(*wide));
+  return broadcast(*one, std::move(*wide));
 }
 
 Result<Block> Evaluator::eval_node(const Expr& expr, const Grid& grid) {
