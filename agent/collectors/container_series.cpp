@@ -216,7 +216,7 @@ std::string_view DeviceNames::of(const DeviceIo& device) {
 }
 
 std::string DeviceNames::look_up(const DeviceIo& device) const {
-  const std::string number = fmt::format("{}:{}", device.major, device.minor);
+  std::string number = fmt::format("{}:{}", device.major, device.minor);
   const auto uevent = read_small_file(fmt::format("{}/dev/block/{}/uevent", sysfs_, number));
   if (!uevent) return number;
   for (Lines lines(*uevent); lines.next();) {

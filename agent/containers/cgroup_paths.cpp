@@ -199,7 +199,7 @@ std::vector<DiscoveredCgroup> scan_cgroups(const CgroupMounts& mounts, std::size
     const auto [relative, depth] = std::move(open.back());
     open.pop_back();
     for (const std::string& name : subdirectories(base + relative)) {
-      std::string path = relative + "/" + name;
+      std::string path = fmt::format("{}/{}", relative, name);
       const auto match = match_cgroup_name(name, relative);
       if (match && found.size() < kMaxContainers) {
         found.push_back({std::string(match->runtime), std::string(match->id), std::move(path)});
