@@ -175,10 +175,46 @@ Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
   return {};
 }
 
+/// The newest points that stand in open rows, which is where those of running sources are: no block is
+/// decoded and nothing but one cell a series is read. What is found leaves `series`; what is absent there, or
+/// has more than one id, stays for the long way.
+std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& selection,
+                                                     std::vector<WantedSeries>& series) const {
+  struct Cell {
+    std::int64_t time_ms = std::numeric_limits<std::int64_t>::min();
+    std::int64_t raw = kAbsent;
+  };
+  std::unordered_map<SeriesId, Cell> cells;
+  std::unordered_map<const Labels*, int> ids;
+  for (const WantedSeries& one : series) {
+    cells[one.id];
+    ++ids[one.labels.get()];
+  }
+  for (const auto& [number, source] : sources_) {
+    const OpenBlock& open = source.open;
+    if (open.empty() || open.last_ms() > selection.end_ms || open.last_ms() < selection.start_ms) continue;
+    const std::int64_t* row = open.cells() + (open.rows() - 1) * open.width();
+    for (std::size_t i = 0; i < open.width(); ++i) {
+      const auto cell = cells.find(open.columns()[i]);
+      if (cell != cells.end() && cell->second.time_ms < open.last_ms())
+        cell->second = {open.last_ms(), row[i]};
+    }
+  }
+  std::vector<promql::SelectedSeries> out;
+  std::erase_if(series, [&](const WantedSeries& one) {
+    const Cell& cell = cells[one.id];
+    if (cell.raw == kAbsent || ids[one.labels.get()] > 1) return false;
+    out.push_back({one.labels, {{cell.time_ms, to_double(cell.raw, one.form.encoding, one.form.scale)}}});
+    return true;
+  });
+  return out;
+}
+
 Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selection& selection,
                                                              std::size_t max_points) {
   std::vector<promql::SelectedSeries> out;
-  const auto series = wanted(selection);
+  auto series = wanted(selection);
+  if (selection.need == promql::Need::last_point) out = newest(selection, series);
   if (series.empty()) return out;
   PointSets sets(series, selection.start_ms, selection.end_ms);
   for (Kept& kept : kept_) {

@@ -64,6 +64,8 @@ class HostHead {
   std::size_t memory_bytes() const;
 
  private:
+  std::vector<promql::SelectedSeries> newest(const promql::Selection& selection,
+                                             std::vector<WantedSeries>& series) const;
   struct Source {
     SourceKey key;
     OpenBlock open;

@@ -1,0 +1,188 @@
+// What evaluating the shipped production rules costs a shard: a host of some 400 series at 1 Hz, 15 minutes
+// of it in memory, ticked on. Prints `key=value`: nanoseconds per rule evaluation and per host and second,
+// and the dearest rules.
+#include "aggregator/head/host_head.h"
+#include "aggregator/promql/evaluator.h"
+#include "aggregator/rules/host_rules.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace vigil {
+namespace {
+
+double cpu_ns() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
+struct Column {
+  SeriesSpec spec;
+  std::int64_t start = 0;
+  std::int64_t step = 0;
+};
+
+std::vector<Column> host_columns() {
+  std::vector<Column> out;
+  const auto add = [&out](std::string name, Labels labels, std::int64_t start, std::int64_t step) {
+    const SeriesType type = step == 0 ? SeriesType::gauge : SeriesType::counter;
+    out.push_back({{std::move(name), std::move(labels), type, Encoding::decimal, 2}, start, step});
+  };
+  for (int cpu = 0; cpu < 8; ++cpu) {
+    for (const char* mode : {"user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"}) {
+      add("node_cpu_seconds_total", {{"cpu", std::to_string(cpu)}, {"mode", mode}}, 0,
+          mode[1] == 'd' ? 70 : 3);
+    }
+  }
+  for (const char* name :
+       {"node_load5", "node_memory_MemAvailable_bytes", "node_memory_MemTotal_bytes",
+        "node_memory_SwapFree_bytes", "node_memory_SwapTotal_bytes", "node_nf_conntrack_entries",
+        "node_filefd_allocated", "node_processes_pids", "node_timex_sync_status",
+        "node_timex_maxerror_seconds", "node_timex_offset_seconds"}) {
+    add(name, {}, 100, 0);
+  }
+  for (const char* name :
+       {"node_nf_conntrack_entries_limit", "node_filefd_maximum", "node_processes_max_processes"})
+    add(name, {}, 100'000, 0);
+  for (const char* name :
+       {"node_pressure_cpu_waiting_seconds_total", "node_pressure_memory_stalled_seconds_total",
+        "node_pressure_io_stalled_seconds_total", "node_vmstat_pswpin", "node_vmstat_pswpout"}) {
+    add(name, {}, 0, 1);
+  }
+  add("node_vmstat_oom_kill", {}, 3, 0);
+  for (const char* mount : {"/", "/var", "/home", "/boot"}) {
+    const Labels labels{{"mountpoint", mount}, {"fstype", "ext4"}, {"device", "/dev/sda1"}};
+    for (const char* name : {"size_bytes", "files"})
+      add(std::string("node_filesystem_") + name, labels, 1'000'000, 0);
+    for (const char* name : {"free_bytes", "avail_bytes", "files_free"})
+      add(std::string("node_filesystem_") + name, labels, 600'000, 0);
+    for (const char* name : {"readonly", "device_error"})
+      add(std::string("node_filesystem_") + name, labels, 0, 0);
+  }
+  for (const char* device : {"eth0", "eth1"}) {
+    for (const char* name :
+         {"receive_errs_total", "receive_packets_total", "transmit_errs_total", "transmit_packets_total"}) {
+      add(std::string("node_network_") + name, {{"device", device}}, 5,
+          name[8] == 'p' || name[9] == 'p' ? 900 : 0);
+    }
+  }
+  for (int unit = 0; unit < 40; ++unit) {
+    add("node_systemd_unit_state", {{"name", fmt::format("unit-{}.service", unit)}, {"state", "failed"}}, 0,
+        0);
+  }
+  for (int collector = 0; collector < 30; ++collector) {
+    add("node_scrape_collector_success", {{"collector", std::to_string(collector)}}, 100, 0);
+  }
+  for (int container = 0; container < 10; ++container) {
+    const Labels labels{{"name", fmt::format("app-{}", container)}, {"image", "app:1"}};
+    for (const char* state :
+         {"running", "exited", "restarting", "paused", "created", "removing", "dead", "missing"}) {
+      Labels with = labels;
+      with.set("state", state);
+      add("container_state", with, state[1] == 'u' ? 100 : 0, 0);
+    }
+    for (const char* state : {"healthy", "unhealthy", "starting"}) {
+      Labels with = labels;
+      with.set("state", state);
+      add("container_health_state", with, state[0] == 'h' ? 100 : 0, 0);
+    }
+    for (const char* name : {"container_restarts_total", "container_oom_events_total"})
+      add(name, labels, 0, 0);
+    add("container_memory_working_set_bytes", labels, 100, 0);
+    add("container_spec_memory_limit_bytes", labels, 1000, 0);
+    add("container_cpu_cfs_throttled_periods_total", labels, 0, 1);
+    add("container_cpu_cfs_periods_total", labels, 0, 10);
+  }
+  return out;
+}
+
+class BenchHost {
+ public:
+  BenchHost() : columns_(host_columns()), head_(1, aggregator::SeriesRegistry("web", {}), {}) {
+    std::vector<aggregator::SeriesId> ids;
+    for (const Column& column : columns_) {
+      const auto id = static_cast<aggregator::SeriesId>(ids.size());
+      head_.registry().add(id, head_.registry().full_labels("node", column.spec),
+                           {column.spec.type, column.spec.encoding, column.spec.scale});
+      ids.push_back(id);
+    }
+    head_.set_columns(1, {"node", 1000}, std::move(ids));
+  }
+  void tick(std::int64_t t_ms) {
+    std::vector<std::int64_t> row;
+    const std::int64_t n = t_ms / 1000;
+    for (const Column& column : columns_)
+      row.push_back(column.start + column.step * n + (column.step > 1 ? n % 3 : 0));
+    head_.append(1, t_ms, row);
+    if (head_.seal_due(t_ms)) static_cast<void>(head_.seal(t_ms));
+    head_.evict(t_ms);
+  }
+  std::size_t series() const { return columns_.size(); }
+  aggregator::HostHead& head() { return head_; }
+
+ private:
+  std::vector<Column> columns_;
+  aggregator::HostHead head_;
+};
+
+int run() {
+  rules::RulesConfig config;
+  auto set = rules::RuleSet::load(config, {}, "");
+  if (!set) return std::fprintf(stderr, "%s\n", set.error().message.c_str()), 1;
+  const rules::CurrentRules current(*set);
+  std::uint64_t active = 0;
+  rules::HostRules rules(current, nullptr, [&](rules::Evaluation) { ++active; });
+
+  BenchHost host;
+  constexpr std::int64_t kStart = 1'700'000'000'000;
+  constexpr int kWarmSeconds = 900;
+  constexpr int kSeconds = 60;
+  for (int i = 0; i < kWarmSeconds; ++i) host.tick(kStart + i * 1000);
+  double spent = 0;
+  for (int i = kWarmSeconds; i < kWarmSeconds + kSeconds; ++i) {
+    host.tick(kStart + i * 1000);
+    aggregator::HostStorage storage(host.head());
+    const double begun = cpu_ns();
+    rules.on_host_tick(1, "web", kStart + i * 1000, storage);
+    spent += cpu_ns() - begun;
+  }
+  std::uint64_t evaluations = 0;
+  std::uint64_t failures = 0;
+  for (const rules::RulePtr& rule : (*set)->rules()) {
+    evaluations += rule->stats->evaluations;
+    failures += rule->stats->failures;
+  }
+  std::printf(
+      "bench=rules series=%zu evaluations=%lu failures=%lu active=%lu ns_per_evaluation=%.0f "
+      "us_per_host_second=%.1f\n",
+      host.series(), evaluations, failures, active, spent / static_cast<double>(evaluations),
+      spent / kSeconds / 1000);
+
+  std::vector<std::pair<double, std::string>> dear;
+  const std::int64_t now = kStart + (kWarmSeconds + kSeconds - 1) * 1000;
+  for (const rules::RulePtr& rule : (*set)->rules()) {
+    if (rule->scope != rules::Scope::host) continue;
+    aggregator::HostStorage storage(host.head());
+    const double begun = cpu_ns();
+    for (int i = 0; i < 50; ++i) static_cast<void>(promql::evaluate_instant(*rule->expr, storage, now, {}));
+    dear.emplace_back((cpu_ns() - begun) / 50, rule->key);
+  }
+  std::sort(dear.rbegin(), dear.rend());
+  for (std::size_t i = 0; i < std::min<std::size_t>(10, dear.size()); ++i) {
+    std::printf("bench=rule key=%s ns=%.0f\n", dear[i].second.c_str(), dear[i].first);
+  }
+  if (!dear.empty())
+    std::printf("bench=rule key=cheapest:%s ns=%.0f\n", dear.back().second.c_str(), dear.back().first);
+  return 0;
+}
+
+}  // namespace
+}  // namespace vigil
+
+int main() {
+  return vigil::run();
+}
