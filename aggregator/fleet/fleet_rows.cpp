@@ -20,6 +20,7 @@ const std::vector<FleetSeries>& fleet_series() {
         {fleet_source(), {"vigil_host_clock_skew_seconds", {}, SeriesType::gauge, Encoding::decimal, 3}});
     all.push_back({fleet_source(),
                    {"vigil_host_last_sample_age_seconds", {}, SeriesType::gauge, Encoding::decimal, 3}});
+    all.push_back({fleet_source(), {"vigil_host_connected", {}, SeriesType::gauge, Encoding::decimal, 0}});
     return all;
   }();
   return series;
@@ -32,6 +33,7 @@ std::array<std::int64_t, kFleetColumns> fleet_values(const FleetRow& row) {
     values[1 + i] = kHostStates[i] == row.state ? 1 : 0;
   values[5] = std::llround(row.clock_skew_seconds * 1000);
   values[6] = row.age_ms;
+  values[7] = row.connected ? 1 : 0;
   return values;
 }
 

@@ -6,6 +6,7 @@
 #include "common/log/log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::aggregator {
 namespace {
@@ -78,7 +79,7 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
   record.id = host->record.id;
   record.first_seen_ms = host->record.first_seen_ms;
   host->record = std::move(record);
-  host->facts.left = false;
+  if (std::exchange(host->facts.left, false)) host->facts.last_rows_ms = now_ms;  // its absence was announced
   host->facts.beat_ms = std::max<std::int64_t>(host->record.interval_ms, 1);
   if (relabelled) relabel(*host);
   store_record(*host, now_ms);
@@ -175,7 +176,7 @@ void Shard::write_fleet_row(Host& host, std::int64_t now_ms) {
   }
   host.fleet_row_ms = time_ms;
   const FleetRow row{host.state, has_verdict(host.facts, host.state), host.skew.seconds(),
-                     now_ms - host.facts.last_rows_ms};
+                     now_ms - host.facts.last_rows_ms, host.connected};
   host.head.append(kFleetSource, time_ms, fleet_values(row));
 }
 

@@ -1,0 +1,74 @@
+#include "aggregator/head/series_registry.h"
+
+#include "tests/support/catch.h"
+
+using namespace vigil;
+using namespace vigil::aggregator;
+
+namespace {
+
+promql::Matcher matcher(promql::MatchOp op, const std::string& name, const std::string& value) {
+  return *promql::Matcher::create(op, name, value);
+}
+
+SeriesSpec spec(const std::string& name, Labels labels = {}) {
+  return {name, std::move(labels), SeriesType::gauge, Encoding::decimal, 0};
+}
+
+SeriesRegistry filled() {
+  SeriesRegistry registry("web-1", {{"env", "prod"}});
+  SeriesId id = 0;
+  for (const SeriesSpec& each :
+       {spec("load"), spec("cpu", {{"mode", "idle"}}), spec("cpu", {{"mode", "user"}})}) {
+    registry.add(id++, registry.full_labels("node", each), {each.type, each.encoding, each.scale});
+  }
+  return registry;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a series carries instance, job and the host's labels; what the sender called so is kept as exported") {
+  const SeriesRegistry registry("web-1", {{"env", "prod"}});
+  CHECK(registry.full_labels("node", spec("load", {{"core", "0"}})).to_string() ==
+        "load{core=\"0\", env=\"prod\", instance=\"web-1\", job=\"node\"}");
+  const Labels full = registry.full_labels("node", spec("load", {{"instance", "other"}, {"env", "test"}}));
+  CHECK(full.get("instance") == "web-1");
+  CHECK(full.get("exported_instance") == "other");
+  CHECK(full.get("env") == "prod");
+  CHECK(full.get("exported_env") == "test");
+}
+
+TEST_CASE("matchers select by name, by label, by instance and by negation") {
+  using enum promql::MatchOp;
+  const SeriesRegistry registry = filled();
+  const auto match = [&](std::vector<promql::Matcher> matchers) { return registry.matching(matchers); };
+  CHECK(match({matcher(equal, "__name__", "cpu")}) == std::vector<SeriesId>{1, 2});
+  CHECK(match({matcher(equal, "__name__", "cpu"), matcher(not_equal, "mode", "idle")}) ==
+        std::vector<SeriesId>{2});
+  CHECK(match({matcher(regex, "__name__", "c.*|load")}) == std::vector<SeriesId>{0, 1, 2});
+  CHECK(match({matcher(equal, "mode", "")}) == std::vector<SeriesId>{0});
+  CHECK(match({matcher(equal, "instance", "web-2")}).empty());
+  CHECK(match({matcher(equal, "job", "node"), matcher(regex, "mode", "i.*")}) == std::vector<SeriesId>{1});
+  CHECK(match({}) == std::vector<SeriesId>{0, 1, 2});
+  CHECK_FALSE(registry.may_match(std::vector{matcher(regex, "instance", "db-.*")}));
+}
+
+TEST_CASE("a changed scale is another id of the same label set") {
+  SeriesRegistry registry = filled();
+  const Labels full = registry.full_labels("node", spec("load"));
+  CHECK(registry.find(full, {SeriesType::gauge, Encoding::decimal, 0}) == 0U);
+  CHECK_FALSE(registry.find(full, {SeriesType::gauge, Encoding::decimal, 2}));
+  registry.add(3, full, {SeriesType::gauge, Encoding::decimal, 2});
+  CHECK(registry.find(full, {SeriesType::gauge, Encoding::decimal, 2}) == 3U);
+  CHECK(registry.at(3)->labels.get() == registry.at(0)->labels.get());
+}
+
+TEST_CASE("other host labels give every series its new set and bring back what was exported") {
+  SeriesRegistry registry("web-1", {{"env", "prod"}});
+  registry.add(0, registry.full_labels("node", spec("load", {{"env", "own"}})), {});
+  const SeriesRegistry changed = registry.relabelled({{"rack", "7"}});
+  CHECK(changed.at(0)->labels->to_string() ==
+        "load{env=\"own\", instance=\"web-1\", job=\"node\", rack=\"7\"}");
+  CHECK(changed.size() == 1);
+}

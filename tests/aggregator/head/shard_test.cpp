@@ -1,0 +1,159 @@
+#include "aggregator/head/shard.h"
+
+#include "aggregator/head/fleet_view.h"
+#include "aggregator/head/shard_set.h"
+#include "tests/support/catch.h"
+
+#include <future>
+
+using namespace vigil;
+using namespace vigil::aggregator;
+
+namespace {
+
+constexpr std::int64_t kT0 = 1'700'000'000'000;
+
+HostRecord record(const std::string& name, Labels labels = {}) {
+  HostRecord made;
+  made.name = name;
+  made.machine_id = std::string(16, 'm');
+  made.interval_ms = 1000;
+  made.labels = std::move(labels);
+  return made;
+}
+
+std::vector<promql::Matcher> named(const std::string& name) {
+  return {*promql::Matcher::create(promql::MatchOp::equal, "__name__", name)};
+}
+
+/// The newest value of a series of the host, or nothing.
+std::optional<double> last(Host& host, const std::string& name, std::int64_t now) {
+  const auto found = host.head.select({named(name), now - 300'000, now}, 1'000'000);
+  REQUIRE(found);
+  if (found->empty() || is_stale(found->front().points.back().v)) return std::nullopt;
+  return found->front().points.back().v;
+}
+
+}  // namespace
+
+TEST_CASE("up follows the host's presence, second by second") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  shard.tick(kT0);
+  CHECK_FALSE(last(host, "up", kT0));
+  shard.rows_arrived(host, {kT0 + 500, kT0 + 500}, kT0 + 600);
+  shard.tick(kT0 + 1000);
+  CHECK(last(host, "up", kT0 + 1000) == 1.0);
+  CHECK(host.state == HostState::up);
+  for (std::int64_t t = 2000; t <= 15'000; t += 1000) shard.tick(kT0 + t);
+  CHECK(host.state == HostState::late);
+  CHECK(last(host, "up", kT0 + 15'000) == 1.0);
+  CHECK(last(host, "vigil_host_last_sample_age_seconds", kT0 + 15'000) == 14.4);
+  shard.tick(kT0 + 16'000);
+  CHECK(host.state == HostState::down);
+  CHECK(host.since_ms == kT0 + 16'000);
+  CHECK(last(host, "up", kT0 + 16'000) == 0.0);
+  shard.rows_arrived(host, {kT0 + 16'500, kT0 + 16'500}, kT0 + 16'500);
+  CHECK(host.state == HostState::up);
+  shard.farewell(host, kT0 + 17'000);
+  shard.tick(kT0 + 17'000);
+  CHECK(host.state == HostState::left);
+  CHECK_FALSE(last(host, "up", kT0 + 17'000));
+}
+
+TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never at back-fill") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  std::vector<std::int64_t> looks;
+  shard.set_hook([&](HostId, const std::string& instance, std::int64_t t_ms, promql::Storage&) {
+    CHECK(instance == "web-1");
+    looks.push_back(t_ms - kT0);
+  });
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  shard.rows_arrived(host, {kT0, kT0}, kT0 + 5);
+  CHECK(looks == std::vector<std::int64_t>{5});
+  shard.tick(kT0 + 1000);  // rows may still come in time
+  CHECK(looks.size() == 1);
+  shard.tick(kT0 + 2000);
+  shard.tick(kT0 + 3000);
+  CHECK(looks == std::vector<std::int64_t>{5, 2000});
+  shard.tick(kT0 + 4000);
+  CHECK(looks.back() == 4000);
+  const auto before = looks.size();
+  shard.rows_arrived(host, {kT0 - 600'000, kT0 - 600'000}, kT0 + 4100);
+  CHECK(looks.size() == before);
+}
+
+TEST_CASE("a host with more new series than allowed is refused, and allowed more as time passes") {
+  ShardOptions options;
+  options.max_series = 100;
+  ShardSet shards(1, options, nullptr);
+  Shard& shard = shards.at(0);
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  int made = 0;
+  const auto bring = [&](int count, std::int64_t now) {
+    std::vector<SeriesSpec> specs;
+    for (int i = 0; i < count; ++i)
+      specs.push_back({fmt::format("m{}", made++), {}, SeriesType::gauge, Encoding::decimal, 0});
+    return shard.columns(host, {"node", 1000}, specs, now).has_value();
+  };
+  CHECK(bring(100, kT0));
+  CHECK_FALSE(bring(1, kT0 + 1000));
+  CHECK(bring(50, kT0 + 1'800'001));
+  CHECK_FALSE(bring(10, kT0 + 1'800'002));
+}
+
+TEST_CASE("query threads see all hosts of all shards, their series and their labels") {
+  ShardSet shards(2, {}, nullptr);
+  for (const char* name : {"web-1", "web-2", "web-3", "db-1"}) {
+    Shard& shard = shards.of(name);
+    Host& host = **shard.enroll(record(name, {{"env", "prod"}}), kT0);
+    const auto ids = shard.columns(host, {"node", 1000},
+                                   {{"node_load1", {}, SeriesType::gauge, Encoding::decimal, 2}}, kT0);
+    REQUIRE(ids);
+    host.head.set_columns(1, {"node", 1000}, *ids);
+    host.head.append(1, kT0, std::vector<std::int64_t>{150});
+    shard.rows_arrived(host, {kT0, kT0}, kT0);
+  }
+  for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().start();
+  FleetView view(shards, nullptr);
+
+  const auto hosts = view.hosts();
+  REQUIRE(hosts);
+  REQUIRE(hosts->size() == 4);
+  CHECK((*hosts)[0].name == "db-1");
+  CHECK((*hosts)[0].state == HostState::up);
+  CHECK((*hosts)[0].last_sample_ms == kT0);
+  CHECK((*hosts)[0].series == 1);
+
+  FleetStorage storage(view);
+  const auto web = *promql::Matcher::create(promql::MatchOp::regex, "instance", "web-.*");
+  const auto found = storage.select({{named("node_load1")[0], web}, kT0 - 1000, kT0});
+  REQUIRE(found);
+  REQUIRE(found->size() == 3);
+  for (const auto& series : *found) {
+    CHECK(series.labels->get("env") == "prod");
+    CHECK(series.points == std::vector<promql::Point>{{kT0, 1.5}});
+  }
+  FleetStorage tiny(view, 2);
+  CHECK(tiny.select({named("node_load1"), kT0, kT0}).error().code == Errc::limit);
+
+  CHECK(view.series({named("node_load1"), named("nothing")})->size() == 4);
+  CHECK(view.series({}, 3).error().code == Errc::limit);
+  CHECK(*view.label_names({}) == std::vector<std::string>{"__name__", "env", "instance", "job"});
+  CHECK(*view.label_values("instance", {{web}}) == std::vector<std::string>{"web-1", "web-2", "web-3"});
+}
+
+TEST_CASE("a question to a shard that does not answer ends, and its late answer does no harm") {
+  ShardSet shards(1, {}, nullptr);
+  shards.at(0).worker().start();
+  std::promise<void> release;
+  shards.at(0).worker().post([&] { release.get_future().wait(); });
+  const auto answer = shards.ask<int>([](Shard&) { return 1; }, std::chrono::milliseconds(1));
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == Errc::unavailable);
+  release.set_value();
+  shards.at(0).worker().stop();
+  CHECK(shards.ask<int>([](Shard&) { return 1; }).error().code == Errc::unavailable);
+}

@@ -1,0 +1,54 @@
+#include "aggregator/http/message.h"
+
+#include "aggregator/http/router.h"
+#include "tests/support/catch.h"
+
+using namespace vigil;
+using namespace vigil::aggregator::http;
+
+TEST_CASE("a target is split and decoded") {
+  const auto request = parse_target("GET", "/a%20b/c?x=1&y=%7Bz%7D+w&x=2&flag&=&bad=%zz%");
+  REQUIRE(request);
+  CHECK(request->path == "/a b/c");
+  CHECK(request->get("x") == "1");
+  CHECK(request->query.count("x") == 2);
+  CHECK(request->get("y") == "{z} w");
+  CHECK(request->query.count("flag") == 1);
+  CHECK(request->get("bad") == "%zz%");
+  CHECK(request->get("absent", "other") == "other");
+  CHECK(parse_target("GET", "http://elsewhere/").error().code == Errc::parse);
+}
+
+TEST_CASE("errors are JSON with a status that fits") {
+  const Response response = error_response(fail(Errc::invalid_argument, "a \"quoted\"\nthing"));
+  CHECK(response.status == 400);
+  CHECK(response.content_type == "application/json");
+  CHECK(response.body ==
+        "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"a \\\"quoted\\\"\\nthing\"}\n");
+  CHECK(error_response(fail(Errc::unavailable, "x")).status == 503);
+}
+
+TEST_CASE("paths are answered exactly, folders by the nearest one above, methods by name") {
+  Router router;
+  const auto say = [](std::string text) {
+    return [text](const Request&) { return Response{200, "text/plain", text, {}}; };
+  };
+  router.add("GET", "/a", say("a"));
+  router.add("POST", "/a", say("posted"));
+  router.add("GET", "/files/", say("files"));
+  const auto ask = [&](const std::string& method, const std::string& path) {
+    Request request;
+    request.method = method;
+    request.path = path;
+    const Response response = router.answer(request);
+    return response.status == 200 ? response.body : std::to_string(response.status);
+  };
+  CHECK(ask("GET", "/a") == "a");
+  CHECK(ask("HEAD", "/a") == "a");
+  CHECK(ask("POST", "/a") == "posted");
+  CHECK(ask("DELETE", "/a") == "405");
+  CHECK(ask("GET", "/a/b") == "404");
+  CHECK(ask("GET", "/files/x/y.css") == "files");
+  CHECK(ask("GET", "/files") == "404");
+  CHECK(ask("GET", "/") == "404");
+}
