@@ -133,6 +133,7 @@ class Service : public AlertService {
   std::set<std::string> removed_;      // to be deleted
   std::deque<Alert> history_;          // to be added
   std::set<std::string> unannounced_;  // firing, nobody told yet
+  std::set<std::string> held_back_;    // those of them that an inhibitor keeps back
   std::vector<notify::Row> outbox_;    // of this round
   int evidence_left_ = kEvidencePerRound;
   bool disk_failed_ = false;
@@ -289,6 +290,7 @@ void Service::ended(const Transition& transition) {
   dirty_.erase(alert.fingerprint);
   removed_.insert(alert.fingerprint);
   unannounced_.erase(alert.fingerprint);
+  held_back_.erase(alert.fingerprint);
   if (transition.to == State::resolved) {
     if (alert.announced) say(alert, notify::Kind::resolved);
     history_.push_back(alert);
@@ -306,6 +308,7 @@ void Service::announce() {
   for (auto next = unannounced_.begin(); next != unannounced_.end();) {
     Alert* alert = book_.find(*next);
     if (alert != nullptr && !inhibition.inhibitor_of(*alert).empty()) {
+      if (held_back_.insert(*next).second) ++counters_.inhibited;
       ++next;
       continue;
     }
@@ -314,6 +317,7 @@ void Service::announce() {
       alert->announced = true;
       dirty_.insert(alert->fingerprint);
     }
+    held_back_.erase(*next);
     next = unannounced_.erase(next);
   }
 }
@@ -449,11 +453,7 @@ Counters Service::counters() const {
   {
     const std::lock_guard lock(mutex_);
     out = counters_;
-    const Inhibition inhibition(book_);
-    book_.for_each([&](const Alert& alert) {
-      ++(alert.state == State::firing ? out.firing : out.pending);
-      if (alert.state == State::firing && !inhibition.inhibitor_of(alert).empty()) ++out.inhibited;
-    });
+    book_.for_each([&](const Alert& alert) { ++(alert.state == State::firing ? out.firing : out.pending); });
   }
   const std::lock_guard lock(inbox_mutex_);
   out.refused = refused_;

@@ -56,7 +56,7 @@ struct Counters {
   std::uint64_t evaluations = 0;  // taken in; only those with something to say arrive here
   std::uint64_t transitions = 0;
   std::uint64_t notifications = 0;  // put into the outbox, one per receiver
-  std::uint64_t inhibited = 0;
+  std::uint64_t inhibited = 0;      // alerts whose message was held back by another
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t refused = 0;  // evaluations not taken because the service was behind
