@@ -8,6 +8,13 @@ std::chrono::milliseconds on_beat(std::chrono::milliseconds interval, std::chron
   return beats * beat;
 }
 
+/// A collector whose own interval is the default beat runs at every beat, however short or long that was
+/// configured.
+std::chrono::milliseconds own_interval(const Collector& collector, std::chrono::milliseconds beat) {
+  constexpr std::chrono::milliseconds kDefaultBeat{1000};
+  return collector.interval() <= kDefaultBeat ? beat : collector.interval();
+}
+
 }  // namespace
 
 std::vector<PlannedCollector> plan_collectors(const AgentConfig& config) {
@@ -17,7 +24,8 @@ std::vector<PlannedCollector> plan_collectors(const AgentConfig& config) {
     const CollectorSettings settings = found == config.collectors.end() ? CollectorSettings{} : found->second;
     if (!settings.enabled) continue;
     auto collector = entry.make(config.options);
-    const auto interval = on_beat(settings.interval.value_or(collector->interval()), config.interval);
+    const auto interval =
+        on_beat(settings.interval.value_or(own_interval(*collector, config.interval)), config.interval);
     planned.push_back({std::move(collector), interval});
   }
   return planned;

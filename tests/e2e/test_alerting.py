@@ -27,9 +27,11 @@ rules:
   files: [{folder}/rules.yml]
 notifications:
   receivers:
-    - name: everything
+    - name: chat
       slack: {{webhook_url: "{sink.url}/slack"}}
+    - name: program
       webhook: {{url: "{sink.url}/hook"}}
+    - name: mailbox
       email:
         smtp: "localhost:{mail.port}"
         from: vigil@example.org

@@ -1,7 +1,6 @@
 """Nothing acknowledged is lost, nothing is stored twice, whatever dies."""
 
 import pathlib
-import re
 import signal
 import time
 
@@ -21,9 +20,9 @@ def assert_complete(times):
     assert steps == {BEAT_MS}, f"beats are missing: steps of {sorted(steps)} ms"
 
 
-def beats_missed(agent):
-    """Beats the agent itself could not keep on a busy machine; those are holes of the agent's own, and it says so."""
-    return re.findall(r"missed", agent.text())
+def beats_missed(vigil):
+    """Beats the agent itself could not keep on a busy machine; it counts them."""
+    return vigil.query("vigil_agent_beats_missed_total")[0]["value"]
 
 
 def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
@@ -39,7 +38,7 @@ def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
         resumed = int(time.time() * 1000)
         eventually("samples from after the restart", lambda: times_of(vigil) and times_of(vigil)[-1] > resumed)
     times = times_of(vigil)
-    if not beats_missed(agent):
+    if beats_missed(vigil) == 0:
         assert_complete(times)
     assert len(times) == len(set(times))
 
@@ -74,7 +73,7 @@ def test_two_agents_with_one_name_are_told_and_not_mixed(vigil):
     vigil.agent("twin", ["--interval", f"{BEAT_MS}ms"])
     vigil.wait_for_host("twin")
     second = vigil.agent("twin", ["--interval", f"{BEAT_MS}ms"])
-    second.wait_for("(?i)duplicate|another agent")
+    second.wait_for("refused: an agent named twin is connected")
     assert eventually("the duplicate is shown", lambda: vigil.host("twin")["duplicates"] > 0)
     times = times_of(vigil)
     assert len(times) == len(set(times))
@@ -108,7 +107,7 @@ def test_a_clock_that_jumps_harms_nothing(vigil, tmp_path):
     env = {"LD_PRELOAD": faketime, "FAKETIME_TIMESTAMP_FILE": str(offset), "FAKETIME_NO_CACHE": "1", "DONT_FAKE_MONOTONIC": "1"}
     agent = vigil.agent("jumper", ["--interval", f"{BEAT_MS}ms"], env=env)
     vigil.wait_for_host("jumper")
-    newest = lambda: max(row["time_ms"] for row in vigil.json("query", "node_load1[10m]", "--at", "-2m"))
+    newest = lambda: max(row["time_ms"] for row in vigil.json("query", "node_load1[10m]", "--at", str(int(time.time()) + 120)))
     eventually("samples", newest)
     offset.write_text("+60")
     eventually("samples a minute ahead", lambda: newest() > time.time() * 1000 + 50_000)
