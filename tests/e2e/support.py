@@ -27,7 +27,7 @@ def eventually(what, check, patience=PATIENCE):
             last = check()
             if last:
                 return last
-        except (AssertionError, KeyError, IndexError, ValueError, StopIteration, OSError, subprocess.CalledProcessError) as error:
+        except (AssertionError, KeyError, IndexError, ValueError, StopIteration, TypeError, OSError, subprocess.CalledProcessError) as error:
             last = error
         time.sleep(0.05)
     raise AssertionError(f"{what}: not within {patience} s; last seen: {last!r}")
