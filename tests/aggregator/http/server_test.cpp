@@ -86,8 +86,9 @@ TEST_CASE("HEAD has the length and no body, and one connection serves many reque
   const std::string twice = f.talk(
       "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
       "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "
-      "5\r\n\r\nq=a%41"
+      "6\r\n\r\nq=a%41"
       "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  INFO(twice);
   CHECK(twice.find("ok\n") != twice.rfind("ok\n"));
 }
 

@@ -1,0 +1,250 @@
+// The service over real sockets: what only gRPC can do to us.
+#include "aggregator/ingest/service.h"
+
+#include "aggregator/ingest/grpc_server.h"
+#include "aggregator/store/history.h"
+#include "common/log/log.h"
+#include "tests/aggregator/ingest/fake_agent.h"
+#include "tests/support/catch.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <thread>
+
+using namespace vigil;
+using namespace vigil::aggregator;
+using namespace vigil::aggregator::testing;
+
+namespace {
+
+using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::AggregatorMessage>;
+
+/// A server on a free port with two shards and no history (so that batches are durable at once). The clock
+/// stands at kT0.
+struct Fixture {
+  explicit Fixture(std::size_t max_streams = 100) {
+    ServiceOptions options;
+    options.max_streams = max_streams;
+    options.now_ms = [this] { return now.load(); };
+    service = std::make_unique<IngestService>(shards, counters, options);
+    for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().start();
+    GrpcServerOptions server_options;
+    server_options.listen = {"127.0.0.1", 0};
+    auto started = GrpcServer::start(server_options, {service.get()});
+    REQUIRE(started);
+    server = std::move(*started);
+    stub = v1::Ingest::NewStub(
+        grpc::CreateChannel(server->address().to_string(), grpc::InsecureChannelCredentials()));
+  }
+  ~Fixture() {
+    service->stop();
+    server->stop(std::chrono::seconds(5));
+    for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().stop();
+  }
+
+  std::uint64_t refused(const std::string& reason) const {
+    const std::string text = registry.exposition();
+    const std::string key = "vigil_aggregator_refused_total{reason=\"" + reason + "\"} ";
+    return std::stoull(text.substr(text.find(key) + key.size()));
+  }
+
+  std::atomic<std::int64_t> now = kT0;
+  self::Registry registry;
+  IngestCounters counters{registry};
+  ShardSet shards{2, {}, nullptr};
+  std::unique_ptr<IngestService> service;
+  std::unique_ptr<GrpcServer> server;
+  std::unique_ptr<v1::Ingest::Stub> stub;
+};
+
+struct Call {
+  explicit Call(Fixture& fixture) : stream(fixture.stub->Stream(&context)) {}
+  ~Call() {
+    context.TryCancel();
+    v1::AggregatorMessage unread;
+    while (stream->Read(&unread)) {
+    }
+    if (!finished) (void)stream->Finish();
+  }
+  grpc::Status finish() {
+    finished = true;
+    return stream->Finish();
+  }
+  v1::AggregatorMessage read() {
+    v1::AggregatorMessage message;
+    if (!stream->Read(&message)) ended = true;
+    return message;
+  }
+  /// Reads on until the stream ends; the refusal, if there was one.
+  v1::Refusal refusal() {
+    while (!ended) {
+      const v1::AggregatorMessage message = read();
+      if (message.has_refusal()) last = message.refusal();
+    }
+    return last;
+  }
+  /// Reads on until this batch is acknowledged.
+  bool acknowledged(std::uint64_t seq) {
+    while (!ended) {
+      const v1::AggregatorMessage message = read();
+      if (message.has_ack() && message.ack().durable_seq() == seq) return true;
+    }
+    return false;
+  }
+
+  grpc::ClientContext context;
+  std::unique_ptr<Stream> stream;
+  v1::Refusal last;
+  bool ended = false;
+  bool finished = false;
+};
+
+void eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 2000 && !holds(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(holds());
+}
+
+}  // namespace
+
+TEST_CASE("an agent's stream over the wire: welcome, acknowledgements, a clean end") {
+  Fixture f;
+  FakeAgent agent;
+  Call call(f);
+  REQUIRE(call.stream->Write(agent.hello()));
+  CHECK(call.read().welcome().max_message_bytes() == 1U << 20);
+  REQUIRE(call.stream->Write(agent.schema()));
+  for (int i = 0; i < 200; ++i) REQUIRE(call.stream->Write(agent.batch({kT0 + i * 1000}, i == 0)));
+  CHECK(call.acknowledged(200));
+  CHECK(f.counters.rows.value() == 200);
+  REQUIRE(call.stream->WritesDone());
+  CHECK(call.refusal().code() == v1::Refusal::CODE_UNSPECIFIED);
+  CHECK(call.finish().ok());
+  eventually([&] { return f.service->streams() == 0; });
+}
+
+TEST_CASE("whoever does not say Hello first, or in time, is refused and counted") {
+  Fixture f;
+  FakeAgent agent;
+  Call rude(f);
+  REQUIRE(rude.stream->Write(agent.schema()));
+  CHECK(rude.refusal().code() == v1::Refusal::CODE_PROTOCOL);
+  eventually([&] { return f.service->streams() == 0; });
+  Call silent(f);
+  eventually([&] { return f.service->streams() == 1; });
+  f.service->sweep();
+  f.now += 10'000;
+  f.service->sweep();
+  CHECK(silent.refusal().message().find("no Hello within 10000 ms") != std::string::npos);
+  CHECK(f.refused("protocol") == 2);
+}
+
+TEST_CASE("a message beyond 1 MiB ends its stream and nothing else") {
+  Fixture f;
+  FakeAgent good("web-1");
+  FakeAgent evil("web-2");
+  Call good_call(f);
+  REQUIRE(good_call.stream->Write(good.hello()));
+  CHECK(good_call.read().has_welcome());
+  Call evil_call(f);
+  REQUIRE(evil_call.stream->Write(evil.hello()));
+  CHECK(evil_call.read().has_welcome());
+  v1::AgentMessage huge = evil.schema();
+  for (int i = 0; i < 9000; ++i) huge.mutable_schema()->add_symbols(std::string(250, 'x'));
+  (void)evil_call.stream->Write(huge);
+  (void)evil_call.refusal();
+  CHECK_FALSE(evil_call.finish().ok());
+  REQUIRE(good_call.stream->Write(good.schema()));
+  REQUIRE(good_call.stream->Write(good.batch({kT0}, true)));
+  CHECK(good_call.acknowledged(1));
+}
+
+TEST_CASE("bytes that are no message end their stream with a refusal") {
+  Fixture f;
+  const auto channel =
+      grpc::CreateChannel(f.server->address().to_string(), grpc::InsecureChannelCredentials());
+  grpc::internal::RpcMethod method("/vigil.v1.Ingest/Stream", grpc::internal::RpcMethod::BIDI_STREAMING,
+                                   channel);
+  grpc::ClientContext context;
+  const std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, v1::AggregatorMessage>> stream(
+      grpc::internal::ClientReaderWriterFactory<grpc::ByteBuffer, v1::AggregatorMessage>::Create(
+          channel.get(), method, &context));
+  const auto write = [&](const std::string& bytes) {
+    grpc::Slice slice(bytes);
+    return stream->Write(grpc::ByteBuffer(&slice, 1));
+  };
+  REQUIRE(write(FakeAgent().hello().SerializeAsString()));
+  v1::AggregatorMessage answer;
+  REQUIRE(stream->Read(&answer));
+  CHECK(answer.has_welcome());
+  REQUIRE(write("\x1a\x7f\x01"));  // a Batch that claims more bytes than there are
+  REQUIRE(stream->Read(&answer));
+  CHECK(answer.refusal().code() == v1::Refusal::CODE_PROTOCOL);
+  CHECK_FALSE(stream->Read(&answer));
+  CHECK(stream->Finish().ok());
+  CHECK(f.refused("protocol") == 1);
+}
+
+TEST_CASE("one stream too many is refused as unavailable") {
+  Fixture f(1);
+  FakeAgent agent;
+  Call first(f);
+  REQUIRE(first.stream->Write(agent.hello()));
+  CHECK(first.read().has_welcome());
+  Call second(f);
+  CHECK(second.refusal().code() == v1::Refusal::CODE_UNAVAILABLE);
+}
+
+TEST_CASE(
+    "stopping ends open streams with a reason, within the deadline, even for an agent that does not listen") {
+  const auto fixture = std::make_unique<Fixture>();
+  FakeAgent agent;
+  Call listening(*fixture);
+  REQUIRE(listening.stream->Write(agent.hello()));
+  CHECK(listening.read().has_welcome());
+  FakeAgent deaf_agent("web-2");
+  Call deaf(*fixture);
+  REQUIRE(deaf.stream->Write(deaf_agent.hello()));
+  eventually([&] { return fixture->counters.streams.value() == 2; });
+  const auto began = std::chrono::steady_clock::now();
+  fixture->service->stop();
+  fixture->server->stop(std::chrono::seconds(5));
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
+  CHECK(listening.refusal().code() == v1::Refusal::CODE_UNAVAILABLE);
+  eventually([&] { return fixture->service->streams() == 0; });
+}
+
+TEST_CASE("many agents connect, send and vanish at the same time") {
+  log::set_level(log::Level::error);
+  Fixture f;
+  std::vector<std::thread> agents;
+  std::atomic<int> good = 0;
+  for (int i = 0; i < 8; ++i) {
+    agents.emplace_back([&f, &good, i] {
+      for (int round = 0; round < 10; ++round) {
+        FakeAgent agent(fmt::format("host-{}", i), static_cast<char>('a' + round));
+        Call call(f);
+        if (!call.stream->Write(agent.hello())) continue;
+        if (!call.stream->Write(agent.schema())) continue;
+        for (int k = 0; k < 20; ++k) (void)call.stream->Write(agent.batch({kT0 + k * 1000}, k == 0));
+        // A stream of before may still be ending: then this one is a duplicate for a moment.
+        if (round % 2 == 0 && call.acknowledged(20)) ++good;
+      }
+    });
+  }
+  for (std::thread& agent : agents) agent.join();
+  CHECK(good > 0);
+  eventually([&] { return f.service->streams() == 0; });
+  eventually([&] { return f.service->intake(0).streams() + f.service->intake(1).streams() == 0; });
+  log::set_level(log::Level::info);
+}
+
+TEST_CASE("an occupied port is a conflict that names the address") {
+  Fixture f;
+  GrpcServerOptions options;
+  options.listen = f.server->address();
+  const auto second = GrpcServer::start(options, {});
+  REQUIRE_FALSE(second);
+  CHECK(second.error().code == Errc::conflict);
+  CHECK(second.error().message.find(f.server->address().to_string()) != std::string::npos);
+}
