@@ -114,7 +114,7 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::S
     for (const auto& [id, host] : shard.hosts()) {
       if (!host->head.registry().may_match(selection.matchers)) continue;
       HostSlice slice = host->head.slice(selection);
-      if (!slice.series.empty()) slices.push_back(std::move(slice));
+      if (!slice.series.empty() || !slice.ready.empty()) slices.push_back(std::move(slice));
     }
     return slices;
   });

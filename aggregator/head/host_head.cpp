@@ -139,7 +139,8 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) c
 }
 
 HostSlice HostHead::slice(const promql::Selection& selection) const {
-  HostSlice slice{id_, wanted(selection), {}, {}, complete_from_ms_};
+  HostSlice slice{id_, {}, wanted(selection), {}, {}, complete_from_ms_};
+  if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
   for (const Kept& kept : kept_) {
     if (overlaps(kept.block->first_ms(), kept.block->last_ms(), selection))

@@ -78,6 +78,9 @@ Result<void> add_history(const HostSlice& slice, const History& history, const S
 
 Result<void> read_slice(const HostSlice& slice, const History* history, const SliceRead& read,
                         std::vector<promql::SelectedSeries>& out) {
+  if (slice.ready.size() > read.max_points) return too_many_points(read.max_points);
+  out.insert(out.end(), slice.ready.begin(), slice.ready.end());
+  if (slice.series.empty()) return {};
   SliceReader reader(slice, read);
   if (history != nullptr) {
     if (auto added = add_history(slice, *history, read, reader); !added) return added.error();
@@ -87,7 +90,7 @@ Result<void> read_slice(const HostSlice& slice, const History* history, const Sl
     if (reader.sets().points() > read.max_points) return too_many_points(read.max_points);
   }
   for (const OpenRows& rows : slice.open) reader.add_open(rows);
-  return reader.sets().take(read.max_points, out);
+  return reader.sets().take(read.max_points - slice.ready.size(), out);
 }
 
 }  // namespace vigil::aggregator

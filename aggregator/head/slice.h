@@ -27,6 +27,8 @@ struct OpenRows {
 
 struct HostSlice {
   HostId host = 0;
+  std::vector<promql::SelectedSeries>
+      ready;  // answered from the newest row already (promql::Need::last_point)
   std::vector<WantedSeries> series;
   std::vector<std::shared_ptr<const SealedBlock>> blocks;
   std::vector<OpenRows> open;

@@ -9,6 +9,7 @@
 #include "common/wire/schema.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -173,6 +174,52 @@ Steps run_steps(const std::vector<std::string>& messages) {
   return steps;
 }
 
+double resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  unsigned long size = 0;
+  unsigned long resident = 0;
+  if (file == nullptr || std::fscanf(file, "%lu %lu", &size, &resident) != 2) return 0;
+  std::fclose(file);
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+/// What a series costs in memory once the window is full: 200 hosts of 500 series, 16 minutes at one row a
+/// second.
+void measure_memory() {
+  constexpr std::size_t kHosts = 200;
+  const Shape shape{500, 1, 960};
+  const auto messages = make_messages(shape);
+  ShardOptions options;
+  options.retention_ms = 1LL << 50;
+  ShardSet shards(1, options, nullptr);
+  self::Registry registry;
+  IngestCounters counters(registry);
+  const std::atomic<std::uint32_t> delivery{1000};
+  IntakeOptions unlimited;
+  unlimited.bytes_per_second = 1ULL << 40;
+  Intake intake(shards.at(0), counters, unlimited, delivery);
+  const double before = resident_bytes();
+  std::vector<std::shared_ptr<Link>> links;
+  for (std::size_t i = 0; i < kHosts; ++i) {
+    Greeting hello = greeting();
+    hello.name = fmt::format("host-{}.example.org", i);
+    links.push_back(std::make_shared<Link>());
+    intake.open(hello, links.back(), kT0);
+  }
+  std::int64_t now = kT0;
+  for (const std::string& message : messages) {
+    for (const auto& link : links) intake.feed(link.get(), message, now);
+    shards.at(0).tick(now);
+    now += 1000;
+  }
+  double heads = 0;
+  for (const auto& [id, host] : shards.at(0).hosts()) heads += static_cast<double>(host->head.memory_bytes());
+  const double series = static_cast<double>(kHosts * shape.series);
+  std::printf(
+      "\nmemory of %.0f series with a full window: %.0f B a series resident, of that samples %.0f B\n",
+      series, (resident_bytes() - before) / series, heads / series);
+}
+
 }  // namespace
 
 int main() {
@@ -193,5 +240,6 @@ int main() {
                 steps.decode / batches * 1e6, memory / batches * 1e6, memory / samples * 1e9,
                 durable / batches * 1e6, durable / samples * 1e9, samples / durable);
   }
+  measure_memory();
   return 0;
 }

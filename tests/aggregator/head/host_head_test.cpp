@@ -188,3 +188,21 @@ TEST_CASE("a query that would load too much is refused") {
   REQUIRE_FALSE(found);
   CHECK(found.error().code == Errc::limit);
 }
+
+TEST_CASE("the newest value alone comes from the open row, and the long way where it is not there") {
+  HostHead head = make_head();
+  head.set_columns(kSource, {"node", 1000}, {0, 1});
+  row(head, 0, {10, 20});
+  row(head, 1000, {11, kAbsent});
+  promql::Selection a = named("a");
+  a.need = promql::Need::last_point;
+  CHECK(look(head, a) == "a 1000:11 ");
+  promql::Selection b = named("b");
+  b.need = promql::Need::last_point;
+  CHECK(look(head, b) == "b 0:20 1000:stale ");
+  a.end_ms = kT0 + 500;
+  CHECK(look(head, a) == "a 0:10 ");
+  head.seal(kT0 + 2000);
+  a.end_ms = kT0 * 2;
+  CHECK(look(head, a) == "a 0:10 1000:11 ");
+}
