@@ -57,7 +57,8 @@ void declare_globals(CLI::App& app, Globals& globals) {
 /// Sends what the user must read to standard error, and says which exit code fits.
 Exit report(const Error& error) {
   fmt::print(stderr, "vigil: {}\n", error.message);
-  return error.code == Errc::unavailable ? Exit::unreachable : Exit::failed;
+  if (error.code == Errc::unavailable) return Exit::unreachable;
+  return error.code == Errc::invalid_argument ? Exit::usage : Exit::failed;
 }
 
 Exit execute(const Globals& globals, const Run& run) {

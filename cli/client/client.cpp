@@ -14,7 +14,7 @@ constexpr int kMaxMessageBytes =
 Errc code_of(grpc::StatusCode code) {
   switch (code) {
     case grpc::StatusCode::INVALID_ARGUMENT:
-      return Errc::invalid_argument;
+      return Errc::parse;  // the expression; invalid_argument is left to our own flags
     case grpc::StatusCode::NOT_FOUND:
       return Errc::not_found;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
