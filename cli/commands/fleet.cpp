@@ -28,6 +28,13 @@ Run declare_containers(CLI::App& app) {
   return [request](Context& context) -> Result<Exit> {
     const auto containers = context.client->containers(*request);
     if (!containers) return containers.error();
+    if (!request->host().empty() && containers->containers().empty()) {
+      v1::ListHostsRequest named;
+      named.set_name(request->host());
+      const auto hosts = context.client->hosts(named);
+      if (!hosts) return hosts.error();
+      if (hosts->hosts().empty()) return fail(Errc::not_found, "no host is called '{}'", request->host());
+    }
     show(context, containers_listing(*containers, context.now_ms));
     return Exit::ok;
   };
