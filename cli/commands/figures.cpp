@@ -20,6 +20,11 @@ Cell age_cell(std::int64_t then_ms, std::int64_t now_ms) {
   return Cell{then_ms, ago(then_ms, now_ms), Style::plain};
 }
 
+/// A time of the protocol, where 0 means never.
+Cell time_cell(std::int64_t t_ms) {
+  return t_ms == 0 ? Cell::unknown() : Cell::number(t_ms);
+}
+
 }  // namespace
 
 Cell ratio_cell(std::optional<double> ratio, double warning, double critical) {
@@ -123,7 +128,7 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
          Cell::number(static_cast<std::int64_t>(host.series())),
          Cell::number(host.clock_skew_seconds(), fmt::format("{:+.1f}s", host.clock_skew_seconds()),
                       skewed ? Style::warning : Style::faint),
-         Cell::number(host.last_sample_ms()), Cell::of(host.agent_version()), Cell::of(host.remote()),
+         time_cell(host.last_sample_ms()), Cell::of(host.agent_version()), Cell::of(host.remote()),
          Cell::number(static_cast<std::int64_t>(host.duplicates())),
          Cell::number(static_cast<std::int64_t>(host.gap_batches()))});
   }
@@ -200,8 +205,8 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
                             Cell::of(alert.name(), Style::bold), Cell::of(alert.instance()),
                             Cell::number(alert.value(), format_si(alert.value())),
                             age_cell(alert.active_since_ms(), now_ms), Cell::of(std::move(text)),
-                            Cell::of(alert.id()), Cell::number(alert.fired_at_ms()),
-                            Cell::number(alert.resolved_at_ms()), Cell::of(alert.inhibited_by()),
+                            Cell::of(alert.id()), time_cell(alert.fired_at_ms()),
+                            time_cell(alert.resolved_at_ms()), Cell::of(alert.inhibited_by()),
                             Cell::of(std::move(evidence))});
   }
   return listing;
