@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <utility>
+#include <vector>
 
 namespace vigil::aggregator {
 namespace {
@@ -40,9 +41,10 @@ class Replayer {
     Stream& stream = streams_[{entry.host, entry.stream}];
     if (entry.kind == EntryKind::schema) {
       v1::Schema schema;
-      // An older version than one already here is left over from before a reconnection; its batches were
-      // stored then.
-      if (schema.ParseFromString(entry.bytes)) (void)stream.decoder.add_schema(schema);
+      // An older version than one already here: an agent came back and declares again what the batches it
+      // resends refer to.
+      if (schema.ParseFromString(entry.bytes) && !stream.decoder.add_schema(schema))
+        stream.older.push_back(std::move(schema));
     } else if (!replay(shard, *host, stream, entry)) {
       ++summary_.undecodable;
       stream.usable = false;
@@ -53,6 +55,7 @@ class Replayer {
  private:
   struct Stream {
     StreamDecoder decoder{kNoLimit};
+    std::vector<v1::Schema> older;  // declared again since the last batch
     std::uint64_t last_seq = 0;
     bool usable = false;  // the state deltas build on is there
   };
@@ -62,10 +65,11 @@ class Replayer {
     if (!batch.ParseFromString(entry.bytes)) return false;
     if (!stream.usable || batch.seq() != stream.last_seq + 1) {
       if (!batch.keyframe()) return false;
-      stream.decoder.restart();
+      stream.decoder.restart(stream.older);
     }
     const auto sources = stream.decoder.decode(batch);
     if (!sources) return false;
+    stream.older.clear();
     stream.usable = true;
     stream.last_seq = batch.seq();
     StreamProgress& progress = host.use(entry.stream);

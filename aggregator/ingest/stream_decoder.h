@@ -35,8 +35,9 @@ class StreamDecoder {
   Result<std::span<const SourceRows>> decode(const v1::Batch& batch);
 
   /// A new connection begins: the next batch is a keyframe and its times may lie before the last ones.
-  /// Schemas are kept.
-  void restart();
+  /// Schemas are kept, and `older` ones, which add_schema() refused, are good again: what is resent was
+  /// encoded before they were replaced.
+  void restart(std::span<const v1::Schema> older);
 
   /// Series of the newest schema of each source.
   std::size_t series() const;

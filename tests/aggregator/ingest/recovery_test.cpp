@@ -153,6 +153,30 @@ TEST_CASE("sealed, journalled and repeated batches over several restarts are eac
   }
 }
 
+TEST_CASE("batches resent from before a change of columns do not cost those after them at the next replay") {
+  TemporaryFolder folder;
+  {
+    Life life(folder.path());
+    FakeAgent agent;
+    std::vector<v1::AgentMessage> sent{agent.schema(), agent.batch({kT0}, true)};
+    agent.set_width(3);
+    sent.push_back(agent.schema());
+    sent.push_back(agent.batch({kT0 + 1000}));
+    const auto before = life.connect(agent);
+    for (const auto& message : sent) life.send(before, message);
+    life.commit();
+    const auto again = life.connect(agent, 1);
+    for (const auto& message : sent) life.send(again, message);
+    life.send(again, agent.batch({kT0 + 2000}));
+    life.commit();
+    REQUIRE(again->acks.back() == 3);
+  }
+  Life life(folder.path());
+  CHECK(life.summary.undecodable == 0);
+  CHECK(life.values("m0") == "0 1 2 ");
+  CHECK(life.values("m2") == "1 2 ");
+}
+
 TEST_CASE("a clean stop leaves nothing to replay, and the window is in memory again") {
   TemporaryFolder folder;
   FakeAgent agent;
