@@ -97,11 +97,11 @@ std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> 
     if (it != by_name_.end()) take(it->second);
     return found;
   }
-  for (const auto& [name, ids] : by_name_) {
+  for (const auto& entry : by_name_) {
     const bool fits = std::all_of(matchers.begin(), matchers.end(), [&](const promql::Matcher& matcher) {
-      return matcher.name() != kMetricName || matcher.matches(name);
+      return matcher.name() != kMetricName || matcher.matches(entry.first);
     });
-    if (fits) take(ids);
+    if (fits) take(entry.second);
   }
   std::sort(found.begin(), found.end());
   return found;
