@@ -152,13 +152,16 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
 
 std::optional<End> Session::acknowledged_by(const v1::Ack& ack, Time now) {
   if (phase_ != Phase::streaming) return broken("Ack before Welcome");
-  // After a resume, batches are sent again that are durable already: their Acks may run ahead of the sending.
-  if (ack.durable_seq() >= std::max(cursor_, buffer_.durable_seq() + 1)) {
-    return broken(fmt::format("Ack of batch {}, the last one sent is {}", ack.durable_seq(), cursor_ - 1));
+  if (ack.durable_seq() >= buffer_.next_seq()) {
+    return broken(
+        fmt::format("Ack of batch {}, the last one made is {}", ack.durable_seq(), buffer_.next_seq() - 1));
   }
   if (ack.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(ack.delivery_interval_ms());
-  if (ack.durable_seq() <= buffer_.durable_seq()) return {};
-  buffer_.acknowledge(ack.durable_seq());
+  // What an earlier connection brought may become durable while it is sent again. It is believed as far as it
+  // was: forgetting what is still to be sent would leave a hole in this stream.
+  const std::uint64_t durable = std::min(ack.durable_seq(), cursor_ - 1);
+  if (durable <= buffer_.durable_seq()) return {};
+  buffer_.acknowledge(durable);
   progressed_ = true;
   waiting_since_.reset();
   if (buffer_.durable_seq() + 1 < cursor_) waiting_since_ = now;

@@ -169,10 +169,24 @@ TEST_CASE("an aggregator that breaks the protocol ends the conversation, whateve
   };
   CHECK(ends({ack(1)}));
   CHECK(ends({welcome(0), welcome(0)}));
-  CHECK(ends({welcome(0), ack(1)}));  // nothing was sent yet
+  CHECK(ends({welcome(0), ack(world.buffer.next_seq())}));  // nobody made it yet
   CHECK(ends({welcome(0), ack(~0ULL)}));
   CHECK_FALSE(ends({welcome(0), ack(0)}));
   CHECK_FALSE(ends({v1::AggregatorMessage()}));  // a kind from the future
+}
+
+TEST_CASE("what an earlier connection brought may become durable before it is sent again") {
+  World world;
+  world.sample(10);
+  Session session(world.buffer, world.me, kStart);
+  session.next(kStart, 0);
+  REQUIRE_FALSE(session.received(welcome(0), kStart));
+  REQUIRE_FALSE(session.received(ack(3), kStart));  // of batches that came over the connection before
+  CHECK(world.buffer.durable_seq() == 0);
+  while (session.next(kStart, 0) != nullptr) {
+  }
+  REQUIRE_FALSE(session.received(ack(3), kStart));
+  CHECK(world.buffer.durable_seq() == 3);
 }
 
 TEST_CASE("a durable number nobody gave away is not believed") {
