@@ -46,7 +46,8 @@ class Replayer {
       if (schema.ParseFromString(entry.bytes) && !stream.decoder.add_schema(schema))
         stream.older.push_back(std::move(schema));
     } else if (!replay(shard, *host, stream, entry)) {
-      ++summary_.undecodable;
+      const StreamProgress* progress = host->find(entry.stream);
+      if (progress == nullptr || entry.seq > progress->stored_seq) ++summary_.undecodable;
       stream.usable = false;
     }
   }

@@ -14,7 +14,7 @@ struct RecoverySummary {
   std::size_t hosts = 0;
   std::uint64_t entries = 0;
   std::uint64_t rows = 0;
-  std::uint64_t undecodable = 0;     // batches that could not be used: what they build on is damaged
+  std::uint64_t undecodable = 0;     // batches whose rows are lost: what they build on is damaged
   std::uint64_t damaged_groups = 0;  // of the journal
 };
 

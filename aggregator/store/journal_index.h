@@ -27,6 +27,8 @@ class JournalIndex {
   void add_mark(std::int64_t row, const StreamKey& key, std::uint64_t seq);
   /// Batches before needed_seq are settled. Doing it twice does no harm.
   void settle(const StreamKey& key, std::uint64_t needed_seq);
+  /// A stream of which nothing was needed goes on: what comes now is.
+  void reopen(const StreamKey& key) { streams_[key].needed_seq = 0; }
 
   /// Rows of which nothing is needed: to be deleted in the next transaction, then forgotten.
   std::vector<std::int64_t> settled_rows() const;

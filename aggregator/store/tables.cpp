@@ -91,6 +91,11 @@ Result<void> Tables::put_cursor(const StoredCursor& cursor) {
       std::int64_t{cursor.host});
 }
 
+Result<void> Tables::reopen_cursor(HostId host, const StreamId& stream) {
+  return run("UPDATE cursor SET needed_seq=0 WHERE host=?1 AND stream=?2", std::int64_t{host},
+             Blob{bytes_of(stream)});
+}
+
 Result<void> Tables::put_gap(const GapRecord& gap) {
   return run("REPLACE INTO gap VALUES(?,?,?,?)", std::int64_t{gap.host}, gap.first_ms, gap.last_ms,
              std::string_view(gap.reason));

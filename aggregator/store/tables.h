@@ -67,6 +67,8 @@ class Tables {
   Result<void> put_source(const StoredSource& source);
   Result<void> put_series(HostId host, SourceId source, const SeriesRecord& series);
   Result<void> put_cursor(const StoredCursor& cursor);
+  /// The stream's entries from here on are needed.
+  Result<void> reopen_cursor(HostId host, const StreamId& stream);
   Result<void> put_gap(const GapRecord& gap);
   Result<std::int64_t> put_schema(const StoredSchema& schema);  // its row
   /// Drops the schemas of a stream that no batch from needed_seq on can refer to.

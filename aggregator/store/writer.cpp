@@ -184,6 +184,7 @@ Result<void> Writer::write_group() {
   added_ = {};
   replaced_ = {};
   if (auto begun = tables_.database().execute("BEGIN IMMEDIATE"); !begun) return begun;
+  if (auto reopened = reopen_streams(); !reopened) return reopened;
   if (auto written = write_entries(); !written) return written;
   for (const Operation& operation : operations_) {
     auto applied = std::visit([this](const auto& each) { return apply(each); }, operation);
@@ -191,6 +192,21 @@ Result<void> Writer::write_group() {
   }
   if (auto dropped = drop_settled_rows(); !dropped) return dropped;
   return tables_.database().execute("COMMIT");
+}
+
+// A stream that another one had replaced may come back (two agents that claim one name, by turns): its cursor
+// says that nothing of it is needed, and what it is told to be durable would be dropped and never replayed.
+Result<void> Writer::reopen_streams() {
+  for (const JournalEntry& entry : entries_) {
+    const JournalIndex::StreamKey key{entry.host, entry.stream};
+    if (index_.needed_seq(key) != kNothingNeeded) continue;
+    index_.reopen(key);
+    reopened_.push_back(key);  // until it is committed: this transaction may have to be tried again
+  }
+  for (const auto& [host, stream] : reopened_) {
+    if (auto reopened = tables_.reopen_cursor(host, stream); !reopened) return reopened;
+  }
+  return {};
 }
 
 Result<void> Writer::write_entries() {
@@ -287,6 +303,7 @@ void Writer::committed() {
   }
   operations_.clear();
   entries_.clear();
+  reopened_.clear();
   publish(durable);
 }
 

@@ -72,6 +72,7 @@ class Writer {
   void commit(Attempt attempt);
   bool collect();
   Result<void> write_group();
+  Result<void> reopen_streams();
   Result<void> write_entries();
   Result<void> append(const JournalEntry& entry, std::string& plain);
   Result<void> write_row(std::string_view plain, std::size_t first_entry, std::size_t end_entry);
@@ -101,6 +102,7 @@ class Writer {
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full
   std::vector<JournalEntry> entries_;
+  std::vector<JournalIndex::StreamKey> reopened_;
   std::size_t group_bytes_ = 0;
   std::vector<NewRow> new_rows_;
   std::vector<std::int64_t> dropped_rows_;

@@ -177,6 +177,40 @@ TEST_CASE("batches resent from before a change of columns do not cost those afte
   CHECK(life.values("m2") == "1 2 ");
 }
 
+TEST_CASE("a stream that another one replaced is journalled again when it comes back") {
+  TemporaryFolder folder;
+  {
+    Life life(folder.path());
+    FakeAgent first;
+    FakeAgent second("web-1", 't');
+    const v1::AgentMessage keyframe = first.batch({kT0}, true);
+    const auto begin = life.connect(first);
+    life.send(begin, first.schema());
+    life.send(begin, keyframe);
+    life.commit();
+    life.intake->closed(begin.get(), kT0);
+
+    const auto other = life.connect(second);
+    life.send(other, second.schema());
+    life.send(other, second.batch({kT0 + 1000}, true));
+    life.shards->at(0).seal(life.host(), kT0);
+    life.commit();
+    life.intake->closed(other.get(), kT0);
+
+    const auto again = life.connect(first, 1);
+    life.send(again, first.schema());
+    life.send(again, keyframe);
+    life.send(again, first.batch({kT0 + 2000}));
+    life.commit();
+    REQUIRE(again->acks.back() == 2);
+    life.shards->at(0).tick(kT0);
+    life.commit();  // drops the rows of the journal that are not needed
+  }
+  Life life(folder.path());
+  CHECK(life.summary.undecodable == 0);
+  CHECK(life.values("m0") == "0 1 2 ");
+}
+
 TEST_CASE("a clean stop leaves nothing to replay, and the window is in memory again") {
   TemporaryFolder folder;
   FakeAgent agent;
