@@ -45,11 +45,13 @@ class Replayer {
       // resends refer to.
       if (schema.ParseFromString(entry.bytes) && !stream.decoder.add_schema(schema))
         stream.older.push_back(std::move(schema));
-    } else if (!replay(shard, *host, stream, entry)) {
-      const StreamProgress* progress = host->find(entry.stream);
-      if (progress == nullptr || entry.seq > progress->stored_seq) ++summary_.undecodable;
-      stream.usable = false;
+      return;
     }
+    const StreamProgress* progress = host->find(entry.stream);
+    const bool stored = progress != nullptr && entry.seq <= progress->stored_seq;
+    if (replay(shard, *host, stream, entry)) return;
+    if (!stored) ++summary_.undecodable;
+    stream.usable = false;
   }
   RecoverySummary& summary() { return summary_; }
 
