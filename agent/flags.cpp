@@ -19,7 +19,7 @@ constexpr const char* kExamples =
     "  vigil-agent --once | less                      one look at all metrics, as Prometheus text; nothing "
     "is sent\n"
     "  vigil-agent --check --config /etc/vigil/agent.yml\n"
-    "  vigil-agent --aggregator mon.example.org:8460  (needs tls in the configuration)\n"
+    "  vigil-agent --aggregator mon.example.org:8460  (needs tls or tls.plaintext in the configuration)\n"
     "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys --path.rootfs /host\n"
     "                                                 from inside a container";
 

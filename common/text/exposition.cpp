@@ -39,7 +39,7 @@ void append_family(std::string& out, std::string_view name, std::string_view hel
   out += "# TYPE ";
   out += name;
   out += ' ';
-  out += type;
+  out += type == "unknown" ? "untyped" : type;  // this format's word for it; OpenMetrics has the other
   out += '\n';
 }
 

@@ -110,6 +110,12 @@ TEST_CASE("addresses") {
   CHECK_FALSE(parse_address(bad, 1));
 }
 
+TEST_CASE("a type nobody knows is called untyped, as this format wants it") {
+  std::string out;
+  append_family(out, "m", "", "unknown");
+  CHECK(out == "# TYPE m untyped\n");
+}
+
 TEST_CASE("samples are printed in the text exposition format") {
   std::string out;
   append_family(out, "m", "A \"metric\".", "gauge");
