@@ -114,6 +114,7 @@ void Aggregator::start_shards() {
     shard.set_hook([rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules())](
                        HostId host, const std::string& instance, std::int64_t t_ms,
                        promql::Storage& storage) { rules->on_host_tick(host, instance, t_ms, storage); });
+    shard.on_left_for_good([this](const std::string& instance) { alerting_->forget_host(instance); });
     shard.worker().every(milliseconds(1000), [&shard] { shard.tick(wall_ms()); });
     shard.worker().every(milliseconds(100), [&intake = ingest_->intake(i)] { intake.resume(wall_ms()); });
     shard.worker().start();

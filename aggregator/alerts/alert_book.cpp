@@ -193,7 +193,7 @@ std::vector<Transition> AlertBook::forget_host(std::string_view instance, std::i
   for (auto& [key, alerts] : groups_) {
     for (auto& [labels, alert] : alerts) {
       if (alert.scope == instance || alert.instance() == instance)
-        end(alert, now_ms, "its host was removed", out);
+        end(alert, now_ms, "its host has left", out);
     }
   }
   forget_ended(out);

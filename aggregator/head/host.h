@@ -27,6 +27,7 @@ struct Host {
   HostHead head;
   HostFacts facts;
   HostState state = HostState::late;
+  bool left_for_good = false;  // said, see Shard::on_left_for_good
   std::int64_t since_ms = 0;
   ClockSkew skew;
   std::vector<StreamProgress> streams;  // by last use; back() is the present one

@@ -17,6 +17,8 @@ std::size_t HostDirectory::shard_of(HostId id) const {
 
 Result<HostId> HostDirectory::enroll(HostRecord record) {
   const std::lock_guard lock(mutex_);
+  if (shard_of_id_.size() >= kMaxHosts)
+    return fail(Errc::limit, "{} hosts are known already, no more are taken", kMaxHosts);
   record.id = static_cast<HostId>(shard_of_id_.size());
   const HostId id = record.id;
   const auto shard = static_cast<std::uint16_t>(shard_of(std::string_view(record.name)));

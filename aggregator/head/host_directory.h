@@ -16,6 +16,9 @@ namespace vigil::aggregator {
 
 class History;
 
+/// Hosts that may ever be known: a name is cheap to make up, and each one costs memory, series and alerts.
+inline constexpr std::size_t kMaxHosts = 25'000;
+
 /// Thread-safe.
 class HostDirectory {
  public:
@@ -26,6 +29,7 @@ class HostDirectory {
   /// The shard of a host by number; 0 for a number never given.
   std::size_t shard_of(HostId id) const;
   /// Gives a new host the next number and stores it. Numbers are dense, so giving and storing is one step.
+  /// Errc::limit once kMaxHosts are known.
   Result<HostId> enroll(HostRecord record);
   /// A host known from before; in order of id.
   void restore(const HostRecord& record);

@@ -154,7 +154,13 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
 
 void Shard::judge_host(Host& host, std::int64_t now_ms) {
   const HostState state = judge(host.facts, now_ms);
-  if (state == host.state) return;
+  if (state == host.state) {
+    if (state != HostState::left || host.left_for_good || now_ms - host.since_ms < kLeftForGoodMs) return;
+    host.left_for_good = true;
+    if (left_for_good_) left_for_good_(host.record.name);
+    return;
+  }
+  host.left_for_good = false;
   const auto level = state == HostState::down ? log::Level::warn : log::Level::info;
   log::write(level, "fleet", "host state changed",
              {{"host", host.record.name}, {"from", to_string(host.state)}, {"to", to_string(state)}});

@@ -33,6 +33,9 @@ struct ShardOptions {
   std::size_t max_known_series = 500'000;         // a host ever had
 };
 
+/// Longer than any restart or upgrade of an agent: until then its alerts are kept as they are.
+inline constexpr std::int64_t kLeftForGoodMs = 5 * 60 * 1000;
+
 /// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
 /// when that is ahead.
 using HostTickHook = std::function<void(HostId host, const std::string& instance, std::int64_t t_ms,
@@ -54,6 +57,11 @@ class Shard {
   History* history() { return history_; }
   /// Before the worker starts.
   void set_hook(HostTickHook hook) { hook_ = std::move(hook); }
+  /// Called once, on the shard's thread, when a host has been `left` for kLeftForGoodMs: nobody waits for it
+  /// any more. Before start.
+  void on_left_for_good(std::function<void(const std::string& instance)> call) {
+    left_for_good_ = std::move(call);
+  }
 
   // What follows belongs to the shard's thread (before it starts: to whoever prepares it).
 
@@ -90,6 +98,7 @@ class Shard {
   HostDirectory& directory_;
   History* const history_;
   HostTickHook hook_;
+  std::function<void(const std::string& instance)> left_for_good_;
   std::unordered_map<HostId, std::unique_ptr<Host>> hosts_;
   std::unordered_map<std::string, Host*> by_name_;
   Worker worker_;  // last: its thread ends before what it touches goes

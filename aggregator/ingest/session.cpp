@@ -7,6 +7,9 @@
 namespace vigil::aggregator {
 namespace {
 
+/// A Gap is stored and logged: an honest agent sends a few, when its buffer ran over.
+constexpr int kMaxGaps = 1000;
+
 constexpr int kMaxHostLabels = 16;
 constexpr std::uint64_t kMaxSeq = std::uint64_t{1} << 62;  // SQLite's integers are signed
 constexpr std::size_t kMaxTextBytes = 256;  // of boot_id, version, reasons: shown, never parsed
@@ -184,6 +187,7 @@ SessionEvent Session::on_batch(const v1::Batch& batch) {
 }
 
 SessionEvent Session::on_gap(const v1::Gap& gap) {
+  if (++gaps_ > kMaxGaps) return protocol(fmt::format("more than {} Gaps in one stream", kMaxGaps));
   if (gap.first_seq() == 0 || gap.last_seq() < gap.first_seq() || gap.last_seq() > kMaxSeq) {
     return protocol(fmt::format("Gap from {} to {} is none", gap.first_seq(), gap.last_seq()));
   }

@@ -96,6 +96,7 @@ class Session {
   const std::uint64_t next_seq_;
   std::uint64_t stored_seq_;
   std::uint64_t expected_seq_;  // nothing beyond it is taken
+  int gaps_ = 0;                // declared in this stream
   bool started_ = false;        // a batch was decoded: the next one must be expected_seq_ exactly
 };
 

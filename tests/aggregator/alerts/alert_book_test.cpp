@@ -172,7 +172,7 @@ TEST_CASE("Alerts end with their host and their rule, and find their rule again 
   SECTION("host removed") {
     const auto ended = bench.book.forget_host("web", 5'000);
     REQUIRE(ended.size() == 1);
-    CHECK(ended[0].alert.reason == "its host was removed");
+    CHECK(ended[0].alert.reason == "its host has left");
     CHECK(bench.book.forget_host("web", 5'000).empty());
   }
   SECTION("rule removed") {

@@ -62,6 +62,29 @@ TEST_CASE("up follows the host's presence, second by second") {
   CHECK_FALSE(last(host, "up", kT0 + 17'000));
 }
 
+TEST_CASE("a host that left is given up once, and only when it stays away longer than a restart takes") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  std::vector<std::string> given_up;
+  shard.on_left_for_good([&given_up](const std::string& instance) { given_up.push_back(instance); });
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  shard.rows_arrived(host, {kT0, kT0}, kT0);
+  shard.farewell(host, kT0 + 1000);
+  shard.tick(kT0 + 1000 + kLeftForGoodMs - 1000);
+  CHECK(given_up.empty());
+  shard.tick(kT0 + 1000 + kLeftForGoodMs);
+  shard.tick(kT0 + 1000 + kLeftForGoodMs + 1000);
+  CHECK(given_up == std::vector<std::string>{"web-1"});
+}
+
+TEST_CASE("hosts beyond the limit are refused") {
+  HostDirectory directory(nullptr, 1);
+  for (std::size_t i = 0; i < kMaxHosts; ++i) REQUIRE(directory.enroll(record("host")));
+  const auto refused = directory.enroll(record("one-more"));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::limit);
+}
+
 TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never at back-fill") {
   ShardSet shards(1, {}, nullptr);
   Shard& shard = shards.at(0);

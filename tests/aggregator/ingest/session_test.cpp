@@ -169,6 +169,22 @@ TEST_CASE("a gap that is none is refused") {
   CHECK(gap(1, 2, -1, kT0) == "refused protocol");
 }
 
+TEST_CASE("an agent that declares gaps without end is refused") {
+  FakeAgent agent;
+  Session session(agent.greeting(), 0, 1000);
+  v1::AgentMessage gap;
+  gap.mutable_gap()->set_first_seq(1);
+  gap.mutable_gap()->set_last_seq(1);
+  std::string answer;
+  int taken = 0;
+  for (; taken < 100'000; ++taken) {
+    answer = say(session.feed(gap));
+    if (answer == "refused protocol") break;
+  }
+  CHECK(answer == "refused protocol");
+  CHECK(taken == 1000);
+}
+
 TEST_CASE("what the agent no longer has when it connects is a gap, not a reason to ask for ever") {
   FakeAgent agent;
   agent.skip(9);
