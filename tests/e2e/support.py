@@ -188,7 +188,7 @@ class MailSink:
             return AuthResult(success=good, auth_data=data.login if good else None)
 
         self.controller = Controller(Handler(), hostname="127.0.0.1", port=0, tls_context=context, require_starttls=True,
-                                     auth_required=True, authenticator=authenticate)
+                                     auth_required=True, authenticator=authenticate, ready_timeout=PATIENCE)
         # Port 0: the controller wants to know its port in advance to test itself, so find a free one for it.
         import socket
 
