@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -41,16 +42,15 @@ class Replayer {
     Stream& stream = streams_[{entry.host, entry.stream}];
     if (entry.kind == EntryKind::schema) {
       v1::Schema schema;
-      // An older version than one already here: an agent came back and declares again what the batches it
-      // resends refer to.
-      if (schema.ParseFromString(entry.bytes) && !stream.decoder.add_schema(schema))
-        stream.older.push_back(std::move(schema));
+      if (schema.ParseFromString(entry.bytes))
+        (void)stream.decoder.declare_again(schema);  // its batches will tell
       return;
     }
     const StreamProgress* progress = host->find(entry.stream);
     const bool stored = progress != nullptr && entry.seq <= progress->stored_seq;
-    if (replay(shard, *host, stream, entry)) return;
-    if (!stored) ++summary_.undecodable;
+    const auto replayed = replay(shard, *host, stream, entry);
+    if (replayed) return;
+    if (!stored) note_lost(*host, entry, replayed.error());
     stream.usable = false;
   }
   RecoverySummary& summary() { return summary_; }
@@ -58,37 +58,46 @@ class Replayer {
  private:
   struct Stream {
     StreamDecoder decoder{kNoLimit};
-    std::vector<v1::Schema> older;  // declared again since the last batch
     std::uint64_t last_seq = 0;
     bool usable = false;  // the state deltas build on is there
   };
 
-  bool replay(Shard& shard, Host& host, Stream& stream, const JournalEntry& entry) {
+  /// The first loss of a stream explains the rest: only that one is told.
+  void note_lost(const Host& host, const JournalEntry& entry, const Error& why) {
+    ++summary_.undecodable;
+    if (!told_.insert({entry.host, entry.stream}).second) return;
+    log::error("store", "a journalled batch cannot be decoded",
+               {{"host", host.record.name}, {"seq", entry.seq}, {"error", why}});
+  }
+
+  Result<void> replay(Shard& shard, Host& host, Stream& stream, const JournalEntry& entry) {
     v1::Batch batch;
-    if (!batch.ParseFromString(entry.bytes)) return false;
+    if (!batch.ParseFromString(entry.bytes)) return fail(Errc::corrupt, "these bytes are no Batch");
     if (!stream.usable || batch.seq() != stream.last_seq + 1) {
-      if (!batch.keyframe()) return false;
-      stream.decoder.restart(stream.older);
+      if (!batch.keyframe())
+        return fail(Errc::corrupt, "it builds on batch {}, the last one here is {}{}", batch.seq() - 1,
+                    stream.last_seq, stream.usable ? "" : ", which failed");
+      stream.decoder.restart();
     }
     const auto sources = stream.decoder.decode(batch);
-    if (!sources) return false;
-    stream.older.clear();
+    if (!sources) return sources.error();
     stream.usable = true;
     stream.last_seq = batch.seq();
     StreamProgress& progress = host.use(entry.stream);
     if (batch.keyframe()) progress.keyframe_seq = batch.seq();
-    if (batch.seq() <= progress.stored_seq) return true;
+    if (batch.seq() <= progress.stored_seq) return {};
     progress.stored_seq = batch.seq();
     const auto appended = append_rows(shard, host, *sources, now_ms_);
-    if (!appended) return false;
+    if (!appended) return appended.error();
     host.last_sample_ms = std::max(host.last_sample_ms, appended->arrival.stored_ms);
     summary_.rows += appended->rows;
-    return true;
+    return {};
   }
 
   ShardSet& shards_;
   const std::int64_t now_ms_;
   std::map<std::pair<HostId, StreamId>, Stream> streams_;
+  std::set<std::pair<HostId, StreamId>> told_;
   RecoverySummary summary_;
 };
 

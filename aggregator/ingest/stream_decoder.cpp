@@ -49,19 +49,21 @@ Result<void> StreamDecoder::check_room(const wire::SourceSchema& schema) const {
   return {};
 }
 
-void StreamDecoder::restart(std::span<const v1::Schema> older) {
+void StreamDecoder::restart() {
   for (auto& [id, source] : sources_) {
     source.rows = wire::RowDecoder();
     source.current = 0;
   }
-  for (const v1::Schema& schema : older) {
-    auto read = wire::from_wire(schema);
-    if (!read) continue;
-    SchemaPtr& kept = sources_[read->source_id].versions[read->version];
-    if (kept) continue;
-    text_bytes_ += text_bytes(*read);
-    kept = std::make_shared<const wire::SourceSchema>(std::move(*read));
-  }
+}
+
+Result<void> StreamDecoder::declare_again(const v1::Schema& schema) {
+  auto read = wire::from_wire(schema);
+  if (!read) return read.error();
+  SchemaPtr& kept = sources_[read->source_id].versions[read->version];
+  if (kept) return {};
+  text_bytes_ += text_bytes(*read);
+  kept = std::make_shared<const wire::SourceSchema>(std::move(*read));
+  return {};
 }
 
 Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {

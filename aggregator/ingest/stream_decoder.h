@@ -34,10 +34,13 @@ class StreamDecoder {
   /// The rows of a batch, in its order.
   Result<std::span<const SourceRows>> decode(const v1::Batch& batch);
 
-  /// A new connection begins: the next batch is a keyframe and its times may lie before the last ones.
-  /// Schemas are kept, and `older` ones, which add_schema() refused, are good again: what is resent was
-  /// encoded before they were replaced.
-  void restart(std::span<const v1::Schema> older);
+  // For a replay, where the batches an agent resent on a new connection come a second time:
+
+  /// The next batch is a keyframe and its times may lie before the last ones. Schemas are kept.
+  void restart();
+  /// Takes a schema like add_schema(), also one that is older than the newest: what is resent was encoded
+  /// before that one. Limits were checked when it arrived.
+  Result<void> declare_again(const v1::Schema& schema);
 
   /// Series of the newest schema of each source.
   std::size_t series() const;

@@ -177,6 +177,32 @@ TEST_CASE("batches resent from before a change of columns do not cost those afte
   CHECK(life.values("m2") == "1 2 ");
 }
 
+TEST_CASE(
+    "batches resent from before several changes of columns do not cost those after them, however often they "
+    "are resent") {
+  TemporaryFolder folder;
+  FakeAgent agent;
+  std::vector<v1::AgentMessage> sent{agent.schema(), agent.batch({kT0}, true)};
+  for (const int width : {3, 4, 5}) {
+    agent.set_width(width);
+    sent.push_back(agent.schema());
+    sent.push_back(agent.batch({kT0 + (width - 2) * 1000}));
+  }
+  std::string expected = "0 1 2 3 ";
+  for (int life_number = 0; life_number < 4; ++life_number) {
+    Life life(folder.path());
+    CHECK(life.summary.undecodable == 0);
+    CHECK((life_number == 0 || life.values("m0") == expected));
+    const auto link = life.connect(agent, life_number == 0 ? 0 : 1);
+    for (const auto& message : sent) life.send(link, message);
+    sent.push_back(agent.batch({kT0 + (life_number + 4) * 1000}));
+    life.send(link, sent.back());
+    expected += fmt::format("{} ", life_number + 4);
+    life.commit();
+    CHECK(life.values("m0") == expected);
+  }
+}
+
 TEST_CASE("a stream that another one replaced is journalled again when it comes back") {
   TemporaryFolder folder;
   {
