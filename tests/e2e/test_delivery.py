@@ -1,6 +1,7 @@
 """Nothing acknowledged is lost, nothing is stored twice, whatever dies."""
 
 import pathlib
+import random
 import signal
 import time
 
@@ -41,6 +42,32 @@ def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
     if beats_missed(vigil) == 0:
         assert_complete(times)
     assert len(times) == len(set(times))
+
+
+def test_kill_9_of_either_or_both_again_and_again_loses_nothing_that_was_seen(vigil):
+    """Ten rounds on one data folder: what a query has answered once it answers for ever, each time once."""
+    choose = random.Random(5)
+    vigil.start()
+    agent = vigil.agent("here")
+    seen = set()
+    for round_number in range(10):
+        known = len(seen)
+        seen_now = eventually("new samples", lambda: (t := times_of(vigil, "10m")) and len(t) >= known + 2 and t)
+        assert len(seen_now) == len(set(seen_now)), "a sample was stored twice"
+        assert seen <= set(seen_now), f"round {round_number}: lost {sorted(seen - set(seen_now))}"
+        time.sleep(0.6)  # twice the commit interval: what was seen is durable
+        seen = set(seen_now)
+        which = choose.choice(["aggregator", "aggregator", "agent", "both"])
+        if which != "agent":
+            vigil.aggregator.kill(signal.SIGKILL)
+        if which != "aggregator":
+            agent.kill(signal.SIGKILL)
+        if which != "agent":
+            vigil.start()
+        if which != "aggregator":
+            agent = vigil.agent("here")
+    log = (vigil.folder / "aggregator.log").read_text()
+    assert "undecodable" not in log and "cannot be decoded" not in log
 
 
 def test_a_clean_restart_of_the_aggregator_keeps_history(vigil):
