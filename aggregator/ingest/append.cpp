@@ -40,13 +40,19 @@ void append_source(Shard& shard, Host& host, const SourceRows& source, std::int6
 
 }  // namespace
 
+Result<void> admit_columns(Shard& shard, Host& host, std::span<const SourceRows> sources,
+                           std::int64_t now_ms) {
+  for (const SourceRows& source : sources) {
+    if (auto applied = apply_schema(shard, host, source.schema, now_ms); !applied) return applied;
+  }
+  return {};
+}
+
 Result<Appended> append_rows(Shard& shard, Host& host, std::span<const SourceRows> sources,
                              std::int64_t now_ms) {
+  if (auto admitted = admit_columns(shard, host, sources, now_ms); !admitted) return admitted.error();
   Appended done;
-  for (const SourceRows& source : sources) {
-    if (auto applied = apply_schema(shard, host, source.schema, now_ms); !applied) return applied.error();
-    append_source(shard, host, source, now_ms, done);
-  }
+  for (const SourceRows& source : sources) append_source(shard, host, source, now_ms, done);
   return done;
 }
 

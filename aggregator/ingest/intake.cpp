@@ -222,6 +222,10 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
 
 // What was stored before goes to the journal all the same: a replay has to begin with this stream's keyframe.
 std::optional<Refused> Intake::store(Stream& stream, Unstored unstored, std::int64_t now_ms) {
+  if (unstored.batch && unstored.batch->storing != Storing::drop) {
+    const auto admitted = admit_columns(shard_, *stream.host, unstored.batch->sources, now_ms);
+    if (!admitted) return Refused{v1::Refusal::CODE_LIMIT, admitted.error().message, kLimitRetryMs};
+  }
   History* history = shard_.history();
   if (history != nullptr && !history->journal(unstored.entry)) {
     counters_.stalls.add();

@@ -18,13 +18,13 @@ namespace {
 /// What a process has of the aggregator between a start and an end: history, one shard, intake. Everything
 /// happens in the calls; commits when told to.
 struct Life {
-  explicit Life(const std::filesystem::path& folder, std::int64_t now = kT0) {
+  explicit Life(const std::filesystem::path& folder, std::int64_t now = kT0, ShardOptions limits = {}) {
     HistoryOptions options = test_options(folder);
     options.now_ms = [] { return kT0; };
     auto opened = History::open(std::move(options));
     REQUIRE(opened);
     history = std::move(*opened);
-    shards = std::make_unique<ShardSet>(1, ShardOptions{}, history.get());
+    shards = std::make_unique<ShardSet>(1, limits, history.get());
     intake = std::make_unique<Intake>(shards->at(0), counters, IntakeOptions{}, delivery);
     auto recovered = recover(*history, *shards, now);
     REQUIRE(recovered);
@@ -95,6 +95,25 @@ TEST_CASE("nothing is acknowledged before it is on disk") {
   CHECK(life.values("m0") == "0 ");
   life.commit();
   CHECK(link->acks == std::vector<std::uint64_t>{1});
+}
+
+TEST_CASE("a batch refused for its new series is never acknowledged") {
+  TemporaryFolder folder;
+  ShardOptions limits;
+  limits.max_known_series = 3;
+  Life life(folder.path(), kT0, limits);
+  FakeAgent agent;
+  const auto link = life.connect(agent);
+  life.send(link, agent.schema());
+  life.send(link, agent.batch({kT0}, true));
+  agent.set_width(5);
+  life.send(link, agent.schema());
+  life.send(link, agent.batch({kT0 + 1000}));
+  REQUIRE(link->refusals.size() == 1);
+  CHECK(link->refusals[0].code == v1::Refusal::CODE_LIMIT);
+  life.commit();
+  CHECK(life.connect(agent, 1)->welcomes.at(0).durable_seq() == 1);
+  CHECK(life.values("m0") == "0 ");
 }
 
 TEST_CASE("a restart replays what was journalled, and the stream goes on where it was") {
