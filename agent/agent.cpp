@@ -9,6 +9,7 @@
 #include "agent/self/self_collector.h"
 #include "agent/wake.h"
 #include "common/log/log.h"
+#include "common/open_files.h"
 #include "common/systemd_notify.h"
 #include "common/version.h"
 
@@ -20,6 +21,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPatienceAtStop{3000};
+/// gRPC aborts when it cannot have its descriptors: better to say so first.
+constexpr std::uint64_t kFewestDescriptors = 128;
 constexpr int kBeatsToStart =
     15;  // by then every slow collector and the connection have done all they do first
 
@@ -153,6 +156,9 @@ void Agent::Parts::watchdog(std::chrono::steady_clock::time_point steady) {
 }
 
 Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config) {
+  if (raise_open_file_limit() < kFewestDescriptors)
+    return fail(Errc::limit, "fewer than {} open files are allowed; raise ulimit -n or LimitNOFILE=",
+                kFewestDescriptors);
   auto waiter = Waiter::open();
   if (!waiter) return waiter.error();
   auto channel = channel_options(config);

@@ -1,6 +1,7 @@
 #include "aggregator/aggregator.h"
 
 #include "aggregator/ingest/recovery.h"
+#include "aggregator/serve/alert_page.h"
 #include "common/systemd_notify.h"
 #include "common/version.h"
 
@@ -142,6 +143,8 @@ Result<void> Aggregator::listen() {
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
 
+  router_.add("GET", "/alerts/",
+              [this](const http::Request& request) { return alert_page(request.path, alerting_->alerts()); });
   http::add_status_routes(router_, registry_, [this]() -> std::string {
     if (!ready_) return "starting or stopping";
     const HistoryHealth health = history_->health();

@@ -101,6 +101,9 @@ alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {
 Result<void> check(const AggregatorConfig& config) {
   for (const std::string* listen : {&config.grpc_listen, &config.http_listen}) {
     if (const auto address = parse_address(*listen, 1); !address) return address.error();
+    if (listen->find(':') == std::string::npos)
+      return fail(Errc::invalid_argument, "'{}' lacks a port; write HOST:PORT, for example 127.0.0.1:8460",
+                  *listen);
   }
   if (config.tls.cert.empty() != config.tls.key.empty()) {
     return fail(Errc::invalid_argument, "tls: cert and key belong together");

@@ -16,6 +16,15 @@
 namespace vigil::alerts {
 namespace {
 
+void log_alert(log::Level level, std::string_view what, const Alert& alert) {
+  log::write(level, "alerts", what,
+             {{"alert", alert.labels.get("alertname")},
+              {"severity", alert.severity()},
+              {"instance", alert.instance()},
+              {"value", alert.value},
+              {"id", alert.fingerprint}});
+}
+
 using rules::Evaluation;
 
 constexpr std::size_t kInboxCapacity = 200'000;
@@ -273,6 +282,7 @@ void Service::began(const Transition& transition) {
   dirty_.insert(alert.fingerprint);
   removed_.erase(alert.fingerprint);
   const bool fires = transition.to == State::firing;
+  if (fires) log_alert(log::Level::warn, "alert fires", alert);
   std::vector<notify::Evidence> evidence;
   if (fires && options_.evidence && evidence_left_ > 0 && !alert.instance().empty()) {
     --evidence_left_;
@@ -292,6 +302,7 @@ void Service::ended(const Transition& transition) {
   unannounced_.erase(alert.fingerprint);
   held_back_.erase(alert.fingerprint);
   if (transition.to == State::resolved) {
+    log_alert(log::Level::info, "alert resolved", alert);
     if (alert.announced) say(alert, notify::Kind::resolved);
     history_.push_back(alert);
   }

@@ -31,6 +31,7 @@ struct Value::Node {
   std::shared_ptr<void> state;  // Document::State, which Value may not name
   std::vector<std::string>* errors = nullptr;
   const std::string* document = nullptr;
+  YAML::Mark key = YAML::Mark::null_mark();  // of an entry: where its key stands
 
   std::shared_ptr<const Node> child(const YAML::Node& from, std::string child_path) const {
     return std::make_shared<const Node>(Node{from, std::move(child_path), state, errors, document});
@@ -78,7 +79,9 @@ std::vector<std::pair<std::string, Value>> Value::entries() const {
     for (const auto& [seen, value] : entries) {
       if (seen == key) node_->report(pair.first.Mark(), path, "this key is written twice");
     }
-    entries.emplace_back(key, Value(node_->child(pair.second, path)));
+    auto entry = std::make_shared<Node>(*node_->child(pair.second, path));
+    entry->key = pair.first.Mark();
+    entries.emplace_back(key, Value(std::move(entry)));
   }
   return entries;
 }
@@ -93,6 +96,10 @@ Value Value::find(std::string_view key) const {
 
 void Value::error(std::string_view message) const {
   node_->report(node_->yaml.Mark(), node_->path, message);
+}
+
+void Value::error_at_key(std::string_view message) const {
+  node_->report(node_->key.is_null() ? node_->yaml.Mark() : node_->key, node_->path, message);
 }
 
 int Value::line() const {
@@ -119,8 +126,8 @@ void Fields::finish() {
   for (const auto& [key, value] : value_.entries()) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string_view nearest = suggest(key, known_);
-    value.error(nearest.empty() ? fmt::format("unknown key; known are {}", fmt::join(known_, ", "))
-                                : fmt::format("unknown key; did you mean {}?", nearest));
+    value.error_at_key(nearest.empty() ? fmt::format("unknown key; known are {}", fmt::join(known_, ", "))
+                                       : fmt::format("unknown key; did you mean {}?", nearest));
   }
 }
 
@@ -267,8 +274,14 @@ Result<void> Document::result() const {
 }
 
 Result<std::string> read_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // opening a FIFO must not wait for a writer
   if (fd < 0) return fail_errno(errno, path);
+  struct stat status {};
+  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(fd);
+    return fail(Errc::invalid_argument, "{}: not a regular file", path);
+  }
   std::string text;
   char chunk[16384];
   while (text.size() <= kMaxDocumentBytes) {

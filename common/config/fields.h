@@ -53,6 +53,8 @@ class Value {
   Value find(std::string_view key) const;
   /// Adds "file:line:column: path: message" to the document's errors.
   void error(std::string_view message) const;
+  /// The same, at the key of an entry of entries(): when the key itself is wrong.
+  void error_at_key(std::string_view message) const;
   /// 1-based line of this value in its document.
   int line() const;
   /// "file:line:column", for messages made after the document was read; "" when absent.

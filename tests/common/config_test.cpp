@@ -68,9 +68,9 @@ TEST_CASE("an empty document is all defaults") {
 }
 
 TEST_CASE("errors name file, line, column, key and what would be right") {
-  CHECK(errors_of("intervall: 10s") == "vigil.yml:1:12: intervall: unknown key; did you mean interval?");
+  CHECK(errors_of("intervall: 10s") == "vigil.yml:1:1: intervall: unknown key; did you mean interval?");
   CHECK(errors_of("enabled: true\nmails:\n  - from: a@b\n    prot: 26") ==
-        "vigil.yml:4:11: mails[0].prot: unknown key; did you mean port?");
+        "vigil.yml:4:5: mails[0].prot: unknown key; did you mean port?");
   CHECK(errors_of("interval: soon").starts_with("vigil.yml:1:11: interval: 'soon' is not a duration"));
   CHECK(errors_of("interval: [1, 2]") ==
         "vigil.yml:1:11: interval: expected a duration such as 30s, found a list");
@@ -83,9 +83,15 @@ TEST_CASE("errors name file, line, column, key and what would be right") {
   CHECK(errors_of("enabled: true\nenabled: false") == "vigil.yml:2:1: enabled: this key is written twice");
 }
 
+TEST_CASE("only regular files are read: a FIFO would wait for ever") {
+  CHECK_FALSE(read_file("/dev/zero"));
+  CHECK_FALSE(read_file("/"));
+  CHECK(read_file("/nowhere").error().code == Errc::not_found);
+}
+
 TEST_CASE("all errors are reported at once") {
   CHECK(errors_of("intervall: 1s\nmode: quick\n") ==
-        "vigil.yml:2:7: mode: must be one of fast, safe\nvigil.yml:1:12: intervall: unknown key; did you "
+        "vigil.yml:2:7: mode: must be one of fast, safe\nvigil.yml:1:1: intervall: unknown key; did you "
         "mean interval?");
 }
 

@@ -1,6 +1,7 @@
 """From a threshold crossed to a message a person reads, and to its end."""
 
 import json
+import urllib.request
 
 from support import MailSink, eventually, small_host
 
@@ -62,7 +63,10 @@ def test_an_alert_is_delivered_once_everywhere_and_resolved(vigil, sink, mail, t
     assert "text/plain" in types and "text/html" in types
     assert "web-1" in json.dumps(of_rule(sink.bodies("/slack"), "LoadHigh")[0])
     assert "9.75" in json.dumps(of_rule(sink.bodies("/slack"), "LoadHigh")[0])
-    assert [a["state"] for a in vigil.json("alerts") if a["name"] == "LoadHigh"] == ["firing"]
+    alert = next(a for a in vigil.json("alerts") if a["name"] == "LoadHigh")
+    assert alert["state"] == "firing"
+    page = urllib.request.urlopen(f"http://{vigil.http}/alerts/{alert['id']}", timeout=30).read().decode()
+    assert "LoadHigh" in page and "web-1" in page
     assert vigil.cli("alerts", "--fail-on", "critical", check=False).returncode == 4
 
     set_load(0.5)

@@ -100,7 +100,7 @@ def test_a_misspelt_key_is_found_before_anything_starts(program, tmp_path):
     good.write_text("log_level: debug\n")
     wrong = subprocess.run([BIN / program, "--config", config, "--check"], capture_output=True, text=True, timeout=60)
     assert wrong.returncode != 0
-    assert f"{config}:1:12: log_levle: unknown key; did you mean log_level?" in wrong.stderr
+    assert f"{config}:1:1: log_levle: unknown key; did you mean log_level?" in wrong.stderr
     assert subprocess.run([BIN / program, "--config", good, "--check"], capture_output=True, text=True, timeout=60).returncode == 0
 
 
