@@ -79,7 +79,7 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
   const auto c = GENERATE(values<Case>({
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        exprr: up\n",
        "rules.yml:4:9: groups[0].rules[0]: missing key expr\n"
-       "rules.yml:5:16: groups[0].rules[0].exprr: unknown key; did you mean expr?"},
+       "rules.yml:5:9: groups[0].rules[0].exprr: unknown key; did you mean expr?"},
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: up >\n",
        "rules.yml:5:15: groups[0].rules[0].expr: 1:5: parse error: "},
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        record: y\n        expr: up\n",
@@ -100,7 +100,7 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
       {"groups:\n  - name: a\n    rules:\n      - record: a-b\n        expr: up\n",
        "rules.yml:4:17: groups[0].rules[0].record: is not a valid metric name"},
       {"groups:\n  - {name: a, interval: 0s}\n", "rules.yml:2:25: groups[0].interval: must be more than 0"},
-      {"grups: []\n", "rules.yml:1:8: grups: unknown key; did you mean groups?"},
+      {"grups: []\n", "rules.yml:1:1: grups: unknown key; did you mean groups?"},
       {"groups: [\n", "rules.yml:2:1: not valid YAML"},
   }));
   CAPTURE(c.yaml);
