@@ -8,6 +8,7 @@
 #include "agent/self/memory.h"
 #include "agent/self/self_collector.h"
 #include "agent/wake.h"
+#include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
@@ -157,8 +158,9 @@ void Agent::Parts::watchdog(std::chrono::steady_clock::time_point steady) {
 
 Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config) {
   if (raise_open_file_limit() < kFewestDescriptors)
-    return fail(Errc::limit, "fewer than {} open files are allowed; raise ulimit -n or LimitNOFILE=",
-                kFewestDescriptors);
+    return fail(Errc::limit,
+                "fewer than {} open files are allowed; raise ulimit -n or LimitNOFILE=", kFewestDescriptors);
+  prepare_grpc();
   auto waiter = Waiter::open();
   if (!waiter) return waiter.error();
   auto channel = channel_options(config);

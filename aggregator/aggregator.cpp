@@ -2,6 +2,7 @@
 
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/serve/alert_page.h"
+#include "common/grpc/runtime.h"
 #include "common/systemd_notify.h"
 #include "common/version.h"
 
@@ -60,6 +61,7 @@ Aggregator::~Aggregator() {
 }
 
 Result<std::unique_ptr<Aggregator>> Aggregator::create(const Invocation& invocation) {
+  prepare_grpc();
   std::unique_ptr<Aggregator> made(new Aggregator(invocation));
   if (auto opened = made->open_history(); !opened) return opened.error();
   if (auto opened = made->open_alerting(); !opened) return opened.error();

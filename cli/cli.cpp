@@ -2,6 +2,8 @@
 
 #include "cli/commands/command.h"
 #include "cli/completion.h"
+#include "common/grpc/runtime.h"
+#include "common/log/log.h"
 #include "common/text/address.h"
 #include "common/text/human.h"
 #include "common/version.h"
@@ -87,6 +89,8 @@ Exit execute(const Globals& globals, const Run& run) {
 
 int run(int argc, char** argv) {
   ::tzset();
+  log::set_level(log::Level::error);  // what fails is said once, by the command
+  prepare_grpc();
   CLI::App app;
   Globals globals;
   declare_globals(app, globals);

@@ -78,6 +78,8 @@ constexpr std::array kTable = {
 
 }  // namespace
 
-std::span<const CollectorEntry> collector_table() { return kTable; }
+std::span<const CollectorEntry> collector_table() {
+  return kTable;
+}
 
 }  // namespace vigil::agent

@@ -25,7 +25,8 @@ struct WatcherOptions {
   std::string socket_path;
   HttpLimits limits;
   std::chrono::milliseconds relist = std::chrono::seconds(30);
-  std::chrono::milliseconds ping = std::chrono::seconds(10);  // a silent daemon is noticed after this and the deadline
+  std::chrono::milliseconds ping =
+      std::chrono::seconds(10);  // a silent daemon is noticed after this and the deadline
   std::chrono::milliseconds debounce{150};
   std::chrono::milliseconds backoff_first = std::chrono::seconds(1);
   std::chrono::milliseconds backoff_most = std::chrono::seconds(30);

@@ -30,7 +30,7 @@ void Connection::handle(Event event, bool ok, Session::Time now) {
       if (const auto message = parse()) {
         if (auto ended = session_.received(*message, now)) {
           end(std::move(*ended));
-        } else {
+        } else if (!session_.idle()) {
           read();
         }
       } else {
@@ -68,11 +68,12 @@ std::optional<v1::AggregatorMessage> Connection::parse() {
 }
 
 std::size_t Connection::pump(Session::Time now, std::int64_t wall_ms) {
-  if (starting_ || writing_ || closing_ || finishing_ || reason_ || !reading_) return 0;
+  if (starting_ || writing_ || closing_ || finishing_ || reason_ || broken_) return 0;
   if (session_.left()) {
     writing_ = true;
     closing_ = true;
     call_->WritesDone(tag(Event::writes_done));
+    if (!reading_) read();
     return 0;
   }
   const std::string* message = session_.next(now, wall_ms);
@@ -80,6 +81,9 @@ std::size_t Connection::pump(Session::Time now, std::int64_t wall_ms) {
   writing_ = true;
   const grpc::Slice slice(*message);
   call_->Write(grpc::ByteBuffer(&slice, 1), tag(Event::written));
+  // Only now: each read begins with a packet that tells how much may be sent, and with nothing under way that
+  // packet would wake the aggregator for itself.
+  if (!reading_) read();
   return message->size();
 }
 

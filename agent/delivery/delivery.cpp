@@ -86,7 +86,8 @@ class Delivery::Loop {
 void Delivery::Loop::wake_locked() {
   if (wake_pending_ || closed_) return;
   wake_pending_ = true;
-  // A deadline of just now would be rounded up into the future: a timer, and two threads of gRPC's that wake for it.
+  // A deadline of just now would be rounded up into the future: a timer, and two threads of gRPC's that wake
+  // for it.
   alarm_.Set(&queue_, gpr_inf_past(GPR_CLOCK_MONOTONIC), kWake);
 }
 

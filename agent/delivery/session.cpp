@@ -174,6 +174,11 @@ std::optional<Session::Time> Session::deadline() const {
   return {};
 }
 
+bool Session::idle() const {
+  return phase_ == Phase::streaming && !leaving_ && buffer_.durable_seq() + 1 == buffer_.next_seq() &&
+         std::max(identity_.interval, delivery_interval_.value_or(milliseconds(0))) <= kLongestRest;
+}
+
 std::optional<End> Session::check(Time now) const {
   const auto until = deadline();
   if (!until || now < *until) return {};

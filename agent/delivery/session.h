@@ -61,6 +61,10 @@ class Session {
   /// Bye was given out by next(), and everything is durable.
   bool left() const { return bye_sent_ && buffer_.durable_seq() + 1 == buffer_.next_seq(); }
 
+  /// Everything is durable: the aggregator has nothing to answer until more is sent. Within seconds there
+  /// will be, so that whatever else it says waits no longer than that.
+  bool idle() const;
+
   bool welcomed() const { return phase_ == Phase::streaming; }
   /// Something became durable that was not before.
   bool progressed() const { return progressed_; }
@@ -71,6 +75,7 @@ class Session {
 
   static constexpr std::chrono::seconds kWelcomeTimeout{20};
   static constexpr std::chrono::seconds kAckTimeout{30};
+  static constexpr std::chrono::seconds kLongestRest{2};
 
  private:
   enum class Phase : std::uint8_t { hello, waiting, streaming };

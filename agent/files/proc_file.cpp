@@ -14,7 +14,9 @@ namespace vigil::agent {
 
 ProcFile::ProcFile(std::string path, std::size_t max_bytes) : path_(std::move(path)), max_bytes_(max_bytes) {}
 
-ProcFile::~ProcFile() { close(); }
+ProcFile::~ProcFile() {
+  close();
+}
 
 ProcFile::ProcFile(ProcFile&& other) noexcept
     : path_(std::move(other.path_)),
@@ -57,7 +59,8 @@ Result<std::string_view> ProcFile::read() {
       return fail_errno(error, "read " + path_);
     }
     used += static_cast<std::size_t>(got);
-    // A short read of /proc is the end of the file only when nothing follows: seq_file gives at most a page at a time.
+    // A short read of /proc is the end of the file only when nothing follows: seq_file gives at most a page
+    // at a time.
     if (got == 0) break;
     if (used >= max_bytes_) {
       truncated_ = true;

@@ -1,6 +1,10 @@
-// What a collector is. It reads one subsystem and puts what it saw on its sheet; it knows nothing of timing, logging, retries,
-// the wire or other collectors. The runner measures its duration, reports its success and decides when it runs.
+// What a collector is. It reads one subsystem and puts what it saw on its sheet; it knows nothing of timing,
+// logging, retries, the wire or other collectors. The runner measures its duration, reports its success and
+// decides when it runs.
 #pragma once
+
+#include "agent/sampling/sheet.h"
+#include "common/error.h"
 
 #include <chrono>
 #include <cstdint>
@@ -8,13 +12,10 @@
 #include <string>
 #include <string_view>
 
-#include "agent/sampling/sheet.h"
-#include "common/error.h"
-
 namespace vigil::agent {
 
-/// Where the host's own trees are mounted: "/proc", "/sys", "/" on the host itself; other paths for recorded hosts in tests and
-/// for an agent in a container that looks at its host.
+/// Where the host's own trees are mounted: "/proc", "/sys", "/" on the host itself; other paths for recorded
+/// hosts in tests and for an agent in a container that looks at its host.
 struct Roots {
   std::string procfs = "/proc";
   std::string sysfs = "/sys";
@@ -22,7 +23,7 @@ struct Roots {
 };
 
 struct Tick {
-  std::int64_t wall_ms = 0;                       // Unix milliseconds, aligned to the beat
+  std::int64_t wall_ms = 0;                        // Unix milliseconds, aligned to the beat
   std::chrono::steady_clock::time_point steady{};  // for intervals
 };
 

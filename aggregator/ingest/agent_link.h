@@ -18,8 +18,11 @@ class AgentLink {
   virtual void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) = 0;
   /// Sends the refusal and ends the stream.
   virtual void refuse(const Refused& refused) = 0;
-  /// A message handed over was dealt with: another may be read.
-  virtual void taken() = 0;
+  /// A message handed over was dealt with: another may be read, at once or, when an acknowledgement follows
+  /// soon, together with that.
+  virtual void taken(bool ack_follows) = 0;
+  /// Reads on, should no acknowledgement come.
+  virtual void nudge() = 0;
   virtual const std::string& remote() const = 0;
 };
 

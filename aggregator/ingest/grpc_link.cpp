@@ -3,6 +3,11 @@
 #include <vector>
 
 namespace vigil::aggregator {
+namespace {
+
+constexpr std::chrono::milliseconds kAtOnce{20};
+
+}  // namespace
 
 void GrpcLink::welcome(const v1::Welcome& welcome) {
   const std::lock_guard lock(mutex_);
@@ -25,26 +30,33 @@ void GrpcLink::refuse(const Refused& refused) {
   pump();
 }
 
-void GrpcLink::taken() {
+void GrpcLink::taken(bool ack_follows) {
   const std::lock_guard lock(mutex_);
   --in_flight_;
+  if (more_waiting_ || !ack_follows) start_read();
+}
+
+void GrpcLink::nudge() {
+  const std::lock_guard lock(mutex_);
   start_read();
 }
 
-void GrpcLink::read() {
+void GrpcLink::read_on() {
   const std::lock_guard lock(mutex_);
-  start_read();
+  if (more_waiting_) start_read();
 }
 
 void GrpcLink::start_read() {
   if (reactor_ == nullptr || reading_ || finished_ || refusal_ || in_flight_ >= kMaxInFlight) return;
   reading_ = true;
+  read_began_ = std::chrono::steady_clock::now();
   reactor_->StartRead(&in_);
 }
 
 std::optional<std::string> GrpcLink::message() {
   const std::lock_guard lock(mutex_);
   reading_ = false;
+  more_waiting_ = std::chrono::steady_clock::now() - read_began_ < kAtOnce;
   if (finished_ || refusal_) return std::nullopt;
   std::vector<grpc::Slice> slices;
   std::string bytes;
@@ -63,6 +75,7 @@ void GrpcLink::written(bool ok) {
   writing_ = false;
   if (!ok) return finish_locked(grpc::Status::CANCELLED);
   pump();
+  start_read();
 }
 
 // In the order of importance; called whenever something to say or room to say it has appeared.

@@ -7,6 +7,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -25,13 +26,16 @@ class GrpcLink final : public AgentLink {
   void welcome(const v1::Welcome& welcome) override;
   void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) override;
   void refuse(const Refused& refused) override;
-  void taken() override;
+  void taken(bool ack_follows) override;
+  void nudge() override;
   const std::string& remote() const override { return remote_; }
 
   // For the reactor.
 
-  /// Asks for the next message, unless too many are under way or the stream is ending.
-  void read();
+  /// Asks for the next message if the latest one had been waiting to be read, as in a catch-up. Otherwise the
+  /// next one is a beat away, and reading on waits for the acknowledgement: each read begins with a packet
+  /// that tells how much may be sent, which would wake the agent for itself.
+  void read_on();
   /// A message was read. Gives its bytes, or nothing when the stream is ending and nobody wants it.
   std::optional<std::string> message();
   void written(bool ok);
@@ -59,6 +63,8 @@ class GrpcLink final : public AgentLink {
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
   bool reading_ = false;
+  std::chrono::steady_clock::time_point read_began_{};
+  bool more_waiting_ = true;  // the latest message was there before it was asked for
   bool writing_ = false;
   bool finished_ = false;
   int in_flight_ = 0;

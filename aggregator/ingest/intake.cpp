@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kArenaBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histogram
+constexpr std::int64_t kNudgeMs = 2000;  // how long an acknowledgement that does not come may hold up reading
 constexpr std::uint32_t kDuplicateRetryMs = 5000;
 constexpr std::uint32_t kLimitRetryMs = 60'000;
 
@@ -160,7 +161,7 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
     Unstored again = std::move(*stream.stalled);
     stream.stalled.reset();
     if (const auto refused = store(stream, std::move(again), now_ms)) return end(stream, *refused);
-    if (!stream.stalled) stream.link->taken();
+    if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
   while (!stream.waiting.empty() && !stream.stalled) {
     if (!within_rate(stream, stream.waiting.front().size(), now_ms)) {
@@ -170,12 +171,18 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
     const std::string wire = std::move(stream.waiting.front());
     stream.waiting.pop_front();
     if (const auto refused = process(stream, wire, now_ms)) return end(stream, *refused);
-    if (!stream.stalled) stream.link->taken();
+    if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
   if (stream.stalled || !stream.waiting.empty()) ++blocked_;
 }
 
 void Intake::resume(std::int64_t now_ms) {
+  if (now_ms - nudged_ms_ >= kNudgeMs || now_ms < nudged_ms_) {
+    nudged_ms_ = now_ms;
+    for (const auto& [link, stream] : streams_) {
+      if (!stream->unacknowledged.empty() && !stream->stalled) stream->link->nudge();
+    }
+  }
   if (blocked_ == 0) return;
   blocked_ = 0;
   std::vector<Stream*> waiting;

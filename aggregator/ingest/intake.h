@@ -97,7 +97,8 @@ class Intake {
   const std::atomic<std::uint32_t>& delivery_interval_ms_;
   std::map<const AgentLink*, std::unique_ptr<Stream>> streams_;
   std::map<HostId, Stream*> by_host_;  // the live stream of a host
-  std::size_t blocked_ = 0;            // streams with something waiting, as an upper bound
+  std::int64_t nudged_ms_ = 0;
+  std::size_t blocked_ = 0;  // streams with something waiting, as an upper bound
   std::vector<char> arena_block_;
   google::protobuf::Arena
       arena_;  // of the message being processed: parsing allocates nothing in the steady state

@@ -31,7 +31,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
     if (service_.stopping_ || service_.count_ > service_.options_.max_streams) {
       refuse({v1::Refusal::CODE_UNAVAILABLE, service_.stopping_ ? "stopping" : "too many streams", 10'000});
     } else {
-      link_->read();
+      link_->read_on();
     }
   }
 
@@ -43,7 +43,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
     post([link = link_, wire = std::move(*bytes)](Intake& intake, std::int64_t now_ms) {
       intake.feed(link.get(), wire, now_ms);
     });
-    link_->read();
+    link_->read_on();
   }
 
   void OnWriteDone(bool ok) override { link_->written(ok); }
@@ -72,7 +72,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
     post([link = link_, greeting = std::move(greeting)](Intake& intake, std::int64_t now_ms) {
       intake.open(greeting, link, now_ms);
     });
-    link_->taken();  // and the first message after it may come
+    link_->taken(false);  // and the first message after it may come
   }
 
   template <class Work>

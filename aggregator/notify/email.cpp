@@ -33,7 +33,8 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Notification& no
 }
 
 std::string text_of(const Notification& note) {
-  std::string text = fmt::format("{}: {}\n\n{}\n", one_line(status_word(note)), one_line(title_of(note)), summary_of(note));
+  std::string text =
+      fmt::format("{}: {}\n\n{}\n", one_line(status_word(note)), one_line(title_of(note)), summary_of(note));
   if (const auto description = note.annotations.get("description"); !description.empty()) {
     text += fmt::format("{}\n", description);
   }

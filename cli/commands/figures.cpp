@@ -201,13 +201,12 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
     for (const auto& line : alert.evidence()) evidence += (evidence.empty() ? "" : "; ") + line;
     std::string text = summary == alert.annotations().end() ? "" : summary->second;
     if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
-    listing.rows.push_back({Cell::of(alert.state(), style), Cell::of(alert.severity(), style),
-                            Cell::of(alert.name(), Style::bold), Cell::of(alert.instance()),
-                            Cell::number(alert.value(), format_si(alert.value())),
-                            age_cell(alert.active_since_ms(), now_ms), Cell::of(std::move(text)),
-                            Cell::of(alert.id()), time_cell(alert.fired_at_ms()),
-                            time_cell(alert.resolved_at_ms()), Cell::of(alert.inhibited_by()),
-                            Cell::of(std::move(evidence))});
+    listing.rows.push_back(
+        {Cell::of(alert.state(), style), Cell::of(alert.severity(), style),
+         Cell::of(alert.name(), Style::bold), Cell::of(alert.instance()),
+         Cell::number(alert.value(), format_si(alert.value())), age_cell(alert.active_since_ms(), now_ms),
+         Cell::of(std::move(text)), Cell::of(alert.id()), time_cell(alert.fired_at_ms()),
+         time_cell(alert.resolved_at_ms()), Cell::of(alert.inhibited_by()), Cell::of(std::move(evidence))});
   }
   return listing;
 }

@@ -35,7 +35,8 @@ class Link final : public AgentLink {
   void welcome(const v1::Welcome&) override {}
   void acknowledge(std::uint64_t, std::uint32_t) override {}
   void refuse(const Refused& refused) override { std::printf("refused: %s\n", refused.message.c_str()); }
-  void taken() override {}
+  void taken(bool) override {}
+  void nudge() override {}
   const std::string& remote() const override { return remote_; }
 
  private:

@@ -25,7 +25,8 @@ class Link final : public AgentLink {
   void refuse(const Refused& refused) override {
     if (refused.message.empty()) std::abort();
   }
-  void taken() override {}
+  void taken(bool) override {}
+  void nudge() override {}
   const std::string& remote() const override { return remote_; }
 
  private:

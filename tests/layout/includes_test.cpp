@@ -1,11 +1,12 @@
-// The direction of dependencies: proto <- common <- {agent | aggregator | cli} <- tests. And what must not be in the tree.
+// The direction of dependencies: proto <- common <- {agent | aggregator | cli} <- tests. And what must not be
+// in the tree.
+#include "tests/support/catch.h"
+
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <vector>
-
-#include "tests/support/catch.h"
 
 namespace vigil {
 namespace {
@@ -32,7 +33,8 @@ std::vector<std::string> trespassers(const std::string& folder, const std::vecto
   for (const fs::path& path : sources_below(folder)) {
     const std::string text = read(path);
     for (const std::string& other : forbidden) {
-      if (text.find("#include \"" + other + "/") != std::string::npos) found.push_back(path.string() + " includes " + other);
+      if (text.find("#include \"" + other + "/") != std::string::npos)
+        found.push_back(path.string() + " includes " + other);
     }
   }
   return found;
@@ -49,7 +51,8 @@ TEST_CASE("agent, aggregator and command line never see each other, and common s
 
 TEST_CASE("leaves know neither gRPC nor SQLite nor Asio") {
   std::vector<std::string> found;
-  for (const std::string folder : {"aggregator/promql", "aggregator/blocks", "agent/collectors", "agent/files"}) {
+  for (const std::string folder :
+       {"aggregator/promql", "aggregator/blocks", "agent/collectors", "agent/files"}) {
     for (const fs::path& path : sources_below(folder)) {
       const std::string text = read(path);
       for (const std::string header : {"#include <grpc", "#include <sqlite3.h>", "#include <boost/asio"}) {

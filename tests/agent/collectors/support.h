@@ -58,8 +58,9 @@ std::string collect_text(std::string_view collector, const agent::CollectorOptio
 void check_golden(std::string_view host, std::string_view collector,
                   const agent::CollectorOptions& options = {});
 
-/// What a cut file may give. `keeps_values`: lines of the whole file's text only, since a line without its end is not trusted.
-/// `invents_nothing`: no other series, but a number may be cut short. `may_cut_labels`: for files whose text becomes a label.
+/// What a cut file may give. `keeps_values`: lines of the whole file's text only, since a line without its
+/// end is not trusted. `invents_nothing`: no other series, but a number may be cut short. `may_cut_labels`:
+/// for files whose text becomes a label.
 enum class Cut { keeps_values, invents_nothing, may_cut_labels };
 
 /// The host with `file` ("proc/meminfo") cut at every length (at about 400 lengths when it is long), the rest

@@ -21,7 +21,8 @@ class FakeLink final : public AgentLink {
   void welcome(const v1::Welcome& welcome) override { welcomes.push_back(welcome); }
   void acknowledge(std::uint64_t durable_seq, std::uint32_t) override { acks.push_back(durable_seq); }
   void refuse(const Refused& refused) override { refusals.push_back(refused); }
-  void taken() override { ++taken_count; }
+  void taken(bool) override { ++taken_count; }
+  void nudge() override {}
   const std::string& remote() const override { return remote_; }
 
   std::vector<v1::Welcome> welcomes;

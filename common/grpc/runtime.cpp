@@ -1,0 +1,35 @@
+#include "common/grpc/runtime.h"
+
+#include "common/log/log.h"
+
+#include <absl/synchronization/mutex.h>
+#include <grpc/support/log.h>
+
+#include <cstdlib>
+
+namespace vigil {
+namespace {
+
+log::Level level_of(gpr_log_severity severity) {
+  switch (severity) {
+    case GPR_LOG_SEVERITY_DEBUG:
+      return log::Level::debug;
+    case GPR_LOG_SEVERITY_INFO:
+      return log::Level::info;
+    case GPR_LOG_SEVERITY_ERROR:
+      break;
+  }
+  return log::Level::warn;  // what matters of it comes as a status too, and is logged where it is handled
+}
+
+}  // namespace
+
+void prepare_grpc() {
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  gpr_set_log_function(
+      [](gpr_log_func_args* line) { log::write(level_of(line->severity), "grpc", line->message, {}); });
+  // Our channels always have a thread that polls them; a timer to look after them wakes two threads a second.
+  ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
+}
+
+}  // namespace vigil
