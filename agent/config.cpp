@@ -8,6 +8,7 @@
 #include <re2/re2.h>
 
 #include <array>
+#include <filesystem>
 
 namespace vigil::agent {
 namespace {
@@ -169,6 +170,14 @@ Result<void> check(const AgentConfig& config) {
   const auto channel = channel_options(config);
   if (!channel) return channel.error();
   return {};
+}
+
+Result<void> check_roots(const AgentConfig& config) {
+  std::error_code error;
+  const std::string& procfs = config.options.roots.procfs;
+  if (std::filesystem::is_directory(procfs, error)) return {};
+  return fail(Errc::not_found,
+              "path.procfs: {} is no directory; mount the host's /proc there, or name where it is", procfs);
 }
 
 Result<ChannelOptions> channel_options(const AgentConfig& config) {

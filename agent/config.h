@@ -50,6 +50,8 @@ inline constexpr std::size_t kMaxHostLabels = 16;
 /// What no single key can tell: names, label limits, addresses, plain text beyond loopback, TLS files. Errors
 /// name the key.
 Result<void> check(const AgentConfig& config);
+/// Whether this host is there to be watched: the roots that --once and a run need.
+Result<void> check_roots(const AgentConfig& config);
 /// Where and how to connect, with the TLS files read.
 Result<ChannelOptions> channel_options(const AgentConfig& config);
 

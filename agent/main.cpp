@@ -1,6 +1,7 @@
 #include "agent/agent.h"
 #include "agent/flags.h"
 #include "agent/once.h"
+#include "agent/plan.h"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ int complain(const Error& error, int exit_code) {
   return exit_code;
 }
 
+int say(std::string_view text) {
+  fmt::print("{}", text);
+  return 0;
+}
+
 int run(const AgentConfig& config) {
   auto made = Agent::create(config);
   if (!made) return complain(made.error(), 1);
@@ -26,23 +32,12 @@ int run(const AgentConfig& config) {
 }
 
 int start(const Invocation& invocation) {
+  if (invocation.mode == Mode::done) return invocation.exit_code;
+  if (invocation.mode == Mode::check) return say("configuration is valid\n");
+  if (invocation.mode == Mode::list_collectors) return say(collector_list());
   log::set_level(invocation.config.log_level);
-  switch (invocation.mode) {
-    case Mode::done:
-      return invocation.exit_code;
-    case Mode::list_collectors:
-      for (const CollectorEntry& entry : collector_table())
-        fmt::print("{:<14} {}\n", entry.name, entry.summary);
-      return 0;
-    case Mode::check:
-      fmt::print("configuration is valid\n");
-      return 0;
-    case Mode::once:
-      fmt::print("{}", collect_once(invocation.config));
-      return 0;
-    case Mode::run:
-      break;
-  }
+  if (const auto there = check_roots(invocation.config); !there) return complain(there.error(), 1);
+  if (invocation.mode == Mode::once) return say(collect_once(invocation.config));
   return run(invocation.config);
 }
 

@@ -31,4 +31,11 @@ std::vector<PlannedCollector> plan_collectors(const AgentConfig& config) {
   return planned;
 }
 
+std::string collector_list() {
+  std::string out;
+  for (const CollectorEntry& entry : collector_table())
+    out += fmt::format("{:<14} {}\n", entry.name, entry.summary);
+  return out;
+}
+
 }  // namespace vigil::agent

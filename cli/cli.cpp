@@ -2,12 +2,14 @@
 
 #include "cli/commands/command.h"
 #include "cli/completion.h"
+#include "common/config/fields.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/text/address.h"
 #include "common/text/human.h"
 #include "common/version.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -33,6 +35,8 @@ struct Globals {
   std::string aggregator = "127.0.0.1:8460";
   std::string output = "table";
   std::string timeout = "30s";
+  bool tls = false;
+  std::string tls_ca;
   std::string shell;  // of `completion`
 };
 
@@ -42,6 +46,10 @@ void declare_globals(CLI::App& app, Globals& globals) {
   app.add_option("--aggregator", globals.aggregator, "Address of the aggregator's gRPC port")
       ->envname("VIGIL_AGGREGATOR")
       ->capture_default_str();
+  app.add_flag("--tls", globals.tls, "The aggregator speaks TLS")->envname("VIGIL_TLS");
+  app.add_option("--tls-ca", globals.tls_ca,
+                 "PEM file of who signed its certificate, when the system does not know; means --tls")
+      ->envname("VIGIL_TLS_CA");
   app.add_option("-o,--output", globals.output, "table, json or csv")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str();
@@ -63,6 +71,22 @@ Exit report(const Error& error) {
   return error.code == Errc::invalid_argument ? Exit::usage : Exit::failed;
 }
 
+/// What is wrong with the command line, and what would be right.
+std::string explain(const CLI::ParseError& error, int argc, char** argv) {
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) names.push_back(command.name);
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (argc < 2) return fmt::format("which command? {}; `vigil --help` explains them", fmt::join(names, ", "));
+  if (!first.starts_with('-') && std::find(names.begin(), names.end(), first) == names.end() &&
+      first != "completion") {
+    const std::string_view near = suggest(first, names);
+    return fmt::format("there is no command '{}'; {}", first,
+                       near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
+                                    : fmt::format("did you mean {}?", near));
+  }
+  return fmt::format("{}\n`vigil {} --help` explains it", error.what(), first.starts_with('-') ? "" : first);
+}
+
 Exit execute(const Globals& globals, const Run& run) {
   const auto address = parse_address(globals.aggregator, 8460);
   if (!address) {
@@ -74,8 +98,17 @@ Exit execute(const Globals& globals, const Run& run) {
     fmt::print(stderr, "vigil: --timeout: '{}' is not a duration; write for example 10s\n", globals.timeout);
     return Exit::usage;
   }
+  ClientOptions options{address->to_string(), *timeout, globals.tls || !globals.tls_ca.empty(), {}};
+  if (!globals.tls_ca.empty()) {
+    auto pem = config::read_file(globals.tls_ca);
+    if (!pem) {
+      fmt::print(stderr, "vigil: --tls-ca: {}\n", pem.error().message);
+      return Exit::usage;
+    }
+    options.ca_pem = std::move(*pem);
+  }
   Context context;
-  context.client = Client::create(address->to_string(), *timeout);
+  context.client = Client::create(options);
   context.format = *parse_format(globals.output);
   context.colours = detect_colours();
   context.now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -106,8 +139,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
-    const int code = app.exit(error, std::cout, std::cerr);
-    return static_cast<int>(code == 0 ? Exit::ok : Exit::usage);
+    if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
+    fmt::print(stderr, "vigil: {}\n", explain(error, argc, argv));
+    return static_cast<int>(Exit::usage);
   }
   if (completion->parsed()) {
     const auto script = completion_script(app, globals.shell);

@@ -1,5 +1,8 @@
 #include "cli/completion.h"
 
+#include <algorithm>
+#include <map>
+
 namespace vigil::cli {
 namespace {
 
@@ -11,13 +14,44 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+/// The words an option takes, "table json csv", when it takes no others: CLI11 prints them as
+/// "{table,json,csv}".
+std::string words_of(const CLI::Option& option) {
+  std::string words = option.get_type_name();
+  const std::size_t open = words.find('{');
+  const std::size_t close = words.find('}');
+  if (open == std::string::npos || close == std::string::npos) return {};
+  words = words.substr(open + 1, close - open - 1);
+  std::replace(words.begin(), words.end(), ',', ' ');
+  return words;
+}
+
 std::string joined(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(words, " "));
+}
+
+/// The options of all commands that take one of a few words: their names, and the words.
+std::map<std::string, std::string> choices(const CLI::App& app) {
+  std::map<std::string, std::string> out;
+  const auto add = [&out](const CLI::App& of) {
+    for (const CLI::Option* option : of.get_options()) {
+      const std::string words = words_of(*option);
+      if (words.empty()) continue;
+      for (const std::string& name : option->get_lnames()) out["--" + name] = words;
+      for (const std::string& name : option->get_snames()) out["-" + name] = words;
+    }
+  };
+  add(app);
+  for (const CLI::App* command : app.get_subcommands({})) add(*command);
+  return out;
 }
 
 std::string bash(const CLI::App& app) {
   std::string names;
   std::string cases;
+  std::string values;
+  for (const auto& [option, words] : choices(app))
+    values += fmt::format("    {}) words=\"{}\" ;;\n", option, words);
   for (const CLI::App* command : app.get_subcommands({})) {
     names += (names.empty() ? "" : " ") + command->get_name();
     cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(flags_of(*command)));
@@ -30,15 +64,21 @@ std::string bash(const CLI::App& app) {
   case $command in
     '') words="{0} {1}" ;;
 {2}  esac
+  case ${{COMP_WORDS[COMP_CWORD-1]}} in
+{3}  esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 complete -F _vigil vigil
 )",
-                     names, joined(flags_of(app)), cases);
+                     names, joined(flags_of(app)), cases, values);
 }
 
 std::string fish(const CLI::App& app) {
   std::string out = "complete -c vigil -f\n";
+  for (const auto& [option, words] : choices(app)) {
+    if (option.starts_with("--"))
+      out += fmt::format("complete -c vigil -l {} -xa '{}'\n", option.substr(2), words);
+  }
   for (const CLI::App* command : app.get_subcommands({})) {
     out += fmt::format("complete -c vigil -n __fish_use_subcommand -a {} -d '{}'\n", command->get_name(),
                        command->get_description());

@@ -15,7 +15,8 @@ namespace vigil {
 struct Label {
   std::string name;
   std::string value;
-  friend auto operator<=>(const Label&, const Label&) = default;
+  // clang-tidy 14 takes the generated comparison with 0 for a null pointer.
+  friend auto operator<=>(const Label&, const Label&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 inline constexpr std::string_view kMetricName = "__name__";
@@ -42,7 +43,7 @@ class Labels {
   /// Prometheus notation: `node_load1{instance="web-1"}`, or `{}` when empty.
   std::string to_string() const;
 
-  friend auto operator<=>(const Labels&, const Labels&) = default;
+  friend auto operator<=>(const Labels&, const Labels&) = default;  // NOLINT(modernize-use-nullptr)
 
  private:
   std::vector<Label> labels_;

@@ -88,7 +88,8 @@ Meaning meaning_of(const Sensor& sensor, std::string_view element) {
   if (sensor.type == "update_interval") return {"node_hwmon_update_interval_seconds", 3};
   std::string name = "node_hwmon_" + std::string(sensor.type);
   // The reading itself has no suffix, unless the driver also has an attribute that is just "temp1".
-  if (element != "" && (element != "input" || sensor.attributes.contains(""))) name += "_" + clean(element);
+  if (!element.empty() && (element != "input" || sensor.attributes.contains("")))
+    name += "_" + clean(element);
   return unit_of(sensor.type, element, std::move(name));
 }
 
@@ -139,7 +140,7 @@ void read_sensors(const std::string& folder, Sensors& sensors) {
     const auto type = std::find(kTypes.begin(), kTypes.end(), name.substr(0, number_at));
     const std::string_view rest = name.substr(rest_at);
     if (type == kTypes.end() || (!rest.empty() && (rest.front() != '_' || rest.size() == 1))) continue;
-    auto value = read_small_file(folder + "/" + file, 256);
+    auto value = read_small_file(fmt::format("{}/{}", folder, file), 256);
     if (!value) continue;
     const std::string number(name.substr(number_at, rest_at - number_at));
     Sensor& sensor = sensors[std::string(*type) + (number.empty() ? "0" : number)];

@@ -226,7 +226,7 @@ void MountProber::collect_answers(Worker& worker, Round& round) const {
   for (Done& done : worker.desk().done) {
     if (done.round != round.number || !round.pending[done.index])
       continue;  // too late: an old value is no value
-    round.answers[done.index] = std::move(done.answer);
+    round.answers[done.index] = done.answer;
     round.settle(done.index);
   }
   worker.desk().done.clear();

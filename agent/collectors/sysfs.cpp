@@ -16,7 +16,7 @@ std::vector<NumberedEntry> numbered_entries(const std::string& folder, std::stri
     const std::string_view number = std::string_view(name).substr(prefix.size());
     const bool digits = !number.empty() && std::all_of(number.begin(), number.end(),
                                                        [](char c) { return c >= '0' && c <= '9'; });
-    if (digits) entries.push_back({folder + "/" + name, std::string(number)});
+    if (digits) entries.push_back({fmt::format("{}/{}", folder, name), std::string(number)});
   }
   return entries;
 }

@@ -3,6 +3,7 @@
 #include "agent/files/scan.h"
 
 #include <boost/json.hpp>
+#include <chrono>
 
 namespace vigil::agent {
 namespace {

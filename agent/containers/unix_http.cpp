@@ -10,6 +10,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <cerrno>
 #include <cstring>
+#include <span>
 
 namespace vigil::agent {
 

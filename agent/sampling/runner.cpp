@@ -51,7 +51,7 @@ struct Runner::Status {
 };
 
 Runner::Runner(std::vector<PlannedCollector> planned, const RunnerOptions& options,
-               std::function<void()> wake, std::chrono::steady_clock::time_point start)
+               const std::function<void()>& wake, std::chrono::steady_clock::time_point start)
     : max_series_(options.max_series), apart_deadline_(options.apart_deadline), start_(start) {
   for (PlannedCollector& one : planned) {
     if (one.collector->lane() == Lane::beat) {

@@ -33,8 +33,8 @@ struct RunnerOptions {
 class Runner {
  public:
   /// `wake` is called on another thread when a collector that runs apart has ended: call poll() soon.
-  Runner(std::vector<PlannedCollector> planned, const RunnerOptions& options, std::function<void()> wake,
-         std::chrono::steady_clock::time_point start);
+  Runner(std::vector<PlannedCollector> planned, const RunnerOptions& options,
+         const std::function<void()>& wake, std::chrono::steady_clock::time_point start);
 
   /// Runs what is due at `tick` and gives `sink` the rows; ticks come in ascending order.
   void beat(const Tick& tick, FrameSink& sink);

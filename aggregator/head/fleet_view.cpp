@@ -25,7 +25,7 @@ HostInfo describe(const Host& host) {
   info.boot_id = host.record.boot_id;
   info.remote = host.remote;
   info.labels = host.record.labels;
-  info.series = host.head.registry().size();
+  info.series = host.head.active_series();
   info.interval_ms = host.record.interval_ms;
   info.delivery_interval_ms = host.delivery_interval_ms;
   info.duplicates = host.duplicates;

@@ -40,7 +40,7 @@ struct HostInfo {
   std::uint32_t interval_ms = 0;           // the agent's beat
   std::uint32_t delivery_interval_ms = 0;  // how often it was asked to send
   std::uint64_t duplicates = 0;            // streams refused because they claimed this name while it was live
-  std::string duplicate_remote;            // where the latest of them came from
+  std::string duplicate_remote;            // where one comes from that keeps trying; else empty
   std::uint64_t gap_batches = 0;           // batches the agent had to drop, as declared
 };
 

@@ -36,7 +36,8 @@ struct Host {
   std::string remote;
   std::uint32_t delivery_interval_ms = 0;
   std::uint64_t duplicates = 0;
-  std::string duplicate_remote;
+  std::string duplicate_remote;   // of the latest one, while it keeps trying
+  std::int64_t duplicate_ms = 0;  // when it tried
   std::uint64_t gap_batches = 0;
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
   std::int64_t last_sample_ms = 0;  // newest row of the agent

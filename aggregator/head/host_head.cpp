@@ -64,6 +64,18 @@ void HostHead::append(std::uint32_t source, std::int64_t time_ms, std::span<cons
   newest_ms_ = std::max(newest_ms_, time_ms);
 }
 
+void HostHead::end_series(std::uint32_t first_source) {
+  for (auto& [number, source] : sources_) {
+    if (number >= first_source && source.declared > 0) set_columns(number, source.key, {});
+  }
+}
+
+std::size_t HostHead::active_series() const {
+  std::size_t count = 0;
+  for (const auto& [number, source] : sources_) count += source.declared;
+  return count;
+}
+
 bool HostHead::fits(const OpenBlock& open, std::int64_t time_ms) const {
   return time_ms > open.last_ms() && time_ms - open.first_ms() <= 2 * options_.slot_ms &&
          (open.rows() + 1) * open.width() <= kMaxOpenCells;
@@ -100,11 +112,6 @@ void HostHead::schedule_seal(std::int64_t now_ms) {
 bool HostHead::seal_due(std::int64_t now_ms) {
   if (next_seal_ms_ == 0 || now_ms < next_seal_ms_ - 2 * options_.slot_ms) schedule_seal(now_ms);
   return now_ms >= next_seal_ms_;
-}
-
-bool HostHead::has_unsealed() const {
-  return !unsaved_.empty() ||
-         std::ranges::any_of(sources_, [](const auto& source) { return !source.second.open.empty(); });
 }
 
 void HostHead::adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms) {

@@ -43,11 +43,14 @@ class HostHead {
   /// begins a new block.
   void append(std::uint32_t source, std::int64_t time_ms, std::span<const std::int64_t> values);
 
+  /// All series of the sources from `first_source` on end now: their agent left. Its next schemas begin them
+  /// anew.
+  void end_series(std::uint32_t first_source);
+
   /// Whether the slot is over. Also when our clock was set back by more than a slot.
   bool seal_due(std::int64_t now_ms);
   /// Closes all open blocks and returns everything the history has not got yet.
   std::vector<SealedPart> seal(std::int64_t now_ms);
-  bool has_unsealed() const;
   /// Blocks read back from the history after a start: only for looking at. `complete_from_ms`: they are all
   /// there is from then on.
   void adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms);
@@ -61,6 +64,8 @@ class HostHead {
 
   HostId id() const { return id_; }
   std::int64_t newest_ms() const { return newest_ms_; }
+  /// How many series the sources have now; the registry also knows those that ended.
+  std::size_t active_series() const;
   std::size_t memory_bytes() const;
 
  private:

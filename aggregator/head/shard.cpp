@@ -12,8 +12,9 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::int64_t kTickMs = 1000;
-constexpr std::size_t kStreamsKept = 4;   // a host's earlier streams, in case one comes back
-constexpr std::int64_t kLiveMs = 60'000;  // older rows are back-fill: no rule looks at them
+constexpr std::size_t kStreamsKept = 4;            // a host's earlier streams, in case one comes back
+constexpr std::int64_t kLiveMs = 60'000;           // older rows are back-fill: no rule looks at them
+constexpr std::int64_t kDuplicateGoneMs = 60'000;  // refused agents try again every 5 to 11 s
 constexpr std::int64_t kHourMs = 3'600'000;
 
 std::vector<SealCursor> cursors_of(const Host& host) {
@@ -148,6 +149,8 @@ void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms
 void Shard::farewell(Host& host, std::int64_t now_ms) {
   host.facts.left = true;
   host.record.left = true;
+  host.head.end_series(kFleetSource + 1);
+  host.applied.clear();
   judge_host(host, now_ms);
   store_record(host, now_ms);
 }
@@ -196,6 +199,10 @@ void Shard::run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms) {
 void Shard::tick(std::int64_t now_ms) {
   for (const auto& [id, host] : hosts_) {
     judge_host(*host, now_ms);
+    if (!host->duplicate_remote.empty() && now_ms - host->duplicate_ms > kDuplicateGoneMs) {
+      log::info("fleet", "no second agent claims this name any more", {{"host", host->record.name}});
+      host->duplicate_remote.clear();
+    }
     if (!host->record.removed) write_fleet_row(*host, now_ms);
     if (host->head.seal_due(now_ms)) seal(*host, now_ms);
     host->head.evict(now_ms);

@@ -34,7 +34,7 @@ struct ShardOptions {
 };
 
 /// Longer than any restart or upgrade of an agent: until then its alerts are kept as they are.
-inline constexpr std::int64_t kLeftForGoodMs = 5 * 60 * 1000;
+inline constexpr std::int64_t kLeftForGoodMs = 300'000;
 
 /// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
 /// when that is ahead.

@@ -1,5 +1,9 @@
 #include "aggregator/ingest/grpc_server.h"
 
+#include "vigil/v1/fleet.grpc.pb.h"
+#include "vigil/v1/ingest.grpc.pb.h"
+#include "vigil/v1/query.grpc.pb.h"
+
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
@@ -69,7 +73,12 @@ GrpcServer::~GrpcServer() {
 }
 
 void GrpcServer::set_serving(bool serving) {
-  if (auto* health = server_->GetHealthCheckService()) health->SetServingStatus(serving);
+  auto* health = server_->GetHealthCheckService();
+  if (health == nullptr) return;
+  for (const char* service :
+       {v1::Ingest::service_full_name(), v1::Query::service_full_name(), v1::Fleet::service_full_name()})
+    health->SetServingStatus(service, serving);
+  health->SetServingStatus(serving);
 }
 
 void GrpcServer::stop(std::chrono::milliseconds deadline) {

@@ -70,14 +70,17 @@ std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& 
     end(old, {v1::Refusal::CODE_UNAVAILABLE, "replaced by a new connection", 0});
     return std::nullopt;
   }
+  const bool known = !host->duplicate_remote.empty();  // it has been trying for a while
+  host->duplicate_ms = now_ms;
   ++host->duplicates;
   host->duplicate_remote = link.remote();
   counters_.duplicates.add();
-  log::warn("ingest", "two agents claim one name; the second is refused",
-            {{"host", greeting.name},
-             {"live", old.link->remote()},
-             {"refused", link.remote()},
-             {"machine", host->record.machine_id == greeting.machine_id ? "same" : "another"}});
+  log::write(known ? log::Level::debug : log::Level::warn, "ingest",
+             "two agents claim one name; the second is refused",
+             {{"host", greeting.name},
+              {"live", old.link->remote()},
+              {"refused", link.remote()},
+              {"machine", host->record.machine_id == greeting.machine_id ? "same" : "another"}});
   return Refused{v1::Refusal::CODE_DUPLICATE,
                  fmt::format("an agent named {} is connected from {}: give one of them another name",
                              greeting.name, old.link->remote()),
@@ -189,7 +192,11 @@ void Intake::resume(std::int64_t now_ms) {
   for (const auto& [link, stream] : streams_) {
     if (stream->stalled || !stream->waiting.empty()) waiting.push_back(stream.get());
   }
-  for (Stream* stream : waiting) drain(*stream, now_ms);
+  for (Stream* stream : waiting) {
+    stream->host->facts.last_rows_ms =
+        now_ms;  // its rows are here: that we cannot store them is not its absence
+    drain(*stream, now_ms);
+  }
 }
 
 std::optional<Refused> Intake::process(Stream& stream, const std::string& wire, std::int64_t now_ms) {
@@ -208,6 +215,7 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
   if (const auto* refused = std::get_if<Refused>(&event)) return *refused;
   const HostId host = stream.host->record.id;
   if (const auto* batch = std::get_if<NewBatch>(&event)) {
+    if (batch->lost) store_lost(stream, *batch->lost, now_ms);
     return store(stream, {{host, stream.id, batch->seq, EntryKind::batch, 0, std::move(payload)}, *batch},
                  now_ms);
   }

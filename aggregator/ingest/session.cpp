@@ -3,6 +3,7 @@
 #include "common/wire/names.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::aggregator {
 namespace {
@@ -133,10 +134,10 @@ SessionEvent Session::begin() {
         next_seq_, stored_seq_));
   }
   if (first_kept_seq_ <= expected_seq_) return Nothing{};
-  // Without a Gap that says so the agent would be asked for these batches for ever.
-  const Lost lost{expected_seq_, first_kept_seq_ - 1, 0, 0, "not kept by the agent"};
+  // Otherwise the agent would be asked for these batches for ever.
+  undeclared_ = Lost{expected_seq_, first_kept_seq_ - 1, 0, 0, "not kept by the agent"};
   expected_seq_ = first_kept_seq_;
-  return lost;
+  return Nothing{};
 }
 
 SessionEvent Session::feed(const v1::AgentMessage& message) {
@@ -183,7 +184,7 @@ SessionEvent Session::on_batch(const v1::Batch& batch) {
   expected_seq_ = batch.seq() + 1;
   const Storing storing = batch.seq() <= stored_seq_ ? Storing::drop : Storing::append;
   stored_seq_ = std::max(stored_seq_, batch.seq());
-  return NewBatch{batch.seq(), batch.keyframe(), storing, *sources};
+  return NewBatch{batch.seq(), batch.keyframe(), storing, *sources, std::exchange(undeclared_, std::nullopt)};
 }
 
 SessionEvent Session::on_gap(const v1::Gap& gap) {
@@ -195,6 +196,7 @@ SessionEvent Session::on_gap(const v1::Gap& gap) {
       gap.last_time_ms() > wire::kMaxTimeMs) {
     return protocol(fmt::format("Gap times {} to {} are none", gap.first_time_ms(), gap.last_time_ms()));
   }
+  if (undeclared_ && gap.last_seq() >= undeclared_->last_seq) undeclared_.reset();
   if (gap.last_seq() >= expected_seq_ && gap.first_seq() <= expected_seq_) {
     expected_seq_ = gap.last_seq() + 1;
     started_ = false;  // deltas cannot build on what was lost: a keyframe follows

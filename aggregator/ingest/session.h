@@ -9,6 +9,7 @@
 #include "vigil/v1/ingest.pb.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -51,13 +52,6 @@ enum class Storing : std::uint8_t {
   drop,  // had been stored before: it was decoded because later deltas build on it
 };
 
-struct NewBatch {
-  std::uint64_t seq = 0;
-  bool keyframe = false;
-  Storing storing = Storing::append;
-  std::span<const SourceRows> sources;  // good until the next message
-};
-
 /// Batches the agent no longer has; `first_ms` and `last_ms` are 0 when it did not say when.
 struct Lost {
   std::uint64_t first_seq = 0;
@@ -65,6 +59,14 @@ struct Lost {
   std::int64_t first_ms = 0;
   std::int64_t last_ms = 0;
   std::string reason;
+};
+
+struct NewBatch {
+  std::uint64_t seq = 0;
+  bool keyframe = false;
+  Storing storing = Storing::append;
+  std::span<const SourceRows> sources;  // good until the next message
+  std::optional<Lost> lost;             // before it, by Hello alone: no Gap told of it
 };
 
 struct Farewell {
@@ -80,7 +82,7 @@ class Session {
   /// `stored_seq`: batches of this stream up to here are stored (perhaps not yet durable).
   Session(const Greeting& greeting, std::uint64_t stored_seq, std::size_t max_series);
 
-  /// What Hello itself says about the numbers: Lost, Refused or Nothing. Once, before feed().
+  /// What Hello itself says about the numbers: Refused or Nothing. Once, before feed().
   SessionEvent begin();
   SessionEvent feed(const v1::AgentMessage& message);
 
@@ -96,8 +98,10 @@ class Session {
   const std::uint64_t next_seq_;
   std::uint64_t stored_seq_;
   std::uint64_t expected_seq_;  // nothing beyond it is taken
-  int gaps_ = 0;                // declared in this stream
-  bool started_ = false;        // a batch was decoded: the next one must be expected_seq_ exactly
+  std::optional<Lost>
+      undeclared_;        // what Hello says is not kept; a Gap usually follows and says when and why
+  int gaps_ = 0;          // declared in this stream
+  bool started_ = false;  // a batch was decoded: the next one must be expected_seq_ exactly
 };
 
 }  // namespace vigil::aggregator

@@ -109,7 +109,7 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
         break;
     }
     out.set_series(out.series() + host.series);
-    if (host.duplicates > 0) {
+    if (!host.duplicate_remote.empty()) {
       out.add_problems(fmt::format("two agents call themselves {}: the second one is at {}", host.name,
                                    host.duplicate_remote));
     }

@@ -36,7 +36,7 @@ struct HostRecord {
 struct SourceKey {
   std::string job;
   std::uint32_t interval_ms = 0;
-  friend auto operator<=>(const SourceKey&, const SourceKey&) = default;
+  friend auto operator<=>(const SourceKey&, const SourceKey&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 struct SeriesRecord {

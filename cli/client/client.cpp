@@ -33,14 +33,19 @@ Errc code_of(grpc::StatusCode code) {
   }
 }
 
+std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& options) {
+  if (!options.tls) return grpc::InsecureChannelCredentials();
+  return grpc::SslCredentials(
+      {.pem_root_certs = options.ca_pem, .pem_private_key = {}, .pem_cert_chain = {}});
+}
+
 class GrpcClient final : public Client {
  public:
-  GrpcClient(std::string address, std::chrono::milliseconds timeout)
-      : address_(std::move(address)), timeout_(timeout) {
+  explicit GrpcClient(const ClientOptions& options) : address_(options.address), timeout_(options.timeout) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // monitoring does not take the way round by a proxy
-    const auto channel = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+    const auto channel = grpc::CreateCustomChannel(address_, credentials(options), arguments);
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
   }
@@ -81,7 +86,7 @@ class GrpcClient final : public Client {
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
       return fail(Errc::unavailable,
                   "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "
-                  "--aggregator HOST:PORT or VIGIL_AGGREGATOR",
+                  "--aggregator HOST:PORT or VIGIL_AGGREGATOR; with TLS: --tls or --tls-ca FILE",
                   address_, status.error_message());
     }
     return Error{code_of(status.error_code()), status.error_message()};
@@ -95,8 +100,8 @@ class GrpcClient final : public Client {
 
 }  // namespace
 
-std::unique_ptr<Client> Client::create(const std::string& address, std::chrono::milliseconds timeout) {
-  return std::make_unique<GrpcClient>(address, timeout);
+std::unique_ptr<Client> Client::create(const ClientOptions& options) {
+  return std::make_unique<GrpcClient>(options);
 }
 
 }  // namespace vigil::cli

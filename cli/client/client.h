@@ -11,10 +11,17 @@
 
 namespace vigil::cli {
 
+struct ClientOptions {
+  std::string address;  // host:port
+  std::chrono::milliseconds timeout{30'000};
+  bool tls = false;
+  std::string ca_pem;  // who signed the aggregator's certificate; empty: the system's authorities
+};
+
 class Client {
  public:
   /// Does not connect yet; the first call does, and gives Errc::unavailable when nobody answers.
-  static std::unique_ptr<Client> create(const std::string& address, std::chrono::milliseconds timeout);
+  static std::unique_ptr<Client> create(const ClientOptions& options);
   virtual ~Client() = default;
 
   virtual Result<v1::QueryResult> instant(const v1::InstantRequest& request) = 0;

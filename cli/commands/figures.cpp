@@ -112,9 +112,9 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
     const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
     const bool skewed = std::abs(host.clock_skew_seconds()) > 1;
     std::string name = host.name();
-    if (host.duplicates() > 0) name += " (duplicate at " + host.duplicate_remote() + ")";
+    if (!host.duplicate_remote().empty()) name += " (duplicate at " + host.duplicate_remote() + ")";
     listing.rows.push_back(
-        {Cell{host.name(), name, host.duplicates() > 0 ? Style::bad : Style::bold},
+        {Cell{host.name(), name, !host.duplicate_remote().empty() ? Style::bad : Style::bold},
          Cell::of(std::string(to_text(host.state())), style_of(host.state())),
          age_cell(host.since_ms(), now_ms),
          ratio_cell(optional_of(host, &H::has_cpu_busy_ratio, &H::cpu_busy_ratio), 0.8, 0.9),

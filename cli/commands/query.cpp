@@ -76,10 +76,14 @@ Run declare_query(CLI::App& app) {
   app.add_option("expression", flags->expression,
                  "PromQL, for example 'rate(node_disk_written_bytes_total[1m])'")
       ->required();
-  app.add_option("--at", flags->at, "The instant: now, 2h (two hours ago), 'yesterday 14:00'")
-      ->capture_default_str();
+  CLI::Option* instant =
+      app.add_option("--at", flags->at, "The instant: now, 2h (two hours ago), 'yesterday 14:00'")
+          ->capture_default_str();
   flags->range.add_to(app);
-  app.get_option("--start")->description("Ask for a range of time, from here on");
+  CLI::Option* start = app.get_option("--start");
+  start->description("Ask for a range of time, from here on")->excludes(instant);
+  app.get_option("--end")->needs(start);
+  app.get_option("--step")->needs(start);
   app.footer(
       "Examples:\n  vigil query 'topk(3, node_load1)'\n  vigil query 'node_load1' --start 10m --step 1m -o "
       "csv");

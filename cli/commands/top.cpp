@@ -119,6 +119,10 @@ Run declare_top(CLI::App& app) {
       return fail(Errc::invalid_argument, "--interval: '{}' is not a duration of at least 100ms", *interval);
     }
     view->interval = *parsed;
+    if (context.format != Format::table) {
+      return fail(Errc::invalid_argument, "top draws a screen; for data there is `vigil hosts -o {}`",
+                  context.format == Format::json ? "json" : "csv");
+    }
     if (::isatty(STDOUT_FILENO) != 0 && ::isatty(STDIN_FILENO) != 0) return live(context, *view);
     const auto drawn = frame(context, *view);
     if (!drawn) return drawn.error();

@@ -237,7 +237,7 @@ bool too_deep(std::string_view text) {
     if (flow > kMaxDepth) return true;
     if (text[i] == '\n') line_start = i + 1;
     // "- - - - x" and deep indentation nest without brackets.
-    if (text[i] == '-' && i - line_start > 4 * kMaxDepth &&
+    if (text[i] == '-' && i - line_start > std::size_t{4} * kMaxDepth &&
         text.substr(line_start, i - line_start).find_first_not_of("- ?") == std::string_view::npos) {
       return true;
     }

@@ -32,7 +32,7 @@ namespace vigil::config {
 /// A number of bytes, written as "64MB", "16MiB" or plain.
 struct Bytes {
   std::uint64_t count = 0;
-  friend auto operator<=>(const Bytes&, const Bytes&) = default;
+  friend auto operator<=>(const Bytes&, const Bytes&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// A place in a document: a node of YAML, or nothing when the key is absent or when only documentation is

@@ -189,11 +189,23 @@ TEST_CASE("what the agent no longer has when it connects is a gap, not a reason 
   FakeAgent agent;
   agent.skip(9);
   Session session(agent.greeting(8), 3, 1000);
-  CHECK(say(session.begin()) == "lost 4-7");
+  CHECK(say(session.begin()) == "nothing");
   FakeAgent kept;
   kept.skip(7);
+  SECTION("told by a Gap, once") {
+    v1::AgentMessage gap;
+    gap.mutable_gap()->set_first_seq(4);
+    gap.mutable_gap()->set_last_seq(7);
+    CHECK(say(session.feed(gap)) == "lost 4-7");
+  }
   (void)session.feed(kept.schema());
-  CHECK(say(session.feed(kept.batch({kT0}, true))) == "append 8");
+  const auto event = session.feed(kept.batch({kT0}, true));
+  CHECK(say(event) == "append 8");
+  SECTION("or, without one, by Hello alone") {
+    const auto& lost = std::get<NewBatch>(event).lost;
+    REQUIRE(lost);
+    CHECK(say(*lost) == "lost 4-7");
+  }
 }
 
 TEST_CASE("a stream whose numbers went back is refused: its new batches would look like old ones") {
