@@ -161,11 +161,11 @@ class PairMatcher {
         filter_(matching_filter(binary.matching)),
         one_rows_(rows_by_key(one, filter_, keys_)) {}
 
-  Result<Block> run(Block out) {
+  Result<Block> run(Block empty) {
+    out_ = std::move(empty);
     if (auto ok = check_one_side(); !ok) return ok.error();
-    out.names = builds_labels() ? Names::kept : drops_name(binary_) ? Names::dropped : many_.names;
-    out.one_name = !builds_labels() && many_.one_name;
-    out_ = &out;
+    out_.names = builds_labels() ? Names::kept : drops_name(binary_) ? Names::dropped : many_.names;
+    out_.one_name = !builds_labels() && many_.one_name;
     for (std::size_t i = 0; i < many_.rows(); ++i) {
       const std::size_t key = keys_.find(*many_.labels[i], filter_);
       if (key == KeyIndex::kNone) continue;
@@ -173,8 +173,8 @@ class PairMatcher {
         if (auto ok = match(i, j, key); !ok) return ok.error();
       }
     }
-    out.drop_empty_rows();
-    return out;
+    out_.drop_empty_rows();
+    return std::move(out_);
   }
 
  private:
@@ -228,7 +228,7 @@ class PairMatcher {
       const double left = swapped ? o[step] : m[step];
       const double right = swapped ? m[step] : o[step];
       const double value = combine(binary_, left, right, left);
-      if (has_value(value)) out_->row(out)[step] = value;
+      if (has_value(value)) out_.row(out)[step] = value;
     }
     return {};
   }
@@ -247,15 +247,15 @@ class PairMatcher {
 
   /// The row of `out_` for this pair. Pairs share one when their result labels are the same.
   std::size_t output_row(std::size_t many, std::size_t one) {
-    const bool own_row = !builds_labels() && (out_->names == Names::kept || many_.one_name);
+    const bool own_row = !builds_labels() && (out_.names == Names::kept || many_.one_name);
     if (own_row) {
-      if (last_many_ != many) out_->add_row(many_.labels[many]);
+      if (last_many_ != many) out_.add_row(many_.labels[many]);
       last_many_ = many;
-      return out_->rows() - 1;
+      return out_.rows() - 1;
     }
     LabelsPtr labels = builds_labels() ? build_labels(many, one) : many_.labels[many];
-    const std::size_t row = outputs_.insert(*labels, LabelFilter::all(out_->names));
-    if (row == out_->rows()) out_->add_row(std::move(labels));  // keeps alive what the index refers to
+    const std::size_t row = outputs_.insert(*labels, LabelFilter::all(out_.names));
+    if (row == out_.rows()) out_.add_row(std::move(labels));  // keeps alive what the index refers to
     return row;
   }
 
@@ -290,7 +290,7 @@ class PairMatcher {
   KeyIndex outputs_;
   std::vector<std::uint8_t> matched_;  // per key (one-to-one) or output row (grouped), and step
   std::size_t last_many_ = KeyIndex::kNone;
-  Block* out_ = nullptr;
+  Block out_;
 };
 
 Result<Block> between_vectors(Evaluator& evaluator, const Binary& binary, Block left, Block right,

@@ -2,6 +2,7 @@
 
 #include "aggregator/promql/implementations.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 

@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t kMaxPatternBytes = 1000;
 constexpr std::int64_t kMaxRegexMemory = 4 << 20;
 // `$1$1$1...` of a long label could otherwise grow without bounds.
-constexpr std::size_t kMaxLabelBytes = 64 * 1024;
+constexpr std::size_t kMaxLabelBytes = 65'536;
 
 bool is_name_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) || c == '_';

@@ -3,6 +3,8 @@
 #include "aggregator/promql/check.h"
 #include "aggregator/promql/parser_impl.h"
 
+#include <algorithm>
+
 namespace vigil::promql {
 
 Result<ExprPtr> Parser::make(Position at, decltype(Expr::node) node) {

@@ -9,7 +9,7 @@
 
 namespace vigil::promql {
 
-inline constexpr std::size_t kMaxQueryBytes = 64 * 1024;
+inline constexpr std::size_t kMaxQueryBytes = 65'536;
 inline constexpr int kMaxDepth = 200;  // of nested expressions: the tree is walked recursively
 
 /// Fails with Errc::parse and a message of the form `1:12: parse error: expected ")", found end of input`:

@@ -2,6 +2,7 @@
 #include "aggregator/promql/literals.h"
 #include "aggregator/promql/parser_impl.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 

@@ -4,6 +4,7 @@
 #include "aggregator/promql/parser.h"
 #include "aggregator/promql/value.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace vigil::promql {

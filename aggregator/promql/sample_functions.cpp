@@ -75,7 +75,8 @@ double date_days_in_month(double t) {
 }
 
 double date_hour(double t) {
-  return is_date(t) ? static_cast<double>(second_of_day(t) / 3600) : std::nan("");
+  const std::int64_t hour = is_date(t) ? second_of_day(t) / 3600 : 0;
+  return is_date(t) ? static_cast<double>(hour) : std::nan("");
 }
 double date_minute(double t) {
   return is_date(t) ? static_cast<double>(second_of_day(t) / 60 % 60) : std::nan("");

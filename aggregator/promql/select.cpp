@@ -1,6 +1,8 @@
 // Selectors, range selectors and subqueries: where series enter an evaluation.
 #include "aggregator/promql/eval.h"
 
+#include <algorithm>
+
 namespace vigil::promql {
 namespace {
 

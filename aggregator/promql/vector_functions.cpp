@@ -1,6 +1,7 @@
 // Functions of whole vectors: presence, order, conversion between scalars and vectors, time.
 #include "aggregator/promql/implementations.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>

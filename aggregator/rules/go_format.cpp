@@ -1,5 +1,7 @@
 #include "aggregator/rules/go_format.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>

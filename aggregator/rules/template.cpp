@@ -6,7 +6,7 @@
 namespace vigil::rules {
 namespace {
 
-constexpr std::size_t kMaxOutputBytes = 64 * 1024;
+constexpr std::size_t kMaxOutputBytes = 65'536;
 
 Result<TemplateValue> run(const Pipeline& pipeline, const TemplateData& data);
 

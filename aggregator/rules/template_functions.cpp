@@ -8,6 +8,7 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <compare>
 
 namespace vigil::rules {
 namespace {
@@ -64,6 +65,7 @@ std::string title(std::string value) {
   }
   return value;
 }
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the form change_text() wants
 std::string strip_port(std::string value) {
   if (value.starts_with('[')) {
     const std::size_t end = value.find(']');
@@ -136,7 +138,7 @@ Result<TemplateValue> equal(Args args, const TemplateData& /*data*/) {
   for (const TemplateValue& other : args.subspan(1)) {
     const auto ordering = compare(args[0], other);
     if (!ordering) return ordering.error();
-    if (*ordering == 0) return TemplateValue(true);
+    if (std::is_eq(*ordering)) return TemplateValue(true);
   }
   return TemplateValue(false);
 }
@@ -271,11 +273,11 @@ constexpr TemplateFunction kFunctions[] = {
     {"externalURL", 0, 0, external_url},
     {"pathPrefix", 0, 0, path_prefix},
     {"eq", 2, kMany, equal},
-    {"ne", 2, 2, comparison<[](std::partial_ordering o) { return (o != 0); }>},
-    {"lt", 2, 2, comparison<[](std::partial_ordering o) { return (o < 0); }>},
-    {"le", 2, 2, comparison<[](std::partial_ordering o) { return (o <= 0); }>},
-    {"gt", 2, 2, comparison<[](std::partial_ordering o) { return (o > 0); }>},
-    {"ge", 2, 2, comparison<[](std::partial_ordering o) { return (o >= 0); }>},
+    {"ne", 2, 2, comparison<[](std::partial_ordering o) { return std::is_neq(o); }>},
+    {"lt", 2, 2, comparison<[](std::partial_ordering o) { return std::is_lt(o); }>},
+    {"le", 2, 2, comparison<[](std::partial_ordering o) { return std::is_lteq(o); }>},
+    {"gt", 2, 2, comparison<[](std::partial_ordering o) { return std::is_gt(o); }>},
+    {"ge", 2, 2, comparison<[](std::partial_ordering o) { return std::is_gteq(o); }>},
     {"and", 1, kMany, all},
     {"or", 1, kMany, any},
     {"not", 1, 1, negate},

@@ -8,7 +8,7 @@ namespace vigil::rules {
 namespace {
 
 constexpr int kMaxDepth = 50;
-constexpr std::size_t kMaxTemplateBytes = 64 * 1024;
+constexpr std::size_t kMaxTemplateBytes = 65'536;
 
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
