@@ -1,4 +1,4 @@
-// Delivers notifications: one thread, one libcurl multi handle, one lane per receiver.
+// Delivers notifications: a courier per receiver, with its thread, its lane and its connection.
 //
 // A lane sends one message at a time and keeps the order in which they were queued, so that "resolved" never
 // overtakes "firing". A receiver that is away (network error, timeout, 5xx, 429) makes its lane wait, with
@@ -31,7 +31,7 @@ struct ReceiverStats {
 
 class Notifier {
  public:
-  /// Called on the notifier's thread; must not block.
+  /// Called on a courier's thread, or enqueue()'s; must not block.
   using Feedback = std::function<void(Delivery)>;
 
   /// Reads secret files. Errc::invalid_argument names the receiver.
@@ -39,7 +39,8 @@ class Notifier {
   virtual ~Notifier() = default;
 
   virtual void start() = 0;
-  /// Lets messages on the wire finish for up to two seconds, then ends the thread.
+  /// Lets messages on the wire finish for up to two seconds, then cuts their connections and ends the
+  /// threads.
   virtual void stop() = 0;
 
   /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.

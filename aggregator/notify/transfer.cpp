@@ -52,6 +52,9 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
+  // Also bounds how long the goodbye to a mail server is waited for.
+  curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+                   std::max(1L, static_cast<long>(timeout.count() / 1000)));
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_reply);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);

@@ -1,4 +1,4 @@
-// One request at a time to one receiver, through libcurl. Belongs to the notifier's thread.
+// One request at a time to one receiver, through libcurl. Belongs to its courier's thread.
 #pragma once
 
 #include "aggregator/notify/endpoint.h"

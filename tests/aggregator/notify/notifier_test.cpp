@@ -219,6 +219,21 @@ TEST_CASE("Mail that must be encrypted is not sent to a server that cannot") {
   CHECK(told[0].error.find("STARTTLS") != std::string::npos);
 }
 
+TEST_CASE("stop() does not wait for a mail server that hangs") {
+  const std::string hang_at = GENERATE("STARTTLS", "QUIT", "MAIL FROM");
+  CAPTURE(hang_at);
+  SmtpSink sink({"250 ok"}, "", hang_at);
+  const std::string starttls = hang_at == "STARTTLS" ? "required" : "none";
+  Bench bench(fmt::format("{{name: ops, email: {{smtp: '{}', starttls: {}, from: a@b.c, to: [d@e.f]}}}}",
+                          sink.address(), starttls),
+              milliseconds(60'000));
+  bench.send(1, note_of("a"));
+  CHECK(sink.wait_for(1).size() == 1);  // it hangs, or has the mail and will hang at the goodbye
+  const auto begun = std::chrono::steady_clock::now();
+  bench.notifier->stop();
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(20));
+}
+
 TEST_CASE("stop() lets a message on the wire finish and keeps the rest for the next start") {
   HttpSink sink({HttpSink::answer("200 OK")});
   Bench bench(webhook(sink));

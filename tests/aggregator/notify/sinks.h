@@ -186,9 +186,12 @@ struct Mail {
 /// that contain `bad_recipient` are refused.
 class SmtpSink {
  public:
-  explicit SmtpSink(std::vector<std::string> data_answers = {"250 ok"}, std::string bad_recipient = "")
+  /// At the command `hang_at` it says nothing any more; at STARTTLS it says "go on" before.
+  explicit SmtpSink(std::vector<std::string> data_answers = {"250 ok"}, std::string bad_recipient = "",
+                    std::string hang_at = "")
       : data_answers_(std::move(data_answers)),
         bad_recipient_(std::move(bad_recipient)),
+        hang_at_(std::move(hang_at)),
         listener_([this](int fd) { serve(fd); }) {}
   std::string address() const { return "127.0.0.1:" + std::to_string(listener_.port()); }
   std::vector<Mail> wait_for(std::size_t count) { return inbox_.wait_for(count); }
@@ -200,8 +203,15 @@ class SmtpSink {
     std::string line;
     Mail mail;
     while (wire.line(line)) {
+      if (!hang_at_.empty() && line.rfind(hang_at_, 0) == 0) {
+        inbox_.put({});
+        if (line == "STARTTLS") wire.say("220 go on\r\n");
+        while (wire.line(line)) {
+        }
+        return;
+      }
       if (line.rfind("EHLO", 0) == 0) {
-        wire.say("250-sink\r\n250 AUTH PLAIN\r\n");
+        wire.say(hang_at_ == "STARTTLS" ? "250-sink\r\n250 STARTTLS\r\n" : "250-sink\r\n250 AUTH PLAIN\r\n");
       } else if (line.rfind("AUTH", 0) == 0) {
         if (line == "AUTH PLAIN") {
           wire.say("334 \r\n");
@@ -233,6 +243,7 @@ class SmtpSink {
 
   const std::vector<std::string> data_answers_;
   const std::string bad_recipient_;
+  const std::string hang_at_;
   std::size_t count_ = 0;
   Inbox<Mail> inbox_;
   Listener listener_;

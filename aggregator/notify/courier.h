@@ -1,0 +1,76 @@
+// Brings one receiver its messages, on a thread of its own: whatever a receiver does, the others do not wait
+// for it.
+#pragma once
+
+#include "aggregator/notify/endpoint.h"
+#include "aggregator/notify/lane.h"
+#include "aggregator/notify/notifier.h"
+#include "aggregator/notify/sockets.h"
+#include "aggregator/notify/transfer.h"
+
+#include <curl/curl.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace vigil::notify {
+
+class Courier {
+ public:
+  Courier(Endpoint endpoint, const LaneOptions& options, std::chrono::milliseconds timeout,
+          Notifier::Feedback feedback);
+  ~Courier();
+  Courier(const Courier&) = delete;
+
+  void start();
+  /// A message on the wire may finish until begin_stop() is two seconds ago; then its connection is cut.
+  void begin_stop();
+  void await_stop();
+
+  // Any thread:
+  void enqueue(Row row);
+  const Endpoint& endpoint() const { return endpoint_; }
+  ReceiverStats stats() const;
+
+ private:
+  // The courier's thread:
+  void run();
+  void take_incoming();
+  void send_what_is_due(std::int64_t now_ms);
+  void reap();
+  void finish(CURLcode code);
+  void tell(const std::vector<Delivery>& deliveries, const std::string& error);
+  int wait_ms(std::int64_t now_ms) const;
+
+  struct CloseMulti {
+    void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  };
+  const Endpoint endpoint_;
+  const std::chrono::milliseconds timeout_;
+  const Notifier::Feedback feedback_;
+  Sockets sockets_;
+  std::unique_ptr<CURLM, CloseMulti> multi_;  // the thread takes it along, under mutex_, when it ends
+  Transfer transfer_;
+  Lane lane_;
+  std::optional<Shipment> on_the_wire_;
+  bool failing_ = false;
+  std::minstd_rand random_{std::random_device{}()};
+  std::atomic<bool> stopping_ = false;
+  std::chrono::steady_clock::time_point leave_at_{};
+  std::thread thread_;
+
+  mutable std::mutex mutex_;  // protects what follows
+  std::condition_variable ended_signal_;
+  bool ended_ = false;
+  std::vector<Row> incoming_;
+  ReceiverStats stats_;
+};
+
+}  // namespace vigil::notify
