@@ -6,6 +6,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
@@ -20,8 +21,9 @@ int complain(const Error& error, int exit_code) {
 }
 
 int say(std::string_view text) {
-  fmt::print("{}", text);
-  return 0;
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (written && std::fflush(stdout) == 0) return 0;
+  return complain(fail_errno(errno, "standard output"), 1);
 }
 
 int run(const AgentConfig& config) {

@@ -1,6 +1,7 @@
 #include "agent/once.h"
 
 #include "agent/plan.h"
+#include "common/clock.h"
 #include "common/text/exposition.h"
 
 #include <condition_variable>
@@ -63,9 +64,7 @@ class Bell {
 };
 
 Tick tick_now() {
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return {std::chrono::duration_cast<std::chrono::milliseconds>(wall).count(),
-          std::chrono::steady_clock::now()};
+  return {wall_ms(), std::chrono::steady_clock::now()};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/serve/alert_page.h"
+#include "common/clock.h"
 #include "common/grpc/runtime.h"
 #include "common/systemd_notify.h"
 #include "common/version.h"
@@ -17,10 +18,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+constexpr std::size_t kRulePoints = 5'000'000;  // of one fleet rule, or of one query for evidence
 
 std::size_t shard_count(const IngestConfig& ingest) {
   if (ingest.shards != 0) return ingest.shards;
@@ -103,8 +101,8 @@ Result<void> Aggregator::open_history() {
 
 Result<void> Aggregator::open_alerting() {
   view_ = std::make_unique<FleetView>(*shards_, history_.get());
-  auto opened = alerts::Alerting::open(alerting_options(config_),
-                                       [this] { return std::make_unique<FleetStorage>(*view_); });
+  auto opened = alerts::Alerting::open(
+      alerting_options(config_), [this] { return std::make_unique<FleetStorage>(*view_, kRulePoints); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -227,6 +225,7 @@ void Aggregator::stop() {
   systemd_notify("STOPPING=1");
   if (grpc_) grpc_->set_serving(false);
   ingest_->stop();
+  if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
   if (engine_) engine_->stop();

@@ -57,8 +57,8 @@ void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alertin
       &alerts::Counters::inhibited);
   add(Kind::counter, "vigil_alerts_commit_failures_total", "Transactions of alert states that failed.",
       &alerts::Counters::commit_failures);
-  add(Kind::counter, "vigil_alerts_refused_total", "Evaluations not taken because alerting was behind.",
-      &alerts::Counters::refused);
+  add(Kind::counter, "vigil_alerts_superseded_total", "Evaluations replaced by newer ones while they waited.",
+      &alerts::Counters::superseded);
   registry.collect_many(Kind::gauge, "vigil_alerts_active", "Alerts by state.", [&alerting] {
     const alerts::Counters counters = alerting.counters();
     return Samples{{{{"state", "pending"}}, static_cast<double>(counters.pending)},

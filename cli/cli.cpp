@@ -2,6 +2,7 @@
 
 #include "cli/commands/command.h"
 #include "cli/completion.h"
+#include "common/clock.h"
 #include "common/config/fields.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
@@ -74,6 +75,7 @@ Exit report(const Error& error) {
 /// What is wrong with the command line, and what would be right.
 std::string explain(const CLI::ParseError& error, int argc, char** argv) {
   std::vector<std::string_view> names;
+  names.reserve(kCommands.size());
   for (const Command& command : kCommands) names.push_back(command.name);
   const std::string_view first = argc > 1 ? argv[1] : "";
   if (argc < 2) return fmt::format("which command? {}; `vigil --help` explains them", fmt::join(names, ", "));
@@ -84,7 +86,8 @@ std::string explain(const CLI::ParseError& error, int argc, char** argv) {
                        near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
                                     : fmt::format("did you mean {}?", near));
   }
-  return fmt::format("{}\n`vigil {} --help` explains it", error.what(), first.starts_with('-') ? "" : first);
+  return fmt::format("{}\n`vigil {}--help` explains it", error.what(),
+                     first.starts_with('-') ? "" : fmt::format("{} ", first));
 }
 
 Exit execute(const Globals& globals, const Run& run) {
@@ -111,9 +114,7 @@ Exit execute(const Globals& globals, const Run& run) {
   context.client = Client::create(options);
   context.format = *parse_format(globals.output);
   context.colours = detect_colours();
-  context.now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
+  context.now_ms = wall_ms();
   const auto exit = run(context);
   return exit ? *exit : report(exit.error());
 }
@@ -150,7 +151,11 @@ int run(int argc, char** argv) {
     return static_cast<int>(Exit::ok);
   }
   for (const auto& [sub, command] : runs) {
-    if (sub->parsed()) return static_cast<int>(execute(globals, command));
+    if (!sub->parsed()) continue;
+    const Exit exit = execute(globals, command);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return static_cast<int>(exit);
+    fmt::print(stderr, "vigil: the output could not be written\n");
+    return static_cast<int>(Exit::failed);
   }
   return static_cast<int>(Exit::usage);
 }

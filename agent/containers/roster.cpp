@@ -30,6 +30,7 @@ void Roster::take_listed(const ListedContainer& listed, Entry& entry) const {
   Container& container = entry.container;
   if (container.id != listed.id) {  // new, or recreated under its old name
     entry.restart_count = 0;
+    entry.start_counted = false;
     entry.recreated = true;
     entry.inspected = false;
     container.id = listed.id;
@@ -107,7 +108,11 @@ void Roster::count_restarts(const InspectedContainer& inspected, Entry& entry) {
   const std::int64_t by_policy = std::max<std::int64_t>(inspected.restart_count - entry.restart_count, 0);
   const bool started_before = !entry.recreated && entry.life.started_ms != 0;
   const bool started_again = started_before && inspected.started_ms != entry.life.started_ms;
-  entry.container.restarts += std::max<std::int64_t>(by_policy, started_again ? 1 : 0);
+  // The Engine counts when the container died, and starts it after its back-off: one look may see the count,
+  // and the next one the start that belongs to it.
+  const bool by_hand = started_again && by_policy == 0 && !entry.start_counted;
+  entry.container.restarts += by_hand ? 1 : by_policy;
+  entry.start_counted = inspected.state == ContainerState::restarting;
   entry.restart_count = inspected.restart_count;
   entry.recreated = false;
   if (inspected.started_ms != entry.life.started_ms) begin_life(inspected.started_ms, entry);

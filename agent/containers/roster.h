@@ -62,7 +62,8 @@ class Roster {
     std::int64_t ooms_settled = 0;   // of all lives before life_before
     std::int64_t restart_count = 0;  // the runtime's own, of this id
     std::int64_t absent_since_ms = 0;
-    bool recreated = true;  // of this id nothing has been inspected yet
+    bool start_counted = false;  // the count is ahead: the policy restarts it, and its start is still to come
+    bool recreated = true;       // of this id nothing has been inspected yet
     bool inspected = false;
     bool to_inspect = true;
   };

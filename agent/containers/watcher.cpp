@@ -1,5 +1,6 @@
 #include "agent/containers/watcher.h"
 
+#include "common/clock.h"
 #include "common/log/log.h"
 
 #include <pthread.h>
@@ -9,12 +10,6 @@ namespace vigil::agent {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-std::int64_t unix_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // Percent-encoded {"type":["container"]}, for Podman, which refuses the names of events it does not know.
 constexpr std::string_view kContainerFilter = "%7B%22type%22%3A%5B%22container%22%5D%7D";
@@ -148,7 +143,7 @@ Result<void> Watcher::list() {
   if (!text) return text.error();
   const auto listed = parse_container_list(*text);
   if (!listed) return listed.error();
-  roster_.apply(*listed, unix_ms());
+  roster_.apply(*listed, wall_ms());
   next_list_ = Clock::now() + options_.relist;
   return {};
 }
@@ -169,7 +164,7 @@ void Watcher::inspect_changed() {
       continue;
     }
     if (text.error().code == Errc::not_found) {
-      roster_.gone(id, unix_ms());
+      roster_.gone(id, wall_ms());
     } else {
       ++status_.failures;
       roster_.inspect_later(id);

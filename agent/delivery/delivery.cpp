@@ -2,6 +2,7 @@
 
 #include "agent/delivery/backoff.h"
 #include "agent/delivery/connection.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 
 #include <grpcpp/alarm.h>
@@ -20,11 +21,6 @@ void* const kWake = nullptr;  // the tag of the alarm; connections use others
 constexpr milliseconds kRetryVersion{600'000};  // until somebody upgrades
 constexpr milliseconds kRetryDuplicate{10'000};
 constexpr int kPatienceWithRejections = 3;
-
-std::int64_t wall_now_ms() {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 gpr_timespec deadline_in(std::chrono::nanoseconds wait) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
@@ -192,7 +188,7 @@ void Delivery::Loop::connect(Time now) {
 
 void Delivery::Loop::pump(Time now) {
   if (!connection_) return;
-  const std::size_t bytes = connection_->pump(now, wall_now_ms());
+  const std::size_t bytes = connection_->pump(now, wall_ms());
   if (bytes == 0) return;
   ++figures_.sent_messages;
   figures_.sent_bytes += bytes;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <set>
 #include <unordered_set>
@@ -27,8 +28,8 @@ void log_alert(log::Level level, std::string_view what, const Alert& alert) {
 
 using rules::Evaluation;
 
-constexpr std::size_t kInboxCapacity = 200'000;
-constexpr std::int64_t kShowResolvedMs = 15 * 60'000;
+constexpr std::size_t kCrowd = 10'000;  // evaluations that wait
+constexpr std::int64_t kShowResolvedMs = 900'000;
 constexpr std::int64_t kHistoryMs = 90LL * 86'400'000;
 constexpr int kEvidencePerRound = 20;  // a mass of alerts does not wait for a mass of queries
 
@@ -113,7 +114,7 @@ class Service : public AlertService {
   void drain();
   void beat();
   void keep_clocks();
-  void settle(Transitions transitions);
+  void settle(const Transitions& transitions);
   void began(const Transition& transition);
   void ended(const Transition& transition);
   void announce();
@@ -128,7 +129,8 @@ class Service : public AlertService {
 
   mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<Evaluation> inbox_;
-  std::uint64_t refused_ = 0;
+  std::map<std::pair<const rules::Rule*, std::string>, std::size_t> waiting_;  // places in inbox_
+  std::uint64_t superseded_ = 0;
 
   mutable std::mutex mutex_;  // protects what follows; the worker alone changes it
   rules::RuleSetPtr rules_;
@@ -184,7 +186,7 @@ void Service::start() {
       const std::lock_guard lock(mutex_);
       gone = book_.adopt(*rules_, options_.now_ms());
     }
-    settle(std::move(gone));
+    settle(gone);
   });
   worker_.every(std::chrono::seconds(1), [this] { beat(); });
   worker_.every(std::chrono::seconds(10), [this] { keep_clocks(); });
@@ -200,11 +202,17 @@ void Service::stop() {
 void Service::take(Evaluation evaluation) {
   bool first = false;
   {
+    // That an alert is over is said once, so no evaluation may be dropped. But each says all there is to say
+    // of its rule and scope: in a crowd the newest replaces the one that waits, and their number is bounded.
     const std::lock_guard lock(inbox_mutex_);
-    if (inbox_.size() >= kInboxCapacity) {
-      ++refused_;  // its alerts are evaluated again in a moment
+    const auto [place, fresh] =
+        waiting_.try_emplace({evaluation.rule.get(), evaluation.scope}, inbox_.size());
+    if (!fresh && inbox_.size() >= kCrowd) {
+      inbox_[place->second] = std::move(evaluation);
+      ++superseded_;
       return;
     }
+    place->second = inbox_.size();
     first = inbox_.empty();
     inbox_.push_back(std::move(evaluation));
   }
@@ -216,6 +224,7 @@ void Service::drain() {
   {
     const std::lock_guard lock(inbox_mutex_);
     batch.swap(inbox_);
+    waiting_.clear();
   }
   Transitions all;
   {
@@ -227,7 +236,7 @@ void Service::drain() {
     }
     counters_.evaluations += batch.size();
   }
-  settle(std::move(all));
+  settle(all);
 }
 
 void Service::beat() {
@@ -240,7 +249,7 @@ void Service::beat() {
       resolved_.pop_front();
   }
   evidence_left_ = kEvidencePerRound;
-  settle(std::move(expired));
+  settle(expired);
   drain();  // should the task of take() have found no room
   if (now >= next_upkeep_ms_) upkeep();
 }
@@ -265,7 +274,7 @@ void Service::upkeep() {
     log::warn("alerts", "upkeep of meta.db failed; it will be tried again", {{"error", done.error()}});
 }
 
-void Service::settle(Transitions transitions) {
+void Service::settle(const Transitions& transitions) {
   for (const Transition& transition : transitions) {
     if (transition.to == State::pending || transition.to == State::firing) {
       began(transition);
@@ -404,7 +413,7 @@ void Service::reload(rules::RuleSetPtr rules) {
       adopt(rules);
       gone = book_.adopt(*rules_, options_.now_ms());
     }
-    settle(std::move(gone));
+    settle(gone);
   });
 }
 
@@ -415,7 +424,7 @@ void Service::forget_host(std::string instance) {
       const std::lock_guard lock(mutex_);
       gone = book_.forget_host(instance, options_.now_ms());
     }
-    settle(std::move(gone));
+    settle(gone);
   });
 }
 
@@ -467,7 +476,7 @@ Counters Service::counters() const {
     book_.for_each([&](const Alert& alert) { ++(alert.state == State::firing ? out.firing : out.pending); });
   }
   const std::lock_guard lock(inbox_mutex_);
-  out.refused = refused_;
+  out.superseded = superseded_;
   return out;
 }
 

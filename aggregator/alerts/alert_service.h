@@ -59,7 +59,7 @@ struct Counters {
   std::uint64_t inhibited = 0;      // alerts whose message was held back by another
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
-  std::uint64_t refused = 0;  // evaluations not taken because the service was behind
+  std::uint64_t superseded = 0;  // evaluations replaced by newer ones while they waited
   std::size_t pending = 0;
   std::size_t firing = 0;
   std::int64_t last_commit_ns = 0;  // how long the latest transaction took

@@ -1,6 +1,7 @@
 #include "aggregator/alerts/alerting.h"
 
 #include "aggregator/rules/presets.h"
+#include "common/clock.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
@@ -9,19 +10,13 @@
 namespace vigil::alerts {
 namespace {
 
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 Result<rules::RuleSetPtr> load_rules(const rules::RulesConfig& config, const std::string& external_url) {
   Labels external;
   for (const auto& [name, value] : config.external_labels) external.set(name, value);
   return rules::RuleSet::load(config, external, external_url);
 }
 
-EvidenceCollector make_collector(rules::FleetRules::OpenStorage open_storage) {
+EvidenceCollector make_collector(const rules::FleetRules::OpenStorage& open_storage) {
   auto queries = load_evidence(rules::evidence_text(), "evidence.yml");
   if (!queries) {  // a test reads the shipped file, so this is a bug
     log::error("alerts", "the built-in evidence file is broken", {{"error", queries.error()}});
@@ -103,7 +98,7 @@ class Whole : public Alerting {
 
 Result<void> check(const AlertingOptions& options) {
   const auto rules = load_rules(options.rules, options.external_url);
-  const auto notifications = notify::check(options.notifications);
+  auto notifications = notify::check(options.notifications);
   if (!rules && !notifications) {
     return fail(rules.error().code, "{}\n{}", rules.error().message, notifications.error().message);
   }
@@ -121,7 +116,8 @@ Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
   if (auto connected = whole->connect(options.notifications, std::move(open_storage)); !connected) {
     return connected.error();
   }
-  return std::unique_ptr<Alerting>(std::move(whole));
+  return std::unique_ptr<Alerting>(
+      std::move(whole));  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): owned
 }
 
 }  // namespace vigil::alerts

@@ -1,8 +1,10 @@
 // Which firing alerts keep back the messages of others. Pure; made anew whenever it is asked for.
 //
-//   a rule's annotation `vigil_inhibits: instance`    the alerts of the same host that inhibit nothing
-//   themselves a rule's annotation `vigil_inhibits: A, B`        the alerts of these names the same alert
-//   with a higher severity             the one with the lower
+// clang-format off
+//   a rule's annotation `vigil_inhibits: instance`   the alerts of the same host that inhibit nothing themselves
+//   a rule's annotation `vigil_inhibits: A, B`       the alerts of these names
+//   the same alert with a higher severity            the one with the lower
+// clang-format on
 // What is kept back is only the message: the alert itself fires, is listed, and is announced as soon as
 // nothing inhibits it any more.
 #pragma once
@@ -12,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace vigil::alerts {
 

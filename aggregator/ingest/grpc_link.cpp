@@ -41,21 +41,23 @@ void GrpcLink::nudge() {
   start_read();
 }
 
-void GrpcLink::read_on() {
+void GrpcLink::handed_over() {
   const std::lock_guard lock(mutex_);
-  if (more_waiting_) start_read();
+  reading_ = false;
+  if (more_waiting_ || read_wanted_) start_read();
 }
 
 void GrpcLink::start_read() {
+  if (reading_) read_wanted_ = true;
   if (reactor_ == nullptr || reading_ || finished_ || refusal_ || in_flight_ >= kMaxInFlight) return;
   reading_ = true;
+  read_wanted_ = false;
   read_began_ = std::chrono::steady_clock::now();
   reactor_->StartRead(&in_);
 }
 
 std::optional<std::string> GrpcLink::message() {
   const std::lock_guard lock(mutex_);
-  reading_ = false;
   more_waiting_ = std::chrono::steady_clock::now() - read_began_ < kAtOnce;
   if (finished_ || refusal_) return std::nullopt;
   std::vector<grpc::Slice> slices;

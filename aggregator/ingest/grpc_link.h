@@ -1,5 +1,5 @@
-// The sending half of one agent's gRPC stream, and the guard of its end. Outlives the reactor: shards may
-// hold it longer.
+// One agent's gRPC stream: when to read and to write, and the guard of its end. Outlives the reactor: shards
+// may hold it longer.
 #pragma once
 
 #include "aggregator/ingest/agent_link.h"
@@ -32,10 +32,11 @@ class GrpcLink final : public AgentLink {
 
   // For the reactor.
 
-  /// Asks for the next message if the latest one had been waiting to be read, as in a catch-up. Otherwise the
-  /// next one is a beat away, and reading on waits for the acknowledgement: each read begins with a packet
-  /// that tells how much may be sent, which would wake the agent for itself.
-  void read_on();
+  /// The shard has the message, so that another cannot overtake it. Asks for the next one if this one had
+  /// been waiting to be read, as in a catch-up. Otherwise the next one is a beat away, and reading on waits
+  /// for the acknowledgement: each read begins with a packet that tells how much may be sent, which would
+  /// wake the agent for itself.
+  void handed_over();
   /// A message was read. Gives its bytes, or nothing when the stream is ending and nobody wants it.
   std::optional<std::string> message();
   void written(bool ok);
@@ -62,7 +63,8 @@ class GrpcLink final : public AgentLink {
   Reactor* reactor_;  // null once it is done
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
-  bool reading_ = false;
+  bool reading_ = false;      // from asking for a message until the shard has it
+  bool read_wanted_ = false;  // by somebody, meanwhile
   std::chrono::steady_clock::time_point read_began_{};
   bool more_waiting_ = true;  // the latest message was there before it was asked for
   bool writing_ = false;

@@ -31,7 +31,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
     if (service_.stopping_ || service_.count_ > service_.options_.max_streams) {
       refuse({v1::Refusal::CODE_UNAVAILABLE, service_.stopping_ ? "stopping" : "too many streams", 10'000});
     } else {
-      link_->read_on();
+      link_->nudge();
     }
   }
 
@@ -39,11 +39,14 @@ class IngestService::Call final : public GrpcLink::Reactor {
     if (!ok) return link_->finish(grpc::Status::OK);
     auto bytes = link_->message();
     if (!bytes) return;
-    if (!greeted_) return hello(*bytes);
-    post([link = link_, wire = std::move(*bytes)](Intake& intake, std::int64_t now_ms) {
-      intake.feed(link.get(), wire, now_ms);
-    });
-    link_->read_on();
+    if (!greeted_) {
+      hello(*bytes);
+    } else {
+      post([link = link_, wire = std::move(*bytes)](Intake& intake, std::int64_t now_ms) {
+        intake.feed(link.get(), wire, now_ms);
+      });
+    }
+    link_->handed_over();
   }
 
   void OnWriteDone(bool ok) override { link_->written(ok); }

@@ -1,5 +1,6 @@
 #include "aggregator/notify/courier.h"
 
+#include "common/clock.h"
 #include "common/log/log.h"
 
 #include <pthread.h>
@@ -11,12 +12,6 @@ namespace {
 
 constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::chrono::milliseconds kFarewell{2000};
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 }  // namespace
 
@@ -52,9 +47,10 @@ void Courier::start() {
 }
 
 void Courier::begin_stop() {
-  if (stopping_.exchange(true)) return;
-  leave_at_ = std::chrono::steady_clock::now() + kFarewell;
   const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  leave_at_ = std::chrono::steady_clock::now() + kFarewell;
+  stopping_ = true;  // after leave_at_, which the thread looks at once it sees this
   if (multi_) curl_multi_wakeup(multi_.get());
 }
 
@@ -109,7 +105,7 @@ void Courier::send_what_is_due(std::int64_t now_ms) {
     if (on_the_wire_) {
       transfer_.prepare(endpoint_.render(*on_the_wire_, now_ms), timeout_);
       sockets_.attach(transfer_.handle());
-      curl_multi_add_handle(multi_.get(), transfer_.handle());
+      if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(CURLE_FAILED_INIT);
     }
   }
   const std::lock_guard lock(mutex_);

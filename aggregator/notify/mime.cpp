@@ -80,7 +80,7 @@ std::string plain_header(std::string_view name, std::string_view value) {
 }
 
 std::string mailbox(std::string_view text) {
-  const std::string address = address_of(text);
+  std::string address = address_of(text);
   const std::size_t open = text.find('<');
   std::string name = one_line(text.substr(0, open == std::string_view::npos ? 0 : open));
   while (name.ends_with(' ')) name.pop_back();

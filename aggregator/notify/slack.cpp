@@ -32,11 +32,11 @@ std::string code(std::string_view text) {
   return '`' + inner + '`';
 }
 
-json::object markdown(std::string text, std::size_t limit) {
+json::object markdown(const std::string& text, std::size_t limit) {
   return {{"type", "mrkdwn"}, {"text", cut(text, limit)}};
 }
-json::object section(std::string text) {
-  return {{"type", "section"}, {"text", markdown(std::move(text), kTextBytes)}};
+json::object section(const std::string& text) {
+  return {{"type", "section"}, {"text", markdown(text, kTextBytes)}};
 }
 
 /// Slack shows it in the reader's own zone.
@@ -88,7 +88,7 @@ json::array blocks_of(const Notification& note) {
   if (!note.link.empty())
     foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(note.link));
   if (!foot.empty()) {
-    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(std::move(foot), kTextBytes)}}});
+    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
   }
   return blocks;
 }

@@ -3,7 +3,6 @@
 #include "aggregator/notify/text.h"
 
 #include <cstdlib>
-#include <cstring>
 
 namespace vigil::notify {
 namespace {
@@ -51,6 +50,7 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error_);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that is silent does not hold up the end
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   // Also bounds how long the goodbye to a mail server is waited for.
   curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
@@ -102,7 +102,7 @@ void Transfer::set_smtp() {
 std::size_t Transfer::read_body(char* buffer, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
   const std::size_t length = std::min(size * count, transfer.request_.body.size() - transfer.sent_);
-  std::memcpy(buffer, transfer.request_.body.data() + transfer.sent_, length);
+  transfer.request_.body.copy(buffer, length, transfer.sent_);
   transfer.sent_ += length;
   return length;
 }

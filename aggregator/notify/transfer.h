@@ -14,7 +14,7 @@
 namespace vigil::notify {
 
 /// A reply is read this far, and no further.
-inline constexpr std::size_t kMaxReplyBytes = 64 * 1024;
+inline constexpr std::size_t kMaxReplyBytes = 65'536;
 
 class Transfer {
  public:

@@ -31,10 +31,12 @@ void FleetRules::tick(std::int64_t now_ms) {
   refresh(now_ms);
   std::unique_ptr<promql::Storage> storage;
   for (std::size_t i = 0; i < due_ms_.size(); ++i) {
-    if (now_ms < due_ms_[i]) continue;
     const Schedule& schedule = rules_->fleet_schedules()[i];
     const std::int64_t interval = schedule.interval.count();
-    missed_ += static_cast<std::uint64_t>((now_ms - due_ms_[i]) / interval);
+    const bool set_back =
+        due_ms_[i] > now_ms + interval;  // our clock was: nobody waits until it is there again
+    if (now_ms < due_ms_[i] && !set_back) continue;
+    if (!set_back) missed_ += static_cast<std::uint64_t>((now_ms - due_ms_[i]) / interval);
     due_ms_[i] = (now_ms / interval + 1) * interval;
     if (!storage) storage = open_storage_();
     for (const RulePtr& rule : schedule.rules) {

@@ -14,7 +14,7 @@ QueryEngine::~QueryEngine() {
 }
 
 void QueryEngine::stop() {
-  stopping_ = true;
+  refuse();
   pool_.join();
 }
 

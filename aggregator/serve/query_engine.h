@@ -33,7 +33,9 @@ class QueryEngine {
 
   /// Runs `work` on a query thread. Errc::limit when too many wait.
   Result<void> submit(std::function<void()> work);
-  /// Waits for what runs and takes nothing more.
+  /// Takes nothing more, and ends what runs as soon as it asks.
+  void refuse() { stopping_ = true; }
+  /// The same, and waits.
   void stop();
 
   // On a query thread (or a test's): these block.

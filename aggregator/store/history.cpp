@@ -3,6 +3,7 @@
 #include "aggregator/store/folder.h"
 #include "aggregator/store/recovery.h"
 #include "aggregator/store/writer.h"
+#include "common/clock.h"
 
 #include <algorithm>
 #include <map>
@@ -12,11 +13,6 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::string_view kFileName = "history.db";
-
-std::int64_t system_now_ms() {
-  const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(since_epoch).count();
-}
 
 std::uint64_t size_of(const std::filesystem::path& path) {
   std::error_code error;  // stat(2) only: the file must never be opened here
@@ -103,7 +99,7 @@ History::~History() {
 }
 
 Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
-  if (!options.now_ms) options.now_ms = system_now_ms;
+  if (!options.now_ms) options.now_ms = wall_ms;
   if (auto made = make_private_folder(options.directory); !made) return made.error();
   auto lock = FolderLock::take(options.directory);
   if (!lock) return lock.error();

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 
 namespace vigil::cli {
@@ -46,7 +47,8 @@ std::string title(const v1::Status& status, const View& view, Colours colours) {
     line += paint(fmt::format(" {} late", status.hosts_late()), Style::warning, colours);
   if (status.hosts_down() > 0)
     line += paint(fmt::format(" {} down", status.hosts_down()), Style::bad, colours);
-  line += fmt::format("   {} series  {} samples/s", status.series(), format_si(status.samples_per_second()));
+  line += fmt::format("   {} series  {} samples/s", status.series(),
+                      format_si(std::round(status.samples_per_second())));
   line += status.alerts_firing() > 0
               ? paint(fmt::format("   {} alerts firing", status.alerts_firing()), Style::bad, colours)
               : paint("   no alerts", Style::good, colours);

@@ -48,7 +48,8 @@ class Canvas {
     // Dots of U+2800: the left column is bits 0, 1, 2, 6, the right one 3, 4, 5, 7.
     constexpr std::array<std::array<unsigned char, 4>, 2> kBits = {
         {{0x01, 0x02, 0x04, 0x40}, {0x08, 0x10, 0x20, 0x80}}};
-    const auto cell = static_cast<std::size_t>((y / 4) * columns_ + x / 2);
+    const auto cell = static_cast<std::size_t>(y / 4) * static_cast<std::size_t>(columns_) +
+                      static_cast<std::size_t>(x / 2);
     dots_[cell] |= kBits[static_cast<std::size_t>(x % 2)][static_cast<std::size_t>(y % 4)];
     owner_[cell] = owner;
   }
@@ -61,7 +62,8 @@ class Canvas {
   std::string row(int row, Colours colours) const {
     std::string out;
     for (int column = 0; column < columns_; ++column) {
-      const auto cell = static_cast<std::size_t>(row * columns_ + column);
+      const auto cell = static_cast<std::size_t>(row) * static_cast<std::size_t>(columns_) +
+                        static_cast<std::size_t>(column);
       if (dots_[cell] == 0) {
         out += ' ';
         continue;

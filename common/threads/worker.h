@@ -37,7 +37,6 @@ class Worker {
 
   std::size_t depth() const;
   std::uint64_t refused() const;
-  bool on_this_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
   struct Timer {

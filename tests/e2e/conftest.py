@@ -15,7 +15,10 @@ def pytest_sessionstart(session):
 
 
 @pytest.fixture
-def vigil(tmp_path):
+def vigil(tmp_path, request):
+    for receiver in ("sink", "mail"):  # set up before it, so that they are still there when it stops
+        if receiver in request.fixturenames:
+            request.getfixturevalue(receiver)
     system = Vigil(tmp_path)
     yield system
     system.close()

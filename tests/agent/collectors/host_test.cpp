@@ -30,7 +30,7 @@ TEST_CASE("limits, clocks and CPU frequencies: every prefix of each file gives a
 TEST_CASE("timex: nanoseconds and microseconds, frequency and synchronisation") {
   timex clock{};
   clock.offset = -1500;
-  clock.freq = 65'536 * 20;  // 20 ppm
+  clock.freq = 1'310'720;  // 20 ppm in units of 2^-16 ppm
   clock.maxerror = 16'000'000;
   clock.tick = 10'000;
   clock.status = STA_PLL;

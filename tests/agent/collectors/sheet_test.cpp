@@ -87,7 +87,7 @@ TEST_CASE("a full sheet takes new series in place of those that have gone") {
     CHECK(std::count(sheet.values().begin(), sheet.values().end(), tick) == (changing ? 2 : 3));
   }
   CHECK(sheet.spec(2).labels.get("device") == "2");
-  CHECK(sheet.refused() == 2 * Sheet::kForgetAfterTicksWhenFull);
+  CHECK(sheet.refused() == std::uint64_t{2} * Sheet::kForgetAfterTicksWhenFull);
 }
 
 TEST_CASE("a full sheet keeps what is only away for a moment") {

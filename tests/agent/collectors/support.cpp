@@ -2,9 +2,8 @@
 
 #include "tests/support/catch.h"
 
-#include <stdlib.h>  // mkdtemp
-
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <set>

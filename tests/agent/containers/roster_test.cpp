@@ -121,6 +121,29 @@ TEST_CASE("restarts by policy and by hand are counted, each once") {
   CHECK(only(roster).restarts == 9);
 }
 
+TEST_CASE("a restart seen in two looks, first its count and then its start, is one") {
+  Roster roster("docker");
+  auto web = listed("web", "1");
+  roster.apply({web}, 0);
+  roster.apply(inspected(web, 1000, 0));
+  for (std::int64_t restart = 1; restart <= 5; ++restart) {
+    web.state = ContainerState::restarting;
+    roster.apply(inspected(web, restart * 1000, restart));
+    CHECK(only(roster).restarts == restart);
+    web.state = ContainerState::running;
+    roster.apply(inspected(web, restart * 1000 + 1000, restart));
+    CHECK(only(roster).restarts == restart);
+  }
+  web.state = ContainerState::restarting;  // both at once: the start of the sixth, the count of the seventh
+  roster.apply(inspected(web, 7000, 7));
+  CHECK(only(roster).restarts == 7);
+  web.state = ContainerState::running;
+  roster.apply(inspected(web, 8000, 7));
+  CHECK(only(roster).restarts == 7);
+  roster.apply(inspected(web, 9000, 7));  // by hand
+  CHECK(only(roster).restarts == 8);
+}
+
 TEST_CASE("a container recreated under its name keeps counting, and its creation is no restart") {
   Roster roster("docker");
   roster.apply({listed("web", "1")}, 0);
