@@ -1,8 +1,10 @@
 #include "aggregator/rules/watch.h"
 
 #include "aggregator/promql/evaluator.h"
+#include "aggregator/promql/parser.h"
 
 #include <algorithm>
+#include <cassert>
 #include <unordered_set>
 
 namespace vigil::rules {
@@ -56,6 +58,20 @@ bool has_siblings(const LabelSet& present, const Labels& labels) {
                      [instance](const Labels& other) { return other.get("instance") == instance; });
 }
 
+/// Whether the host says that all its collectors work and its container runtimes answer: then what it does
+/// not send is not there.
+bool all_collectors_work(promql::Storage& storage, std::string_view instance, std::int64_t t_ms) {
+  static const auto kWorst =
+      promql::parse("min by (instance) (node_scrape_collector_success or vigil_container_runtime_up)");
+  assert(kWorst);
+  const auto samples = run(**kWorst, storage, t_ms);
+  if (!samples) return false;
+  const auto host = std::find_if(samples->begin(), samples->end(), [instance](const promql::Sample& sample) {
+    return sample.labels->get("instance") == instance;
+  });
+  return host != samples->end() && host->v > 0;
+}
+
 /// Sorts those that were active and are not now into false, unknown and gone.
 void judge_missing(const Memory& missing, promql::Storage& storage, Evaluation& out, Memory& memory) {
   if (missing.empty()) return;
@@ -63,7 +79,12 @@ void judge_missing(const Memory& missing, promql::Storage& storage, Evaluation& 
   for (const Remembered& entry : missing) {
     if (!present || present->contains(nameless(*entry.labels))) continue;  // false
     const std::int64_t since = entry.missing_since_ms != 0 ? entry.missing_since_ms : out.t_ms;
-    if (out.t_ms - since >= (has_siblings(*present, *entry.labels) ? kReplacedAfterMs : kGoneAfterMs)) {
+    const std::int64_t missing_ms = out.t_ms - since;
+    const bool is_gone = missing_ms >= kGoneAfterMs ||
+                         (missing_ms >= kReplacedAfterMs &&
+                          (has_siblings(*present, *entry.labels) ||
+                           all_collectors_work(storage, entry.labels->get("instance"), out.t_ms)));
+    if (is_gone) {
       out.gone.push_back(entry.labels);
     } else {
       out.unknown.push_back(entry.labels);

@@ -12,9 +12,9 @@
 namespace vigil::rules {
 
 /// How long an alert is kept when its series has no data although its host sends: a pulled disk, a removed
-/// container. Short when the host still has other series of the rule, long when it has none of them, which
-/// may be the collector's fault. While nothing at all comes from the host nothing is evaluated and no time
-/// passes.
+/// container. Short when the host still has other series of the rule, or says that all its collectors and
+/// container runtimes work; long otherwise, since it may be the collector's fault. While nothing at all comes
+/// from the host nothing is evaluated and no time passes.
 inline constexpr std::int64_t kReplacedAfterMs = 120'000;
 inline constexpr std::int64_t kGoneAfterMs = 3'600'000;
 

@@ -115,6 +115,25 @@ TEST_CASE("A series without data is unknown, not false; after a while it is gone
     CHECK(got[0].gone.size() == 1);
     CHECK(bench.tick(145'000).empty());
   }
+  SECTION("when nothing of the rule is left, but all collectors work: for two minutes") {
+    const Labels works{
+        {"__name__", "node_scrape_collector_success"}, {"instance", "web"}, {"collector", "filesystem"}};
+    const Labels runtime{
+        {"__name__", "vigil_container_runtime_up"}, {"instance", "web"}, {"runtime", "docker"}};
+    bench.storage.drop(used("/"));
+    bench.storage.drop(used("/var"));
+    bench.storage.add(works, 20'000, 1);
+    bench.storage.add(runtime, 20'000, 1);
+    CHECK(bench.tick(20'000)[0].unknown.size() == 2);
+    bench.storage.add(works, 140'000, 1);
+    bench.storage.add(runtime, 140'000, 0);  // it does not answer: nobody knows of its containers
+    CHECK(bench.tick(140'000)[0].unknown.size() == 2);
+    bench.storage.add(works, 145'000, 0);
+    bench.storage.add(runtime, 145'000, 1);
+    CHECK(bench.tick(145'000)[0].unknown.size() == 2);
+    bench.storage.add(works, 150'000, 1);
+    CHECK(bench.tick(150'000)[0].gone.size() == 2);
+  }
   SECTION("when nothing of the rule is left: for an hour") {
     bench.storage.drop(used("/"));
     bench.storage.drop(used("/var"));
