@@ -128,7 +128,6 @@ void Agent::Parts::beat(Beat& clock) {
   const auto tick = clock.take(moment);
   figures.missed = clock.missed();
   figures.left_out = clock.left_out();
-  figures.ahead = clock.ahead();
   if (tick) sample(*tick);
   watchdog(moment.steady);
   if (++beats == kBeatsToStart) settle();

@@ -109,6 +109,7 @@ Result<std::string> read_pem(std::string_view key, const std::string& path) {
   if (path.empty()) return std::string();
   auto text = read_small_file(path, 256 << 10);
   if (!text) return fail(text.error().code, "tls.{}: {}", key, text.error().message);
+  if (text->empty()) return fail(Errc::invalid_argument, "tls.{}: {} is empty, or no file", key, path);
   return text;
 }
 

@@ -43,6 +43,8 @@ void BatchBuilder::take(const Frame& frame) {
     change_schema(mine, frame);
   } else if (cells_ + frame.values.size() > kMaxCellsPerBatch) {
     flush();
+  } else if (mine.rows >= 0 && !mine.encoder.may_follow(frame.time_ms)) {
+    flush();  // the clock was set back, or far ahead
   }
   if (batch_.sources().empty()) begin_batch(frame);
   if (mine.rows < 0) {

@@ -160,7 +160,10 @@ std::optional<End> Session::acknowledged_by(const v1::Ack& ack, Time now) {
   // What an earlier connection brought may become durable while it is sent again. It is believed as far as it
   // was: forgetting what is still to be sent would leave a hole in this stream.
   const std::uint64_t durable = std::min(ack.durable_seq(), cursor_ - 1);
-  if (durable <= buffer_.durable_seq()) return {};
+  if (durable <= buffer_.durable_seq()) {
+    if (waiting_since_) waiting_since_ = now;  // its disk may be full, but it is there
+    return {};
+  }
   buffer_.acknowledge(durable);
   progressed_ = true;
   waiting_since_.reset();

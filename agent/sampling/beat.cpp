@@ -27,25 +27,18 @@ std::optional<Tick> Beat::take(const Now& now) {
   const nanoseconds off = phase(wall_when_due, period_);
   const auto aligned = wall_when_due - duration_cast<std::chrono::system_clock::duration>(off);
   due_ += nanoseconds(period_) - off;
-  const auto stamped =
-      stamp(duration_cast<std::chrono::milliseconds>(aligned.time_since_epoch()).count(), late + 1);
+  const auto stamped = stamp(duration_cast<std::chrono::milliseconds>(aligned.time_since_epoch()).count());
   if (!stamped) return {};
   return Tick{*stamped, now.steady};
 }
 
-std::optional<std::int64_t> Beat::stamp(std::int64_t aligned_ms, std::int64_t beats) {
+std::optional<std::int64_t> Beat::stamp(std::int64_t aligned_ms) {
   const std::int64_t behind_ms = last_ms_ - aligned_ms;
-  if (behind_ms < 0) {
-    ahead_ms_ = 0;
-    last_ms_ = aligned_ms;
-    return last_ms_;
-  }
-  if (ahead_ms_ == 0 && behind_ms <= kMaxLeftOut * period_.count()) {
+  if (behind_ms >= 0 && behind_ms <= kMaxLeftOut * period_.count()) {
     ++left_out_;
     return {};
   }
-  last_ms_ += beats * period_.count();
-  ahead_ms_ = last_ms_ - aligned_ms;
+  last_ms_ = aligned_ms;
   return last_ms_;
 }
 

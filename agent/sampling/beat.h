@@ -6,10 +6,9 @@
 // cadence; each beat is nudged onto the wall clock's multiples, so a clock that was set is followed within a
 // beat.
 //
-// A clock set back would repeat stamps, and stamps of a source only ever ascend. Set back by a few beats:
-// beats are left out until the clock has passed the last stamp. Set back further: stamps go on from the last
-// one and run ahead of the clock (ahead()), since silence for hours would read as a dead host; they return to
-// the clock when it is set forward or the agent restarts.
+// A clock set back would repeat stamps. Set back by a few beats: beats are left out until the clock has
+// passed the last stamp. Set back further: stamps go back with it, since silence for hours would read as a
+// dead host, and stamps ahead of the clock would be wrong for as long.
 #pragma once
 
 #include "agent/sampling/collector.h"
@@ -38,18 +37,16 @@ class Beat {
 
   std::uint64_t missed() const { return missed_; }      // beats skipped because they came too late
   std::uint64_t left_out() const { return left_out_; }  // beats left out after the clock was set back
-  std::chrono::milliseconds ahead() const { return std::chrono::milliseconds(ahead_ms_); }
 
-  /// How many beats may be left out; a clock set back further moves the stamps ahead of it.
+  /// How many beats may be left out; a clock set back further is followed.
   static constexpr std::int64_t kMaxLeftOut = 10;
 
  private:
-  std::optional<std::int64_t> stamp(std::int64_t aligned_ms, std::int64_t beats);
+  std::optional<std::int64_t> stamp(std::int64_t aligned_ms);
 
   const std::chrono::milliseconds period_;
   std::chrono::steady_clock::time_point due_;
   std::int64_t last_ms_ = 0;
-  std::int64_t ahead_ms_ = 0;
   std::uint64_t missed_ = 0;
   std::uint64_t left_out_ = 0;
 };

@@ -24,8 +24,6 @@ constexpr Family kLeftOut{"vigil_agent_beats_left_out_total", "Beats left out af
                           kCounter};
 constexpr Family kLate{"vigil_agent_beat_late_seconds",
                        "How late the latest of the last beats came, in seconds.", kGauge, 6};
-constexpr Family kAhead{"vigil_agent_clock_ahead_seconds",
-                        "Seconds stamps run ahead of a clock that was set back.", kGauge, 3};
 constexpr Family kSeries{"vigil_agent_series", "Series the agent sends.", kGauge};
 constexpr Family kSeriesLeftOut{"vigil_agent_series_left_out", "Series left out because of a limit.", kGauge};
 constexpr Family kConnected{"vigil_agent_connected", "Whether the aggregator has welcomed this agent.",
@@ -76,7 +74,6 @@ Result<void> SelfCollector::collect(const Tick&, Sheet& sheet) {
   sheet.put(kMissed, from_unsigned(beat.missed));
   sheet.put(kLeftOut, from_unsigned(beat.left_out));
   sheet.put(kLate, std::chrono::duration_cast<std::chrono::microseconds>(beat.latest).count());
-  sheet.put(kAhead, beat.ahead.count());
   sheet.put(kSeries, from_unsigned(beat.series));
   sheet.put(kSeriesLeftOut, from_unsigned(beat.series_left_out));
   sheet.put(kConnected, delivery.connected ? 1 : 0);

@@ -15,7 +15,6 @@ struct BeatFigures {
   std::uint64_t missed = 0;
   std::uint64_t left_out = 0;
   std::chrono::nanoseconds latest{0};  // how late the latest beat of the last interval came
-  std::chrono::milliseconds ahead{0};  // how far stamps run ahead of the clock
   std::size_t series = 0;
   std::uint64_t series_left_out = 0;
 };

@@ -140,7 +140,9 @@ void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms
   host.facts.presence = Presence::heard;
   host.facts.last_rows_ms = now_ms;
   host.skew.observe(arrival.sent_ms, now_ms);
-  host.last_sample_ms = std::max(host.last_sample_ms, arrival.stored_ms);
+  // Back-fill is older; but what came from a clock that was ahead is not the newest for ever.
+  if (arrival.stored_ms > host.last_sample_ms || host.last_sample_ms > now_ms + host.facts.beat_ms)
+    host.last_sample_ms = std::max(arrival.stored_ms, std::int64_t{0});
   judge_host(host, now_ms);
   const bool live = arrival.stored_ms >= now_ms - std::max(kLiveMs, 3 * host.facts.beat_ms);
   if (live) run_hook(host, std::max(arrival.stored_ms, now_ms), now_ms);

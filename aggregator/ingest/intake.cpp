@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kArenaBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histogram
 constexpr std::int64_t kNudgeMs = 2000;  // how long an acknowledgement that does not come may hold up reading
+constexpr std::int64_t kSayWaitMs = 10'000;  // agents give a silent aggregator 30 s
 constexpr std::uint32_t kDuplicateRetryMs = 5000;
 constexpr std::uint32_t kLimitRetryMs = 60'000;
 
@@ -117,7 +118,7 @@ void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLi
   by_host_[host.record.id] = &stream;
   const std::uint32_t delivery_ms = std::max(delivery_interval_ms_.load(), greeting.interval_ms);
   stream.told_delivery_ms = delivery_ms;
-  stream.live_ms = stream.allowed_at_ms = now_ms;
+  stream.live_ms = stream.allowed_at_ms = stream.acked_ms = now_ms;
   stream.bytes_allowed = 16.0 * static_cast<double>(options_.bytes_per_second);
   host.connected = true;
   host.remote = stream.link->remote();
@@ -183,7 +184,7 @@ void Intake::resume(std::int64_t now_ms) {
   if (now_ms - nudged_ms_ >= kNudgeMs || now_ms < nudged_ms_) {
     nudged_ms_ = now_ms;
     for (const auto& [link, stream] : streams_) {
-      if (!stream->unacknowledged.empty() && !stream->stalled) stream->link->nudge();
+      if (stream->stalled || !stream->unacknowledged.empty()) keep_waiting(*stream, now_ms);
     }
   }
   if (blocked_ == 0) return;
@@ -197,6 +198,15 @@ void Intake::resume(std::int64_t now_ms) {
         now_ms;  // its rows are here: that we cannot store them is not its absence
     drain(*stream, now_ms);
   }
+}
+
+/// The disk does not take what the agent sent. That it hears of us, if nothing new, keeps it from connecting
+/// again and again.
+void Intake::keep_waiting(Stream& stream, std::int64_t now_ms) {
+  if (!stream.stalled) stream.link->nudge();
+  if (now_ms - stream.acked_ms < kSayWaitMs) return;
+  stream.acked_ms = now_ms;
+  stream.link->acknowledge(stream.host->use(stream.id).durable_seq, 0);
 }
 
 std::optional<Refused> Intake::process(Stream& stream, const std::string& wire, std::int64_t now_ms) {
@@ -311,6 +321,7 @@ void Intake::durable(std::span<const DurableBatch> batches, std::int64_t now_ms)
     const bool changed = delivery_ms != stream.told_delivery_ms;
     stream.told_delivery_ms = host->delivery_interval_ms = delivery_ms;
     host->facts.beat_ms = std::max<std::int64_t>(host->record.interval_ms, delivery_ms);
+    stream.acked_ms = now_ms;
     stream.link->acknowledge(progress->durable_seq, changed ? delivery_ms : 0);
   }
 }

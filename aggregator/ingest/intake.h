@@ -71,7 +71,8 @@ class Intake {
     std::deque<Unacknowledged> unacknowledged;
     double bytes_allowed = 0;
     std::int64_t allowed_at_ms = 0;
-    std::int64_t live_ms = 0;  // when it last sent anything
+    std::int64_t live_ms = 0;   // when it last sent anything
+    std::int64_t acked_ms = 0;  // when it last heard of us
     std::uint32_t told_delivery_ms = 0;
   };
 
@@ -79,6 +80,7 @@ class Intake {
   void begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   bool within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms);
   void drain(Stream& stream, std::int64_t now_ms);
+  void keep_waiting(Stream& stream, std::int64_t now_ms);
 
   // These give a refusal when the stream has to end.
   std::optional<Refused> process(Stream& stream, const std::string& wire, std::int64_t now_ms);

@@ -66,6 +66,9 @@ std::string check_hello(const v1::Hello& hello) {
     return fmt::format("Hello.first_kept_seq is {}, must be below next_seq {}", hello.first_kept_seq(),
                        hello.next_seq());
   }
+  if (hello.wall_time_ms() < 0 || hello.wall_time_ms() > wire::kMaxTimeMs) {
+    return fmt::format("Hello.wall_time_ms is {}, must be 0 to {}", hello.wall_time_ms(), wire::kMaxTimeMs);
+  }
   if (hello.interval_ms() < 100 || hello.interval_ms() > wire::kMaxIntervalMs) {
     return fmt::format("Hello.interval_ms is {}, must be 100 to {}", hello.interval_ms(),
                        wire::kMaxIntervalMs);

@@ -1,6 +1,7 @@
 #include "aggregator/notify/endpoint.h"
 
 #include "aggregator/notify/message.h"
+#include "common/config/fields.h"
 #include "common/text/address.h"
 #include "common/version.h"
 
@@ -115,6 +116,10 @@ Result<void> make_email(const EmailConfig& config, Endpoint& out) {
   for (const std::string& to : config.to) request.to.push_back(address_of(to));
   request.username = config.username;
   request.starttls = config.starttls;
+  if (!config.ca_file.empty()) {  // libcurl would wait for a FIFO's writer
+    if (const auto pem = config::read_file(config.ca_file); !pem)
+      return fail(pem.error().code, "email.ca_file: {}", pem.error().message);
+  }
   request.ca_file = config.ca_file;
   if (!config.password_file.empty()) {
     auto password = read_secret(config.password_file);

@@ -50,11 +50,12 @@ Error sqlite_error(sqlite3* handle, std::string_view what) {
 }
 
 void Statement::bind_one(int index, std::string_view text) {
-  sqlite3_bind_text64(statement_.get(), index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+  // A null pointer would bind NULL, and an empty view may hold one.
+  const char* data = text.empty() ? "" : text.data();
+  sqlite3_bind_text64(statement_.get(), index, data, text.size(), SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void Statement::bind_one(int index, Blob blob) {
-  // A null pointer would bind NULL, and an empty view may hold one.
   const char* data = blob.bytes.empty() ? "" : blob.bytes.data();
   sqlite3_bind_blob64(statement_.get(), index, data, blob.bytes.size(), SQLITE_STATIC);
 }

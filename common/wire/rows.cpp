@@ -31,7 +31,7 @@ void RowEncoder::append(std::int64_t time_ms, std::span<const std::int64_t> valu
     rows.set_first_time_ms(time_ms);
     runs_end_ = 0;
   } else {
-    assert(time_ms > last_time_ms_);
+    assert(may_follow(time_ms));
     rows.add_step_ms(static_cast<std::uint32_t>(time_ms - last_time_ms_));
   }
   last_time_ms_ = time_ms;
@@ -88,10 +88,6 @@ Result<void> RowDecoder::decode_times(const v1::Rows& rows, DecodedRows& out) {
   if (time_ms < 0 || time_ms > kMaxTimeMs) {
     return fail(Errc::limit, "Rows.first_time_ms is {}, must be 0 to {}", time_ms, kMaxTimeMs);
   }
-  if (time_ms <= last_time_ms_) {
-    return fail(Errc::parse, "Rows.first_time_ms is {}, not after the source's last row at {}", time_ms,
-                last_time_ms_);
-  }
   out.times_ms.push_back(time_ms);
   for (const std::uint32_t step : rows.step_ms()) {
     if (step == 0) return fail(Errc::parse, "Rows.step_ms has a 0: two rows at {}", time_ms);
@@ -100,7 +96,6 @@ Result<void> RowDecoder::decode_times(const v1::Rows& rows, DecodedRows& out) {
       return fail(Errc::limit, "Rows.step_ms leads to {}, at most {} is taken", time_ms, kMaxTimeMs);
     out.times_ms.push_back(time_ms);
   }
-  last_time_ms_ = time_ms;
   return {};
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -32,8 +33,12 @@ class RowEncoder {
   /// A keyframe begins: deltas start from zero.
   void start_over();
   std::size_t width() const { return last_.size(); }
-  /// Adds a row to `rows`, which holds only rows this encoder added, or none. `time_ms` is later than that of
-  /// the row before, and `values.size() == width()`.
+  /// Whether a row of this time may follow the last one in the same Rows.
+  bool may_follow(std::int64_t time_ms) const {
+    return time_ms > last_time_ms_ && time_ms - last_time_ms_ <= std::numeric_limits<std::uint32_t>::max();
+  }
+  /// Adds a row to `rows`, which holds only rows this encoder added, or none. In the same Rows `time_ms`
+  /// may_follow() the row before; `values.size() == width()`.
   void append(std::int64_t time_ms, std::span<const std::int64_t> values, v1::Rows& rows);
 
  private:
@@ -49,13 +54,12 @@ class RowEncoder {
 class RowDecoder {
  public:
   explicit RowDecoder(std::size_t width = 0) { set_width(width); }
-  /// A new schema version of the source: `width` columns, deltas start from zero. The time of the last row is
-  /// kept.
+  /// A new schema version of the source: `width` columns, deltas start from zero.
   void set_width(std::size_t width);
   /// A keyframe batch: call it for every source of the stream, also for those without rows in that batch.
   void start_over();
   std::size_t width() const { return last_.size(); }
-  /// Errors: Errc::parse (counts contradict each other, times not ascending), Errc::limit (cells, times out
+  /// Errors: Errc::parse (counts contradict each other, two rows of one time), Errc::limit (cells, times out
   /// of range).
   Result<void> decode(const v1::Rows& rows, DecodedRows& out);
 
@@ -65,7 +69,6 @@ class RowDecoder {
   Result<void> add_up(const v1::Rows& rows, DecodedRows& out);
 
   std::vector<std::int64_t> last_;
-  std::int64_t last_time_ms_ = -1;
 };
 
 }  // namespace vigil::wire

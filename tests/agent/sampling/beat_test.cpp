@@ -71,7 +71,6 @@ TEST_CASE("a clock set forward is followed within a beat") {
   const auto second = clocks.next(beat);
   CHECK(second == *first + 1000);
   CHECK(clocks.wall_ms == *second);  // on the new clock's multiples again
-  CHECK(beat.ahead() == milliseconds(0));
 }
 
 TEST_CASE("a clock set back a little leaves out beats until stamps ascend again") {
@@ -86,30 +85,28 @@ TEST_CASE("a clock set back a little leaves out beats until stamps ascend again"
   CHECK(left_out <= 4);
   CHECK(*stamp == last + 1000);
   CHECK(beat.left_out() == static_cast<std::uint64_t>(left_out));
-  CHECK(beat.ahead() == milliseconds(0));
 }
 
-TEST_CASE("a clock set back by an hour does not silence the host") {
+TEST_CASE("a clock set back by an hour is followed at once") {
   Clocks clocks;
   Beat beat(milliseconds(1000), clocks.now());
   std::int64_t last = 0;
   for (int i = 0; i < 5; ++i) last = clocks.next(beat).value();
   clocks.wall_ms -= 3'600'000;
+  const auto first = clocks.next(beat);
+  REQUIRE(first);
+  CHECK(*first <= last - 3'598'000);
+  last = *first;
   for (int i = 0; i < 20; ++i) {
     const auto stamp = clocks.next(beat);
     REQUIRE(stamp);
     CHECK(*stamp == last + 1000);
+    CHECK(*stamp == clocks.wall_ms);
     last = *stamp;
   }
-  CHECK(beat.ahead() == milliseconds(3'600'000));
-  clocks.wall_ms += 3'600'000;  // and forward again
-  clocks.next(beat);
-  const auto stamp = clocks.next(beat);
-  CHECK(stamp == clocks.wall_ms);
-  CHECK(beat.ahead() == milliseconds(0));
 }
 
-TEST_CASE("stamps ascend whatever happens to the clocks") {
+TEST_CASE("stamps ascend whatever happens to the clocks, unless they are set far back") {
   std::uint64_t state = 1;
   const auto random = [&state](std::int64_t range) {
     state = state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -123,7 +120,8 @@ TEST_CASE("stamps ascend whatever happens to the clocks") {
     if (random(20) == 0) clocks.wall_ms += random(40'000) - 20'000;
     const auto stamp = clocks.next(beat, random(10) == 0 ? random(5'000) : random(100));
     if (!stamp) continue;
-    CHECK(*stamp > last);
+    const bool set_back = *stamp < last - Beat::kMaxLeftOut * 1000;
+    CHECK((*stamp > last || set_back));
     CHECK(*stamp % 1000 == 0);
     last = *stamp;
     ++taken;
