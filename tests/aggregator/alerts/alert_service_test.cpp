@@ -164,6 +164,22 @@ TEST_CASE("After a restart nothing is lost and nothing is said again") {
   CHECK(run.service->alerts().size() == 1);
 }
 
+TEST_CASE("An alert without an instance ends and is forgotten like any other") {
+  const TempDir dir;
+  {
+    Run run(dir);
+    run.now_ms = 1'000;
+    rules::Evaluation fires{run.rules->rules()[0], "", 1'000, {}, {}, {}};
+    fires.active.push_back({std::make_shared<const Labels>(Labels{{"disk", "sda"}}), 95});
+    run.service->take(std::move(fires));
+    CHECK(run.recorder.wait_for(1).size() == 1);
+    run.evaluate(0, 2, {});
+    CHECK(run.recorder.wait_for(2).size() == 2);
+  }
+  Run run(dir);
+  CHECK(run.service->counters().firing == 0);
+}
+
 TEST_CASE("The clock of a pending alert survives a restart") {
   const TempDir dir;
   {
