@@ -211,7 +211,7 @@ void Shard::tick(std::int64_t now_ms) {
     // Rules look when rows arrive; at a silent host they look now.
     const bool silent = now_ms - host->last_hook_ms >= std::max(kTickMs, host->facts.beat_ms) + kTickMs / 2;
     if (silent && host->state != HostState::left)
-      run_hook(*host, std::max(host->head.newest_ms(), now_ms), now_ms);
+      run_hook(*host, std::max(host->last_sample_ms, now_ms), now_ms);
   }
 }
 
