@@ -23,7 +23,7 @@ add_compile_options(-pthread)  # everywhere, or precompiled headers do not match
 add_library(vigil_options INTERFACE)
 target_include_directories(vigil_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>
-  -Wnon-virtual-dtor
+  -Wnon-virtual-dtor $<$<CXX_COMPILER_ID:Clang>:-Wreserved-identifier>
   $<$<CXX_COMPILER_ID:GNU>:-Wno-psabi>)
 if(VIGIL_SANITIZE)
   add_compile_options(-fsanitize=${VIGIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -39,10 +39,4 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
   add_compile_options(-ffunction-sections -fdata-sections)
   add_link_options(-Wl,--gc-sections -Wl,--as-needed -flto=auto)
-endif()
-
-option(VIGIL_TIDY "Run clang-tidy with every compilation" OFF)
-if(VIGIL_TIDY)
-  find_program(CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
-  set(CMAKE_CXX_CLANG_TIDY ${CLANG_TIDY};--quiet)
 endif()

@@ -9,7 +9,7 @@ constexpr std::size_t kMaxWaitingVersions = 256;
 constexpr std::size_t kWaitingSeriesFactor = 8;
 
 // Symbols may be used again and again: written out, a schema is much larger than its message.
-constexpr std::size_t kMaxTextBytes = std::size_t{32} << 20;
+constexpr std::size_t kMaxSchemaTextBytes = std::size_t{32} << 20;
 
 std::size_t text_bytes(const wire::SourceSchema& schema) {
   std::size_t bytes = 0;
@@ -88,8 +88,8 @@ Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {
   }
   if (auto room = check_room(*read); !room) return room.error();
   text_bytes_ += text_bytes(*read);
-  if (text_bytes_ > kMaxTextBytes)
-    return fail(Errc::limit, "Schema: names and labels of all sources exceed {} bytes", kMaxTextBytes);
+  if (text_bytes_ > kMaxSchemaTextBytes)
+    return fail(Errc::limit, "Schema: names and labels of all sources exceed {} bytes", kMaxSchemaTextBytes);
   const std::uint32_t version = read->version;
   return source.versions[version] = std::make_shared<const wire::SourceSchema>(std::move(*read));
 }

@@ -5,7 +5,7 @@
 namespace vigil::notify {
 namespace {
 
-constexpr std::size_t kListed = 50;
+constexpr std::size_t kRowsInMail = 50;
 constexpr std::size_t kSubjectBytes = 200;
 
 std::string subject_of(const Shipment& shipment) {
@@ -55,11 +55,11 @@ std::string text_of(const Notification& note) {
 std::string digest_text(const std::vector<Row>& rows) {
   const Notification& first = rows.front().note;
   std::string text = fmt::format("{}: {}, {} alerts\n\n", status_word(first), first.alert, rows.size());
-  for (std::size_t i = 0; i < rows.size() && i < kListed; ++i) {
+  for (std::size_t i = 0; i < rows.size() && i < kRowsInMail; ++i) {
     text +=
         fmt::format("  {:<40} {}\n", one_line(place_of(rows[i].note)), one_line(value_text(rows[i].note)));
   }
-  if (rows.size() > kListed) text += fmt::format("  and {} more\n", rows.size() - kListed);
+  if (rows.size() > kRowsInMail) text += fmt::format("  and {} more\n", rows.size() - kRowsInMail);
   return text;
 }
 
@@ -105,10 +105,10 @@ std::string html_of(const Notification& note) {
 
 std::string digest_html(const std::vector<Row>& rows) {
   std::string html = "<table role=\"presentation\" cellspacing=\"0\" style=\"border-collapse:collapse\">\n";
-  for (std::size_t i = 0; i < rows.size() && i < kListed; ++i)
+  for (std::size_t i = 0; i < rows.size() && i < kRowsInMail; ++i)
     html += html_row(place_of(rows[i].note), value_text(rows[i].note));
   html += "</table>\n";
-  if (rows.size() > kListed) html += fmt::format("<p>and {} more</p>\n", rows.size() - kListed);
+  if (rows.size() > kRowsInMail) html += fmt::format("<p>and {} more</p>\n", rows.size() - kRowsInMail);
   return html;
 }
 

@@ -10,7 +10,7 @@ namespace json = boost::json;
 
 constexpr std::size_t kTextBytes = 2'900;  // a section's text may have 3,000 characters
 constexpr std::size_t kFieldBytes = 1'900;
-constexpr std::size_t kListed = 20;
+constexpr std::size_t kRowsInMessage = 20;
 
 std::string_view emoji_of(const Notification& note) {
   if (note.kind == Kind::resolved) return ":large_green_circle:";
@@ -95,12 +95,12 @@ json::array blocks_of(const Notification& note) {
 
 json::array digest_blocks(const std::vector<Row>& rows) {
   std::string text;
-  for (std::size_t i = 0; i < rows.size() && i < kListed; ++i) {
+  for (std::size_t i = 0; i < rows.size() && i < kRowsInMessage; ++i) {
     const Notification& note = rows[i].note;
     text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)),
                         slack_escape(cut(value_text(note), 80)));
   }
-  if (rows.size() > kListed) text += fmt::format("\nand {} more", rows.size() - kListed);
+  if (rows.size() > kRowsInMessage) text += fmt::format("\nand {} more", rows.size() - kRowsInMessage);
   return {section(std::move(text))};
 }
 

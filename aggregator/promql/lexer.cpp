@@ -1,6 +1,7 @@
 #include "aggregator/promql/lexer.h"
 
 #include "aggregator/promql/literals.h"
+#include "common/text/ascii.h"
 
 #include <array>
 #include <cmath>
@@ -8,13 +9,6 @@
 
 namespace vigil::promql {
 namespace {
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
 
 bool equals_ignoring_case(std::string_view a, std::string_view lower) {
   if (a.size() != lower.size()) return false;

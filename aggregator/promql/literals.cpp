@@ -1,6 +1,7 @@
 #include "aggregator/promql/literals.h"
 
 #include "aggregator/promql/parser.h"
+#include "common/text/ascii.h"
 
 #include <array>
 #include <charconv>
@@ -22,10 +23,6 @@ constexpr std::array<Unit, 7> kUnits = {{{"y", 365LL * 86'400'000},
                                          {"m", 60'000},
                                          {"s", 1000},
                                          {"ms", 1}}};
-
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 /// An integer in `base`, as a double when it does not fit 64 bits (as Go's parser ends up doing for
 /// decimals).

@@ -44,9 +44,9 @@ Block absent_where(const std::vector<bool>& present, const Expr& argument, const
   return block;
 }
 
-enum class Order : std::uint8_t { ascending, descending };
+enum class Direction : std::uint8_t { ascending, descending };
 
-Result<Block> sorted(Evaluator& evaluator, const Expr& expr, const Grid& grid, Order order) {
+Result<Block> sorted(Evaluator& evaluator, const Expr& expr, const Grid& grid, Direction direction) {
   auto block = evaluator.eval(argument(expr, 0), grid);
   if (!block) return block;
   if (grid.steps > 1) {
@@ -59,7 +59,7 @@ Result<Block> sorted(Evaluator& evaluator, const Expr& expr, const Grid& grid, O
     const double x = block->values[a];
     const double y = block->values[b];
     if (std::isnan(x) || std::isnan(y)) return std::isnan(y) && !std::isnan(x);
-    return order == Order::ascending ? x < y : x > y;
+    return direction == Direction::ascending ? x < y : x > y;
   });
   auto out = evaluator.new_block(grid, rows.size());
   if (!out) return out;
@@ -115,10 +115,10 @@ Result<Block> call_scalar(Evaluator& evaluator, const Expr& expr, const Grid& gr
 }
 
 Result<Block> call_sort(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
-  return sorted(evaluator, expr, grid, Order::ascending);
+  return sorted(evaluator, expr, grid, Direction::ascending);
 }
 Result<Block> call_sort_desc(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
-  return sorted(evaluator, expr, grid, Order::descending);
+  return sorted(evaluator, expr, grid, Direction::descending);
 }
 
 Result<Block> call_time(Evaluator& /*evaluator*/, const Expr& /*expr*/, const Grid& grid) {

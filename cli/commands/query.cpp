@@ -21,7 +21,7 @@ void show_annotations(const v1::QueryResult& result) {
 Cell value_cell(double value) {
   return Cell::number(value, format_value(value));
 }
-Cell time_cell(std::int64_t t_ms) {
+Cell moment_cell(std::int64_t t_ms) {
   return Cell{t_ms, format_local_time(t_ms), Style::faint};
 }
 
@@ -34,7 +34,7 @@ Listing points_listing(const v1::QueryResult& result) {
   for (const auto& series : result.series()) {
     const std::string name = result.kind() == v1::QueryResult::KIND_SCALAR ? "scalar" : series_name(series);
     for (int i = 0; i < series.values_size(); ++i) {
-      listing.rows.push_back({Cell::of(name), time_cell(series.times_ms(i)), value_cell(series.values(i))});
+      listing.rows.push_back({Cell::of(name), moment_cell(series.times_ms(i)), value_cell(series.values(i))});
     }
   }
   if (result.kind() == v1::QueryResult::KIND_STRING)

@@ -1,17 +1,11 @@
 #include "common/wire/names.h"
 
+#include "common/text/ascii.h"
+
 #include <algorithm>
 
 namespace vigil::wire {
 namespace {
-
-// std::isalpha and its kin obey the locale; names do not.
-constexpr bool is_letter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-constexpr bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
