@@ -5,12 +5,16 @@
 
 #include <algorithm>
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wreserved-identifier"  // ld(1) chooses these names
+#endif
+
 extern "C" {
 
-long __real_sysconf(int name);  // NOLINT(bugprone-reserved-identifier): ld(1) chooses these names
+long __real_sysconf(int name);
 
-__attribute__((used)) long __wrap_sysconf(int name) {  // NOLINT(bugprone-reserved-identifier)
-  constexpr long kCpusSeen = 2;
+__attribute__((used)) long __wrap_sysconf(int name) {
+  constexpr long kCpusSeen = 1;
   const long value = __real_sysconf(name);
   const bool counts_cpus = name == _SC_NPROCESSORS_ONLN || name == _SC_NPROCESSORS_CONF;
   return counts_cpus ? std::min(value, kCpusSeen) : value;

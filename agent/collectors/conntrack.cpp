@@ -39,6 +39,7 @@ class ConntrackCollector final : public Collector {
         stat_(net_path(options.roots.procfs, "stat/nf_conntrack")) {}
 
   std::string_view name() const override { return "conntrack"; }
+  std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
 
   Result<void> collect(const Tick&, Sheet& sheet) override {
     for (const auto& [file, family] : {std::pair{&count_, &kEntries}, std::pair{&limit_, &kLimit}}) {

@@ -16,6 +16,7 @@ class FilefdCollector final : public Collector {
       : file_(options.roots.procfs + "/sys/fs/file-nr") {}
 
   std::string_view name() const override { return "filefd"; }
+  std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
 
   Result<void> collect(const Tick&, Sheet& sheet) override {
     const auto content = file_.read();

@@ -62,6 +62,7 @@ class NetstatCollector final : public Collector {
         v6_(net_path(options.roots.procfs, "snmp6"), kMaxBytes) {}
 
   std::string_view name() const override { return "netstat"; }
+  std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
 
   Result<void> collect(const Tick&, Sheet& sheet) override {
     bool any = false;

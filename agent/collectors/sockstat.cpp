@@ -25,6 +25,7 @@ class SockstatCollector final : public Collector {
       : v4_(net_path(options.roots.procfs, "sockstat")), v6_(net_path(options.roots.procfs, "sockstat6")) {}
 
   std::string_view name() const override { return "sockstat"; }
+  std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
 
   Result<void> collect(const Tick&, Sheet& sheet) override {
     families_.rewind();

@@ -43,14 +43,16 @@ void GrpcLink::nudge() {
 
 void GrpcLink::handed_over() {
   const std::lock_guard lock(mutex_);
-  reading_ = false;
+  read_ = ReadState::idle;
   if (more_waiting_ || read_wanted_) start_read();
 }
 
 void GrpcLink::start_read() {
-  if (reading_) read_wanted_ = true;
-  if (reactor_ == nullptr || reading_ || finished_ || refusal_ || in_flight_ >= kMaxInFlight) return;
-  reading_ = true;
+  // A read that was asked for already is what the caller wants. One that handed_over() will begin is not.
+  if (read_ == ReadState::handing_over) read_wanted_ = true;
+  const bool may = reactor_ != nullptr && !finished_ && !refusal_ && in_flight_ < kMaxInFlight;
+  if (!may || read_ != ReadState::idle) return;
+  read_ = ReadState::asked;
   read_wanted_ = false;
   read_began_ = std::chrono::steady_clock::now();
   reactor_->StartRead(&in_);
@@ -58,6 +60,7 @@ void GrpcLink::start_read() {
 
 std::optional<std::string> GrpcLink::message() {
   const std::lock_guard lock(mutex_);
+  read_ = ReadState::handing_over;
   more_waiting_ = std::chrono::steady_clock::now() - read_began_ < kAtOnce;
   if (finished_ || refusal_) return std::nullopt;
   std::vector<grpc::Slice> slices;

@@ -63,8 +63,9 @@ class GrpcLink final : public AgentLink {
   Reactor* reactor_;  // null once it is done
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
-  bool reading_ = false;      // from asking for a message until the shard has it
-  bool read_wanted_ = false;  // by somebody, meanwhile
+  enum class ReadState : std::uint8_t { idle, asked, handing_over };
+  ReadState read_ = ReadState::idle;
+  bool read_wanted_ = false;  // by somebody, while a message was handed over
   std::chrono::steady_clock::time_point read_began_{};
   bool more_waiting_ = true;  // the latest message was there before it was asked for
   bool writing_ = false;

@@ -8,6 +8,7 @@ import pathlib
 import re
 import signal
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -90,8 +91,8 @@ class Vigil:
         self.grpc, self.http = ready.group(1), ready.group(2)
         return self
 
-    def agent(self, name="here", flags=(), env=None, config=None):
-        args = [BIN / "vigil-agent", "--aggregator", self.grpc, "--name", name, *flags]
+    def agent(self, name="here", flags=(), env=None, config=None, aggregator=None):
+        args = [BIN / "vigil-agent", "--aggregator", aggregator or self.grpc, "--name", name, *flags]
         if config is not None:
             path = self.folder / f"agent-{name}.yml"
             path.write_text(config)
@@ -121,6 +122,41 @@ class Vigil:
         for process in reversed(self.processes):
             if process.child.poll() is None:
                 process.kill(signal.SIGTERM)
+
+
+class CountingProxy:
+    """Stands between an agent and the aggregator and counts what passes: `sent[0]` pieces towards the aggregator, `sent[1]` back."""
+
+    def __init__(self, target):
+        host, port = target.rsplit(":", 1)
+        self.target = (host, int(port))
+        self.sent = [0, 0]
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.target)
+            for index, (source, sink) in enumerate(((near, far), (far, near))):
+                sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=(index, source, sink), daemon=True).start()
+
+    def _pass(self, index, source, sink):
+        try:
+            while piece := source.recv(1 << 16):
+                self.sent[index] += 1
+                sink.sendall(piece)
+        except OSError:
+            pass
+        sink.close()
+
+    def close(self):
+        self.listener.close()
 
 
 class HttpSink:
@@ -190,8 +226,6 @@ class MailSink:
         self.controller = Controller(Handler(), hostname="127.0.0.1", port=0, tls_context=context, require_starttls=True,
                                      auth_required=True, authenticator=authenticate, ready_timeout=PATIENCE)
         # Port 0: the controller wants to know its port in advance to test itself, so find a free one for it.
-        import socket
-
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.controller.port = probe.getsockname()[1]

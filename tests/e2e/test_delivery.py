@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from support import eventually
+from support import CountingProxy, eventually
 
 BEAT_MS = 200
 
@@ -143,3 +143,17 @@ def test_a_clock_that_jumps_harms_nothing(vigil, tmp_path):
     eventually("samples of now again", lambda: vigil.query("count_over_time(node_load1[3s]) > 1"))
     assert vigil.host("jumper")["state"] == "up"
     assert agent.child.poll() is None
+
+
+def test_a_batch_and_its_acknowledgement_are_one_packet_each_way(vigil):
+    """Reads are posted when something is due (docs/decisions/0005): posted early, each costs a packet and a wake of its own."""
+    vigil.start()
+    proxy = CountingProxy(vigil.grpc)
+    vigil.agent("here", aggregator=proxy.address)
+    eventually("ten beats", lambda: len(vigil.query("node_load1[1m]")) >= 10)
+    before = list(proxy.sent)
+    eventually("ten more", lambda: len(vigil.query("node_load1[1m]")) >= 20)
+    to_aggregator, to_agent = (after - then for after, then in zip(proxy.sent, before))
+    proxy.close()
+    assert to_aggregator >= 10
+    assert to_agent <= 1.4 * to_aggregator, f"{to_agent} packets to the agent for {to_aggregator} from it"
