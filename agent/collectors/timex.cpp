@@ -50,13 +50,19 @@ class TimexCollector final : public Collector {
   Result<void> collect(const Tick&, Sheet& sheet) override {
     timex clock{};  // modes 0: only read
     const int state = ::adjtimex(&clock);
-    if (state < 0) return fail_errno(errno, "adjtimex");
+    if (state < 0) return timex_error(errno);
     put_timex(clock, state, sheet);
     return {};
   }
 };
 
 }  // namespace
+
+Error timex_error(int error) {
+  if (error == EPERM || error == EACCES || error == ENOSYS)
+    return fail(Errc::unsupported, "adjtimex: not allowed in this container");
+  return fail_errno(error, "adjtimex");
+}
 
 void put_timex(const timex& clock, int state, Sheet& sheet) {
   const std::int64_t nanoseconds = (clock.status & STA_NANO) != 0 ? 1 : 1000;

@@ -52,6 +52,11 @@ TEST_CASE("timex: nanoseconds and microseconds, frequency and synchronisation") 
   CHECK(text_of(TIME_ERROR).find("\nnode_timex_sync_status 0\n") != std::string::npos);
 }
 
+TEST_CASE("timex: a container that may not ask for the clock has none, which is no failure") {
+  CHECK(agent::timex_error(EPERM).code == Errc::unsupported);
+  CHECK(agent::timex_error(EFAULT).code == Errc::io);
+}
+
 TEST_CASE("timex reads this kernel's clock") {
   CHECK(collect_text("timex", {}).find("node_timex_sync_status ") != std::string::npos);
 }
