@@ -12,6 +12,7 @@
 #include "common/log/log.h"
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
+#include "common/threads/schedule.h"
 #include "common/version.h"
 
 #include <optional>
@@ -172,6 +173,7 @@ Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Agent::~Agent() = default;
 
 void Agent::run() {
+  ask_for_short_turns();
   Parts& parts = *parts_;
   // Start order: delivery first, so that nothing sampled waits; then beats. Stop order: beats, the last
   // batch, delivery.
