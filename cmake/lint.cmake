@@ -6,6 +6,8 @@ if(VIGIL_TIDY)
   set(CMAKE_CXX_CLANG_TIDY ${CLANG_TIDY};--quiet)
   set(CMAKE_UNITY_BUILD ON)
   set(CMAKE_UNITY_BUILD_BATCH_SIZE 12)
+  # clang-tidy looks for its settings above the file it is given, which is the unit.
+  configure_file(${PROJECT_SOURCE_DIR}/tests/.clang-tidy ${PROJECT_BINARY_DIR}/tests/.clang-tidy COPYONLY)
 endif()
 
 # vigil_lint_one_by_one(TARGET ...): these have files that give the same name to different things of their own, as collectors

@@ -41,10 +41,10 @@ void BatchBuilder::take(const Frame& frame) {
   if (mine.schema_version != frame.schema.version) {
     flush();
     change_schema(mine, frame);
-  } else if (cells_ + frame.values.size() > kMaxCellsPerBatch) {
-    flush();
-  } else if (mine.rows >= 0 && !mine.encoder.may_follow(frame.time_ms)) {
-    flush();  // the clock was set back, or far ahead
+  } else {
+    const bool full = cells_ + frame.values.size() > kMaxCellsPerBatch;
+    const bool clock_was_set = mine.rows >= 0 && !mine.encoder.may_follow(frame.time_ms);
+    if (full || clock_was_set) flush();
   }
   if (batch_.sources().empty()) begin_batch(frame);
   if (mine.rows < 0) {

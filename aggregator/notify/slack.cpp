@@ -79,7 +79,7 @@ json::array blocks_of(const Notification& note) {
     words += '\n' + slack_escape(description);
   }
   if (!note.reason.empty()) words += fmt::format("\n_Resolved because {}._", slack_escape(note.reason));
-  blocks.push_back(section(std::move(words)));
+  blocks.push_back(section(words));
   blocks.push_back({{"type", "section"}, {"fields", fields_of(note)}});
   if (note.kind == Kind::firing) {
     for (const Evidence& table : note.evidence) blocks.push_back(section(evidence_text(table)));
@@ -101,7 +101,7 @@ json::array digest_blocks(const std::vector<Row>& rows) {
                         slack_escape(cut(value_text(note), 80)));
   }
   if (rows.size() > kRowsInMessage) text += fmt::format("\nand {} more", rows.size() - kRowsInMessage);
-  return {section(std::move(text))};
+  return {section(text)};
 }
 
 }  // namespace

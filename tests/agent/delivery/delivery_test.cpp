@@ -104,7 +104,8 @@ struct Agent {
 };
 
 void check_complete(Server& server, int sampled) {
-  CHECK(server.broken() == std::string());
+  INFO(server.broken());
+  CHECK(server.broken().empty());
   const auto times = server.stored().times_ms[1];
   REQUIRE(times.size() == static_cast<std::size_t>(sampled));
   for (std::size_t i = 1; i < times.size(); ++i) REQUIRE(times[i] == times[i - 1] + 1000);

@@ -13,7 +13,6 @@ using testing::make_host;
 using testing::make_sealed;
 using testing::make_stream;
 using testing::open_history;
-using testing::OpenHistory;
 using testing::set_fault;
 using testing::TemporaryFolder;
 

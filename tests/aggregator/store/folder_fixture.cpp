@@ -1,6 +1,6 @@
 #include "tests/aggregator/store/folder_fixture.h"
 
-#include <stdlib.h>
+#include <cstdlib>
 
 namespace vigil::aggregator::testing {
 

@@ -2,7 +2,7 @@
 // instant, opens the folder and finds every acknowledged batch exactly once, in a block or in the journal.
 #include "tests/aggregator/store/folder_fixture.h"
 
-#include <signal.h>
+#include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +15,6 @@ using testing::make_batch;
 using testing::make_host;
 using testing::make_stream;
 using testing::open_history;
-using testing::OpenHistory;
 using testing::TemporaryFolder;
 
 constexpr int kRounds = 40;
