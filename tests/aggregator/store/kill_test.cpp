@@ -2,10 +2,10 @@
 // instant, opens the folder and finds every acknowledged batch exactly once, in a block or in the journal.
 #include "tests/aggregator/store/folder_fixture.h"
 
-#include <csignal>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <random>
 
 namespace vigil::aggregator {
