@@ -4,12 +4,24 @@
 #include "common/clock.h"
 #include "common/text/exposition.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <map>
 #include <mutex>
 
 namespace vigil::agent {
 namespace {
+
+/// With the labels that have no value, as exporters print them; to Prometheus an empty label is an absent
+/// one.
+std::vector<Label> all_labels(const Family& family, const Labels& present) {
+  std::vector<Label> labels(present.begin(), present.end());
+  for (const std::string_view name : family.labels) {
+    if (!name.empty() && !present.has(name)) labels.push_back({std::string(name), ""});
+  }
+  std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  return labels;
+}
 
 /// Keeps each source's newest row, and gathers samples by family: the exposition wants a family's lines
 /// together.
@@ -23,8 +35,8 @@ class Exposition final : public FrameSink {
       const SeriesSpec& spec = frame.schema.series[i];
       std::string& heading = headings_[spec.name];
       if (heading.empty()) append_family(heading, spec.name, frame.families[i]->help, to_string(spec.type));
-      append_sample(samples[spec.name], spec.name, spec.labels,
-                    to_double(frame.values[i], spec.encoding, spec.scale));
+      append_sample_as_is(samples[spec.name], spec.name, all_labels(*frame.families[i], spec.labels),
+                          to_double(frame.values[i], spec.encoding, spec.scale));
     }
   }
   std::string text() const {

@@ -36,6 +36,7 @@ class BondingCollector final : public Collector {
  private:
   Result<void> put_master(std::string_view master, Sheet& sheet) const {
     const auto slaves = read_small_file(fmt::format("{}/{}/bonding/slaves", folder_, master));
+    if (!slaves && slaves.error().code == Errc::not_found) return {};  // removed while we look
     if (!slaves) return slaves.error();
     std::int64_t count = 0;
     std::int64_t active = 0;

@@ -36,7 +36,7 @@ class ConntrackCollector final : public Collector {
   explicit ConntrackCollector(const CollectorOptions& options)
       : count_(options.roots.procfs + "/sys/net/netfilter/nf_conntrack_count"),
         limit_(options.roots.procfs + "/sys/net/netfilter/nf_conntrack_max"),
-        stat_(net_path(options.roots.procfs, "stat/nf_conntrack")) {}
+        stat_(net_path(options.roots.procfs, "stat/nf_conntrack"), kMaxStatBytes) {}
 
   std::string_view name() const override { return "conntrack"; }
   std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
@@ -53,11 +53,14 @@ class ConntrackCollector final : public Collector {
     }
     const auto content = stat_.read();
     if (!content) return content.error();
+    if (auto whole = stat_.whole(); !whole) return whole;  // the sum of a part would be wrong
     put_stats(*content, sheet);
     return {};
   }
 
  private:
+  static constexpr std::size_t kMaxStatBytes = 256UL * 1024;  // about 1,600 CPUs
+
   static void put_stats(std::string_view content, Sheet& sheet) {
     Lines lines(whole_lines(content));
     if (!lines.next()) return;

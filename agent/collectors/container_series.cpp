@@ -198,7 +198,7 @@ void put_state(const SeenContainer& seen, Sheet& sheet) {
   }
   const bool ended = c.state == ContainerState::exited || c.state == ContainerState::dead ||
                      c.state == ContainerState::restarting;
-  if (ended) sheet.put(kExitCode, {c.name, c.image}, c.exit_code);
+  if (ended && !seen.known->discovered) sheet.put(kExitCode, {c.name, c.image}, c.exit_code);
   if (!seen.known->current || c.health == ContainerHealth::none || !has_processes(c.state)) return;
   for (std::size_t i = 0; i < kContainerHealthNames.size(); ++i) {
     sheet.put(kHealth, {c.name, c.image, kContainerHealthNames[i]},

@@ -24,6 +24,11 @@ constexpr Family kInfo{"node_disk_info",
                        kGauge,
                        0,
                        {"device", "major", "minor", "path", "wwn", "model", "serial", "revision"}};
+constexpr Family kMapperInfo{"node_disk_device_mapper_info",
+                             "A constant 1 with the names of a device mapper device.",
+                             kGauge,
+                             0,
+                             {"device", "name", "uuid", "vg_name", "lv_name", "lv_layer"}};
 constexpr Family kReads{"node_disk_reads_completed_total",
                         "The total number of reads completed successfully.",
                         kCounter,
@@ -139,8 +144,9 @@ class DiskstatsCollector final : public Collector {
     if (!content) return content.error();
     filter_.rewind();
     udev_.rewind();
-    for (Lines lines(*content); lines.next();) put_line(lines.line(), sheet);
-    return filter_.valid();
+    for (Lines lines(whole_lines(*content)); lines.next();) put_line(lines.line(), sheet);
+    if (const auto valid = filter_.valid(); !valid) return valid;
+    return file_.whole();
   }
 
  private:
@@ -160,6 +166,12 @@ class DiskstatsCollector final : public Collector {
     if (count == 0) return;
     const UdevInfo& info = udev_.next(major, minor);
     sheet.put(kInfo, {device, major, minor, info.path, info.wwn, info.model, info.serial, info.revision}, 1);
+    if (!info.mapped_name.empty()) {
+      sheet.put(kMapperInfo,
+                {device, info.mapped_name, info.mapped_uuid, info.volume_group, info.logical_volume,
+                 info.volume_layer},
+                1);
+    }
     const std::span<const Field> meaning = count == kOldPartitionFields.size()
                                                ? std::span<const Field>(kOldPartitionFields)
                                                : std::span<const Field>(kFields);

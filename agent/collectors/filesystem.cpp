@@ -113,7 +113,9 @@ class FilesystemCollector final : public Collector {
     const auto answers = prober_.ask(questions);
     for (std::size_t i = 0; i < answers.size(); ++i) put((*mounts)[i], answers[i], sheet);
     if (auto valid = mount_filter_.valid(); !valid) return valid;
-    return type_filter_.valid();
+    if (auto valid = type_filter_.valid(); !valid) return valid;
+    if (auto whole = first_.whole(); !whole) return whole;
+    return own_.whole();
   }
 
  private:

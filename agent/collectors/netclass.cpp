@@ -1,7 +1,7 @@
 // Properties of network devices from /sys/class/net (Documentation/ABI/testing/sysfs-class-net).
 // Traps: reading speed or duplex takes the kernel's RTNL lock and can wait for a slow driver, hence the lane
 // apart; carrier and others fail with EINVAL while a device is down; a speed of -1 means unknown and is left
-// out (node_exporter 1.x prints -125000).
+// out (node_exporter 1.x prints -125000). Packets without a handler are not in /proc/net/dev, hence here.
 #include "agent/collectors/name_filter.h"
 #include "agent/collectors/table.h"
 #include "agent/collectors/text.h"
@@ -22,7 +22,7 @@ constexpr Family counter(std::string_view name, std::string_view help) {
   return {name, help, SeriesType::counter, 0, {"device"}};
 }
 
-constexpr std::array<Property, 16> kProperties = {{
+constexpr std::array<Property, 17> kProperties = {{
     {"addr_assign_type", gauge("node_network_address_assign_type",
                                "How the address came: 0 permanent, 1 random, 2 stolen, 3 set.")},
     {"carrier", gauge("node_network_carrier", "1 while the link is there.")},
@@ -39,6 +39,8 @@ constexpr std::array<Property, 16> kProperties = {{
     {"name_assign_type", gauge("node_network_name_assign_type",
                                "How the name came: 1 kernel, 2 predictable, 3 user, 4 renamed.")},
     {"netdev_group", gauge("node_network_net_dev_group", "Group of the device.")},
+    {"statistics/rx_nohandler",
+     counter("node_network_receive_nohandler_total", "Received packets nobody took.")},
     {"tx_queue_len", gauge("node_network_transmit_queue_length", "Length of the transmit queue in packets.")},
     {"type", gauge("node_network_protocol_type", "ARP hardware type: 1 Ethernet, 772 loopback.")},
 }};

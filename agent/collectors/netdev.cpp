@@ -52,7 +52,7 @@ class NetdevCollector final : public Collector {
     if (!content) return content.error();
     filter_.rewind();
     for (Lines lines(whole_lines(*content)); lines.next();) put_line(lines.line(), sheet);
-    return {};
+    return file_.whole();
   }
 
  private:

@@ -71,12 +71,13 @@ class NetstatCollector final : public Collector {
       if (!content) return content.error();
       any |= !content->empty();
       if (auto put = put_table(table, *content, sheet); !put) return put;
+      if (auto whole = table.file.whole(); !whole) return whole;
     }
     const auto content = v6_.read();
     if (!content) return content.error();
     put_v6(*content, sheet);
     if (!any && content->empty()) return fail(Errc::unsupported, "{}: not there", tables_[0].file.path());
-    return {};
+    return v6_.whole();
   }
 
  private:

@@ -22,7 +22,8 @@ constexpr Family kUdpBytes{"node_sockstat_UDP_mem_bytes", "Bytes of memory UDP s
 class SockstatCollector final : public Collector {
  public:
   explicit SockstatCollector(const CollectorOptions& options)
-      : v4_(net_path(options.roots.procfs, "sockstat")), v6_(net_path(options.roots.procfs, "sockstat6")) {}
+      : v4_(net_path(options.roots.procfs, "sockstat"), kMaxBytes),
+        v6_(net_path(options.roots.procfs, "sockstat6"), kMaxBytes) {}
 
   std::string_view name() const override { return "sockstat"; }
   std::chrono::milliseconds interval() const override { return std::chrono::seconds(5); }
@@ -37,10 +38,13 @@ class SockstatCollector final : public Collector {
       for (Lines lines(whole_lines(*content)); lines.next();) put_line(lines.line(), sheet);
     }
     if (!any) return fail(Errc::unsupported, "{}: this kernel counts no sockets", v4_.path());
-    return {};
+    if (auto whole = v4_.whole(); !whole) return whole;
+    return v6_.whole();
   }
 
  private:
+  static constexpr std::size_t kMaxBytes = 64UL * 1024;  // below 1 KB in fact
+
   void put_line(std::string_view line, Sheet& sheet) {
     const auto [protocol, rest] = split_once(line, ':');
     if (protocol.empty()) return;

@@ -38,6 +38,9 @@ Made make_thermal_zone(const CollectorOptions& options);
 Made make_mdadm(const CollectorOptions& options);
 Made make_edac(const CollectorOptions& options);
 Made make_systemd(const CollectorOptions& options);
+Made make_arp(const CollectorOptions& options);
+Made make_udp_queues(const CollectorOptions& options);
+Made make_zfs(const CollectorOptions& options);
 
 namespace {
 
@@ -56,6 +59,8 @@ constexpr std::array kTable = {
     CollectorEntry{"filefd", "Open files of the host and their limit", make_filefd},
     CollectorEntry{"softnet", "Packets the network soft interrupt handled and dropped", make_softnet},
     CollectorEntry{"conntrack", "Tracked connections and their limit", make_conntrack},
+    CollectorEntry{"arp", "Entries of the ARP table", make_arp},
+    CollectorEntry{"udp_queues", "Bytes waiting in the queues of UDP sockets", make_udp_queues},
     CollectorEntry{"time", "The host's clock", make_time},
     CollectorEntry{"processes", "Processes by state, and those that use most of the host", make_processes},
     CollectorEntry{"uname", "Name and version of the kernel", make_uname},
@@ -72,6 +77,7 @@ constexpr std::array kTable = {
     CollectorEntry{"hwmon", "Temperatures, fans, voltages and power", make_hwmon},
     CollectorEntry{"thermal_zone", "Thermal zones and cooling devices", make_thermal_zone},
     CollectorEntry{"mdadm", "Software RAID arrays", make_mdadm},
+    CollectorEntry{"zfs", "ZFS: its cache, and the state of its pools", make_zfs},
     CollectorEntry{"edac", "Memory errors", make_edac},
     CollectorEntry{"systemd", "Units of systemd: failed ones, restarts, timers", make_systemd},
 };

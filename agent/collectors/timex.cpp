@@ -36,6 +36,12 @@ constexpr Family kTai{"node_timex_tai_offset_seconds", "Seconds International At
 constexpr Family kSync{"node_timex_sync_status",
                        "1 while the clock is kept by a time source, 0 while it is not."};
 
+constexpr Family kZone{"node_time_zone_offset_seconds",
+                       "Seconds the agent's time zone is ahead of UTC.",
+                       SeriesType::gauge,
+                       0,
+                       {"time_zone"}};
+
 /// adjtimex(2) gives ppm with a 16-bit fraction; the families have 12 decimals: raw = value / (10^6 * 2^16) *
 /// 10^12.
 std::int64_t scaled_ppm(long value) {
@@ -47,12 +53,19 @@ class TimexCollector final : public Collector {
   std::string_view name() const override { return "timex"; }
   std::chrono::milliseconds interval() const override { return std::chrono::seconds(10); }
 
-  Result<void> collect(const Tick&, Sheet& sheet) override {
+  Result<void> collect(const Tick& tick, Sheet& sheet) override {
     timex clock{};  // modes 0: only read
     const int state = ::adjtimex(&clock);
     if (state < 0) return timex_error(errno);
     put_timex(clock, state, sheet);
+    put_zone(tick.wall_ms / 1000, sheet);
     return {};
+  }
+
+ private:
+  static void put_zone(std::time_t now, Sheet& sheet) {
+    std::tm local{};
+    if (::localtime_r(&now, &local) != nullptr) sheet.put(kZone, {local.tm_zone}, local.tm_gmtoff);
   }
 };
 

@@ -20,6 +20,11 @@ UdevInfo parse_udev_info(std::string_view text) {
     if (key == "ID_WWN") info.wwn = printable(value);
     if (key == "ID_MODEL") info.model = printable(value);
     if (key == "ID_REVISION") info.revision = printable(value);
+    if (key == "DM_NAME") info.mapped_name = printable(value);
+    if (key == "DM_UUID") info.mapped_uuid = printable(value);
+    if (key == "DM_VG_NAME") info.volume_group = printable(value);
+    if (key == "DM_LV_NAME") info.logical_volume = printable(value);
+    if (key == "DM_LV_LAYER") info.volume_layer = printable(value);
     if (key == "ID_SERIAL") serial = value;
     if (key == "ID_SERIAL_SHORT") serial_short = value;
     if (key == "SCSI_IDENT_SERIAL") serial_scsi = value;

@@ -16,6 +16,12 @@ struct UdevInfo {
   std::string model;
   std::string serial;
   std::string revision;
+  // Of device mapper devices (LVM, LUKS, multipath); `mapped_name` is empty for others.
+  std::string mapped_name;
+  std::string mapped_uuid;
+  std::string volume_group;
+  std::string logical_volume;
+  std::string volume_layer;
 };
 
 /// The properties among the lines of one database file; any bytes give a result, values that are not UTF-8

@@ -1,6 +1,11 @@
 #include "agent/containers/discovery.h"
 
+#include "common/clock.h"
+
 #include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 namespace vigil::agent {
 
@@ -19,10 +24,58 @@ DiscoveredView discover(const CgroupMounts& mounts) {
   return view;
 }
 
+void SeenCgroups::take(const DiscoveredView& scan) {
+  for (auto& [id, seen] : seen_) seen.in_scan = false;
+  for (std::size_t i = 0; i < scan.containers.size(); ++i) {
+    if (seen_.size() >= kMaxContainers + kMaxStopped && !seen_.contains(scan.containers[i].id)) continue;
+    seen_[scan.containers[i].id] = {scan.containers[i], scan.relative_paths[i], true};
+  }
+}
+
+void SeenCgroups::stop_absent(std::int64_t now_ms) {
+  for (auto& [id, seen] : seen_) {
+    // What is there and was not found: the scan was cut short.
+    const bool running = seen.container.state == ContainerState::running;
+    if (seen.in_scan || !running || exists_(seen.relative_path)) continue;
+    seen.container.state = ContainerState::exited;
+    seen.container.finished_ms = now_ms;
+  }
+  std::erase_if(seen_, [&](const auto& entry) {
+    const Container& container = entry.second.container;
+    if (container.state != ContainerState::exited) return false;
+    return container.runtime == "kubernetes" || now_ms - container.finished_ms >= kStoppedForMs;
+  });
+}
+
+void SeenCgroups::drop_surplus() {
+  std::vector<std::pair<std::int64_t, std::string>> stopped;
+  for (const auto& [id, seen] : seen_) {
+    if (seen.container.state == ContainerState::exited) stopped.emplace_back(seen.container.finished_ms, id);
+  }
+  if (stopped.size() <= kMaxStopped) return;
+  std::sort(stopped.begin(), stopped.end());
+  for (std::size_t i = 0; i < stopped.size() - kMaxStopped; ++i) seen_.erase(stopped[i].second);
+}
+
+DiscoveredView SeenCgroups::after(const DiscoveredView& scan, std::int64_t now_ms) {
+  take(scan);
+  stop_absent(now_ms);
+  drop_surplus();
+  DiscoveredView view;
+  for (const auto& [id, seen] : seen_) {
+    view.containers.push_back(seen.container);
+    view.relative_paths.push_back(seen.relative_path);
+  }
+  return view;
+}
+
 Discovery::Discovery(CgroupMounts mounts, std::chrono::milliseconds period)
     : mounts_(std::move(mounts)),
       period_(period),
-      view_(std::make_shared<DiscoveredView>(discover(mounts_))) {
+      seen_([this](const std::string& relative_path) {
+        return ::access((mounts_.primary().directory + relative_path).c_str(), F_OK) == 0;
+      }),
+      view_(std::make_shared<DiscoveredView>(seen_.after(discover(mounts_), wall_ms()))) {
   thread_ = std::thread([this] { run(); });
   pthread_setname_np(thread_.native_handle(), "cgroup-scan");
 }
@@ -39,10 +92,10 @@ std::shared_ptr<const DiscoveredView> Discovery::view() const {
 
 void Discovery::run() {
   while (!stop_.wait_until(std::chrono::steady_clock::now() + period_)) {
-    auto next = std::make_shared<DiscoveredView>(discover(mounts_));
+    auto next = std::make_shared<DiscoveredView>(seen_.after(discover(mounts_), wall_ms()));
     const std::lock_guard lock(mutex_);
     // The same view as long as nothing changed, so that readers can tell by the pointer.
-    if (next->relative_paths != view_->relative_paths) view_ = std::move(next);
+    if (*next != *view_) view_ = std::move(next);
   }
 }
 

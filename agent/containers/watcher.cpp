@@ -94,7 +94,9 @@ void Watcher::run() {
 }
 
 Result<void> Watcher::session() {
-  if (const auto greeted = greet(); !greeted) return greeted.error();
+  // Podman starts other programs to tell its version, which takes a second: containers come first there.
+  const bool version_last = options_.runtime == "podman" && status_.version.empty();
+  if (const auto greeted = version_last ? ping() : greet(); !greeted) return greeted.error();
   // Before the listing, so that nothing falls between the two.
   auto events = open_events();
   if (!events) return events.error();
@@ -103,6 +105,10 @@ Result<void> Watcher::session() {
   status_.up = status_.listed = true;
   status_.trouble.clear();
   publish();
+  if (version_last) {
+    if (const auto greeted = greet(); !greeted) return greeted.error();
+    publish();
+  }
   log::info("containers", "following a runtime",
             {{"runtime", status_.runtime}, {"version", status_.version}, {"socket", options_.socket_path}});
   return follow(*events);

@@ -19,6 +19,8 @@ class OptionalFile {
   /// read. An absent file is asked for again after kRetryReads reads: a kernel module may bring it.
   Result<std::string_view> read();
   const std::string& path() const { return file_.path(); }
+  /// See ProcFile::whole().
+  Result<void> whole() const { return file_.whole(); }
 
   static constexpr int kRetryReads = 60;
 

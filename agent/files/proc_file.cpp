@@ -5,12 +5,22 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 namespace vigil::agent {
+namespace {
+
+std::atomic<std::uint64_t> cut_reads_count{0};
+
+}  // namespace
+
+std::uint64_t cut_reads() {
+  return cut_reads_count.load(std::memory_order_relaxed);
+}
 
 ProcFile::ProcFile(std::string path, std::size_t max_bytes) : path_(std::move(path)), max_bytes_(max_bytes) {}
 
@@ -43,13 +53,13 @@ void ProcFile::close() {
 }
 
 Result<std::string_view> ProcFile::read() {
+  truncated_ = false;
   if (fd_ < 0) {
     fd_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd_ < 0) return fail_errno(errno, "open " + path_);
   }
   if (buffer_.empty()) buffer_.resize(4096);
   std::size_t used = 0;
-  truncated_ = false;
   while (true) {
     const ssize_t got = ::pread(fd_, buffer_.data() + used, buffer_.size() - used, static_cast<off_t>(used));
     if (got < 0) {
@@ -64,6 +74,7 @@ Result<std::string_view> ProcFile::read() {
     if (got == 0) break;
     if (used >= max_bytes_) {
       truncated_ = true;
+      cut_reads_count.fetch_add(1, std::memory_order_relaxed);
       break;
     }
     if (used == buffer_.size()) buffer_.resize(std::min(buffer_.size() * 2, max_bytes_));
@@ -71,6 +82,11 @@ Result<std::string_view> ProcFile::read() {
   std::string_view content(buffer_.data(), used);
   if (truncated_) content = content.substr(0, content.rfind('\n') + 1);
   return content;
+}
+
+Result<void> ProcFile::whole() const {
+  if (!truncated_) return {};
+  return fail(Errc::limit, "{}: longer than {} bytes, the rest is left out", path_, max_bytes_);
 }
 
 Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes) {

@@ -6,6 +6,7 @@
 #include "common/error.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,9 @@ class ProcFile {
   const std::string& path() const { return path_; }
   /// The last read hit max_bytes.
   bool truncated() const { return truncated_; }
+  /// Errc::limit when it did: for a collector to return, so that the cut is logged once and seen in its
+  /// success.
+  Result<void> whole() const;
 
  private:
   void close();
@@ -37,6 +41,9 @@ class ProcFile {
   int fd_ = -1;
   bool truncated_ = false;
 };
+
+/// Reads that hit their limit since the program's start, of all files. Thread-safe.
+std::uint64_t cut_reads();
 
 /// Reads a small file once: /etc/os-release, a sysfs attribute of a device that comes and goes. Trailing
 /// newline removed.

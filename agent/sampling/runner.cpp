@@ -42,6 +42,7 @@ struct Runner::Lone {
   Apart apart;
   bool pending = false;  // a run was started and its row not yet given
   Tick started{};
+  std::uint64_t refused = 0;  // of the last run; the sheet itself may be the other thread's
 };
 
 struct Runner::Status {
@@ -96,9 +97,15 @@ void Runner::add_lone(PlannedCollector planned, const std::function<void()>& wak
   lone_.back()->source.add(lone_.back()->apart.sheet());
 }
 
+bool Runner::about_agent(const Source& source) const {
+  return (status_ != nullptr && &source == &status_->source) || source.schema().job == "vigil_agent";
+}
+
 void Runner::refresh(Source& source) {
+  constexpr std::size_t kKeptForAgent = 200;
   const std::size_t others = series_ - source.width();
-  source.refresh(max_series_ > others ? max_series_ - others : 0);
+  const std::size_t taken = others + (about_agent(source) ? 0 : std::min(kKeptForAgent, max_series_ / 10));
+  source.refresh(max_series_ > taken ? max_series_ - taken : 0, max_series_ - max_series_ / 4);
   series_ = others + source.width();
 }
 
@@ -143,6 +150,7 @@ void Runner::poll(Lone& lone, std::chrono::steady_clock::time_point now, FrameSi
   if (lone.apart.done()) {
     lone.pending = false;
     lone.health.ran(lone.apart.take(), now);
+    lone.refused = lone.apart.sheet().refused();
     refresh(lone.source);
     if (lone.source.width() > 0) sink.take(lone.source.fill(lone.started.wall_ms));
   } else if (now - lone.started.steady >= apart_deadline_) {
@@ -180,7 +188,7 @@ std::uint64_t Runner::series_left_out() const {
     count += group->source.cut();
     for (const auto& member : group->members) count += member->sheet.refused();
   }
-  for (const auto& lone : lone_) count += lone->source.cut();
+  for (const auto& lone : lone_) count += lone->source.cut() + lone->refused;
   return count;
 }
 

@@ -3,6 +3,9 @@
 // a source by itself, so that it waits for nobody and nobody for it. How collectors are doing is a source
 // too, every kStatusInterval.
 //
+// Nobody crowds the others out: one collector has at most three quarters of the series, and a few are kept
+// for what tells how the agent itself does.
+//
 // In the steady state, when no column comes or goes, a beat allocates nothing.
 #pragma once
 
@@ -49,6 +52,7 @@ class Runner {
   /// What the aggregator takes from this agent; applies where columns change next.
   void set_max_series(std::size_t max_series) { max_series_ = max_series; }
   std::size_t series() const { return series_; }
+  /// Series seen at the latest runs and not sent, because a limit was reached.
   std::uint64_t series_left_out() const;
 
   static constexpr std::chrono::milliseconds kStatusInterval{5000};
@@ -64,6 +68,7 @@ class Runner {
   void add_lone(PlannedCollector planned, const std::function<void()>& wake);
   std::uint32_t next_source_id() { return ++last_source_id_; }
   void refresh(Source& source);
+  bool about_agent(const Source& source) const;
   void run(Group& group, const Tick& tick, FrameSink& sink);
   void start(Lone& lone, const Tick& tick, FrameSink& sink);
   void poll(Lone& lone, std::chrono::steady_clock::time_point now, FrameSink& sink);

@@ -8,6 +8,7 @@ void Sheet::begin() {
   std::fill(values_.begin(), values_.end(), kAbsent);
   cursor_ = 0;
   made_room_ = false;
+  refused_ = 0;
 }
 
 bool Sheet::is(const Column& column, const Family& family,
@@ -62,9 +63,10 @@ void Sheet::make_room() {
   key_ = std::move(key);
 }
 
-void Sheet::forget(int ticks) {
+void Sheet::forget(int most) {
   std::size_t kept = 0;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
+    const int ticks = std::min(most, columns_[i].family->forget_after_ticks);
     if (values_[i] == kAbsent && columns_[i].absent_ticks >= ticks) continue;
     if (kept != i) columns_[kept] = std::move(columns_[i]);
     values_[kept++] = values_[i];
@@ -80,7 +82,7 @@ void Sheet::end() {
   bool forgotten = false;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     columns_[i].absent_ticks = values_[i] == kAbsent ? columns_[i].absent_ticks + 1 : 0;
-    forgotten |= columns_[i].absent_ticks >= kForgetAfterTicks;
+    forgotten |= columns_[i].absent_ticks >= columns_[i].family->forget_after_ticks;
   }
   if (forgotten) forget(kForgetAfterTicks);
 }

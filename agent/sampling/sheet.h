@@ -18,6 +18,8 @@ namespace vigil::agent {
 
 inline constexpr std::size_t kMaxFamilyLabels = 20;  // node_dmi_info has as many
 
+inline constexpr int kForgetAfterTicks = 300;
+
 /// A metric as a collector declares it: a constant that lives for the whole program (sheets keep its
 /// address).
 struct Family {
@@ -27,6 +29,9 @@ struct Family {
   std::uint8_t scale = 0;  // decimal places of the raw integer
   std::array<std::string_view, kMaxFamilyLabels> labels{};
   Encoding encoding = Encoding::decimal;
+  /// Ticks a column is kept while it is absent; few where labels never come back (process ids). At least 1,
+  /// so that its end is told.
+  int forget_after_ticks = kForgetAfterTicks;
 };
 
 /// Owned by the runner, one per collector, used by one thread at a time.
@@ -41,7 +46,7 @@ class Sheet {
   /// means the label is not there.
   void put(const Family& family, std::initializer_list<std::string_view> label_values, std::int64_t raw);
   void put(const Family& family, std::int64_t raw) { put(family, {}, raw); }
-  /// Ends a tick: forgets columns absent for `kForgetAfterTicks` ticks.
+  /// Ends a tick: forgets columns absent for as many ticks as their family says.
   void end();
 
   /// Changes whenever the set or order of columns changes.
@@ -50,10 +55,9 @@ class Sheet {
   std::size_t width() const { return values_.size(); }
   SeriesSpec spec(std::size_t column) const;
   const Family& family(std::size_t column) const { return *columns_[column].family; }
-  /// Series refused because of max_series, since the start.
+  /// Series refused because of max_series in this tick.
   std::uint64_t refused() const { return refused_; }
 
-  static constexpr int kForgetAfterTicks = 300;
   /// A full sheet forgets sooner, so that what is gone does not keep out what is new.
   static constexpr int kForgetAfterTicksWhenFull = 3;
 
@@ -68,8 +72,8 @@ class Sheet {
   void put_out_of_order(const Family& family, std::initializer_list<std::string_view> label_values,
                         std::int64_t raw);
   void make_key(const Family& family, std::span<const std::string_view> label_values);
-  /// Forgets columns absent now and in the last `ticks` ended ticks.
-  void forget(int ticks);
+  /// Forgets columns absent now and in the last `most` ended ticks, or as many as their family says.
+  void forget(int most);
   void make_room();
   void reindex();
 

@@ -22,7 +22,7 @@ bool Source::changed(std::size_t max_width) const {
          });
 }
 
-void Source::refresh(std::size_t max_width) {
+void Source::refresh(std::size_t max_width, std::size_t max_part) {
   if (!changed(max_width)) return;
   max_width_ = max_width;
   ++schema_.version;
@@ -31,7 +31,7 @@ void Source::refresh(std::size_t max_width) {
   cut_ = 0;
   for (Part& part : parts_) {
     part.version = part.sheet->version();
-    part.width = std::min(part.sheet->width(), max_width - schema_.series.size());
+    part.width = std::min({part.sheet->width(), max_part, max_width - schema_.series.size()});
     cut_ += part.sheet->width() - part.width;
     for (std::size_t column = 0; column < part.width; ++column) {
       schema_.series.push_back(part.sheet->spec(column));

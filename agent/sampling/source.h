@@ -34,8 +34,9 @@ class Source {
 
   /// Sheets must outlive the source. Not after the first fill().
   void add(const Sheet& sheet);
-  /// Looks whether a sheet's columns changed, and if so makes a new schema of at most `max_width` columns.
-  void refresh(std::size_t max_width);
+  /// Looks whether a sheet's columns changed, and if so makes a new schema of at most `max_width` columns,
+  /// and `max_part` of one sheet.
+  void refresh(std::size_t max_width, std::size_t max_part);
   /// Copies the sheets' values into the row.
   Frame fill(std::int64_t time_ms);
   /// A row in which every series is absent.
@@ -43,7 +44,7 @@ class Source {
 
   const wire::SourceSchema& schema() const { return schema_; }
   std::size_t width() const { return schema_.series.size(); }
-  /// Columns left out because of max_width.
+  /// Columns left out because of these limits.
   std::size_t cut() const { return cut_; }
 
  private:

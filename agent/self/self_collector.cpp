@@ -26,6 +26,8 @@ constexpr Family kLate{"vigil_agent_beat_late_seconds",
                        "How late the latest of the last beats came, in seconds.", kGauge, 6};
 constexpr Family kSeries{"vigil_agent_series", "Series the agent sends.", kGauge};
 constexpr Family kSeriesLeftOut{"vigil_agent_series_left_out", "Series left out because of a limit.", kGauge};
+constexpr Family kCutReads{"vigil_agent_cut_reads_total",
+                           "Reads of a file of the kernel that was longer than its limit.", kCounter};
 constexpr Family kConnected{"vigil_agent_connected", "Whether the aggregator has welcomed this agent.",
                             kGauge};
 constexpr Family kConnects{"vigil_agent_connects_total", "Streams the aggregator welcomed.", kCounter};
@@ -76,6 +78,7 @@ Result<void> SelfCollector::collect(const Tick&, Sheet& sheet) {
   sheet.put(kLate, std::chrono::duration_cast<std::chrono::microseconds>(beat.latest).count());
   sheet.put(kSeries, from_unsigned(beat.series));
   sheet.put(kSeriesLeftOut, from_unsigned(beat.series_left_out));
+  sheet.put(kCutReads, from_unsigned(cut_reads()));
   sheet.put(kConnected, delivery.connected ? 1 : 0);
   sheet.put(kConnects, from_unsigned(delivery.connects));
   sheet.put(kFailures, from_unsigned(delivery.failures));

@@ -44,6 +44,11 @@ void append_family(std::string& out, std::string_view name, std::string_view hel
 }
 
 void append_sample(std::string& out, std::string_view name, const Labels& labels, double value) {
+  append_sample_as_is(out, name, std::span<const Label>(labels.begin(), labels.end()), value);
+}
+
+void append_sample_as_is(std::string& out, std::string_view name, std::span<const Label> labels,
+                         double value) {
   out += name;
   if (!labels.empty()) {
     char separator = '{';

@@ -63,7 +63,7 @@ struct Target {
   const char* collector;
   std::array<const char*, 6> files;
 };
-constexpr std::array<Target, 8> kTargets = {{
+constexpr std::array<Target, 11> kTargets = {{
     {"diskstats", {"proc/diskstats", "run/udev/data/b8:0"}},
     {"processes",
      {"proc/1/stat", "proc/1/io", "proc/1/cgroup", "proc/1/task/1/stat", "proc/sys/kernel/pid_max"}},
@@ -78,6 +78,9 @@ constexpr std::array<Target, 8> kTargets = {{
     {"edac", {"sys/devices/system/edac/mc/mc0/ce_count", "sys/devices/system/edac/mc/mc0/csrow0/ue_count"}},
     {"dmi", {"sys/class/dmi/id/bios_date", "sys/class/dmi/id/sys_vendor"}},
     {"os", {"etc/os-release"}},
+    {"arp", {"proc/net/arp"}},
+    {"udp_queues", {"proc/net/udp", "proc/net/udp6"}},
+    {"zfs", {"proc/spl/kstat/zfs/arcstats", "proc/spl/kstat/zfs/tank/state"}},
 }};
 
 /// A folder whose files are all links to one, which holds the input.

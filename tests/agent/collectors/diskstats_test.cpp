@@ -13,7 +13,7 @@ TEST_CASE("disks of old and new kernels read like node_exporter's") {
 }
 
 TEST_CASE("a diskstats file cut anywhere gives a result") {
-  check_every_prefix("mixed", "diskstats", "proc/diskstats", Cut::may_cut_labels);
+  check_every_prefix("mixed", "diskstats", "proc/diskstats", Cut::keeps_values);
 }
 
 TEST_CASE("the number of fields tells what a line of diskstats means") {
@@ -54,6 +54,17 @@ TEST_CASE("a disk is described by what udev knows of it") {
                                    "model=\"Fast?disk\", path=\"pci-0000:00:04.0\", "
                                    "revision=\"A1\", serial=\"1234\", wwn=\"0x5000\"} 1"));
   CHECK(parse_udev_info("E:ID_SERIAL=a\nE:SCSI_IDENT_SERIAL=b").serial == "b");
+}
+
+TEST_CASE("a device mapper device is described by the names of its volume") {
+  TempDir host;
+  host.write("proc/diskstats", "253 0 dm-0 1 2 3 4 5 6 7 8 9 10 11\n254 0 vda 1 2 3 4 5 6 7 8 9 10 11\n");
+  host.write("run/udev/data/b253:0",
+             "E:DM_NAME=main-root\nE:DM_UUID=LVM-1\nE:DM_VG_NAME=main\nE:DM_LV_NAME=root\n");
+  const std::string text = collect_text("diskstats", rooted(host.path()));
+  CHECK_THAT(text, Catch::Contains("node_disk_device_mapper_info{device=\"dm-0\", lv_name=\"root\", "
+                                   "name=\"main-root\", uuid=\"LVM-1\", vg_name=\"main\"} 1"));
+  CHECK_THAT(text, !Catch::Contains("node_disk_device_mapper_info{device=\"vda\""));
 }
 
 TEST_CASE("a device filter that is no regular expression is reported, not silently ignored") {

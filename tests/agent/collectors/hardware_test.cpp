@@ -23,6 +23,29 @@ TEST_CASE("a thermal device that cannot be read costs only itself") {
   check_golden("mixed", "thermal_zone");
 }
 
+TEST_CASE("ZFS tells the size of its cache and the state of each pool") {
+  TempDir host;
+  CHECK(collect_text("zfs", rooted(host.path())) == "# error unsupported\n");
+  host.write("proc/spl/kstat/zfs/arcstats",
+             "6 1 0x01 91 4368 5266997922 97951858082072\n"
+             "name                            type data\n"
+             "hits                            4    8772612\n"
+             "misses                          4    604635\n"
+             "arc_prune                       4    11\n"
+             "size                            4    1603939792\n"
+             "c_max                           4    4037");
+  host.write("proc/spl/kstat/zfs/tank/state", "DEGRADED\n");
+  host.write("proc/spl/kstat/zfs/new/state", "SOMETHING\n");
+  const std::string text = collect_text("zfs", rooted(host.path()));
+  CHECK(text.find("node_zfs_arc_hits 8772612\n") != std::string::npos);
+  CHECK(text.find("node_zfs_arc_size 1603939792\n") != std::string::npos);
+  CHECK(text.find("arc_prune") == std::string::npos);
+  CHECK(text.find("c_max") == std::string::npos);  // its line was cut
+  CHECK(text.find("node_zfs_zpool_state{state=\"degraded\", zpool=\"tank\"} 1\n") != std::string::npos);
+  CHECK(text.find("node_zfs_zpool_state{state=\"online\", zpool=\"tank\"} 0\n") != std::string::npos);
+  CHECK(text.find("\"new\"") == std::string::npos);
+}
+
 TEST_CASE("a host without such hardware just does not have it") {
   TempDir host;
   std::filesystem::create_directories(host.path() / "sys/class/thermal");

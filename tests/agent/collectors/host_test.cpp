@@ -59,6 +59,7 @@ TEST_CASE("timex: a container that may not ask for the clock has none, which is 
 
 TEST_CASE("timex reads this kernel's clock") {
   CHECK(collect_text("timex", {}).find("node_timex_sync_status ") != std::string::npos);
+  CHECK(collect_text("timex", {}).find("node_time_zone_offset_seconds{time_zone=\"") != std::string::npos);
 }
 
 }  // namespace vigil::test

@@ -14,8 +14,8 @@ std::string dev_line(std::string_view device, int bytes) {
 
 TEST_CASE("network: recorded hosts give their golden text") {
   for (const char* host : {"vm2", "cgroup2-host", "lxc", "hostile", "mixed"}) {
-    for (const char* collector :
-         {"netdev", "sockstat", "netstat", "softnet", "conntrack", "netclass", "bonding"}) {
+    for (const char* collector : {"netdev", "sockstat", "netstat", "softnet", "conntrack", "netclass",
+                                  "bonding", "arp", "udp_queues"}) {
       check_golden(host, collector);
     }
   }
@@ -95,16 +95,52 @@ TEST_CASE("a device that comes and one that goes leave the others right") {
   CHECK(text.find("veth") == std::string::npos);
 }
 
-TEST_CASE("a million lines of devices cost a bounded read") {
+TEST_CASE("the ARP table is counted per device, without the devices of containers") {
   TempDir host;
-  std::string content = kDevHeading;
-  for (int i = 0; i < 100'000; ++i) content += dev_line("e" + std::to_string(i), i);
-  host.write("proc/net/dev", content);
-  agent::Sheet sheet;
-  REQUIRE(tick(*make_collector("netdev", rooted(host.path())), sheet));
-  CHECK(sheet.width() == 2000);
-  CHECK(sheet.refused() > 0);
-  CHECK(sheet.refused() < 200'000);  // the file would make 1,600,000
+  CHECK(collect_text("arp", rooted(host.path())) == "# error unsupported\n");
+  host.write("proc/1/net/arp",
+             "IP address       HW type     Flags       HW address            Mask     Device\n"
+             "192.0.2.1        0x1         0x2         02:fc:00:00:00:05     *        eth0\n"
+             "192.0.2.2        0x1         0x0         00:00:00:00:00:00     *        eth0\n"
+             "172.17.0.2       0x1         0x2         02:42:ac:11:00:02     *        docker0\n"
+             "192.0.2.9        0x1         0x2         02:fc:00:00:00:09     *        bond0.7\n"
+             "192.0.2.10       0x1         0x2         02:fc:00");  // cut
+  CHECK(collect_text("arp", rooted(host.path())) ==
+        "node_arp_entries{device=\"bond0.7\"} 1\nnode_arp_entries{device=\"eth0\"} 2\n");
+}
+
+TEST_CASE("queues of UDP sockets are summed, and either family may be missing") {
+  TempDir host;
+  CHECK(collect_text("udp_queues", rooted(host.path())) == "# error unsupported\n");
+  const std::string heading =
+      "   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+  host.write("proc/1/net/udp",
+             heading +
+                 "  7: 00000000:0035 00000000:0000 07 00000010:0000000A 00:00000000 0 0 0 1\n"
+                 "  8: 00000000:0036 00000000:0000 07 00000000:000000FF 00:00000000 0 0 0 2\n"
+                 "  9: nonsense\n"
+                 " 10: 00000000:0037 00000000:0000 07 00000001:00000001");
+  CHECK(collect_text("udp_queues", rooted(host.path())) ==
+        "node_udp_queues{ip=\"v4\", queue=\"rx\"} 265\nnode_udp_queues{ip=\"v4\", queue=\"tx\"} 16\n");
+  host.write("proc/1/net/udp6", heading);
+  CHECK(collect_text("udp_queues", rooted(host.path())).find("{ip=\"v6\", queue=\"rx\"} 0\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("a bond that is removed while we look costs the others nothing") {
+  TempDir host;
+  host.write("sys/class/net/bonding_masters", "bond0 bond1\n");
+  host.write("sys/class/net/bond1/bonding/slaves", "eth0\n");
+  CHECK(collect_text("bonding", rooted(host.path())) ==
+        "node_bonding_active{master=\"bond1\"} 0\nnode_bonding_slaves{master=\"bond1\"} 1\n");
+}
+
+TEST_CASE("packets nobody took are read from sysfs") {
+  TempDir host;
+  host.write("sys/class/net/eth0/operstate", "up\n");
+  host.write("sys/class/net/eth0/statistics/rx_nohandler", "17\n");
+  CHECK(collect_text("netclass", rooted(host.path()))
+            .find("node_network_receive_nohandler_total{device=\"eth0\"} 17\n") != std::string::npos);
 }
 
 }  // namespace vigil::test

@@ -286,4 +286,32 @@ TEST_CASE("a host without /proc is an error that names it") {
   CHECK(collect_text("processes", rooted(host.path())) == "# error not_found\n");
 }
 
+TEST_CASE("a day in which processes come and go all the time needs no more columns than one moment") {
+  constexpr int kAlive = 8;
+  constexpr int kTicksOfADay = 24 * 360;
+  TempDir host;
+  const auto begin = [&](int pid) {
+    host.write(fmt::format("proc/{}/stat", pid), stat_line({.pid = pid, .start = pid, .rss_pages = pid}));
+  };
+  for (int pid = 1; pid <= kAlive; ++pid) begin(pid);
+  CollectorOptions options = rooted(host.path());
+  options.top_processes = 3;
+  const auto collector = make_collector("processes", options);
+  Sheet sheet(5000);
+  std::size_t widest = 0;
+  std::set<std::string> named;
+  for (int tick_number = 0; tick_number < kTicksOfADay; ++tick_number) {
+    const int newest = kAlive + 1 + tick_number;
+    std::filesystem::remove_all(host.path() / "proc" / std::to_string(newest - kAlive));
+    begin(newest);
+    REQUIRE(tick(*collector, sheet, 1'700'000'000'000 + tick_number * 10'000LL));
+    widest = std::max(widest, sheet.width());
+    const SeriesSpec last = sheet.spec(sheet.width() - 1);
+    if (last.name == "vigil_process_resident_memory_bytes") named.emplace(last.labels.get("pid"));
+    REQUIRE(sheet.refused() == 0);
+  }
+  CHECK(named.size() > 8000);  // it did churn
+  CHECK(widest < 30);
+}
+
 }  // namespace vigil::agent

@@ -1,11 +1,14 @@
 #include "agent/containers/sources.h"
 
+#include "agent/collectors/container_series.h"
 #include "tests/agent/collectors/support.h"
 #include "tests/agent/containers/fixtures.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <map>
 
 namespace vigil::agent {
 namespace {
@@ -90,6 +93,88 @@ TEST_CASE("which sockets are followed") {
   std::filesystem::create_symlink("podman/podman.sock",
                                   dir.path() / "run/docker.sock");  // the package podman-docker
   CHECK(paths("auto", roots) == std::vector<std::string>{"podman " + root + "/run/podman/podman.sock"});
+}
+
+namespace {
+
+/// A scan that found containers of these ids.
+DiscoveredView scan(std::vector<std::string> ids, const std::string& runtime = "docker") {
+  DiscoveredView all;
+  for (const std::string& id : ids) {
+    const auto one = found(runtime, id);
+    all.containers.push_back(one->containers[0]);
+    all.containers.back().state = ContainerState::running;
+    all.relative_paths.push_back(one->relative_paths[0]);
+  }
+  return all;
+}
+
+std::map<std::string, ContainerState> states(const DiscoveredView& view) {
+  std::map<std::string, ContainerState> all;
+  for (const Container& container : view.containers) all[container.id] = container.state;
+  return all;
+}
+
+constexpr std::int64_t kNow = 1'700'000'000'000;
+using States = std::map<std::string, ContainerState>;
+
+}  // namespace
+
+TEST_CASE(
+    "without a socket a container that stops stays visible as exited, and runs again when it is started") {
+  SeenCgroups seen([](const std::string&) { return false; });
+  CHECK(states(seen.after(scan({"a", "b"}), kNow)) ==
+        States{{"a", ContainerState::running}, {"b", ContainerState::running}});
+  const DiscoveredView view = seen.after(scan({"b"}), kNow + 10'000);
+  CHECK(states(view) == States{{"a", ContainerState::exited}, {"b", ContainerState::running}});
+  CHECK(view.containers[0].finished_ms == kNow + 10'000);
+  CHECK(seen.after(scan({"b"}), kNow + 20'000) == view);  // so readers see that nothing changed
+  CHECK(states(seen.after(scan({"a", "b"}), kNow + 30'000))["a"] == ContainerState::running);
+}
+
+TEST_CASE("without a socket a stopped container is shown for a day, and at most fifty are") {
+  SeenCgroups seen([](const std::string&) { return false; });
+  std::vector<std::string> ids;
+  for (int i = 0; i < 60; ++i) ids.push_back(fmt::format("{:02}", i));
+  seen.after(scan(ids), kNow);
+  ids.erase(ids.begin(), ids.begin() + 20);
+  seen.after(scan(ids), kNow + 1);  // twenty stop, then the others
+  const DiscoveredView full = seen.after(scan({}), kNow + 2);
+  CHECK(full.containers.size() == SeenCgroups::kMaxStopped);
+  CHECK(states(full).contains("59"));
+  CHECK(states(full).contains("19"));
+  CHECK_FALSE(states(full).contains("09"));  // the longest stopped
+  CHECK(seen.after(scan({}), kNow + SeenCgroups::kStoppedForMs).containers.size() == 50);
+  CHECK(seen.after(scan({}), kNow + 2 + SeenCgroups::kStoppedForMs).containers.empty());
+}
+
+TEST_CASE("a cgroup that a scan did not come upon but that is there has not stopped") {
+  SeenCgroups seen([](const std::string& path) { return path == "/x/a"; });
+  seen.after(scan({"a", "b"}), kNow);
+  CHECK(states(seen.after(scan({}), kNow + 10'000)) ==
+        States{{"a", ContainerState::running}, {"b", ContainerState::exited}});
+}
+
+TEST_CASE("a container of Kubernetes ends with its cgroup, since its successor has another id") {
+  SeenCgroups seen([](const std::string&) { return false; });
+  seen.after(scan({"a"}, "kubernetes"), kNow);
+  CHECK(seen.after(scan({}), kNow + 10'000).containers.empty());
+}
+
+TEST_CASE("a stopped container without a socket has a state and no exit code") {
+  SeenCgroups seen([](const std::string&) { return false; });
+  seen.after(scan({"a"}), kNow);
+  const auto view = std::make_shared<DiscoveredView>(seen.after(scan({}), kNow + 10'000));
+  const auto merged = merge_containers({{nullptr, nullptr}, view});
+  REQUIRE(merged.size() == 1);
+  Sheet sheet;
+  sheet.begin();
+  put_identity({&merged[0], "a", false, kNow / 1000, 0}, sheet);
+  sheet.end();
+  const std::string text = test::to_text(sheet);
+  CHECK(text.find(R"(container_state{name="a", state="exited"} 1)") != std::string::npos);
+  CHECK(text.find(R"(container_state{name="a", state="running"} 0)") != std::string::npos);
+  CHECK(text.find("container_exit_code") == std::string::npos);
 }
 
 }  // namespace vigil::agent

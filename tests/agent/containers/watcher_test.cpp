@@ -236,6 +236,23 @@ TEST_CASE("Podman's socket is followed with its own filter and its health from i
         runtime.latest_target("/events").rfind("event"));  // "/events", no event filter
 }
 
+TEST_CASE("a Podman that takes long to tell its version has its containers listed before") {
+  TempDir dir;
+  FakeRuntime runtime(dir.path().string());
+  runtime.set("/_ping", "OK");
+  runtime.set("/version", fixture("podman/version.json"));
+  runtime.set("/containers/json", fixture("podman/list.json"));
+  runtime.set_silent_path("/version");
+  auto options = quick(runtime.socket_path());
+  options.runtime = "podman";
+  options.limits.deadline = 1h;
+  Watcher watcher(options);
+  watcher.wait_for_first(5s);
+  CHECK(watcher.view()->up);
+  CHECK(watcher.view()->containers.size() == 1);
+  CHECK(watcher.view()->version.empty());
+}
+
 TEST_CASE("without a socket a watcher is quiet, and finds the daemon that starts later") {
   TempDir dir;
   Watcher watcher(quick((dir.path() / "runtime.sock").string()));

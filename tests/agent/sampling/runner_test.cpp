@@ -296,12 +296,51 @@ TEST_CASE("series past the agent's limit are left out and counted") {
   for (int i = 0; i < 50; ++i) many->items.push_back(std::to_string(i));
   auto* later = new Fixture("later", Lane::beat);
   Runner runner(
-      plan({{many, seconds(1)}, {later, seconds(2)}}), {.max_series = 51}, [] {}, kStart);
+      plan({{many, seconds(1)}, {later, seconds(2)}}), {.max_series = 60}, [] {}, kStart);
   Collected out;
   runner.beat(tick_at(0), out);
-  CHECK(runner.series() == 51);
-  CHECK(out.rows[1].values.size() == 1);
-  CHECK(runner.series_left_out() >= 1);
+  CHECK(out.rows[0].values.size() == 45);  // three quarters
+  CHECK(out.rows[1].values.size() == 2);
+  CHECK(runner.series() == 45 + 2 + 6);
+  CHECK(runner.series_left_out() == 5);
+}
+
+TEST_CASE("collectors that have too much crowd out neither each other nor what tells about the agent") {
+  std::vector<std::pair<Fixture*, milliseconds>> floods;
+  for (const char* name : {"one", "two", "three"}) {
+    floods.emplace_back(new Fixture(name, Lane::beat), seconds(1));
+    floods.back().first->items.clear();
+    for (int i = 0; i < 1000; ++i) floods.back().first->items.push_back(std::to_string(i));
+  }
+  auto* self = new Fixture("agent", Lane::beat);
+  self->job_ = "vigil_agent";
+  floods.emplace_back(self, seconds(5));
+  Runner runner(
+      plan(floods), {.max_series = 800}, [] {}, kStart);
+  Collected out;
+  runner.beat(tick_at(0), out);
+  CHECK(out.value("test_value", "one", "0"));
+  CHECK(out.value("test_value", "two", "0"));
+  CHECK(out.value("test_value", "agent", "b"));
+  CHECK(out.value("node_scrape_collector_success", "agent") == 1);
+  CHECK(runner.series() <= 800);
+  CHECK(runner.series_left_out() > 2000);
+}
+
+TEST_CASE("what a collector apart has too many of is counted, as of its latest run") {
+  WakeUps wakes;
+  auto* many = new Fixture("many", Lane::apart);
+  many->items.clear();
+  for (int i = 0; i < 50; ++i) many->items.push_back(std::to_string(i));
+  Runner runner(plan({{many, seconds(1)}}), {.max_series = 10}, wakes.callback(), kStart);
+  Collected out;
+  for (int run = 1; run <= 3; ++run) {
+    runner.beat(tick_at(run), out);
+    wakes.await(run);
+    runner.poll(tick_at(run).steady, out);
+    CHECK(out.rows.back().values.size() == 8);
+    CHECK(runner.series_left_out() == 42);  // not 42 more with each run
+  }
 }
 
 TEST_CASE("columns that come and go raise the schema's version by one") {
