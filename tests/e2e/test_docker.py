@@ -1,6 +1,7 @@
 """A real Docker Engine of the test's own, seen by the shipped agent, told by the shipped command line, alarmed by the shipped rules."""
 
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -70,3 +71,18 @@ def test_an_engine_that_hangs_costs_nothing_else(vigil, engine):
         assert vigil.host("dock")["state"] == "up"
     finally:
         os.kill(engine.process.pid, signal.SIGCONT)
+
+
+def test_without_the_socket_a_stopped_container_stays_visible_as_exited(vigil, engine):
+    engine.run("worker", ["sleep", "1000"])
+    vigil.start()
+    vigil.agent("blind", ["--docker-socket", "none"])
+    vigil.wait_for_host("blind")
+    short_id = engine.api("GET", "/containers/worker/json")["Id"][:12]
+    states = lambda: {re.search(r'state="(\w+)"', row["series"]).group(1) for row in vigil.query(f'container_state{{name="{short_id}"}} == 1')}
+    eventually("running, by its cgroup", lambda: states() == {"running"})
+    engine.api("POST", "/containers/worker/kill")
+    eventually("exited", lambda: states() == {"exited"})
+    assert not vigil.query(f'container_exit_code{{name="{short_id}"}}'), "nobody told it"
+    engine.api("POST", "/containers/worker/start")
+    eventually("running again", lambda: states() == {"running"})

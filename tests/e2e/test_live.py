@@ -43,6 +43,28 @@ def test_once_prints_text_exposition_that_prometheus_accepts():
     assert "parsing error" not in said and "unknown metric type" not in said and "line" not in said.split("node_")[0], said
 
 
+def test_files_of_a_million_lines_delay_no_beat(vigil, tmp_path):
+    net = tmp_path / "proc" / "1" / "net"
+    net.mkdir(parents=True)
+    numbers = " ".join(str(i) for i in range(1, 17))
+    for name, heading, line in (("dev", "Inter-| Receive | Transmit\n face |bytes\n", f"e{{}}: {numbers}\n"), ("sockstat", "", "P{}: inuse 1\n"),
+                                ("softnet_stat", "", "{} 1 2\n"), ("arp", "IP address Device\n", "192.0.2.1 0x1 0x2 02:fc:00:00:00:05 * e{}\n"),
+                                ("udp", "sl local\n", "{}: 00000000:0035 00000000:0000 07 00000001:00000001 0\n")):
+        (net / name).write_text(heading + "".join(line.format(i) for i in range(1000)) * 1000)
+    (tmp_path / "proc" / "loadavg").write_text("0.52 0.58 0.59 1/467 12345\n")
+    vigil.start()
+    agent = vigil.agent("long", ["--path.procfs", tmp_path / "proc"])
+    value = lambda expression: vigil.query(expression)[0]["value"]
+    eventually("a dozen beats", lambda: value("count_over_time(node_load1[1m])") >= 12)
+    assert value("vigil_agent_beats_missed_total") == 0
+    assert value("rate(vigil_agent_cpu_seconds_total[1m])") < 0.3
+    assert value("vigil_agent_cut_reads_total") > 10
+    assert vigil.query('node_scrape_collector_success{collector="netdev"} == 0')
+    assert vigil.query('node_network_receive_bytes_total{device="e7"}')
+    said = [line for line in agent.text().splitlines() if "longer than" in line and "net/dev" in line]
+    assert len(said) == 1, "logged once"
+
+
 def test_all_three_output_forms_and_ranges(vigil):
     vigil.start().agent("here")
     vigil.wait_for_host()
