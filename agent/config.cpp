@@ -153,7 +153,8 @@ void describe(config::Fields& fields, AgentConfig& config) {
                "Memory for samples the aggregator does not have yet; past it the oldest are dropped.");
   fields.require("buffer", config.buffer.count >= kSmallestBuffer, "must be at least 4MiB");
   fields.field("max_series", config.max_series,
-               "Series this agent sends at most; further ones are left out and counted.");
+               "Series this agent sends at most; further ones are left out and counted. One collector has at "
+               "most three quarters of them, and 200 are kept for the series about the agent itself.");
   fields.require("max_series", config.max_series >= 1 && config.max_series <= 5000, "must be 1 to 5000");
   fields.field("tls", config.tls, "Encryption of the stream.");
   fields.choice("log_level", config.log_level,
