@@ -89,10 +89,33 @@ RulePtr compile(const Draft& draft, std::vector<std::string>& errors) {
   return compile_expr(draft, *rule) ? rule : nullptr;
 }
 
+/// Each is compiled, kept and looked at with every tick of a host.
+constexpr std::size_t kMaxRules = 10'000;
+
+std::size_t count_rules(const RuleFile& file) {
+  std::size_t count = 0;
+  for (const RawGroup& group : file.content.groups) count += group.rules.size();
+  return count;
+}
+
+/// Names the rule that is one too many; `count` are those up to the end of `file`.
+Error too_many_rules(const RuleFile& file, std::size_t count) {
+  std::size_t left = kMaxRules - (count - count_rules(file));
+  for (const RawGroup& group : file.content.groups) {
+    if (left < group.rules.size()) {
+      return fail(Errc::limit, "{}: more than {} rules in all files; each is evaluated for every host",
+                  group.rules[left].at.where(), kMaxRules);
+    }
+    left -= group.rules.size();
+  }
+  return fail(Errc::limit, "{}: more than {} rules in all files", file.name, kMaxRules);
+}
+
 /// All files of a configuration, in order; a deque, since drafts point into them.
 Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
   std::deque<RuleFile> files;
   std::vector<std::string> errors;
+  std::size_t count = 0;
   if (config.preset != Preset::none) {
     auto file =
         parse_rule_file(preset_text(config.preset), fmt::format("preset {}", to_string(config.preset)));
@@ -107,6 +130,8 @@ Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
     }
     auto file = parse_rule_file(*text, path);
     if (file) {
+      count += count_rules(*file);
+      if (count > kMaxRules) return too_many_rules(*file, count);
       files.push_back(std::move(*file));
     } else {
       errors.push_back(file.error().message);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
 namespace vigil::config {
 
@@ -17,35 +18,57 @@ namespace {
 
 constexpr std::size_t kMaxDocumentBytes = 1 << 20;
 constexpr int kMaxDepth = 64;
+// What is read, aliases written out. What people write into kMaxDocumentBytes is a quarter of it.
+constexpr std::size_t kMaxValues = 200'000;
+constexpr std::size_t kMaxTextBytes = 4 * kMaxDocumentBytes;
 
 }  // namespace
 
-struct Document::State {
+struct Value::Shared {
   std::string name;
   std::vector<std::string> errors;
+  std::size_t values = 0;
+  std::size_t text_bytes = 0;
+  bool exhausted = false;
 };
 
 struct Value::Node {
   YAML::Node yaml;
   std::string path;
-  std::shared_ptr<void> state;  // Document::State, which Value may not name
-  std::vector<std::string>* errors = nullptr;
-  const std::string* document = nullptr;
+  std::shared_ptr<Shared> shared;
   YAML::Mark key = YAML::Mark::null_mark();  // of an entry: where its key stands
 
   std::shared_ptr<const Node> child(const YAML::Node& from, std::string child_path) const {
-    return std::make_shared<const Node>(Node{from, std::move(child_path), state, errors, document});
+    return std::make_shared<const Node>(Node{from, std::move(child_path), shared});
   }
   void report(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
+    if (shared->exhausted) return;  // what is missing from here on is nobody's mistake
     std::string line =
-        mark.is_null() ? *document : fmt::format("{}:{}:{}", *document, mark.line + 1, mark.column + 1);
+        mark.is_null() ? shared->name : fmt::format("{}:{}:{}", shared->name, mark.line + 1, mark.column + 1);
     if (!where.empty()) line += fmt::format(": {}", where);
-    errors->push_back(fmt::format("{}: {}", line, message));
+    shared->errors.push_back(fmt::format("{}: {}", line, message));
+  }
+  /// Whether so much more may be read. Says so once, where it ended.
+  bool spend(std::size_t values, std::size_t text_bytes) const {
+    if (shared->exhausted) return false;
+    shared->values += values;
+    shared->text_bytes += text_bytes;
+    if (shared->values <= kMaxValues && shared->text_bytes <= kMaxTextBytes) return true;
+    report(
+        yaml.Mark(), path,
+        fmt::format("too much to read from here on: more than {} values or {} MiB of text, with each alias "
+                    "(*name) written out; use fewer aliases, or several files",
+                    kMaxValues, kMaxTextBytes >> 20));
+    shared->exhausted = true;
+    return false;
   }
 };
 
 std::optional<std::string> Value::scalar(std::string_view expected) const {
-  if (node_->yaml.IsScalar()) return node_->yaml.Scalar();
+  if (node_->yaml.IsScalar()) {
+    if (!node_->spend(0, node_->yaml.Scalar().size())) return std::nullopt;
+    return node_->yaml.Scalar();
+  }
   error(fmt::format("expected {}, found {}", expected,
                     node_->yaml.IsMap()        ? "a mapping"
                     : node_->yaml.IsSequence() ? "a list"
@@ -60,6 +83,7 @@ std::vector<Value> Value::items() const {
     error("expected a list: lines that start with '- ', or [a, b]");
     return items;
   }
+  if (!node_->spend(node_->yaml.size(), 0)) return items;
   for (std::size_t i = 0; i < node_->yaml.size(); ++i) {
     items.emplace_back(node_->child(node_->yaml[i], fmt::format("{}[{}]", node_->path, i)));
   }
@@ -73,12 +97,12 @@ std::vector<std::pair<std::string, Value>> Value::entries() const {
     error("expected a mapping of keys to values");
     return entries;
   }
+  if (!node_->spend(node_->yaml.size(), 0)) return entries;
+  std::unordered_set<std::string> seen;
   for (const auto& pair : node_->yaml) {
     const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
     const std::string path = node_->path.empty() ? key : node_->path + '.' + key;
-    for (const auto& [seen, value] : entries) {
-      if (seen == key) node_->report(pair.first.Mark(), path, "this key is written twice");
-    }
+    if (!seen.insert(key).second) node_->report(pair.first.Mark(), path, "this key is written twice");
     auto entry = std::make_shared<Node>(*node_->child(pair.second, path));
     entry->key = pair.first.Mark();
     entries.emplace_back(key, Value(std::move(entry)));
@@ -109,7 +133,7 @@ int Value::line() const {
 std::string Value::where() const {
   if (node_ == nullptr) return {};
   const YAML::Mark mark = node_->yaml.Mark();
-  return fmt::format("{}:{}:{}", *node_->document, mark.line + 1, mark.column + 1);
+  return fmt::format("{}:{}:{}", node_->shared->name, mark.line + 1, mark.column + 1);
 }
 
 void Fields::require(std::string_view key, bool holds, std::string_view message) {
@@ -251,7 +275,7 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
   if (text.size() > kMaxDocumentBytes) return fail(Errc::limit, "{}: larger than 1 MiB", name);
   if (too_deep(text)) return fail(Errc::limit, "{}: nested more than {} levels deep", name, kMaxDepth);
   Document document;
-  document.state_ = std::make_shared<State>();
+  document.state_ = std::make_shared<Value::Shared>();
   document.state_->name = std::move(name);
   YAML::Node root;
   try {
@@ -263,8 +287,7 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
   if (!root.IsDefined() || root.IsNull()) root = YAML::Node(YAML::NodeType::Map);
   if (!root.IsMap())
     return fail(Errc::parse, "{}:1:1: expected a mapping of keys to values", document.state_->name);
-  document.root_ = Value(std::make_shared<const Value::Node>(
-      Value::Node{root, "", document.state_, &document.state_->errors, &document.state_->name}));
+  document.root_ = Value(std::make_shared<const Value::Node>(Value::Node{root, "", document.state_}));
   return document;
 }
 

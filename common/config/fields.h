@@ -39,7 +39,8 @@ struct Bytes {
 /// being collected.
 class Value {
  public:
-  struct Node;  // hides the YAML library
+  struct Node;    // hides the YAML library
+  struct Shared;  // what all values of a document have in common
   Value() = default;
   explicit Value(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
   explicit operator bool() const { return node_ != nullptr; }
@@ -279,17 +280,16 @@ void decode(const Value& value, std::map<std::string, T>& out) {
 class Document {
  public:
   /// Parses YAML; `name` stands in error messages. An empty document is an empty mapping. At most 1 MiB,
-  /// nesting at most 64.
+  /// nesting at most 64. Aliases may make a small text large: reading stops with an error after 200,000
+  /// values or 4 MiB of text.
   static Result<Document> parse(std::string_view text, std::string name);
   Value root() const { return root_; }
   /// All errors, one a line, or success.
   Result<void> result() const;
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<Value::Shared> state_;
   Value root_;
-  friend class Value;
 };
 
 /// Reads a whole file; Errc::not_found, permission or limit (1 MiB) name the path.

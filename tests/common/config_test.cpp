@@ -103,6 +103,18 @@ TEST_CASE("nesting that would exhaust the stack is refused") {
   CHECK(errors_of(dashes).find("nested") != std::string::npos);
 }
 
+TEST_CASE("aliases that make a small text large are refused, once and where reading ended") {
+  std::string list = "enabled: true\nmails: [&m {from: a}";
+  for (int i = 0; i < 210'000; ++i) list += ",*m";
+  CHECK(errors_of(list + "]").starts_with("vigil.yml:2:8: mails: too much to read from here on"));
+  CHECK(errors_of(list + "]").find('\n') == std::string::npos);
+  std::string texts = "labels:\n  l0: &t " + std::string(100'000, 'x') + "\n";
+  for (int i = 1; i < 100; ++i) texts += fmt::format("  l{}: *t\n", i);
+  CHECK(errors_of(texts).find("4 MiB of text") != std::string::npos);
+  CHECK(errors_of(texts).find('\n') == std::string::npos);
+  CHECK(errors_of("labels: {a: &t x, b: *t, c: *t}").empty());
+}
+
 TEST_CASE("every key is documented with type and default") {
   const auto entries = document(Settings{});
   const std::string table = to_markdown(entries);

@@ -272,3 +272,10 @@ TEST_CASE("The presence of a rule is its expression without conditions") {
   REQUIRE(presence);
   CHECK((*presence ? promql::to_string(**presence) : "") == c.presence);
 }
+
+TEST_CASE("A small file that aliases make a million rules of is refused with the place") {
+  std::string rules = "groups:\n- name: g\n  rules: &all\n  - &one {alert: A, expr: up}\n";
+  for (int i = 0; i < 2000; ++i) rules += "  - *one\n";
+  for (int i = 0; i < 450; ++i) rules += fmt::format("- {{name: g{}, rules: *all}}\n", i);
+  CHECK(error_of(load(rules)).starts_with("rules.yml:4:5: more than 10000 rules in all files"));
+}
