@@ -1,15 +1,18 @@
 #include "aggregator/aggregator.h"
 
 #include "aggregator/ingest/recovery.h"
+#include "aggregator/second_signal.h"
 #include "aggregator/serve/alert_page.h"
 #include "common/clock.h"
 #include "common/grpc/runtime.h"
+#include "common/open_files.h"
 #include "common/systemd_notify.h"
 #include "common/version.h"
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -18,7 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRulePoints = 5'000'000;  // of one fleet rule, or of one query for evidence
+constexpr std::size_t kRulePoints = 5'000'000;   // of one fleet rule, or of one query for evidence
+constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
+constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
 std::size_t shard_count(const IngestConfig& ingest) {
   if (ingest.shards != 0) return ingest.shards;
@@ -31,14 +36,25 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   options.down_after_ms = config.ingest.down_after.count();
   options.retention_ms = config.store.retention.count();
   options.max_series = config.ingest.max_series;
+  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts};
   return options;
 }
 
-Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config) {
+/// Agents that fit into the process's limit of open files, which is raised as far as it may be.
+Room make_room(std::uint32_t max_agents) {
+  const std::uint64_t descriptors = raise_open_file_limit();
+  const Room room = room_for(descriptors, max_agents);
+  if (room.agents < max_agents) {
+    log::warn("aggregator",
+              "not enough open files for ingest.max_agents, fewer are taken: raise LimitNOFILE= or ulimit -n",
+              {{"open_files", descriptors}, {"max_agents", max_agents}, {"taken", room.agents}});
+  }
+  return room;
+}
+
+Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Address& listen) {
   GrpcServerOptions options;
-  auto address = parse_address(config.grpc_listen, kGrpcPort);
-  if (!address) return address.error();
-  options.listen = std::move(*address);
+  options.listen = listen;
   if (config.tls.cert.empty()) return options;
   auto cert = config::read_file(config.tls.cert);
   if (!cert) return cert.error();
@@ -52,7 +68,11 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config) {
 }  // namespace
 
 Aggregator::Aggregator(const Invocation& invocation)
-    : invocation_(invocation), config_(invocation_.config), counters_(registry_) {}
+    : invocation_(invocation),
+      config_(invocation_.config),
+      counters_(registry_),
+      reopened_(registry_.counter("vigil_aggregator_port_reopened_total",
+                                  "Times the gRPC port was opened anew: it had stopped accepting.")) {}
 
 Aggregator::~Aggregator() {
   stop();
@@ -80,7 +100,8 @@ Result<void> Aggregator::open_history() {
   shards_ = std::make_unique<ShardSet>(shard_count(config_.ingest), shard_options(config_), history_.get());
   ServiceOptions service;
   service.intake.bytes_per_second = config_.ingest.max_rate.count;
-  service.max_streams = config_.ingest.max_agents;
+  room_ = make_room(config_.ingest.max_agents);
+  service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
 
@@ -89,6 +110,8 @@ Result<void> Aggregator::open_history() {
   if (!recovered) return recovered.error();
   history_->start({[this](std::span<const DurableBatch> batches) { ingest_->durable(batches); },
                    [this](const Error&) { failed_ = true; }});
+  // What recovery gave up goes before anything new comes. A full disk says so by itself.
+  if (recovered->given_up_streams > 0) (void)history_->sync();
   if (auto loaded = load_window(*history_, *shards_, wall_ms()); !loaded) return loaded.error();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   log::info("store", "history opened",
@@ -101,8 +124,14 @@ Result<void> Aggregator::open_history() {
 
 Result<void> Aggregator::open_alerting() {
   view_ = std::make_unique<FleetView>(*shards_, history_.get());
+  const auto reader = [this](milliseconds patience, std::atomic<std::uint64_t>& missed) {
+    return [this, reads = FleetReads{kRulePoints, patience, &missed}] {
+      return std::make_unique<FleetStorage>(*view_, reads);
+    };
+  };
   auto opened = alerts::Alerting::open(
-      alerting_options(config_), [this] { return std::make_unique<FleetStorage>(*view_, kRulePoints); });
+      alerting_options(config_),
+      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)});
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -112,9 +141,13 @@ Result<void> Aggregator::open_alerting() {
 void Aggregator::start_shards() {
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);
-    shard.set_hook([rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules())](
-                       HostId host, const std::string& instance, std::int64_t t_ms,
-                       promql::Storage& storage) { rules->on_host_tick(host, instance, t_ms, storage); });
+    const auto rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules());
+    shard.set_hook([rules](HostId host, const std::string& instance, std::int64_t t_ms,
+                           promql::Storage& storage) { rules->on_host_tick(host, instance, t_ms, storage); });
+    shard.on_forgotten([this, rules](HostId host, const std::string& instance) {
+      rules->forget(host);
+      alerting_->forget_host(instance);
+    });
     shard.on_left_for_good([this](const std::string& instance) { alerting_->forget_host(instance); });
     shard.worker().every(milliseconds(1000), [&shard] { shard.tick(wall_ms()); });
     shard.worker().every(milliseconds(100), [&intake = ingest_->intake(i)] { intake.resume(wall_ms()); });
@@ -127,8 +160,8 @@ void Aggregator::start_shards() {
 Result<void> Aggregator::listen() {
   const auto http_address = parse_address(config_.http_listen, kHttpPort);
   if (!http_address) return http_address.error();
-  const auto options = grpc_options(config_);
-  if (!options) return options.error();
+  const auto grpc_address = parse_address(config_.grpc_listen, kGrpcPort);
+  if (!grpc_address) return grpc_address.error();
 
   QueryLimits limits;
   limits.threads = config_.query.threads;
@@ -136,8 +169,9 @@ Result<void> Aggregator::listen() {
   limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   status_ = std::make_unique<StatusReporter>(
-      StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_,
+      StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_,
                     std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
+  watch();
   status_->add_metrics(registry_);
   query_service_ = std::make_unique<QueryService>(*engine_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
@@ -152,14 +186,49 @@ Result<void> Aggregator::listen() {
   });
   http::ServerOptions http_options;
   http_options.listen = *http_address;
+  http_options.max_connections = room_.http_connections;
   auto http = http::Server::listen(http_options, router_);
   if (!http) return http.error();
   http_ = std::move(*http);
+  if (auto opened = open_grpc(*grpc_address); !opened) return opened;
+  http_->run();
+  return {};
+}
+
+Result<void> Aggregator::open_grpc(const Address& address) {
+  const auto options = grpc_options(config_, address);
+  if (!options) return options.error();
+  accept_failures_ = grpc_accept_failures();
   auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
-  http_->run();
   return {};
+}
+
+/// gRPC has given its port up: nobody could connect any more, and nobody would notice. Opened anew it closes
+/// all connections, those too that used up the descriptors; agents come back and nothing is lost.
+void Aggregator::reopen_grpc() {
+  log::error("grpc", "the port accepts no more connections, out of open files? It is opened anew",
+             {{"address", grpc_->address().to_string()}});
+  const Address address = grpc_->address();
+  grpc_->stop(milliseconds(500));
+  grpc_.reset();
+  reopened_.add();
+  if (auto opened = open_grpc(address); !opened)
+    return log::error("grpc", "cannot open the port anew", {{"error", opened.error()}});  // run() ends
+  grpc_->set_serving(true);
+}
+
+void Aggregator::watch() {
+  for (std::size_t i = 0; i < shards_->size(); ++i) watchdog_.watch(shards_->at(i).worker());
+  for (const Worker* worker : alerting_->workers()) watchdog_.watch(*worker);
+  watchdog_.watch(history_->worker());
+  for (const auto& [what, count] :
+       {std::pair{"rules", &late_for_rules_}, {"evidence", &late_for_evidence_}}) {
+    registry_.collect(self::Kind::counter, "vigil_aggregator_late_answers_total",
+                      "Questions given up: a shard was too slow.",
+                      [count] { return static_cast<double>(count->load()); }, {{"for", what}});
+  }
 }
 
 void Aggregator::announce() {
@@ -187,7 +256,7 @@ Result<void> Aggregator::run() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
   announce();
   const timespec second{1, 0};
-  while (!failed_) {
+  while (!failed_ && grpc_) {
     const int number = sigtimedwait(&signals, nullptr, &second);
     if (number == SIGHUP) {
       reload();
@@ -198,16 +267,20 @@ Result<void> Aggregator::run() {
       beat();
     }
   }
+  const bool port_lost = !grpc_;
   stop();
   if (failed_)
     return fail(Errc::io, "the history failed, see above: start again, what was acknowledged is safe");
+  if (port_lost) return fail(Errc::io, "the gRPC port could not be opened anew, see above: start again");
   return {};
 }
 
 void Aggregator::beat() {
   ingest_->sweep();
   status_->beat(wall_ms());
-  if (systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
+  if (grpc_accept_failures() != accept_failures_) reopen_grpc();
+  const bool alive = watchdog_.check(std::chrono::steady_clock::now());
+  if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
 }
 
 void Aggregator::reload() {
@@ -223,6 +296,11 @@ void Aggregator::stop() {
   if (!std::exchange(running_, false)) return;
   ready_ = false;
   systemd_notify("STOPPING=1");
+  const SecondSignal second([this](int number) {
+    log::warn("aggregator", "a second signal: only the journal is committed", {{"signal", number}});
+    (void)history_->sync();  // what fails was not acknowledged
+    std::_Exit(128 + number);
+  });
   if (grpc_) grpc_->set_serving(false);
   ingest_->stop();
   if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
@@ -232,9 +310,9 @@ void Aggregator::stop() {
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);
-    shard.worker().post([&shard] { shard.seal_all(wall_ms()); });
-    shard.worker().stop();
+    shard.worker().insist([&shard] { shard.seal_all(wall_ms()); });
   }
+  for (std::size_t i = 0; i < shards_->size(); ++i) shards_->at(i).worker().stop();
   history_->close();
   log::info("aggregator", "stopped");
 }

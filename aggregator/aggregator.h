@@ -5,10 +5,13 @@
 //   shards       hosts, heads               http
 //   alerting     rules, alerts, outbox      alerting    no more evaluations, messages out
 //   ingest       sessions                   queries     what runs ends
-//   queries, services                       shards      seal what is open, end the threads
+//   queries, services                       shards      seal what is open, all at once, end the threads
 //   grpc, http   listen; ready              history     commit, checkpoint, close
+// A second SIGTERM or SIGINT while it stops: commit the journal and leave. What is not on disk was not
+// acknowledged.
 #pragma once
 
+#include "aggregator/descriptors.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
@@ -20,6 +23,7 @@
 #include "aggregator/serve/query_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
+#include "aggregator/watchdog.h"
 
 #include <atomic>
 #include <memory>
@@ -42,6 +46,9 @@ class Aggregator {
   Result<void> open_alerting();
   void start_shards();
   Result<void> listen();
+  Result<void> open_grpc(const Address& address);
+  void reopen_grpc();
+  void watch();
   void announce();
   void beat();
   void reload();
@@ -52,16 +59,22 @@ class Aggregator {
   std::atomic<bool> ready_ = false;
   std::atomic<bool> failed_ = false;
   bool running_ = false;
+  Room room_;  // connections
 
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;
   IngestCounters counters_;
+  std::atomic<std::uint64_t> late_for_rules_ = 0;
+  std::atomic<std::uint64_t> late_for_evidence_ = 0;
+  self::Counter& reopened_;
+  std::uint64_t accept_failures_ = 0;  // before the gRPC port was opened
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<FleetView> view_;
   std::unique_ptr<alerts::Alerting> alerting_;
   std::unique_ptr<IngestService> ingest_;
   std::unique_ptr<QueryEngine> engine_;
+  Watchdog watchdog_;
   std::unique_ptr<StatusReporter> status_;
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;

@@ -30,6 +30,12 @@ void describe(config::Fields& fields, TlsConfig& tls) {
 
 void describe(config::Fields& fields, IngestConfig& ingest) {
   fields.field("max_agents", ingest.max_agents, "Agents connected at the same time; more are refused.");
+  fields.field("max_hosts", ingest.max_hosts,
+               "Hosts known at the same time, connected or not; more are refused.");
+  fields.require("max_hosts", ingest.max_hosts >= 1 && ingest.max_hosts <= 1'000'000, "must be 1 to 1000000");
+  fields.field("max_new_hosts", ingest.max_new_hosts,
+               "Hosts never seen before taken in a minute, and twice as many at once; the others try again.");
+  fields.require("max_new_hosts", ingest.max_new_hosts >= 1, "must be at least 1");
   fields.field("max_series", ingest.max_series,
                "Series of one agent at the same time, and how many new ones it may bring in an hour.");
   fields.require("max_series", ingest.max_series >= 100 && ingest.max_series <= 200'000,

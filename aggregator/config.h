@@ -27,6 +27,8 @@ void describe(config::Fields& fields, TlsConfig& tls);
 
 struct IngestConfig {
   std::uint32_t max_agents = 12'000;
+  std::uint32_t max_hosts = 25'000;
+  std::uint32_t max_new_hosts = 600;
   std::uint32_t max_series = 20'000;
   config::Bytes max_rate{1 << 20};
   std::chrono::milliseconds down_after{15'000};

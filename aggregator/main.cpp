@@ -1,6 +1,5 @@
 #include "aggregator/aggregator.h"
 #include "common/log/log.h"
-#include "common/open_files.h"
 
 #include <csignal>
 #include <cstdio>
@@ -23,11 +22,6 @@ int start(const Invocation& invocation) {
     return 0;
   }
   log::set_level(invocation.config.log_level);
-  const std::uint64_t descriptors = raise_open_file_limit();
-  if (descriptors < invocation.config.ingest.max_agents) {
-    log::warn("aggregator", "fewer open files are allowed than agents: raise ulimit -n or LimitNOFILE=",
-              {{"open_files", descriptors}, {"max_agents", invocation.config.ingest.max_agents}});
-  }
   auto made = Aggregator::create(invocation);
   if (!made) return complain(made.error(), 1);
   const auto done = (*made)->run();

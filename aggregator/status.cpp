@@ -95,6 +95,18 @@ void StatusReporter::add_metrics(self::Registry& registry) {
   add_receiver_metrics(registry, sources_.alerting);
   registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",
                    [this] { return static_cast<double>(sources_.ingest.streams()); });
+  registry.collect(Kind::gauge, "vigil_aggregator_hosts", "Hosts known, connected or not.",
+                   [this] { return static_cast<double>(sources_.shards.directory().hosts()); });
+  registry.collect_many(Kind::gauge, "vigil_aggregator_busy_seconds",
+                        "How long a thread has been busy with one thing.", [this] {
+                          Samples samples;
+                          const auto now = std::chrono::steady_clock::now();
+                          for (const Worker* worker : sources_.watchdog.workers())
+                            samples.emplace_back(
+                                Labels{{"thread", worker->name()}},
+                                std::chrono::duration<double>(worker->busy_for(now)).count());
+                          return samples;
+                        });
   for (std::size_t i = 0; i < sources_.shards.size(); ++i) {
     Worker& worker = sources_.shards.at(i).worker();
     const Labels shard{{"shard", std::to_string(i)}};
@@ -137,6 +149,8 @@ void StatusReporter::describe(v1::Status& status) const {
   status.set_resident_bytes(static_cast<std::uint64_t>(self::resident_bytes()));
   status.set_data_directory(sources_.data_directory);
   if (stats.health.state != HistoryState::ok) status.add_problems("store: " + stats.health.message);
+  for (const std::string& complaint : sources_.watchdog.complaints(std::chrono::steady_clock::now()))
+    status.add_problems(complaint);
   if (stats.damaged_blocks > 0)
     status.add_problems(fmt::format("store: {} damaged blocks were found", stats.damaged_blocks));
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {

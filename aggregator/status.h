@@ -7,6 +7,7 @@
 #include "aggregator/ingest/service.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/store/history.h"
+#include "aggregator/watchdog.h"
 #include "vigil/v1/fleet.pb.h"
 
 #include <atomic>
@@ -22,6 +23,7 @@ struct StatusSources {
   ShardSet& shards;
   const alerts::Alerting& alerting;
   const IngestService& ingest;
+  const Watchdog& watchdog;
   std::string data_directory;
   std::int64_t started_ms = 0;
 };

@@ -29,7 +29,9 @@ constexpr std::array kCommands = {
     Command{"series", declare_series, "Series that exist"},
     Command{"alerts", declare_alerts, "Alerts that are pending, firing or just resolved"},
     Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
+    Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},
     Command{"status", declare_status, "The aggregator itself"},
+    Command{"forget", declare_forget, "Remove a host that will not come back"},
 };
 
 struct Globals {

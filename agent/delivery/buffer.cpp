@@ -75,14 +75,22 @@ std::vector<const EncodedSchema*> Buffer::schemas_before(std::uint64_t seq) cons
   return out;
 }
 
-std::optional<LostBatches> Buffer::lost_between(std::uint64_t durable_seq, std::uint64_t seq) const {
-  if (seq <= durable_seq + 1) return {};
-  LostBatches lost{durable_seq + 1, seq - 1, 0, 0, "acknowledged_before"};
-  if (lost_ && lost_->last_seq >= lost.first_seq && lost_->first_seq < seq) {
-    lost.first_time_ms = lost_->first_time_ms;
-    lost.last_time_ms = lost_->last_time_ms;
-    lost.reason = lost_->reason;
+std::vector<LostBatches> Buffer::lost_between(std::uint64_t durable_seq, std::uint64_t seq) const {
+  std::vector<LostBatches> lost;
+  const std::uint64_t acknowledged = std::min(durable_seq_, seq - 1);
+  if (durable_seq < acknowledged) {
+    // When that was is forgotten here; it ended where what is known begins.
+    const std::int64_t until = lost_              ? lost_->first_time_ms
+                               : batches_.empty() ? 0
+                                                  : batches_.front().first_time_ms;
+    lost.push_back({durable_seq + 1, acknowledged, 0, until, "aggregator_lost"});
   }
+  const std::uint64_t first = std::max(durable_seq, acknowledged) + 1;
+  if (first >= seq) return lost;
+  LostBatches dropped = lost_.value_or(LostBatches{0, 0, 0, 0, "dropped"});
+  dropped.first_seq = first;
+  dropped.last_seq = seq - 1;
+  lost.push_back(std::move(dropped));
   return lost;
 }
 

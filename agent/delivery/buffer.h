@@ -48,8 +48,9 @@ class Buffer {
   std::uint64_t resume_seq(std::uint64_t durable_seq) const;
   /// The schema of each source as it was before the batch `seq`, which must be kept or be next_seq().
   std::vector<const EncodedSchema*> schemas_before(std::uint64_t seq) const;
-  /// What lies between `durable_seq` and `seq` and is not kept, if anything.
-  std::optional<LostBatches> lost_between(std::uint64_t durable_seq, std::uint64_t seq) const;
+  /// What lies between `durable_seq`, which the aggregator has, and `seq` and is not kept, in order: what it
+  /// had acknowledged and has lost since, then what was dropped here.
+  std::vector<LostBatches> lost_between(std::uint64_t durable_seq, std::uint64_t seq) const;
   /// Gives up the oldest group, unless it is the only one: the aggregator will never take it.
   bool drop_oldest_group(const std::string& reason);
 

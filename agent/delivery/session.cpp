@@ -75,6 +75,7 @@ void Session::say_hello(std::int64_t wall_ms) {
   hello.set_boot_id(identity_.boot_id);
   hello.set_first_kept_seq(buffer_.first_kept_seq());
   hello.set_next_seq(buffer_.next_seq());
+  hello.set_durable_seq(buffer_.durable_seq());
   hello.set_wall_time_ms(wall_ms);
   hello.set_agent_version(identity_.agent_version);
   hello.set_interval_ms(static_cast<std::uint32_t>(identity_.interval.count()));
@@ -117,7 +118,8 @@ const std::string* Session::next_batch(Time now) {
 }
 
 void Session::go_to(std::uint64_t seq, std::uint64_t durable_seq) {
-  if (const auto lost = buffer_.lost_between(durable_seq, seq)) prelude_.push_back(gap_message(*lost));
+  for (const LostBatches& lost : buffer_.lost_between(durable_seq, seq))
+    prelude_.push_back(gap_message(lost));
   for (const EncodedSchema* schema : buffer_.schemas_before(seq)) prelude_.push_back(schema->message);
   cursor_ = seq;
 }

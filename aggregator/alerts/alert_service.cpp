@@ -31,7 +31,7 @@ using rules::Evaluation;
 constexpr std::size_t kCrowd = 10'000;  // evaluations that wait
 constexpr std::int64_t kShowResolvedMs = 900'000;
 constexpr std::int64_t kHistoryMs = 90LL * 86'400'000;
-constexpr int kEvidencePerRound = 20;  // a mass of alerts does not wait for a mass of queries
+constexpr std::int64_t kForgottenMs = 300'000;  // longer than any evaluation is under way
 
 /// A rule that exists no more, so that its alert can be ended properly.
 rules::RulePtr stub_rule(const StoredAlert& stored) {
@@ -80,7 +80,8 @@ class Service : public AlertService {
       : options_(std::move(options)),
         store_(std::move(store)),
         rules_(std::move(rules)),
-        book_(rules_->external_labels(), rules_->external_url()) {
+        book_(rules_->external_labels(), rules_->external_url()),
+        evidence_(options_.evidence) {
     adopt(rules_);
   }
   ~Service() override { stop(); }
@@ -100,6 +101,7 @@ class Service : public AlertService {
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
   Counters counters() const override;
+  const Worker& worker() const override { return worker_; }
 
  private:
   using Transitions = std::vector<Transition>;
@@ -112,6 +114,7 @@ class Service : public AlertService {
 
   // Everything below runs on the worker.
   void drain();
+  void drop_forgotten(Evaluation& evaluation) const;
   void beat();
   void keep_clocks();
   void settle(const Transitions& transitions);
@@ -131,7 +134,6 @@ class Service : public AlertService {
   std::vector<Evaluation> inbox_;
   std::map<std::pair<const rules::Rule*, std::string>, std::size_t> waiting_;  // places in inbox_
   std::uint64_t superseded_ = 0;
-
   mutable std::mutex mutex_;  // protects what follows; the worker alone changes it
   rules::RuleSetPtr rules_;
   std::unordered_set<const rules::Rule*> live_rules_;
@@ -146,7 +148,8 @@ class Service : public AlertService {
   std::set<std::string> unannounced_;  // firing, nobody told yet
   std::set<std::string> held_back_;    // those of them that an inhibitor keeps back
   std::vector<notify::Row> outbox_;    // of this round
-  int evidence_left_ = kEvidencePerRound;
+  EvidenceRound evidence_;
+  std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   bool disk_failed_ = false;
   std::int64_t next_upkeep_ms_ = 0;
   Worker worker_{"alerts"};
@@ -229,7 +232,8 @@ void Service::drain() {
   Transitions all;
   {
     const std::lock_guard lock(mutex_);
-    for (const Evaluation& evaluation : batch) {
+    for (Evaluation& evaluation : batch) {
+      drop_forgotten(evaluation);
       // One of an older rule set may still be under way when its rule is no more.
       if (!live_rules_.contains(evaluation.rule.get()) && !rules_->find(evaluation.rule->key)) continue;
       for (Transition& transition : book_.apply(evaluation)) all.push_back(std::move(transition));
@@ -248,9 +252,10 @@ void Service::beat() {
     while (!resolved_.empty() && resolved_.front().resolved_at_ms < now - kShowResolvedMs)
       resolved_.pop_front();
   }
-  evidence_left_ = kEvidencePerRound;
+  evidence_.begin();
   settle(expired);
   drain();  // should the task of take() have found no room
+  std::erase_if(forgotten_, [now](const auto& entry) { return now - entry.second > kForgottenMs; });
   if (now >= next_upkeep_ms_) upkeep();
 }
 
@@ -293,10 +298,7 @@ void Service::began(const Transition& transition) {
   const bool fires = transition.to == State::firing;
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
   std::vector<notify::Evidence> evidence;
-  if (fires && options_.evidence && evidence_left_ > 0 && !alert.instance().empty()) {
-    --evidence_left_;
-    evidence = options_.evidence(alert.instance(), alert.fired_at_ms);
-  }
+  if (fires) evidence = evidence_.gather(alert.instance(), alert.fired_at_ms);
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
   if (!fires) return;
@@ -398,7 +400,7 @@ void Service::commit() {
 void Service::delivered(notify::Delivery delivery) {
   std::erase(delivery.ids, 0);
   if (delivery.ids.empty()) return;
-  worker_.post([this, delivery = std::move(delivery)] {
+  worker_.insist([this, delivery = std::move(delivery)] {
     const auto done = store_.record(delivery, options_.now_ms());
     if (!done)
       log::warn("alerts", "cannot note a delivery; a restart would repeat it", {{"error", done.error()}});
@@ -406,7 +408,7 @@ void Service::delivered(notify::Delivery delivery) {
 }
 
 void Service::reload(rules::RuleSetPtr rules) {
-  worker_.post([this, rules = std::move(rules)] {
+  worker_.insist([this, rules = std::move(rules)] {
     Transitions gone;
     {
       const std::lock_guard lock(mutex_);
@@ -417,8 +419,20 @@ void Service::reload(rules::RuleSetPtr rules) {
   });
 }
 
+/// A rule that looks at the whole fleet may have seen a host just before it was forgotten: what it says of it
+/// would be an alert that nothing ever ends.
+void Service::drop_forgotten(Evaluation& evaluation) const {
+  if (forgotten_.empty()) return;
+  std::erase_if(evaluation.active, [&](const rules::ActiveSample& sample) {
+    const auto found = forgotten_.find(sample.labels->get("instance"));
+    return found != forgotten_.end() && evaluation.t_ms <= found->second;
+  });
+}
+
 void Service::forget_host(std::string instance) {
-  worker_.post([this, instance = std::move(instance)] {
+  worker_.insist([this, instance = std::move(instance)] {
+    drain();
+    forgotten_[instance] = options_.now_ms();
     Transitions gone;
     {
       const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include "aggregator/notify/notifier.h"
 #include "aggregator/rules/evaluation.h"
 #include "common/error.h"
+#include "common/threads/worker.h"
 
 #include <cstdint>
 #include <functional>
@@ -96,6 +97,7 @@ class AlertService {
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
   virtual Counters counters() const = 0;
+  virtual const Worker& worker() const = 0;
 };
 
 }  // namespace vigil::alerts

@@ -42,8 +42,11 @@ class Whole : public Alerting {
     if (!notifier) return notifier.error();
     notifier_ = std::move(*notifier);
     service_->set_notifier(*notifier_);
-    fleet_ =
-        std::make_unique<rules::FleetRules>(current_, service_->known(), std::move(open_storage), sink());
+    const auto open = [this, open_storage = std::move(open_storage)] {
+      fleet_worker_.getting_on();
+      return open_storage();
+    };
+    fleet_ = std::make_unique<rules::FleetRules>(current_, service_->known(), open, sink());
     return {};
   }
 
@@ -72,6 +75,8 @@ class Whole : public Alerting {
     return {};
   }
   void forget_host(std::string instance) override { service_->forget_host(std::move(instance)); }
+
+  std::vector<const Worker*> workers() const override { return {&fleet_worker_, &service_->worker()}; }
 
   AlertService& service() override { return *service_; }
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
@@ -106,14 +111,14 @@ Result<void> check(const AlertingOptions& options) {
   return notifications;
 }
 
-Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
-                                                 rules::FleetRules::OpenStorage open_storage) {
+Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options, FleetReaders readers) {
   auto rules = load_rules(options.rules, options.external_url);
   if (!rules) return rules.error();
-  auto service = AlertService::open({options.meta_path, wall_ms, make_collector(open_storage)}, *rules);
+  auto service =
+      AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence)}, *rules);
   if (!service) return service.error();
   auto whole = std::make_unique<Whole>(*rules, options.external_url, std::move(*service));
-  if (auto connected = whole->connect(options.notifications, std::move(open_storage)); !connected) {
+  if (auto connected = whole->connect(options.notifications, std::move(readers.for_rules)); !connected) {
     return connected.error();
   }
   return std::unique_ptr<Alerting>(

@@ -1,6 +1,6 @@
 // Rules, alerts and notifications as one thing the wiring starts and stops.
 //
-//   auto alerting = Alerting::open(options, open_fleet_storage);
+//   auto alerting = Alerting::open(options, readers);
 //   each shard:  rules::HostRules rules = (*alerting)->make_host_rules();
 //   start()   notifier, alert service, fleet rules        stop()   the other way round
 // Threads of its own: "fleet-rules", "alerts" and "notify".
@@ -10,6 +10,7 @@
 #include "aggregator/notify/config.h"
 #include "aggregator/rules/fleet_rules.h"
 #include "aggregator/rules/host_rules.h"
+#include "common/threads/worker.h"
 
 #include <memory>
 #include <string>
@@ -27,11 +28,16 @@ struct AlertingOptions {
 /// What --check does: everything that can be wrong with rules and notifications, without side effects.
 Result<void> check(const AlertingOptions& options);
 
+/// Views of the whole fleet, called on the threads of Alerting, between start() and stop(). Each bounds how
+/// long it waits in all.
+struct FleetReaders {
+  rules::FleetRules::OpenStorage for_rules;     // one for the rules of an interval
+  rules::FleetRules::OpenStorage for_evidence;  // one for an alert that fires
+};
+
 class Alerting {
  public:
-  /// `open_storage` is called on the threads of this object, between start() and stop().
-  static Result<std::unique_ptr<Alerting>> open(const AlertingOptions& options,
-                                                rules::FleetRules::OpenStorage open_storage);
+  static Result<std::unique_ptr<Alerting>> open(const AlertingOptions& options, FleetReaders readers);
   virtual ~Alerting() = default;
 
   /// One for each shard, to live no longer than this.
@@ -39,6 +45,9 @@ class Alerting {
 
   virtual void start() = 0;
   virtual void stop() = 0;
+
+  /// Its own threads, for whoever watches over them.
+  virtual std::vector<const Worker*> workers() const = 0;
 
   /// Any thread. New rules; with errors the old ones stay. Notifications change at restart only.
   virtual Result<void> reload_rules(const rules::RulesConfig& rules) = 0;

@@ -102,6 +102,20 @@ Result<std::vector<EvidenceQuery>> load_evidence(std::string_view text, std::str
   return out;
 }
 
+void EvidenceRound::begin() {
+  left_ = kMost;
+  patience_left_ = patience_;
+}
+
+std::vector<notify::Evidence> EvidenceRound::gather(std::string_view instance, std::int64_t t_ms) {
+  if (!collect_ || instance.empty() || left_ <= 0 || patience_left_.count() <= 0) return {};
+  --left_;
+  const auto began = std::chrono::steady_clock::now();
+  auto evidence = collect_(instance, t_ms);
+  patience_left_ -= std::chrono::steady_clock::now() - began;
+  return evidence;
+}
+
 std::vector<notify::Evidence> collect_evidence(const std::vector<EvidenceQuery>& queries,
                                                promql::Storage& storage, std::string_view instance,
                                                std::int64_t t_ms) {

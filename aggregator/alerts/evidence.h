@@ -7,6 +7,7 @@
 #include "aggregator/rules/template.h"
 #include "common/error.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,5 +34,26 @@ std::vector<notify::Evidence> collect_evidence(const std::vector<EvidenceQuery>&
 
 /// For an instance at a time; runs on the alert service's thread.
 using EvidenceCollector = std::function<std::vector<notify::Evidence>(std::string_view, std::int64_t)>;
+
+/// Collects within bounds, for the alerts of one round: a mass of alerts waits neither for a mass of queries
+/// nor, again and again, for a shard that does not answer.
+class EvidenceRound {
+ public:
+  /// `collect` may be empty.
+  explicit EvidenceRound(EvidenceCollector collect, std::chrono::nanoseconds patience = kPatience)
+      : collect_(std::move(collect)), patience_(patience), patience_left_(patience) {}
+  void begin();
+  /// Nothing once the bounds are reached.
+  std::vector<notify::Evidence> gather(std::string_view instance, std::int64_t t_ms);
+
+  static constexpr int kMost = 20;
+  static constexpr std::chrono::milliseconds kPatience{2000};
+
+ private:
+  const EvidenceCollector collect_;
+  const std::chrono::nanoseconds patience_;
+  int left_ = kMost;
+  std::chrono::nanoseconds patience_left_;
+};
 
 }  // namespace vigil::alerts

@@ -2,13 +2,18 @@
 
 #include "aggregator/head/shard_set.h"
 #include "aggregator/head/slice.h"
+#include "aggregator/store/history.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 
 namespace vigil::aggregator {
 namespace {
+
+constexpr std::size_t kMaxGaps = 10'000;
 
 using MatcherLists = std::vector<std::vector<promql::Matcher>>;
 
@@ -31,6 +36,7 @@ HostInfo describe(const Host& host) {
   info.duplicates = host.duplicates;
   info.duplicate_remote = host.duplicate_remote;
   info.gap_batches = host.gap_batches;
+  info.lost_batches = host.lost_batches;
   return info;
 }
 
@@ -74,11 +80,8 @@ Result<std::vector<HostInfo>> FleetView::hosts() {
 }
 
 Result<std::vector<SeriesInfo>> FleetView::series(const MatcherLists& any_of, std::size_t limit) {
-  auto parts = shards_.ask<std::vector<SeriesInfo>>([any_of](Shard& shard) {
-    std::vector<SeriesInfo> found;
-    for (const auto& [id, host] : shard.hosts()) add_matching(*host, any_of, found);
-    return found;
-  });
+  auto parts = shards_.ask_hosts<std::vector<SeriesInfo>>(
+      [any_of](const Host& host, std::vector<SeriesInfo>& found) { add_matching(host, any_of, found); });
   if (!parts) return parts.error();
   auto all = joined(std::move(*parts));
   if (all.size() > limit)
@@ -108,20 +111,70 @@ Result<std::vector<std::string>> FleetView::label_values(const std::string& name
   return std::vector<std::string>(values.begin(), values.end());
 }
 
-Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::Selection& selection) {
-  auto parts = view_.shards().ask<std::vector<HostSlice>>([selection](Shard& shard) {
-    std::vector<HostSlice> slices;
-    for (const auto& [id, host] : shard.hosts()) {
-      if (!host->head.registry().may_match(selection.matchers)) continue;
-      HostSlice slice = host->head.slice(selection);
-      if (!slice.series.empty() || !slice.ready.empty()) slices.push_back(std::move(slice));
+Result<std::vector<HostGap>> FleetView::gaps(const std::string& host, std::int64_t start_ms,
+                                             std::int64_t end_ms) {
+  const auto known = hosts();
+  if (!known) return known.error();
+  std::vector<HostGap> out;
+  bool found = false;
+  for (const HostInfo& info : *known) {
+    if (!host.empty() && info.name != host) continue;
+    found = true;
+    if (history_ == nullptr) continue;
+    auto gaps = history_->gaps(info.id, start_ms, end_ms);
+    if (!gaps) return gaps.error();
+    for (GapRecord& gap : *gaps) {
+      if (out.size() == kMaxGaps) return out;
+      out.push_back({info.name, gap.first_ms, gap.last_ms, std::move(gap.reason)});
     }
-    return slices;
+  }
+  if (!found && !host.empty()) return fail(Errc::not_found, "no host is called '{}'", host);
+  return out;
+}
+
+Result<std::size_t> FleetView::forget(const std::string& name) {
+  using Answer = std::optional<Result<std::size_t>>;
+  auto answers = shards_.ask<Answer>([name](Shard& shard) -> Answer {
+    if (shard.find(name) == nullptr) return std::nullopt;
+    return shard.forget(name);
   });
+  if (!answers) return answers.error();
+  for (Answer& answer : *answers) {
+    if (answer) return std::move(*answer);
+  }
+  const auto known = hosts();
+  if (!known) return known.error();
+  std::vector<std::string_view> names;
+  names.reserve(known->size());
+  for (const HostInfo& info : *known) names.push_back(info.name);
+  const std::string_view nearest = suggest(name, names);
+  return fail(Errc::not_found, "no host is called '{}'{}", name,
+              nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
+}
+
+Result<std::vector<HostSlice>> FleetStorage::slices(const promql::Selection& selection) {
+  if (left_.count() <= 0)
+    return fail(Errc::unavailable, "the aggregator did not answer within {} ms", reads_.patience.count());
+  const auto began = std::chrono::steady_clock::now();
+  auto parts = view_.shards().ask_hosts<std::vector<HostSlice>>(
+      [selection](const Host& host, std::vector<HostSlice>& slices) {
+        if (!host.head.registry().may_match(selection.matchers)) return;
+        HostSlice slice = host.head.slice(selection);
+        if (!slice.series.empty() || !slice.ready.empty()) slices.push_back(std::move(slice));
+      },
+      std::chrono::ceil<std::chrono::milliseconds>(left_));
+  left_ -= std::chrono::steady_clock::now() - began;
+  if (!parts && left_.count() <= 0 && reads_.missed != nullptr) ++*reads_.missed;
   if (!parts) return parts.error();
+  return joined(std::move(*parts));
+}
+
+Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::Selection& selection) {
+  const auto found = slices(selection);
+  if (!found) return found.error();
   std::vector<promql::SelectedSeries> out;
-  std::size_t room = max_points_;
-  for (const HostSlice& slice : joined(std::move(*parts))) {
+  std::size_t room = reads_.max_points;
+  for (const HostSlice& slice : *found) {
     const std::size_t before = out.size();
     const SliceRead read{selection.start_ms, selection.end_ms, room};
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();

@@ -13,6 +13,8 @@
 #include "common/error.h"
 #include "common/series.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -22,6 +24,7 @@
 namespace vigil::aggregator {
 
 class ShardSet;
+struct HostSlice;
 class History;
 
 struct HostInfo {
@@ -42,6 +45,15 @@ struct HostInfo {
   std::uint64_t duplicates = 0;            // streams refused because they claimed this name while it was live
   std::string duplicate_remote;            // where one comes from that keeps trying; else empty
   std::uint64_t gap_batches = 0;           // batches the agent had to drop, as declared
+  std::uint64_t lost_batches = 0;          // batches we had acknowledged and have no more
+};
+
+/// Time for which a host's samples are known to be missing.
+struct HostGap {
+  std::string host;
+  std::int64_t first_ms = 0;
+  std::int64_t last_ms = 0;
+  std::string reason;
 };
 
 struct SeriesInfo {
@@ -70,6 +82,13 @@ class FleetView {
   Result<std::vector<std::string>> label_values(const std::string& name,
                                                 const std::vector<std::vector<promql::Matcher>>& any_of);
 
+  /// Committed gaps that overlap [start_ms, end_ms], by host and time; of `host` only unless it is empty.
+  /// Errc::not_found. At most 10,000.
+  Result<std::vector<HostGap>> gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms);
+
+  /// Shard::forget(); the error of a name that is not known suggests another.
+  Result<std::size_t> forget(const std::string& name);
+
   ShardSet& shards() { return shards_; }
   History* history() { return history_; }
 
@@ -78,16 +97,27 @@ class FleetView {
   History* const history_;
 };
 
+struct FleetReads {
+  std::size_t max_points = 50'000'000;
+  /// For answers of shards, of all selections together: who asks many things in a row shall not wait for a
+  /// stuck shard with each of them. Beyond it Errc::unavailable.
+  std::chrono::milliseconds patience{5000};
+  std::atomic<std::uint64_t>* missed = nullptr;  // counts storages that had to give up; may be null
+};
+
 /// promql::Storage over all hosts, head and history. One per query; cheap to make.
 class FleetStorage : public promql::Storage {
  public:
-  explicit FleetStorage(FleetView& view, std::size_t max_points = 50'000'000)
-      : view_(view), max_points_(max_points) {}
+  explicit FleetStorage(FleetView& view, const FleetReads& reads = {})
+      : view_(view), reads_(reads), left_(reads.patience) {}
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override;
 
  private:
+  Result<std::vector<HostSlice>> slices(const promql::Selection& selection);
+
   FleetView& view_;
-  const std::size_t max_points_;
+  const FleetReads reads_;
+  std::chrono::nanoseconds left_;
 };
 
 }  // namespace vigil::aggregator

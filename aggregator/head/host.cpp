@@ -1,12 +1,17 @@
 #include "aggregator/head/host.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::aggregator {
 
-StreamProgress* Host::find(const StreamId& stream) {
+const StreamProgress* Host::find(const StreamId& stream) const {
   const auto at = std::ranges::find(streams, stream, &StreamProgress::stream);
   return at == streams.end() ? nullptr : &*at;
+}
+
+StreamProgress* Host::find(const StreamId& stream) {
+  return const_cast<StreamProgress*>(std::as_const(*this).find(stream));
 }
 
 StreamProgress& Host::use(const StreamId& stream) {

@@ -36,9 +36,10 @@ struct Host {
   std::string remote;
   std::uint32_t delivery_interval_ms = 0;
   std::uint64_t duplicates = 0;
-  std::string duplicate_remote;   // of the latest one, while it keeps trying
-  std::int64_t duplicate_ms = 0;  // when it tried
-  std::uint64_t gap_batches = 0;
+  std::string duplicate_remote;     // of the latest one, while it keeps trying
+  std::int64_t duplicate_ms = 0;    // when it tried
+  std::uint64_t gap_batches = 0;    // the agent lost
+  std::uint64_t lost_batches = 0;   // we had acknowledged and have no more
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
   std::int64_t last_sample_ms = 0;  // newest row of the agent
   std::int64_t last_hook_ms = 0;    // when rules last looked
@@ -53,6 +54,7 @@ struct Host {
 
   /// The progress of `stream`, which becomes the present one; made when it is new.
   StreamProgress& use(const StreamId& stream);
+  const StreamProgress* find(const StreamId& stream) const;
   StreamProgress* find(const StreamId& stream);
 };
 

@@ -1,5 +1,5 @@
-// Which number and which shard a host has. The only state shards share: asked when a stream opens, never per
-// batch.
+// Which number and which shard a host has, and how many there may be. The only state shards share: asked when
+// a stream opens, never per batch.
 #pragma once
 
 #include "aggregator/blocks/block.h"
@@ -7,6 +7,7 @@
 #include "common/error.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -16,29 +17,44 @@ namespace vigil::aggregator {
 
 class History;
 
-/// Hosts that may ever be known: a name is cheap to make up, and each one costs memory, series and alerts.
-inline constexpr std::size_t kMaxHosts = 25'000;
+/// A name is cheap to make up, and each one costs memory, series and alerts.
+struct EnrolLimits {
+  std::size_t max_hosts = 25'000;        // known at the same time
+  std::uint32_t max_new_a_minute = 600;  // in the long run; twice as many at once, for a fleet that starts
+};
 
 /// Thread-safe.
 class HostDirectory {
  public:
   /// `history` may be null.
-  HostDirectory(History* history, std::size_t shards) : history_(history), shards_(shards) {}
+  HostDirectory(History* history, std::size_t shards, const EnrolLimits& limits = {});
 
   std::size_t shard_of(std::string_view name) const;
   /// The shard of a host by number; 0 for a number never given.
   std::size_t shard_of(HostId id) const;
   /// Gives a new host the next number and stores it. Numbers are dense, so giving and storing is one step.
-  /// Errc::limit once kMaxHosts are known.
-  Result<HostId> enroll(HostRecord record);
-  /// A host known from before; in order of id.
+  /// Errc::limit beyond EnrolLimits; the message names the key of the configuration.
+  Result<HostId> enroll(HostRecord record, std::int64_t now_ms);
+  /// A host known from before; in order of id. A removed one keeps its number and counts no more.
   void restore(const HostRecord& record);
+  /// A host was removed: there is room for another.
+  void forget();
+
+  /// Those that are known now.
+  std::size_t hosts() const;
 
  private:
+  Result<void> admit_locked(std::int64_t now_ms);
+
   History* const history_;
   const std::size_t shards_;
-  mutable std::mutex mutex_;  // protects shard_of_id_
+  const EnrolLimits limits_;
+  mutable std::mutex mutex_;  // protects what follows
   std::vector<std::uint16_t> shard_of_id_;
+  std::size_t hosts_ = 0;
+  double new_allowed_ = 0;
+  std::int64_t allowed_at_ms_ = 0;
+  std::uint64_t refused_ = 0;  // since the last one that was taken
 };
 
 }  // namespace vigil::aggregator

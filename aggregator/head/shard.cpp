@@ -1,7 +1,6 @@
 #include "aggregator/head/shard.h"
 
 #include "aggregator/fleet/fleet_rows.h"
-#include "aggregator/head/host_directory.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
 
@@ -66,7 +65,7 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
   Host* host = find(record.name);
   if (host == nullptr) {
     record.first_seen_ms = record.last_seen_ms = now_ms;
-    const auto id = directory_.enroll(record);
+    const auto id = directory_.enroll(record, now_ms);
     if (!id) return id.error();
     record.id = *id;
     log::info("fleet", "host enrolled",
@@ -85,6 +84,32 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
   if (relabelled) relabel(*host);
   store_record(*host, now_ms);
   return host;
+}
+
+Result<std::size_t> Shard::forget(const std::string& name) {
+  Host* host = find(name);
+  if (host == nullptr) return fail(Errc::not_found, "no host is called '{}'", name);
+  if (host->connected) {
+    return fail(Errc::conflict, "{} is connected from {}: stop its agent first, or it would be back at once",
+                name, host->remote);
+  }
+  if (host->state == HostState::up || host->state == HostState::late) {
+    return fail(Errc::conflict, "{} is {}: only a host that is down or has left can be forgotten", name,
+                to_string(host->state));
+  }
+  const std::size_t series = host->head.registry().size();
+  HostRecord record = host->record;
+  const HostId id = record.id;
+  record.removed = true;
+  if (history_ != nullptr) {
+    if (auto stored = history_->forget_host(std::move(record)); !stored) return stored.error();
+  }
+  directory_.forget();
+  by_name_.erase(name);
+  hosts_.erase(id);
+  log::info("fleet", "host forgotten", {{"host", name}, {"id", id}, {"series", series}});
+  if (forgotten_) forgotten_(id, name);
+  return series;
 }
 
 void Shard::store_record(Host& host, std::int64_t now_ms) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "aggregator/head/host.h"
+#include "aggregator/head/host_directory.h"
 #include "aggregator/promql/storage.h"
 #include "aggregator/store/records.h"
 #include "common/error.h"
@@ -22,10 +23,10 @@
 namespace vigil::aggregator {
 
 class History;
-class HostDirectory;
 
 struct ShardOptions {
   HeadOptions head;
+  EnrolLimits enrol;
   std::int64_t down_after_ms = 15'000;
   std::int64_t retention_ms = 30LL * 86'400'000;  // older rows are refused
   std::int64_t future_ms = 600'000;               // rows further ahead of our clock are refused
@@ -63,6 +64,11 @@ class Shard {
     left_for_good_ = std::move(call);
   }
 
+  /// Called on the shard's thread when a host was removed. Before start.
+  void on_forgotten(std::function<void(HostId host, const std::string& instance)> call) {
+    forgotten_ = std::move(call);
+  }
+
   // What follows belongs to the shard's thread (before it starts: to whoever prepares it).
 
   Host* find(const std::string& name);
@@ -71,6 +77,10 @@ class Shard {
   Host& restore(HostRecord record, std::int64_t now_ms);
   /// The host of this record (its id is ignored), made and stored when new, updated when it changed.
   Result<Host*> enroll(HostRecord record, std::int64_t now_ms);
+  /// Removes a host: its series, its cursors, its place in the fleet. Its blocks stay on disk until retention
+  /// takes them; an agent that brings the name again begins a new host. Gives how many series it had.
+  /// Errc::not_found; Errc::conflict while it is connected or not yet down.
+  Result<std::size_t> forget(const std::string& name);
   /// Ids of a source's series; new ones are given ids and stored. Errc::limit when a host invents too many.
   Result<std::vector<SeriesId>> columns(Host& host, const SourceKey& source,
                                         const std::vector<SeriesSpec>& specs, std::int64_t now_ms);
@@ -99,6 +109,7 @@ class Shard {
   History* const history_;
   HostTickHook hook_;
   std::function<void(const std::string& instance)> left_for_good_;
+  std::function<void(HostId host, const std::string& instance)> forgotten_;
   std::unordered_map<HostId, std::unique_ptr<Host>> hosts_;
   std::unordered_map<std::string, Host*> by_name_;
   Worker worker_;  // last: its thread ends before what it touches goes

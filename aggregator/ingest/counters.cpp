@@ -20,6 +20,9 @@ IngestCounters::IngestCounters(self::Registry& registry)
       schemas(registry.counter("vigil_aggregator_schemas_total", "Schemas received.")),
       lost_batches(registry.counter("vigil_aggregator_lost_batches_total",
                                     "Batches agents had to drop, as they declared.")),
+      lost_acknowledged_batches(registry.counter(
+          "vigil_aggregator_lost_acknowledged_batches_total",
+          "Batches acknowledged once that are not here: an older copy of the data was restored.")),
       duplicates(registry.counter("vigil_aggregator_duplicate_streams_total",
                                   "Streams refused because their name was live.")),
       stalls(registry.counter("vigil_aggregator_journal_stalls_total",

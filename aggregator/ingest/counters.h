@@ -22,6 +22,7 @@ struct IngestCounters {
   self::Counter& bytes;
   self::Counter& schemas;
   self::Counter& lost_batches;  // declared by agents
+  self::Counter& lost_acknowledged_batches;
   self::Counter& duplicates;
   self::Counter& stalls;         // a batch had to wait for room in the journal
   self::Counter& throttled;      // a stream was read more slowly because it sent too much

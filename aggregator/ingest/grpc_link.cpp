@@ -7,6 +7,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kAtOnce{20};
 
+/// For clients that look at the status only. A refusal is an orderly end but where a limit is in the way.
+grpc::Status status_of(const Refused& refused) {
+  if (refused.code != v1::Refusal::CODE_FULL) return grpc::Status::OK;
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED, refused.message};
+}
+
 }  // namespace
 
 void GrpcLink::welcome(const v1::Welcome& welcome) {
@@ -98,7 +104,7 @@ void GrpcLink::pump() {
     return write(message);
   }
   if (!refusal_) return;
-  if (refusal_sent_) return finish_locked(grpc::Status::OK);
+  if (refusal_sent_) return finish_locked(status_of(*refusal_));
   refusal_sent_ = true;
   v1::Refusal& refusal = *message.mutable_refusal();
   refusal.set_code(refusal_->code);

@@ -27,6 +27,8 @@ void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
                              16);  // of one connection: an agent needs one, the CLI a few
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 8192);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             60'000);  // without a call: each is a descriptor, and agents need theirs
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
                              0);  // two aggregators on one port must not share its agents
   grpc::ResourceQuota quota("vigil");

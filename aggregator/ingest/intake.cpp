@@ -95,6 +95,9 @@ void Intake::open(const Greeting& greeting, std::shared_ptr<AgentLink> link, std
   };
   if (const auto refused = admit(greeting, *link, now_ms)) return refuse(*refused);
   auto host = shard_.enroll(record_of(greeting), now_ms);
+  if (!host &&
+      host.error().code == Errc::limit)  // told and counted; the agent's own back-off spreads a fleet
+    return refuse({v1::Refusal::CODE_FULL, host.error().message, 0});
   if (!host) {
     log::error("ingest", "cannot enroll", {{"host", greeting.name}, {"error", host.error()}});
     return refuse({v1::Refusal::CODE_UNAVAILABLE, host.error().message, 10'000});
@@ -120,6 +123,7 @@ void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLi
   stream.told_delivery_ms = delivery_ms;
   stream.live_ms = stream.allowed_at_ms = stream.acked_ms = now_ms;
   stream.bytes_allowed = 16.0 * static_cast<double>(options_.bytes_per_second);
+  stream.once_durable_seq = greeting.durable_seq;
   host.connected = true;
   host.remote = stream.link->remote();
   host.delivery_interval_ms = delivery_ms;
@@ -285,20 +289,25 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
 }
 
 void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
+  Host& host = *stream.host;
   const std::uint64_t count = lost.last_seq - lost.first_seq + 1;
-  counters_.lost_batches.add(count);
-  stream.host->gap_batches += count;
-  log::warn("ingest", "the agent lost batches",
-            {{"host", stream.host->record.name},
-             {"first", lost.first_seq},
-             {"last", lost.last_seq},
-             {"reason", lost.reason}});
+  // What had been acknowledged was durable here. A host that is new here was acknowledged by somebody else.
+  const bool ours = lost.last_seq <= stream.once_durable_seq && host.last_sample_ms != 0;
+  (ours ? counters_.lost_acknowledged_batches : counters_.lost_batches).add(count);
+  (ours ? host.lost_batches : host.gap_batches) += count;
+  log::write(ours ? log::Level::error : log::Level::warn, "ingest",
+             ours ? "batches that had been acknowledged are not here: was an older copy of the data restored?"
+                  : "the agent has no more what was not stored",
+             {{"host", host.record.name},
+              {"first", lost.first_seq},
+              {"last", lost.last_seq},
+              {"reason", lost.reason}});
   History* history = shard_.history();
-  if (history == nullptr) return;
-  // Not told when: between the last rows we have and now.
-  const bool timed = lost.first_ms != 0;
-  GapRecord gap{stream.host->record.id, timed ? lost.first_ms : stream.host->head.newest_ms(),
-                timed ? lost.last_ms : now_ms, lost.reason};
+  // Not told when: since the newest row we have; before the first one there is no gap, but nothing at all.
+  const std::int64_t first_ms = lost.first_ms != 0 ? lost.first_ms : host.last_sample_ms;
+  if (history == nullptr || first_ms == 0) return;
+  const std::int64_t last_ms = std::max(lost.last_ms != 0 ? lost.last_ms : now_ms, first_ms);
+  GapRecord gap{host.record.id, first_ms, last_ms, lost.reason};
   if (auto put = history->put_gap(std::move(gap)); !put)
     log::error("store", "cannot store a gap", {{"error", put.error()}});
 }

@@ -1,5 +1,6 @@
 #include "aggregator/ingest/recovery.h"
 
+#include "aggregator/fleet/fleet_rows.h"
 #include "aggregator/ingest/append.h"
 #include "aggregator/ingest/stream_decoder.h"
 #include "common/log/log.h"
@@ -18,6 +19,7 @@ constexpr std::size_t kNoLimit = 1'000'000;  // limits were checked when it arri
 
 void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t now_ms) {
   shards.directory().restore(recovered.host);
+  if (recovered.host.removed) return;
   Host& host = shards.of(recovered.host.name).restore(recovered.host, now_ms);
   SeriesRegistry& registry = host.head.registry();
   for (const SeriesRecord& series : recovered.series) {
@@ -54,6 +56,24 @@ class Replayer {
     stream.usable = false;
   }
   RecoverySummary& summary() { return summary_; }
+
+  /// Streams of which no keyframe is left will never be decoded: what the journal has of them may go, or it
+  /// would be read at each start for ever. An agent that goes on with such a stream begins with a keyframe.
+  void give_up_undecodable(History& history) {
+    std::map<HostId, std::vector<SealCursor>> given_up;
+    for (const auto& [key, stream] : streams_) {
+      const auto& [id, stream_id] = key;
+      const Host& host = *shards_.at(shards_.directory().shard_of(id)).find(id);
+      const StreamProgress* progress = host.find(stream_id);
+      if (progress != nullptr && progress->keyframe_seq != 0) continue;
+      given_up[id].push_back({stream_id, progress == nullptr ? 0 : progress->stored_seq, kNothingNeeded});
+    }
+    for (auto& [id, cursors] : given_up) {
+      summary_.given_up_streams += cursors.size();
+      if (auto sealed = history.seal(id, {}, std::move(cursors)); !sealed)
+        log::error("store", "cannot give up a stream", {{"host", id}, {"error", sealed.error()}});
+    }
+  }
 
  private:
   struct Stream {
@@ -121,8 +141,9 @@ Result<RecoverySummary> recover(History& history, ShardSet& shards, std::int64_t
   for (std::size_t i = 0; i < shards.size(); ++i) {
     for (const auto& [id, host] : shards.at(i).hosts()) settle(*host);
   }
+  replayer.give_up_undecodable(history);
   RecoverySummary& summary = replayer.summary();
-  summary.hosts = recovered->hosts.size();
+  summary.hosts = shards.directory().hosts();
   summary.damaged_groups = replayed->damaged_groups;
   if (summary.undecodable > 0 || summary.damaged_groups > 0) {
     log::error("store", "parts of the journal are lost",
@@ -139,6 +160,9 @@ Result<void> load_window(const History& history, ShardSet& shards, std::int64_t 
       auto blocks = history.read(id, {}, from_ms, std::numeric_limits<std::int64_t>::max());
       if (!blocks) return blocks.error();
       host->head.adopt(std::move(*blocks), from_ms);
+      const auto newest = history.newest_ms(id, fleet_source().job);
+      if (!newest) return newest.error();
+      host->last_sample_ms = std::max(host->last_sample_ms, *newest);
     }
   }
   return {};

@@ -55,7 +55,10 @@ class IngestService::Call final : public GrpcLink::Reactor {
   void OnDone() override {
     link_->detach();
     if (greeted_) {
-      post([link = link_](Intake& intake, std::int64_t now_ms) { intake.closed(link.get(), now_ms); });
+      // Also past a full queue: nobody says it again, and the host would be connected for ever.
+      shard().insist([&intake = *service_.intakes_[shard_], &service = service_, link = link_] {
+        intake.closed(link.get(), service.options_.now_ms());
+      });
     }
     service_.remove(link_);
     delete this;
@@ -78,10 +81,12 @@ class IngestService::Call final : public GrpcLink::Reactor {
     link_->taken(false);  // and the first message after it may come
   }
 
+  Worker& shard() { return service_.shards_.at(shard_).worker(); }
+
   template <class Work>
   void post(Work work) {
     Intake& intake = *service_.intakes_[shard_];
-    const bool posted = service_.shards_.at(shard_).worker().post(
+    const bool posted = shard().post(
         [&intake, &service = service_, work = std::move(work)] { work(intake, service.options_.now_ms()); });
     if (!posted) link_->refuse({v1::Refusal::CODE_UNAVAILABLE, "busy", 5000});
   }

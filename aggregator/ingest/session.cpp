@@ -66,6 +66,10 @@ std::string check_hello(const v1::Hello& hello) {
     return fmt::format("Hello.first_kept_seq is {}, must be below next_seq {}", hello.first_kept_seq(),
                        hello.next_seq());
   }
+  if (hello.durable_seq() >= hello.next_seq()) {
+    return fmt::format("Hello.durable_seq is {}, must be below next_seq {}", hello.durable_seq(),
+                       hello.next_seq());
+  }
   if (hello.wall_time_ms() < 0 || hello.wall_time_ms() > wire::kMaxTimeMs) {
     return fmt::format("Hello.wall_time_ms is {}, must be 0 to {}", hello.wall_time_ms(), wire::kMaxTimeMs);
   }
@@ -92,6 +96,8 @@ std::string_view to_string(v1::Refusal::Code code) {
       return "resend";
     case v1::Refusal::CODE_UNAVAILABLE:
       return "unavailable";
+    case v1::Refusal::CODE_FULL:
+      return "full";
     default:
       return "unspecified";
   }
@@ -114,6 +120,7 @@ std::variant<Greeting, Refused> read_hello(const v1::AgentMessage& message) {
   greeting.boot_id = shown(hello.boot_id());
   greeting.first_kept_seq = hello.first_kept_seq();
   greeting.next_seq = hello.next_seq();
+  greeting.durable_seq = hello.durable_seq();
   greeting.wall_time_ms = hello.wall_time_ms();
   greeting.agent_version = shown(hello.agent_version());
   greeting.interval_ms = hello.interval_ms();
@@ -195,8 +202,9 @@ SessionEvent Session::on_gap(const v1::Gap& gap) {
   if (gap.first_seq() == 0 || gap.last_seq() < gap.first_seq() || gap.last_seq() > kMaxSeq) {
     return protocol(fmt::format("Gap from {} to {} is none", gap.first_seq(), gap.last_seq()));
   }
-  if (gap.first_time_ms() < 0 || gap.last_time_ms() < gap.first_time_ms() ||
-      gap.last_time_ms() > wire::kMaxTimeMs) {
+  const bool open_end = gap.last_time_ms() == 0;
+  if (gap.first_time_ms() < 0 || gap.first_time_ms() > wire::kMaxTimeMs ||
+      gap.last_time_ms() > wire::kMaxTimeMs || (!open_end && gap.last_time_ms() < gap.first_time_ms())) {
     return protocol(fmt::format("Gap times {} to {} are none", gap.first_time_ms(), gap.last_time_ms()));
   }
   if (undeclared_ && gap.last_seq() >= undeclared_->last_seq) undeclared_.reset();

@@ -34,6 +34,7 @@ struct Greeting {
   std::string boot_id;
   std::uint64_t first_kept_seq = 0;
   std::uint64_t next_seq = 0;
+  std::uint64_t durable_seq = 0;  // the last one ever acknowledged to it
   std::int64_t wall_time_ms = 0;
   std::string agent_version;
   std::uint32_t interval_ms = 0;
@@ -52,7 +53,7 @@ enum class Storing : std::uint8_t {
   drop,  // had been stored before: it was decoded because later deltas build on it
 };
 
-/// Batches the agent no longer has; `first_ms` and `last_ms` are 0 when it did not say when.
+/// Batches the agent no longer has; `first_ms` and `last_ms` are 0 when it does not know when.
 struct Lost {
   std::uint64_t first_seq = 0;
   std::uint64_t last_seq = 0;

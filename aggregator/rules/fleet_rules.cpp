@@ -29,7 +29,6 @@ void FleetRules::refresh(std::int64_t now_ms) {
 
 void FleetRules::tick(std::int64_t now_ms) {
   refresh(now_ms);
-  std::unique_ptr<promql::Storage> storage;
   for (std::size_t i = 0; i < due_ms_.size(); ++i) {
     const Schedule& schedule = rules_->fleet_schedules()[i];
     const std::int64_t interval = schedule.interval.count();
@@ -38,7 +37,7 @@ void FleetRules::tick(std::int64_t now_ms) {
     if (now_ms < due_ms_[i] && !set_back) continue;
     if (!set_back) missed_ += static_cast<std::uint64_t>((now_ms - due_ms_[i]) / interval);
     due_ms_[i] = (now_ms / interval + 1) * interval;
-    if (!storage) storage = open_storage_();
+    const auto storage = open_storage_();
     for (const RulePtr& rule : schedule.rules) {
       auto evaluation = evaluate(rule, *storage, now_ms, remembered_[rule.get()]);
       if (evaluation) sink_(std::move(*evaluation));

@@ -15,7 +15,7 @@ namespace vigil::rules {
 
 class FleetRules {
  public:
-  /// A storage is made for each round: it sees the fleet as it is then.
+  /// A storage is made for the rules of an interval each time they are due: it sees the fleet as it is then.
   using OpenStorage = std::function<std::unique_ptr<promql::Storage>()>;
 
   FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenStorage open_storage, Sink sink);

@@ -27,6 +27,9 @@ class HostRules {
   void on_host_tick(aggregator::HostId host, const std::string& instance, std::int64_t t_ms,
                     promql::Storage& storage);
 
+  /// The host was removed.
+  void forget(aggregator::HostId host) { hosts_.erase(host); }
+
  private:
   struct Host {
     std::int64_t last_ms = 0;

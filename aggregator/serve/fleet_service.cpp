@@ -5,6 +5,7 @@
 #include "aggregator/serve/unary.h"
 
 #include <cmath>
+#include <limits>
 
 namespace vigil::aggregator {
 namespace {
@@ -44,6 +45,7 @@ void put_host(const HostInfo& info, v1::Host& out) {
   out.set_duplicates(info.duplicates);
   out.set_duplicate_remote(info.duplicate_remote);
   out.set_gap_batches(info.gap_batches);
+  out.set_lost_batches(info.lost_batches);
 }
 
 /// "Top processes by CPU: postgres (pid 4711) 71 %, backup (pid 12) 9 %"
@@ -113,6 +115,12 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
       out.add_problems(fmt::format("two agents call themselves {}: the second one is at {}", host.name,
                                    host.duplicate_remote));
     }
+    if (host.lost_batches > 0) {
+      out.add_problems(fmt::format(
+          "{} batches of {} had been acknowledged and are not here: was an older copy of the data restored? "
+          "vigil gaps {}",
+          host.lost_batches, host.name, host.name));
+    }
     if (std::abs(host.clock_skew_seconds) > 5) {
       out.add_problems(fmt::format("the clock of {} is {:+.1f} s off", host.name, host.clock_skew_seconds));
     }
@@ -164,6 +172,38 @@ grpc::ServerUnaryReactor* FleetService::ListRules(grpc::CallbackServerContext* c
     for (const auto& rule : sources_.alerts.rules()) put_rule(rule, *response->add_rules());
     return {};
   });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListGaps(grpc::CallbackServerContext* context,
+                                                 const v1::ListGapsRequest* request,
+                                                 v1::ListGapsResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const std::int64_t end_ms =
+                      request->end_ms() == 0 ? std::numeric_limits<std::int64_t>::max() : request->end_ms();
+                  const auto gaps = sources_.engine.view().gaps(request->host(), request->start_ms(), end_ms);
+                  if (!gaps) return gaps.error();
+                  for (const HostGap& gap : *gaps) {
+                    v1::HostGap& out = *response->add_gaps();
+                    out.set_host(gap.host);
+                    out.set_first_ms(gap.first_ms);
+                    out.set_last_ms(gap.last_ms);
+                    out.set_reason(gap.reason);
+                  }
+                  return {};
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::ForgetHost(grpc::CallbackServerContext* context,
+                                                   const v1::ForgetHostRequest* request,
+                                                   v1::ForgetHostResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const auto series = sources_.engine.view().forget(request->name());
+                  if (!series) return series.error();
+                  response->set_series(*series);
+                  return {};
+                });
 }
 
 grpc::ServerUnaryReactor* FleetService::GetStatus(grpc::CallbackServerContext* context,

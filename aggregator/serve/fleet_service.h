@@ -37,6 +37,11 @@ class FleetService final : public v1::Fleet::CallbackService {
                                       v1::ListRulesResponse* response) override;
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context,
                                       const v1::GetStatusRequest* request, v1::Status* response) override;
+  grpc::ServerUnaryReactor* ListGaps(grpc::CallbackServerContext* context, const v1::ListGapsRequest* request,
+                                     v1::ListGapsResponse* response) override;
+  grpc::ServerUnaryReactor* ForgetHost(grpc::CallbackServerContext* context,
+                                       const v1::ForgetHostRequest* request,
+                                       v1::ForgetHostResponse* response) override;
 
  private:
   FleetSources sources_;

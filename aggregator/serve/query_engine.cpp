@@ -45,7 +45,7 @@ Result<promql::Value> QueryEngine::instant(const std::string& expression, std::i
                                            const Cancelled& cancelled) const {
   const auto parsed = promql::parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, limits_.max_samples);
+  FleetStorage storage(view_, {limits_.max_samples, limits_.timeout});
   return promql::evaluate_instant(**parsed, storage, t_ms, options(cancelled));
 }
 
@@ -53,7 +53,7 @@ Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, co
                                                const Cancelled& cancelled) const {
   const auto parsed = promql::parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, limits_.max_samples);
+  FleetStorage storage(view_, {limits_.max_samples, limits_.timeout});
   return promql::evaluate_range(**parsed, storage, range, options(cancelled));
 }
 

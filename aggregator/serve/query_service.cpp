@@ -97,8 +97,10 @@ grpc::Status to_grpc(const Error& error) {
     case Errc::corrupt:
       code = grpc::StatusCode::DATA_LOSS;
       break;
-    case Errc::io:
     case Errc::conflict:
+      code = grpc::StatusCode::FAILED_PRECONDITION;
+      break;
+    case Errc::io:
     case Errc::internal:
       break;
   }

@@ -149,6 +149,14 @@ Result<void> History::put_host(HostRecord host) {
   return {};
 }
 
+Result<void> History::forget_host(HostRecord host) {
+  const std::lock_guard lock(parts_->registry_mutex);
+  if (auto known = parts_->check_host(host.id); !known) return known;
+  parts_->series_counts[host.id] = 0;
+  parts_->writer.push(ForgetHost{std::move(host)});
+  return {};
+}
+
 Result<void> History::put_series(HostId host, std::vector<SeriesRecord> series) {
   const std::lock_guard lock(parts_->registry_mutex);
   if (auto known = parts_->check_host(host); !known) return known;
@@ -220,12 +228,20 @@ Result<std::vector<GapRecord>> History::gaps(HostId host, std::int64_t start_ms,
   return parts_->readers.gaps(host, {start_ms, end_ms});
 }
 
+Result<std::int64_t> History::newest_ms(HostId host, std::string_view except) const {
+  return parts_->readers.newest_ms(host, except);
+}
+
 Result<void> History::sync() {
   return parts_->writer.sync();
 }
 
 Result<void> History::tidy() {
   return parts_->writer.tidy();
+}
+
+const Worker& History::worker() const {
+  return parts_->writer.worker();
 }
 
 HistoryHealth History::health() const {

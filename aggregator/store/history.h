@@ -22,6 +22,7 @@
 #include "aggregator/blocks/block.h"
 #include "aggregator/store/records.h"
 #include "common/error.h"
+#include "common/threads/worker.h"
 
 #include <chrono>
 #include <cstdint>
@@ -30,6 +31,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -131,6 +133,9 @@ class History {
 
   /// Inserts or replaces a host. Errc::invalid_argument unless its id is a known one or the next one.
   Result<void> put_host(HostRecord host);
+  /// The host was removed (HostRecord::removed): its series, cursors, gaps and what of it is in the journal
+  /// go; its blocks stay until retention. Errors as put_host.
+  Result<void> forget_host(HostRecord host);
   /// Adds series, or replaces the specification of known ones (a changed type, for example). Ids as in
   /// put_host.
   Result<void> put_series(HostId host, std::vector<SeriesRecord> series);
@@ -152,6 +157,9 @@ class History {
   /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
   Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
 
+  /// Time of the newest stored row of a host, sources of the job `except` left out; 0: none.
+  Result<std::int64_t> newest_ms(HostId host, std::string_view except) const;
+
   /// Waits until all that was queued before is committed. Errc::limit when the disk is full, Errc::io after a
   /// failure.
   Result<void> sync();
@@ -160,6 +168,8 @@ class History {
   Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
+  /// Its thread, for whoever watches over it.
+  const Worker& worker() const;
 
  private:
   struct Parts;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace vigil::aggregator {
 
@@ -32,10 +33,27 @@ void JournalIndex::add_mark(std::int64_t row, const StreamKey& key, std::uint64_
 
 void JournalIndex::settle(const StreamKey& key, std::uint64_t needed_seq) {
   Stream& stream = streams_[key];
+  if (needed_seq == kNothingNeeded) settled_.push_back(key);
   stream.needed_seq = std::max(stream.needed_seq, needed_seq);
   while (!stream.open.empty() && stream.open.front().seq < needed_seq) {
     --rows_[stream.open.front().row].open;
     stream.open.pop_front();
+  }
+}
+
+void JournalIndex::settle_host(HostId host) {
+  std::vector<StreamKey> keys;
+  for (const auto& [key, stream] : streams_) {
+    if (key.host == host) keys.push_back(key);
+  }
+  for (const StreamKey& key : keys) settle(key, kNothingNeeded);
+}
+
+void JournalIndex::forget_settled_streams() {
+  for (const StreamKey& key : std::exchange(settled_, {})) {
+    const auto found = streams_.find(key);
+    if (found == streams_.end() || found->second.needed_seq != kNothingNeeded) continue;
+    if (found->second.open.empty()) streams_.erase(found);
   }
 }
 

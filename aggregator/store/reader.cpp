@@ -15,6 +15,10 @@ constexpr std::string_view kLoad = "SELECT data FROM block WHERE id=?";
 constexpr std::string_view kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
     "first_ms, last_ms";
+// block_by_time again, from its end: a few rows are looked at.
+constexpr std::string_view kNewest =
+    "SELECT last_ms FROM block_index WHERE host=?1 AND source NOT IN (SELECT id FROM source WHERE job=?2) "
+    "ORDER BY last_ms DESC LIMIT 1";
 
 std::int64_t add_saturating(std::int64_t left, std::int64_t right) {
   std::int64_t sum = 0;
@@ -43,8 +47,10 @@ Result<std::unique_ptr<Readers::Connection>> Readers::connect() const {
   auto database = Database::open(path_, Access::read_only, vfs_);
   if (!database) return database.error();
   connection->database = std::move(*database);
-  for (auto [statement, sql] :
-       {std::pair{&connection->find, kFind}, {&connection->load, kLoad}, {&connection->gaps, kGaps}}) {
+  for (auto [statement, sql] : {std::pair{&connection->find, kFind},
+                                {&connection->load, kLoad},
+                                {&connection->gaps, kGaps},
+                                {&connection->newest, kNewest}}) {
     auto prepared = connection->database.prepare(sql);
     if (!prepared) return prepared.error();
     *statement = std::move(*prepared);
@@ -146,6 +152,19 @@ Result<std::vector<GapRecord>> Readers::gaps(HostId host, TimeRange range) {
   }
   if (!more) return more.error();
   return gaps;
+}
+
+Result<std::int64_t> Readers::newest_ms(HostId host, std::string_view except) {
+  auto borrowed = borrow();
+  if (!borrowed) return borrowed.error();
+  const Lease lease(*this, std::move(*borrowed));
+  Statement& find = (*lease).newest;
+  find.bind(std::int64_t{host}, except);
+  const auto found = find.step();
+  if (!found) return found.error();
+  const std::int64_t newest = *found ? find.integer(0) : 0;
+  find.reset();
+  return newest;
 }
 
 }  // namespace vigil::aggregator

@@ -40,6 +40,8 @@ class Readers {
 
   Result<FoundBlocks> blocks(HostId host, TimeRange range, SeriesRange series);
   Result<std::vector<GapRecord>> gaps(HostId host, TimeRange range);
+  /// As History::newest_ms().
+  Result<std::int64_t> newest_ms(HostId host, std::string_view except);
   /// Closes the idle connections; nobody may be reading.
   void close();
 
@@ -49,6 +51,7 @@ class Readers {
     Statement find;
     Statement load;
     Statement gaps;
+    Statement newest;
   };
   class Lease;
   static constexpr std::size_t kMaxConnections = 4;

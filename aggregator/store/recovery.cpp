@@ -51,12 +51,15 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
   return {};
 }
 
-Result<void> load_journal(Tables& tables, JournalIndex& index, Streams& streams) {
+Result<void> load_journal(Tables& tables, JournalIndex& index, const std::vector<RecoveredHost>& hosts,
+                          Streams& streams) {
+  const auto forgotten = [&](HostId host) { return host >= hosts.size() || hosts[host].host.removed; };
   return tables.each_group([&](std::int64_t row, std::string_view group) {
     index.add_row(row, group.size());
     // A damaged group is told and counted by the replay; here it stays without entries and goes with the next
     // commit.
     (void)read_group(group, [&](const EntryView& entry) {
+      if (forgotten(entry.host)) return;
       const StreamKey key{entry.host, entry.stream};
       if (entry.kind == EntryKind::schema) {
         index.add_mark(row, key, entry.seq);
@@ -169,7 +172,8 @@ Result<Recovery> recover_from(Tables& tables, JournalIndex& index) {
   if (!series) return series.error();
   Streams streams;
   if (auto loaded = load_cursors(tables, index, streams); !loaded) return loaded.error();
-  if (auto loaded = load_journal(tables, index, streams); !loaded) return loaded.error();
+  if (auto loaded = load_journal(tables, index, recovery.recovered.hosts, streams); !loaded)
+    return loaded.error();
   spread_cursors(streams, index, recovery.recovered.hosts);
   return recovery;
 }

@@ -65,6 +65,14 @@ Result<void> Tables::put_host(const HostRecord& host) {
              std::int64_t{host.interval_ms}, std::int64_t{host.left}, std::int64_t{host.removed});
 }
 
+Result<void> Tables::forget_host(const HostRecord& host) {
+  for (const char* sql : {"DELETE FROM series WHERE host=?", "DELETE FROM cursor WHERE host=?",
+                          "DELETE FROM schema WHERE host=?", "DELETE FROM gap WHERE host=?"}) {
+    if (auto gone = run(sql, std::int64_t{host.id}); !gone) return gone;
+  }
+  return put_host(host);
+}
+
 Result<void> Tables::put_source(const StoredSource& source) {
   return run("REPLACE INTO source VALUES(?,?,?)", source.id, std::string_view(source.key.job),
              std::int64_t{source.key.interval_ms});

@@ -64,6 +64,8 @@ class Tables {
   Database& database() { return database_; }
 
   Result<void> put_host(const HostRecord& host);
+  /// Keeps the host's number and what it was called; its series, cursors, schemas and gaps go.
+  Result<void> forget_host(const HostRecord& host);
   Result<void> put_source(const StoredSource& source);
   Result<void> put_series(HostId host, SourceId source, const SeriesRecord& series);
   Result<void> put_cursor(const StoredCursor& cursor);

@@ -62,6 +62,7 @@ void Writer::start(HistoryCallbacks callbacks) {
 void Writer::push(Operation operation) {
   const std::lock_guard lock(mutex_);
   if (stats_.health.state == HistoryState::failed) return;  // nothing will ever be written again
+  if (auto* seal = std::get_if<SealBlocks>(&operation)) seal->after = incoming_entries_.size();
   incoming_operations_.push_back(std::move(operation));
 }
 
@@ -145,6 +146,9 @@ void Writer::tick() {
 bool Writer::collect() {
   const std::lock_guard lock(mutex_);
   wake_posted_ = false;
+  for (Operation& operation : incoming_operations_) {
+    if (auto* seal = std::get_if<SealBlocks>(&operation)) seal->after += entries_.size();
+  }
   std::move(incoming_operations_.begin(), incoming_operations_.end(), std::back_inserter(operations_));
   std::move(incoming_entries_.begin(), incoming_entries_.end(), std::back_inserter(entries_));
   incoming_operations_.clear();
@@ -199,7 +203,7 @@ Result<void> Writer::write_group() {
 Result<void> Writer::reopen_streams() {
   for (const JournalEntry& entry : entries_) {
     const JournalIndex::StreamKey key{entry.host, entry.stream};
-    if (index_.needed_seq(key) != kNothingNeeded) continue;
+    if (index_.knows(key) && index_.needed_seq(key) != kNothingNeeded) continue;
     index_.reopen(key);
     reopened_.push_back(key);  // until it is committed: this transaction may have to be tried again
   }
@@ -244,6 +248,19 @@ Result<void> Writer::write_row(std::string_view plain, std::size_t first_entry, 
   return tables_.put_group(row, group);
 }
 
+/// Whether a stream comes back in the very group whose seal says that nothing of it is needed.
+bool Writer::comes_after(const SealBlocks& seal, const JournalIndex::StreamKey& key) const {
+  const auto begin = entries_.begin() + static_cast<std::ptrdiff_t>(std::min(seal.after, entries_.size()));
+  return std::any_of(begin, entries_.end(), [&](const JournalEntry& entry) {
+    return entry.host == key.host && entry.stream == key.stream;
+  });
+}
+
+Result<void> Writer::apply(const ForgetHost& forget) {
+  index_.settle_host(forget.host.id);
+  return tables_.forget_host(forget.host);
+}
+
 Result<void> Writer::apply(const SealBlocks& seal) {
   for (const FoundBlock& part : seal.blocks) {
     const std::int64_t id = next_block_++;  // an id that a failed transaction used is left unused
@@ -259,6 +276,8 @@ Result<void> Writer::apply(const SealBlocks& seal) {
   }
   for (const SealCursor& cursor : seal.cursors) {
     const JournalIndex::StreamKey key{seal.host, cursor.stream};
+    if (cursor.needed_seq == kNothingNeeded && comes_after(seal, key))
+      continue;  // the next seal will say it again
     index_.settle(
         key, cursor.needed_seq);  // only memory, and harmless when this transaction has to be tried again
     const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);
@@ -304,6 +323,7 @@ void Writer::committed() {
   operations_.clear();
   entries_.clear();
   reopened_.clear();
+  index_.forget_settled_streams();
   publish(durable);
 }
 

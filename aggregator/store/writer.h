@@ -25,9 +25,14 @@ struct SealBlocks {
   HostId host = 0;
   std::vector<FoundBlock> blocks;
   std::vector<SealCursor> cursors;
+  std::size_t after = 0;  // so many entries of its group were journalled before it
 };
 
-using Operation = std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord>;
+struct ForgetHost {
+  HostRecord host;
+};
+
+using Operation = std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord, ForgetHost>;
 
 /// What the writer shares with the rest of the history.
 struct WriterSurroundings {
@@ -53,6 +58,7 @@ class Writer {
   Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
+  const Worker& worker() const { return worker_; }
 
   /// Commits what is queued, ends the thread, checkpoints.
   void stop();
@@ -81,6 +87,8 @@ class Writer {
   Result<void> apply(const PutSeries& put) { return tables_.put_series(put.host, put.source, put.series); }
   Result<void> apply(const GapRecord& gap) { return tables_.put_gap(gap); }
   Result<void> apply(const SealBlocks& seal);
+  Result<void> apply(const ForgetHost& forget);
+  bool comes_after(const SealBlocks& seal, const JournalIndex::StreamKey& key) const;
   Result<void> drop_settled_rows();
   void committed();
   void publish(const std::vector<DurableBatch>& durable);

@@ -26,6 +26,8 @@ Errc code_of(grpc::StatusCode code) {
     case grpc::StatusCode::PERMISSION_DENIED:
     case grpc::StatusCode::UNAUTHENTICATED:
       return Errc::permission;
+    case grpc::StatusCode::FAILED_PRECONDITION:
+      return Errc::conflict;
     case grpc::StatusCode::UNIMPLEMENTED:
       return Errc::unsupported;
     default:
@@ -73,6 +75,12 @@ class GrpcClient final : public Client {
   }
   Result<v1::Status> status() override {
     return call<v1::Status>(*fleet_, &v1::Fleet::Stub::GetStatus, v1::GetStatusRequest{});
+  }
+  Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) override {
+    return call<v1::ListGapsResponse>(*fleet_, &v1::Fleet::Stub::ListGaps, request);
+  }
+  Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
+    return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
 
  private:

@@ -32,6 +32,8 @@ class Client {
   virtual Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest& request) = 0;
   virtual Result<v1::ListRulesResponse> rules() = 0;
   virtual Result<v1::Status> status() = 0;
+  virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;
+  virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
 };
 
 }  // namespace vigil::cli

@@ -48,6 +48,8 @@ Run declare_series(CLI::App& app);
 Run declare_alerts(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_status(CLI::App& app);
+Run declare_gaps(CLI::App& app);
+Run declare_forget(CLI::App& app);
 
 /// Prints a listing in the chosen format on standard output.
 void show(const Context& context, const Listing& listing);

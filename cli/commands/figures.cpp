@@ -106,7 +106,8 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
                      {"agent_version", "AGENT"},
                      {"remote", ""},
                      {"duplicates", ""},
-                     {"gap_batches", ""}};
+                     {"gap_batches", ""},
+                     {"lost_batches", ""}};
   using H = v1::Host;
   for (const auto& host : hosts.hosts()) {
     const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
@@ -130,7 +131,8 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
                       skewed ? Style::warning : Style::faint),
          time_cell(host.last_sample_ms()), Cell::of(host.agent_version()), Cell::of(host.remote()),
          Cell::number(static_cast<std::int64_t>(host.duplicates())),
-         Cell::number(static_cast<std::int64_t>(host.gap_batches()))});
+         Cell::number(static_cast<std::int64_t>(host.gap_batches())),
+         Cell::number(static_cast<std::int64_t>(host.lost_batches()))});
   }
   return listing;
 }

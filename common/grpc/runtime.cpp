@@ -5,7 +5,9 @@
 #include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 
+#include <atomic>
 #include <cstdlib>
+#include <string_view>
 
 namespace vigil {
 namespace {
@@ -22,12 +24,22 @@ log::Level level_of(gpr_log_severity severity) {
   return log::Level::warn;  // what matters of it comes as a status too, and is logged where it is handled
 }
 
+std::atomic<std::uint64_t> accept_failures = 0;
+
+void take_line(gpr_log_func_args* line) {
+  if (std::string_view(line->message).find("Failed accept") != std::string_view::npos) ++accept_failures;
+  log::write(level_of(line->severity), "grpc", line->message, {});
+}
+
 }  // namespace
+
+std::uint64_t grpc_accept_failures() {
+  return accept_failures;
+}
 
 void prepare_grpc() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  gpr_set_log_function(
-      [](gpr_log_func_args* line) { log::write(level_of(line->severity), "grpc", line->message, {}); });
+  gpr_set_log_function(take_line);
   // Our channels always have a thread that polls them; a timer to look after them wakes two threads a second.
   ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
 }

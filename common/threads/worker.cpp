@@ -27,6 +27,19 @@ bool Worker::post(Task task) {
   return true;
 }
 
+bool Worker::insist(Task task) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) {
+      ++refused_;
+      return false;
+    }
+    queue_.push_back(std::move(task));
+  }
+  wake_.notify_one();
+  return true;
+}
+
 void Worker::every(std::chrono::milliseconds period, Task task) {
   timers_.push_back({period, {}, std::move(task)});
 }
@@ -46,6 +59,17 @@ void Worker::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Worker::begin_task() {
+  const std::chrono::nanoseconds now = Clock::now().time_since_epoch();
+  busy_since_ns_.store(now.count(), std::memory_order_relaxed);
+}
+
+std::chrono::nanoseconds Worker::busy_for(Clock::time_point now) const {
+  const std::int64_t since = busy_since_ns_.load(std::memory_order_relaxed);
+  if (since == 0) return std::chrono::nanoseconds(0);
+  return std::max(now.time_since_epoch() - std::chrono::nanoseconds(since), std::chrono::nanoseconds(0));
+}
+
 std::size_t Worker::depth() const {
   const std::lock_guard lock(mutex_);
   return queue_.size();
@@ -60,6 +84,7 @@ void Worker::run_due_timers() {
   for (Timer& timer : timers_) {
     const auto now = Clock::now();
     if (now < timer.due) continue;
+    begin_task();
     timer.task();
     timer.due += timer.period;
     if (timer.due <= now)
@@ -83,9 +108,13 @@ void Worker::run() {
       if (stopping_ && queue_.empty()) return;
       batch.swap(queue_);
     }
-    for (Task& task : batch) task();
+    for (Task& task : batch) {
+      begin_task();
+      task();
+    }
     batch.clear();
     run_due_timers();
+    busy_since_ns_.store(0, std::memory_order_relaxed);
   }
 }
 

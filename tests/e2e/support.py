@@ -78,8 +78,8 @@ class Vigil:
         self.http = "127.0.0.1:0"
         self.aggregator = None
 
-    def start(self, config=None, flags=()):
-        args = [BIN / "vigil-aggregator", "--data-dir", self.data, "--grpc-listen", self.grpc, "--http-listen", self.http, *flags]
+    def start(self, config=None, flags=(), prefix=()):
+        args = [*prefix, BIN / "vigil-aggregator", "--data-dir", self.data, "--grpc-listen", self.grpc, "--http-listen", self.http, *flags]
         if config is not None:
             path = self.folder / "aggregator.yml"
             path.write_text(config)

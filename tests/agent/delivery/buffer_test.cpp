@@ -51,7 +51,7 @@ TEST_CASE("nothing kept yet resumes with the batch to come") {
   const Buffer buffer(1 << 20);
   CHECK(buffer.first_kept_seq() == 0);
   CHECK(buffer.resume_seq(0) == 1);
-  CHECK_FALSE(buffer.lost_between(0, 1));
+  CHECK(buffer.lost_between(0, 1).empty());
 }
 
 TEST_CASE("past its cap the buffer drops whole groups, oldest first, and remembers what") {
@@ -59,14 +59,15 @@ TEST_CASE("past its cap the buffer drops whole groups, oldest first, and remembe
   for (std::uint64_t seq = 1; seq <= 100; ++seq) buffer.push(batch(seq));
   CHECK(buffer.bytes() <= 50'000);
   CHECK(buffer.first_kept_seq() % 10 == 1);
-  const auto lost = buffer.lost_between(0, buffer.first_kept_seq());
-  REQUIRE(lost);
-  CHECK(lost->first_seq == 1);
-  CHECK(lost->last_seq == buffer.first_kept_seq() - 1);
-  CHECK(lost->first_time_ms == 1000);
-  CHECK(lost->last_time_ms == static_cast<std::int64_t>(lost->last_seq) * 1000 + 999);
-  CHECK(lost->reason == "buffer_full");
-  CHECK(buffer.dropped_batches() == lost->last_seq);
+  const auto all = buffer.lost_between(0, buffer.first_kept_seq());
+  REQUIRE(all.size() == 1);
+  const LostBatches& lost = all.front();
+  CHECK(lost.first_seq == 1);
+  CHECK(lost.last_seq == buffer.first_kept_seq() - 1);
+  CHECK(lost.first_time_ms == 1000);
+  CHECK(lost.last_time_ms == static_cast<std::int64_t>(lost.last_seq) * 1000 + 999);
+  CHECK(lost.reason == "buffer_full");
+  CHECK(buffer.dropped_batches() == lost.last_seq);
 }
 
 TEST_CASE("what is durable is not counted as lost when its group is dropped") {
@@ -75,21 +76,40 @@ TEST_CASE("what is durable is not counted as lost when its group is dropped") {
   buffer.acknowledge(15);
   for (std::uint64_t seq = 21; seq <= 70; ++seq) buffer.push(batch(seq));
   const auto lost = buffer.lost_between(15, buffer.first_kept_seq());
-  REQUIRE(lost);
-  CHECK(lost->first_seq == 16);
-  CHECK(lost->first_time_ms == 16'000);
+  REQUIRE(lost.size() == 1);
+  CHECK(lost.front().first_seq == 16);
+  CHECK(lost.front().first_time_ms == 16'000);
 }
 
-TEST_CASE("an aggregator that forgot is told that older batches were acknowledged before") {
+TEST_CASE("an aggregator that forgot is told what it had acknowledged, until when") {
   Buffer buffer(1 << 20);
   for (std::uint64_t seq = 1; seq <= 25; ++seq) buffer.push(batch(seq));
   buffer.acknowledge(25);
   CHECK(buffer.resume_seq(3) == 21);
   const auto lost = buffer.lost_between(3, 21);
-  REQUIRE(lost);
-  CHECK(lost->first_seq == 4);
-  CHECK(lost->last_seq == 20);
-  CHECK(lost->reason == "acknowledged_before");
+  REQUIRE(lost.size() == 1);
+  CHECK(lost.front().first_seq == 4);
+  CHECK(lost.front().last_seq == 20);
+  CHECK(lost.front().first_time_ms == 0);
+  CHECK(lost.front().last_time_ms == 21'000);
+  CHECK(lost.front().reason == "aggregator_lost");
+}
+
+TEST_CASE("what the aggregator lost and what was dropped here are told apart") {
+  Buffer buffer(50'000);
+  for (std::uint64_t seq = 1; seq <= 20; ++seq) buffer.push(batch(seq));
+  buffer.acknowledge(15);
+  for (std::uint64_t seq = 21; seq <= 70; ++seq) buffer.push(batch(seq));
+  const auto lost = buffer.lost_between(3, buffer.first_kept_seq());
+  REQUIRE(lost.size() == 2);
+  CHECK(lost[0].reason == "aggregator_lost");
+  CHECK(lost[0].first_seq == 4);
+  CHECK(lost[0].last_seq == 15);
+  CHECK(lost[0].last_time_ms == 16'000);
+  CHECK(lost[1].reason == "buffer_full");
+  CHECK(lost[1].first_seq == 16);
+  CHECK(lost[1].first_time_ms == 16'000);
+  CHECK(lost[1].last_seq + 1 == buffer.first_kept_seq());
 }
 
 TEST_CASE("schemas outlive the batches that brought them, the newest of each source") {
@@ -115,7 +135,7 @@ TEST_CASE("the oldest group is given up on request, the last one never") {
   for (std::uint64_t seq = 1; seq <= 15; ++seq) buffer.push(batch(seq));
   CHECK(buffer.drop_oldest_group("refused"));
   CHECK(buffer.first_kept_seq() == 11);
-  CHECK(buffer.lost_between(0, 11)->reason == "refused");
+  CHECK(buffer.lost_between(0, 11).front().reason == "refused");
   CHECK_FALSE(buffer.drop_oldest_group("refused"));
 }
 
@@ -138,8 +158,8 @@ TEST_CASE("whatever happens, kept batches are whole groups and cover all that is
       const std::uint64_t resume = buffer.resume_seq(buffer.durable_seq());
       REQUIRE(buffer.find(resume)->keyframe);
       const auto lost = buffer.lost_between(buffer.durable_seq(), resume);
-      REQUIRE(lost.has_value() == (resume > buffer.durable_seq() + 1));
-      if (lost) REQUIRE(lost->reason == "buffer_full");
+      REQUIRE(lost.size() == (resume > buffer.durable_seq() + 1 ? 1 : 0));
+      if (!lost.empty()) REQUIRE(lost.front().reason == "buffer_full");
     }
   }
 }

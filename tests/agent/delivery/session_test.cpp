@@ -97,7 +97,7 @@ TEST_CASE("an aggregator restored from an older state gets again what is still k
   world.connect(1'000'000);
   REQUIRE(world.stored.gaps.size() == 1);
   CHECK(world.stored.gaps[0].first_seq() == 1);
-  CHECK(world.stored.gaps[0].reason() == "acknowledged_before");
+  CHECK(world.stored.gaps[0].reason() == "aggregator_lost");
   CHECK(world.stored.times_ms[1].size() >= 2);
   CHECK(world.stored.durable_seq + 1 == world.buffer.next_seq());
 }
@@ -321,6 +321,32 @@ TEST_CASE("retries are jittered over the whole range, quick at first, a minute a
   CHECK(backoff.next(1.0) == milliseconds(60'000));
   backoff.reset();
   CHECK(backoff.next(0.999) < milliseconds(1000));
+}
+
+TEST_CASE("a host refused because there are too many keeps all it has and tries again by its own back-off") {
+  World world;
+  world.sample(10);
+  Session session(world.buffer, world.me, kStart);
+  REQUIRE(session.next(kStart, 0) != nullptr);
+  v1::AggregatorMessage answer;
+  answer.mutable_refusal()->set_code(v1::Refusal::CODE_FULL);
+  answer.mutable_refusal()->set_message("new hosts come too fast");
+  const auto end = session.received(answer, kStart);
+  REQUIRE(end);
+  CHECK(end->kind == End::Kind::away);  // after three `rejected` the oldest batches would be given up
+  CHECK_FALSE(end->retry_after);
+}
+
+TEST_CASE("Hello says what was ever acknowledged, so that an aggregator can see what it lost") {
+  World world;
+  world.sample(30);
+  world.connect(1'000'000);
+  world.sample(3);
+  Session session(world.buffer, world.me, kStart);
+  v1::AgentMessage hello;
+  REQUIRE(hello.ParseFromString(*session.next(kStart, 0)));
+  CHECK(hello.hello().durable_seq() == world.buffer.durable_seq());
+  CHECK(hello.hello().durable_seq() > 0);
 }
 
 }  // namespace vigil::agent

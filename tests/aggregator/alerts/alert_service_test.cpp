@@ -364,3 +364,41 @@ TEST_CASE("Rules are listed with their state, and a rule of yesterday cannot fir
   CHECK(rules[0].pending == 1);
   CHECK(run.service->counters().firing == 0);
 }
+
+TEST_CASE("evidence is gathered within bounds: so many times a round, and no longer than its patience") {
+  int asked = 0;
+  const EvidenceCollector collect = [&asked](std::string_view, std::int64_t) {
+    ++asked;
+    return std::vector<notify::Evidence>{{"Top", {}}};
+  };
+  EvidenceRound many(collect, std::chrono::hours(1));
+  for (int i = 0; i < 100; ++i) many.gather("web-1", 0);
+  CHECK(asked == EvidenceRound::kMost);
+  many.begin();
+  CHECK(many.gather("web-1", 0).size() == 1);
+  CHECK(many.gather("", 0).empty());
+  asked = 0;
+  EvidenceRound impatient(collect, std::chrono::nanoseconds(1));
+  for (int i = 0; i < 100; ++i) impatient.gather("web-1", 0);
+  CHECK(asked == 1);
+}
+
+TEST_CASE("what a rule saw of a host before it was forgotten brings no alert back, what it sees later does") {
+  const TempDir dir;
+  Run run(dir);
+  run.evaluate(0, 100, {"web-1"});
+  run.recorder.wait_for(1);
+  run.service->forget_host("web-1");
+  run.recorder.wait_for(2);
+  run.evaluate(0, 100, {"web-1", "web-2"});  // it was under way
+  run.settle(2);
+  auto alerts = run.service->alerts();
+  std::erase_if(alerts, [](const AlertInfo& alert) { return alert.state != State::firing; });
+  REQUIRE(alerts.size() == 1);
+  CHECK(alerts[0].instance == "web-2");
+  run.evaluate(0, 101, {"web-1", "web-2"});  // it is back
+  run.settle(3);
+  alerts = run.service->alerts();
+  std::erase_if(alerts, [](const AlertInfo& alert) { return alert.state != State::firing; });
+  CHECK(alerts.size() == 2);
+}

@@ -1,10 +1,14 @@
 #include "aggregator/head/shard.h"
 
+#include "agent/delivery/backoff.h"
+#include "aggregator/fleet/fleet_rows.h"
 #include "aggregator/head/fleet_view.h"
 #include "aggregator/head/shard_set.h"
 #include "tests/support/catch.h"
 
 #include <future>
+#include <map>
+#include <random>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -77,12 +81,107 @@ TEST_CASE("a host that left is given up once, and only when it stays away longer
   CHECK(given_up == std::vector<std::string>{"web-1"});
 }
 
-TEST_CASE("hosts beyond the limit are refused") {
-  HostDirectory directory(nullptr, 1);
-  for (std::size_t i = 0; i < kMaxHosts; ++i) REQUIRE(directory.enroll(record("host")));
-  const auto refused = directory.enroll(record("one-more"));
+TEST_CASE("a host beyond the limit is refused with the limit's key, and taken once another was forgotten") {
+  HostDirectory directory(nullptr, 1, {2, 600});
+  REQUIRE(directory.enroll(record("one"), kT0));
+  REQUIRE(directory.enroll(record("two"), kT0));
+  const auto refused = directory.enroll(record("three"), kT0);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::limit);
+  CHECK(refused.error().message.find("ingest.max_hosts") != std::string::npos);
+  directory.forget();
+  CHECK(directory.hosts() == 1);
+  CHECK(directory.enroll(record("three"), kT0).value() == 2);  // numbers are never given twice
+}
+
+TEST_CASE("new hosts come in a burst and then at their rate; the others are told the limit's key") {
+  HostDirectory directory(nullptr, 1, {25'000, 600});
+  const auto enrolled = [&directory](std::int64_t now) {
+    int count = 0;
+    while (directory.enroll(record("host"), now)) ++count;
+    return count;
+  };
+  CHECK(enrolled(kT0) == 1200);
+  CHECK(directory.enroll(record("host"), kT0).error().message.find("ingest.max_new_hosts") !=
+        std::string::npos);
+  CHECK(enrolled(kT0 + 1000) == 10);
+  CHECK(enrolled(kT0) == 0);  // a clock that was set back gives nothing away
+  CHECK(enrolled(kT0 + 3'600'000) == 1200);
+}
+
+TEST_CASE("hosts known from before cost nothing of the rate, and removed ones count no more") {
+  HostDirectory directory(nullptr, 1, {10, 1});
+  HostRecord removed = record("gone");
+  removed.removed = true;
+  for (int i = 0; i < 8; ++i) directory.restore(record("host"));
+  directory.restore(removed);
+  CHECK(directory.hosts() == 8);
+  CHECK(directory.enroll(record("new"), kT0).value() == 9);
+  CHECK(directory.enroll(record("new"), kT0));
+  CHECK_FALSE(directory.enroll(record("new"), kT0));
+}
+
+TEST_CASE("a large fleet that starts at once comes in by its agents' own back-off, soon") {
+  const int agents = GENERATE(1000, 5000);
+  HostDirectory directory(nullptr, 1, {25'000, 600});
+  std::mt19937_64 random(7);  // NOLINT(cert-msc51-cpp): the same numbers each run
+  std::uniform_real_distribution<double> share(0, 1);
+  std::multimap<std::int64_t, agent::Backoff> attempts;  // by time
+  for (int i = 0; i < agents; ++i) attempts.emplace(kT0 + i % 10, agent::Backoff());
+  std::int64_t last_ms = 0;
+  while (!attempts.empty()) {
+    auto next = attempts.extract(attempts.begin());
+    last_ms = next.key() - kT0;
+    if (directory.enroll(record("host"), next.key())) continue;
+    next.key() += next.mapped().next(share(random)).count();
+    attempts.insert(std::move(next));
+  }
+  // 1,200 at once, then 600 a minute, and nobody waits much longer than for its turn.
+  CHECK(last_ms <= (agents <= 1200 ? 10 : (agents - 1200) * 100 + 60'000));
+}
+
+TEST_CASE("a host that is down or has left can be forgotten, one that is there cannot") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  std::vector<std::string> forgotten;
+  shard.on_forgotten([&](HostId id, const std::string& instance) {
+    forgotten.push_back(fmt::format("{} {}", id, instance));
+  });
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  shard.tick(kT0);
+  CHECK(shard.forget("web-2").error().code == Errc::not_found);
+  CHECK(shard.forget("web-1").error().code == Errc::conflict);  // late: it may come any moment
+  shard.rows_arrived(host, {kT0, kT0}, kT0);
+  CHECK(shard.forget("web-1").error().message.find("is up") != std::string::npos);
+  shard.farewell(host, kT0 + 1000);
+  host.connected = true;
+  host.remote = "10.0.0.1:4711";
+  CHECK(shard.forget("web-1").error().message.find("connected from 10.0.0.1:4711") != std::string::npos);
+  host.connected = false;
+  CHECK(shard.forget("web-1").value() == kFleetColumns);
+  CHECK(forgotten == std::vector<std::string>{"0 web-1"});
+  CHECK(shard.hosts().empty());
+  CHECK(shard.find("web-1") == nullptr);
+  CHECK(shards.directory().hosts() == 0);
+  CHECK((*shard.enroll(record("web-1"), kT0 + 2000))->record.id == 1);
+}
+
+TEST_CASE("forgetting a name nobody has suggests the one that was meant") {
+  ShardSet shards(2, {}, nullptr);
+  for (const char* name : {"web-1", "db-1"}) {
+    REQUIRE(shards.of(name).enroll(record(name), kT0));
+    Host& host = *shards.of(name).find(name);
+    shards.of(name).farewell(host, kT0);
+  }
+  for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().start();
+  FleetView view(shards, nullptr);
+  const auto unknown = view.forget("wep-1");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == Errc::not_found);
+  CHECK(unknown.error().message == "no host is called 'wep-1'; did you mean web-1?");
+  CHECK(view.forget("web-1"));
+  CHECK(view.hosts()->size() == 1);
+  CHECK(view.series({})->empty());
 }
 
 TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never at back-fill") {
@@ -159,7 +258,7 @@ TEST_CASE("query threads see all hosts of all shards, their series and their lab
     CHECK(series.labels->get("env") == "prod");
     CHECK(series.points == std::vector<promql::Point>{{kT0, 1.5}});
   }
-  FleetStorage tiny(view, 2);
+  FleetStorage tiny(view, {2});
   CHECK(tiny.select({named("node_load1"), kT0, kT0}).error().code == Errc::limit);
 
   CHECK(view.series({named("node_load1"), named("nothing")})->size() == 4);
@@ -179,4 +278,40 @@ TEST_CASE("a question to a shard that does not answer ends, and its late answer 
   release.set_value();
   shards.at(0).worker().stop();
   CHECK(shards.ask<int>([](Shard&) { return 1; }).error().code == Errc::unavailable);
+}
+
+TEST_CASE("who asks many things in a row waits for a stuck shard once, and it is counted once") {
+  ShardSet shards(1, {}, nullptr);
+  shards.at(0).worker().start();
+  std::promise<void> release;
+  shards.at(0).worker().post([&] { release.get_future().wait(); });
+  FleetView view(shards, nullptr);
+  std::atomic<std::uint64_t> missed = 0;
+  FleetStorage storage(view, {1000, std::chrono::milliseconds(20), &missed});
+  const auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i)
+    CHECK(storage.select({named("up"), kT0, kT0}).error().code == Errc::unavailable);
+  CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(10));
+  CHECK(missed == 1);
+  release.set_value();
+}
+
+TEST_CASE("a question about every host lets other work of the shard come in between") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  constexpr int kHosts = 50;
+  for (int i = 0; i < kHosts; ++i) REQUIRE(shard.enroll(record(fmt::format("web-{}", i)), kT0));
+  int seen = 0;
+  int seen_between = kHosts;
+  shard.worker().start();
+  const auto answer = shards.ask_hosts<int>([&](const Host&, int& count) {
+    ++count;
+    if (++seen == 1) shard.worker().post([&] { seen_between = seen; });
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  });
+  REQUIRE(answer);
+  CHECK(answer->front() == kHosts);
+  CHECK(seen_between < kHosts);
 }

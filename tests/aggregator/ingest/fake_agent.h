@@ -52,6 +52,7 @@ class FakeAgent {
     hello.set_boot_id(boot_id);
     hello.set_first_kept_seq(first_kept);
     hello.set_next_seq(next_seq_);
+    hello.set_durable_seq(durable_seq);
     hello.set_wall_time_ms(kT0);
     hello.set_agent_version("0.1.0");
     hello.set_interval_ms(1000);
@@ -92,7 +93,19 @@ class FakeAgent {
   }
   void skip(std::uint64_t count) { next_seq_ += count; }
 
+  /// What was lost without a word of when it began.
+  static v1::AgentMessage gap(std::uint64_t first, std::uint64_t last, std::int64_t until_ms) {
+    v1::AgentMessage message;
+    v1::Gap& gap = *message.mutable_gap();
+    gap.set_first_seq(first);
+    gap.set_last_seq(last);
+    gap.set_last_time_ms(until_ms);
+    gap.set_reason("aggregator_lost");
+    return message;
+  }
+
   char machine = 'm';
+  std::uint64_t durable_seq = 0;  // ever acknowledged
   std::string boot_id = "boot";
 
  private:

@@ -217,3 +217,20 @@ TEST_CASE("a larger fleet delivers less often") {
   CHECK(f.connect(FakeAgent())->welcomes.at(0).delivery_interval_ms() == 5000);
   CHECK(f.shards.at(0).find("web-1")->facts.beat_ms == 5000);
 }
+
+TEST_CASE(
+    "a new host past the limit is refused with its key, counted, and told no time: its back-off decides") {
+  ShardOptions options;
+  options.enrol = {25'000, 1};  // two at once
+  Fixture f(options);
+  for (const char* name : {"web-1", "web-2"}) CHECK(f.connect(FakeAgent(name))->welcomes.size() == 1);
+  const auto refused = f.connect(FakeAgent("web-3"));
+  REQUIRE(refused->refusals.size() == 1);
+  CHECK(refused->refusals[0].code == v1::Refusal::CODE_FULL);
+  CHECK(refused->refusals[0].retry_after_ms == 0);
+  CHECK(refused->refusals[0].message.find("ingest.max_new_hosts") != std::string::npos);
+  CHECK(f.registry.exposition().find("vigil_aggregator_refused_total{reason=\"full\"} 1\n") !=
+        std::string::npos);
+  CHECK(f.connect(FakeAgent("web-1"), kT0, "10.0.0.1:2")->welcomes.size() == 1);  // a known one always may
+  CHECK(f.connect(FakeAgent("web-3"), kT0 + 60'000)->welcomes.size() == 1);
+}

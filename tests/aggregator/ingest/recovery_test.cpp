@@ -7,6 +7,8 @@
 #include "tests/aggregator/store/folder_fixture.h"
 #include "tests/support/catch.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
 
 using namespace vigil;
@@ -56,11 +58,11 @@ struct Life {
     intake->feed(link.get(), message.SerializeAsString(), kT0);
   }
   Host& host(const std::string& name = "web-1") { return *shards->at(0).find(name); }
-  std::string values(const std::string& name) {
+  std::string values(const std::string& name, const std::string& of = "web-1") {
     const promql::Selection all{
         {*promql::Matcher::create(promql::MatchOp::equal, "__name__", name)}, 0, kT0 * 2};
     std::vector<promql::SelectedSeries> found;
-    REQUIRE(read_slice(host().head.slice(all), history.get(), {0, kT0 * 2, 1'000'000}, found));
+    REQUIRE(read_slice(host(of).head.slice(all), history.get(), {0, kT0 * 2, 1'000'000}, found));
     std::string text;
     for (const auto& series : found) {
       for (const auto& point : series.points)
@@ -327,4 +329,173 @@ TEST_CASE("when the journal has no room the stream waits with its batch and goes
   }
   CHECK(link->taken_count == 41);
   CHECK(counters.rows.value() == 40);
+}
+
+TEST_CASE("what an older copy of the data has not got is declared, from the newest row that is there") {
+  const TemporaryFolder folder;
+  const TemporaryFolder copy;
+  FakeAgent agent;
+  {
+    Life life(folder.path());
+    const auto link = life.connect(agent);
+    life.send(link, agent.schema());
+    life.send(link, agent.batch({kT0, kT0 + 1000}, true));
+    life.shards->at(0).seal_all(kT0 + 1000);
+  }
+  std::filesystem::copy(folder.path(), copy.path(), std::filesystem::copy_options::recursive);
+  {
+    Life life(folder.path());
+    const v1::AgentMessage next = agent.batch({kT0 + 2000}, true);
+    const auto link = life.connect(agent, 2);
+    life.send(link, agent.schema());
+    life.send(link, next);
+    for (int i = 3; i < 5; ++i) life.send(link, agent.batch({kT0 + i * 1000}));
+    life.commit();
+    REQUIRE(link->acks.back() == 4);
+  }
+  Life life(copy.path(), kT0 + 3'600'000);  // long after: nothing of it is in memory
+  life.shards->at(0).tick(kT0 + 3'600'000);
+  agent.durable_seq = 4;
+  const v1::AgentMessage next = agent.batch({kT0 + 5000}, true);
+  const auto link = life.connect(agent, 5);
+  CHECK(link->welcomes.at(0).durable_seq() == 1);
+  life.send(link, FakeAgent::gap(2, 4, kT0 + 5000));
+  life.send(link, agent.schema());
+  life.send(link, next);
+  life.commit();
+  CHECK(life.values("m0") == "0 1 5 ");
+  CHECK(life.host().lost_batches == 3);
+  CHECK(life.host().gap_batches == 0);
+  CHECK(life.counters.lost_acknowledged_batches.value() == 3);
+  CHECK(life.history->gaps(0, 0, kT0 * 2).value() ==
+        std::vector<GapRecord>{{0, kT0 + 1000, kT0 + 5000, "aggregator_lost"}});
+}
+
+TEST_CASE(
+    "a gap of which nobody knows when begins at the host's newest row, whatever the fleet wrote since") {
+  const TemporaryFolder folder;
+  FakeAgent agent;
+  Life life(folder.path());
+  const auto first = life.connect(agent);
+  life.send(first, agent.schema());
+  life.send(first, agent.batch({kT0}, true));
+  life.intake->closed(first.get(), kT0);
+  life.shards->at(0).tick(kT0 + 60'000);
+  agent.skip(5);
+  (void)agent.batch({kT0 + 50'000}, true);
+  const auto link = life.connect(agent, 7);
+  life.send(link, FakeAgent::gap(2, 6, kT0 + 50'000));
+  life.commit();
+  CHECK(life.history->gaps(0, 0, kT0 * 2).value() ==
+        std::vector<GapRecord>{{0, kT0, kT0 + 50'000, "aggregator_lost"}});
+  CHECK(life.host().gap_batches == 5);  // never acknowledged here: not ours
+}
+
+TEST_CASE("an agent that comes from another aggregator has lost nothing here") {
+  const TemporaryFolder folder;
+  FakeAgent agent;
+  agent.skip(100);
+  agent.durable_seq = 100;
+  Life life(folder.path());
+  const v1::AgentMessage next = agent.batch({kT0}, true);
+  const auto link = life.connect(agent, 101);
+  life.send(link, FakeAgent::gap(1, 100, kT0));
+  life.send(link, agent.schema());
+  life.send(link, next);
+  life.commit();
+  CHECK(life.host().lost_batches == 0);
+  CHECK(life.history->gaps(0, 0, kT0 * 2)->empty());
+}
+
+TEST_CASE("a forgotten host is gone after a restart, its journal with it, and its name begins anew") {
+  const TemporaryFolder folder;
+  FakeAgent agent;
+  FakeAgent other("db-1");
+  {
+    Life life(folder.path());
+    for (FakeAgent* each : {&agent, &other}) {
+      const auto link = life.connect(*each);
+      life.send(link, each->schema());
+      life.send(link, each->batch({kT0}, true));
+      life.intake->closed(link.get(), kT0);
+    }
+    life.commit();  // both in one row of the journal
+    life.shards->at(0).tick(kT0 + 60'000);
+    REQUIRE(life.shards->at(0).forget("web-1").value() == 2 + kFleetColumns);
+    life.commit();
+  }
+  {
+    Life life(folder.path());
+    CHECK(life.summary.hosts == 1);
+    CHECK(life.summary.rows == 1);
+    CHECK(life.shards->at(0).find("web-1") == nullptr);
+    CHECK(life.values("m0", "db-1") == "0 ");
+    const v1::AgentMessage next = agent.batch({kT0 + 1000}, true);
+    const auto link = life.connect(agent, 2);
+    CHECK(link->welcomes.at(0).durable_seq() == 0);
+    life.send(link, FakeAgent::gap(1, 1, kT0));
+    life.send(link, agent.schema());
+    life.send(link, next);
+    life.commit();
+    CHECK(life.host().record.id == 2);
+    CHECK(life.values("m0") == "1 ");
+    life.shards->at(0).seal_all(kT0 + 60'000);
+  }
+  Life life(folder.path());
+  CHECK(life.values("m0") == "1 ");
+  CHECK(life.shards->directory().hosts() == 2);
+}
+
+TEST_CASE("what can never be decoded is read once, not at each start for ever") {
+  const TemporaryFolder folder;
+  {
+    Life life(folder.path());
+    FakeAgent agent;
+    const auto link = life.connect(agent);
+    life.send(link, agent.schema());
+    life.send(link, agent.batch({kT0}, true));
+    life.commit();
+    life.send(link, agent.batch({kT0 + 1000}));
+    life.commit();
+  }
+  sqlite3* raw = nullptr;  // as a bad sector would: the keyframe is in the first row
+  REQUIRE(sqlite3_open((folder.path() / "history.db").c_str(), &raw) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(raw, "UPDATE journal SET entries=zeroblob(40) WHERE id=1", nullptr, nullptr,
+                       nullptr) == SQLITE_OK);
+  sqlite3_close(raw);
+  {
+    Life life(folder.path());
+    CHECK(life.summary.damaged_groups == 1);
+    CHECK(life.summary.undecodable == 1);
+    CHECK(life.summary.given_up_streams == 1);
+    FakeAgent restarted("web-1", 't');  // the old stream never comes back
+    const auto link = life.connect(restarted);
+    life.send(link, restarted.schema());
+    life.send(link, restarted.batch({kT0 + 2000}, true));
+    life.shards->at(0).seal_all(kT0);
+    life.commit();
+    CHECK(life.history->stats().journal_groups <= 1);
+  }
+  Life life(folder.path());
+  CHECK(life.summary.undecodable == 0);
+  CHECK(life.summary.damaged_groups == 0);
+}
+
+TEST_CASE("a given-up stream that comes back is stored again") {
+  const TemporaryFolder folder;
+  FakeAgent agent;
+  {
+    Life life(folder.path());
+    const auto link = life.connect(agent);
+    life.send(link, agent.schema());
+    life.commit();  // a schema, and no batch that it is for
+  }
+  for (int life_number = 0; life_number < 2; ++life_number) {
+    Life life(folder.path());
+    const auto link = life.connect(agent, life_number == 0 ? 0 : 1);
+    life.send(link, agent.schema());
+    if (life_number == 0) life.send(link, agent.batch({kT0}, true));
+    life.commit();
+    CHECK(life.values("m0") == "0 ");
+  }
 }

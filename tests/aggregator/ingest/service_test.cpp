@@ -10,6 +10,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <future>
 #include <thread>
 
 using namespace vigil;
@@ -23,7 +24,8 @@ using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::AggregatorMessage>
 /// A server on a free port with two shards and no history (so that batches are durable at once). The clock
 /// stands at kT0.
 struct Fixture {
-  explicit Fixture(std::size_t max_streams = 100) {
+  explicit Fixture(std::size_t max_streams = 100, const ShardOptions& shard_options = {})
+      : shards(2, shard_options, nullptr) {
     ServiceOptions options;
     options.max_streams = max_streams;
     options.now_ms = [this] { return now.load(); };
@@ -52,7 +54,7 @@ struct Fixture {
   std::atomic<std::int64_t> now = kT0;
   self::Registry registry;
   IngestCounters counters{registry};
-  ShardSet shards{2, {}, nullptr};
+  ShardSet shards;
   std::unique_ptr<IngestService> service;
   std::unique_ptr<GrpcServer> server;
   std::unique_ptr<v1::Ingest::Stub> stub;
@@ -193,6 +195,59 @@ TEST_CASE("one stream too many is refused as unavailable") {
   CHECK(first.read().has_welcome());
   Call second(f);
   CHECK(second.refusal().code() == v1::Refusal::CODE_UNAVAILABLE);
+}
+
+TEST_CASE("a new host past the limit ends as RESOURCE_EXHAUSTED, for clients that know no refusals") {
+  ShardOptions options;
+  options.enrol = {1, 600};
+  Fixture f(100, options);
+  Call first(f);
+  REQUIRE(first.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(first.read().has_welcome());
+  Call second(f);
+  REQUIRE(second.stream->Write(FakeAgent("web-2").hello()));
+  CHECK(second.refusal().code() == v1::Refusal::CODE_FULL);
+  const grpc::Status status = second.finish();
+  CHECK(status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(status.error_message().find("ingest.max_hosts") != std::string::npos);
+}
+
+TEST_CASE("the end of a stream reaches its shard through a full queue") {
+  Fixture f;
+  std::promise<void> release;
+  const std::size_t shard = f.shards.directory().shard_of(std::string_view("web-1"));
+  {
+    Call call(f);
+    REQUIRE(call.stream->Write(FakeAgent("web-1").hello()));
+    CHECK(call.read().has_welcome());
+    Worker& worker = f.shards.at(shard).worker();
+    REQUIRE(worker.post([&] { release.get_future().wait(); }));
+    while (worker.post([] {})) {
+    }
+  }
+  eventually([&] { return f.service->streams() == 0; });
+  release.set_value();
+  eventually([&] { return f.service->intake(shard).streams() == 0; });
+}
+
+TEST_CASE("a port that is closed and opened anew serves the same agents") {
+  Fixture f;
+  Call before(f);
+  REQUIRE(before.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(before.read().has_welcome());
+  GrpcServerOptions options;
+  options.listen = f.server->address();
+  f.server->stop(std::chrono::milliseconds(100));
+  f.server.reset();
+  eventually([&] { return f.service->streams() == 0; });
+  auto again = GrpcServer::start(options, {f.service.get()});
+  REQUIRE(again);
+  f.server = std::move(*again);
+  f.stub = v1::Ingest::NewStub(
+      grpc::CreateChannel(options.listen.to_string(), grpc::InsecureChannelCredentials()));
+  Call after(f);
+  REQUIRE(after.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(after.read().has_welcome());
 }
 
 TEST_CASE(

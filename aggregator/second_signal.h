@@ -1,0 +1,28 @@
+// While the aggregator stops: a second SIGTERM or SIGINT means "now". Both must be blocked in all threads.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+namespace vigil::aggregator {
+
+class SecondSignal {
+ public:
+  /// Calls `act` with the signal's number, on a thread of its own, once. From then on a third one ends the
+  /// process by itself, whatever `act` waits for.
+  explicit SecondSignal(std::function<void(int number)> act);
+  /// Waits no longer.
+  ~SecondSignal();
+  SecondSignal(const SecondSignal&) = delete;
+  SecondSignal& operator=(const SecondSignal&) = delete;
+
+ private:
+  void wait();
+
+  const std::function<void(int number)> act_;
+  std::atomic<bool> over_ = false;
+  std::thread thread_;
+};
+
+}  // namespace vigil::aggregator

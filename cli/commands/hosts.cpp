@@ -1,0 +1,63 @@
+// gaps, forget: what is missing of hosts, and the end of one.
+#include "cli/commands/command.h"
+#include "common/text/human.h"
+
+namespace vigil::cli {
+
+Run declare_gaps(CLI::App& app) {
+  auto request = std::make_shared<v1::ListGapsRequest>();
+  auto start = std::make_shared<std::string>("30d");
+  app.add_option_function<std::string>(
+      "host", [request](const std::string& host) { request->set_host(host); }, "Only of this host");
+  app.add_option("--start", *start, "Gaps that end before are left out: 2h (two hours ago), yesterday")
+      ->capture_default_str();
+  return [request, start](Context& context) -> Result<Exit> {
+    const auto start_ms = parse_time(*start, context.now_ms);
+    if (!start_ms) return fail(Errc::invalid_argument, "--start: {}", start_ms.error().message);
+    request->set_start_ms(*start_ms);
+    const auto gaps = context.client->gaps(*request);
+    if (!gaps) return gaps.error();
+    Listing listing;
+    listing.empty_note = "No samples are known to be missing.";
+    listing.columns = {{"host", "HOST"},
+                       {"first_ms", "FROM"},
+                       {"last_ms", "TO"},
+                       {"duration_ms", "LONG", Align::right},
+                       {"reason", "REASON"}};
+    for (const auto& gap : gaps->gaps()) {
+      const std::int64_t took_ms = gap.last_ms() - gap.first_ms();
+      listing.rows.push_back(
+          {Cell::of(gap.host(), Style::bold),
+           Cell{gap.first_ms(), format_local_time(gap.first_ms()), Style::plain},
+           Cell{gap.last_ms(), format_local_time(gap.last_ms()), Style::plain},
+           Cell{took_ms, format_duration(std::chrono::milliseconds(took_ms)), Style::plain},
+           Cell::of(gap.reason())});
+    }
+    show(context, listing);
+    return Exit::ok;
+  };
+}
+
+Run declare_forget(CLI::App& app) {
+  auto request = std::make_shared<v1::ForgetHostRequest>();
+  app.add_option_function<std::string>(
+         "name", [request](const std::string& name) { request->set_name(name); },
+         "The host, its whole name; it must be down, or have left")
+      ->required();
+  app.footer(
+      "Its series and alerts end and nothing shows it any more. Its samples stay on disk until retention "
+      "takes "
+      "them.\nAn agent that uses the name again begins a new host.");
+  return [request](Context& context) -> Result<Exit> {
+    const auto forgotten = context.client->forget(*request);
+    if (!forgotten) return forgotten.error();
+    Listing listing;
+    listing.columns = {{"host", "FORGOTTEN"}, {"series", "SERIES", Align::right}};
+    listing.rows.push_back({Cell::of(request->name(), Style::bold),
+                            Cell::number(static_cast<std::int64_t>(forgotten->series()))});
+    show(context, listing);
+    return Exit::ok;
+  };
+}
+
+}  // namespace vigil::cli

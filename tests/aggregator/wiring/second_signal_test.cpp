@@ -1,0 +1,39 @@
+#include "aggregator/second_signal.h"
+
+#include "tests/support/catch.h"
+
+#include <csignal>
+#include <future>
+
+namespace vigil::aggregator {
+namespace {
+
+/// As main() does before any thread begins.
+void block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("a signal that comes while something is stopping is acted on") {
+  block_signals();
+  const int number = GENERATE(SIGTERM, SIGINT);
+  std::promise<int> seen;
+  const SecondSignal second([&seen](int got) { seen.set_value(got); });
+  REQUIRE(kill(getpid(), number) == 0);
+  CHECK(seen.get_future().get() == number);
+}
+
+TEST_CASE("without one it ends with what was stopping") {
+  block_signals();
+  int calls = 0;
+  {
+    const SecondSignal second([&calls](int) { ++calls; });
+  }
+  CHECK(calls == 0);
+}
+
+}  // namespace vigil::aggregator

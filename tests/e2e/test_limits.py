@@ -1,0 +1,95 @@
+"""What is too many, too much or not wanted any more: refused or removed with a clear word, and nothing else suffers."""
+
+import signal
+import socket
+import urllib.request
+
+from support import eventually
+
+
+def metric(vigil, name):
+    text = urllib.request.urlopen(f"http://{vigil.http}/metrics", timeout=5).read().decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+
+
+def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):
+    vigil.start("ingest: {max_hosts: 1}")
+    vigil.agent("first")
+    vigil.wait_for_host("first")
+    second = vigil.agent("second")
+    second.wait_for("1 hosts are known already, ingest.max_hosts")
+    eventually("it is counted", lambda: metric(vigil, 'vigil_aggregator_refused_total{reason="full"}') > 0)
+    assert [host["name"] for host in vigil.json("hosts")] == ["first"]
+    assert second.child.poll() is None
+
+
+def test_a_host_is_forgotten_and_its_name_begins_anew(vigil):
+    vigil.start("ingest: {down_after: 2s}")
+    agent = vigil.agent("here")
+    vigil.wait_for_host()
+    refused = vigil.cli("forget", "here", check=False)
+    assert refused.returncode == 1 and "here is connected from" in refused.stderr
+    unknown = vigil.cli("forget", "hare", check=False)
+    assert unknown.returncode == 1 and "did you mean here?" in unknown.stderr
+
+    agent.kill(signal.SIGKILL)
+    vigil.wait_for_host(state="down")
+    eventually("HostDown", lambda: [a for a in vigil.json("alerts", "--firing") if a["name"] == "HostDown"])
+    assert vigil.json("forget", "here")[0]["series"] > 100
+    assert vigil.json("hosts") == []
+    assert vigil.query("node_load1") == [] and vigil.query("up") == []
+    eventually("its alerts are over", lambda: vigil.json("alerts", "--firing") == [])
+    assert vigil.aggregator.stop() == 0
+    vigil.start()
+    assert vigil.json("hosts") == []
+
+    vigil.agent("here")
+    vigil.wait_for_host()
+    assert len(vigil.query("node_load1[10m]")) < 60
+
+
+def test_a_second_signal_ends_a_stop_that_takes_long_and_loses_nothing(vigil, tmp_path):
+    silent = socket.create_server(("127.0.0.1", 0))  # takes a message and never answers: stopping waits 2 s for it
+    (tmp_path / "rules.yml").write_text("groups: [{name: g, interval: 1s, rules: [{alert: Always, expr: vector(1)}]}]")
+    config = f"""
+rules: {{files: [{tmp_path}/rules.yml]}}
+notifications:
+  receivers: [{{name: program, webhook: {{url: "http://127.0.0.1:{silent.getsockname()[1]}/"}}}}]
+"""
+    vigil.start(config)
+    vigil.agent("here")
+    seen = eventually("samples", lambda: (rows := vigil.query("node_load1[5m]")) and len(rows) > 2 and rows)
+    silent.accept()
+    eventually("what was seen is durable", lambda: metric(vigil, "vigil_store_commits_total") > 4)
+    vigil.aggregator.child.send_signal(signal.SIGTERM)
+    vigil.aggregator.wait_for("stopping signal=SIGTERM")
+    vigil.aggregator.wait_for("agent disconnected|stream ended")
+    assert vigil.aggregator.kill(signal.SIGTERM) == 128 + signal.SIGTERM
+    assert "a second signal" in vigil.aggregator.log.read_text()
+    vigil.start(config)
+    again = {row["time_ms"] for row in vigil.query("node_load1[5m]")}
+    assert {row["time_ms"] for row in seen[:-1]} <= again
+
+
+def test_a_port_without_descriptors_left_is_opened_anew(vigil):
+    vigil.start(prefix=["prlimit", "--nofile=200:200"])
+    assert "not enough open files for ingest.max_agents" in vigil.aggregator.text()
+    vigil.agent("here")
+    vigil.wait_for_host()
+    host, port = vigil.grpc.rsplit(":", 1)
+    crowd = []
+    try:
+        for _ in range(300):
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex((host, int(port)))
+            crowd.append(connection)
+        vigil.aggregator.wait_for("the port accepts no more connections")
+    finally:
+        for connection in crowd:
+            connection.close()
+    eventually("it answers again", lambda: vigil.cli("status", check=False).returncode == 0)
+    newest = lambda: max(row["time_ms"] for row in vigil.query("node_load1[10m]"))
+    before = newest()
+    eventually("the agent is back", lambda: newest() > before + 2000)
+    assert metric(vigil, "vigil_aggregator_port_reopened_total") >= 1
