@@ -1,14 +1,11 @@
 #include "agent/config.h"
 
-#include "agent/files/proc_file.h"
-#include "common/text/address.h"
 #include "common/text/human.h"
-#include "common/wire/names.h"
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <array>
-#include <filesystem>
 
 namespace vigil::agent {
 namespace {
@@ -24,10 +21,6 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"d
                                                                              {"warn", log::Level::warn},
                                                                              {"error", log::Level::error}}};
 
-bool sensible(milliseconds interval) {
-  return interval >= kShortestInterval && interval <= kLongestInterval;
-}
-
 void regular_expression(config::Fields& fields, std::string_view key, std::string& value,
                         std::string_view doc) {
   fields.field(key, value, doc);
@@ -40,10 +33,10 @@ struct Paths {
   Roots& roots;
 };
 void describe(config::Fields& fields, Paths& paths) {
-  fields.field("procfs", paths.roots.procfs,
-               "Where the host's /proc is; another path for an agent in a container.");
-  fields.field("sysfs", paths.roots.sysfs, "Where the host's /sys is.");
-  fields.field("rootfs", paths.roots.rootfs, "Where the host's root file system is.");
+  fields.path("procfs", paths.roots.procfs,
+              "Where the host's /proc is; another path for an agent in a container.");
+  fields.path("sysfs", paths.roots.sysfs, "Where the host's /sys is.");
+  fields.path("rootfs", paths.roots.rootfs, "Where the host's root file system is.");
 }
 
 struct Filters {
@@ -87,47 +80,27 @@ std::string unknown_collector(const std::map<std::string, CollectorSettings>& co
   return {};
 }
 
-Result<void> check_labels(const std::map<std::string, std::string>& labels) {
-  if (labels.size() > kMaxHostLabels)
-    return fail(Errc::limit, "labels: at most {} are possible", kMaxHostLabels);
-  for (const auto& [name, value] : labels) {
-    if (!wire::valid_label_name(name) || name == "instance" || name == "job") {
-      return fail(
-          Errc::invalid_argument,
-          "labels: {} cannot be a label: use letters, digits and _, not instance or job, no __ in front",
-          name);
-    }
-    if (value.empty() || value.size() > wire::kMaxValueBytes || !wire::valid_utf8(value)) {
-      return fail(Errc::invalid_argument, "labels.{}: must be 1 to {} bytes of UTF-8", name,
-                  wire::kMaxValueBytes);
-    }
-  }
-  return {};
-}
-
-Result<std::string> read_pem(std::string_view key, const std::string& path) {
-  if (path.empty()) return std::string();
-  auto text = read_small_file(path, 256 << 10);
-  if (!text) return fail(text.error().code, "tls.{}: {}", key, text.error().message);
-  if (text->empty()) return fail(Errc::invalid_argument, "tls.{}: {} is empty, or no file", key, path);
-  return text;
-}
-
 }  // namespace
+
+bool is_sensible(milliseconds interval) {
+  return interval >= kShortestInterval && interval <= kLongestInterval;
+}
 
 void describe(config::Fields& fields, CollectorSettings& settings) {
   fields.field("enabled", settings.enabled, "Whether the collector runs.");
-  fields.field("interval", settings.interval, "How often it runs; a multiple of the agent's interval.");
-  fields.require("interval", !settings.interval || sensible(*settings.interval), "must be 100ms to 1h");
+  fields.field("interval", settings.interval, "How often it runs; a multiple of `interval`.");
+  fields.require("interval", !settings.interval || is_sensible(*settings.interval), kSensibleInterval);
 }
 
 void describe(config::Fields& fields, TlsSettings& tls) {
   fields.field("enabled", tls.enabled,
                "Whether to encrypt the stream; needed when the aggregator is another machine.");
-  fields.field("ca", tls.ca,
-               "PEM file with who signed the aggregator's certificate; empty: the system's authorities.");
-  fields.field("cert", tls.cert, "PEM file with this agent's certificate.");
-  fields.field("key", tls.key, "PEM file with the certificate's private key.");
+  fields.path("ca", tls.ca,
+              "PEM file with who signed the aggregator's certificate; empty: the system's authorities.");
+  fields.path(
+      "cert", tls.cert,
+      "PEM file with this agent's own certificate, where the aggregator asks for one (its tls.client_ca).");
+  fields.path("key", tls.key, "PEM file with that certificate's private key; not readable by everybody.");
   fields.field("plaintext", tls.plaintext,
                "Send unencrypted to another machine: everybody between may read and change it.");
 }
@@ -137,7 +110,7 @@ void describe(config::Fields& fields, AgentConfig& config) {
                "The host's name at the aggregator, its label instance; empty: the system's name.");
   fields.field("aggregator", config.aggregator, "Where the aggregator listens, host:port.");
   fields.field("interval", config.interval, "The beat: how often fast collectors run.");
-  fields.require("interval", sensible(config.interval), "must be 100ms to 1h");
+  fields.require("interval", is_sensible(config.interval), kSensibleInterval);
   fields.field("labels", config.labels, "Labels added to every series of this host; at most 16.");
   fields.field("collectors", config.collectors,
                "Collectors to switch off or to run at another cadence, by name.");
@@ -160,51 +133,6 @@ void describe(config::Fields& fields, AgentConfig& config) {
   fields.choice("log_level", config.log_level,
                 std::span<const std::pair<std::string_view, log::Level>>(kLevels),
                 "Which log lines are written.");
-}
-
-Result<void> check(const AgentConfig& config) {
-  if (!config.name.empty() && !wire::valid_host_name(config.name)) {
-    return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ : -", config.name,
-                wire::kMaxHostBytes);
-  }
-  if (!sensible(config.interval)) return fail(Errc::invalid_argument, "interval: must be 100ms to 1h");
-  if (auto labels = check_labels(config.labels); !labels) return labels;
-  const auto channel = channel_options(config);
-  if (!channel) return channel.error();
-  return {};
-}
-
-Result<void> check_roots(const AgentConfig& config) {
-  std::error_code error;
-  const std::string& procfs = config.options.roots.procfs;
-  if (std::filesystem::is_directory(procfs, error)) return {};
-  return fail(Errc::not_found,
-              "path.procfs: {} is no directory; mount the host's /proc there, or name where it is", procfs);
-}
-
-Result<ChannelOptions> channel_options(const AgentConfig& config) {
-  const auto address = parse_address(config.aggregator, kDefaultPort);
-  if (!address) return fail(Errc::invalid_argument, "aggregator: {}", address.error().message);
-  if (address->port == 0)
-    return fail(Errc::invalid_argument, "aggregator: {} has no port", config.aggregator);
-  if (!config.tls.enabled && !config.tls.plaintext && !address->is_loopback()) {
-    return fail(Errc::invalid_argument,
-                "aggregator: {} is another machine: set tls.enabled, or tls.plaintext to send unencrypted",
-                config.aggregator);
-  }
-  ChannelOptions options{address->to_string(), config.tls.enabled ? Transport::tls : Transport::plain, {}};
-  if (!config.tls.enabled) return options;
-  if (config.tls.cert.empty() != config.tls.key.empty()) {
-    return fail(Errc::invalid_argument, "tls: cert and key belong together");
-  }
-  auto ca = read_pem("ca", config.tls.ca);
-  if (!ca) return ca.error();
-  auto cert = read_pem("cert", config.tls.cert);
-  if (!cert) return cert.error();
-  auto key = read_pem("key", config.tls.key);
-  if (!key) return key.error();
-  options.tls = {std::move(*ca), std::move(*cert), std::move(*key)};
-  return options;
 }
 
 }  // namespace vigil::agent

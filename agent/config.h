@@ -6,6 +6,7 @@
 #include "agent/delivery/channel.h"
 #include "common/config/fields.h"
 #include "common/log/log.h"
+#include "common/text/address.h"
 
 #include <chrono>
 #include <map>
@@ -29,7 +30,7 @@ struct TlsSettings {
 
 struct AgentConfig {
   std::string name;  // empty: the host's name
-  std::string aggregator = "127.0.0.1:8460";
+  std::string aggregator = kGrpcAddress;
   std::chrono::milliseconds interval{1000};
   std::map<std::string, std::string> labels;
   std::map<std::string, CollectorSettings> collectors;
@@ -38,21 +39,25 @@ struct AgentConfig {
   std::uint32_t max_series = 5000;
   TlsSettings tls;
   log::Level log_level = log::Level::info;
+  config::Place at;  // for messages; flags are noted in it
 };
 
 void describe(config::Fields& fields, CollectorSettings& settings);
 void describe(config::Fields& fields, TlsSettings& tls);
 void describe(config::Fields& fields, AgentConfig& config);
 
-inline constexpr std::uint16_t kDefaultPort = 8460;
 inline constexpr std::size_t kMaxHostLabels = 16;
 
-/// What no single key can tell: names, label limits, addresses, plain text beyond loopback, TLS files. Errors
-/// name the key.
+/// What no single key can tell: names, label limits, intervals, addresses, plain text beyond loopback, TLS
+/// files. All errors at once, one a line, as "file:line:column: key: ...".
 Result<void> check(const AgentConfig& config);
-/// Whether this host is there to be watched: the roots that --once and a run need.
+/// Whether this host is there to be watched: the roots that --check, --once and a run need.
 Result<void> check_roots(const AgentConfig& config);
 /// Where and how to connect, with the TLS files read.
 Result<ChannelOptions> channel_options(const AgentConfig& config);
+
+/// From 100 ms to 1 h.
+bool is_sensible(std::chrono::milliseconds interval);
+inline constexpr std::string_view kSensibleInterval = "must be 100ms to 1h";
 
 }  // namespace vigil::agent

@@ -57,21 +57,32 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--list-collectors", flags.list_collectors, "Print the collectors there are and exit");
 }
 
-void replace(std::string& value, const std::optional<std::string>& flag) {
-  if (flag) value = *flag;
-}
+/// A key, the flag that wins over it, and what the flag says.
+struct Change {
+  const char* key;
+  const char* flag;
+  std::string& value;
+  const std::optional<std::string>& said;
+};
 
 Result<void> apply(const Flags& flags, AgentConfig& config) {
-  replace(config.aggregator, flags.aggregator);
-  replace(config.name, flags.name);
-  replace(config.options.docker_socket, flags.docker_socket);
-  replace(config.options.roots.procfs, flags.procfs);
-  replace(config.options.roots.sysfs, flags.sysfs);
-  replace(config.options.roots.rootfs, flags.rootfs);
+  Roots& roots = config.options.roots;
+  for (const Change& change :
+       {Change{"aggregator", "--aggregator", config.aggregator, flags.aggregator},
+        Change{"name", "--name", config.name, flags.name},
+        Change{"docker_socket", "--docker-socket", config.options.docker_socket, flags.docker_socket},
+        Change{"paths.procfs", "--path.procfs", roots.procfs, flags.procfs},
+        Change{"paths.sysfs", "--path.sysfs", roots.sysfs, flags.sysfs},
+        Change{"paths.rootfs", "--path.rootfs", roots.rootfs, flags.rootfs}}) {
+    if (!change.said) continue;
+    change.value = *change.said;
+    config.at.set_flag(change.key, change.flag);
+  }
   if (!flags.interval) return {};
   const auto interval = parse_duration(*flags.interval);
   if (!interval) return fail(Errc::invalid_argument, "--interval: {}", interval.error().message);
   config.interval = *interval;
+  config.at.set_flag("interval", "--interval");
   return {};
 }
 

@@ -56,12 +56,16 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   GrpcServerOptions options;
   options.listen = listen;
   if (config.tls.cert.empty()) return options;
-  auto cert = config::read_file(config.tls.cert);
+  auto cert = config::read_certificates(config.tls.cert);
   if (!cert) return cert.error();
-  auto key = config::read_file(config.tls.key);
+  auto key = config::read_private_key(config.tls.key);
   if (!key) return key.error();
   options.tls_cert = std::move(*cert);
   options.tls_key = std::move(*key);
+  if (config.tls.client_ca.empty()) return options;
+  auto client_ca = config::read_certificates(config.tls.client_ca);
+  if (!client_ca) return client_ca.error();
+  options.tls_client_ca = std::move(*client_ca);
   return options;
 }
 

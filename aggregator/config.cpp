@@ -15,17 +15,15 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"d
                                                                              {"warn", log::Level::warn},
                                                                              {"error", log::Level::error}}};
 
-void address(config::Fields& fields, std::string_view key, std::string& value, std::string_view doc) {
-  fields.field(key, value, doc);
-  const auto parsed = parse_address(value, 1);
-  fields.require(key, parsed.has_value(), parsed ? "" : parsed.error().message);
-}
-
 }  // namespace
 
 void describe(config::Fields& fields, TlsConfig& tls) {
-  fields.field("cert", tls.cert, "PEM file with the certificate of the gRPC port; empty: plain text.");
-  fields.field("key", tls.key, "PEM file with its private key.");
+  fields.path("cert", tls.cert, "PEM file with the certificate of the gRPC port; empty: plain text.");
+  fields.path("key", tls.key, "PEM file with its private key; not readable by everybody.");
+  fields.path(
+      "client_ca", tls.client_ca,
+      "PEM file with who signs the certificates of agents and command lines: who shows none of them is "
+      "refused. Empty: nobody is asked for one.");
 }
 
 void describe(config::Fields& fields, IngestConfig& ingest) {
@@ -75,11 +73,11 @@ void describe(config::Fields& fields, QueryConfig& query) {
 }
 
 void describe(config::Fields& fields, AggregatorConfig& config) {
-  fields.field("data_dir", config.data_dir,
-               "Folder of the databases; empty: $STATE_DIRECTORY, or ./vigil-data.");
-  address(fields, "grpc_listen", config.grpc_listen,
-          "Where agents and the command line connect; port 0: any free one.");
-  address(fields, "http_listen", config.http_listen, "Where /healthz, /readyz and /metrics are.");
+  fields.path("data_dir", config.data_dir,
+              "Folder of the databases; empty: $STATE_DIRECTORY, or ./vigil-data.");
+  fields.field("grpc_listen", config.grpc_listen,
+               "Where agents and the command line connect; port 0: any free one.");
+  fields.field("http_listen", config.http_listen, "Where /alerts/, /healthz, /readyz and /metrics are.");
   fields.field("external_url", config.external_url,
                "How people reach this aggregator: for links in messages.");
   fields.field("tls", config.tls, "Encryption of the gRPC port.");
@@ -102,24 +100,6 @@ std::string data_directory(const AggregatorConfig& config) {
 
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {
   return {data_directory(config) + "/meta.db", config.rules, config.notifications, config.external_url};
-}
-
-Result<void> check(const AggregatorConfig& config) {
-  for (const std::string* listen : {&config.grpc_listen, &config.http_listen}) {
-    if (const auto address = parse_address(*listen, 1); !address) return address.error();
-    if (listen->find(':') == std::string::npos)
-      return fail(Errc::invalid_argument, "'{}' lacks a port; write HOST:PORT, for example 127.0.0.1:8460",
-                  *listen);
-  }
-  if (config.tls.cert.empty() != config.tls.key.empty()) {
-    return fail(Errc::invalid_argument, "tls: cert and key belong together");
-  }
-  for (const std::string* path : {&config.tls.cert, &config.tls.key}) {
-    if (path->empty()) continue;
-    if (const auto text = config::read_file(*path); !text)
-      return fail(text.error().code, "tls: {}", text.error().message);
-  }
-  return alerts::check(alerting_options(config));
 }
 
 }  // namespace vigil::aggregator

@@ -16,12 +16,10 @@
 
 namespace vigil::aggregator {
 
-inline constexpr std::uint16_t kGrpcPort = 8460;
-inline constexpr std::uint16_t kHttpPort = 8461;
-
 struct TlsConfig {
   std::string cert;  // paths of PEM files; both empty: plain text
   std::string key;
+  std::string client_ca;  // who signs the certificates of those who connect; empty: none is asked for
 };
 void describe(config::Fields& fields, TlsConfig& tls);
 
@@ -54,8 +52,8 @@ void describe(config::Fields& fields, QueryConfig& query);
 
 struct AggregatorConfig {
   std::string data_dir;  // "": $STATE_DIRECTORY, or ./vigil-data
-  std::string grpc_listen = "127.0.0.1:8460";
-  std::string http_listen = "127.0.0.1:8461";
+  std::string grpc_listen = kGrpcAddress;
+  std::string http_listen = kHttpAddress;
   std::string external_url;
   TlsConfig tls;
   IngestConfig ingest;
@@ -64,11 +62,14 @@ struct AggregatorConfig {
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
   log::Level log_level = log::Level::info;
+  config::Place at;  // for messages; flags are noted in it
 };
 void describe(config::Fields& fields, AggregatorConfig& config);
 
-/// What no single key can tell: addresses, TLS files, rule files, receivers. Errors name the key or the file.
-Result<void> check(const AggregatorConfig& config);
+/// What no single key can tell: addresses, TLS files, the data folder, rule files, receivers. All errors at
+/// once, one a line, as "file:line:column: key: ..."; otherwise the warnings, of what is accepted without
+/// effect.
+Result<std::vector<std::string>> check(const AggregatorConfig& config);
 
 std::string data_directory(const AggregatorConfig& config);
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config);

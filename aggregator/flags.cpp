@@ -42,18 +42,32 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--grpc-listen", flags.grpc_listen,
                  "For agents and the command line; port 0: any [127.0.0.1:8460]")
       ->type_name("HOST:PORT");
-  app.add_option("--http-listen", flags.http_listen,
-                 "For /healthz, /readyz, /metrics; port 0: any [127.0.0.1:8461]")
+  app.add_option(
+         "--http-listen", flags.http_listen,
+         "For people (/alerts/) and probes (/healthz, /readyz, /metrics); port 0: any [127.0.0.1:8461]")
       ->type_name("HOST:PORT");
   app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");
 }
 
+void add_rule_files(const std::vector<std::string>& files, rules::RulesConfig& rules) {
+  for (const std::string& file : files) {
+    rules.at.set_flag(fmt::format("files[{}]", rules.files.size()), "--rules");
+    rules.files.push_back(file);
+  }
+}
+
 void apply(const Flags& flags, AggregatorConfig& config) {
-  if (flags.data_dir) config.data_dir = *flags.data_dir;
-  if (flags.grpc_listen) config.grpc_listen = *flags.grpc_listen;
-  if (flags.http_listen) config.http_listen = *flags.http_listen;
-  config.rules.files.insert(config.rules.files.end(), flags.rules.begin(), flags.rules.end());
+  const auto replace = [&config](const char* key, const char* flag, std::string& value,
+                                 const std::optional<std::string>& said) {
+    if (!said) return;
+    value = *said;
+    config.at.set_flag(key, flag);
+  };
+  replace("data_dir", "--data-dir", config.data_dir, flags.data_dir);
+  replace("grpc_listen", "--grpc-listen", config.grpc_listen, flags.grpc_listen);
+  replace("http_listen", "--http-listen", config.http_listen, flags.http_listen);
+  add_rule_files(flags.rules, config.rules);
 }
 
 }  // namespace
@@ -77,7 +91,9 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
   }
   apply(flags, invocation.config);
-  if (auto checked = check(invocation.config); !checked) return checked.error();
+  auto warnings = check(invocation.config);
+  if (!warnings) return warnings.error();
+  invocation.warnings = std::move(*warnings);
   return invocation;
 }
 
@@ -86,8 +102,7 @@ Result<rules::RulesConfig> reread_rules(const Invocation& invocation) {
   if (!invocation.config_path.empty()) {
     if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
   }
-  config.rules.files.insert(config.rules.files.end(), invocation.extra_rules.begin(),
-                            invocation.extra_rules.end());
+  add_rule_files(invocation.extra_rules, config.rules);
   return config.rules;
 }
 

@@ -11,6 +11,7 @@ struct Invocation {
   Mode mode = Mode::run;
   int exit_code = 0;  // of Mode::done: help, the version or a message about wrong usage was printed
   AggregatorConfig config;
+  std::vector<std::string> warnings;     // what the configuration says without effect
   std::string config_path;               // "": none
   std::vector<std::string> extra_rules;  // of --rules, beside those of the file
 };

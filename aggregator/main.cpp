@@ -18,6 +18,7 @@ int complain(const Error& error, int exit_code) {
 int start(const Invocation& invocation) {
   if (invocation.mode == Mode::done) return invocation.exit_code;
   if (invocation.mode == Mode::check) {
+    for (const std::string& warning : invocation.warnings) fmt::print("warning: {}\n", warning);
     fmt::print("configuration is valid\n");
     return 0;
   }

@@ -59,6 +59,9 @@ void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alertin
       &alerts::Counters::commit_failures);
   add(Kind::counter, "vigil_alerts_superseded_total", "Evaluations replaced by newer ones while they waited.",
       &alerts::Counters::superseded);
+  add(Kind::counter, "vigil_alerts_missed_evaluations_total",
+      "Rounds of rules over the whole fleet left out because an earlier one took too long.",
+      &alerts::Counters::missed);
   registry.collect_many(Kind::gauge, "vigil_alerts_active", "Alerts by state.", [&alerting] {
     const alerts::Counters counters = alerting.counters();
     return Samples{{{{"state", "pending"}}, static_cast<double>(counters.pending)},

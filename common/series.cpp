@@ -1,5 +1,7 @@
 #include "common/series.h"
 
+#include "common/fnv1a.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -65,15 +67,10 @@ void Labels::set(std::string_view name, std::string_view value) {
 }
 
 std::uint64_t Labels::hash() const {
-  // FNV-1a over names and values with separators that UTF-8 never contains.
-  std::uint64_t hash = 14695981039346656037ULL;
-  const auto mix = [&hash](std::string_view text, unsigned char separator) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-    hash = (hash ^ separator) * 1099511628211ULL;
-  };
-  for (const Label& label : labels_) {
-    mix(label.name, 0xFE);
-    mix(label.value, 0xFF);
+  std::uint64_t hash = kFnvBasis;
+  for (const Label& label : labels_) {  // with separators that UTF-8 never contains
+    hash = fnv1a(fnv1a(hash, label.name), static_cast<unsigned char>(0xFE));
+    hash = fnv1a(fnv1a(hash, label.value), static_cast<unsigned char>(0xFF));
   }
   return hash;
 }

@@ -1,5 +1,7 @@
 #include "agent/delivery/channel.h"
 
+#include "common/wire/names.h"
+
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -8,8 +10,6 @@
 namespace vigil::agent {
 namespace {
 
-constexpr int kMaxMessageBytes = 1 << 20;
-
 grpc::ChannelArguments arguments() {
   grpc::ChannelArguments arguments;
   // Bandwidth probing sends a PING for each message; at one message a second that is half of all packets.
@@ -17,8 +17,8 @@ grpc::ChannelArguments arguments() {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  arguments.SetMaxReceiveMessageSize(wire::kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(wire::kMaxMessageBytes);
   // We reconnect and resend ourselves; what is not used costs memory and time per call.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);

@@ -78,6 +78,10 @@ std::size_t Connection::pump(Session::Time now, std::int64_t wall_ms) {
   }
   const std::string* message = session_.next(now, wall_ms);
   if (message == nullptr) return 0;
+  if (auto too_large = session_.check_size(*message)) {
+    end(std::move(*too_large));
+    return 0;
+  }
   writing_ = true;
   const grpc::Slice slice(*message);
   call_->Write(grpc::ByteBuffer(&slice, 1), tag(Event::written));

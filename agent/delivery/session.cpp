@@ -147,6 +147,9 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
   buffer_.acknowledge(durable);
   go_to(buffer_.resume_seq(durable), durable);
   if (welcome.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(welcome.delivery_interval_ms());
+  if (welcome.max_message_bytes() > 0) {  // ours is the protocol's own limit: more is never sent
+    max_message_bytes_ = std::min<std::size_t>(welcome.max_message_bytes(), wire::kMaxMessageBytes);
+  }
   if (welcome.max_series() > 0) max_series_ = welcome.max_series();
   clock_offset_ = milliseconds(welcome.wall_time_ms() - hello_wall_ms_);
   return {};
@@ -189,6 +192,14 @@ std::optional<End> Session::check(Time now) const {
   if (!until || now < *until) return {};
   const std::string_view missing = phase_ == Phase::streaming ? "Ack" : "Welcome";
   return End{End::Kind::away, fail(Errc::timeout, "the aggregator is silent: no {} in time", missing), {}};
+}
+
+std::optional<End> Session::check_size(const std::string& message) const {
+  if (message.size() <= max_message_bytes_) return {};
+  return End{End::Kind::rejected,
+             fail(Errc::limit, "a message of {} bytes is larger than the {} the aggregator takes",
+                  message.size(), max_message_bytes_),
+             {}};
 }
 
 }  // namespace vigil::agent

@@ -4,6 +4,7 @@
 
 #include "agent/delivery/buffer.h"
 #include "common/error.h"
+#include "common/wire/names.h"
 #include "vigil/v1/ingest.pb.h"
 
 #include <chrono>
@@ -54,6 +55,9 @@ class Session {
   std::optional<End> received(const v1::AggregatorMessage& message, Time now);
   /// Whether the aggregator has been silent for too long.
   std::optional<End> check(Time now) const;
+  /// What to do about a message of next() larger than the aggregator takes: sending it would end the stream,
+  /// again and again.
+  std::optional<End> check_size(const std::string& message) const;
   /// When check() will first say so; nothing while no answer is awaited.
   std::optional<Time> deadline() const;
   /// Says Bye once all that is kept has been sent.
@@ -97,6 +101,7 @@ class Session {
   std::int64_t hello_wall_ms_ = 0;
   std::optional<std::chrono::milliseconds> delivery_interval_;
   std::optional<std::size_t> max_series_;
+  std::size_t max_message_bytes_ = wire::kMaxMessageBytes;
   std::chrono::milliseconds clock_offset_{0};
   bool leaving_ = false;
   bool bye_sent_ = false;

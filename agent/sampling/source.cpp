@@ -1,5 +1,7 @@
 #include "agent/sampling/source.h"
 
+#include "common/log/log.h"
+
 #include <algorithm>
 
 namespace vigil::agent {
@@ -39,7 +41,28 @@ void Source::refresh(std::size_t max_width, std::size_t max_part) {
     }
   }
   wire::clean(schema_.series);
+  cut_to_message();
   values_.assign(width(), kAbsent);
+}
+
+/// What no message can carry would be refused for ever: the last columns stay here instead.
+void Source::cut_to_message() {
+  const std::size_t fit = wire::count_that_fit(schema_.series);
+  const std::size_t over = width() - fit;
+  if (over > 0 && !too_long_) {
+    log::warn("sampling", "names and labels of a job's series exceed a message; the last ones are left out",
+              {{"job", schema_.job}, {"series", fit}, {"left_out", over}});
+  }
+  too_long_ = over > 0;
+  std::size_t rest = over;
+  for (auto part = parts_.rbegin(); rest > 0; ++part) {
+    const std::size_t less = std::min(part->width, rest);
+    part->width -= less;
+    rest -= less;
+  }
+  schema_.series.resize(fit);
+  families_.resize(fit);
+  cut_ += over;
 }
 
 Frame Source::fill(std::int64_t time_ms) {

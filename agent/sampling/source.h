@@ -34,8 +34,8 @@ class Source {
 
   /// Sheets must outlive the source. Not after the first fill().
   void add(const Sheet& sheet);
-  /// Looks whether a sheet's columns changed, and if so makes a new schema of at most `max_width` columns,
-  /// and `max_part` of one sheet.
+  /// Looks whether a sheet's columns changed, and if so makes a new schema: of at most `max_width` columns,
+  /// `max_part` of one sheet, and no more than one message holds.
   void refresh(std::size_t max_width, std::size_t max_part);
   /// Copies the sheets' values into the row.
   Frame fill(std::int64_t time_ms);
@@ -54,6 +54,7 @@ class Source {
     std::size_t width = 0;  // columns taken, fewer than the sheet's when cut
   };
   bool changed(std::size_t max_width) const;
+  void cut_to_message();
 
   wire::SourceSchema schema_;
   std::vector<Part> parts_;
@@ -61,6 +62,7 @@ class Source {
   std::vector<std::int64_t> values_;
   std::size_t cut_ = 0;
   std::size_t max_width_ = 0;
+  bool too_long_ = false;  // the schema did not fit into a message
 };
 
 }  // namespace vigil::agent

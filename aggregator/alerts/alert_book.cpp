@@ -1,5 +1,7 @@
 #include "aggregator/alerts/alert_book.h"
 
+#include "common/fnv1a.h"
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -23,16 +25,16 @@ std::string key_of(std::string_view rule_key, std::string_view scope) {
   return key;
 }
 
-std::uint64_t fnv1a(std::uint64_t hash, std::string_view text) {
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  return (hash ^ 0xFF) * 0x100000001b3ULL;  // a separator that is in no UTF-8 text
+/// One of several texts: behind it a separator that is in no UTF-8 text.
+std::uint64_t mix(std::uint64_t hash, std::string_view text) {
+  return fnv1a(fnv1a(hash, text), static_cast<unsigned char>(0xFF));
 }
 
 }  // namespace
 
 std::string fingerprint(std::string_view rule_key, const Labels& series) {
-  std::uint64_t hash = fnv1a(0xcbf29ce484222325ULL, rule_key);
-  for (const Label& label : series) hash = fnv1a(fnv1a(hash, label.name), label.value);
+  std::uint64_t hash = mix(kFnvBasis, rule_key);
+  for (const Label& label : series) hash = mix(mix(hash, label.name), label.value);
   return fmt::format("{:016x}", hash);
 }
 

@@ -1,7 +1,9 @@
 #include "aggregator/alerts/alert_service.h"
 
 #include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/inbox.h"
 #include "aggregator/alerts/inhibition.h"
+#include "aggregator/alerts/ledger.h"
 #include "aggregator/alerts/messages.h"
 #include "aggregator/alerts/meta_store.h"
 #include "common/log/log.h"
@@ -28,7 +30,6 @@ void log_alert(log::Level level, std::string_view what, const Alert& alert) {
 
 using rules::Evaluation;
 
-constexpr std::size_t kCrowd = 10'000;  // evaluations that wait
 constexpr std::int64_t kShowResolvedMs = 900'000;
 constexpr std::int64_t kHistoryMs = 90LL * 86'400'000;
 constexpr std::int64_t kForgottenMs = 300'000;  // longer than any evaluation is under way
@@ -40,38 +41,6 @@ rules::RulePtr stub_rule(const StoredAlert& stored) {
   rule->name = stored.alert.labels.get("alertname");
   rule->group = stored.rule_key.substr(0, stored.rule_key.find('/'));
   return rule;
-}
-
-AlertInfo to_info(const Alert& alert) {
-  return {alert.fingerprint,
-          alert.rule->group,
-          alert.rule->name,
-          std::string(alert.severity()),
-          std::string(alert.instance()),
-          alert.state,
-          alert.labels,
-          alert.annotations,
-          alert.value,
-          alert.active_since_ms,
-          alert.fired_at_ms,
-          alert.resolved_at_ms,
-          alert.no_data_since_ms,
-          {},
-          alert.reason,
-          alert.evidence};
-}
-
-/// Firing before pending before resolved; then the worse severity, then the newer.
-bool worse(const AlertInfo& a, const AlertInfo& b) {
-  const auto rank = [](const AlertInfo& alert) {
-    return alert.state == State::firing ? 0 : alert.state == State::pending ? 1 : 2;
-  };
-  if (rank(a) != rank(b)) return rank(a) < rank(b);
-  const auto left = notify::parse_severity(a.severity);
-  const auto right = notify::parse_severity(b.severity);
-  if (left != right) return left > right;
-  if (a.active_since_ms != b.active_since_ms) return a.active_since_ms > b.active_since_ms;
-  return a.fingerprint < b.fingerprint;
 }
 
 class Service : public AlertService {
@@ -130,10 +99,8 @@ class Service : public AlertService {
   rules::KnownAlertsPtr known_;
   notify::Notifier* notifier_ = nullptr;
 
-  mutable std::mutex inbox_mutex_;  // protects what follows
-  std::vector<Evaluation> inbox_;
-  std::map<std::pair<const rules::Rule*, std::string>, std::size_t> waiting_;  // places in inbox_
-  std::uint64_t superseded_ = 0;
+  Inbox inbox_;
+
   mutable std::mutex mutex_;  // protects what follows; the worker alone changes it
   rules::RuleSetPtr rules_;
   std::unordered_set<const rules::Rule*> live_rules_;
@@ -142,15 +109,11 @@ class Service : public AlertService {
   Counters counters_;
 
   // The worker's own.
-  std::set<std::string> dirty_;        // to be written
-  std::set<std::string> removed_;      // to be deleted
-  std::deque<Alert> history_;          // to be added
+  Ledger ledger_{store_};
   std::set<std::string> unannounced_;  // firing, nobody told yet
   std::set<std::string> held_back_;    // those of them that an inhibitor keeps back
-  std::vector<notify::Row> outbox_;    // of this round
   EvidenceRound evidence_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
-  bool disk_failed_ = false;
   std::int64_t next_upkeep_ms_ = 0;
   Worker worker_{"alerts"};
 };
@@ -203,32 +166,11 @@ void Service::stop() {
 }
 
 void Service::take(Evaluation evaluation) {
-  bool first = false;
-  {
-    // That an alert is over is said once, so no evaluation may be dropped. But each says all there is to say
-    // of its rule and scope: in a crowd the newest replaces the one that waits, and their number is bounded.
-    const std::lock_guard lock(inbox_mutex_);
-    const auto [place, fresh] =
-        waiting_.try_emplace({evaluation.rule.get(), evaluation.scope}, inbox_.size());
-    if (!fresh && inbox_.size() >= kCrowd) {
-      inbox_[place->second] = std::move(evaluation);
-      ++superseded_;
-      return;
-    }
-    place->second = inbox_.size();
-    first = inbox_.empty();
-    inbox_.push_back(std::move(evaluation));
-  }
-  if (first) worker_.post([this] { drain(); });
+  if (inbox_.put(std::move(evaluation))) worker_.post([this] { drain(); });
 }
 
 void Service::drain() {
-  std::vector<Evaluation> batch;
-  {
-    const std::lock_guard lock(inbox_mutex_);
-    batch.swap(inbox_);
-    waiting_.clear();
-  }
+  const std::vector<Evaluation> batch = inbox_.take();
   Transitions all;
   {
     const std::lock_guard lock(mutex_);
@@ -264,7 +206,7 @@ void Service::keep_clocks() {
   {
     const std::lock_guard lock(mutex_);
     book_.for_each([this](const Alert& alert) {
-      if (alert.state == State::pending || alert.no_data_since_ms != 0) dirty_.insert(alert.fingerprint);
+      if (alert.state == State::pending || alert.no_data_since_ms != 0) ledger_.note(alert.fingerprint);
     });
   }
   commit();
@@ -293,8 +235,7 @@ void Service::settle(const Transitions& transitions) {
 
 void Service::began(const Transition& transition) {
   const Alert& alert = transition.alert;
-  dirty_.insert(alert.fingerprint);
-  removed_.erase(alert.fingerprint);
+  ledger_.note(alert.fingerprint);
   const bool fires = transition.to == State::firing;
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
   std::vector<notify::Evidence> evidence;
@@ -308,14 +249,12 @@ void Service::began(const Transition& transition) {
 
 void Service::ended(const Transition& transition) {
   Alert alert = transition.alert;
-  dirty_.erase(alert.fingerprint);
-  removed_.insert(alert.fingerprint);
+  ledger_.note_end(alert);
   unannounced_.erase(alert.fingerprint);
   held_back_.erase(alert.fingerprint);
   if (transition.to == State::resolved) {
     log_alert(log::Level::info, "alert resolved", alert);
     if (alert.announced) say(alert, notify::Kind::resolved);
-    history_.push_back(alert);
   }
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
@@ -337,7 +276,7 @@ void Service::announce() {
     if (alert != nullptr) {
       say(*alert, notify::Kind::firing);
       alert->announced = true;
-      dirty_.insert(alert->fingerprint);
+      ledger_.note(alert->fingerprint);
     }
     held_back_.erase(*next);
     next = unannounced_.erase(next);
@@ -356,45 +295,26 @@ void Service::say(Alert& alert, notify::Kind kind) {
     } else if (std::find(alert.notified.begin(), alert.notified.end(), receiver) == alert.notified.end()) {
       continue;
     }
-    outbox_.push_back({0, receiver, now, 0, 0, note});
+    ledger_.add_message({0, receiver, now, 0, 0, note});
   }
 }
 
 void Service::commit() {
-  Changes changes;
   std::deque<Alert> copies;
   {
     const std::lock_guard lock(mutex_);
-    for (const std::string& fingerprint : dirty_) {
+    for (const std::string& fingerprint : ledger_.changed()) {
       if (const Alert* alert = book_.find(fingerprint)) copies.push_back(*alert);
     }
   }
-  for (const Alert& alert : copies) changes.put.push_back(&alert);
-  changes.removed.assign(removed_.begin(), removed_.end());
-  for (const Alert& alert : history_) changes.history.push_back(&alert);
-  changes.outbox = &outbox_;
-  if (changes.empty()) return;
-
-  const auto began = std::chrono::steady_clock::now();
-  const auto done = store_.commit(changes);
-  if (done) {
-    dirty_.clear();
-    removed_.clear();
-    history_.clear();
-  }
-  if (!done && !disk_failed_) {
-    log::error("alerts", "cannot write meta.db; messages go out, but are forgotten by a restart",
-               {{"error", done.error()}});
-  } else if (done && disk_failed_) {
-    log::info("alerts", "meta.db accepts again what happens to alerts");
-  }
-  disk_failed_ = !done;
-  const std::size_t messages = outbox_.size();
-  if (messages > 0) notifier_->enqueue(std::exchange(outbox_, {}));
+  Ledger::Committed done = ledger_.commit(copies);
+  if (done.outcome == Ledger::Outcome::nothing) return;
+  const std::size_t messages = done.messages.size();
+  if (messages > 0) notifier_->enqueue(std::move(done.messages));
   const std::lock_guard lock(mutex_);
-  ++(done ? counters_.commits : counters_.commit_failures);
+  ++(done.outcome == Ledger::Outcome::written ? counters_.commits : counters_.commit_failures);
   counters_.notifications += messages;
-  counters_.last_commit_ns = (std::chrono::steady_clock::now() - began).count();
+  counters_.last_commit_ns = done.took_ns;
 }
 
 void Service::delivered(notify::Delivery delivery) {
@@ -446,51 +366,32 @@ std::vector<AlertInfo> Service::alerts() const {
   std::vector<AlertInfo> out;
   {
     const std::lock_guard lock(mutex_);
-    const Inhibition inhibition(book_);
-    book_.for_each([&](const Alert& alert) {
-      AlertInfo& info = out.emplace_back(to_info(alert));
-      if (alert.state == State::firing) info.inhibited_by = inhibition.inhibitor_of(alert);
-    });
+    out = list_active(book_);
     out.insert(out.end(), resolved_.begin(), resolved_.end());
   }
-  std::sort(out.begin(), out.end(), worse);
+  sort_worst_first(out);
   return out;
 }
 
 std::vector<RuleInfo> Service::rules() const {
-  std::vector<RuleInfo> out;
-  std::map<const rules::Rule*, std::pair<std::size_t, std::size_t>> counts;  // pending, firing
   rules::RuleSetPtr rules;
+  CountsByRule counts;
   {
     const std::lock_guard lock(mutex_);
     rules = rules_;
-    book_.for_each([&](const Alert& alert) {
-      auto& [pending, firing] = counts[alert.rule.get()];
-      ++(alert.state == State::firing ? firing : pending);
-    });
+    counts = count_by_rule(book_);
   }
-  for (const rules::RulePtr& rule : rules->rules()) {
-    RuleInfo& info = out.emplace_back();
-    info.rule = rule;
-    std::tie(info.pending, info.firing) = counts[rule.get()];
-    info.state = info.firing > 0 ? State::firing : info.pending > 0 ? State::pending : State::inactive;
-    info.evaluations = rule->stats->evaluations.load(std::memory_order_relaxed);
-    info.failures = rule->stats->failures.load(std::memory_order_relaxed);
-    info.last_evaluation_ms = rule->stats->last_evaluation_ms.load(std::memory_order_relaxed);
-    info.last_error = rule->stats->last_error();
-  }
-  return out;
+  return list_rules(*rules, counts);
 }
 
 Counters Service::counters() const {
-  Counters out;
-  {
-    const std::lock_guard lock(mutex_);
-    out = counters_;
-    book_.for_each([&](const Alert& alert) { ++(alert.state == State::firing ? out.firing : out.pending); });
+  const std::lock_guard lock(mutex_);
+  Counters out = counters_;
+  for (const auto& [rule, counts] : count_by_rule(book_)) {
+    out.pending += counts.pending;
+    out.firing += counts.firing;
   }
-  const std::lock_guard lock(inbox_mutex_);
-  out.superseded = superseded_;
+  out.superseded = inbox_.superseded();
   return out;
 }
 

@@ -6,8 +6,8 @@
 // from memory and the alerts are written as soon as it accepts again: better twice after a crash than never.
 #pragma once
 
-#include "aggregator/alerts/alert.h"
 #include "aggregator/alerts/evidence.h"
+#include "aggregator/alerts/listing.h"
 #include "aggregator/notify/notifier.h"
 #include "aggregator/rules/evaluation.h"
 #include "common/error.h"
@@ -21,38 +21,6 @@
 
 namespace vigil::alerts {
 
-/// An alert as services show it.
-struct AlertInfo {
-  std::string fingerprint;
-  std::string group;
-  std::string name;
-  std::string severity;
-  std::string instance;
-  State state = State::inactive;
-  Labels labels;
-  Labels annotations;
-  double value = 0;
-  std::int64_t active_since_ms = 0;
-  std::int64_t fired_at_ms = 0;
-  std::int64_t resolved_at_ms = 0;
-  std::int64_t no_data_since_ms = 0;  // the state is kept although there is no data; 0: there is
-  std::string inhibited_by;           // name of the alert that keeps this one's message back
-  std::string reason;
-  std::vector<notify::Evidence> evidence;
-};
-
-/// A rule as services show it.
-struct RuleInfo {
-  rules::RulePtr rule;
-  State state = State::inactive;  // of the worst of its alerts
-  std::size_t pending = 0;
-  std::size_t firing = 0;
-  std::uint64_t evaluations = 0;
-  std::uint64_t failures = 0;
-  std::int64_t last_evaluation_ms = 0;
-  std::string last_error;
-};
-
 struct Counters {
   std::uint64_t evaluations = 0;  // taken in; only those with something to say arrive here
   std::uint64_t transitions = 0;
@@ -61,6 +29,7 @@ struct Counters {
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t superseded = 0;  // evaluations replaced by newer ones while they waited
+  std::uint64_t missed = 0;      // rounds of fleet rules that an earlier one took the time of
   std::size_t pending = 0;
   std::size_t firing = 0;
   std::int64_t last_commit_ns = 0;  // how long the latest transaction took
@@ -75,14 +44,15 @@ struct AlertServiceOptions {
 
 class AlertService {
  public:
-  /// Opens or creates meta.db and restores alerts and outbox. `notifier` outlives this.
+  /// Opens or creates meta.db and restores alerts and outbox.
   static Result<std::unique_ptr<AlertService>> open(AlertServiceOptions options, rules::RuleSetPtr rules);
   virtual ~AlertService() = default;
 
   /// What was active when meta.db was opened: for HostRules and FleetRules.
   virtual rules::KnownAlertsPtr known() const = 0;
 
-  /// The receiver of messages; before start(). The outbox of earlier runs goes to it in start().
+  /// The receiver of messages; before start(). The outbox of earlier runs goes to it in start(). It is
+  /// stopped before this, and not called after stop().
   virtual void set_notifier(notify::Notifier& notifier) = 0;
   virtual void start() = 0;
   virtual void stop() = 0;

@@ -82,7 +82,11 @@ class Whole : public Alerting {
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
   std::vector<RuleInfo> rules() const override { return service_->rules(); }
   std::vector<std::string> warnings() const override { return current_.get()->warnings(); }
-  Counters counters() const override { return service_->counters(); }
+  Counters counters() const override {
+    Counters out = service_->counters();
+    out.missed = fleet_->missed();
+    return out;
+  }
   std::vector<notify::ReceiverStats> receivers() const override { return notifier_->stats(); }
 
  private:
@@ -101,14 +105,13 @@ class Whole : public Alerting {
 
 }  // namespace
 
-Result<void> check(const AlertingOptions& options) {
+Result<std::vector<std::string>> check(const AlertingOptions& options) {
+  config::Problems problems;
   const auto rules = load_rules(options.rules, options.external_url);
-  auto notifications = notify::check(options.notifications);
-  if (!rules && !notifications) {
-    return fail(rules.error().code, "{}\n{}", rules.error().message, notifications.error().message);
-  }
-  if (!rules) return rules.error();
-  return notifications;
+  problems.add(rules);
+  problems.add(notify::check(options.notifications));
+  if (const auto fine = problems.result(); !fine) return fine.error();
+  return (*rules)->warnings();
 }
 
 Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options, FleetReaders readers) {

@@ -2,7 +2,8 @@
 //
 //   auto alerting = Alerting::open(options, readers);
 //   each shard:  rules::HostRules rules = (*alerting)->make_host_rules();
-//   start()   notifier, alert service, fleet rules        stop()   the other way round
+//   start()   notifier, alert service, fleet rules
+//   stop()    fleet rules, notifier, alert service: the notifier's last words are noted in meta.db
 // Threads of its own: "fleet-rules", "alerts" and "notify".
 #pragma once
 
@@ -25,8 +26,9 @@ struct AlertingOptions {
   std::string external_url;  // of the dashboard; "" for no links
 };
 
-/// What --check does: everything that can be wrong with rules and notifications, without side effects.
-Result<void> check(const AlertingOptions& options);
+/// Everything that can be wrong with rules and notifications, without side effects. Otherwise the warnings:
+/// what was accepted but has no effect, such as recording rules.
+Result<std::vector<std::string>> check(const AlertingOptions& options);
 
 /// Views of the whole fleet, called on the threads of Alerting, between start() and stop(). Each bounds how
 /// long it waits in all.

@@ -1,11 +1,7 @@
 #include "aggregator/alerts/meta_store.h"
 
 #include "aggregator/notify/json_parts.h"
-
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
+#include "aggregator/store/folder.h"
 
 namespace vigil::alerts {
 namespace {
@@ -42,13 +38,6 @@ CREATE TABLE outbox(
   body TEXT NOT NULL) STRICT;
 PRAGMA user_version = 1;
 )";
-
-Result<void> create_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return fail_errno(errno, fmt::format("open {}", path));
-  ::close(fd);  // before SQLite opens it: closing later would drop its locks
-  return {};
-}
 
 Result<void> migrate(Database& database, const std::string& path) {
   const auto version = database.integer("PRAGMA user_version");
@@ -119,7 +108,7 @@ Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visi
 }  // namespace
 
 Result<MetaStore> MetaStore::open(const std::string& path) {
-  if (auto made = create_file(path); !made) return made.error();
+  if (auto made = aggregator::make_private_file(path); !made) return made.error();
   auto database = Database::open(path, Access::read_write, "");
   if (!database) return database.error();
   auto set = database->execute(

@@ -10,6 +10,10 @@ void Router::add(const std::string& method, const std::string& path, Handler han
 
 Response Router::answer(const Request& request) const {
   auto at = routes_.find(request.path);
+  if (at == routes_.end() && routes_.contains(request.path + '/')) {
+    return {
+        308, "text/plain; charset=utf-8", "see " + request.path + "/\n", {{"Location", request.path + '/'}}};
+  }
   // The nearest folder above, if one was added.
   for (std::string folder = request.path; at == routes_.end();) {
     const auto slash = folder.size() < 2 ? std::string::npos : folder.rfind('/', folder.size() - 2);

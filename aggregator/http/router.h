@@ -15,7 +15,8 @@ using Handler = std::function<Response(const Request&)>;
 
 class Router {
  public:
-  /// `method` is "GET" (which also answers HEAD) or "POST". A path ending in '/' answers everything below it.
+  /// `method` is "GET" (which also answers HEAD) or "POST". A path ending in '/' answers everything below it,
+  /// and without that '/' leads there.
   void add(const std::string& method, const std::string& path, Handler handler);
   /// 404 and 405 in the form of error_response().
   Response answer(const Request& request) const;

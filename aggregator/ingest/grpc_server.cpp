@@ -44,6 +44,10 @@ std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& op
   if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions ssl;
   ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_cert});
+  if (!options.tls_client_ca.empty()) {
+    ssl.pem_root_certs = options.tls_client_ca;
+    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+  }
   return grpc::SslServerCredentials(ssl);
 }
 

@@ -4,6 +4,7 @@
 
 #include "common/error.h"
 #include "common/text/address.h"
+#include "common/wire/names.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -16,11 +17,12 @@
 namespace vigil::aggregator {
 
 struct GrpcServerOptions {
-  Address listen{"127.0.0.1", 8460};
+  Address listen{"127.0.0.1", kGrpcPort};
   std::string tls_cert;  // PEM texts; both empty: no TLS
   std::string tls_key;
+  std::string tls_client_ca;  // who signs the certificates everybody must show; empty: nobody must
   std::size_t memory_bytes = std::size_t{1} << 30;  // of gRPC's buffers, all connections together
-  int max_message_bytes = 1 << 20;
+  int max_message_bytes = wire::kMaxMessageBytes;
 };
 
 class GrpcServer {

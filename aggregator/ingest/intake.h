@@ -11,6 +11,7 @@
 #include "aggregator/ingest/agent_link.h"
 #include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/session.h"
+#include "common/wire/names.h"
 
 #include <google/protobuf/arena.h>
 
@@ -29,7 +30,7 @@ namespace vigil::aggregator {
 struct DurableBatch;
 
 struct IntakeOptions {
-  std::uint32_t max_message_bytes = 1U << 20;
+  std::uint32_t max_message_bytes = wire::kMaxMessageBytes;
   std::uint64_t bytes_per_second = 1U << 20;  // of one stream, sustained; the burst is 16 times as much
 };
 

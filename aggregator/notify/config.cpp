@@ -17,7 +17,7 @@ constexpr std::pair<std::string_view, StartTls> kStartTls[] = {
 void describe(config::Fields& fields, SlackConfig& slack) {
   fields.field("webhook_url", slack.webhook_url,
                "URL of the incoming webhook. It is a secret: better in a file.");
-  fields.field("webhook_url_file", slack.webhook_url_file, "File that holds the URL.");
+  fields.path("webhook_url_file", slack.webhook_url_file, "File that holds the URL.");
   fields.field("channel", slack.channel, "Channel to write to, where the webhook allows it.");
 }
 
@@ -26,16 +26,16 @@ void describe(config::Fields& fields, EmailConfig& email) {
   fields.required("from", email.from, "Sender: vigil@example.org or Vigil <vigil@example.org>.");
   fields.required("to", email.to, "Recipients.");
   fields.field("username", email.username, "Name to log in with; without it nobody logs in.");
-  fields.field("password_file", email.password_file, "File that holds the password.");
+  fields.path("password_file", email.password_file, "File that holds the password.");
   fields.choice("starttls", email.starttls, std::span<const std::pair<std::string_view, StartTls>>(kStartTls),
                 "Whether the connection must be encrypted.");
-  fields.field("ca_file", email.ca_file, "Certificates to trust instead of the system's.");
+  fields.path("ca_file", email.ca_file, "Certificates to trust instead of the system's.");
 }
 
 void describe(config::Fields& fields, WebhookConfig& webhook) {
   fields.required("url", webhook.url, "Where JSON is sent with POST.");
   fields.field("headers", webhook.headers, "More HTTP headers.");
-  fields.field("token_file", webhook.token_file, "File that holds a token, sent as Authorization: Bearer.");
+  fields.path("token_file", webhook.token_file, "File that holds a token, sent as Authorization: Bearer.");
 }
 
 void describe(config::Fields& fields, ReceiverConfig& receiver) {
@@ -59,16 +59,17 @@ void describe(config::Fields& fields, NotificationsConfig& notifications) {
 }
 
 Result<void> check(const NotificationsConfig& notifications) {
-  std::vector<std::string> errors;
+  config::Problems problems;
   std::set<std::string> names;
   for (const ReceiverConfig& receiver : notifications.receivers) {
-    if (!names.insert(receiver.name).second)
-      errors.push_back(fmt::format("receiver {}: this name is there twice", receiver.name));
-    const auto endpoint = make_endpoint(receiver);
-    if (!endpoint) errors.push_back(endpoint.error().message);
+    if (!names.insert(receiver.name).second) {
+      problems.add(receiver.at.wrong(
+          "name",
+          fmt::format("there are two receivers called {}; give each a name of its own", receiver.name)));
+    }
+    problems.add(make_endpoint(receiver));
   }
-  if (errors.empty()) return {};
-  return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
+  return problems.result();
 }
 
 }  // namespace vigil::notify

@@ -48,6 +48,7 @@ struct ReceiverConfig {
   std::optional<WebhookConfig> webhook;
   Severity min_severity = Severity::info;
   bool send_resolved = true;
+  config::Place at;  // for messages
 };
 void describe(config::Fields& fields, ReceiverConfig& receiver);
 
@@ -59,7 +60,7 @@ struct NotificationsConfig {
 void describe(config::Fields& fields, NotificationsConfig& notifications);
 
 /// What describe() cannot see by itself: names unique, URLs well-formed, secret files readable and not open
-/// to everybody. Called by --check and before use.
+/// to everybody. Called by --check and before use. One error a line, with its place.
 Result<void> check(const NotificationsConfig& notifications);
 
 }  // namespace vigil::notify

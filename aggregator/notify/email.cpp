@@ -48,6 +48,8 @@ std::string text_of(const Notification& note) {
         text += fmt::format("  {:<40} {}\n", one_line(row.name), one_line(row.value));
     }
   }
+  if (const auto runbook = runbook_of(note); !runbook.empty())
+    text += fmt::format("\nRunbook: {}\n", runbook);
   if (!note.link.empty()) text += fmt::format("\n{}\n", note.link);
   return text;
 }
@@ -92,6 +94,10 @@ std::string html_of(const Notification& note) {
       }
       html += "</table>\n";
     }
+  }
+  if (const auto runbook = runbook_of(note); !runbook.empty()) {
+    html += fmt::format("<p style=\"margin:20px 0 0\"><a href=\"{0}\">Runbook: {0}</a></p>\n",
+                        html_escape(runbook));
   }
   if (!note.link.empty()) {
     html += fmt::format(

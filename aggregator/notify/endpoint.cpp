@@ -3,11 +3,10 @@
 #include "aggregator/notify/message.h"
 #include "common/config/fields.h"
 #include "common/text/address.h"
+#include "common/text/ascii.h"
 #include "common/version.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
+#include <algorithm>
 
 namespace vigil::notify {
 namespace {
@@ -15,11 +14,6 @@ namespace {
 constexpr int kSlackBurst = 5;
 constexpr std::uint16_t kSubmissionPort = 587;
 constexpr std::uint16_t kSmtpsPort = 465;
-
-bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-}
 
 Result<void> check_url(std::string_view url) {
   const bool fine =
@@ -35,17 +29,18 @@ std::vector<std::string> common_headers(const Shipment& shipment) {
           fmt::format("Idempotency-Key: {}", shipment.key()), "Expect:"};
 }
 
-Result<void> make_slack(const SlackConfig& config, Endpoint& out) {
-  if (config.webhook_url.empty() == config.webhook_url_file.empty()) {
-    return fail(Errc::invalid_argument, "slack: give either webhook_url or webhook_url_file");
-  }
+Result<void> make_slack(const ReceiverConfig& receiver, Endpoint& out) {
+  const SlackConfig& config = *receiver.slack;
+  if (config.webhook_url.empty() == config.webhook_url_file.empty())
+    return receiver.at.wrong("slack", "give either webhook_url or webhook_url_file");
   std::string url = config.webhook_url;
+  const std::string_view key = url.empty() ? "slack.webhook_url_file" : "slack.webhook_url";
   if (url.empty()) {
-    auto secret = read_secret(config.webhook_url_file);
-    if (!secret) return fail(secret.error().code, "slack.webhook_url_file: {}", secret.error().message);
+    auto secret = config::read_secret(config.webhook_url_file);
+    if (!secret) return receiver.at.wrong(key, secret.error().message);
     url = std::move(*secret);
   }
-  if (auto fine = check_url(url); !fine) return fail(fine.error().code, "slack: {}", fine.error().message);
+  if (auto fine = check_url(url); !fine) return receiver.at.wrong(key, fine.error().message);
   out.kind = "slack";
   out.burst = kSlackBurst;
   out.render = [config, url](const Shipment& shipment, std::int64_t /*now_ms*/) {
@@ -58,23 +53,28 @@ Result<void> make_slack(const SlackConfig& config, Endpoint& out) {
   return {};
 }
 
-Result<void> make_webhook(const WebhookConfig& config, const std::string& name, Endpoint& out) {
-  if (auto fine = check_url(config.url); !fine)
-    return fail(fine.error().code, "webhook.url: {}", fine.error().message);
+Result<void> make_webhook(const ReceiverConfig& receiver, Endpoint& out) {
+  const WebhookConfig& config = *receiver.webhook;
+  if (auto fine = check_url(config.url); !fine) return receiver.at.wrong("webhook.url", fine.error().message);
   std::vector<std::string> extra;
   for (const auto& [header, value] : config.headers) {
     const bool fine = !header.empty() && header.find_first_of(": \t") == std::string::npos &&
                       !has_control(header) && !has_control(value);
-    if (!fine) return fail(Errc::invalid_argument, "webhook.headers: '{}' is not a valid header", header);
+    if (!fine) {
+      return receiver.at.wrong(
+          "webhook.headers",
+          fmt::format("'{}' is not a valid header: a name without spaces or colons, a value of one line",
+                      header));
+    }
     extra.push_back(fmt::format("{}: {}", header, value));
   }
   if (!config.token_file.empty()) {
-    const auto token = read_secret(config.token_file);
-    if (!token) return fail(token.error().code, "webhook.token_file: {}", token.error().message);
+    const auto token = config::read_secret(config.token_file);
+    if (!token) return receiver.at.wrong("webhook.token_file", token.error().message);
     extra.push_back(fmt::format("Authorization: Bearer {}", *token));
   }
   out.kind = "webhook";
-  out.render = [config, extra, name](const Shipment& shipment, std::int64_t /*now_ms*/) {
+  out.render = [config, extra, name = receiver.name](const Shipment& shipment, std::int64_t /*now_ms*/) {
     Request request;
     request.url = config.url;
     request.headers = common_headers(shipment);
@@ -85,30 +85,36 @@ Result<void> make_webhook(const WebhookConfig& config, const std::string& name, 
   return {};
 }
 
-Result<void> check_email(const EmailConfig& config, const Address& server) {
-  if (address_of(config.from).empty() || has_control(config.from)) {
-    return fail(Errc::invalid_argument, "email.from: '{}' is not an address", config.from);
-  }
-  if (config.to.empty()) return fail(Errc::invalid_argument, "email.to: at least one address is needed");
-  for (const std::string& to : config.to) {
-    if (address_of(to).empty() || has_control(to))
-      return fail(Errc::invalid_argument, "email.to: '{}' is not an address", to);
+Result<void> check_email(const ReceiverConfig& receiver, const Address& server) {
+  const EmailConfig& config = *receiver.email;
+  const auto is_address = [](const std::string& text) {
+    return !address_of(text).empty() && !has_control(text);
+  };
+  constexpr std::string_view kNoAddress =
+      "'{}' is not an address; write vigil@example.org or Vigil <vigil@example.org>";
+  if (!is_address(config.from)) return receiver.at.wrong("email.from", fmt::format(kNoAddress, config.from));
+  if (config.to.empty()) return receiver.at.wrong("email.to", "at least one address is needed");
+  for (std::size_t i = 0; i < config.to.size(); ++i) {
+    if (!is_address(config.to[i]))
+      return receiver.at.wrong(fmt::format("email.to[{}]", i), fmt::format(kNoAddress, config.to[i]));
   }
   if (config.username.empty() != config.password_file.empty()) {
-    return fail(Errc::invalid_argument, "email: username and password_file belong together");
+    return receiver.at.wrong(config.username.empty() ? "email.password_file" : "email.username",
+                             "username and password_file belong together: set both or neither");
   }
   const bool encrypted = config.starttls == StartTls::required || server.port == kSmtpsPort;
   if (!config.username.empty() && !encrypted && !server.is_loopback()) {
-    return fail(Errc::invalid_argument,
-                "email: a password is sent only with starttls: required, or on loopback");
+    return receiver.at.wrong("email.starttls",
+                             "a password is sent only with starttls: required, or on loopback");
   }
   return {};
 }
 
-Result<void> make_email(const EmailConfig& config, Endpoint& out) {
+Result<void> make_email(const ReceiverConfig& receiver, Endpoint& out) {
+  const EmailConfig& config = *receiver.email;
   const auto server = parse_address(config.smtp, kSubmissionPort);
-  if (!server) return fail(server.error().code, "email.smtp: {}", server.error().message);
-  if (auto fine = check_email(config, *server); !fine) return fine;
+  if (!server) return receiver.at.wrong("email.smtp", server.error().message);
+  if (auto fine = check_email(receiver, *server); !fine) return fine;
   Request request;
   request.protocol = Protocol::smtp;
   request.url = fmt::format("{}://{}", server->port == kSmtpsPort ? "smtps" : "smtp", server->to_string());
@@ -116,14 +122,14 @@ Result<void> make_email(const EmailConfig& config, Endpoint& out) {
   for (const std::string& to : config.to) request.to.push_back(address_of(to));
   request.username = config.username;
   request.starttls = config.starttls;
-  if (!config.ca_file.empty()) {  // libcurl would wait for a FIFO's writer
-    if (const auto pem = config::read_file(config.ca_file); !pem)
-      return fail(pem.error().code, "email.ca_file: {}", pem.error().message);
-  }
   request.ca_file = config.ca_file;
+  if (!config.ca_file.empty()) {
+    if (const auto pem = config::read_certificates(config.ca_file); !pem)
+      return receiver.at.wrong("email.ca_file", pem.error().message);
+  }
   if (!config.password_file.empty()) {
-    auto password = read_secret(config.password_file);
-    if (!password) return fail(password.error().code, "email.password_file: {}", password.error().message);
+    auto password = config::read_secret(config.password_file);
+    if (!password) return receiver.at.wrong("email.password_file", password.error().message);
     request.password = std::move(*password);
   }
   out.kind = "email";
@@ -137,10 +143,10 @@ Result<void> make_email(const EmailConfig& config, Endpoint& out) {
 
 Result<void> make_kind(const ReceiverConfig& config, Endpoint& out) {
   const int kinds = (config.slack ? 1 : 0) + (config.email ? 1 : 0) + (config.webhook ? 1 : 0);
-  if (kinds != 1) return fail(Errc::invalid_argument, "give one of slack, email and webhook");
-  if (config.slack) return make_slack(*config.slack, out);
-  if (config.email) return make_email(*config.email, out);
-  return make_webhook(*config.webhook, config.name, out);
+  if (kinds != 1)
+    return config.at.wrong("", fmt::format("receiver {}: give one of slack, email and webhook", config.name));
+  if (config.slack) return make_slack(config, out);
+  return config.email ? make_email(config, out) : make_webhook(config, out);
 }
 
 }  // namespace
@@ -150,25 +156,8 @@ Result<Endpoint> make_endpoint(const ReceiverConfig& config) {
   out.name = config.name;
   out.min_severity = config.min_severity;
   out.send_resolved = config.send_resolved;
-  if (auto made = make_kind(config, out); !made) {
-    return fail(made.error().code, "receiver {}: {}", config.name, made.error().message);
-  }
+  if (auto made = make_kind(config, out); !made) return made.error();
   return out;
-}
-
-Result<std::string> read_secret(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
-  if ((info.st_mode & S_IRWXO) != 0) {
-    return fail(Errc::permission, "{}: everybody may read this secret; chmod 640 or 600", path);
-  }
-  auto text = config::read_file(path);
-  if (!text) return text.error();
-  const std::size_t first = text->find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return fail(Errc::invalid_argument, "{}: is empty", path);
-  std::string secret = text->substr(first, text->find_last_not_of(" \t\r\n") - first + 1);
-  if (has_control(secret)) return fail(Errc::invalid_argument, "{}: holds more than one line", path);
-  return secret;
 }
 
 }  // namespace vigil::notify

@@ -39,11 +39,7 @@ struct Endpoint {
   std::function<Request(const Shipment& shipment, std::int64_t now_ms)> render;
 };
 
-/// Errc::invalid_argument, not_found or permission: "receiver ops: ...".
+/// Errc::invalid_argument: "vigil.yml:5:9: notifications.receivers[0].slack.webhook_url: ...".
 Result<Endpoint> make_endpoint(const ReceiverConfig& config);
-
-/// A secret of the file, without white space at its ends. Errc::permission when others than owner and group
-/// may read it.
-Result<std::string> read_secret(const std::string& path);
 
 }  // namespace vigil::notify

@@ -1,6 +1,7 @@
 #include "aggregator/notify/lane.h"
 
 #include "aggregator/notify/retry.h"
+#include "common/fnv1a.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -13,10 +14,8 @@ constexpr std::int64_t kDigestWaitMs = 10'000;  // how long a rule that talks to
 constexpr std::size_t kLargestDigest = 500;
 
 std::string digest_key(const std::vector<Row>& rows) {
-  std::uint64_t hash = 0xcbf29ce484222325ULL;  // FNV-1a
-  for (const Row& row : rows) {
-    for (const char c : row.note.key) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
-  }
+  std::uint64_t hash = kFnvBasis;
+  for (const Row& row : rows) hash = fnv1a(hash, row.note.key);
   return fmt::format("{:016x}-{}-digest", hash, rows.size());
 }
 

@@ -85,8 +85,11 @@ json::array blocks_of(const Notification& note) {
     for (const Evidence& table : note.evidence) blocks.push_back(section(evidence_text(table)));
   }
   std::string foot = labels_text(note);
-  if (!note.link.empty())
-    foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(note.link));
+  const auto link = [&foot](std::string_view url, std::string_view label) {
+    if (!url.empty()) foot += fmt::format("{}<{}|{}>", foot.empty() ? "" : "  ", slack_escape(url), label);
+  };
+  link(runbook_of(note), "Runbook");
+  link(note.link, "Open in vigil");
   if (!foot.empty()) {
     blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
   }

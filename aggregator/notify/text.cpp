@@ -45,6 +45,11 @@ std::string title_of(const Notification& note) {
   return note.alert + " on " + place_of(note);
 }
 
+std::string_view runbook_of(const Notification& note) {
+  const std::string_view url = note.annotations.get("runbook_url");
+  return is_web_link(url) ? url : std::string_view();
+}
+
 std::string duration_text(const Notification& note, std::int64_t until_ms) {
   const std::int64_t end = note.resolved_at_ms != 0 ? note.resolved_at_ms : until_ms;
   return format_age(std::chrono::milliseconds(std::max<std::int64_t>(end - note.active_since_ms, 0)));
@@ -84,20 +89,6 @@ std::string slack_escape(std::string_view text) {
       out += "&gt;";
     } else {
       out += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
-    }
-  }
-  return out;
-}
-
-std::string html_escape(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '"') {
-      out += "&quot;";
-    } else if (c == '\'') {
-      out += "&#39;";
-    } else {
-      out += c == '&' || c == '<' || c == '>' ? slack_escape(std::string_view(&c, 1)) : std::string(1, c);
     }
   }
   return out;

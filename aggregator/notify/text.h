@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aggregator/notify/notification.h"
+#include "common/text/html.h"
 
 #include <cstdint>
 #include <string>
@@ -21,6 +22,8 @@ std::string summary_of(const Notification& note);
 std::string place_of(const Notification& note);
 /// "HighCpu on web-1"
 std::string title_of(const Notification& note);
+/// The annotation `runbook_url` if it is a link to the web; otherwise "".
+std::string_view runbook_of(const Notification& note);
 /// How long it fired, or is firing: "12m 5s". `until_ms` matters while it fires.
 std::string duration_text(const Notification& note, std::int64_t until_ms);
 /// "2026-11-21 14:00:05 UTC"
@@ -32,6 +35,5 @@ std::string cut(std::string_view text, std::size_t bytes);
 std::string one_line(std::string_view text);
 /// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link.
 std::string slack_escape(std::string_view text);
-std::string html_escape(std::string_view text);
 
 }  // namespace vigil::notify

@@ -32,17 +32,10 @@ void describe(config::Fields& fields, Override& change) {
   fields.field("disabled", change.disabled, "Switches the rule off.");
 }
 
-void decode(const config::Value& value, Override& change) {
-  change.at = value;
-  config::Fields fields(value);
-  describe(fields, change);
-  fields.finish();
-}
-
 void describe(config::Fields& fields, RulesConfig& rules) {
   fields.choice("preset", rules.preset, std::span<const std::pair<std::string_view, Preset>>(kPresets),
                 "The shipped rules to begin with.");
-  fields.field("files", rules.files,
+  fields.paths("files", rules.files,
                "Rule files in Prometheus's format. A rule with group, name and severity of a shipped one "
                "replaces it.");
   fields.field("interval", rules.interval, "How often groups without an interval are evaluated.");

@@ -30,7 +30,6 @@ struct Override {
   config::Value at;  // where it is written, for messages
 };
 void describe(config::Fields& fields, Override& change);
-void decode(const config::Value& value, Override& change);
 
 struct RulesConfig {
   Preset preset = Preset::production;
@@ -38,6 +37,7 @@ struct RulesConfig {
   std::chrono::milliseconds interval = std::chrono::seconds(5);  // for groups that name none
   std::map<std::string, std::string> external_labels;
   std::vector<Override> overrides;
+  config::Place at;  // for messages
 };
 void describe(config::Fields& fields, RulesConfig& rules);
 

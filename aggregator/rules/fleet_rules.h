@@ -1,10 +1,12 @@
 // Evaluates the rules that look at more than one host, or at what only the aggregator knows (`up`), at their
-// interval over the storage of the whole fleet. Owned by the alerting worker and touched by its thread only.
+// interval over the storage of the whole fleet. Owned by the alerting worker and touched by its thread only,
+// but for missed().
 #pragma once
 
 #include "aggregator/promql/storage.h"
 #include "aggregator/rules/watch.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,8 +25,8 @@ class FleetRules {
   /// Evaluates what is due at `now_ms`, Unix milliseconds. Call about once a second.
   void tick(std::int64_t now_ms);
 
-  /// Evaluations that did not happen at their time because an earlier one took too long.
-  std::uint64_t missed() const { return missed_; }
+  /// Evaluations that did not happen at their time because an earlier one took too long. Any thread.
+  std::uint64_t missed() const { return missed_.load(std::memory_order_relaxed); }
 
  private:
   void refresh(std::int64_t now_ms);
@@ -37,7 +39,7 @@ class FleetRules {
   std::uint64_t version_ = 0;
   std::vector<std::int64_t> due_ms_;  // per schedule
   std::unordered_map<const Rule*, Memory> remembered_;
-  std::uint64_t missed_ = 0;
+  std::atomic<std::uint64_t> missed_ = 0;
 };
 
 }  // namespace vigil::rules

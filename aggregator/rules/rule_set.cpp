@@ -122,10 +122,11 @@ Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
     if (!file) return file.error();
     files.push_back(std::move(*file));
   }
-  for (const std::string& path : config.files) {
+  for (std::size_t i = 0; i < config.files.size(); ++i) {
+    const std::string& path = config.files[i];
     const auto text = config::read_file(path);
     if (!text) {
-      errors.push_back(text.error().message);
+      errors.push_back(config.at.say(fmt::format("files[{}]", i), text.error().message));
       continue;
     }
     auto file = parse_rule_file(*text, path);

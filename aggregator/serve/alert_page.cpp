@@ -1,6 +1,7 @@
 #include "aggregator/serve/alert_page.h"
 
 #include "common/text/exposition.h"
+#include "common/text/html.h"
 #include "common/text/human.h"
 
 namespace vigil::aggregator {
@@ -8,32 +9,12 @@ namespace {
 
 constexpr std::string_view kPrefix = "/alerts/";
 
-/// Labels come from outside: nothing of them may become markup.
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
+/// Keys and values come from outside: nothing of them may become markup, but a link to the web may be
+/// followed.
 void row(std::string& page, std::string_view key, std::string_view value) {
-  page += fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", escaped(key), escaped(value));
+  const std::string text = html_escape(value);
+  page += fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", html_escape(key),
+                      is_web_link(value) ? fmt::format("<a href=\"{0}\">{0}</a>", text) : text);
 }
 
 std::string moment(std::int64_t t_ms) {
@@ -41,8 +22,8 @@ std::string moment(std::int64_t t_ms) {
 }
 
 std::string describe(const alerts::AlertInfo& alert) {
-  std::string page = fmt::format("<h1>{} <small>{} {}</small></h1>\n<table>\n", escaped(alert.name),
-                                 escaped(alert.severity), alerts::to_string(alert.state));
+  std::string page = fmt::format("<h1>{} <small>{} {}</small></h1>\n<table>\n", html_escape(alert.name),
+                                 html_escape(alert.severity), alerts::to_string(alert.state));
   row(page, "host", alert.instance);
   row(page, "value", format_value(alert.value));
   row(page, "since", moment(alert.active_since_ms));
@@ -62,8 +43,8 @@ std::string list(const std::vector<alerts::AlertInfo>& alerts) {
   std::string page = "<h1>Alerts</h1>\n<table>\n";
   for (const auto& alert : alerts) {
     page += fmt::format("<tr><td>{}</td><td>{}</td><td><a href=\"/alerts/{}\">{}</a></td><td>{}</td></tr>\n",
-                        alerts::to_string(alert.state), escaped(alert.severity), escaped(alert.fingerprint),
-                        escaped(alert.name), escaped(alert.instance));
+                        alerts::to_string(alert.state), html_escape(alert.severity),
+                        html_escape(alert.fingerprint), html_escape(alert.name), html_escape(alert.instance));
   }
   return page + (alerts.empty() ? "</table><p>Nothing is pending or firing.</p>\n" : "</table>\n");
 }
@@ -71,8 +52,7 @@ std::string list(const std::vector<alerts::AlertInfo>& alerts) {
 http::Response html(std::string content) {
   http::Response response;
   response.content_type = "text/html; charset=utf-8";
-  response.headers = {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"},
-                      {"X-Content-Type-Options", "nosniff"}};
+  response.headers = {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}};
   response.body =
       "<!doctype html><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>vigil</title>"

@@ -71,7 +71,11 @@ constexpr std::array<ContainerFigure, 10> kContainerFigures = {{
 
 Result<void> add_host_figures(const QueryEngine& engine, std::int64_t now_ms, v1::ListHostsResponse& hosts) {
   std::map<std::string, v1::Host*, std::less<>> by_name;
-  for (v1::Host& host : *hosts.mutable_hosts()) by_name.emplace(host.name(), &host);
+  for (v1::Host& host : *hosts.mutable_hosts()) {
+    // A query still finds the last samples of a host that is away: they are no figures of now.
+    const bool is_away = host.state() == v1::Host::STATE_DOWN || host.state() == v1::Host::STATE_LEFT;
+    if (!is_away) by_name.emplace(host.name(), &host);
+  }
   for (const HostFigure& figure : kHostFigures) {
     const auto vector = ask(engine, figure.expression, now_ms);
     if (!vector) return vector.error();

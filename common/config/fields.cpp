@@ -2,25 +2,21 @@
 
 #include "common/text/human.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
-#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <unordered_set>
 
 namespace vigil::config {
 
 namespace {
 
-constexpr std::size_t kMaxDocumentBytes = 1 << 20;
 constexpr int kMaxDepth = 64;
-// What is read, aliases written out. What people write into kMaxDocumentBytes is a quarter of it.
+// What is read, aliases written out. What people write into kMaxFileBytes is a quarter of it.
 constexpr std::size_t kMaxValues = 200'000;
-constexpr std::size_t kMaxTextBytes = 4 * kMaxDocumentBytes;
+constexpr std::size_t kMaxTextBytes = 4 * kMaxFileBytes;
 
 }  // namespace
 
@@ -41,12 +37,15 @@ struct Value::Node {
   std::shared_ptr<const Node> child(const YAML::Node& from, std::string child_path) const {
     return std::make_shared<const Node>(Node{from, std::move(child_path), shared});
   }
-  void report(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
-    if (shared->exhausted) return;  // what is missing from here on is nobody's mistake
+  std::string line_of(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
     std::string line =
         mark.is_null() ? shared->name : fmt::format("{}:{}:{}", shared->name, mark.line + 1, mark.column + 1);
     if (!where.empty()) line += fmt::format(": {}", where);
-    shared->errors.push_back(fmt::format("{}: {}", line, message));
+    return fmt::format("{}: {}", line, message);
+  }
+  void report(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
+    if (shared->exhausted) return;  // what is missing from here on is nobody's mistake
+    shared->errors.push_back(line_of(mark, where, message));
   }
   /// Whether so much more may be read. Says so once, where it ended.
   bool spend(std::size_t values, std::size_t text_bytes) const {
@@ -134,6 +133,69 @@ std::string Value::where() const {
   if (node_ == nullptr) return {};
   const YAML::Mark mark = node_->yaml.Mark();
   return fmt::format("{}:{}:{}", node_->shared->name, mark.line + 1, mark.column + 1);
+}
+
+namespace {
+
+/// Takes "files", "[2]" or "slack" off the front of a path.
+std::string_view take_step(std::string_view& path) {
+  if (path.starts_with('.')) path.remove_prefix(1);
+  const bool item = path.starts_with('[');
+  const std::size_t end = item ? path.find(']') + 1 : path.find_first_of(".[");
+  const std::string_view step = path.substr(0, end);
+  path.remove_prefix(step.size());
+  return step;
+}
+
+}  // namespace
+
+std::string Value::say(std::string_view below, std::string_view message) const {
+  YAML::Node at = node_->yaml;
+  for (std::string_view rest = below; !rest.empty();) {
+    const std::string_view step = take_step(rest);
+    std::size_t index = 0;
+    if (step.starts_with('[')) std::from_chars(step.data() + 1, step.data() + step.size(), index);
+    const bool fits = step.starts_with('[') ? at.IsSequence() && index < at.size() : at.IsMap();
+    if (!fits) break;
+    const YAML::Node& here = at;  // as a constant: looking must not insert
+    const YAML::Node next = step.starts_with('[') ? here[index] : here[std::string(step)];
+    if (!next.IsDefined()) break;
+    at.reset(next);
+  }
+  const bool dot = !node_->path.empty() && !below.empty() && !below.starts_with('[');
+  const std::string path = fmt::format("{}{}{}", node_->path, dot ? "." : "", below);
+  const bool nowhere = node_->path.empty() && at.is(node_->yaml);  // the whole file is no place
+  return node_->line_of(nowhere ? YAML::Mark::null_mark() : at.Mark(), path, message);
+}
+
+std::string Value::beside(const std::string& path) const {
+  if (path.empty() || path.front() == '/' || node_ == nullptr) return path;
+  return (std::filesystem::path(node_->shared->name).parent_path() / path).string();
+}
+
+std::string Place::say(std::string_view key, std::string_view message) const {
+  if (const auto flag = flags_.find(key); flag != flags_.end())
+    return fmt::format("{}: {}", flag->second, message);
+  if (value_) return value_.say(key, message);
+  return key.empty() ? std::string(message) : fmt::format("{}: {}", key, message);
+}
+
+void Fields::path(std::string_view key, std::string& value, std::string_view doc) {
+  field(key, value, doc);
+  if (collecting_ != nullptr) {
+    collecting_->back().type = "path";
+  } else if (const Value found = value_.find(key)) {
+    value = found.beside(value);
+  }
+}
+
+void Fields::paths(std::string_view key, std::vector<std::string>& value, std::string_view doc) {
+  field(key, value, doc);
+  if (collecting_ != nullptr) {
+    collecting_->back().type = "list of paths";
+  } else if (const Value found = value_.find(key)) {
+    for (std::string& path : value) path = found.beside(path);
+  }
 }
 
 void Fields::require(std::string_view key, bool holds, std::string_view message) {
@@ -272,7 +334,7 @@ bool too_deep(std::string_view text) {
 }  // namespace
 
 Result<Document> Document::parse(std::string_view text, std::string name) {
-  if (text.size() > kMaxDocumentBytes) return fail(Errc::limit, "{}: larger than 1 MiB", name);
+  if (text.size() > kMaxFileBytes) return fail(Errc::limit, "{}: larger than 1 MiB", name);
   if (too_deep(text)) return fail(Errc::limit, "{}: nested more than {} levels deep", name, kMaxDepth);
   Document document;
   document.state_ = std::make_shared<Value::Shared>();
@@ -294,33 +356,6 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
 Result<void> Document::result() const {
   if (state_->errors.empty()) return {};
   return fail(Errc::invalid_argument, "{}", fmt::join(state_->errors, "\n"));
-}
-
-Result<std::string> read_file(const std::string& path) {
-  const int fd =
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // opening a FIFO must not wait for a writer
-  if (fd < 0) return fail_errno(errno, path);
-  struct stat status {};
-  if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(fd);
-    return fail(Errc::invalid_argument, "{}: not a regular file", path);
-  }
-  std::string text;
-  char chunk[16384];
-  while (text.size() <= kMaxDocumentBytes) {
-    const ssize_t got = ::read(fd, chunk, sizeof chunk);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const int error = errno;
-      ::close(fd);
-      return fail_errno(error, path);
-    }
-    if (got == 0) break;
-    text.append(chunk, static_cast<std::size_t>(got));
-  }
-  ::close(fd);
-  if (text.size() > kMaxDocumentBytes) return fail(Errc::limit, "{}: larger than 1 MiB", path);
-  return text;
 }
 
 std::string to_markdown(const std::vector<Entry>& entries) {

@@ -14,6 +14,7 @@
 // used.
 #pragma once
 
+#include "common/config/files.h"
 #include "common/error.h"
 
 #include <chrono>
@@ -60,6 +61,12 @@ class Value {
   int line() const;
   /// "file:line:column", for messages made after the document was read; "" when absent.
   std::string where() const;
+  /// The same with what is wrong at `below`, a path such as "slack.webhook_url" or "files[2]":
+  /// "file:line:column: receivers[0].slack.webhook_url: message". Where that was not written, the nearest
+  /// thing above it that was gives the place. Reports nothing: for checks after the document was read.
+  std::string say(std::string_view below, std::string_view message) const;
+  /// A path as a user means it in this document: what is not absolute begins at the document's folder.
+  std::string beside(const std::string& path) const;
 
  private:
   std::shared_ptr<const Node> node_;
@@ -71,6 +78,43 @@ struct Entry {
   std::string type;      // "duration", "list of text", …
   std::string fallback;  // the default as one would write it; empty when there is none
   std::string doc;
+};
+
+/// Where the values of a struct are from, for what is found wrong with them after reading. Reading fills a
+/// member `at` of this type.
+class Place {
+ public:
+  Place() = default;
+  Place(Value value)
+      : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): decode() assigns it
+  /// The value at the path `key` came from this flag, whatever the document says.
+  void set_flag(const std::string& key, std::string flag) { flags_[key] = std::move(flag); }
+  /// As Value::say(); "--listen: message" for a flag; "key: message" for a default.
+  std::string say(std::string_view key, std::string_view message) const;
+  Error wrong(std::string_view key, std::string_view message) const {
+    return Error{Errc::invalid_argument, say(key, message)};
+  }
+
+ private:
+  Value value_;
+  std::map<std::string, std::string, std::less<>> flags_;
+};
+
+/// All that is wrong, one a line.
+class Problems {
+ public:
+  void add(const Error& error) { text_ += (text_.empty() ? "" : "\n") + error.message; }
+  template <class T>
+  void add(const Result<T>& result) {
+    if (!result) add(result.error());
+  }
+  Result<void> result() const {
+    if (text_.empty()) return {};
+    return Error{Errc::invalid_argument, text_};
+  }
+
+ private:
+  std::string text_;
 };
 
 class Fields;
@@ -97,6 +141,9 @@ class Fields {
   template <class E>
   void choice(std::string_view key, E& value, std::span<const std::pair<std::string_view, E>> words,
               std::string_view doc);
+  /// A key with the path of a file or folder; what is not absolute begins at the document's folder.
+  void path(std::string_view key, std::string& value, std::string_view doc);
+  void paths(std::string_view key, std::vector<std::string>& value, std::string_view doc);
   /// Reports `message` at `key` when `holds` is false and the key was written.
   void require(std::string_view key, bool holds, std::string_view message);
 
@@ -255,6 +302,7 @@ void Fields::choice(std::string_view key, E& value, std::span<const std::pair<st
 
 template <Described T>
 void decode(const Value& value, T& out) {
+  if constexpr (requires { out.at = value; }) out.at = value;  // a Value or Place: where it was written
   Fields fields(value);
   describe(fields, out);
   fields.finish();
@@ -291,9 +339,6 @@ class Document {
   std::shared_ptr<Value::Shared> state_;
   Value root_;
 };
-
-/// Reads a whole file; Errc::not_found, permission or limit (1 MiB) name the path.
-Result<std::string> read_file(const std::string& path);
 
 template <class T>
 Result<void> load_text(std::string_view text, std::string name, T& out) {

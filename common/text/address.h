@@ -9,6 +9,11 @@
 
 namespace vigil {
 
+inline constexpr std::uint16_t kGrpcPort = 8460;  // of the aggregator, unless configured otherwise
+inline constexpr std::uint16_t kHttpPort = 8461;
+inline constexpr const char* kGrpcAddress = "127.0.0.1:8460";
+inline constexpr const char* kHttpAddress = "127.0.0.1:8461";
+
 struct Address {
   std::string host;        // without brackets; a name, an IPv4 or an IPv6 address
   std::uint16_t port = 0;  // 0: any free port, where one listens

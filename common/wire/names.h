@@ -8,6 +8,7 @@
 
 namespace vigil::wire {
 
+inline constexpr int kMaxMessageBytes = 1 << 20;    // of one message of the stream, either way
 inline constexpr std::size_t kMaxNameBytes = 128;   // metric and label names, job
 inline constexpr std::size_t kMaxValueBytes = 256;  // label values
 inline constexpr std::size_t kMaxHostBytes = 253;   // Hello.name, the longest DNS name

@@ -192,6 +192,32 @@ Result<SourceSchema> from_wire(const v1::Schema& schema) {
   return out;
 }
 
+std::size_t count_that_fit(const std::vector<SeriesSpec>& series) {
+  // Upper bounds: indices and lengths of up to three bytes, and room for what stands around the series.
+  constexpr std::size_t kAround = 4096;
+  constexpr std::size_t kPerSymbol = 4;
+  constexpr std::size_t kPerSeries = 16;
+  constexpr std::size_t kPerLabel = 6;
+  std::unordered_set<std::string_view> symbols;
+  std::size_t bytes = kAround;
+  std::size_t text = 0;
+  const auto add = [&](std::string_view symbol) {
+    text += symbol.size();
+    if (symbols.insert(symbol).second) bytes += symbol.size() + kPerSymbol;
+  };
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    bytes += kPerSeries;
+    add(series[i].name);
+    for (const Label& label : series[i].labels) {
+      bytes += kPerLabel;
+      add(label.name);
+      add(label.value);
+    }
+    if (bytes > kMaxMessageBytes || text > kMaxSchemaTextBytes) return i;
+  }
+  return series.size();
+}
+
 void clean(std::vector<SeriesSpec>& series) {
   std::unordered_map<std::string, int> seen;
   for (SeriesSpec& spec : series) {

@@ -35,6 +35,10 @@ void to_wire(const SourceSchema& schema, v1::Schema& out);
 /// Errors: Errc::parse (bad names, indices, duplicates), Errc::limit.
 Result<SourceSchema> from_wire(const v1::Schema& schema);
 
+/// How many of the first `series` fit into one message, whose sizes kMaxMessageBytes and kMaxSchemaTextBytes
+/// bound.
+std::size_t count_that_fit(const std::vector<SeriesSpec>& series);
+
 /// Makes series fit the limits, whatever /proc put into their labels: invalid UTF-8 and overlong texts are
 /// mended, and a series that would then be another's double gets the label vigil_duplicate="2". Columns keep
 /// their places.

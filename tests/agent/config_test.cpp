@@ -4,7 +4,11 @@
 #include "agent/once.h"
 #include "agent/plan.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -52,7 +56,7 @@ interval: 2s
 labels: {rack: "7", zone: b}
 collectors:
   cpu: {enabled: false}
-  meminfo: {interval: 5s}
+  meminfo: {interval: 6s}
 filters: {network_device_exclude: "^lo$", top_processes: 3}
 docker_socket: none
 paths: {procfs: /host/proc, sysfs: /host/sys, rootfs: /host}
@@ -74,8 +78,7 @@ log_level: debug
   for (const PlannedCollector& planned : plan_collectors(*config)) {
     CHECK(planned.collector->name() != "cpu");
     CHECK(planned.interval % config->interval == milliseconds(0));
-    if (planned.collector->name() == "meminfo")
-      CHECK(planned.interval == seconds(6));  // the next multiple of the beat
+    if (planned.collector->name() == "meminfo") CHECK(planned.interval == seconds(6));
   }
 }
 
@@ -85,12 +88,76 @@ TEST_CASE("a wrong configuration is refused with the place and what would be rig
   CHECK_THAT(refused("interval: 1ms"), Catch::Contains("interval"));
   CHECK_THAT(refused("filters: {network_device_exclude: '('}"), Catch::Contains("regular expression"));
   CHECK_THAT(refused("buffer: 1k"), Catch::Contains("4MiB"));
-  CHECK_THAT(refused("name: web 1"), Catch::Contains("name"));
-  CHECK_THAT(refused("labels: {__x: a}"), Catch::Contains("__x"));
-  CHECK_THAT(refused("labels: {instance: a}"), Catch::Contains("instance"));
+  CHECK_THAT(refused("\nname: web 1"), Catch::StartsWith("agent.yml:2:7: name: 'web 1' must be"));
+  CHECK_THAT(refused("labels: {__x: a}"),
+             Catch::StartsWith("agent.yml:1:15: labels.__x: __x cannot be a label"));
+  CHECK_THAT(refused("labels: {instance: a}"), Catch::StartsWith("agent.yml:1:20: labels.instance:"));
+  CHECK_THAT(refused("labels:\n  rack: ''"),
+             Catch::StartsWith("agent.yml:2:9: labels.rack: must be 1 to 256"));
+  CHECK_THAT(refused("aggregator: 'x:y'"),
+             Catch::StartsWith("agent.yml:1:13: aggregator: 'x:y' is not an address"));
+  CHECK_THAT(refused("aggregator: 'x:0'"), Catch::StartsWith("agent.yml:1:13: aggregator: x:0 has no port"));
   CHECK_THAT(refused("log_level: loud"), Catch::Contains("debug"));
-  CHECK_THAT(refused("tls: {enabled: true, cert: /x}"), Catch::Contains("belong together"));
-  CHECK_THAT(refused("tls: {enabled: true, ca: /nowhere/ca.pem}"), Catch::Contains("tls.ca"));
+  CHECK_THAT(refused("tls: {enabled: true, cert: /x}"),
+             Catch::StartsWith("agent.yml:1:28: tls.cert: cert and key belong together"));
+  CHECK_THAT(refused("tls: {enabled: true, ca: /nowhere/ca.pem}"),
+             Catch::StartsWith("agent.yml:1:26: tls.ca: /nowhere/ca.pem: No such file"));
+}
+
+TEST_CASE("all that is wrong is said at once") {
+  const std::string said = refused("name: web 1\nlabels: {job: x}\naggregator: 'x:y'\n");
+  CHECK(std::count(said.begin(), said.end(), '\n') == 2);
+}
+
+TEST_CASE("an interval between two beats is refused with the nearest right ones, not rounded") {
+  CHECK_THAT(
+      refused("{interval: 2s, collectors: {meminfo: {interval: 5s}}}"),
+      Catch::StartsWith("agent.yml:1:49: collectors.meminfo.interval: 5s is no multiple of the agent's "
+                        "interval, 2s; write 4s or 6s"));
+  CHECK_THAT(refused("{interval: 2s, collectors: {meminfo: {interval: 1s}}}"), Catch::EndsWith("write 2s"));
+  CHECK(load("{interval: 2s, collectors: {meminfo: {interval: 4s}}}"));
+}
+
+TEST_CASE("TLS files without tls.enabled are refused: the stream would be plain text") {
+  CHECK_THAT(refused("tls:\n  ca: /etc/vigil/ca.pem\n"),
+             Catch::StartsWith("agent.yml:2:7: tls.ca: has no effect") && Catch::Contains("enabled: true"));
+  CHECK_THAT(refused("{aggregator: 'mon.example.org:8460', tls: {ca: /x, plaintext: true}}"),
+             Catch::Contains("tls.ca: has no effect"));
+}
+
+TEST_CASE("a private key that others may read is refused, and what is no PEM") {
+  const test::TempFile key("agent.key", "-----BEGIN PRIVATE KEY-----\n");
+  const test::TempFile cert("agent.pem", "-----BEGIN CERTIFICATE-----\n");
+  const std::string text = fmt::format("tls: {{enabled: true, cert: {}, key: {}}}", cert.path(), key.path());
+  REQUIRE(::chmod(key.path().c_str(), 0644) == 0);
+  CHECK_THAT(refused(text), Catch::Contains("tls.key: ") && Catch::Contains("chmod 600 " + key.path()));
+  REQUIRE(::chmod(key.path().c_str(), 0600) == 0);
+  CHECK(load(text));
+  const std::string swapped =
+      fmt::format("tls: {{enabled: true, cert: {}, key: {}}}", key.path(), key.path());
+  CHECK_THAT(refused(swapped), Catch::Contains("tls.cert: ") && Catch::Contains("BEGIN CERTIFICATE"));
+}
+
+TEST_CASE("errors in flags name the flag") {
+  CHECK(parse({"--name", "a b"}).error().message.starts_with("--name: 'a b' must be"));
+  CHECK(parse({"--aggregator", "mon.example.org:1"})
+            .error()
+            .message.starts_with("--aggregator: mon.example.org:1"));
+}
+
+TEST_CASE("paths in a file begin at its folder") {
+  AgentConfig config;
+  REQUIRE(
+      config::load_text("{paths: {procfs: host/proc}, tls: {ca: ca.pem}}", "/etc/vigil/agent.yml", config));
+  CHECK(config.options.roots.procfs == "/etc/vigil/host/proc");
+  CHECK(config.tls.ca == "/etc/vigil/ca.pem");
+}
+
+TEST_CASE("a /proc that is not there is reported at its key") {
+  const auto config = load("paths: {procfs: /nonexistent}");
+  REQUIRE(config);
+  CHECK_THAT(check_roots(*config).error().message,
+             Catch::StartsWith("agent.yml:1:17: paths.procfs: /nonexistent is no directory"));
 }
 
 TEST_CASE("nothing is sent in plain text to another machine by accident") {

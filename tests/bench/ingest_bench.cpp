@@ -96,6 +96,29 @@ Greeting greeting() {
   return made;
 }
 
+/// One shard without limits on rate and age.
+struct Rig {
+  explicit Rig(History* history)
+      : shards(1, shard_options(), history), intake(shards.at(0), counters, unlimited(), delivery) {}
+
+  static ShardOptions shard_options() {
+    ShardOptions options;
+    options.retention_ms = 1LL << 50;
+    return options;
+  }
+  static IntakeOptions unlimited() {
+    IntakeOptions options;
+    options.bytes_per_second = 1ULL << 40;
+    return options;
+  }
+
+  ShardSet shards;
+  self::Registry registry;
+  IngestCounters counters{registry};
+  const std::atomic<std::uint32_t> delivery{1000};
+  Intake intake;
+};
+
 enum class Durable : std::uint8_t { no, yes };
 
 /// CPU seconds of the calling thread (the shard's work) and of the whole process (with the history's thread).
@@ -109,40 +132,33 @@ std::pair<double, double> run(const std::vector<std::string>& messages, const Sh
     options.retention = std::chrono::hours(0);
     history = std::move(*History::open(std::move(options)));
   }
-  ShardOptions options;
-  options.retention_ms = 1LL << 50;
-  ShardSet shards(1, options, history.get());
-  self::Registry registry;
-  IngestCounters counters(registry);
-  const std::atomic<std::uint32_t> delivery{1000};
-  IntakeOptions unlimited;
-  unlimited.bytes_per_second = 1ULL << 40;
-  Intake intake(shards.at(0), counters, unlimited, delivery);
+  Rig rig(history.get());
+  Shard& shard = rig.shards.at(0);
   if (history) {
     (void)history->recover();
     (void)history->replay([](const JournalEntry&) {});
     history->start({[](std::span<const DurableBatch>) {}, [](const Error&) {}});
   }
   const auto link = std::make_shared<Link>();
-  intake.open(greeting(), link, kT0);
+  rig.intake.open(greeting(), link, kT0);
   const double thread = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
   const double process = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
   std::int64_t now = kT0;
   std::size_t count = 0;
   for (const std::string& message : messages) {
-    intake.feed(link.get(), message, now);
+    rig.intake.feed(link.get(), message, now);
     now += static_cast<std::int64_t>(shape.rows) * 1000;
     if (++count % (120 / shape.rows) == 0) {
-      shards.at(0).seal(*shards.at(0).find("bench"), now);
-      shards.at(0).find("bench")->head.evict(now);
+      shard.seal(*shard.find("bench"), now);
+      shard.find("bench")->head.evict(now);
     }
-    intake.resume(now);
+    rig.intake.resume(now);
   }
   if (history) (void)history->sync();
   const std::pair spent{cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - thread,
                         cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - process};
-  if (counters.batches.value() != shape.batches)
-    std::printf("only %llu batches\n", static_cast<unsigned long long>(counters.batches.value()));
+  if (rig.counters.batches.value() != shape.batches)
+    std::printf("only %llu batches\n", static_cast<unsigned long long>(rig.counters.batches.value()));
   history.reset();
   std::filesystem::remove_all(folder);
   return spent;
@@ -190,31 +206,24 @@ void measure_memory() {
   constexpr std::size_t kHosts = 200;
   const Shape shape{500, 1, 960};
   const auto messages = make_messages(shape);
-  ShardOptions options;
-  options.retention_ms = 1LL << 50;
-  ShardSet shards(1, options, nullptr);
-  self::Registry registry;
-  IngestCounters counters(registry);
-  const std::atomic<std::uint32_t> delivery{1000};
-  IntakeOptions unlimited;
-  unlimited.bytes_per_second = 1ULL << 40;
-  Intake intake(shards.at(0), counters, unlimited, delivery);
+  Rig rig(nullptr);
   const double before = resident_bytes();
   std::vector<std::shared_ptr<Link>> links;
   for (std::size_t i = 0; i < kHosts; ++i) {
     Greeting hello = greeting();
     hello.name = fmt::format("host-{}.example.org", i);
     links.push_back(std::make_shared<Link>());
-    intake.open(hello, links.back(), kT0);
+    rig.intake.open(hello, links.back(), kT0);
   }
   std::int64_t now = kT0;
   for (const std::string& message : messages) {
-    for (const auto& link : links) intake.feed(link.get(), message, now);
-    shards.at(0).tick(now);
+    for (const auto& link : links) rig.intake.feed(link.get(), message, now);
+    rig.shards.at(0).tick(now);
     now += 1000;
   }
   double heads = 0;
-  for (const auto& [id, host] : shards.at(0).hosts()) heads += static_cast<double>(host->head.memory_bytes());
+  for (const auto& [id, host] : rig.shards.at(0).hosts())
+    heads += static_cast<double>(host->head.memory_bytes());
   const double series = static_cast<double>(kHosts * shape.series);
   std::printf(
       "\nmemory of %.0f series with a full window: %.0f B a series resident, of that samples %.0f B\n",

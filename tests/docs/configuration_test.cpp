@@ -21,6 +21,8 @@ std::string reference() {
          "is needed on loopback. `--check` validates a file\n"
          "without starting. Errors name file, line, column and key, and the key that was probably meant; "
          "unknown keys are errors. Flags win over the file.\n\n"
+         "Paths in a file that are not absolute begin at the file's folder, those of flags at the working "
+         "directory.\n\n"
          "A *duration* is `90s`, `1h30m`, `500ms`, `2d`; a *size* is `64MB` or `16MiB`. Secrets stand in "
          "files of their own (`*_file`).\n\n"
          "This page is made from the programs' own description of their keys "

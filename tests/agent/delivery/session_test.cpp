@@ -278,6 +278,22 @@ TEST_CASE("the aggregator sets the delivery interval and the number of series") 
   CHECK(session.delivery_interval() == milliseconds(2'000));
 }
 
+TEST_CASE("a message larger than the aggregator takes is not sent, and counts as refused") {
+  World world;
+  Session session(world.buffer, world.me, kStart);
+  const std::string exactly(wire::kMaxMessageBytes, 'x');
+  CHECK_FALSE(session.check_size(exactly));  // the protocol's own limit
+  CHECK(session.check_size(exactly + 'x'));
+  session.next(kStart, 0);
+  auto hello = welcome(0);
+  hello.mutable_welcome()->set_max_message_bytes(1000);
+  REQUIRE_FALSE(session.received(hello, kStart));
+  CHECK_FALSE(session.check_size(std::string(1000, 'x')));
+  const auto end = session.check_size(std::string(1001, 'x'));
+  REQUIRE(end);
+  CHECK(end->kind == End::Kind::rejected);
+}
+
 TEST_CASE("batches stay below the message limit and never mix schemas") {
   std::vector<EncodedBatch> batches;
   BatchBuilder builder([&batches](EncodedBatch batch) { batches.push_back(std::move(batch)); });

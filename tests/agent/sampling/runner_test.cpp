@@ -1,5 +1,6 @@
 #include "agent/sampling/runner.h"
 
+#include "common/wire/names.h"
 #include "tests/support/catch.h"
 #include "tests/support/count_allocations.h"
 
@@ -341,6 +342,27 @@ TEST_CASE("what a collector apart has too many of is counted, as of its latest r
     CHECK(out.rows.back().values.size() == 8);
     CHECK(runner.series_left_out() == 42);  // not 42 more with each run
   }
+}
+
+TEST_CASE("series whose names and labels exceed a message are left out and counted, the others are sent") {
+  constexpr std::size_t kItems = 4'900;  // more than 1 MiB of labels, none of them twice
+  Fixture fixture("long", Lane::beat);
+  fixture.items.clear();
+  for (std::size_t i = 0; i < kItems; ++i) fixture.items.push_back(std::string(245, 'x') + std::to_string(i));
+  Sheet sheet(5000);
+  sheet.begin();
+  REQUIRE(fixture.collect(Tick{}, sheet));
+  sheet.end();
+  Source source(1, "node", milliseconds(1000));
+  source.add(sheet);
+  source.refresh(5000, 5000);
+  CHECK(source.width() > 3'600);
+  CHECK(source.cut() == kItems - source.width());
+  CHECK(source.fill(1).values.size() == source.width());
+  v1::AgentMessage message;
+  wire::to_wire(source.schema(), *message.mutable_schema());
+  CHECK(message.ByteSizeLong() <= static_cast<std::size_t>(wire::kMaxMessageBytes));
+  CHECK(wire::from_wire(message.schema()));
 }
 
 TEST_CASE("columns that come and go raise the schema's version by one") {

@@ -49,6 +49,6 @@ TEST_CASE("paths are answered exactly, folders by the nearest one above, methods
   CHECK(ask("DELETE", "/a") == "405");
   CHECK(ask("GET", "/a/b") == "404");
   CHECK(ask("GET", "/files/x/y.css") == "files");
-  CHECK(ask("GET", "/files") == "404");
+  CHECK(ask("GET", "/files") == "308");  // leads to /files/
   CHECK(ask("GET", "/") == "404");
 }

@@ -22,6 +22,7 @@ struct Fixture {
     router.add("POST", "/form", [](const Request& request) {
       return Response{200, "text/plain", request.get("q") + "\n", {}};
     });
+    router.add("GET", "/alerts/", [](const Request&) { return Response{200, "text/plain", "list", {}}; });
     options.listen.port = 0;
     auto listening = Server::listen(options, router);
     REQUIRE(listening);
@@ -58,6 +59,15 @@ std::string body(const std::string& answer) {
 }
 
 }  // namespace
+
+TEST_CASE("a folder without its slash leads to the folder") {
+  Fixture f;
+  const std::string answer = f.get("/alerts");
+  CHECK(status(answer) == "HTTP/1.1 308 Permanent Redirect");
+  CHECK(answer.find("\r\nLocation: /alerts/\r\n") != std::string::npos);
+  CHECK(body(f.get("/alerts/")) == "list");
+  CHECK(status(f.get("/alert")) == "HTTP/1.1 404 Not Found");
+}
 
 TEST_CASE("health, readiness and metrics are answered") {
   Fixture f;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "aggregator/ingest/agent_link.h"
+#include "aggregator/promql/storage.h"
+#include "common/series.h"
 #include "common/wire/rows.h"
 #include "common/wire/schema.h"
 #include "vigil/v1/ingest.pb.h"
@@ -33,6 +35,21 @@ class FakeLink final : public AgentLink {
  private:
   const std::string remote_;
 };
+
+/// The values of all series, one after the other: "1 2 stale ".
+inline std::string text_of(const std::vector<promql::SelectedSeries>& found) {
+  std::string text;
+  for (const auto& series : found) {
+    for (const auto& point : series.points)
+      text += is_stale(point.v) ? "stale " : fmt::format("{} ", point.v);
+  }
+  return text;
+}
+
+/// Of the metric with this name, everything.
+inline promql::Selection everything_of(const std::string& name) {
+  return {{*promql::Matcher::create(promql::MatchOp::equal, "__name__", name)}, 0, kT0 * 2};
+}
 
 /// One source, "node" each second with the gauges m0, m1, ... (scale 0).
 class FakeAgent {

@@ -25,15 +25,9 @@ struct Fixture {
     intake.feed(link.get(), message.SerializeAsString(), now);
   }
   std::string values(const std::string& name, const std::string& host = "web-1") {
-    promql::Selection all{{*promql::Matcher::create(promql::MatchOp::equal, "__name__", name)}, 0, kT0 * 2};
-    const auto found = shards.at(0).find(host)->head.select(all, 1'000'000);
+    const auto found = shards.at(0).find(host)->head.select(everything_of(name), 1'000'000);
     REQUIRE(found);
-    std::string text;
-    for (const auto& series : *found) {
-      for (const auto& point : series.points)
-        text += is_stale(point.v) ? "stale " : fmt::format("{} ", point.v);
-    }
-    return text;
+    return text_of(*found);
   }
 
   self::Registry registry;

@@ -59,16 +59,10 @@ struct Life {
   }
   Host& host(const std::string& name = "web-1") { return *shards->at(0).find(name); }
   std::string values(const std::string& name, const std::string& of = "web-1") {
-    const promql::Selection all{
-        {*promql::Matcher::create(promql::MatchOp::equal, "__name__", name)}, 0, kT0 * 2};
     std::vector<promql::SelectedSeries> found;
-    REQUIRE(read_slice(host(of).head.slice(all), history.get(), {0, kT0 * 2, 1'000'000}, found));
-    std::string text;
-    for (const auto& series : found) {
-      for (const auto& point : series.points)
-        text += is_stale(point.v) ? "stale " : fmt::format("{} ", point.v);
-    }
-    return text;
+    REQUIRE(
+        read_slice(host(of).head.slice(everything_of(name)), history.get(), {0, kT0 * 2, 1'000'000}, found));
+    return text_of(found);
   }
 
   self::Registry registry;

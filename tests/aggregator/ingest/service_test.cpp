@@ -2,9 +2,11 @@
 #include "aggregator/ingest/service.h"
 
 #include "aggregator/ingest/grpc_server.h"
+#include "aggregator/ingest/recovery.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
 #include "tests/aggregator/ingest/fake_agent.h"
+#include "tests/aggregator/store/folder_fixture.h"
 #include "tests/support/catch.h"
 
 #include <grpcpp/grpcpp.h>
@@ -21,15 +23,21 @@ namespace {
 
 using Stream = grpc::ClientReaderWriter<v1::AgentMessage, v1::AggregatorMessage>;
 
-/// A server on a free port with two shards and no history (so that batches are durable at once). The clock
-/// stands at kT0.
+/// A server on a free port with two shards, without a history (so that batches are durable at once) or with
+/// one that commits when told to. The clock stands at kT0.
 struct Fixture {
-  explicit Fixture(std::size_t max_streams = 100, const ShardOptions& shard_options = {})
-      : shards(2, shard_options, nullptr) {
+  explicit Fixture(std::size_t max_streams = 100, const ShardOptions& shard_options = {},
+                   std::unique_ptr<History> with = nullptr)
+      : history(std::move(with)), shards(2, shard_options, history.get()) {
     ServiceOptions options;
     options.max_streams = max_streams;
     options.now_ms = [this] { return now.load(); };
     service = std::make_unique<IngestService>(shards, counters, options);
+    if (history) {
+      REQUIRE(recover(*history, shards, kT0));
+      history->start({[this](std::span<const DurableBatch> batches) { service->durable(batches); },
+                      [](const Error& error) { FAIL_CHECK(error.message); }});
+    }
     for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().start();
     GrpcServerOptions server_options;
     server_options.listen = {"127.0.0.1", 0};
@@ -43,6 +51,7 @@ struct Fixture {
     service->stop();
     server->stop(std::chrono::seconds(5));
     for (std::size_t i = 0; i < shards.size(); ++i) shards.at(i).worker().stop();
+    if (history) history->close();
   }
 
   std::uint64_t refused(const std::string& reason) const {
@@ -54,6 +63,7 @@ struct Fixture {
   std::atomic<std::int64_t> now = kT0;
   self::Registry registry;
   IngestCounters counters{registry};
+  std::unique_ptr<History> history;
   ShardSet shards;
   std::unique_ptr<IngestService> service;
   std::unique_ptr<GrpcServer> server;
@@ -61,7 +71,11 @@ struct Fixture {
 };
 
 struct Call {
-  explicit Call(Fixture& fixture) : stream(fixture.stub->Stream(&context)) {}
+  explicit Call(Fixture& fixture) {
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(60));  // a failure, not a hang
+    stream = fixture.stub->Stream(&context);
+  }
   ~Call() {
     context.TryCancel();
     v1::AggregatorMessage unread;
@@ -118,7 +132,30 @@ TEST_CASE("an agent's stream over the wire: welcome, acknowledgements, a clean e
   REQUIRE(call.stream->Write(agent.schema()));
   for (int i = 0; i < 200; ++i) REQUIRE(call.stream->Write(agent.batch({kT0 + i * 1000}, i == 0)));
   CHECK(call.acknowledged(200));
-  CHECK(f.counters.rows.value() == 200);
+  eventually(
+      [&] { return f.counters.rows.value() == 200; });  // counted after the acknowledgement is on its way
+  REQUIRE(call.stream->WritesDone());
+  CHECK(call.refusal().code() == v1::Refusal::CODE_UNSPECIFIED);
+  CHECK(call.finish().ok());
+  eventually([&] { return f.service->streams() == 0; });
+}
+
+TEST_CASE("a batch is acknowledged once it is on disk, and with the acknowledgement the next one is read") {
+  const TemporaryFolder folder;
+  auto opened = History::open(test_options(folder.path()));
+  REQUIRE(opened);
+  Fixture f(100, {}, std::move(*opened));
+  FakeAgent agent;
+  Call call(f);
+  REQUIRE(call.stream->Write(agent.hello()));
+  CHECK(call.read().has_welcome());
+  REQUIRE(call.stream->Write(agent.schema()));
+  for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+    REQUIRE(call.stream->Write(agent.batch({kT0 + static_cast<std::int64_t>(seq) * 1000}, seq == 1)));
+    eventually([&] { return f.counters.rows.value() == seq; });
+    REQUIRE(f.history->sync());
+    REQUIRE(call.acknowledged(seq));
+  }
   REQUIRE(call.stream->WritesDone());
   CHECK(call.refusal().code() == v1::Refusal::CODE_UNSPECIFIED);
   CHECK(call.finish().ok());

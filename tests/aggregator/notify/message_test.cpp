@@ -106,6 +106,23 @@ TEST_CASE("Messages look as they did") {
   check_golden("email_firing.html", render_email_html(single(note_of("web-1"))));
 }
 
+TEST_CASE("A runbook is a link in each message, unless it is none") {
+  Notification note = note_of("web-1");
+  note.annotations.set("runbook_url", "https://wiki.example.org/cpu?a=1&b=2");
+  CHECK(render_slack(single(note), {}).find("<https://wiki.example.org/cpu?a=1&amp;b=2|Runbook>") !=
+        std::string::npos);
+  CHECK(
+      render_email_html(single(note)).find("<a href=\"https://wiki.example.org/cpu?a=1&amp;b=2\">Runbook") !=
+      std::string::npos);
+  CHECK(render_email(single(note), kEmail, kNow).find("Runbook: https://wiki.example.org/cpu?a=3D1&b=3D2") !=
+        std::string::npos);
+  for (const char* trap : {"javascript:alert(1)", "https://a|b", "https://a b", "see the wiki"}) {
+    note.annotations.set("runbook_url", trap);
+    CHECK(render_slack(single(note), {}).find("Runbook") == std::string::npos);
+    CHECK(render_email_html(single(note)).find("Runbook") == std::string::npos);
+  }
+}
+
 TEST_CASE("Nothing in a label can mention a channel, link or format its way out of a Slack message") {
   const std::string text = render_slack(single(hostile()), {});
   const auto parsed = boost::json::parse(text);
@@ -205,25 +222,28 @@ TEST_CASE("Text is cut between characters") {
   CHECK(one_line("a\r\n\tb\x7F") == "a   b ");
 }
 
-TEST_CASE("A receiver that cannot work is refused with its name and what is wrong") {
+TEST_CASE("A receiver that cannot work is refused with its place and what is wrong") {
   struct Case {
     std::string_view yaml, message;
   };
   const auto c = GENERATE(values<Case>({
-      {"{name: a}", "receiver a: give one of slack, email and webhook"},
-      {"{name: a, slack: {}}", "receiver a: slack: give either webhook_url or webhook_url_file"},
-      {"{name: a, slack: {webhook_url: 'ftp://x'}}", "the URL must begin with https:// or http://"},
+      {"{name: a}", "vigil.yml:1:13: receivers[0]: receiver a: give one of slack, email and webhook"},
+      {"{name: a, slack: {}}",
+       "vigil.yml:1:30: receivers[0].slack: give either webhook_url or webhook_url_file"},
+      {"{name: a, slack: {webhook_url: 'ftp://x'}}",
+       "vigil.yml:1:44: receivers[0].slack.webhook_url: the URL must begin with https:// or http://"},
       {"{name: a, webhook: {url: 'file:///etc/passwd'}}", "the URL must begin with https:// or http://"},
       {"{name: a, webhook: {url: \"http://x/\\r\\nHost: y\"}}",
        "the URL must begin with https:// or http://"},
       {"{name: a, webhook: {url: 'http://x', headers: {\"A\\nB\": c}}}", "is not a valid header"},
       {"{name: a, webhook: {url: 'http://x', headers: {A: \"b\\nC: d\"}}}", "'A' is not a valid header"},
       {"{name: a, webhook: {url: 'http://x', token_file: /nonexistent}}",
-       "webhook.token_file: /nonexistent: No such file"},
+       "receivers[0].webhook.token_file: /nonexistent: No such file"},
       {"{name: a, email: {smtp: 'x:y', from: a@b, to: [c@d]}}", "email.smtp: 'x:y' is not an address"},
       {"{name: a, email: {smtp: 'x:25', from: nobody, to: [c@d]}}", "email.from: 'nobody' is not an address"},
       {"{name: a, email: {smtp: 'x:25', from: a@b, to: []}}", "email.to: at least one address is needed"},
-      {"{name: a, email: {smtp: 'x:25', from: a@b, to: [\"c@d\\nx\"]}}", "email.to: "},
+      {"{name: a, email: {smtp: 'x:25', from: a@b, to: [c@d, \"c@d\\nx\"]}}",
+       "vigil.yml:1:66: receivers[0].email.to[1]: "},
       {"{name: a, email: {smtp: 'x:25', from: a@b, to: [c@d], username: u}}",
        "username and password_file belong together"},
       {"{name: a, email: {smtp: 'x:25', from: a@b, to: [c@d], username: u, password_file: /x, starttls: "
@@ -248,17 +268,18 @@ TEST_CASE("Misspelt keys of receivers are found, and names must be unique") {
   REQUIRE(config::load_text(
       "receivers: [{name: a, webhook: {url: 'http://x'}}, {name: a, webhook: {url: 'http://y'}}]",
       "vigil.yml", twice));
-  CHECK(check(twice).error().message == "receiver a: this name is there twice");
+  CHECK(check(twice).error().message ==
+        "vigil.yml:1:59: receivers[1].name: there are two receivers called a; give each a name of its own");
 }
 
 TEST_CASE("A secret that everybody may read is refused") {
   const test::TempFile file("token", "  s3cret\n");
   REQUIRE(::chmod(file.path().c_str(), 0644) == 0);
-  CHECK(read_secret(file.path()).error().code == Errc::permission);
+  CHECK(config::read_secret(file.path()).error().code == Errc::permission);
   REQUIRE(::chmod(file.path().c_str(), 0600) == 0);
-  REQUIRE(read_secret(file.path()));
-  CHECK(*read_secret(file.path()) == "s3cret");
+  REQUIRE(config::read_secret(file.path()));
+  CHECK(*config::read_secret(file.path()) == "s3cret");
   const test::TempFile empty("token", "\n");
   REQUIRE(::chmod(empty.path().c_str(), 0600) == 0);
-  CHECK_FALSE(read_secret(empty.path()));
+  CHECK_FALSE(config::read_secret(empty.path()));
 }

@@ -124,6 +124,16 @@ TEST_CASE("A file that is not there is an error with its path") {
   CHECK(set.error().message.find("/nonexistent/rules.yml: No such file") != std::string::npos);
 }
 
+TEST_CASE(
+    "A rule file that is not there is reported where it is named, taken from the configuration's folder") {
+  RulesConfig config;
+  REQUIRE(config::load_text("preset: none\nfiles:\n  - rules/web.yml\n", "/nonexistent/vigil.yml", config));
+  const auto set = RuleSet::load(config, {}, "");
+  REQUIRE_FALSE(set);
+  CHECK(set.error().message.starts_with(
+      "/nonexistent/vigil.yml:3:5: files[0]: /nonexistent/rules/web.yml: No such file"));
+}
+
 TEST_CASE("An override changes one value of one rule and explains itself") {
   const auto set = load(kTwo, R"(
 overrides:

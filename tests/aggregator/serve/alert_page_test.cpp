@@ -38,3 +38,12 @@ TEST_CASE("the list links to each alert, and an unknown one is not found") {
   CHECK(alert_page("/alerts/", {}).body.find("Nothing is pending") != std::string::npos);
   CHECK(alert_page("/alerts/feedfeedfeedfeed", {firing()}).status == 404);
 }
+
+TEST_CASE("a runbook is a link, and what only looks like one is not") {
+  alerts::AlertInfo alert = firing();
+  alert.annotations =
+      Labels{{"runbook_url", "https://wiki.example.org/disk?a=1&b=2"}, {"trap", "javascript:alert(1)"}};
+  const auto page = alert_page("/alerts/0123456789abcdef", {alert});
+  CHECK(page.body.find("<a href=\"https://wiki.example.org/disk?a=1&amp;b=2\">") != std::string::npos);
+  CHECK(page.body.find("href=\"javascript") == std::string::npos);
+}

@@ -1,0 +1,124 @@
+#include "agent/config.h"
+#include "common/text/human.h"
+#include "common/wire/names.h"
+
+#include <filesystem>
+
+namespace vigil::agent {
+namespace {
+
+using config::Problems;
+using std::chrono::milliseconds;
+
+void check_labels(const AgentConfig& config, Problems& problems) {
+  if (config.labels.size() > kMaxHostLabels)
+    problems.add(config.at.wrong("labels", fmt::format("at most {} are possible", kMaxHostLabels)));
+  for (const auto& [name, value] : config.labels) {
+    const std::string key = "labels." + name;
+    if (!wire::valid_label_name(name) || name == "instance" || name == "job") {
+      problems.add(config.at.wrong(
+          key,
+          fmt::format("{} cannot be a label: use letters, digits and _, not instance or job, no __ in front",
+                      name)));
+    } else if (value.empty() || value.size() > wire::kMaxValueBytes || !wire::valid_utf8(value)) {
+      problems.add(config.at.wrong(key, fmt::format("must be 1 to {} bytes of UTF-8", wire::kMaxValueBytes)));
+    }
+  }
+}
+
+/// A collector runs on a beat: an interval between two beats could only be rounded behind its author's back.
+void check_intervals(const AgentConfig& config, Problems& problems) {
+  if (!is_sensible(config.interval)) return problems.add(config.at.wrong("interval", kSensibleInterval));
+  for (const auto& [name, settings] : config.collectors) {
+    if (!settings.interval || *settings.interval % config.interval == milliseconds(0)) continue;
+    const milliseconds below = *settings.interval / config.interval * config.interval;
+    const std::string above = format_duration(below + config.interval);
+    problems.add(config.at.wrong(
+        fmt::format("collectors.{}.interval", name),
+        fmt::format("{} is no multiple of the agent's interval, {}; write {}",
+                    format_duration(*settings.interval), format_duration(config.interval),
+                    below.count() == 0 ? above : fmt::format("{} or {}", format_duration(below), above))));
+  }
+}
+
+/// The text of one of the TLS files, "" when none is configured.
+std::string read_tls(const AgentConfig& config, std::string_view key, Problems& problems) {
+  const std::string& path = key == "ca" ? config.tls.ca : key == "cert" ? config.tls.cert : config.tls.key;
+  if (path.empty()) return {};
+  auto text = key == "key" ? config::read_private_key(path) : config::read_certificates(path);
+  if (text) return std::move(*text);
+  problems.add(config.at.wrong(fmt::format("tls.{}", key), text.error().message));
+  return {};
+}
+
+/// Files without tls.enabled would look like encryption and be none.
+void check_tls_is_on(const AgentConfig& config, Problems& problems) {
+  const std::pair<std::string_view, bool> written[] = {
+      {"ca", !config.tls.ca.empty()}, {"cert", !config.tls.cert.empty()}, {"key", !config.tls.key.empty()}};
+  for (const auto& [key, is_written] : written) {
+    if (!is_written) continue;
+    problems.add(config.at.wrong(fmt::format("tls.{}", key),
+                                 "has no effect while tls.enabled is not true, and the stream would be plain "
+                                 "text; set tls: {enabled: true}"));
+  }
+}
+
+TlsMaterial tls_material(const AgentConfig& config, Problems& problems) {
+  const TlsSettings& tls = config.tls;
+  if (tls.cert.empty() != tls.key.empty()) {
+    problems.add(config.at.wrong(tls.cert.empty() ? "tls.key" : "tls.cert",
+                                 "cert and key belong together: set both or neither"));
+  }
+  return {read_tls(config, "ca", problems), read_tls(config, "cert", problems),
+          read_tls(config, "key", problems)};
+}
+
+}  // namespace
+
+Result<void> check(const AgentConfig& config) {
+  Problems problems;
+  if (!config.name.empty() && !wire::valid_host_name(config.name)) {
+    problems.add(config.at.wrong("name", fmt::format("'{}' must be 1 to {} letters, digits and . _ : -",
+                                                     config.name, wire::kMaxHostBytes)));
+  }
+  check_intervals(config, problems);
+  check_labels(config, problems);
+  problems.add(channel_options(config));
+  return problems.result();
+}
+
+Result<void> check_roots(const AgentConfig& config) {
+  std::error_code error;
+  const std::string& procfs = config.options.roots.procfs;
+  if (std::filesystem::is_directory(procfs, error)) return {};
+  return fail(
+      Errc::not_found, "{}",
+      config.at.say("paths.procfs", fmt::format("{} is no directory; mount the host's /proc there, or "
+                                                "name where it is",
+                                                procfs)));
+}
+
+Result<ChannelOptions> channel_options(const AgentConfig& config) {
+  const auto address = parse_address(config.aggregator, kGrpcPort);
+  if (!address) return config.at.wrong("aggregator", address.error().message);
+  Problems problems;
+  if (address->port == 0)
+    problems.add(config.at.wrong("aggregator", fmt::format("{} has no port", config.aggregator)));
+  ChannelOptions options{address->to_string(), Transport::plain, {}};
+  if (config.tls.enabled) {
+    options.transport = Transport::tls;
+    options.tls = tls_material(config, problems);
+  } else {
+    check_tls_is_on(config, problems);
+    if (!config.tls.plaintext && !address->is_loopback()) {
+      problems.add(config.at.wrong(
+          "aggregator",
+          fmt::format("{} is another machine: set tls.enabled, or tls.plaintext to send unencrypted",
+                      config.aggregator)));
+    }
+  }
+  if (const auto fine = problems.result(); !fine) return fine.error();
+  return options;
+}
+
+}  // namespace vigil::agent

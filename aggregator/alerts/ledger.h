@@ -1,0 +1,51 @@
+// What happened to alerts and is not in meta.db yet. A disk that refuses (full, broken) keeps alerts here
+// until it accepts again; messages are handed out all the same: better twice after a crash than never.
+// Belongs to the alert service's worker.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/meta_store.h"
+
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vigil::alerts {
+
+class Ledger {
+ public:
+  explicit Ledger(MetaStore& store) : store_(store) {}
+
+  /// The alert is to be written as it is at commit().
+  void note(const std::string& fingerprint);
+  /// The alert is over: it goes from meta.db, and into the history if it fired.
+  void note_end(const Alert& alert);
+  void add_message(notify::Row row) { messages_.push_back(std::move(row)); }
+
+  /// Fingerprints that commit() wants the alerts of.
+  const std::set<std::string>& changed() const { return changed_; }
+
+  enum class Outcome : std::uint8_t { nothing, written, refused };
+  struct Committed {
+    Outcome outcome = Outcome::nothing;
+    std::vector<notify::Row> messages;  // for the notifier; with their ids when they were written
+    std::int64_t took_ns = 0;
+  };
+  /// One transaction. `alerts`: copies of those of changed() that are still there.
+  Committed commit(const std::deque<Alert>& alerts);
+
+ private:
+  void log_change(const Result<void>& done);
+
+  MetaStore& store_;
+  std::set<std::string> changed_;
+  std::set<std::string> removed_;
+  std::deque<Alert> history_;
+  std::vector<notify::Row> messages_;  // of this round
+  bool refused_ = false;
+};
+
+}  // namespace vigil::alerts

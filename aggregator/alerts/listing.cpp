@@ -1,0 +1,84 @@
+#include "aggregator/alerts/listing.h"
+
+#include "aggregator/alerts/inhibition.h"
+
+#include <algorithm>
+
+namespace vigil::alerts {
+namespace {
+
+bool worse(const AlertInfo& a, const AlertInfo& b) {
+  const auto rank = [](const AlertInfo& alert) {
+    return alert.state == State::firing ? 0 : alert.state == State::pending ? 1 : 2;
+  };
+  if (rank(a) != rank(b)) return rank(a) < rank(b);
+  const auto left = notify::parse_severity(a.severity);
+  const auto right = notify::parse_severity(b.severity);
+  if (left != right) return left > right;
+  if (a.active_since_ms != b.active_since_ms) return a.active_since_ms > b.active_since_ms;
+  return a.fingerprint < b.fingerprint;
+}
+
+}  // namespace
+
+AlertInfo to_info(const Alert& alert) {
+  return {alert.fingerprint,
+          alert.rule->group,
+          alert.rule->name,
+          std::string(alert.severity()),
+          std::string(alert.instance()),
+          alert.state,
+          alert.labels,
+          alert.annotations,
+          alert.value,
+          alert.active_since_ms,
+          alert.fired_at_ms,
+          alert.resolved_at_ms,
+          alert.no_data_since_ms,
+          {},
+          alert.reason,
+          alert.evidence};
+}
+
+std::vector<AlertInfo> list_active(const AlertBook& book) {
+  std::vector<AlertInfo> out;
+  const Inhibition inhibition(book);
+  book.for_each([&](const Alert& alert) {
+    AlertInfo& info = out.emplace_back(to_info(alert));
+    if (alert.state == State::firing) info.inhibited_by = inhibition.inhibitor_of(alert);
+  });
+  return out;
+}
+
+void sort_worst_first(std::vector<AlertInfo>& alerts) {
+  std::sort(alerts.begin(), alerts.end(), worse);
+}
+
+CountsByRule count_by_rule(const AlertBook& book) {
+  CountsByRule counts;
+  book.for_each([&counts](const Alert& alert) {
+    RuleCounts& of_rule = counts[alert.rule.get()];
+    ++(alert.state == State::firing ? of_rule.firing : of_rule.pending);
+  });
+  return counts;
+}
+
+std::vector<RuleInfo> list_rules(const rules::RuleSet& rules, const CountsByRule& counts) {
+  std::vector<RuleInfo> out;
+  for (const rules::RulePtr& rule : rules.rules()) {
+    RuleInfo& info = out.emplace_back();
+    info.rule = rule;
+    if (const auto found = counts.find(rule.get()); found != counts.end()) {
+      info.pending = found->second.pending;
+      info.firing = found->second.firing;
+    }
+    info.state = info.firing > 0 ? State::firing : info.pending > 0 ? State::pending : State::inactive;
+    info.evaluations = rule->stats->evaluations.load(std::memory_order_relaxed);
+    info.failures = rule->stats->failures.load(std::memory_order_relaxed);
+    info.last_evaluation_ms = rule->stats->last_evaluation_ms.load(std::memory_order_relaxed);
+    info.last_error = rule->stats->last_error();
+  }
+  return out;
+}
+
+}  // namespace vigil::alerts

@@ -1,0 +1,64 @@
+// Alerts and rules as services show them: copies, made on the thread of whoever asks.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/alert_book.h"
+#include "aggregator/rules/rule_set.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// An alert as services show it.
+struct AlertInfo {
+  std::string fingerprint;
+  std::string group;
+  std::string name;
+  std::string severity;
+  std::string instance;
+  State state = State::inactive;
+  Labels labels;
+  Labels annotations;
+  double value = 0;
+  std::int64_t active_since_ms = 0;
+  std::int64_t fired_at_ms = 0;
+  std::int64_t resolved_at_ms = 0;
+  std::int64_t no_data_since_ms = 0;  // the state is kept although there is no data; 0: there is
+  std::string inhibited_by;           // name of the alert that keeps this one's message back
+  std::string reason;
+  std::vector<notify::Evidence> evidence;
+};
+
+/// A rule as services show it.
+struct RuleInfo {
+  rules::RulePtr rule;
+  State state = State::inactive;  // of the worst of its alerts
+  std::size_t pending = 0;
+  std::size_t firing = 0;
+  std::uint64_t evaluations = 0;
+  std::uint64_t failures = 0;
+  std::int64_t last_evaluation_ms = 0;
+  std::string last_error;
+};
+
+AlertInfo to_info(const Alert& alert);
+/// Pending and firing alerts of the book.
+std::vector<AlertInfo> list_active(const AlertBook& book);
+/// Firing before pending before resolved; then the worse severity, then the newer.
+void sort_worst_first(std::vector<AlertInfo>& alerts);
+
+/// How many alerts of each rule are active.
+struct RuleCounts {
+  std::size_t pending = 0;
+  std::size_t firing = 0;
+};
+using CountsByRule = std::map<const rules::Rule*, RuleCounts>;
+CountsByRule count_by_rule(const AlertBook& book);
+/// All rules, in the order of their files.
+std::vector<RuleInfo> list_rules(const rules::RuleSet& rules, const CountsByRule& counts);
+
+}  // namespace vigil::alerts

@@ -1,0 +1,72 @@
+#include "aggregator/config.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+namespace vigil::aggregator {
+namespace {
+
+using config::Problems;
+
+void check_listen(const AggregatorConfig& config, std::string_view key, Problems& problems) {
+  const std::string& text = key == "grpc_listen" ? config.grpc_listen : config.http_listen;
+  if (const auto address = parse_address(text, 1); !address) {
+    problems.add(config.at.wrong(key, address.error().message));
+  } else if (text.find(':') == std::string::npos) {
+    problems.add(config.at.wrong(key, fmt::format("'{}' lacks a port; write HOST:PORT, for example {}", text,
+                                                  key == "grpc_listen" ? kGrpcAddress : kHttpAddress)));
+  }
+}
+
+void check_tls(const AggregatorConfig& config, Problems& problems) {
+  const TlsConfig& tls = config.tls;
+  if (tls.cert.empty() != tls.key.empty()) {
+    problems.add(config.at.wrong(tls.cert.empty() ? "tls.key" : "tls.cert",
+                                 "cert and key belong together: set both or neither"));
+  }
+  if (!tls.client_ca.empty() && tls.cert.empty())
+    problems.add(
+        config.at.wrong("tls.client_ca", "has no effect without tls.cert and tls.key; set them, too"));
+  const auto look = [&](std::string_view key, const std::string& path, auto read) {
+    if (path.empty()) return;
+    if (const auto text = read(path); !text) problems.add(config.at.wrong(key, text.error().message));
+  };
+  look("tls.cert", tls.cert, config::read_certificates);
+  look("tls.key", tls.key, config::read_private_key);
+  look("tls.client_ca", tls.client_ca, config::read_certificates);
+}
+
+/// Whether the folder can be written, or made where it is not there yet. Makes nothing.
+void check_data_dir(const AggregatorConfig& config, Problems& problems) {
+  std::error_code error;
+  const std::string wanted = data_directory(config);
+  std::filesystem::path nearest = std::filesystem::absolute(wanted, error).lexically_normal();
+  while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  const bool is_there = std::filesystem::is_directory(nearest, error);
+  if (is_there && ::access(nearest.c_str(), W_OK | X_OK) == 0) return;
+  const std::string why =
+      is_there ? fail_errno(errno, nearest.string()).message : nearest.string() + " is no folder";
+  problems.add(config.at.wrong(
+      "data_dir",
+      fmt::format("{} cannot be used: {}; name a folder this user may write, or make it for this user",
+                  wanted, why)));
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> check(const AggregatorConfig& config) {
+  Problems problems;
+  check_listen(config, "grpc_listen", problems);
+  check_listen(config, "http_listen", problems);
+  check_tls(config, problems);
+  check_data_dir(config, problems);
+  auto warnings = alerts::check(alerting_options(config));
+  problems.add(warnings);
+  if (const auto fine = problems.result(); !fine) return fine.error();
+  return warnings;
+}
+
+}  // namespace vigil::aggregator

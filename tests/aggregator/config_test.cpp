@@ -1,0 +1,106 @@
+// What the aggregator says about a configuration: at --check, and before it starts.
+#include "aggregator/config.h"
+
+#include "aggregator/flags.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+using test::TempDir;
+using test::TempFile;
+
+std::string refused(const std::string& text) {
+  AggregatorConfig config;
+  if (const auto loaded = config::load_text(text, "vigil.yml", config); !loaded)
+    return loaded.error().message;
+  const auto checked = check(config);
+  return checked ? "accepted" : checked.error().message;
+}
+
+Result<Invocation> parse(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "vigil-aggregator");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+}  // namespace
+
+TEST_CASE("what is wrong is reported at its place, with what would be right") {
+  CHECK_THAT(
+      refused("grpc_listen: nowhere at all"),
+      Catch::StartsWith("vigil.yml:1:14: grpc_listen: 'nowhere at all' is not an address; write HOST:PORT"));
+  CHECK_THAT(refused("\nhttp_listen: 127.0.0.1"),
+             Catch::StartsWith("vigil.yml:2:14: http_listen: '127.0.0.1' lacks a port") &&
+                 Catch::EndsWith("127.0.0.1:8461"));
+  CHECK_THAT(refused("tls: {cert: /nowhere.pem}"),
+             Catch::Contains("vigil.yml:1:13: tls.cert: cert and key belong together") &&
+                 Catch::Contains("vigil.yml:1:13: tls.cert: /nowhere.pem: No such file"));
+  CHECK_THAT(refused("tls: {client_ca: /nowhere.pem}"),
+             Catch::StartsWith("vigil.yml:1:18: tls.client_ca: has no effect without tls.cert"));
+  CHECK_THAT(
+      refused("notifications: {receivers: [{name: a, slack: {webhook_url_file: /nowhere}}]}"),
+      Catch::StartsWith("vigil.yml:1:65: notifications.receivers[0].slack.webhook_url_file: /nowhere: No"));
+  CHECK_THAT(refused("rules: {files: [/nowhere.yml]}"),
+             Catch::StartsWith("vigil.yml:1:17: rules.files[0]: /nowhere.yml: No such file"));
+}
+
+TEST_CASE("everything that is wrong is reported at once") {
+  const std::string said = refused("grpc_listen: x\nhttp_listen: y\nrules: {files: [/nowhere.yml]}\n");
+  CHECK(std::count(said.begin(), said.end(), '\n') == 2);
+}
+
+TEST_CASE("a data folder that cannot be made is reported before anything starts") {
+  const TempFile file("occupied", "x");
+  CHECK_THAT(
+      refused("data_dir: " + file.path()),
+      Catch::StartsWith("vigil.yml:1:11: data_dir: " + file.path()) && Catch::Contains("is no folder"));
+  CHECK_THAT(refused("data_dir: " + file.path() + "/below"), Catch::Contains("is no folder"));
+  if (::geteuid() != 0) {  // root may write everywhere
+    CHECK_THAT(refused("data_dir: /usr/vigil"),
+               Catch::Contains("data_dir: /usr/vigil cannot be used: /usr: Permission denied"));
+  }
+  const TempDir folder;
+  CHECK(refused("data_dir: " + folder.file("new/and/deeper")) == "accepted");
+  CHECK(::access(folder.file("new").c_str(), F_OK) != 0);  // looking makes nothing
+}
+
+TEST_CASE("a private key is refused when others may read it") {
+  const TempFile cert("grpc.pem", "-----BEGIN CERTIFICATE-----\n");
+  const TempFile key("grpc.key", "-----BEGIN EC PRIVATE KEY-----\n");
+  const std::string text = fmt::format("tls: {{cert: '{}', key: '{}'}}", cert.path(), key.path());
+  REQUIRE(::chmod(key.path().c_str(), 0604) == 0);
+  CHECK_THAT(refused(text), Catch::Contains(": tls.key: ") && Catch::Contains("chmod 600 " + key.path()));
+  REQUIRE(::chmod(key.path().c_str(), 0640) == 0);
+  if (::geteuid() == 0) {  // root's file: whom its group holds is an administrator's choice
+    CHECK(refused(text) == "accepted");
+    REQUIRE(::chown(key.path().c_str(), 12345, 12345) == 0);
+  }
+  CHECK_THAT(refused(text), Catch::Contains("its group may read this private key"));
+  REQUIRE(::chmod(key.path().c_str(), 0600) == 0);
+  CHECK(refused(text) == "accepted");
+}
+
+TEST_CASE("errors in flags name the flag, and rule files of flags begin at the working directory") {
+  CHECK_THAT(parse({"--grpc-listen", "x"}).error().message,
+             Catch::StartsWith("--grpc-listen: 'x' lacks a port"));
+  CHECK_THAT(parse({"--rules", "nowhere.yml"}).error().message,
+             Catch::StartsWith("--rules: nowhere.yml: No such file"));
+  CHECK_THAT(parse({"--data-dir", "/dev/null"}).error().message,
+             Catch::StartsWith("--data-dir: /dev/null cannot be used: /dev/null is no folder"));
+}
+
+TEST_CASE("a recording rule is a warning of --check") {
+  const TempFile rules("rules.yml", "groups: [{name: g, rules: [{record: 'a:b', expr: up}]}]\n");
+  const auto invocation = parse({"--check", "--rules", rules.path().c_str()});
+  REQUIRE(invocation);
+  REQUIRE(invocation->warnings.size() == 1);
+  CHECK_THAT(invocation->warnings[0], Catch::Contains("recording rule a:b is accepted but not evaluated"));
+}
+
+}  // namespace vigil::aggregator
