@@ -1,9 +1,10 @@
 #include "cli/cli.h"
 
+#include "cli/arguments.h"
 #include "cli/commands/command.h"
 #include "cli/completion.h"
 #include "common/clock.h"
-#include "common/config/fields.h"
+#include "common/config/files.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/text/address.h"
@@ -35,11 +36,13 @@ constexpr std::array kCommands = {
 };
 
 struct Globals {
-  std::string aggregator = "127.0.0.1:8460";
+  std::string aggregator = kGrpcAddress;
   std::string output = "table";
   std::string timeout = "30s";
   bool tls = false;
   std::string tls_ca;
+  std::string tls_cert;
+  std::string tls_key;
   std::string shell;  // of `completion`
 };
 
@@ -53,6 +56,11 @@ void declare_globals(CLI::App& app, Globals& globals) {
   app.add_option("--tls-ca", globals.tls_ca,
                  "PEM file of who signed its certificate, when the system does not know; means --tls")
       ->envname("VIGIL_TLS_CA");
+  app.add_option("--tls-cert", globals.tls_cert,
+                 "PEM file with your certificate, where the aggregator asks for one; with --tls-key")
+      ->envname("VIGIL_TLS_CERT");
+  app.add_option("--tls-key", globals.tls_key, "PEM file with its private key; not readable by everybody")
+      ->envname("VIGIL_TLS_KEY");
   app.add_option("-o,--output", globals.output, "table, json or csv")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str();
@@ -92,30 +100,45 @@ std::string explain(const CLI::ParseError& error, int argc, char** argv) {
                      first.starts_with('-') ? "" : fmt::format("{} ", first));
 }
 
-Exit execute(const Globals& globals, const Run& run) {
-  const auto address = parse_address(globals.aggregator, 8460);
-  if (!address) {
-    fmt::print(stderr, "vigil: --aggregator: {}\n", address.error().message);
-    return Exit::usage;
-  }
+Result<ClientOptions> client_options(const Globals& globals) {
+  const auto address = parse_address(globals.aggregator, kGrpcPort);
+  if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
   const auto timeout = parse_duration(globals.timeout);
   if (!timeout || timeout->count() <= 0) {
-    fmt::print(stderr, "vigil: --timeout: '{}' is not a duration; write for example 10s\n", globals.timeout);
-    return Exit::usage;
+    return fail(Errc::invalid_argument, "--timeout: '{}' is not a duration; write for example 10s",
+                globals.timeout);
   }
-  ClientOptions options{address->to_string(), *timeout, globals.tls || !globals.tls_ca.empty(), {}};
-  if (!globals.tls_ca.empty()) {
-    auto pem = config::read_file(globals.tls_ca);
-    if (!pem) {
-      fmt::print(stderr, "vigil: --tls-ca: {}\n", pem.error().message);
-      return Exit::usage;
-    }
-    options.ca_pem = std::move(*pem);
-  }
+  ClientOptions options;
+  options.address = address->to_string();
+  options.timeout = *timeout;
+  options.tls = globals.tls || !globals.tls_ca.empty() || !globals.tls_cert.empty();
+  if (globals.tls_cert.empty() != globals.tls_key.empty())
+    return fail(Errc::invalid_argument, "--tls-cert and --tls-key belong together: give both or neither");
+  const auto read = [](const char* flag, const std::string& path, auto reader,
+                       std::string& out) -> Result<void> {
+    if (path.empty()) return {};
+    auto text = reader(path);
+    if (!text) return fail(Errc::invalid_argument, "{}: {}", flag, text.error().message);
+    out = std::move(*text);
+    return {};
+  };
+  if (auto done = read("--tls-ca", globals.tls_ca, config::read_certificates, options.ca_pem); !done)
+    return done.error();
+  if (auto done = read("--tls-cert", globals.tls_cert, config::read_certificates, options.cert_pem); !done)
+    return done.error();
+  if (auto done = read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem); !done)
+    return done.error();
+  return options;
+}
+
+Exit execute(const Globals& globals, const Run& run) {
+  const auto options = client_options(globals);
+  if (!options) return report(options.error());
   Context context;
-  context.client = Client::create(options);
+  context.client = Client::create(*options);
   context.format = *parse_format(globals.output);
   context.colours = detect_colours();
+  context.width = terminal_width();
   context.now_ms = wall_ms();
   const auto exit = run(context);
   return exit ? *exit : report(exit.error());
@@ -140,7 +163,9 @@ int run(int argc, char** argv) {
   completion->footer("For bash: vigil completion bash > /etc/bash_completion.d/vigil");
 
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> arguments = shield_expressions(app, {argv + 1, argv + argc});
+    std::reverse(arguments.begin(), arguments.end());  // as the library wants them
+    app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
     fmt::print(stderr, "vigil: {}\n", explain(error, argc, argv));

@@ -14,6 +14,16 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+/// Those of a command and of the program, which may stand behind the command, too.
+std::vector<std::string> flags_behind(const CLI::App& app, const CLI::App& command) {
+  std::vector<std::string> flags = flags_of(command);
+  for (const std::string& flag : flags_of(app)) {
+    if (flag != "--version" && std::find(flags.begin(), flags.end(), flag) == flags.end())
+      flags.push_back(flag);
+  }
+  return flags;
+}
+
 /// The words an option takes, "table json csv", when it takes no others: CLI11 prints them as
 /// "{table,json,csv}".
 std::string words_of(const CLI::Option& option) {
@@ -54,7 +64,8 @@ std::string bash(const CLI::App& app) {
     values += fmt::format("    {}) words=\"{}\" ;;\n", option, words);
   for (const CLI::App* command : app.get_subcommands({})) {
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases += fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(flags_of(*command)));
+    cases +=
+        fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(flags_behind(app, *command)));
   }
   return fmt::format(R"(_vigil() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} command= word words
@@ -82,7 +93,7 @@ std::string fish(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands({})) {
     out += fmt::format("complete -c vigil -n __fish_use_subcommand -a {} -d '{}'\n", command->get_name(),
                        command->get_description());
-    for (const std::string& flag : flags_of(*command)) {
+    for (const std::string& flag : flags_behind(app, *command)) {
       out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -l {}\n", command->get_name(),
                          flag.substr(2));
     }

@@ -5,6 +5,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <mutex>
+
 namespace vigil::cli {
 namespace {
 
@@ -37,8 +39,9 @@ Errc code_of(grpc::StatusCode code) {
 
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& options) {
   if (!options.tls) return grpc::InsecureChannelCredentials();
-  return grpc::SslCredentials(
-      {.pem_root_certs = options.ca_pem, .pem_private_key = {}, .pem_cert_chain = {}});
+  return grpc::SslCredentials({.pem_root_certs = options.ca_pem,
+                               .pem_private_key = options.key_pem,
+                               .pem_cert_chain = options.cert_pem});
 }
 
 class GrpcClient final : public Client {
@@ -82,6 +85,11 @@ class GrpcClient final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
     return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
+  void cancel() override {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (under_way_ != nullptr) under_way_->TryCancel();
+  }
 
  private:
   template <class Response, class Stub, class Method, class Request>
@@ -89,8 +97,14 @@ class GrpcClient final : public Client {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
     Response response;
+    if (!enter(context)) {
+      leave();
+      return fail(Errc::unavailable, "cancelled");
+    }
     const grpc::Status status = (stub.*method)(&context, request, &response);
+    leave();
     if (status.ok()) return response;
+    if (status.error_code() == grpc::StatusCode::CANCELLED) return fail(Errc::unavailable, "cancelled");
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
       return fail(Errc::unavailable,
                   "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "
@@ -100,8 +114,22 @@ class GrpcClient final : public Client {
     return Error{code_of(status.error_code()), status.error_message()};
   }
 
+  /// False: cancelled.
+  bool enter(grpc::ClientContext& context) {
+    const std::lock_guard lock(mutex_);
+    under_way_ = &context;
+    return !cancelled_;
+  }
+  void leave() {
+    const std::lock_guard lock(mutex_);
+    under_way_ = nullptr;
+  }
+
   std::string address_;
   std::chrono::milliseconds timeout_;
+  std::mutex mutex_;  // protects under_way_ and cancelled_
+  grpc::ClientContext* under_way_ = nullptr;
+  bool cancelled_ = false;
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
 };

@@ -15,7 +15,9 @@ struct ClientOptions {
   std::string address;  // host:port
   std::chrono::milliseconds timeout{30'000};
   bool tls = false;
-  std::string ca_pem;  // who signed the aggregator's certificate; empty: the system's authorities
+  std::string ca_pem;    // who signed the aggregator's certificate; empty: the system's authorities
+  std::string cert_pem;  // who we are, where the aggregator asks for it; with key_pem, or both empty
+  std::string key_pem;
 };
 
 class Client {
@@ -34,6 +36,9 @@ class Client {
   virtual Result<v1::Status> status() = 0;
   virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
+
+  /// Any thread: ends the call under way, and every later one at once, with Errc::unavailable.
+  virtual void cancel() = 0;
 };
 
 }  // namespace vigil::cli

@@ -3,13 +3,33 @@
 #include "common/series.h"
 #include "common/text/human.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 namespace vigil::cli {
 
+namespace {
+
+/// The round step that gives at most `points`, and a start on one of its multiples, so that a plot drawn
+/// twice shows the same points.
+void fit_step(Range& range, int points) {
+  constexpr std::array<std::int64_t, 14> kRound = {1,   2,   5,   10,   15,   30,    60,
+                                                   120, 300, 600, 1800, 3600, 21600, 86400};
+  const std::int64_t wanted_ms = (range.end_ms - range.start_ms) / std::max(points, 1);
+  range.step_ms = kRound.back() * 1000;
+  for (const std::int64_t seconds : kRound) {
+    if (seconds * 1000 < wanted_ms) continue;
+    range.step_ms = seconds * 1000;
+    break;
+  }
+  range.start_ms = range.start_ms / range.step_ms * range.step_ms;
+}
+
+}  // namespace
+
 void show(const Context& context, const Listing& listing) {
-  const std::string text = render(listing, context.format, context.colours);
+  const std::string text = render(listing, context.format, context.colours, context.width);
   std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
@@ -17,6 +37,12 @@ std::string series_name(const v1::QuerySeries& series) {
   std::vector<Label> labels;
   for (const auto& label : series.labels()) labels.push_back({label.name(), label.value()});
   return Labels(std::move(labels)).to_string();
+}
+
+Object series_labels(const v1::QuerySeries& series) {
+  Object labels;
+  for (const auto& label : series.labels()) labels.emplace_back(label.name(), label.value());
+  return labels;
 }
 
 void RangeFlags::add_to(CLI::App& app) {
@@ -34,25 +60,39 @@ Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points) 
   if (*start >= *end)
     return fail(Errc::invalid_argument, "--start ({}) must lie before --end ({})", flags.start, flags.end);
   Range range{*start, *end, 0};
-  if (!flags.step.empty()) {
-    const auto step = parse_duration(flags.step);
-    if (!step) return fail(Errc::invalid_argument, "--step: {}", step.error().message);
-    if (step->count() <= 0) return fail(Errc::invalid_argument, "--step must be more than 0");
-    range.step_ms = step->count();
+  if (flags.step.empty()) {
+    fit_step(range, points);
     return range;
   }
-  constexpr std::array<std::int64_t, 14> kRound = {1,   2,   5,   10,   15,   30,    60,
-                                                   120, 300, 600, 1800, 3600, 21600, 86400};
-  const std::int64_t wanted_ms = (*end - *start) / std::max(points, 1);
-  range.step_ms = kRound.back() * 1000;
-  for (const std::int64_t seconds : kRound) {
-    if (seconds * 1000 < wanted_ms) continue;
-    range.step_ms = seconds * 1000;
-    break;
-  }
-  // Points on multiples of the step, so that a plot drawn twice shows the same points.
-  range.start_ms = range.start_ms / range.step_ms * range.step_ms;
+  const auto step = parse_duration(flags.step);
+  if (!step) return fail(Errc::invalid_argument, "--step: {}", step.error().message);
+  if (step->count() <= 0) return fail(Errc::invalid_argument, "--step must be more than 0");
+  range.step_ms = step->count();
   return range;
+}
+
+bool narrow(const v1::QueryResult& answer, const RangeFlags& flags, Range& range, int points) {
+  std::int64_t first = range.end_ms;
+  for (const auto& series : answer.series()) {
+    if (!series.times_ms().empty()) first = std::min(first, series.times_ms(0));
+  }
+  const std::int64_t length = range.end_ms - range.start_ms;
+  constexpr std::int64_t kTenth = 10;  // of the range: less emptiness is not worth asking again
+  if (first - range.start_ms < length / kTenth) return false;
+  // A point lies up to a step behind the first sample it sees; a host younger than a step has no point yet.
+  range.start_ms = std::max(range.start_ms, std::min(first - range.step_ms, range.end_ms - 1000));
+  if (flags.step.empty()) fit_step(range, points);
+  return true;
+}
+
+std::string range_text(const Range& range) {
+  const std::string start = format_local_time(range.start_ms);
+  const std::string end = format_local_time(range.end_ms);
+  const bool same_day = start.substr(0, 10) == end.substr(0, 10);
+  const std::int64_t length_s = (range.end_ms - range.start_ms + 500) / 1000;
+  return fmt::format("{} to {}, {}, a point every {}", start, same_day ? end.substr(11) : end,
+                     format_duration(std::chrono::seconds(length_s)),
+                     format_duration(std::chrono::milliseconds(range.step_ms)));
 }
 
 }  // namespace vigil::cli

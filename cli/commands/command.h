@@ -27,6 +27,7 @@ struct Context {
   std::unique_ptr<Client> client;
   Format format = Format::table;
   Colours colours = Colours::never;
+  std::size_t width = 0;  // columns of the terminal; 0: any number
   std::int64_t now_ms = 0;
 };
 
@@ -56,6 +57,8 @@ void show(const Context& context, const Listing& listing);
 
 /// `name{labels}` of a series of an answer; `{}` for none.
 std::string series_name(const v1::QuerySeries& series);
+/// Its labels, `__name__` among them, as the Prometheus API has them.
+Object series_labels(const v1::QuerySeries& series);
 
 /// --start, --end, --step as people write them.
 struct RangeFlags {
@@ -71,5 +74,11 @@ struct Range {
 };
 /// Without --step, about `points` of them, on round seconds.
 Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points);
+/// For a start nobody asked for: when the answer begins well after it, the range that begins where the answer
+/// does, to be asked for again. A host that is five minutes old fills the drawing. An answer without points
+/// leaves the last step, in which younger data may hide. False: `range` stays as it is.
+bool narrow(const v1::QueryResult& answer, const RangeFlags& flags, Range& range, int points);
+/// "2026-11-21 14:00:00 to 15:00:00, 1h, a point every 15s"
+std::string range_text(const Range& range);
 
 }  // namespace vigil::cli

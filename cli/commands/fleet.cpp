@@ -63,8 +63,11 @@ Run declare_alerts(CLI::App& app) {
   };
 }
 
-Run declare_rules(CLI::App&) {
-  return [](Context& context) -> Result<Exit> {
+Run declare_rules(CLI::App& app) {
+  auto wide = std::make_shared<bool>(false);
+  app.add_flag("--wide", *wide, "Whole expressions, also past the edge of the terminal");
+  return [wide](Context& context) -> Result<Exit> {
+    if (*wide) context.width = 0;
     const auto rules = context.client->rules();
     if (!rules) return rules.error();
     Listing listing;
@@ -76,7 +79,7 @@ Run declare_rules(CLI::App&) {
                        {"firing", "FIRING", Align::right},
                        {"pending", "PENDING", Align::right},
                        {"group", "GROUP"},
-                       {"expression", "EXPRESSION"},
+                       {"expression", "EXPRESSION", Align::left, Fit::cut},
                        {"origin", ""},
                        {"file", ""},
                        {"last_error", "ERROR"}};

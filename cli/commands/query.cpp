@@ -4,9 +4,6 @@
 #include "common/text/exposition.h"
 #include "common/text/human.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <cstdio>
 
 namespace vigil::cli {
@@ -25,20 +22,26 @@ Cell moment_cell(std::int64_t t_ms) {
   return Cell{t_ms, format_local_time(t_ms), Style::faint};
 }
 
+/// Beside the series as one text: its labels one by one, so that nobody has to parse that.
+const Column kMetricColumn{"metric", "", Align::left, Fit::whole, Programs::json};
+
 Listing points_listing(const v1::QueryResult& result) {
   Listing listing;
   listing.empty_note = "No series match.";
   const bool one_each = result.kind() != v1::QueryResult::KIND_MATRIX;
-  listing.columns = {
-      {"series", "SERIES"}, {"time_ms", one_each ? "" : "TIME"}, {"value", "VALUE", Align::right}};
+  listing.columns = {{"series", "SERIES"},
+                     kMetricColumn,
+                     {"time_ms", one_each ? "" : "TIME"},
+                     {"value", "VALUE", Align::right}};
   for (const auto& series : result.series()) {
     const std::string name = result.kind() == v1::QueryResult::KIND_SCALAR ? "scalar" : series_name(series);
     for (int i = 0; i < series.values_size(); ++i) {
-      listing.rows.push_back({Cell::of(name), moment_cell(series.times_ms(i)), value_cell(series.values(i))});
+      listing.rows.push_back({Cell::of(name), Cell::object(series_labels(series)),
+                              moment_cell(series.times_ms(i)), value_cell(series.values(i))});
     }
   }
   if (result.kind() == v1::QueryResult::KIND_STRING)
-    listing.rows.push_back({Cell::of("string"), Cell::unknown(), Cell::of(result.text())});
+    listing.rows.push_back({Cell::of("string"), Cell::object({}), Cell::unknown(), Cell::of(result.text())});
   return listing;
 }
 
@@ -51,18 +54,33 @@ Result<v1::QueryResult> run_range(Context& context, const std::string& expressio
   return context.client->range(request);
 }
 
-int terminal_columns() {
-  winsize size{};
-  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
-  return 100;
-}
-
 struct PlotFlags {
   std::string expression;
   RangeFlags range;
   int width = 0;
   int height = 12;
 };
+
+int plot_width(const Context& context) {
+  constexpr int kWithoutTerminal = 100;
+  constexpr int kWidest = 160;
+  return context.width == 0 ? kWithoutTerminal : std::min(static_cast<int>(context.width), kWidest);
+}
+
+void draw(const v1::QueryResult& result, const Range& range, PlotOptions options) {
+  if (result.series().empty()) return fmt::print("No series match.\n");
+  options.start_ms = range.start_ms;
+  options.end_ms = range.end_ms;
+  options.step_ms = range.step_ms;
+  std::vector<PlotSeries> lines;
+  for (const auto& series : result.series()) {
+    lines.push_back({series_name(series),
+                     {series.times_ms().begin(), series.times_ms().end()},
+                     {series.values().begin(), series.values().end()}});
+  }
+  fmt::print("{}", plot(lines, options));
+  fmt::print("{}\n", paint(range_text(range), Style::faint, options.colours));
+}
 
 }  // namespace
 
@@ -112,6 +130,7 @@ Run declare_plot(CLI::App& app) {
   auto flags = std::make_shared<PlotFlags>();
   app.add_option("expression", flags->expression, "PromQL that gives an instant vector")->required();
   flags->range.add_to(app);
+  const CLI::Option* start = app.get_option("--start");
   app.add_option("--width", flags->width, "Columns; the terminal's when absent")->check(CLI::Range(20, 500));
   app.add_option("--height", flags->height, "Rows of the drawing")
       ->check(CLI::Range(2, 100))
@@ -119,34 +138,26 @@ Run declare_plot(CLI::App& app) {
   app.footer(
       "Example:\n  vigil plot '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))' "
       "--start 30m");
-  return [flags](Context& context) -> Result<Exit> {
+  return [flags, start](Context& context) -> Result<Exit> {
     PlotOptions options;
-    options.width = flags->width > 0 ? flags->width : std::min(terminal_columns(), 160);
-    const auto range = resolve(flags->range, context.now_ms, options.width * 2);
+    options.width = flags->width > 0 ? flags->width : plot_width(context);
+    options.height = flags->height;
+    options.colours = context.colours;
+    auto range = resolve(flags->range, context.now_ms, options.width * 2);
     if (!range) return range.error();
-    const auto result = run_range(context, flags->expression, *range);
+    auto result = run_range(context, flags->expression, *range);
+    const bool may_narrow =
+        start->count() == 0 && context.format == Format::table;  // scripts get what they asked
+    for (int i = 0; i < 2 && may_narrow && result && narrow(*result, flags->range, *range, options.width * 2);
+         ++i)
+      result = run_range(context, flags->expression, *range);
     if (!result) return result.error();
     show_annotations(*result);
     if (context.format != Format::table) {
       show(context, points_listing(*result));
       return Exit::ok;
     }
-    if (result->series().empty()) {
-      fmt::print("No series match.\n");
-      return Exit::ok;
-    }
-    options.height = flags->height;
-    options.start_ms = range->start_ms;
-    options.end_ms = range->end_ms;
-    options.step_ms = range->step_ms;
-    options.colours = context.colours;
-    std::vector<PlotSeries> lines;
-    for (const auto& series : result->series()) {
-      lines.push_back({series_name(series),
-                       {series.times_ms().begin(), series.times_ms().end()},
-                       {series.values().begin(), series.values().end()}});
-    }
-    fmt::print("{}", plot(lines, options));
+    draw(*result, *range, options);
     return Exit::ok;
   };
 }
@@ -167,8 +178,9 @@ Run declare_series(CLI::App& app) {
     if (!answer) return answer.error();
     Listing listing;
     listing.empty_note = "No series match.";
-    listing.columns = {{"series", "SERIES"}};
-    for (const auto& series : answer->series()) listing.rows.push_back({Cell::of(series_name(series))});
+    listing.columns = {{"series", "SERIES"}, kMetricColumn};
+    for (const auto& series : answer->series())
+      listing.rows.push_back({Cell::of(series_name(series)), Cell::object(series_labels(series))});
     show(context, listing);
     if (answer->truncated()) fmt::print(stderr, "there are more; raise --limit\n");
     return Exit::ok;

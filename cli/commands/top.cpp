@@ -3,6 +3,7 @@
 #include "cli/commands/figures.h"
 #include "cli/screen/screen.h"
 #include "common/text/human.h"
+#include "common/threads/worker.h"
 
 #include <unistd.h>
 
@@ -96,8 +97,15 @@ bool apply_key(char key, View& view) {
 
 Result<Exit> live(Context& context, View view) {
   Screen screen;
+  // An answer may take as long as --timeout: Ctrl-C does not wait for it.
+  Worker watch("watch");
+  watch.every(std::chrono::milliseconds(50), [&context] {
+    if (Screen::must_leave()) context.client->cancel();
+  });
+  watch.start();
   while (true) {
     const auto drawn = frame(context, view);
+    if (Screen::must_leave()) return Exit::ok;
     const std::string keys = paint("q quit  s sort  c containers", Style::faint, context.colours);
     // A restart of the aggregator is worth waiting for: say so and go on.
     screen.draw(drawn ? *drawn + '\n' + keys

@@ -2,8 +2,10 @@
 
 #include "common/text/exposition.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cmath>
 #include <cstdlib>
@@ -38,19 +40,49 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-std::string render_table(const Listing& listing, Colours colours) {
+/// At most `width` cells, with "…" when something was cut.
+std::string cut(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width) return std::string(text);
+  std::size_t end = 0;
+  for (std::size_t cells = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
+    if (begins && ++cells == std::max<std::size_t>(width, 1)) break;
+  }
+  return std::string(text.substr(0, end)) + "…";
+}
+
+/// The widths of `shown` columns: as wide as their widest cell, then columns that may be cut give way.
+std::vector<std::size_t> widths_of(const Listing& listing, const std::vector<std::size_t>& shown,
+                                   std::size_t room) {
+  constexpr std::size_t kNarrowest = 16;
+  constexpr std::size_t kBetween = 2;
+  std::vector<std::size_t> widths(listing.columns.size());
+  std::size_t total = 0;
+  for (const std::size_t i : shown) {
+    widths[i] = display_width(listing.columns[i].title);
+    for (const auto& row : listing.rows) widths[i] = std::max(widths[i], display_width(row[i].text));
+    total += widths[i] + (i == shown.front() ? 0 : kBetween);
+  }
+  for (const std::size_t i : shown) {
+    if (room == 0 || total <= room || listing.columns[i].fit == Fit::whole) continue;
+    const std::size_t spare = widths[i] - std::min(widths[i], kNarrowest);
+    const std::size_t less = std::min(spare, total - room);
+    widths[i] -= less;
+    total -= less;
+  }
+  return widths;
+}
+
+std::string render_table(const Listing& listing, Colours colours, std::size_t room) {
   std::vector<std::size_t> shown;
   for (std::size_t i = 0; i < listing.columns.size(); ++i) {
     if (!listing.columns[i].title.empty()) shown.push_back(i);
   }
   if (listing.rows.empty()) return listing.empty_note + '\n';
-  std::vector<std::size_t> widths(listing.columns.size());
-  for (const std::size_t i : shown) widths[i] = display_width(listing.columns[i].title);
-  for (const auto& row : listing.rows) {
-    for (const std::size_t i : shown) widths[i] = std::max(widths[i], display_width(row[i].text));
-  }
+  const std::vector<std::size_t> widths = widths_of(listing, shown, room);
   std::string out;
-  const auto put = [&](std::size_t column, std::string_view text, Style style, std::string& line) {
+  const auto put = [&](std::size_t column, std::string_view whole, Style style, std::string& line) {
+    const std::string text = cut(whole, widths[column]);
     const std::string padding(widths[column] - std::min(widths[column], display_width(text)), ' ');
     if (!line.empty()) line += "  ";
     const bool right = listing.columns[column].align == Align::right;
@@ -71,6 +103,11 @@ std::string render_table(const Listing& listing, Colours colours) {
 
 /// Numbers by format_value: Boost.JSON would write 0.5 as 5E-1.
 std::string to_json(const Cell& cell) {
+  if (const auto* object = std::get_if<Object>(&cell.value)) {
+    boost::json::object out;
+    for (const auto& [name, value] : *object) out[name] = value;
+    return boost::json::serialize(out);
+  }
   if (const auto* text = std::get_if<std::string>(&cell.value))
     return boost::json::serialize(boost::json::string(*text));
   if (const auto* whole = std::get_if<std::int64_t>(&cell.value)) return std::to_string(*whole);
@@ -116,17 +153,18 @@ std::string csv_text(const Cell& cell) {
 
 std::string render_csv(const Listing& listing) {
   std::string out;
-  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
-    if (i > 0) out += ',';
-    append_csv(out, listing.columns[i].key);
-  }
-  out += '\n';
+  std::string line;
+  const auto put = [&](std::size_t column, std::string_view text) {
+    if (listing.columns[column].programs == Programs::json) return;
+    if (column > 0) line += ',';
+    append_csv(line, text);
+  };
+  for (std::size_t i = 0; i < listing.columns.size(); ++i) put(i, listing.columns[i].key);
+  out += line + '\n';
   for (const auto& row : listing.rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) out += ',';
-      append_csv(out, csv_text(row[i]));
-    }
-    out += '\n';
+    line.clear();
+    for (std::size_t i = 0; i < row.size(); ++i) put(i, csv_text(row[i]));
+    out += line + '\n';
   }
   return out;
 }
@@ -168,7 +206,13 @@ std::size_t display_width(std::string_view text) {
   return width;
 }
 
-std::string render(const Listing& listing, Format format, Colours colours) {
+std::size_t terminal_width() {
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
+  return size.ws_col;
+}
+
+std::string render(const Listing& listing, Format format, Colours colours, std::size_t width) {
   switch (format) {
     case Format::json:
       return render_json(listing);
@@ -177,7 +221,7 @@ std::string render(const Listing& listing, Format format, Colours colours) {
     case Format::table:
       break;
   }
-  return render_table(listing, colours);
+  return render_table(listing, colours, width);
 }
 
 }  // namespace vigil::cli

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,9 +20,12 @@ Result<Format> parse_format(std::string_view text);
 /// How a cell looks on a colour terminal; says nothing in JSON and CSV.
 enum class Style : std::uint8_t { plain, good, warning, bad, faint, bold };
 
+/// Names and values of one thing, such as the labels of a series: an object in JSON.
+using Object = std::vector<std::pair<std::string, std::string>>;
+
 /// A value twice: as it is, for programs, and as people read it.
 struct Cell {
-  std::variant<std::monostate, std::string, double, std::int64_t>
+  std::variant<std::monostate, std::string, double, std::int64_t, Object>
       value;  // monostate: unknown; null in JSON, empty in CSV
   std::string text;
   Style style = Style::plain;
@@ -30,15 +34,23 @@ struct Cell {
   static Cell number(std::int64_t value, Style style = Style::plain);
   /// Shown as `text` to people.
   static Cell number(double value, std::string text, Style style = Style::plain);
-  static Cell unknown() { return Cell{{}, "-", Style::faint}; }
+  static Cell unknown() { return Cell{{}, "–", Style::faint}; }
+  /// For JSON only.
+  static Cell object(Object object) { return Cell{std::move(object), {}, Style::plain}; }
 };
 
 enum class Align : std::uint8_t { left, right };
+/// What becomes of a column when the table is wider than the terminal.
+enum class Fit : std::uint8_t { whole, cut };
+/// Who is shown a column besides the tables that have a title for it.
+enum class Programs : std::uint8_t { json_and_csv, json };
 
 struct Column {
   std::string key;    // in JSON and CSV, snake_case with the unit
   std::string title;  // in tables; empty: the column is for programs only
   Align align = Align::left;
+  Fit fit = Fit::whole;
+  Programs programs = Programs::json_and_csv;
 };
 
 struct Listing {
@@ -53,7 +65,10 @@ enum class Colours : std::uint8_t { never, always };
 Colours detect_colours();
 std::string paint(std::string_view text, Style style, Colours colours);
 
-std::string render(const Listing& listing, Format format, Colours colours);
+/// `width`: columns a table may take, its Fit::cut columns are shortened for it; 0: any number.
+std::string render(const Listing& listing, Format format, Colours colours, std::size_t width = 0);
+/// Columns of the terminal, or 0 when standard output is none.
+std::size_t terminal_width();
 
 /// Columns a UTF-8 text takes on a terminal: code points, as names here have no double-width ones worth a
 /// table.

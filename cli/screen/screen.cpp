@@ -5,6 +5,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <string_view>
@@ -12,8 +13,9 @@
 namespace vigil::cli {
 namespace {
 
-termios g_before{};  // what restore() puts back; only one Screen at a time
-volatile std::sig_atomic_t g_stop = 0;
+termios g_before{};           // what restore() puts back; only one Screen at a time
+std::atomic<int> g_stop = 0;  // lock-free, so a signal handler may set it
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void on_signal(int) {
   g_stop = 1;
@@ -85,6 +87,10 @@ void Screen::draw(const std::string& frame) {
   }
   out += "\x1b[J";
   put(out);
+}
+
+bool Screen::must_leave() {
+  return g_stop != 0;
 }
 
 std::optional<char> Screen::key(std::chrono::milliseconds timeout) {

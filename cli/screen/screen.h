@@ -26,6 +26,8 @@ class Screen {
   void draw(const std::string& frame);
   /// The next key within `timeout`, or nothing. End of input and SIGINT read as 'q'.
   std::optional<char> key(std::chrono::milliseconds timeout);
+  /// Any thread: whether SIGINT or SIGTERM asked to leave.
+  static bool must_leave();
 };
 
 }  // namespace vigil::cli

@@ -23,7 +23,7 @@ TEST_CASE("a table aligns its columns by what is seen, not by bytes") {
   CHECK(render(two_hosts(), Format::table, Colours::never) ==
         "HOST       CPU\n"
         "web-1     50 %\n"
-        "däta,\"2\"     -\n");
+        "däta,\"2\"     –\n");
 }
 
 TEST_CASE("JSON has every column with its own value, unknown is null") {
@@ -35,6 +35,36 @@ TEST_CASE("JSON has every column with its own value, unknown is null") {
 TEST_CASE("CSV quotes as RFC 4180 says") {
   CHECK(render(two_hosts(), Format::csv, Colours::never) ==
         "name,cpu_ratio,id\nweb-1,0.5,7\n\"däta,\"\"2\"\"\",,8\n");
+}
+
+TEST_CASE("a series is a text for people and an object for programs that read JSON") {
+  Listing listing;
+  listing.columns = {{"series", "SERIES"},
+                     {"metric", "", Align::left, Fit::whole, Programs::json},
+                     {"value", "VALUE", Align::right}};
+  listing.rows.push_back({Cell::of("up{a=\"b\\\"c\"}"), Cell::object({{"__name__", "up"}, {"a", "b\"c"}}),
+                          Cell::number(1.0, "1")});
+  CHECK(render(listing, Format::json, Colours::never) ==
+        "[\n  {\"series\":\"up{a=\\\"b\\\\\\\"c\\\"}\",\"metric\":{\"__name__\":\"up\",\"a\":\"b\\\"c\"},"
+        "\"value\":1}\n]\n");
+  CHECK(render(listing, Format::csv, Colours::never).starts_with("series,value\n"));
+}
+
+TEST_CASE("a table wider than the terminal shortens what may be cut, and nothing else") {
+  Listing listing;
+  listing.columns = {
+      {"name", "RULE"}, {"expression", "EXPRESSION", Align::left, Fit::cut}, {"error", "ERROR"}};
+  listing.rows.push_back(
+      {Cell::of("HighCpu"), Cell::of(std::string(20, 'e') + "ünd" + std::string(77, 'x')), Cell::of("none")});
+  const std::string narrow = render(listing, Format::table, Colours::never, 40);
+  CHECK(narrow ==
+        "RULE     EXPRESSION                ERROR\n"
+        "HighCpu  eeeeeeeeeeeeeeeeeeeeünd…  none\n");
+  for (const std::size_t width : {0, 200}) {
+    CHECK(render(listing, Format::table, Colours::never, width).find(std::string(77, 'x')) !=
+          std::string::npos);
+  }
+  CHECK(render(listing, Format::csv, Colours::never, 40).find(std::string(77, 'x')) != std::string::npos);
 }
 
 TEST_CASE("control characters of outside names never reach the terminal") {

@@ -3,11 +3,20 @@
 import csv
 import io
 import json
+import os
+import pty
+import signal
+import socket
 import subprocess
 import urllib.request
 
 import pytest
 from support import BIN, eventually
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args):
+        return None
 
 
 def test_the_machine_is_seen_within_seconds(vigil):
@@ -83,6 +92,66 @@ def test_all_three_output_forms_and_ranges(vigil):
     assert any(rule["name"] for rule in vigil.json("rules"))
 
 
+def test_a_query_in_json_has_the_labels_one_by_one_and_may_begin_with_a_minus(vigil):
+    vigil.start().agent("here")
+    vigil.wait_for_host()
+    row = eventually("a value", lambda: vigil.query("-node_load1"))[0]
+    assert row["metric"] == {"instance": "here", "job": "node"} and row["value"] <= 0
+    row = vigil.query("node_uname_info")[0]
+    assert row["metric"]["__name__"] == "node_uname_info" and row["metric"]["sysname"] == "Linux"
+    assert vigil.json("series", "node_load1")[0]["metric"]["__name__"] == "node_load1"
+
+
+def test_a_host_that_left_has_no_figures_of_old(vigil):
+    vigil.start()
+    agent = vigil.agent("here")
+    eventually("figures", lambda: vigil.host()["cpu_busy_ratio"] is not None and vigil.host()["network_bytes_per_second"] is not None)
+    agent.stop()
+    gone = vigil.wait_for_host(state="left") and vigil.host()
+    assert gone["cpu_busy_ratio"] is None and gone["network_bytes_per_second"] is None and gone["load1"] is None
+    assert "0 B/s" not in vigil.cli("hosts").stdout
+
+
+def test_a_plot_of_a_young_host_begins_with_the_host_and_says_its_range(vigil):
+    vigil.start().agent("here")
+    vigil.wait_for_host()
+    eventually("three points", lambda: len(vigil.query("node_load1[1m]")) >= 3)
+    drawing = vigil.cli("plot", "node_load1").stdout
+    said = drawing.splitlines()[-1]
+    assert " to " in said and "a point every 1s" in said, drawing
+    assert "a point every 1m" in vigil.cli("plot", "node_load1", "--start", "1h", "--step", "1m").stdout
+
+
+def test_ctrl_c_leaves_top_while_an_answer_is_under_way():
+    with socket.socket() as deaf:  # takes connections, and never answers
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        terminal, inner = pty.openpty()
+        child = subprocess.Popen([BIN / "vigil", "--aggregator", f"127.0.0.1:{deaf.getsockname()[1]}", "--timeout", "1h", "top"],
+                                 stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
+        os.close(inner)
+        deaf.settimeout(60)
+        connection, _ = deaf.accept()  # the question is on its way
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) == 0
+        connection.close()
+        os.close(terminal)
+
+
+def test_check_reports_what_would_fail_later_and_what_has_no_effect(tmp_path):
+    check = lambda program, *args: subprocess.run([BIN / program, "--check", *args], capture_output=True, text=True, timeout=60)
+    missing = check("vigil-agent", "--path.procfs", "/nonexistent")
+    assert missing.returncode == 2 and "--path.procfs: /nonexistent is no directory" in missing.stderr
+    unusable = check("vigil-aggregator", "--data-dir", "/dev/null/data")
+    assert unusable.returncode == 2 and "--data-dir: /dev/null/data cannot be used" in unusable.stderr
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "web.yml").write_text("groups: [{name: g, rules: [{record: 'a:b', expr: up}]}]\n")
+    (tmp_path / "aggregator.yml").write_text("rules: {files: [rules/web.yml]}\n")
+    warned = check("vigil-aggregator", "--config", tmp_path / "aggregator.yml", "--data-dir", tmp_path / "data")
+    assert warned.returncode == 0 and "warning: " in warned.stdout and "a:b" in warned.stdout
+    assert not (tmp_path / "data").exists()
+
+
 def test_exit_codes_and_errors_a_script_can_use(vigil):
     vigil.start()
     wrong = vigil.cli("query", "rate(node_load1", check=False)
@@ -99,6 +168,10 @@ def test_health_readiness_and_own_metrics_over_http(vigil):
     vigil.wait_for_host()
     read = lambda path: urllib.request.urlopen(f"http://{vigil.http}{path}", timeout=30)
     assert read("/healthz").status == 200
+    with pytest.raises(urllib.error.HTTPError) as moved:
+        urllib.request.build_opener(NoRedirect).open(f"http://{vigil.http}/alerts", timeout=30)
+    assert moved.value.code == 308 and moved.value.headers["Location"] == "/alerts/"
+    assert read("/alerts/").status == 200
     assert read("/readyz").status == 200
     metrics = read("/metrics").read().decode()
     checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, timeout=60)

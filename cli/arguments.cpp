@@ -1,0 +1,40 @@
+#include "cli/arguments.h"
+
+#include <algorithm>
+
+namespace vigil::cli {
+namespace {
+
+/// Whether the option that `argument` names wants its value in the next argument.
+bool wants_value(const CLI::App& app, const std::string& argument) {
+  const CLI::Option* option = app.get_option_no_throw(argument);
+  return option != nullptr && option->get_items_expected_max() > 0;
+}
+
+bool is_short_flag(const CLI::App& app, const std::string& argument) {
+  // A value may follow its flag at once. Other words are expressions, such as -offset_metric.
+  if (argument == "-ojson" || argument == "-ocsv" || argument == "-otable") return true;
+  return argument.size() == 2 && app.get_option_no_throw(argument) != nullptr;
+}
+
+}  // namespace
+
+std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std::string> arguments) {
+  const CLI::App* command = nullptr;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    std::string& argument = arguments[i];
+    if (argument == "--") break;
+    if (command == nullptr) {
+      if (argument == "query" || argument == "plot") command = app.get_subcommand(argument);
+      continue;
+    }
+    const std::string& before = arguments[i - 1];
+    const bool is_value = wants_value(app, before) || wants_value(*command, before);
+    const bool is_dashed = argument.size() > 1 && argument[0] == '-' && argument[1] != '-';
+    if (!is_value && is_dashed && !is_short_flag(app, argument) && !is_short_flag(*command, argument))
+      argument.insert(0, 1, ' ');
+  }
+  return arguments;
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,15 @@
+// What the command line library would misread.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace vigil::cli {
+
+/// The arguments, with a space before each that is an expression beginning with '-', as in `vigil query
+/// '-up'`: PromQL does not mind it, and the library takes it for what it is. Flags stay as they are, misspelt
+/// ones, too.
+std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std::string> arguments);
+
+}  // namespace vigil::cli

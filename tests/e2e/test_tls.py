@@ -1,0 +1,76 @@
+"""TLS as the shipped programs speak it: who may connect, and what they are told otherwise."""
+
+import subprocess
+
+import pytest
+from support import BIN
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)
+
+
+class Authority:
+    def __init__(self, folder, name):
+        self.folder, self.name = folder, name
+        self.pem, self.key = folder / f"{name}-ca.pem", folder / f"{name}-ca.key"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "2", "-subj", f"/CN={name} CA",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.pem)
+
+    def sign(self, name, extensions):
+        pem, key, request, extras = (self.folder / f"{self.name}-{name}.{end}" for end in ("pem", "key", "csr", "ext"))
+        extras.write_text(extensions)
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-subj", f"/CN={name}", "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.pem, "-CAkey", self.key, "-CAcreateserial", "-days", "2", "-extfile", extras, "-out", pem)
+        return pem, key
+
+
+@pytest.fixture
+def ours(tmp_path):
+    return Authority(tmp_path, "ours")
+
+
+def server_section(authority, more=""):
+    pem, key = authority.sign("server", "subjectAltName = DNS:localhost, IP:127.0.0.1\nextendedKeyUsage = serverAuth\n")
+    return f"tls: {{cert: {pem}, key: {key}{more}}}\n"
+
+
+def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, tmp_path):
+    strangers = Authority(tmp_path, "strangers")
+    client = "extendedKeyUsage = clientAuth\n"
+    pem, key = ours.sign("agent", client)
+    wrong_pem, wrong_key = strangers.sign("agent", client)
+    # Paths in a file begin at its folder.
+    vigil.start(server_section(ours, f", client_ca: {ours.pem.name}"))
+    me = ["--tls-ca", str(ours.pem), "--tls-cert", str(pem), "--tls-key", str(key)]
+
+    outsider = vigil.agent("outsider", config=f"tls: {{enabled: true, ca: {ours.pem}}}\n")
+    stranger = vigil.agent("stranger", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {wrong_pem}, key: {wrong_key}}}\n")
+    outsider.wait_for("delivery: not connected")
+    stranger.wait_for("delivery: not connected")
+    friend = vigil.agent("friend", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {pem.name}, key: {key.name}}}\n")
+    friend.wait_for("delivery: connected")
+    assert [host["name"] for host in vigil.json("hosts", *me)] == ["friend"]
+
+    assert vigil.cli("hosts", check=False).returncode == 3
+    assert vigil.cli("hosts", *me[:2], check=False).returncode == 3
+    assert vigil.cli("hosts", *me[:2], "--tls-cert", str(wrong_pem), "--tls-key", str(wrong_key), check=False).returncode == 3
+
+
+def test_a_key_that_everybody_may_read_is_refused_by_all_three_programs(ours, tmp_path):
+    pem, key = ours.sign("server", "subjectAltName = DNS:localhost\n")
+    key.chmod(0o644)
+    aggregator, agent = tmp_path / "aggregator.yml", tmp_path / "agent.yml"
+    aggregator.write_text(f"tls: {{cert: {pem}, key: {key}}}\n")
+    agent.write_text(f"tls: {{enabled: true, cert: {pem}, key: {key}}}\n")
+    for command in ([BIN / "vigil-aggregator", "--check", "--config", aggregator], [BIN / "vigil-agent", "--check", "--config", agent],
+                    [BIN / "vigil", "hosts", "--tls-cert", pem, "--tls-key", key]):
+        said = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert said.returncode == 2 and f"chmod 600 {key}" in said.stderr, said.stderr
+
+
+def test_tls_files_that_would_have_no_effect_are_refused(ours, tmp_path):
+    config = tmp_path / "agent.yml"
+    config.write_text(f"tls:\n  ca: {ours.pem}\n")
+    said = subprocess.run([BIN / "vigil-agent", "--check", "--config", config], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 2 and f"{config}:2:7: tls.ca: has no effect" in said.stderr, said.stderr
