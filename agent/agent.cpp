@@ -23,6 +23,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kPatienceAtStop{3000};
+constexpr milliseconds kKeepDurable = std::chrono::minutes(15);
 /// gRPC aborts when it cannot have its descriptors: better to say so first.
 constexpr std::uint64_t kFewestDescriptors = 128;
 constexpr int kBeatsToStart =
@@ -61,7 +62,10 @@ struct Agent::Parts {
         waiter(std::move(the_waiter)),
         aggregator(channel.address),
         me(identity(config)),
-        delivery({std::move(channel), me, config.buffer.count}),
+        delivery({std::move(channel),
+                  me,
+                  {config.buffer.count, kKeepDurable.count()},
+                  {spool_directory(config), config.spool.max_size.count}}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
         runner(
             plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },

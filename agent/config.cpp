@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 namespace vigil::agent {
 namespace {
@@ -105,6 +106,14 @@ void describe(config::Fields& fields, TlsSettings& tls) {
                "Send unencrypted to another machine: everybody between may read and change it.");
 }
 
+void describe(config::Fields& fields, SpoolSettings& spool) {
+  fields.path("dir", spool.dir,
+               "Folder for samples that wait longer; empty: systemd's STATE_DIRECTORY, or memory only.");
+  fields.field("max_size", spool.max_size,
+               "Most it may take, and never more than a twentieth of the file system.");
+  fields.require("max_size", spool.max_size.count >= kSmallestBuffer, "must be at least 4MiB");
+}
+
 void describe(config::Fields& fields, AgentConfig& config) {
   fields.field("name", config.name,
                "The host's name at the aggregator, its label instance; empty: the system's name.");
@@ -123,8 +132,10 @@ void describe(config::Fields& fields, AgentConfig& config) {
   Paths paths{config.options.roots};
   fields.field("paths", paths, "Where the host's own trees are mounted.");
   fields.field("buffer", config.buffer,
-               "Memory for samples the aggregator does not have yet; past it the oldest are dropped.");
+               "Memory for samples the aggregator does not have yet; past it they are on disk only, or the "
+               "oldest are dropped.");
   fields.require("buffer", config.buffer.count >= kSmallestBuffer, "must be at least 4MiB");
+  fields.field("spool", config.spool, "Samples the aggregator does not have yet, on disk.");
   fields.field("max_series", config.max_series,
                "Series this agent sends at most; further ones are left out and counted. One collector has at "
                "most three quarters of them, and 200 are kept for the series about the agent itself.");
@@ -133,6 +144,14 @@ void describe(config::Fields& fields, AgentConfig& config) {
   fields.choice("log_level", config.log_level,
                 std::span<const std::pair<std::string_view, log::Level>>(kLevels),
                 "Which log lines are written.");
+}
+
+std::string spool_directory(const AgentConfig& config) {
+  if (!config.spool.dir.empty()) return config.spool.dir;
+  const char* state = std::getenv("STATE_DIRECTORY");
+  if (state == nullptr) return {};
+  const std::string_view all(state);
+  return std::string(all.substr(0, all.find(':')));
 }
 
 }  // namespace vigil::agent

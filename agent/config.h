@@ -28,6 +28,11 @@ struct TlsSettings {
   bool plaintext = false;  // send unencrypted to another machine all the same
 };
 
+struct SpoolSettings {
+  std::string dir;  // empty: systemd's STATE_DIRECTORY, or memory only
+  config::Bytes max_size{64 << 20};
+};
+
 struct AgentConfig {
   std::string name;  // empty: the host's name
   std::string aggregator = kGrpcAddress;
@@ -35,7 +40,8 @@ struct AgentConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, CollectorSettings> collectors;
   CollectorOptions options;  // paths, filters, docker_socket, top_processes
-  config::Bytes buffer{16 << 20};
+  config::Bytes buffer{4 << 20};
+  SpoolSettings spool;
   std::uint32_t max_series = 5000;
   TlsSettings tls;
   log::Level log_level = log::Level::info;
@@ -44,7 +50,11 @@ struct AgentConfig {
 
 void describe(config::Fields& fields, CollectorSettings& settings);
 void describe(config::Fields& fields, TlsSettings& tls);
+void describe(config::Fields& fields, SpoolSettings& spool);
 void describe(config::Fields& fields, AgentConfig& config);
+
+/// Where samples wait on disk: spool.dir, else systemd's STATE_DIRECTORY (systemd.exec(5)); empty: nowhere.
+std::string spool_directory(const AgentConfig& config);
 
 inline constexpr std::size_t kMaxHostLabels = 16;
 

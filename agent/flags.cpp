@@ -29,6 +29,7 @@ struct Flags {
   std::optional<std::string> name;
   std::optional<std::string> interval;
   std::optional<std::string> docker_socket;
+  std::optional<std::string> spool;
   std::optional<std::string> procfs;
   std::optional<std::string> sysfs;
   std::optional<std::string> rootfs;
@@ -48,6 +49,9 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--interval", flags.interval, "The beat [1s]")->type_name("DURATION");
   app.add_option("--docker-socket", flags.docker_socket, "Container engine's socket; auto or none [auto]")
       ->type_name("PATH");
+  app.add_option("--spool", flags.spool,
+                 "Folder for samples that wait longer [systemd's state directory, or memory only]")
+      ->type_name("DIR");
   app.add_option("--path.procfs", flags.procfs, "Where the host's /proc is [/proc]")->type_name("PATH");
   app.add_option("--path.sysfs", flags.sysfs, "Where the host's /sys is [/sys]")->type_name("PATH");
   app.add_option("--path.rootfs", flags.rootfs, "Where the host's root file system is [/]")
@@ -71,6 +75,7 @@ Result<void> apply(const Flags& flags, AgentConfig& config) {
        {Change{"aggregator", "--aggregator", config.aggregator, flags.aggregator},
         Change{"name", "--name", config.name, flags.name},
         Change{"docker_socket", "--docker-socket", config.options.docker_socket, flags.docker_socket},
+        Change{"spool.dir", "--spool", config.spool.dir, flags.spool},
         Change{"paths.procfs", "--path.procfs", roots.procfs, flags.procfs},
         Change{"paths.sysfs", "--path.sysfs", roots.sysfs, flags.sysfs},
         Change{"paths.rootfs", "--path.rootfs", roots.rootfs, flags.rootfs}}) {

@@ -5,6 +5,11 @@
 
 namespace vigil::agent {
 
+Buffer::Buffer(const BufferOptions& options, std::unique_ptr<Spool> spool)
+    : options_(options), spool_(std::move(spool)) {
+  if (spool_ && !spool_->empty()) next_seq_ = spool_->last_seq() + 1;
+}
+
 void Buffer::push(EncodedBatch batch) {
   assert(batch.seq == next_seq_ && (batch.keyframe || !batches_.empty()));
   next_seq_ = batch.seq + 1;
@@ -12,17 +17,57 @@ void Buffer::push(EncodedBatch batch) {
   if (batch.keyframe) keyframes_.push_back(batch.seq);
   batches_.push_back(std::move(batch));
   acknowledge(durable_seq_);  // a new keyframe may end the need for the group before it
-  while (bytes_ > max_bytes_ && drop_oldest_group("buffer_full")) {
-  }
+  catch_up_spool();
+  trim();
 }
 
 void Buffer::acknowledge(std::uint64_t durable_seq) {
   durable_seq_ = std::max(durable_seq_, std::min(durable_seq, next_seq_ - 1));
   if (lost_ && lost_->last_seq <= durable_seq_) lost_.reset();
-  while (groups() > 1 && keyframes_[1] <= durable_seq_ + 1) {
-    while (batches_.front().seq < keyframes_[1]) forget_front();
-    keyframes_.pop_front();
+  while (groups() > 1 && keyframes_[1] <= durable_seq_ + 1 && !front_group_young()) forget_front_group();
+  if (spool_) spool_->acknowledge(durable_seq_);
+}
+
+bool Buffer::front_group_young() const {
+  const std::int64_t ended_ms = batches_[keyframes_[1] - 1 - batches_.front().seq].last_time_ms;
+  return bytes_ <= options_.max_bytes / 2 &&
+         batches_.back().last_time_ms - ended_ms < options_.keep_durable_ms;
+}
+
+/// Puts on disk what is not there yet, from the group of the first batch that is not durable.
+void Buffer::catch_up_spool() {
+  if (!spool_ || batches_.empty()) return;
+  const auto schemas = [this](std::uint64_t seq) { return schemas_before(seq); };
+  std::uint64_t seq = spool_->last_seq() + 1;
+  if (spool_->empty() || seq < batches_.front().seq || seq <= durable_seq_) {
+    const auto after = std::upper_bound(keyframes_.begin(), keyframes_.end(), durable_seq_ + 1);
+    seq = std::max(seq, after == keyframes_.begin() ? keyframes_.front() : *std::prev(after));
   }
+  spool_error_.reset();
+  for (; seq < next_seq_; ++seq) {
+    const auto appended = spool_->append(batches_[seq - batches_.front().seq], schemas);
+    if (appended) continue;
+    spool_error_ = appended.error();
+    return;
+  }
+}
+
+void Buffer::trim() {
+  while (bytes_ > options_.max_bytes && groups() > 1) {
+    if (keyframes_[1] <= durable_seq_ + 1 || front_group_spooled()) {
+      forget_front_group();
+    } else if (spool_ && spool_->first_seq() != 0 && spool_->first_seq() < batches_.front().seq) {
+      // The disk is full: its oldest make room for those that only memory has.
+      if (const auto range = spool_->drop_oldest()) lose(*range, "buffer_full");
+      catch_up_spool();
+    } else {
+      drop_oldest_group("buffer_full");
+    }
+  }
+}
+
+bool Buffer::front_group_spooled() const {
+  return spool_ && spool_->holds(batches_.front().seq) && spool_->holds(keyframes_[1] - 1);
 }
 
 void Buffer::forget_front() {
@@ -35,34 +80,77 @@ void Buffer::forget_front() {
   batches_.pop_front();
 }
 
-bool Buffer::drop_oldest_group(const std::string& reason) {
-  if (groups() < 2) return false;
-  while (batches_.front().seq < keyframes_[1]) {
-    const EncodedBatch& front = batches_.front();
-    if (front.seq > durable_seq_) {
-      if (!lost_) lost_ = LostBatches{front.seq, front.seq, front.first_time_ms, front.last_time_ms, reason};
-      lost_->last_seq = front.seq;
-      lost_->last_time_ms = front.last_time_ms;
-      ++dropped_batches_;
-    }
-    forget_front();
-  }
+void Buffer::forget_front_group() {
+  while (batches_.front().seq < keyframes_[1]) forget_front();
   keyframes_.pop_front();
+}
+
+void Buffer::lose(const BatchRange& range, const std::string& reason) {
+  if (range.last_seq <= durable_seq_) return;
+  const std::uint64_t first = std::max(range.first_seq, durable_seq_ + 1);
+  if (!lost_) lost_ = LostBatches{first, first, range.first_time_ms, range.last_time_ms, reason};
+  lost_->last_seq = std::max(lost_->last_seq, range.last_seq);
+  lost_->last_time_ms = std::max(lost_->last_time_ms, range.last_time_ms);
+  dropped_batches_ += range.last_seq - first + 1;
+}
+
+bool Buffer::drop_oldest_group(const std::string& reason) {
+  if (spool_ && !spool_->empty() && (batches_.empty() || spool_->first_seq() < batches_.front().seq)) {
+    lose(*spool_->drop_oldest(), reason);
+    return true;
+  }
+  if (groups() < 2) return false;
+  // Of a group that is durable in part only the rest is lost: find where it begins.
+  const auto at = [this](std::uint64_t seq) -> const EncodedBatch& {
+    return batches_[seq - batches_.front().seq];
+  };
+  const std::uint64_t last = keyframes_[1] - 1;
+  const std::uint64_t first = std::min(std::max(batches_.front().seq, durable_seq_ + 1), last);
+  lose({first, last, at(first).first_time_ms, at(last).last_time_ms}, reason);
+  forget_front_group();
   return true;
 }
 
-const EncodedBatch* Buffer::find(std::uint64_t seq) const {
-  if (batches_.empty() || seq < batches_.front().seq || seq >= next_seq_) return nullptr;
-  return &batches_[seq - batches_.front().seq];
+bool Buffer::drop_spooled(const std::string& reason) {
+  auto range = spool_ ? spool_->drop_oldest() : std::nullopt;
+  if (!range) return false;
+  if (!batches_.empty()) range->last_seq = std::min(range->last_seq, batches_.front().seq - 1);
+  if (range->last_seq >= range->first_seq) lose(*range, reason);
+  return true;
+}
+
+std::uint64_t Buffer::first_kept_seq() const {
+  const std::uint64_t in_memory = batches_.empty() ? 0 : batches_.front().seq;
+  const std::uint64_t on_disk = spool_ ? spool_->first_seq() : 0;
+  if (in_memory == 0 || on_disk == 0) return std::max(in_memory, on_disk);
+  return std::min(in_memory, on_disk);
+}
+
+const EncodedBatch* Buffer::find(std::uint64_t seq) {
+  if (!batches_.empty() && seq >= batches_.front().seq && seq < next_seq_)
+    return &batches_[seq - batches_.front().seq];
+  return spool_ ? spool_->find(seq) : nullptr;
+}
+
+std::uint64_t Buffer::next_kept_seq(std::uint64_t seq) const {
+  const std::uint64_t in_memory = batches_.empty() ? next_seq_ : batches_.front().seq;
+  if (seq >= in_memory) return std::min(seq, next_seq_);
+  const std::uint64_t on_disk = !spool_ ? 0 : spool_->holds(seq) ? seq : spool_->keyframe_for(seq);
+  return on_disk == 0 ? in_memory : std::min(on_disk, in_memory);
 }
 
 std::uint64_t Buffer::resume_seq(std::uint64_t durable_seq) const {
-  if (keyframes_.empty()) return next_seq_;
-  const auto after = std::upper_bound(keyframes_.begin(), keyframes_.end(), durable_seq + 1);
-  return after == keyframes_.begin() ? keyframes_.front() : *std::prev(after);
+  const std::uint64_t wanted = durable_seq + 1;
+  const auto after = std::upper_bound(keyframes_.begin(), keyframes_.end(), wanted);
+  if (after != keyframes_.begin()) return *std::prev(after);
+  const std::uint64_t in_memory = keyframes_.empty() ? next_seq_ : keyframes_.front();
+  const std::uint64_t on_disk = spool_ && wanted < next_seq_ ? spool_->keyframe_for(wanted) : 0;
+  return on_disk == 0 ? in_memory : std::min(on_disk, in_memory);
 }
 
-std::vector<const EncodedSchema*> Buffer::schemas_before(std::uint64_t seq) const {
+std::vector<const EncodedSchema*> Buffer::schemas_before(std::uint64_t seq) {
+  if (spool_ && !(batches_.empty() ? seq >= next_seq_ : seq >= batches_.front().seq))
+    return spool_->schemas_before(seq);
   std::map<std::uint32_t, const EncodedSchema*> newest;
   for (const auto& [source_id, schema] : schemas_) newest[source_id] = &schema;
   for (const EncodedBatch& batch : batches_) {
@@ -87,7 +175,8 @@ std::vector<LostBatches> Buffer::lost_between(std::uint64_t durable_seq, std::ui
   }
   const std::uint64_t first = std::max(durable_seq, acknowledged) + 1;
   if (first >= seq) return lost;
-  LostBatches dropped = lost_.value_or(LostBatches{0, 0, 0, 0, "dropped"});
+  const bool known = lost_ && lost_->last_seq >= first && lost_->first_seq < seq;
+  LostBatches dropped = known ? *lost_ : LostBatches{0, 0, 0, 0, "damaged"};
   dropped.first_seq = first;
   dropped.last_seq = seq - 1;
   lost.push_back(std::move(dropped));

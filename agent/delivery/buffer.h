@@ -1,18 +1,20 @@
-// What was sampled and is not yet durable at the aggregator, in memory and bounded. Pure: no clock, no
-// thread, no I/O.
+// What was sampled and is not yet durable at the aggregator: in memory first, on disk where there is a spool,
+// bounded on both. Without a spool it is pure: no clock, no thread, no I/O.
 //
 // Batches form groups: a keyframe and those whose deltas build on it. A stream is resumed at a keyframe, so
-// the group that holds the first batch not yet durable is kept whole. Past the byte cap the oldest group is
-// dropped and remembered as a gap, which the aggregator is told: what was lost is declared, never papered
-// over.
+// the group that holds the first batch not yet durable is kept whole. Past the cap of memory a group stays on
+// disk only; past both the oldest is dropped and remembered as a gap, which the aggregator is told: what was
+// lost is declared, never papered over.
 #pragma once
 
 #include "agent/delivery/batch.h"
+#include "agent/spool/spool.h"
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,10 +30,17 @@ struct LostBatches {
   std::string reason;
 };
 
+struct BufferOptions {
+  std::size_t max_bytes = 4 << 20;  // in memory
+  /// How long what is durable is kept all the same, in half the memory at most: for an aggregator that is
+  /// restored from an older state.
+  std::int64_t keep_durable_ms = 0;
+};
+
 /// Owned by the delivery; its thread.
 class Buffer {
  public:
-  explicit Buffer(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit Buffer(const BufferOptions& options, std::unique_ptr<Spool> spool = nullptr);
 
   /// Sequence numbers are consecutive from 1, and the first batch is a keyframe.
   void push(EncodedBatch batch);
@@ -39,32 +48,51 @@ class Buffer {
   void acknowledge(std::uint64_t durable_seq);
 
   std::uint64_t durable_seq() const { return durable_seq_; }
-  std::uint64_t first_kept_seq() const { return batches_.empty() ? 0 : batches_.front().seq; }
+  std::uint64_t first_kept_seq() const;
   std::uint64_t next_seq() const { return next_seq_; }
-  /// nullptr when it is not kept.
-  const EncodedBatch* find(std::uint64_t seq) const;
+  /// nullptr when it is not kept. Valid until the next call.
+  const EncodedBatch* find(std::uint64_t seq);
+  /// The oldest batch kept from `seq` on, or next_seq().
+  std::uint64_t next_kept_seq(std::uint64_t seq) const;
   /// Where a stream goes on whose aggregator has everything up to `durable_seq`: the keyframe at or before
   /// the batch after it, or the oldest kept one when that is later.
   std::uint64_t resume_seq(std::uint64_t durable_seq) const;
   /// The schema of each source as it was before the batch `seq`, which must be kept or be next_seq().
-  std::vector<const EncodedSchema*> schemas_before(std::uint64_t seq) const;
+  std::vector<const EncodedSchema*> schemas_before(std::uint64_t seq);
   /// What lies between `durable_seq`, which the aggregator has, and `seq` and is not kept, in order: what it
   /// had acknowledged and has lost since, then what was dropped here.
   std::vector<LostBatches> lost_between(std::uint64_t durable_seq, std::uint64_t seq) const;
   /// Gives up the oldest group, unless it is the only one: the aggregator will never take it.
   bool drop_oldest_group(const std::string& reason);
 
+  /// Gives up the oldest segment on disk; false when there is none. Lost is what memory does not have.
+  bool drop_spooled(const std::string& reason);
+
+  /// In memory.
   std::size_t bytes() const { return bytes_; }
   std::uint64_t dropped_batches() const { return dropped_batches_; }
+  /// nullptr when there is none.
+  Spool* spool() { return spool_.get(); }
+  const Spool* spool() const { return spool_.get(); }
+  /// Why the newest batches are not on disk, if they should be.
+  const std::optional<Error>& spool_error() const { return spool_error_; }
 
  private:
+  void trim();
+  void catch_up_spool();
+  void lose(const BatchRange& range, const std::string& reason);
   void forget_front();
+  void forget_front_group();
+  bool front_group_spooled() const;
+  bool front_group_young() const;
   std::size_t groups() const { return keyframes_.size(); }
 
-  const std::size_t max_bytes_;
+  const BufferOptions options_;
+  const std::unique_ptr<Spool> spool_;
+  std::optional<Error> spool_error_;
   std::deque<EncodedBatch> batches_;
-  std::deque<std::uint64_t> keyframes_;             // sequence numbers of the keyframes kept
-  std::map<std::uint32_t, EncodedSchema> schemas_;  // by source, as before the first kept batch
+  std::deque<std::uint64_t> keyframes_;             // sequence numbers of the keyframes kept in memory
+  std::map<std::uint32_t, EncodedSchema> schemas_;  // by source, as before the first batch in memory
   std::optional<LostBatches> lost_;                 // dropped before they were durable
   std::size_t bytes_ = 0;
   std::uint64_t next_seq_ = 1;

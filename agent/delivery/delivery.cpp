@@ -34,7 +34,8 @@ class Delivery::Loop {
   Loop(Delivery& owner, DeliveryOptions options)
       : owner_(owner),
         options_(std::move(options)),
-        buffer_(options_.buffer_bytes),
+        spools_(options_.spool, options_.identity),
+        buffer_(options_.buffer, spools_.take_current()),
         random_(std::random_device{}()) {}
 
   void run();
@@ -45,9 +46,11 @@ class Delivery::Loop {
  private:
   void wake_locked();
   void take_inbox();
+  Buffer& sending();
   void connect(Time now);
   void pump(Time now);
   void after_end(Time now);
+  void delivered(Time now);
   void read_session();
   void give_up_poison();
   milliseconds wait_after(const End& end);
@@ -60,6 +63,7 @@ class Delivery::Loop {
 
   Delivery& owner_;
   const DeliveryOptions options_;
+  Spools spools_;
   Buffer buffer_;
   Backoff backoff_;
   std::mt19937_64 random_;
@@ -108,7 +112,8 @@ void Delivery::Loop::take_inbox() {
     stop_by_ = inbox_stop_by_;
   }
   for (EncodedBatch& batch : arrived) buffer_.push(std::move(batch));
-  if (stop_by_ && connection_) connection_->session().leave();
+  spools_.keep_cap(buffer_);
+  if (stop_by_ && connection_ && spools_.leftover() == nullptr) connection_->session().leave();
 }
 
 void Delivery::Loop::run() {
@@ -118,6 +123,7 @@ void Delivery::Loop::run() {
     if (done(now)) break;
     handle_timers(now);
     pump(now);
+    spools_.sync(buffer_, now);
     publish();
     void* tag = nullptr;
     bool ok = false;
@@ -176,14 +182,26 @@ void Delivery::Loop::handle_timers(Time now) {
 std::optional<Time> Delivery::Loop::next_deadline() const {
   std::optional<Time> next = connection_ ? connection_->session().deadline() : next_attempt_;
   if (connection_ && connection_->ending()) next.reset();  // its events come by themselves
-  if (stop_by_ && (!next || *stop_by_ < *next)) next = stop_by_;
+  for (const auto& other : {stop_by_, spools_.next_sync()})
+    if (other && (!next || *other < *next)) next = other;
   return next;
 }
 
+/// What is being delivered: streams of earlier runs first.
+Buffer& Delivery::Loop::sending() {
+  Leftover* const old = spools_.leftover();
+  return old != nullptr ? old->buffer : buffer_;
+}
+
 void Delivery::Loop::connect(Time now) {
-  connection_ =
-      std::make_unique<Connection>(options_.channel, queue_, Session(buffer_, options_.identity, now));
-  if (stop_by_) connection_->session().leave();
+  Leftover* const old = spools_.leftover();
+  const Identity& identity = old != nullptr ? old->identity : options_.identity;
+  connection_ = std::make_unique<Connection>(options_.channel, queue_, Session(sending(), identity, now));
+  if (old != nullptr) {
+    connection_->session().leave_for_next();
+  } else if (stop_by_) {
+    connection_->session().leave();
+  }
 }
 
 void Delivery::Loop::pump(Time now) {
@@ -204,8 +222,8 @@ void Delivery::Loop::read_session() {
     figures_.clock_offset_ms = session.clock_offset().count();
     log::info("delivery", "connected",
               {{"aggregator", options_.channel.address},
-               {"durable", buffer_.durable_seq()},
-               {"next", buffer_.next_seq()},
+               {"durable", sending().durable_seq()},
+               {"next", sending().next_seq()},
                {"clock_offset_ms", figures_.clock_offset_ms}});
     complained_ = false;
   }
@@ -220,7 +238,7 @@ void Delivery::Loop::after_end(Time now) {
   const bool on_purpose = connection_->closed_after_bye();
   connection_.reset();
   figures_.connected = false;
-  if (on_purpose) return;
+  if (on_purpose) return delivered(now);
   ++figures_.failures;
   const milliseconds wait = wait_after(end);
   next_attempt_ = now + wait;
@@ -231,11 +249,24 @@ void Delivery::Loop::after_end(Time now) {
   if (end.kind == End::Kind::rejected && ++rejections_ >= kPatienceWithRejections) give_up_poison();
 }
 
+/// The stream has come to its end: of an earlier run, or of this one at a stop.
+void Delivery::Loop::delivered(Time now) {
+  if (spools_.leftover() == nullptr) {
+    if (Spool* spool = buffer_.spool()) spool->clear();
+    return;
+  }
+  log::info("spool", "an earlier run's samples are delivered");
+  spools_.forget_leftover();
+  next_attempt_ = now;
+}
+
 /// What was refused again and again will be refused for ever, and would keep back everything after it.
 void Delivery::Loop::give_up_poison() {
   rejections_ = 0;
-  if (!buffer_.drop_oldest_group("refused")) return;
-  log::error("delivery", "gave up batches the aggregator refuses", {{"next_kept", buffer_.first_kept_seq()}});
+  if (!sending().drop_oldest_group("refused")) return;
+  log::error("delivery", "gave up batches the aggregator refuses",
+             {{"next_kept", sending().first_kept_seq()}});
+  spools_.forget_empty_leftovers();
 }
 
 milliseconds Delivery::Loop::wait_after(const End& end) {
@@ -258,6 +289,7 @@ void Delivery::Loop::publish() {
   figures_.durable_seq = buffer_.durable_seq();
   figures_.dropped_batches = buffer_.dropped_batches();
   figures_.buffered_bytes = buffer_.bytes();
+  figures_.spooled_bytes = spools_.bytes(buffer_);
   const std::lock_guard lock(owner_.figures_mutex_);
   owner_.figures_ = figures_;
 }

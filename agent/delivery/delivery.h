@@ -2,11 +2,13 @@
 // session and connection; the beat's thread hands batches over and reads a few figures.
 //
 // The aggregator away or slow: batches stay in the buffer, the oldest are dropped past its cap and declared
-// as a Gap. Messages are written one at a time, so a slow aggregator slows the writing and nothing else.
+// as a Gap. What an earlier life of the agent left in the spool goes first, each stream of its own. Messages
+// are written one at a time, so a slow aggregator slows the writing and nothing else.
 #pragma once
 
 #include "agent/delivery/channel.h"
 #include "agent/delivery/session.h"
+#include "agent/delivery/spools.h"
 
 #include <atomic>
 #include <chrono>
@@ -21,7 +23,8 @@ namespace vigil::agent {
 struct DeliveryOptions {
   ChannelOptions channel;
   Identity identity;
-  std::size_t buffer_bytes = 16 << 20;
+  BufferOptions buffer;
+  SpoolOptions spool;
 };
 
 /// Figures for the agent's own metrics, as of the last change.
@@ -33,7 +36,8 @@ struct DeliveryFigures {
   std::uint64_t sent_bytes = 0;
   std::uint64_t durable_seq = 0;
   std::uint64_t dropped_batches = 0;
-  std::size_t buffered_bytes = 0;
+  std::size_t buffered_bytes = 0;    // in memory
+  std::uint64_t spooled_bytes = 0;   // on disk
   std::int64_t clock_offset_ms = 0;  // the aggregator's clock minus ours
 };
 

@@ -91,17 +91,19 @@ void Session::say_hello(std::int64_t wall_ms) {
 
 const std::string* Session::next_batch(Time now) {
   if (prelude_.empty() && cursor_ < buffer_.next_seq()) {
-    if (buffer_.find(cursor_) == nullptr)
-      go_to(buffer_.first_kept_seq(), cursor_ - 1);  // dropped before it was sent
-    const EncodedBatch& batch = *buffer_.find(cursor_);
-    if (schemas_sent_for_ != cursor_) {
-      schemas_sent_for_ = cursor_;
-      for (const EncodedSchema& schema : batch.schemas) prelude_.push_back(schema.message);
+    const EncodedBatch* batch = buffer_.find(cursor_);
+    if (batch == nullptr) {
+      go_to(buffer_.next_kept_seq(cursor_), cursor_ - 1);  // dropped before it was sent
+      batch = buffer_.find(cursor_);
     }
-    if (prelude_.empty()) {
+    if (batch != nullptr && schemas_sent_for_ != cursor_) {
+      schemas_sent_for_ = cursor_;
+      for (const EncodedSchema& schema : batch->schemas) prelude_.push_back(schema.message);
+    }
+    if (batch != nullptr && prelude_.empty()) {
       if (cursor_ > buffer_.durable_seq() && !waiting_since_) waiting_since_ = now;
       ++cursor_;
-      return &batch.message;
+      return &batch->message;
     }
   }
   if (!prelude_.empty()) {
@@ -109,10 +111,11 @@ const std::string* Session::next_batch(Time now) {
     prelude_.pop_front();
     return &current_;
   }
-  if (!leaving_ || bye_sent_) return nullptr;
+  if (leaving_ == Leaving::no || bye_sent_) return nullptr;
   bye_sent_ = true;
   v1::AgentMessage message;
-  message.mutable_bye()->set_reason("stopped");
+  message.mutable_bye()->set_reason(leaving_ == Leaving::stops ? "stopped" : "delivered");
+  message.mutable_bye()->set_returns(leaving_ == Leaving::returns);
   current_ = message.SerializeAsString();
   return &current_;
 }
@@ -183,7 +186,8 @@ std::optional<Session::Time> Session::deadline() const {
 }
 
 bool Session::idle() const {
-  return phase_ == Phase::streaming && !leaving_ && buffer_.durable_seq() + 1 == buffer_.next_seq() &&
+  return phase_ == Phase::streaming && leaving_ == Leaving::no &&
+         buffer_.durable_seq() + 1 == buffer_.next_seq() &&
          std::max(identity_.interval, delivery_interval_.value_or(milliseconds(0))) <= kLongestRest;
 }
 

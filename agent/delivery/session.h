@@ -61,7 +61,9 @@ class Session {
   /// When check() will first say so; nothing while no answer is awaited.
   std::optional<Time> deadline() const;
   /// Says Bye once all that is kept has been sent.
-  void leave() { leaving_ = true; }
+  void leave() { leaving_ = Leaving::stops; }
+  /// The same of a stream of an earlier run: the agent goes on with another one.
+  void leave_for_next() { leaving_ = Leaving::returns; }
   /// Bye was given out by next(), and everything is durable.
   bool left() const { return bye_sent_ && buffer_.durable_seq() + 1 == buffer_.next_seq(); }
 
@@ -103,7 +105,8 @@ class Session {
   std::optional<std::size_t> max_series_;
   std::size_t max_message_bytes_ = wire::kMaxMessageBytes;
   std::chrono::milliseconds clock_offset_{0};
-  bool leaving_ = false;
+  enum class Leaving : std::uint8_t { no, stops, returns };
+  Leaving leaving_ = Leaving::no;
   bool bye_sent_ = false;
   bool progressed_ = false;
 };

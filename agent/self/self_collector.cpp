@@ -36,6 +36,7 @@ constexpr Family kFailures{"vigil_agent_connection_failures_total", "Streams tha
 constexpr Family kSentBytes{"vigil_agent_sent_bytes_total", "Bytes of messages sent, before framing.",
                             kCounter};
 constexpr Family kBuffered{"vigil_agent_buffer_bytes", "Bytes of samples kept for the aggregator.", kGauge};
+constexpr Family kSpooled{"vigil_agent_spool_bytes", "Bytes of samples kept for the aggregator on disk.", kGauge};
 constexpr Family kDropped{"vigil_agent_batches_dropped_total",
                           "Batches dropped before the aggregator had them.", kCounter};
 constexpr Family kOffset{"vigil_agent_clock_offset_seconds",
@@ -84,6 +85,7 @@ Result<void> SelfCollector::collect(const Tick&, Sheet& sheet) {
   sheet.put(kFailures, from_unsigned(delivery.failures));
   sheet.put(kSentBytes, from_unsigned(delivery.sent_bytes));
   sheet.put(kBuffered, from_unsigned(delivery.buffered_bytes));
+  sheet.put(kSpooled, from_unsigned(delivery.spooled_bytes));
   sheet.put(kDropped, from_unsigned(delivery.dropped_batches));
   sheet.put(kOffset, delivery.clock_offset_ms);
   const auto memory = resident_bytes();

@@ -67,7 +67,7 @@ std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& 
   const bool same_agent = old.id == greeting.stream && host->record.machine_id == greeting.machine_id &&
                           host->record.boot_id == greeting.boot_id;
   const bool silent = now_ms - old.live_ms > std::max<std::int64_t>(3 * host->facts.beat_ms, 5000);
-  if (same_agent || silent) {
+  if (same_agent || silent || old.said_bye) {
     end(old, {v1::Refusal::CODE_UNAVAILABLE, "replaced by a new connection", 0});
     return std::nullopt;
   }
@@ -242,6 +242,8 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
   }
   if (const auto* lost = std::get_if<Lost>(&event)) store_lost(stream, *lost, now_ms);
   if (const auto* farewell = std::get_if<Farewell>(&event)) {
+    stream.said_bye = true;
+    if (farewell->returns) return std::nullopt;
     log::info("ingest", "agent said goodbye",
               {{"host", stream.host->record.name}, {"reason", farewell->reason}});
     shard_.farewell(*stream.host, now_ms);

@@ -76,6 +76,7 @@ class Intake {
     std::int64_t acked_ms = 0;  // when it last heard of us
     std::uint32_t told_delivery_ms = 0;
     std::uint64_t once_durable_seq = 0;  // the last batch ever acknowledged, as the agent says
+    bool said_bye = false;
   };
 
   std::optional<Refused> admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms);

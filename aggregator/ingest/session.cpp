@@ -159,7 +159,7 @@ SessionEvent Session::feed(const v1::AgentMessage& message) {
     case v1::AgentMessage::kGap:
       return on_gap(message.gap());
     case v1::AgentMessage::kBye:
-      return Farewell{shown(message.bye().reason())};
+      return Farewell{shown(message.bye().reason()), message.bye().returns()};
     case v1::AgentMessage::kHello:
       return protocol("Hello comes once, as the first message");
     case v1::AgentMessage::KIND_NOT_SET:

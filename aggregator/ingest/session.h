@@ -72,6 +72,7 @@ struct NewBatch {
 
 struct Farewell {
   std::string reason;
+  bool returns = false;  // with another stream, at once
 };
 
 struct Nothing {};

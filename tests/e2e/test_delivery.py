@@ -157,3 +157,41 @@ def test_a_batch_and_its_acknowledgement_are_one_packet_each_way(vigil):
     proxy.close()
     assert to_aggregator >= 10
     assert to_agent <= 1.4 * to_aggregator, f"{to_agent} packets to the agent for {to_aggregator} from it"
+
+
+def test_samples_of_an_outage_outlive_the_agent_in_its_spool(vigil):
+    """Aggregator away, agent killed -9 twice meanwhile: what three runs sampled is there in the end, each time once."""
+    vigil.start()
+    flags = ["--interval", f"{BEAT_MS}ms", "--spool", vigil.folder / "spool"]
+    agent = vigil.agent("here", flags)
+    eventually("first samples", lambda: len(times_of(vigil)) > 3)
+    vigil.aggregator.kill(signal.SIGKILL)
+    outage = int(time.time() * 1000)
+    runs = []
+    for _ in range(2):
+        began = int(time.time() * 1000)
+        time.sleep(15 * BEAT_MS / 1000)
+        agent.kill(signal.SIGKILL)
+        runs.append((began, int(time.time() * 1000)))
+        agent = vigil.agent("here", flags)
+        agent.wait_for("ready aggregator")
+    vigil.start()
+    back = int(time.time() * 1000)
+    eventually("samples of now", lambda: times_of(vigil)[-1] > back + 1000)
+    times = times_of(vigil)
+    assert len(times) == len(set(times)), "a sample was stored twice"
+    for began, ended in runs:
+        # The first beat of a run comes after its start, the last one may be under way when it is killed.
+        count = sum(began + 2 * BEAT_MS < t < ended - BEAT_MS for t in times)
+        assert count >= 10, f"{count} samples of the run from {began} to {ended}, outage from {outage}: {times}"
+    eventually("an empty spool", lambda: vigil.query("vigil_agent_spool_bytes")[0]["value"] < 200_000)
+    assert not [host for host in vigil.json("hosts") if host["state"] != "up"]
+    assert "two agents claim one name" not in vigil.aggregator.text()
+
+
+def test_a_second_agent_does_not_share_a_spool(vigil):
+    vigil.start()
+    vigil.agent("here", ["--spool", vigil.folder / "spool"]).wait_for("ready aggregator")
+    second = vigil.agent("there", ["--spool", vigil.folder / "spool"])
+    second.wait_for("in memory only.*another agent")
+    vigil.wait_for_host("there")

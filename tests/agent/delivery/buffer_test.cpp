@@ -32,7 +32,7 @@ std::vector<std::string> texts(const std::vector<const EncodedSchema*>& schemas)
 }  // namespace
 
 TEST_CASE("what is not durable is kept, from the keyframe before it") {
-  Buffer buffer(1 << 20);
+  Buffer buffer({1 << 20});
   for (std::uint64_t seq = 1; seq <= 25; ++seq) buffer.push(batch(seq));
   CHECK(buffer.first_kept_seq() == 1);
   buffer.acknowledge(13);
@@ -48,14 +48,14 @@ TEST_CASE("what is not durable is kept, from the keyframe before it") {
 }
 
 TEST_CASE("nothing kept yet resumes with the batch to come") {
-  const Buffer buffer(1 << 20);
+  const Buffer buffer({1 << 20});
   CHECK(buffer.first_kept_seq() == 0);
   CHECK(buffer.resume_seq(0) == 1);
   CHECK(buffer.lost_between(0, 1).empty());
 }
 
 TEST_CASE("past its cap the buffer drops whole groups, oldest first, and remembers what") {
-  Buffer buffer(50'000);
+  Buffer buffer({50'000});
   for (std::uint64_t seq = 1; seq <= 100; ++seq) buffer.push(batch(seq));
   CHECK(buffer.bytes() <= 50'000);
   CHECK(buffer.first_kept_seq() % 10 == 1);
@@ -71,7 +71,7 @@ TEST_CASE("past its cap the buffer drops whole groups, oldest first, and remembe
 }
 
 TEST_CASE("what is durable is not counted as lost when its group is dropped") {
-  Buffer buffer(50'000);
+  Buffer buffer({50'000});
   for (std::uint64_t seq = 1; seq <= 20; ++seq) buffer.push(batch(seq));
   buffer.acknowledge(15);
   for (std::uint64_t seq = 21; seq <= 70; ++seq) buffer.push(batch(seq));
@@ -82,7 +82,7 @@ TEST_CASE("what is durable is not counted as lost when its group is dropped") {
 }
 
 TEST_CASE("an aggregator that forgot is told what it had acknowledged, until when") {
-  Buffer buffer(1 << 20);
+  Buffer buffer({1 << 20});
   for (std::uint64_t seq = 1; seq <= 25; ++seq) buffer.push(batch(seq));
   buffer.acknowledge(25);
   CHECK(buffer.resume_seq(3) == 21);
@@ -113,7 +113,7 @@ TEST_CASE("what the aggregator lost and what was dropped here are told apart") {
 }
 
 TEST_CASE("schemas outlive the batches that brought them, the newest of each source") {
-  Buffer buffer(1 << 20);
+  Buffer buffer({1 << 20});
   for (std::uint64_t seq = 1; seq <= 40; ++seq) {
     EncodedBatch next = batch(seq);
     if (seq == 1) next = with_schema(with_schema(std::move(next), 1, "one v1"), 2, "two v1");
@@ -131,7 +131,7 @@ TEST_CASE("schemas outlive the batches that brought them, the newest of each sou
 }
 
 TEST_CASE("the oldest group is given up on request, the last one never") {
-  Buffer buffer(1 << 20);
+  Buffer buffer({1 << 20});
   for (std::uint64_t seq = 1; seq <= 15; ++seq) buffer.push(batch(seq));
   CHECK(buffer.drop_oldest_group("refused"));
   CHECK(buffer.first_kept_seq() == 11);
@@ -142,7 +142,7 @@ TEST_CASE("the oldest group is given up on request, the last one never") {
 TEST_CASE("whatever happens, kept batches are whole groups and cover all that is neither durable nor lost") {
   std::mt19937_64 random(11);  // NOLINT(cert-msc51-cpp): the same numbers each run
   for (int round = 0; round < 100; ++round) {
-    Buffer buffer(20'000 + random() % 50'000);
+    Buffer buffer({20'000 + random() % 50'000});
     std::uint64_t keyframe = 0;
     for (std::uint64_t seq = 1; seq <= 400; ++seq) {
       EncodedBatch next = batch(seq, 1, 1 + random() % 2000);

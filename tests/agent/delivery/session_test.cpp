@@ -29,7 +29,7 @@ Identity identity() {
 
 /// A host, its buffer, and a strict aggregator, joined by sessions that may break at any message.
 struct World {
-  explicit World(std::size_t buffer_bytes = 1 << 20) : buffer(buffer_bytes) {}
+  explicit World(std::size_t buffer_bytes = 1 << 20) : buffer({buffer_bytes, 0}) {}
 
   void sample(int ticks) {
     for (int i = 0; i < ticks; ++i) {

@@ -1,0 +1,218 @@
+#include "agent/spool/spool.h"
+
+#include "common/log/log.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+namespace vigil::agent {
+namespace {
+
+constexpr std::string_view kSuffix = ".segment";
+constexpr std::size_t kIdDigits = 32;
+constexpr std::size_t kNumberDigits = 8;
+
+/// The number in `STREAM-NUMBER.segment`; nothing for other files.
+std::optional<std::uint64_t> number_in(std::string_view name) {
+  if (name.size() != kIdDigits + 1 + kNumberDigits + kSuffix.size() || !name.ends_with(kSuffix)) return {};
+  const std::string_view digits = name.substr(kIdDigits + 1, kNumberDigits);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (error != std::errc() || end != digits.data() + digits.size()) return {};
+  return number;
+}
+
+}  // namespace
+
+Spool::Spool(std::shared_ptr<Disk> disk, SpoolStream stream)
+    : disk_(std::move(disk)), stream_(std::move(stream)) {}
+
+Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_ptr<Disk>& disk) {
+  const auto names = disk->list();
+  if (!names) return names.error();
+  std::map<std::string, std::unique_ptr<Spool>> by_stream;
+  for (const std::string& name : *names) {  // sorted: those of a stream in the order they were written
+    if (!number_in(name)) continue;
+    const auto bytes = disk->read(name);
+    if (!bytes) return bytes.error();
+    const auto content = decode_segment(*bytes);
+    if (!content || content->batches.empty()) {
+      if (auto removed = disk->remove(name); !removed) return removed.error();
+      continue;
+    }
+    if (content->good_bytes < bytes->size()) {
+      log::warn("spool", "the end of a segment is damaged and left out",
+                {{"file", name}, {"good_bytes", content->good_bytes}, {"bytes", bytes->size()}});
+    }
+    auto& spool = by_stream[content->stream.stream_id];
+    if (!spool) spool = std::make_unique<Spool>(disk, content->stream);
+    spool->adopt(name, *content);
+  }
+  std::vector<std::unique_ptr<Spool>> out;
+  for (auto& [id, spool] : by_stream) out.push_back(std::move(spool));
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a->first_time_ms() < b->first_time_ms(); });
+  return out;
+}
+
+void Spool::adopt(const std::string& name, const SegmentContent& content) {
+  const bool follows = segments_.empty() || content.batches.front().seq > last_seq();
+  if (!follows) return;  // the same batches twice: the disk gave an old file back
+  Segment segment{name, {}, {}, content.good_bytes};
+  segment.range = {content.batches.front().seq, content.batches.back().seq,
+                   content.batches.front().first_time_ms, content.batches.back().last_time_ms};
+  for (const EncodedBatch& batch : content.batches)
+    if (batch.keyframe) segment.keyframes.push_back(batch.seq);
+  bytes_ += segment.bytes;
+  segments_.push_back(std::move(segment));
+  number_ = std::max(number_, number_in(name).value_or(0) + 1);
+}
+
+std::string Spool::name_of(std::uint64_t number) const {
+  std::string hex;
+  for (const char byte : stream_.stream_id) hex += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  return fmt::format("{}-{:08}{}", hex, number, kSuffix);
+}
+
+Result<void> Spool::append(const EncodedBatch& batch, const Schemas& schemas_before) {
+  const bool follows = !empty() && batch.seq == last_seq() + 1;
+  const bool idle = !empty() && last_seq() <= durable_seq_;
+  const bool fresh =
+      empty() || !follows || (batch.keyframe && (idle || segments_.back().bytes >= kSegmentBytes));
+  if (fresh) return begin_segment(batch, schemas_before);
+  Segment& segment = segments_.back();
+  const std::string record = encode_record(batch);
+  if (auto written = disk_->write(segment.name, segment.bytes, record); !written) return written.error();
+  segment.bytes += record.size();
+  bytes_ += record.size();
+  segment.range.last_seq = batch.seq;
+  segment.range.last_time_ms = batch.last_time_ms;
+  if (batch.keyframe) segment.keyframes.push_back(batch.seq);
+  unsynced_ = true;
+  return {};
+}
+
+Result<void> Spool::begin_segment(const EncodedBatch& batch, const Schemas& schemas_before) {
+  if (!batch.keyframe) return fail(Errc::invalid_argument, "batch {} does not begin a group", batch.seq);
+  // Of what nothing is needed any more the file is used again: the common case, once a minute.
+  std::string name;
+  if (!empty() && last_seq() <= durable_seq_) {
+    name = segments_.back().name;
+    bytes_ -= segments_.back().bytes;
+    segments_.pop_back();
+    loaded_name_.clear();
+    if (auto cleared = disk_->clear(name); !cleared) {
+      static_cast<void>(disk_->remove(name));
+      return cleared.error();
+    }
+  } else {
+    name = name_of(number_++);
+  }
+  const std::string bytes = encode_header(stream_, schemas_before(batch.seq)) + encode_record(batch);
+  if (auto written = disk_->write(name, 0, bytes); !written) {
+    static_cast<void>(disk_->remove(name));
+    return written.error();
+  }
+  segments_.push_back(
+      {name, {batch.seq, batch.seq, batch.first_time_ms, batch.last_time_ms}, {batch.seq}, bytes.size()});
+  bytes_ += bytes.size();
+  unsynced_ = true;
+  return {};
+}
+
+Result<void> Spool::sync() {
+  if (!unsynced_ || empty()) return {};
+  for (const Segment& segment : segments_) {
+    if (segment.range.last_seq <= synced_seq_) continue;
+    if (auto synced = disk_->sync(segment.name); !synced) return synced.error();
+  }
+  synced_seq_ = last_seq();
+  unsynced_ = false;
+  return {};
+}
+
+void Spool::acknowledge(std::uint64_t durable_seq) {
+  durable_seq_ = std::max(durable_seq_, durable_seq);
+  while (segments_.size() > 1 && segments_.front().range.last_seq <= durable_seq_) forget(segments_.begin());
+}
+
+void Spool::forget(std::deque<Segment>::iterator at) {
+  if (at->name == loaded_name_) loaded_name_.clear();
+  bytes_ -= at->bytes;
+  if (auto removed = disk_->remove(at->name); !removed)
+    log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
+  segments_.erase(at);
+}
+
+std::optional<BatchRange> Spool::drop_oldest() {
+  if (empty()) return {};
+  const BatchRange range = segments_.front().range;
+  forget(segments_.begin());
+  return range;
+}
+
+void Spool::clear() {
+  while (!empty()) forget(segments_.begin());
+}
+
+const Spool::Segment* Spool::segment_of(std::uint64_t seq) const {
+  const auto after = std::upper_bound(
+      segments_.begin(), segments_.end(), seq,
+      [](std::uint64_t wanted, const Segment& segment) { return wanted < segment.range.first_seq; });
+  if (after == segments_.begin()) return nullptr;
+  const Segment& segment = *std::prev(after);
+  return seq <= segment.range.last_seq ? &segment : nullptr;
+}
+
+std::uint64_t Spool::keyframe_for(std::uint64_t seq) const {
+  if (const Segment* segment = segment_of(seq))
+    return *std::prev(std::upper_bound(segment->keyframes.begin(), segment->keyframes.end(), seq));
+  for (const Segment& segment : segments_)
+    if (segment.range.first_seq > seq) return segment.range.first_seq;
+  return 0;
+}
+
+bool Spool::load(const Segment& segment) {
+  const bool have = loaded_name_ == segment.name && !loaded_.batches.empty() &&
+                    loaded_.batches.back().seq >= segment.range.last_seq;
+  if (have) return true;
+  loaded_name_.clear();
+  const auto bytes = disk_->read(segment.name);
+  auto content = bytes ? decode_segment(*bytes) : std::nullopt;
+  if (!content || content->batches.empty() || content->batches.back().seq < segment.range.last_seq) {
+    log::error("spool", "a segment cannot be read any more and is lost",
+               {{"file", segment.name}, {"error", bytes ? "damaged" : bytes.error().message}});
+    return false;
+  }
+  loaded_ = std::move(*content);
+  loaded_name_ = segment.name;
+  return true;
+}
+
+const EncodedBatch* Spool::find(std::uint64_t seq) {
+  const Segment* segment = segment_of(seq);
+  if (segment == nullptr) return nullptr;
+  if (!load(*segment)) {
+    forget(std::find_if(segments_.begin(), segments_.end(),
+                        [&](const Segment& each) { return each.name == segment->name; }));
+    return nullptr;
+  }
+  return &loaded_.batches[seq - loaded_.batches.front().seq];
+}
+
+std::vector<const EncodedSchema*> Spool::schemas_before(std::uint64_t seq) {
+  if (find(seq) == nullptr) return {};
+  std::map<std::uint32_t, const EncodedSchema*> newest;
+  for (const EncodedSchema& schema : loaded_.schemas) newest[schema.source_id] = &schema;
+  for (const EncodedBatch& batch : loaded_.batches) {
+    if (batch.seq >= seq) break;
+    for (const EncodedSchema& schema : batch.schemas) newest[schema.source_id] = &schema;
+  }
+  std::vector<const EncodedSchema*> out;
+  out.reserve(newest.size());
+  for (const auto& [source_id, schema] : newest) out.push_back(schema);
+  return out;
+}
+
+}  // namespace vigil::agent

@@ -1,0 +1,100 @@
+// The part of the agent's buffer that is on disk: append-only segments of one stream, bounded in bytes.
+//
+// A batch is written as soon as it is made (page cache: it survives the agent's death), and made durable when
+// it has waited for the aggregator for a while (sync(): it survives a power cut). What is acknowledged is
+// forgotten a segment at a time; while nothing waits, one small file is written over and over.
+#pragma once
+
+#include "agent/spool/disk.h"
+#include "agent/spool/segment.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vigil::agent {
+
+/// A run of batches of the stream, both ends inclusive; times are Unix milliseconds.
+struct BatchRange {
+  std::uint64_t first_seq = 0;
+  std::uint64_t last_seq = 0;
+  std::int64_t first_time_ms = 0;
+  std::int64_t last_time_ms = 0;
+};
+
+/// Owned by the buffer; the delivery's thread. Batches are those of one stream; between two segments some may
+/// be missing.
+class Spool {
+ public:
+  using Schemas = std::function<std::vector<const EncodedSchema*>(std::uint64_t seq)>;
+
+  /// A new, empty one.
+  Spool(std::shared_ptr<Disk> disk, SpoolStream stream);
+  /// Those that earlier lives of the agent left behind, oldest first. Files that hold nothing are removed;
+  /// what is damaged is cut off.
+  static Result<std::vector<std::unique_ptr<Spool>>> leftovers(const std::shared_ptr<Disk>& disk);
+
+  /// Follows the last one, or is a keyframe. `schemas_before` is asked for what was in force before it. After
+  /// an error the batch is not kept, and may be given again.
+  Result<void> append(const EncodedBatch& batch, const Schemas& schemas_before);
+  /// Makes durable what was appended.
+  Result<void> sync();
+  bool unsynced() const { return unsynced_; }
+  /// Everything up to `durable_seq` is the aggregator's: forgets segments of which nothing else is left.
+  void acknowledge(std::uint64_t durable_seq);
+  /// Forgets the oldest segment; what it was, or nothing when none is left.
+  std::optional<BatchRange> drop_oldest();
+  /// Forgets everything, files included.
+  void clear();
+
+  bool empty() const { return segments_.empty(); }
+  bool holds(std::uint64_t seq) const { return segment_of(seq) != nullptr; }
+  /// 0 when empty.
+  std::uint64_t first_seq() const { return empty() ? 0 : segments_.front().range.first_seq; }
+  std::uint64_t last_seq() const { return empty() ? 0 : segments_.back().range.last_seq; }
+  /// The keyframe at or before `seq`, which holds(); the next keyframe after it, if not; 0 if there is none.
+  std::uint64_t keyframe_for(std::uint64_t seq) const;
+  /// Valid until the next call; nullptr when it is not kept, or cannot be read any more: then its segment is
+  /// forgotten.
+  const EncodedBatch* find(std::uint64_t seq);
+  /// In force before `seq`, which holds(); valid until the next call of find() or this.
+  std::vector<const EncodedSchema*> schemas_before(std::uint64_t seq);
+
+  std::uint64_t bytes() const { return bytes_; }
+  const SpoolStream& stream() const { return stream_; }
+  std::int64_t first_time_ms() const { return empty() ? 0 : segments_.front().range.first_time_ms; }
+
+  static constexpr std::size_t kSegmentBytes = 1 << 20;  // a segment that long is followed by another
+
+ private:
+  struct Segment {
+    std::string name;
+    BatchRange range;
+    std::vector<std::uint64_t> keyframes;
+    std::uint64_t bytes = 0;
+  };
+  Result<void> begin_segment(const EncodedBatch& batch, const Schemas& schemas_before);
+  void adopt(const std::string& name, const SegmentContent& content);
+  void forget(std::deque<Segment>::iterator at);
+  const Segment* segment_of(std::uint64_t seq) const;
+  bool load(const Segment& segment);
+  std::string name_of(std::uint64_t number) const;
+
+  const std::shared_ptr<Disk> disk_;
+  const SpoolStream stream_;
+  std::deque<Segment> segments_;  // by seq; the last one is written to
+  std::uint64_t bytes_ = 0;
+  std::uint64_t number_ = 0;  // of the next file
+  std::uint64_t durable_seq_ = 0;
+  std::uint64_t synced_seq_ = 0;
+  bool unsynced_ = false;
+  std::string loaded_name_;
+  SegmentContent loaded_;
+};
+
+}  // namespace vigil::agent

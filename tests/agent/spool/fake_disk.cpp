@@ -1,0 +1,107 @@
+#include "tests/agent/spool/fake_disk.h"
+
+#include <algorithm>
+
+namespace vigil::agent::testing {
+namespace {
+
+constexpr std::size_t kCleared = std::string::npos;
+
+void apply(std::string& content, std::size_t offset, std::string_view bytes) {
+  if (offset == kCleared) return content.clear();
+  if (content.size() < offset + bytes.size()) content.resize(offset + bytes.size());
+  content.replace(offset, bytes.size(), bytes);
+}
+
+}  // namespace
+
+void FakeDisk::fail(int at, int count) {
+  fail_at_ = at;
+  fail_count_ = count;
+}
+
+bool FakeDisk::fails() {
+  if (fail_at_ == 0 || --fail_at_ > 0) return false;
+  fail_at_ = --fail_count_ > 0 ? 1 : 0;
+  return true;
+}
+
+Result<void> FakeDisk::write(const std::string& name, std::uint64_t offset, std::string_view bytes) {
+  const bool full = used() + bytes.size() > capacity;
+  const bool broken = fails() || full;
+  const std::string_view done = broken ? bytes.substr(0, bytes.size() / 2) : bytes;
+  File& file = files_[name];
+  if (!full) {
+    apply(file.seen, offset, done);
+    file.since.emplace_back(offset, done);
+  }
+  if (broken) return vigil::fail(Errc::io, "write {}: {}", name, full ? "no space" : "broken");
+  return {};
+}
+
+Result<void> FakeDisk::sync(const std::string& name) {
+  if (fails()) return vigil::fail(Errc::io, "sync {}: broken", name);
+  File& file = files_[name];
+  file.durable = file.seen;
+  file.since.clear();
+  removed_.clear();
+  return {};
+}
+
+Result<void> FakeDisk::clear(const std::string& name) {
+  if (fails()) return vigil::fail(Errc::io, "clear {}: broken", name);
+  files_[name].seen.clear();
+  files_[name].since.emplace_back(kCleared, "");
+  return {};
+}
+
+Result<void> FakeDisk::remove(const std::string& name) {
+  if (fails()) return vigil::fail(Errc::io, "remove {}: broken", name);
+  const auto at = files_.find(name);
+  if (at == files_.end()) return {};
+  if (at->second.durable) removed_[name] = *at->second.durable;
+  files_.erase(at);
+  return {};
+}
+
+Result<std::string> FakeDisk::read(const std::string& name) {
+  const auto at = files_.find(name);
+  if (at == files_.end()) return vigil::fail(Errc::not_found, "open {}: no such file", name);
+  return at->second.seen;
+}
+
+Result<std::vector<std::string>> FakeDisk::list() {
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.push_back(name);
+  return names;
+}
+
+void FakeDisk::cut_power(std::mt19937_64& random) {
+  for (auto& [name, content] : removed_)
+    if (random() % 2 == 0) files_[name] = File{content, content, {}};
+  removed_.clear();
+  for (auto at = files_.begin(); at != files_.end();) {
+    File& file = at->second;
+    if (!file.durable && random() % 2 == 0) {
+      at = files_.erase(at);
+      continue;
+    }
+    std::string left = file.durable.value_or("");
+    for (const auto& [offset, bytes] : file.since) {
+      if (random() % 3 == 0) continue;
+      const std::size_t part = random() % 4 == 0 ? random() % (bytes.size() + 1) : bytes.size();
+      apply(left, offset, std::string_view(bytes).substr(0, part));
+    }
+    file = File{left, left, {}};
+    ++at;
+  }
+  fail(0, 0);
+}
+
+std::size_t FakeDisk::used() const {
+  std::size_t sum = 0;
+  for (const auto& [name, file] : files_) sum += file.seen.size();
+  return sum;
+}
+
+}  // namespace vigil::agent::testing

@@ -1,0 +1,51 @@
+// A disk in memory that fails when told to, and loses power as a disk does: what was synced stays, of the
+// rest any part may.
+#pragma once
+
+#include "agent/spool/disk.h"
+
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vigil::agent::testing {
+
+class FakeDisk final : public Disk {
+ public:
+  Result<void> write(const std::string& name, std::uint64_t offset, std::string_view bytes) override;
+  Result<void> sync(const std::string& name) override;
+  Result<void> clear(const std::string& name) override;
+  Result<void> remove(const std::string& name) override;
+  Result<std::string> read(const std::string& name) override;
+  Result<std::vector<std::string>> list() override;
+  Result<Space> space() override { return Space{total, total}; }
+
+  /// From the `at`-th changing call on (1: the next one), `count` of them fail, after half of what they do.
+  void fail(int at, int count);
+  /// The machine stops and starts again.
+  void cut_power(std::mt19937_64& random);
+
+  std::size_t used() const;
+  std::string& content(const std::string& name) { return files_.at(name).seen; }
+
+  std::uint64_t total = std::uint64_t{1} << 40;
+  std::size_t capacity = std::size_t{1} << 40;  // writes past it fail with "no space"
+
+ private:
+  struct File {
+    std::string seen;                                        // by a reader now
+    std::optional<std::string> durable;                      // nothing: not even its name
+    std::vector<std::pair<std::size_t, std::string>> since;  // writes since then; npos: cut to nothing
+  };
+  bool fails();
+
+  std::map<std::string, File> files_;
+  std::map<std::string, std::string> removed_;  // since no sync of the folder: may come back
+  int fail_at_ = 0;
+  int fail_count_ = 0;
+};
+
+}  // namespace vigil::agent::testing
