@@ -8,9 +8,13 @@
 namespace vigil::agent {
 
 TopProcesses::TopProcesses(std::size_t per_ranking, Sources sources)
-    : per_ranking_(per_ranking), sources_(std::move(sources)) {}
+    : per_ranking_(per_ranking),
+      sources_(std::move(sources)),
+      allowance_(3.0 * static_cast<double>(per_ranking) * kNewProcessEvery) {}
 
 void TopProcesses::begin(TimePoint now) {
+  const std::chrono::duration<double> most = 3.0 * static_cast<double>(per_ranking_) * kNewProcessEvery;
+  if (pass_ > 0) allowance_ = std::min(most, allowance_ + (now - now_));
   now_ = now;
   ++pass_;
   io_denied_ = 0;
@@ -70,10 +74,17 @@ void TopProcesses::list(const Entry& entry) {
     return listed.pid == entry.first && listed.start_ticks == entry.second.start_ticks;
   };
   const auto found = std::find_if(listed_.begin(), listed_.end(), same);
+  if (found == listed_.end() && !may_list_new()) return;
   Listed& listed = found != listed_.end() ? *found : listed_.emplace_back();
   listed.pid = entry.first;
   listed.start_ticks = entry.second.start_ticks;
   listed.in_ranking_at = now_;
+}
+
+bool TopProcesses::may_list_new() {
+  if (allowance_ < kNewProcessEvery) return false;
+  allowance_ -= kNewProcessEvery;
+  return true;
 }
 
 /// Brings the values up to date and takes out who has ended or has long been in no ranking.

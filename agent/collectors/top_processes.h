@@ -20,6 +20,10 @@ class TopProcesses {
   using TimePoint = std::chrono::steady_clock::time_point;
   /// A process stays listed this long after it was last in a ranking, so that its series do not flicker.
   static constexpr std::chrono::minutes kLinger{5};
+  /// After as many as may be listed, one new process is listed in this time: a host with 64 cores that
+  /// compile would otherwise make 40,000 series an hour. Those that come back in a ranking later get their
+  /// turn.
+  static constexpr std::chrono::seconds kNewProcessEvery{20};
 
   /// A process with series of its own. Its labels are fixed for `kLinger` at a time, so that a process that
   /// renames itself all the time does not make series without end.
@@ -70,6 +74,7 @@ class TopProcesses {
   void read_io(std::int64_t pid, Seen& seen) const;
   void rank(std::int64_t Seen::*by, std::vector<const Entry*>& entries, std::vector<const Entry*>& top) const;
   void list(const Entry& entry);
+  bool may_list_new();
   void refresh_listed();
   void drop_surplus();
 
@@ -78,6 +83,7 @@ class TopProcesses {
   TimePoint now_;
   std::uint32_t pass_ = 0;
   std::size_t io_denied_ = 0;
+  std::chrono::duration<double> allowance_;  // for new processes: kNewProcessEvery for each
   std::unordered_map<std::int64_t, Seen> seen_;
   std::vector<Listed> listed_;
 };

@@ -170,7 +170,7 @@ void Service::take(Evaluation evaluation) {
 }
 
 void Service::drain() {
-  const std::vector<Evaluation> batch = inbox_.take();
+  std::vector<Evaluation> batch = inbox_.take();
   Transitions all;
   {
     const std::lock_guard lock(mutex_);

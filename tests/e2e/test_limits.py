@@ -59,7 +59,7 @@ notifications:
     vigil.start(config)
     vigil.agent("here")
     seen = eventually("samples", lambda: (rows := vigil.query("node_load1[5m]")) and len(rows) > 2 and rows)
-    silent.accept()
+    taken = silent.accept()  # kept: closed it would be an answer
     eventually("what was seen is durable", lambda: metric(vigil, "vigil_store_commits_total") > 4)
     vigil.aggregator.child.send_signal(signal.SIGTERM)
     vigil.aggregator.wait_for("stopping signal=SIGTERM")

@@ -96,7 +96,7 @@ TEST_CASE("an aggregator that forgot is told what it had acknowledged, until whe
 }
 
 TEST_CASE("what the aggregator lost and what was dropped here are told apart") {
-  Buffer buffer(50'000);
+  Buffer buffer({50'000});
   for (std::uint64_t seq = 1; seq <= 20; ++seq) buffer.push(batch(seq));
   buffer.acknowledge(15);
   for (std::uint64_t seq = 21; seq <= 70; ++seq) buffer.push(batch(seq));
