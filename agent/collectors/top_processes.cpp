@@ -10,11 +10,11 @@ namespace vigil::agent {
 TopProcesses::TopProcesses(std::size_t per_ranking, Sources sources)
     : per_ranking_(per_ranking),
       sources_(std::move(sources)),
-      allowance_(3.0 * static_cast<double>(per_ranking) * kNewProcessEvery) {}
+      allowance_(6.0 * static_cast<double>(per_ranking) * kNewProcessEvery) {}
 
 void TopProcesses::begin(TimePoint now) {
-  const std::chrono::duration<double> most = 3.0 * static_cast<double>(per_ranking_) * kNewProcessEvery;
-  if (pass_ > 0) allowance_ = std::min(most, allowance_ + (now - now_));
+  const std::chrono::duration<double> most = 6.0 * static_cast<double>(per_ranking_) * kNewProcessEvery;
+  if (pass_ > 0) allowance_ = std::min<std::chrono::duration<double>>(most, allowance_ + (now - now_));
   now_ = now;
   ++pass_;
   io_denied_ = 0;

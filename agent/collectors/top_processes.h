@@ -20,9 +20,9 @@ class TopProcesses {
   using TimePoint = std::chrono::steady_clock::time_point;
   /// A process stays listed this long after it was last in a ranking, so that its series do not flicker.
   static constexpr std::chrono::minutes kLinger{5};
-  /// After as many as may be listed, one new process is listed in this time: a host with 64 cores that
-  /// compile would otherwise make 40,000 series an hour. Those that come back in a ranking later get their
-  /// turn.
+  /// After twice as many as may be listed at once, one new process is listed in this time: a host with 64
+  /// cores that compile would otherwise make 40,000 series an hour. Those that come back in a ranking later
+  /// get their turn.
   static constexpr std::chrono::seconds kNewProcessEvery{20};
 
   /// A process with series of its own. Its labels are fixed for `kLinger` at a time, so that a process that
