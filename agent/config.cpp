@@ -108,7 +108,7 @@ void describe(config::Fields& fields, TlsSettings& tls) {
 
 void describe(config::Fields& fields, SpoolSettings& spool) {
   fields.path("dir", spool.dir,
-               "Folder for samples that wait longer; empty: systemd's STATE_DIRECTORY, or memory only.");
+              "Folder for samples that wait longer; empty: systemd's STATE_DIRECTORY, or memory only.");
   fields.field("max_size", spool.max_size,
                "Most it may take, and never more than a twentieth of the file system.");
   fields.require("max_size", spool.max_size.count >= kSmallestBuffer, "must be at least 4MiB");

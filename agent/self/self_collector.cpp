@@ -36,7 +36,8 @@ constexpr Family kFailures{"vigil_agent_connection_failures_total", "Streams tha
 constexpr Family kSentBytes{"vigil_agent_sent_bytes_total", "Bytes of messages sent, before framing.",
                             kCounter};
 constexpr Family kBuffered{"vigil_agent_buffer_bytes", "Bytes of samples kept for the aggregator.", kGauge};
-constexpr Family kSpooled{"vigil_agent_spool_bytes", "Bytes of samples kept for the aggregator on disk.", kGauge};
+constexpr Family kSpooled{"vigil_agent_spool_bytes", "Bytes of samples kept for the aggregator on disk.",
+                          kGauge};
 constexpr Family kDropped{"vigil_agent_batches_dropped_total",
                           "Batches dropped before the aggregator had them.", kCounter};
 constexpr Family kOffset{"vigil_agent_clock_offset_seconds",

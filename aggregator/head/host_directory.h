@@ -1,5 +1,5 @@
-// Which number and which shard a host has, and how many there may be: asked when a stream opens, for each batch
-// that became durable, and at a replay. Shards share no other state that says who owns what.
+// Which number and which shard a host has, and how many there may be: asked when a stream opens, for each
+// batch that became durable, and at a replay. Shards share no other state that says who owns what.
 #pragma once
 
 #include "aggregator/blocks/block.h"
