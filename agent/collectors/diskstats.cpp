@@ -145,7 +145,7 @@ class DiskstatsCollector final : public Collector {
     filter_.rewind();
     udev_.rewind();
     for (Lines lines(whole_lines(*content)); lines.next();) put_line(lines.line(), sheet);
-    if (const auto valid = filter_.valid(); !valid) return valid;
+    if (auto valid = filter_.valid(); !valid) return valid;
     return file_.whole();
   }
 
