@@ -231,7 +231,7 @@ void Aggregator::watch() {
        {std::pair{"rules", &late_for_rules_}, {"evidence", &late_for_evidence_}}) {
     registry_.collect(self::Kind::counter, "vigil_aggregator_late_answers_total",
                       "Questions given up: a shard was too slow.",
-                      [count] { return static_cast<double>(count->load()); }, {{"for", what}});
+                      [counter = count] { return static_cast<double>(counter->load()); }, {{"for", what}});
   }
 }
 

@@ -50,6 +50,7 @@ Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_p
     spool->adopt(name, *content);
   }
   std::vector<std::unique_ptr<Spool>> out;
+  out.reserve(by_stream.size());
   for (auto& [id, spool] : by_stream) out.push_back(std::move(spool));
   std::sort(out.begin(), out.end(),
             [](const auto& a, const auto& b) { return a->first_time_ms() < b->first_time_ms(); });
@@ -137,7 +138,7 @@ void Spool::acknowledge(std::uint64_t durable_seq) {
   while (segments_.size() > 1 && segments_.front().range.last_seq <= durable_seq_) forget(segments_.begin());
 }
 
-void Spool::forget(std::deque<Segment>::iterator at) {
+void Spool::forget(const std::deque<Segment>::iterator& at) {
   if (at->name == loaded_name_) loaded_name_.clear();
   bytes_ -= at->bytes;
   if (auto removed = disk_->remove(at->name); !removed)

@@ -80,7 +80,7 @@ class Spool {
   };
   Result<void> begin_segment(const EncodedBatch& batch, const Schemas& schemas_before);
   void adopt(const std::string& name, const SegmentContent& content);
-  void forget(std::deque<Segment>::iterator at);
+  void forget(const std::deque<Segment>::iterator& at);
   const Segment* segment_of(std::uint64_t seq) const;
   bool load(const Segment& segment);
   std::string name_of(std::uint64_t number) const;
