@@ -133,7 +133,7 @@ void Agent::Parts::beat(Beat& clock) {
   const auto tick = clock.take(moment);
   figures.missed = clock.missed();
   figures.left_out = clock.left_out();
-  if (tick) sample(*tick);
+  if (tick && !delivery.stuck()) sample(*tick);
   watchdog(moment.steady);
   if (++beats == kBeatsToStart) settle();
 }

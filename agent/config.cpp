@@ -131,9 +131,10 @@ void describe(config::Fields& fields, AgentConfig& config) {
                "Socket of the container engine; auto looks for Docker's and Podman's, none never connects.");
   Paths paths{config.options.roots};
   fields.field("paths", paths, "Where the host's own trees are mounted.");
-  fields.field("buffer", config.buffer,
-               "Memory for samples the aggregator does not have yet; past it they are on disk only, or the "
-               "oldest are dropped.");
+  fields.field(
+      "buffer", config.buffer,
+      "Memory for samples the aggregator does not have yet; past it the oldest are dropped. A quarter "
+      "of it while they are on disk, too.");
   fields.require("buffer", config.buffer.count >= kSmallestBuffer, "must be at least 4MiB");
   fields.field("spool", config.spool, "Samples the aggregator does not have yet, on disk.");
   fields.field("max_series", config.max_series,

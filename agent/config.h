@@ -40,7 +40,7 @@ struct AgentConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, CollectorSettings> collectors;
   CollectorOptions options;  // paths, filters, docker_socket, top_processes
-  config::Bytes buffer{4 << 20};
+  config::Bytes buffer{16 << 20};
   SpoolSettings spool;
   std::uint32_t max_series = 5000;
   TlsSettings tls;

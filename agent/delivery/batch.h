@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,22 @@ namespace vigil::agent {
 struct EncodedSchema {
   std::uint32_t source_id = 0;
   std::string message;
+};
+
+/// Of schemas given in order the last one of each source; they must outlive the list.
+class NewestSchemas {
+ public:
+  void take(const EncodedSchema& schema) { by_source_[schema.source_id] = &schema; }
+  /// In order of source id.
+  std::vector<const EncodedSchema*> list() const {
+    std::vector<const EncodedSchema*> out;
+    out.reserve(by_source_.size());
+    for (const auto& [source_id, schema] : by_source_) out.push_back(schema);
+    return out;
+  }
+
+ private:
+  std::map<std::uint32_t, const EncodedSchema*> by_source_;
 };
 
 /// A serialized vigil.v1.AgentMessage with a Batch.

@@ -30,8 +30,7 @@ void Buffer::acknowledge(std::uint64_t durable_seq) {
 
 bool Buffer::front_group_young() const {
   const std::int64_t ended_ms = batches_[keyframes_[1] - 1 - batches_.front().seq].last_time_ms;
-  return bytes_ <= options_.max_bytes / 2 &&
-         batches_.back().last_time_ms - ended_ms < options_.keep_durable_ms;
+  return bytes_ <= memory_cap() / 2 && batches_.back().last_time_ms - ended_ms < options_.keep_durable_ms;
 }
 
 /// Puts on disk what is not there yet, from the group of the first batch that is not durable.
@@ -52,8 +51,12 @@ void Buffer::catch_up_spool() {
   }
 }
 
+std::size_t Buffer::memory_cap() const {
+  return spool_ && !spool_error_ ? options_.max_bytes / 4 : options_.max_bytes;
+}
+
 void Buffer::trim() {
-  while (bytes_ > options_.max_bytes && groups() > 1) {
+  while (bytes_ > memory_cap() && groups() > 1) {
     if (keyframes_[1] <= durable_seq_ + 1 || front_group_spooled()) {
       forget_front_group();
     } else if (spool_ && spool_->first_seq() != 0 && spool_->first_seq() < batches_.front().seq) {
@@ -112,7 +115,9 @@ bool Buffer::drop_oldest_group(const std::string& reason) {
 }
 
 bool Buffer::drop_spooled(const std::string& reason) {
-  auto range = spool_ ? spool_->drop_oldest() : std::nullopt;
+  // The segment being written stays: it would be written anew, and again.
+  const bool written_to = spool_ && spool_->segments() == 1 && !batches_.empty();
+  auto range = spool_ && !written_to ? spool_->drop_oldest() : std::nullopt;
   if (!range) return false;
   if (!batches_.empty()) range->last_seq = std::min(range->last_seq, batches_.front().seq - 1);
   if (range->last_seq >= range->first_seq) lose(*range, reason);
@@ -151,16 +156,13 @@ std::uint64_t Buffer::resume_seq(std::uint64_t durable_seq) const {
 std::vector<const EncodedSchema*> Buffer::schemas_before(std::uint64_t seq) {
   if (spool_ && !(batches_.empty() ? seq >= next_seq_ : seq >= batches_.front().seq))
     return spool_->schemas_before(seq);
-  std::map<std::uint32_t, const EncodedSchema*> newest;
-  for (const auto& [source_id, schema] : schemas_) newest[source_id] = &schema;
+  NewestSchemas newest;
+  for (const auto& [source_id, schema] : schemas_) newest.take(schema);
   for (const EncodedBatch& batch : batches_) {
     if (batch.seq >= seq) break;
-    for (const EncodedSchema& schema : batch.schemas) newest[schema.source_id] = &schema;
+    for (const EncodedSchema& schema : batch.schemas) newest.take(schema);
   }
-  std::vector<const EncodedSchema*> out;
-  out.reserve(newest.size());
-  for (const auto& [source_id, schema] : newest) out.push_back(schema);
-  return out;
+  return newest.list();
 }
 
 std::vector<LostBatches> Buffer::lost_between(std::uint64_t durable_seq, std::uint64_t seq) const {

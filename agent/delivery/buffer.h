@@ -31,8 +31,8 @@ struct LostBatches {
 };
 
 struct BufferOptions {
-  std::size_t max_bytes = 4 << 20;  // in memory
-  /// How long what is durable is kept all the same, in half the memory at most: for an aggregator that is
+  std::size_t max_bytes = 16 << 20;  // in memory; a quarter of it while all is on disk, too
+  /// How long what is durable is kept all the same, in half of that at most: for an aggregator that is
   /// restored from an older state.
   std::int64_t keep_durable_ms = 0;
 };
@@ -48,6 +48,8 @@ class Buffer {
   void acknowledge(std::uint64_t durable_seq);
 
   std::uint64_t durable_seq() const { return durable_seq_; }
+  /// Nothing is kept that the aggregator does not have.
+  bool all_durable() const { return next_kept_seq(durable_seq_ + 1) == next_seq_; }
   std::uint64_t first_kept_seq() const;
   std::uint64_t next_seq() const { return next_seq_; }
   /// nullptr when it is not kept. Valid until the next call.
@@ -78,6 +80,7 @@ class Buffer {
   const std::optional<Error>& spool_error() const { return spool_error_; }
 
  private:
+  std::size_t memory_cap() const;
   void trim();
   void catch_up_spool();
   void lose(const BatchRange& range, const std::string& reason);

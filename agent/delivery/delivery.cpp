@@ -42,6 +42,7 @@ class Delivery::Loop {
   /// On other threads.
   void push(EncodedBatch batch);
   void stop(Time deadline);
+  std::size_t waiting() const;
 
  private:
   void wake_locked();
@@ -76,7 +77,7 @@ class Delivery::Loop {
   bool complained_ = false;
   std::optional<Time> stop_by_;
 
-  std::mutex inbox_mutex_;  // protects what follows
+  mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<EncodedBatch> inbox_;
   std::optional<Time> inbox_stop_by_;
   bool wake_pending_ = false;
@@ -101,6 +102,11 @@ void Delivery::Loop::stop(Time deadline) {
   const std::lock_guard lock(inbox_mutex_);
   inbox_stop_by_ = deadline;
   wake_locked();
+}
+
+std::size_t Delivery::Loop::waiting() const {
+  const std::lock_guard lock(inbox_mutex_);
+  return inbox_.size();
 }
 
 void Delivery::Loop::take_inbox() {
@@ -145,8 +151,7 @@ void Delivery::Loop::run() {
 bool Delivery::Loop::done(Time now) const {
   if (!stop_by_) return false;
   // An aggregator that was away just now is not worth waiting for.
-  return now >= *stop_by_ ||
-         (!connection_ && (complained_ || buffer_.durable_seq() + 1 == buffer_.next_seq()));
+  return now >= *stop_by_ || (!connection_ && (complained_ || buffer_.all_durable()));
 }
 
 /// Everything gRPC still holds must come back before the connection and the queue may go.
@@ -306,6 +311,10 @@ void Delivery::start() {
 
 void Delivery::push(EncodedBatch batch) {
   loop_->push(std::move(batch));
+}
+
+bool Delivery::stuck() const {
+  return loop_->waiting() >= kMostWaiting;
 }
 
 void Delivery::stop(milliseconds patience) {

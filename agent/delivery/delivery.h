@@ -55,6 +55,10 @@ class Delivery {
   /// thread.
   void stop(std::chrono::milliseconds patience);
 
+  /// Whether what was pushed long ago still waits for the delivery's thread: its disk hangs. What is pushed
+  /// on top of that would fill the memory.
+  bool stuck() const;
+
   /// How often a batch shall be pushed: what the aggregator asks for, one second before it did.
   std::chrono::milliseconds interval() const { return std::chrono::milliseconds(interval_ms_.load()); }
   /// Series the aggregator takes from this agent; 0: it has not said.
@@ -62,6 +66,8 @@ class Delivery {
   DeliveryFigures figures() const;
 
  private:
+  static constexpr std::size_t kMostWaiting = 3600;  // batches
+
   class Loop;  // everything the thread owns
   std::atomic<std::int64_t> interval_ms_{1000};
   std::atomic<std::size_t> max_series_{0};

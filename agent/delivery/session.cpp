@@ -76,6 +76,7 @@ void Session::say_hello(std::int64_t wall_ms) {
   hello.set_first_kept_seq(buffer_.first_kept_seq());
   hello.set_next_seq(buffer_.next_seq());
   hello.set_durable_seq(buffer_.durable_seq());
+  hello.set_ended(leaving_ == Leaving::returns);
   hello.set_wall_time_ms(wall_ms);
   hello.set_agent_version(identity_.agent_version);
   hello.set_interval_ms(static_cast<std::uint32_t>(identity_.interval.count()));
@@ -144,9 +145,7 @@ std::optional<End> Session::received(const v1::AggregatorMessage& message, Time 
 std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
   if (phase_ != Phase::waiting) return broken("Welcome without a Hello before it");
   phase_ = Phase::streaming;
-  // A number we never gave away can only be a mix-up; what we hold is sent all the same.
-  const std::uint64_t last = buffer_.next_seq() - 1;
-  const std::uint64_t durable = welcome.durable_seq() <= last ? welcome.durable_seq() : 0;
+  const std::uint64_t durable = believed(welcome.durable_seq());
   buffer_.acknowledge(durable);
   go_to(buffer_.resume_seq(durable), durable);
   if (welcome.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(welcome.delivery_interval_ms());
@@ -158,9 +157,17 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
   return {};
 }
 
+/// A number we never gave away can only be a mix-up: what we hold is sent all the same. Not so of an earlier
+/// run, which sent batches that a power cut then took from the disk.
+std::uint64_t Session::believed(std::uint64_t durable_seq) const {
+  const std::uint64_t last = buffer_.next_seq() - 1;
+  if (durable_seq <= last) return durable_seq;
+  return leaving_ == Leaving::returns ? last : 0;
+}
+
 std::optional<End> Session::acknowledged_by(const v1::Ack& ack, Time now) {
   if (phase_ != Phase::streaming) return broken("Ack before Welcome");
-  if (ack.durable_seq() >= buffer_.next_seq()) {
+  if (ack.durable_seq() > believed(ack.durable_seq()) && leaving_ != Leaving::returns) {
     return broken(
         fmt::format("Ack of batch {}, the last one made is {}", ack.durable_seq(), buffer_.next_seq() - 1));
   }
@@ -186,8 +193,7 @@ std::optional<Session::Time> Session::deadline() const {
 }
 
 bool Session::idle() const {
-  return phase_ == Phase::streaming && leaving_ == Leaving::no &&
-         buffer_.durable_seq() + 1 == buffer_.next_seq() &&
+  return phase_ == Phase::streaming && leaving_ == Leaving::no && buffer_.all_durable() &&
          std::max(identity_.interval, delivery_interval_.value_or(milliseconds(0))) <= kLongestRest;
 }
 

@@ -62,10 +62,11 @@ class Session {
   std::optional<Time> deadline() const;
   /// Says Bye once all that is kept has been sent.
   void leave() { leaving_ = Leaving::stops; }
-  /// The same of a stream of an earlier run: the agent goes on with another one.
+  /// The same of a stream of an earlier run, to be said before the first next(): the agent goes on with
+  /// another.
   void leave_for_next() { leaving_ = Leaving::returns; }
   /// Bye was given out by next(), and everything is durable.
-  bool left() const { return bye_sent_ && buffer_.durable_seq() + 1 == buffer_.next_seq(); }
+  bool left() const { return bye_sent_ && buffer_.all_durable(); }
 
   /// Everything is durable: the aggregator has nothing to answer until more is sent. Within seconds there
   /// will be, so that whatever else it says waits no longer than that.
@@ -90,6 +91,7 @@ class Session {
   void go_to(std::uint64_t seq, std::uint64_t durable_seq);
   std::optional<End> welcomed_by(const v1::Welcome& welcome, Time now);
   std::optional<End> acknowledged_by(const v1::Ack& ack, Time now);
+  std::uint64_t believed(std::uint64_t durable_seq) const;
 
   Buffer& buffer_;
   const Identity& identity_;

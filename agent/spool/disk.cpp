@@ -14,6 +14,8 @@
 namespace vigil::agent {
 namespace {
 
+constexpr std::int64_t kMostBytes = 64 << 20;  // far more than a segment has
+
 /// A descriptor that closes itself.
 class Descriptor {
  public:
@@ -72,9 +74,13 @@ class Folder final : public Disk {
   }
 
   Result<std::string> read(const std::string& name) override {
-    const Descriptor file(::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Descriptor file(
+        ::openat(folder_.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     struct stat about {};
     if (file.get() < 0 || ::fstat(file.get(), &about) != 0) return failed("open", name);
+    if (!S_ISREG(about.st_mode) || about.st_size > kMostBytes)
+      return fail(Errc::corrupt, "{}/{} is no segment of ours: no file, or larger than {} bytes", path_, name,
+                  kMostBytes);
     std::string content(static_cast<std::size_t>(about.st_size), '\0');
     std::size_t used = 0;
     while (used < content.size()) {

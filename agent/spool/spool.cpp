@@ -35,10 +35,14 @@ Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_p
   for (const std::string& name : *names) {  // sorted: those of a stream in the order they were written
     if (!number_in(name)) continue;
     const auto bytes = disk->read(name);
-    if (!bytes) return bytes.error();
+    if (!bytes) {
+      log::error("spool", "a segment cannot be read and is left out", {{"error", bytes.error()}});
+      continue;
+    }
     const auto content = decode_segment(*bytes);
     if (!content || content->batches.empty()) {
-      if (auto removed = disk->remove(name); !removed) return removed.error();
+      if (auto removed = disk->remove(name); !removed)
+        log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
       continue;
     }
     if (content->good_bytes < bytes->size()) {
@@ -79,8 +83,8 @@ std::string Spool::name_of(std::uint64_t number) const {
 Result<void> Spool::append(const EncodedBatch& batch, const Schemas& schemas_before) {
   const bool follows = !empty() && batch.seq == last_seq() + 1;
   const bool idle = !empty() && last_seq() <= durable_seq_;
-  const bool fresh =
-      empty() || !follows || (batch.keyframe && (idle || segments_.back().bytes >= kSegmentBytes));
+  const bool over = idle || sync_failed_ || (!empty() && segments_.back().bytes >= kSegmentBytes);
+  const bool fresh = empty() || !follows || (batch.keyframe && over);
   if (fresh) return begin_segment(batch, schemas_before);
   Segment& segment = segments_.back();
   const std::string record = encode_record(batch);
@@ -119,18 +123,22 @@ Result<void> Spool::begin_segment(const EncodedBatch& batch, const Schemas& sche
       {name, {batch.seq, batch.seq, batch.first_time_ms, batch.last_time_ms}, {batch.seq}, bytes.size()});
   bytes_ += bytes.size();
   unsynced_ = true;
+  sync_failed_ = false;
   return {};
 }
 
 Result<void> Spool::sync() {
   if (!unsynced_ || empty()) return {};
+  Result<void> result;
   for (const Segment& segment : segments_) {
     if (segment.range.last_seq <= synced_seq_) continue;
-    if (auto synced = disk_->sync(segment.name); !synced) return synced.error();
+    if (auto synced = disk_->sync(segment.name); !synced) result = synced;
   }
+  // Never a second try: the kernel has given up these pages and would call them clean (fsync(2), errseq).
+  sync_failed_ = result.has_error();
   synced_seq_ = last_seq();
   unsynced_ = false;
-  return {};
+  return result;
 }
 
 void Spool::acknowledge(std::uint64_t durable_seq) {
@@ -204,16 +212,13 @@ const EncodedBatch* Spool::find(std::uint64_t seq) {
 
 std::vector<const EncodedSchema*> Spool::schemas_before(std::uint64_t seq) {
   if (find(seq) == nullptr) return {};
-  std::map<std::uint32_t, const EncodedSchema*> newest;
-  for (const EncodedSchema& schema : loaded_.schemas) newest[schema.source_id] = &schema;
+  NewestSchemas newest;
+  for (const EncodedSchema& schema : loaded_.schemas) newest.take(schema);
   for (const EncodedBatch& batch : loaded_.batches) {
     if (batch.seq >= seq) break;
-    for (const EncodedSchema& schema : batch.schemas) newest[schema.source_id] = &schema;
+    for (const EncodedSchema& schema : batch.schemas) newest.take(schema);
   }
-  std::vector<const EncodedSchema*> out;
-  out.reserve(newest.size());
-  for (const auto& [source_id, schema] : newest) out.push_back(schema);
-  return out;
+  return newest.list();
 }
 
 }  // namespace vigil::agent

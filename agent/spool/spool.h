@@ -42,7 +42,7 @@ class Spool {
   /// Follows the last one, or is a keyframe. `schemas_before` is asked for what was in force before it. After
   /// an error the batch is not kept, and may be given again.
   Result<void> append(const EncodedBatch& batch, const Schemas& schemas_before);
-  /// Makes durable what was appended.
+  /// Makes durable what was appended. After an error that is not, for good; the next group begins a new file.
   Result<void> sync();
   bool unsynced() const { return unsynced_; }
   /// Everything up to `durable_seq` is the aggregator's: forgets segments of which nothing else is left.
@@ -53,6 +53,7 @@ class Spool {
   void clear();
 
   bool empty() const { return segments_.empty(); }
+  std::size_t segments() const { return segments_.size(); }
   bool holds(std::uint64_t seq) const { return segment_of(seq) != nullptr; }
   /// 0 when empty.
   std::uint64_t first_seq() const { return empty() ? 0 : segments_.front().range.first_seq; }
@@ -93,6 +94,7 @@ class Spool {
   std::uint64_t durable_seq_ = 0;
   std::uint64_t synced_seq_ = 0;
   bool unsynced_ = false;
+  bool sync_failed_ = false;
   std::string loaded_name_;
   SegmentContent loaded_;
 };

@@ -121,6 +121,7 @@ std::variant<Greeting, Refused> read_hello(const v1::AgentMessage& message) {
   greeting.first_kept_seq = hello.first_kept_seq();
   greeting.next_seq = hello.next_seq();
   greeting.durable_seq = hello.durable_seq();
+  greeting.ended = hello.ended();
   greeting.wall_time_ms = hello.wall_time_ms();
   greeting.agent_version = shown(hello.agent_version());
   greeting.interval_ms = hello.interval_ms();
@@ -132,11 +133,12 @@ Session::Session(const Greeting& greeting, std::uint64_t stored_seq, std::size_t
     : decoder_(max_series),
       first_kept_seq_(greeting.first_kept_seq == 0 ? greeting.next_seq : greeting.first_kept_seq),
       next_seq_(greeting.next_seq),
+      ended_(greeting.ended),
       stored_seq_(stored_seq),
       expected_seq_(stored_seq + 1) {}
 
 SessionEvent Session::begin() {
-  if (next_seq_ <= stored_seq_) {
+  if (next_seq_ <= stored_seq_ && !ended_) {
     // A restored snapshot or a copied buffer: its new batches would look like old ones and be dropped without
     // a word.
     return protocol(fmt::format(

@@ -35,6 +35,7 @@ struct Greeting {
   std::uint64_t first_kept_seq = 0;
   std::uint64_t next_seq = 0;
   std::uint64_t durable_seq = 0;  // the last one ever acknowledged to it
+  bool ended = false;             // of an earlier run: no new batches
   std::int64_t wall_time_ms = 0;
   std::string agent_version;
   std::uint32_t interval_ms = 0;
@@ -98,6 +99,7 @@ class Session {
   StreamDecoder decoder_;
   const std::uint64_t first_kept_seq_;
   const std::uint64_t next_seq_;
+  const bool ended_;
   std::uint64_t stored_seq_;
   std::uint64_t expected_seq_;  // nothing beyond it is taken
   std::optional<Lost>

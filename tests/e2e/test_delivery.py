@@ -195,3 +195,22 @@ def test_a_second_agent_does_not_share_a_spool(vigil):
     second = vigil.agent("there", ["--spool", vigil.folder / "spool"])
     second.wait_for("in memory only.*another agent")
     vigil.wait_for_host("there")
+
+
+def test_a_power_cut_of_the_agent_does_not_hold_back_its_next_run(vigil):
+    """The aggregator has batches that the cut took from the agent's disk: the earlier run's stream is simply over."""
+    vigil.start()
+    flags = ["--spool", vigil.folder / "spool"]
+    agent = vigil.agent("here", flags)
+    eventually("samples", lambda: len(times_of(vigil)) > 8)
+    agent.kill(signal.SIGKILL)
+    (segment,) = (vigil.folder / "spool").iterdir()
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[: len(whole) - 1500])
+    began = int(time.time() * 1000)
+    agent = vigil.agent("here", flags)
+    eventually("samples of the new run", lambda: times_of(vigil)[-1] > began, patience=10)
+    assert "refused" not in agent.text()
+    assert "an earlier run's samples are delivered" in agent.text()
+    times = times_of(vigil)
+    assert len(times) == len(set(times))

@@ -157,6 +157,23 @@ TEST_CASE("Hello says who is there and what is kept") {
   CHECK(session.next(kStart, 42) == nullptr);  // nothing before Welcome
 }
 
+TEST_CASE("a stream of an earlier run ends, also when its newest were sent and then lost from the disk") {
+  World world;
+  world.sample(20);
+  Session session(world.buffer, world.me, kStart);
+  session.leave_for_next();
+  v1::AgentMessage message;
+  REQUIRE(message.ParseFromString(*session.next(kStart, 42)));
+  CHECK(message.hello().ended());
+  const std::uint64_t ahead = world.buffer.next_seq() + 5;
+  REQUIRE_FALSE(session.received(welcome(ahead), kStart));
+  REQUIRE_FALSE(session.received(ack(ahead), kStart));
+  CHECK_FALSE(session.left());
+  while (const std::string* next = session.next(kStart, 42)) REQUIRE(message.ParseFromString(*next));
+  CHECK(message.bye().returns());
+  CHECK(session.left());
+}
+
 TEST_CASE("an aggregator that breaks the protocol ends the conversation, whatever it says") {
   World world;
   world.sample(3);

@@ -3,7 +3,13 @@
 #include "agent/delivery/buffer.h"
 #include "tests/agent/spool/fake_disk.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
 
@@ -237,6 +243,59 @@ TEST_CASE("a damaged segment is cut where the damage is, the others stay") {
   CHECK(kept.contains(12'000));
   CHECK(kept.size() < 12'000);
   CHECK(kept.size() > 12'000 - 5000);
+}
+
+TEST_CASE("a failed sync is not tried again: the next group begins a file that is synced by itself") {
+  const auto disk = std::make_shared<FakeDisk>();
+  std::mt19937_64 random(7);
+  {
+    Buffer buffer = make_buffer(disk);
+    for (std::uint64_t seq = 1; seq <= 5; ++seq) buffer.push(batch(seq));
+    disk->fail(1, 1);
+    CHECK_FALSE(buffer.spool()->sync());
+    CHECK_FALSE(buffer.spool()->unsynced());
+    for (std::uint64_t seq = 6; seq <= 25; ++seq) buffer.push(batch(seq));
+    CHECK(buffer.spool()->segments() == 2);
+    CHECK(buffer.spool()->sync());
+  }
+  disk->cut_power(random);
+  Buffer left = leftover(disk);
+  const auto kept = sendable(left, 0);
+  for (std::uint64_t seq = 11; seq <= 25; ++seq) CHECK(kept.contains(seq));
+}
+
+TEST_CASE("the segment being written stays, however small the cap") {
+  const auto disk = std::make_shared<FakeDisk>();
+  Buffer buffer = make_buffer(disk);
+  for (std::uint64_t seq = 1; seq <= 50; ++seq) buffer.push(batch(seq));
+  CHECK_FALSE(buffer.drop_spooled("spool_full"));
+  CHECK(buffer.dropped_batches() == 0);
+}
+
+TEST_CASE("files of other kinds and sizes in the folder harm nothing") {
+  test::TempDir folder;
+  const std::string path = folder.file("spool");
+  const std::string id = "30313233343536373839616263646566";
+  {
+    auto opened = open_disk(path);
+    REQUIRE(opened);
+    const std::shared_ptr<Disk> disk = std::move(*opened);
+    Buffer buffer({1 << 20, 0}, std::make_unique<Spool>(disk, kStream));
+    for (std::uint64_t seq = 1; seq <= 15; ++seq) buffer.push(batch(seq));
+    CHECK(open_disk(path).error().code == Errc::conflict);
+  }
+  REQUIRE(::mkfifo((path + "/" + id + "-00000007.segment").c_str(), 0600) == 0);
+  REQUIRE(::symlink("/dev/zero", (path + "/" + id + "-00000008.segment").c_str()) == 0);
+  const std::string huge = path + "/" + id + "-00000009.segment";
+  std::ofstream(huge).flush();
+  std::filesystem::resize_file(huge, std::uintmax_t{1} << 40);
+  std::ofstream(path + "/README") << "not ours";
+  auto opened = open_disk(path);
+  REQUIRE(opened);
+  const auto found = Spool::leftovers(std::move(*opened));
+  REQUIRE(found);
+  REQUIRE(found->size() == 1);
+  CHECK(found->front()->last_seq() == 15);
 }
 
 TEST_CASE("what is durable is kept a while for an aggregator restored from an older state") {
