@@ -74,7 +74,19 @@ void HostDirectory::restore(const HostRecord& record) {
   if (!record.removed) ++hosts_;
 }
 
-void HostDirectory::forget() {
+Result<void> HostDirectory::take_series() {
+  if (series_ >= limits_.max_total_series) {
+    return fail(
+        Errc::limit,
+        "{} series are known already, ingest.max_total_series: raise it, or remove hosts with vigil forget",
+        series_.load());
+  }
+  ++series_;
+  return {};
+}
+
+void HostDirectory::forget(std::size_t series) {
+  series_ -= series;
   const std::lock_guard lock(mutex_);
   --hosts_;
 }

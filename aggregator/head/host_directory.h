@@ -6,6 +6,7 @@
 #include "aggregator/store/records.h"
 #include "common/error.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -21,6 +22,7 @@ class History;
 struct EnrolLimits {
   std::size_t max_hosts = 25'000;        // known at the same time
   std::uint32_t max_new_a_minute = 600;  // in the long run; twice as many at once, for a fleet that starts
+  std::size_t max_total_series = 10'000'000;  // known of all hosts together
 };
 
 /// Thread-safe.
@@ -37,8 +39,13 @@ class HostDirectory {
   Result<HostId> enroll(HostRecord record, std::int64_t now_ms);
   /// A host known from before; in order of id. A removed one keeps its number and counts no more.
   void restore(const HostRecord& record);
-  /// A host was removed: there is room for another.
-  void forget();
+  /// A host was removed: there is room for another, and for its series.
+  void forget(std::size_t series);
+  /// Room for a series nobody knew. Errc::limit names the key of the configuration.
+  Result<void> take_series();
+  /// Series known from before: they count whatever the limit says now.
+  void restore_series(std::size_t count) { series_ += count; }
+  std::size_t series() const { return series_; }
 
   /// Those that are known now.
   std::size_t hosts() const;
@@ -49,7 +56,8 @@ class HostDirectory {
   History* const history_;
   const std::size_t shards_;
   const EnrolLimits limits_;
-  mutable std::mutex mutex_;  // protects what follows
+  std::atomic<std::size_t> series_ = 0;  // a few too many in a race do no harm
+  mutable std::mutex mutex_;             // protects what follows
   std::vector<std::uint16_t> shard_of_id_;
   std::size_t hosts_ = 0;
   double new_allowed_ = 0;

@@ -103,7 +103,7 @@ Result<std::size_t> Shard::forget(const std::string& name) {
   if (history_ != nullptr) {
     if (auto stored = history_->forget_host(std::move(record)); !stored) return stored.error();
   }
-  directory_.forget();
+  directory_.forget(series);
   by_name_.erase(name);
   hosts_.erase(id);
   log::info("fleet", "host forgotten", {{"host", name}, {"id", id}, {"series", series}});
@@ -147,6 +147,10 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
       if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
       return fail(Errc::limit, "{} invents series faster than {} an hour (it has {} already)",
                   host.record.name, options_.max_series, registry.size());
+    }
+    if (auto room = directory_.take_series(); !room) {
+      if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
+      return room.error();
     }
     --host.new_series_allowed;
     const auto id = static_cast<SeriesId>(registry.size());

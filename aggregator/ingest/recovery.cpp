@@ -20,6 +20,7 @@ constexpr std::size_t kNoLimit = 1'000'000;  // limits were checked when it arri
 void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t now_ms) {
   shards.directory().restore(recovered.host);
   if (recovered.host.removed) return;
+  shards.directory().restore_series(recovered.series.size());
   Host& host = shards.of(recovered.host.name).restore(recovered.host, now_ms);
   SeriesRegistry& registry = host.head.registry();
   for (const SeriesRecord& series : recovered.series) {

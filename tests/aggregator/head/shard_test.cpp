@@ -89,7 +89,7 @@ TEST_CASE("a host beyond the limit is refused with the limit's key, and taken on
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::limit);
   CHECK(refused.error().message.find("ingest.max_hosts") != std::string::npos);
-  directory.forget();
+  directory.forget(0);
   CHECK(directory.hosts() == 1);
   CHECK(directory.enroll(record("three"), kT0).value() == 2);  // numbers are never given twice
 }
@@ -224,6 +224,28 @@ TEST_CASE("a host with more new series than allowed is refused, and allowed more
   CHECK_FALSE(bring(1, kT0 + 1000));
   CHECK(bring(50, kT0 + 1'800'001));
   CHECK_FALSE(bring(10, kT0 + 1'800'002));
+}
+
+TEST_CASE("the fleet's series are limited, too, and a host that is forgotten makes room") {
+  ShardOptions options;
+  options.enrol.max_total_series = 3;
+  ShardSet shards(1, options, nullptr);
+  Shard& shard = shards.at(0);
+  const auto bring = [&](const char* host, int count) {
+    std::vector<SeriesSpec> specs;
+    for (int i = 0; i < count; ++i)
+      specs.push_back({fmt::format("m{}", i), {}, SeriesType::gauge, Encoding::decimal, 0});
+    return shard.columns(**shard.enroll(record(host), kT0), {"node", 1000}, specs, kT0);
+  };
+  CHECK(bring("web-1", 2));
+  const auto refused = bring("web-2", 2);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::limit);
+  CHECK(refused.error().message.find("ingest.max_total_series") != std::string::npos);
+  CHECK(bring("web-1", 2));  // what is known already
+  shard.tick(kT0 + 60'000);
+  REQUIRE(shard.forget("web-1"));
+  CHECK(bring("web-2", 2));
 }
 
 TEST_CASE("query threads see all hosts of all shards, their series and their labels") {
