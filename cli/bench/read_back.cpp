@@ -9,6 +9,8 @@
 namespace vigil::cli {
 namespace {
 
+constexpr std::size_t kMostPattern = 950;  // bytes of a regular expression; a query takes 1,000
+
 using Numbers = std::vector<std::size_t>;  // of agents
 
 std::string_view label(const v1::QuerySeries& series, std::string_view name) {
@@ -23,11 +25,20 @@ class Reader {
     for (std::size_t i = 0; i < sent.agents.size(); ++i) {
       by_name_[sent.agents[i].name] = i;
       most_rows_ = std::max(most_rows_, sent.agents[i].sent_rows);
+      const std::string_view name = sent.agents[i].name;
+      if (i == 0) prefix_ = name;
+      const auto differs = std::mismatch(prefix_.begin(), prefix_.end(), name.begin(), name.end()).first;
+      prefix_ = prefix_.substr(0, static_cast<std::size_t>(differs - prefix_.begin()));
+      longest_ = std::max(longest_, name.size());
     }
   }
 
   Result<void> compare(std::size_t agent, ReadBack& out);
   Result<void> count(std::span<const std::size_t> agents, ReadBack& out);
+  /// Agents whose names fit into one regular expression.
+  std::size_t names_at_once() const {
+    return std::max<std::size_t>((kMostPattern - prefix_.size()) / (longest_ - prefix_.size() + 1), 1);
+  }
   /// Samples of an agent, about.
   std::uint64_t samples() const { return std::max<std::uint64_t>(most_rows_ * columns(), 1); }
 
@@ -44,6 +55,8 @@ class Reader {
   Client& client_;
   const Sent& sent_;
   std::unordered_map<std::string_view, std::size_t> by_name_;
+  std::string_view prefix_;  // of all names
+  std::size_t longest_ = 0;  // name
   std::uint64_t most_rows_ = 0;
 };
 
@@ -51,10 +64,10 @@ std::string Reader::selector(std::span<const std::size_t> agents) const {
   std::string names;
   for (const std::size_t agent : agents) {
     if (!names.empty()) names += '|';
-    names += sent_.agents[agent].name;
+    names += sent_.agents[agent].name.substr(prefix_.size());
   }
   // Left-open, and one interval longer at both ends: what is there too often lies there, too.
-  return fmt::format("{{instance=~\"{}\",series!=\"\"}}[{}ms]", names,
+  return fmt::format("{{instance=~\"{}({})\",series!=\"\"}}[{}ms]", prefix_, names,
                      static_cast<std::int64_t>(most_rows_ + 2) * sent_.interval_ms);
 }
 
@@ -177,7 +190,7 @@ Result<ReadBack> read_back(Client& client, const Sent& sent, const ReadBackLimit
   }
   const std::size_t series = std::max<std::size_t>(sent.replay->series().size(), 1);
   const std::size_t at_once = std::clamp<std::size_t>(
-      std::min(limits.samples_at_once / each, limits.series_at_once / series), 1, 500);
+      std::min(limits.samples_at_once / each, limits.series_at_once / series), 1, reader.names_at_once());
   for (std::size_t i = 0; i < counted.size(); i += at_once) {
     if (!go_on(compared.size() + i, total)) return out;
     const std::size_t end = std::min(i + at_once, counted.size());

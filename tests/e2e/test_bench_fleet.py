@@ -53,24 +53,24 @@ def test_a_recorded_host_against_a_running_aggregator(vigil, tmp_path):
 
 
 def test_ctrl_c_ends_with_a_report(tmp_path):
-    (tmp_path / "tmp").mkdir()
+    folder = tmp_path / "tmp"
+    folder.mkdir()
     log = open(tmp_path / "out", "w+")
     child = subprocess.Popen([BIN / "vigil", "bench", "fleet", "--agents", "2", "--series", "10", "--duration", "1h"], stdout=log,
-                             stderr=log, env=dict(os.environ, TMPDIR=str(tmp_path / "tmp")))
+                             stderr=log, env=dict(os.environ, TMPDIR=str(folder)), start_new_session=True)
+    sizes = set()
 
-    def sealed_nothing_yet_but_sends():
-        journal = list((tmp_path / "tmp").glob("*/data/*"))
-        return sum(path.stat().st_size for path in journal) > 0 and child.poll() is None
+    def commits():  # of hosts, then of schemas, then of a row each second
+        sizes.add(sum(path.stat().st_size for path in folder.glob("*/data/*")))
+        return len(sizes) >= 8
 
-    eventually("its aggregator", sealed_nothing_yet_but_sends)
-    import time
-    time.sleep(6)  # connected, warm, and measuring
-    child.send_signal(signal.SIGINT)
+    eventually("some seconds of samples", commits)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal sends it: to all of the group
     assert child.wait(timeout=PATIENCE) == 0
     log.seek(0)
     text = log.read()
     assert re.search(r"samples lost\s+0\n", text) and re.search(r"samples acknowledged\s+[1-9]", text), text
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 def test_what_cannot_be_is_refused_with_the_reason(tmp_path):

@@ -11,7 +11,12 @@ std::string_view between(std::string_view text, std::string_view before, std::st
   return text.substr(begin, text.find(after, begin) - begin);
 }
 
-bool names(std::string_view alternatives, std::string_view name) {
+/// Whether `pattern`, of the form prefix(a|b|c), is `name`.
+bool names(std::string_view pattern, std::string_view name) {
+  const std::size_t open = pattern.find('(');
+  std::string_view alternatives = pattern.substr(open + 1, pattern.size() - open - 2);
+  if (!name.starts_with(pattern.substr(0, open))) return false;
+  name.remove_prefix(open);
   while (!alternatives.empty()) {
     const std::size_t bar = std::min(alternatives.find('|'), alternatives.size());
     if (alternatives.substr(0, bar) == name) return true;
@@ -28,9 +33,9 @@ void FakeHistory::store(const Sent& sent) {
       const SeriesSpec& spec = sent.replay->series()[column];
       for (std::uint64_t row = 0; row < agent.acked_rows; ++row) {
         points(agent.name, column)
-            .push_back({sent.first_time_ms + static_cast<std::int64_t>(row) * sent.interval_ms,
-                        to_double(sent.replay->value(agent.first_row + row, column), spec.encoding,
-                                  spec.scale)});
+            .push_back(
+                {sent.first_time_ms + static_cast<std::int64_t>(row) * sent.interval_ms,
+                 to_double(sent.replay->value(agent.first_row + row, column), spec.encoding, spec.scale)});
       }
     }
   }
@@ -41,6 +46,7 @@ Result<v1::QueryResult> FakeHistory::instant(const v1::InstantRequest& request) 
   asked.push_back(expression);
   const bool counts = expression.starts_with("count_over_time(");
   const std::string_view instances = between(expression, "instance=~\"", "\"");
+  if (instances.size() > 1000) return fail(Errc::parse, "regular expression is longer than 1000 bytes");
   const std::string_view window = between(expression, "[", "ms]");
   std::int64_t window_ms = 0;
   std::from_chars(window.data(), window.data() + window.size(), window_ms);

@@ -118,4 +118,20 @@ TEST_CASE("counting asks for as many agents at once as one query may hold") {
   CHECK(run.history.asked.size() == 3);
 }
 
+TEST_CASE("many agents are asked for by short regular expressions") {
+  Run run;
+  for (int i = 3; i < 400; ++i)
+    run.sent.agents.push_back({fmt::format("host-of-some-fleet-{:05}", i), 3, 30, 31});
+  for (int i = 0; i < 3; ++i)
+    run.sent.agents[static_cast<std::size_t>(i)].name = fmt::format("host-of-some-fleet-{:05}", i);
+  run.history.stored.clear();
+  run.history.store(run.sent);
+  ReadBackLimits limits;
+  limits.compared_samples = 0;
+  const ReadBack read = run.read(limits);
+  CHECK(read.counted_agents == 399);
+  CHECK(read.lost == 0);
+  CHECK(run.history.asked.size() <= 5);
+}
+
 }  // namespace vigil::cli

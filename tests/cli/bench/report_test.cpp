@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <boost/json.hpp>
-
 #include <random>
 
 namespace vigil::cli {
@@ -64,10 +63,9 @@ TEST_CASE("what is not known is not made up") {
   run.read_back.reset();
   run.samples_acked = run.steady_acked = 0;
   const auto json = boost::json::parse(to_json(run)).as_object();
-  for (const char* key :
-       {"samples_lost", "samples_doubled", "aggregator_cpu_seconds", "samples_per_cpu_second",
-        "aggregator_rss_bytes", "rss_bytes_per_series", "disk_bytes", "bytes_per_sample",
-        "written_bytes_per_sample"}) {
+  for (const char* key : {"samples_lost", "samples_doubled", "aggregator_cpu_seconds",
+                          "samples_per_cpu_second", "aggregator_rss_bytes", "rss_bytes_per_series",
+                          "disk_bytes", "bytes_per_sample", "written_bytes_per_sample"}) {
     INFO(key);
     CHECK(json.at(key).is_null());
   }
@@ -84,12 +82,12 @@ TEST_CASE("the JSON of a run has the documented keys, and no others") {
   const auto json = boost::json::parse(to_json(known_run())).as_object();
   std::vector<std::string> keys;
   for (const auto& [key, value] : json) keys.emplace_back(key);
-  CHECK(keys == std::vector<std::string>{
-                    "version", "trace", "agents", "series", "interval_ms", "duration_s", "samples_sent",
-                    "samples_acked", "samples_lost", "samples_doubled", "aggregator_cpu_seconds",
-                    "samples_per_cpu_second", "aggregator_rss_bytes", "rss_bytes_per_series", "disk_bytes",
-                    "bytes_per_sample", "written_bytes_per_sample", "ack_latency_ms",
-                    "delivery_interval_ms"});
+  CHECK(keys == std::vector<std::string>{"version", "trace", "agents", "series", "interval_ms", "duration_s",
+                                         "samples_sent", "samples_acked", "samples_lost", "samples_doubled",
+                                         "aggregator_cpu_seconds", "samples_per_cpu_second",
+                                         "aggregator_rss_bytes", "rss_bytes_per_series", "disk_bytes",
+                                         "bytes_per_sample", "written_bytes_per_sample", "ack_latency_ms",
+                                         "delivery_interval_ms"});
   CHECK(json.at("ack_latency_ms").at("p50").as_double() == 1.5);
   CHECK(json.at("ack_latency_ms").at("max").as_double() == 12.345);
   CHECK(json.at("samples_lost").as_int64() == 0);
@@ -130,8 +128,7 @@ TEST_CASE("what a process costs is read as the kernel prints it") {
 }
 
 TEST_CASE("a progress line fits the terminal") {
-  CHECK(progress_line("sending", 0.5, "x", 80) ==
-        "sending      [############------------]  50 %  x");
+  CHECK(progress_line("sending", 0.5, "x", 80) == "sending      [############------------]  50 %  x");
   CHECK(progress_line("sending", 7, std::string(200, 'x'), 40).size() == 39);
   CHECK(progress_line("sending", std::nan(""), "", 80).find("  0 %") != std::string::npos);
 }
