@@ -8,6 +8,7 @@
 #include "agent/self/memory.h"
 #include "agent/self/self_collector.h"
 #include "agent/wake.h"
+#include "common/delivery/pace.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/open_files.h"
@@ -143,7 +144,7 @@ void Agent::Parts::sample(const Tick& tick) {
     runner.set_max_series(std::min(allowed, max_series));
   runner.beat(tick, builder);
   // Samples wait for the interval the aggregator asks for; a slot that has begun sends what came before.
-  const std::int64_t slot = tick.wall_ms / std::max(delivery.interval(), milliseconds(1)).count();
+  const std::int64_t slot = delivery_slot(tick.wall_ms, delivery.interval());
   if (slot == last_delivery) return;
   last_delivery = slot;
   builder.flush();

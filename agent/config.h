@@ -3,8 +3,8 @@
 #pragma once
 
 #include "agent/collectors/table.h"
-#include "agent/delivery/channel.h"
 #include "common/config/fields.h"
+#include "common/delivery/channel.h"
 #include "common/log/log.h"
 #include "common/text/address.h"
 

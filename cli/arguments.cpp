@@ -37,4 +37,13 @@ std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std
   return arguments;
 }
 
+bool names_aggregator(const std::vector<std::string>& arguments) {
+  constexpr std::string_view kFlag = "--aggregator";
+  const auto end = std::find(arguments.begin(), arguments.end(), "--");
+  return std::any_of(arguments.begin(), end, [&](std::string_view argument) {
+    return argument == kFlag ||
+           (argument.starts_with(kFlag) && argument.substr(kFlag.size()).starts_with('='));
+  });
+}
+
 }  // namespace vigil::cli

@@ -12,4 +12,7 @@ namespace vigil::cli {
 /// ones, too.
 std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std::string> arguments);
 
+/// Whether they say which aggregator to ask.
+bool names_aggregator(const std::vector<std::string>& arguments);
+
 }  // namespace vigil::cli

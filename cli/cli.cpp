@@ -33,6 +33,7 @@ constexpr std::array kCommands = {
     Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},
     Command{"status", declare_status, "The aggregator itself"},
     Command{"forget", declare_forget, "Remove a host that will not come back"},
+    Command{"bench", declare_bench, "Measure how much an aggregator takes"},
 };
 
 struct Globals {
@@ -44,6 +45,7 @@ struct Globals {
   std::string tls_cert;
   std::string tls_key;
   std::string shell;  // of `completion`
+  Named named = Named::elsewhere;
 };
 
 void declare_globals(CLI::App& app, Globals& globals) {
@@ -136,6 +138,8 @@ Exit execute(const Globals& globals, const Run& run) {
   if (!options) return report(options.error());
   Context context;
   context.client = Client::create(*options);
+  context.aggregator = *options;
+  context.named = globals.named;
   context.format = *parse_format(globals.output);
   context.colours = detect_colours();
   context.width = terminal_width();
@@ -164,6 +168,7 @@ int run(int argc, char** argv) {
 
   try {
     std::vector<std::string> arguments = shield_expressions(app, {argv + 1, argv + argc});
+    if (names_aggregator(arguments)) globals.named = Named::on_command_line;
     std::reverse(arguments.begin(), arguments.end());  // as the library wants them
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage

@@ -14,14 +14,28 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
-/// Those of a command and of the program, which may stand behind the command, too.
+/// Those of a command, of what it consists of (with its name), and of the program, which may stand behind the
+/// command, too.
 std::vector<std::string> flags_behind(const CLI::App& app, const CLI::App& command) {
   std::vector<std::string> flags = flags_of(command);
+  for (const CLI::App* part : command.get_subcommands({})) {
+    for (const std::string& flag : flags_of(*part)) {
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(flag);
+    }
+  }
   for (const std::string& flag : flags_of(app)) {
     if (flag != "--version" && std::find(flags.begin(), flags.end(), flag) == flags.end())
       flags.push_back(flag);
   }
   return flags;
+}
+
+/// The parts it consists of, such as `fleet` of `bench`, and its flags.
+std::vector<std::string> words_behind(const CLI::App& app, const CLI::App& command) {
+  std::vector<std::string> words;
+  for (const CLI::App* part : command.get_subcommands({})) words.push_back(part->get_name());
+  for (std::string& flag : flags_behind(app, command)) words.push_back(std::move(flag));
+  return words;
 }
 
 /// The words an option takes, "table json csv", when it takes no others: CLI11 prints them as
@@ -52,7 +66,10 @@ std::map<std::string, std::string> choices(const CLI::App& app) {
     }
   };
   add(app);
-  for (const CLI::App* command : app.get_subcommands({})) add(*command);
+  for (const CLI::App* command : app.get_subcommands({})) {
+    add(*command);
+    for (const CLI::App* part : command->get_subcommands({})) add(*part);
+  }
   return out;
 }
 
@@ -65,7 +82,7 @@ std::string bash(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands({})) {
     names += (names.empty() ? "" : " ") + command->get_name();
     cases +=
-        fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(flags_behind(app, *command)));
+        fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words_behind(app, *command)));
   }
   return fmt::format(R"(_vigil() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} command= word words
@@ -93,6 +110,9 @@ std::string fish(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands({})) {
     out += fmt::format("complete -c vigil -n __fish_use_subcommand -a {} -d '{}'\n", command->get_name(),
                        command->get_description());
+    for (const CLI::App* part : command->get_subcommands({}))
+      out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n",
+                         command->get_name(), part->get_name(), part->get_description());
     for (const std::string& flag : flags_behind(app, *command)) {
       out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -l {}\n", command->get_name(),
                          flag.substr(2));

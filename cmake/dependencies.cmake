@@ -14,21 +14,24 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 
-# vigil_fmt, vigil_spdlog, vigil_yaml: shared as Debian has them, or, in static builds, part of the program. A single shared C++ library
+# vigil_fmt, vigil_spdlog, vigil_yaml, vigil_zstd: shared as Debian has them, or, in static builds, part of the program. A single shared C++ library
 # would bring the shared libstdc++ beside the static one.
 add_library(vigil_spdlog INTERFACE)
 add_library(vigil_yaml INTERFACE)
+add_library(vigil_zstd INTERFACE)
 if(VIGIL_STATIC)
   add_library(vigil_fmt STATIC ${PROJECT_SOURCE_DIR}/cmake/fmt.cpp)
   target_compile_definitions(vigil_fmt PUBLIC FMT_SHARED)  # as fmt::fmt has it; it only sets visibility
   target_compile_definitions(vigil_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
   target_link_libraries(vigil_spdlog INTERFACE vigil_fmt)
   target_link_libraries(vigil_yaml INTERFACE /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libyaml-cpp.a)
+  target_link_libraries(vigil_zstd INTERFACE /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/libzstd.a)
 else()
   add_library(vigil_fmt INTERFACE)
   target_link_libraries(vigil_fmt INTERFACE fmt::fmt)
   target_link_libraries(vigil_spdlog INTERFACE spdlog::spdlog)
   target_link_libraries(vigil_yaml INTERFACE yaml-cpp)
+  target_link_libraries(vigil_zstd INTERFACE PkgConfig::ZSTD)
 endif()
 
 # vigil_grpc: gRPC, protobuf and OpenSSL's libcrypto. The static form takes the archives of everything Debian ships as one; only libc stays shared.

@@ -5,6 +5,7 @@
 
 #include "agent/delivery/batch.h"
 #include "agent/sampling/source.h"
+#include "common/delivery/pace.h"
 #include "common/wire/rows.h"
 
 #include <cstddef>
@@ -23,12 +24,6 @@ class BatchBuilder final : public FrameSink {
   /// Ends the batch being built, if it has rows.
   void flush();
   std::uint64_t next_seq() const { return seq_ + 1; }
-
-  // A resumed stream begins at a keyframe, so these bound what is sent again, and what one keyframe's loss
-  // costs.
-  static constexpr int kBatchesPerKeyframe = 60;
-  static constexpr std::size_t kBytesPerKeyframe = 1 << 20;
-  static constexpr std::size_t kMaxCellsPerBatch = 50'000;  // at most 10 bytes each: far below 1 MiB
 
  private:
   struct Encoding {

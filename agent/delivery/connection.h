@@ -2,8 +2,8 @@
 // the generic stub, since batches are encoded once and kept as bytes.
 #pragma once
 
-#include "agent/delivery/channel.h"
 #include "agent/delivery/session.h"
+#include "common/delivery/channel.h"
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>

@@ -1,8 +1,8 @@
 #include "agent/delivery/delivery.h"
 
-#include "agent/delivery/backoff.h"
 #include "agent/delivery/connection.h"
 #include "common/clock.h"
+#include "common/delivery/backoff.h"
 #include "common/log/log.h"
 
 #include <grpcpp/alarm.h>

@@ -6,9 +6,9 @@
 // are written one at a time, so a slow aggregator slows the writing and nothing else.
 #pragma once
 
-#include "agent/delivery/channel.h"
 #include "agent/delivery/session.h"
 #include "agent/delivery/spools.h"
+#include "common/delivery/channel.h"
 
 #include <atomic>
 #include <chrono>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/delivery/buffer.h"
+#include "common/delivery/pace.h"
 #include "common/error.h"
 #include "common/wire/names.h"
 #include "vigil/v1/ingest.pb.h"
@@ -79,10 +80,6 @@ class Session {
   std::optional<std::size_t> max_series() const { return max_series_; }
   /// The aggregator's clock minus ours, when it welcomed us.
   std::chrono::milliseconds clock_offset() const { return clock_offset_; }
-
-  static constexpr std::chrono::seconds kWelcomeTimeout{20};
-  static constexpr std::chrono::seconds kAckTimeout{30};
-  static constexpr std::chrono::seconds kLongestRest{2};
 
  private:
   enum class Phase : std::uint8_t { hello, waiting, streaming };

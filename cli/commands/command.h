@@ -22,9 +22,14 @@ enum class Exit : int {
   firing = 4,       // `alerts --fail-on` found such an alert
 };
 
+/// Where the aggregator's address came from.
+enum class Named : std::uint8_t { on_command_line, elsewhere };
+
 /// What every command gets; made once the command line is parsed.
 struct Context {
   std::unique_ptr<Client> client;
+  ClientOptions aggregator;  // what `client` was made of
+  Named named = Named::elsewhere;
   Format format = Format::table;
   Colours colours = Colours::never;
   std::size_t width = 0;  // columns of the terminal; 0: any number
@@ -51,6 +56,7 @@ Run declare_rules(CLI::App& app);
 Run declare_status(CLI::App& app);
 Run declare_gaps(CLI::App& app);
 Run declare_forget(CLI::App& app);
+Run declare_bench(CLI::App& app);
 
 /// Prints a listing in the chosen format on standard output.
 void show(const Context& context, const Listing& listing);

@@ -83,6 +83,26 @@ TEST_CASE("a completion offers the program's flags behind a command") {
                          Catch::Contains("query) words=\"--at --output --help\""));
 }
 
+TEST_CASE("a completion offers what a command consists of, with its flags and their words") {
+  Program program;
+  CLI::App* fleet = program.app.add_subcommand("bench")->add_subcommand("fleet");
+  std::string phase;
+  fleet->add_option("--phase", phase)->check(CLI::IsMember({"together", "spread"}));
+  const std::string script = *completion_script(program.app, "bash");
+  CHECK_THAT(script, Catch::Contains("bench) words=\"fleet "));
+  CHECK_THAT(script, Catch::Contains("--phase) words=\"together spread\""));
+  const std::string fish = *completion_script(program.app, "fish");
+  CHECK_THAT(fish, Catch::Contains("'__fish_seen_subcommand_from bench' -a fleet"));
+  CHECK_THAT(fish, Catch::Contains("'__fish_seen_subcommand_from bench' -l phase"));
+}
+
+TEST_CASE("an aggregator named on the command line is told from one in the environment") {
+  CHECK(names_aggregator({"bench", "fleet", "--aggregator", "x:1"}));
+  CHECK(names_aggregator({"--aggregator=x:1", "bench", "fleet"}));
+  CHECK_FALSE(names_aggregator({"bench", "fleet", "--aggregators"}));
+  CHECK_FALSE(names_aggregator({"query", "--", "--aggregator"}));
+}
+
 TEST_CASE("a plot whose start nobody chose begins where the data does") {
   const RangeFlags flags;
   constexpr std::int64_t kNow = 1'700'000'000'000;

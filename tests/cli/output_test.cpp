@@ -55,7 +55,7 @@ TEST_CASE("a table wider than the terminal shortens what may be cut, and nothing
   listing.columns = {
       {"name", "RULE"}, {"expression", "EXPRESSION", Align::left, Fit::cut}, {"error", "ERROR"}};
   listing.rows.push_back(
-      {Cell::of("HighCpu"), Cell::of(std::string(20, 'e') + "ünd" + std::string(77, 'x')), Cell::of("none")});
+      {Cell::of("HighCpu"), Cell::of(fmt::format("{:e>20}ünd{:x>77}", "", "")), Cell::of("none")});
   const std::string narrow = render(listing, Format::table, Colours::never, 40);
   CHECK(narrow ==
         "RULE     EXPRESSION                ERROR\n"

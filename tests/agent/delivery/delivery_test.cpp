@@ -194,7 +194,7 @@ TEST_CASE("what an aggregator refuses for ever does not hold back everything aft
   };
   server.start();
   Agent agent(server.address());
-  agent.sample(BatchBuilder::kBatchesPerKeyframe + 5);
+  agent.sample(kBatchesPerKeyframe + 5);
   server.await_durable(agent.last_seq());
   agent.delivery.stop(seconds(20));
   REQUIRE(server.stored().gaps.size() == 1);

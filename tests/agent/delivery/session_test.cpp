@@ -1,6 +1,6 @@
 #include "agent/delivery/session.h"
 
-#include "agent/delivery/backoff.h"
+#include "common/delivery/backoff.h"
 #include "tests/agent/delivery/model.h"
 #include "tests/support/catch.h"
 

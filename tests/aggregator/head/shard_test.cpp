@@ -1,9 +1,9 @@
 #include "aggregator/head/shard.h"
 
-#include "agent/delivery/backoff.h"
 #include "aggregator/fleet/fleet_rows.h"
 #include "aggregator/head/fleet_view.h"
 #include "aggregator/head/shard_set.h"
+#include "common/delivery/backoff.h"
 #include "tests/support/catch.h"
 
 #include <future>
@@ -126,8 +126,8 @@ TEST_CASE("a large fleet that starts at once comes in by its agents' own back-of
   HostDirectory directory(nullptr, 1, {25'000, 600});
   std::mt19937_64 random(7);  // NOLINT(cert-msc51-cpp): the same numbers each run
   std::uniform_real_distribution<double> share(0, 1);
-  std::multimap<std::int64_t, agent::Backoff> attempts;  // by time
-  for (int i = 0; i < agents; ++i) attempts.emplace(kT0 + i % 10, agent::Backoff());
+  std::multimap<std::int64_t, Backoff> attempts;  // by time
+  for (int i = 0; i < agents; ++i) attempts.emplace(kT0 + i % 10, Backoff());
   std::int64_t last_ms = 0;
   while (!attempts.empty()) {
     auto next = attempts.extract(attempts.begin());

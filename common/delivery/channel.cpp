@@ -1,4 +1,4 @@
-#include "agent/delivery/channel.h"
+#include "common/delivery/channel.h"
 
 #include "common/wire/names.h"
 
@@ -7,7 +7,7 @@
 
 #include <limits>
 
-namespace vigil::agent {
+namespace vigil {
 namespace {
 
 grpc::ChannelArguments arguments() {
@@ -46,4 +46,4 @@ std::shared_ptr<grpc::Channel> make_channel(const ChannelOptions& options) {
   return grpc::CreateCustomChannel(options.address, credentials(options), arguments());
 }
 
-}  // namespace vigil::agent
+}  // namespace vigil

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <chrono>
 
-namespace vigil::agent {
+namespace vigil {
 
 class Backoff {
  public:
@@ -28,4 +28,4 @@ class Backoff {
   std::chrono::milliseconds range_ = kShortest;
 };
 
-}  // namespace vigil::agent
+}  // namespace vigil

@@ -8,7 +8,7 @@
 #include <memory>
 #include <string>
 
-namespace vigil::agent {
+namespace vigil {
 
 /// PEM texts; all empty: plain text.
 struct TlsMaterial {
@@ -29,4 +29,4 @@ struct ChannelOptions {
 /// otherwise.
 std::shared_ptr<grpc::Channel> make_channel(const ChannelOptions& options);
 
-}  // namespace vigil::agent
+}  // namespace vigil

@@ -1,0 +1,50 @@
+#include "cli/output/progress.h"
+
+#include "cli/output/listing.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace vigil::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kBetween{100};
+constexpr int kCells = 24;  // of the bar
+
+std::size_t width_of_terminal() {
+  constexpr std::size_t kUnknown = 80;
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : kUnknown;
+}
+
+}  // namespace
+
+std::string progress_line(std::string_view what, double share, std::string_view detail, std::size_t width) {
+  share = std::isfinite(share) ? std::clamp(share, 0.0, 1.0) : 0;
+  const auto full = static_cast<std::size_t>(std::lround(share * kCells));
+  std::string line = fmt::format("{:<13}[{}{}] {:3.0f} %  {}", what, std::string(full, '#'),
+                                 std::string(kCells - full, '-'), std::floor(share * 100), detail);
+  if (line.size() >= width) line.resize(width > 0 ? width - 1 : 0);  // a full line would wrap
+  return line;
+}
+
+Progress::Progress() : terminal_(::isatty(STDERR_FILENO) != 0) {}
+
+Progress::~Progress() {
+  if (drawn_) fmt::print(stderr, "\r\x1b[K");
+}
+
+void Progress::show(std::string_view what, double share, std::string_view detail) {
+  const auto now = std::chrono::steady_clock::now();
+  if (!terminal_ || now < next_) return;
+  next_ = now + kBetween;
+  drawn_ = true;
+  fmt::print(stderr, "\r{}\x1b[K", progress_line(what, share, detail, width_of_terminal()));
+  std::fflush(stderr);
+}
+
+}  // namespace vigil::cli

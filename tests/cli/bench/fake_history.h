@@ -1,0 +1,44 @@
+// An aggregator's history as a read-back sees it: what a test put there, by queries of two forms.
+#pragma once
+
+#include "cli/bench/read_back.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vigil::cli::testing {
+
+class FakeHistory final : public Client {
+ public:
+  struct Point {
+    std::int64_t time_ms = 0;
+    double value = 0;
+  };
+  /// By instance and the label `series`.
+  std::map<std::pair<std::string, std::string>, std::vector<Point>> stored;
+  std::vector<std::string> asked;  // expressions
+
+  /// Everything that was sent and acknowledged, as a perfect aggregator has it.
+  void store(const Sent& sent);
+  std::vector<Point>& points(const std::string& instance, std::size_t column) {
+    return stored[{instance, std::to_string(column)}];
+  }
+
+  Result<v1::QueryResult> instant(const v1::InstantRequest& request) override;
+  Result<v1::QueryResult> range(const v1::RangeRequest&) override { return none(); }
+  Result<v1::SeriesResponse> series(const v1::SeriesRequest&) override { return none(); }
+  Result<v1::ListHostsResponse> hosts(const v1::ListHostsRequest&) override { return none(); }
+  Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest&) override { return none(); }
+  Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return none(); }
+  Result<v1::ListRulesResponse> rules() override { return none(); }
+  Result<v1::Status> status() override { return none(); }
+  Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
+  Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
+  void cancel() override {}
+
+ private:
+  static Error none() { return fail(Errc::unsupported, "not here"); }
+};
+
+}  // namespace vigil::cli::testing
