@@ -178,6 +178,7 @@ int run(int argc, char** argv) {
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
     sub->footer("");  // not the program's
+    sub->group("Commands");
     runs.emplace_back(sub, command.declare(*sub));
     finish_help(*sub);
   }
@@ -185,6 +186,7 @@ int run(int argc, char** argv) {
   completion->add_option("shell", globals.shell, "The shell")
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->required();
+  completion->group("Commands");
   completion->footer("For bash: vigil completion bash > /etc/bash_completion.d/vigil");
 
   try {

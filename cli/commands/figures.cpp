@@ -275,22 +275,23 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
 Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms) {
   Listing listing;
   listing.empty_note = "No alerts: nothing is pending or firing.";
-  listing.columns = {{"state", "STATE"},
-                     {"severity", "SEVERITY"},
-                     {"name", "ALERT"},
-                     {"instance", "HOST", Align::left, Fit::cut},
-                     {"value", "VALUE", Align::right, Fit::useful},  // the summary mostly says it, too
-                     {"active_since_ms", "FOR", Align::right, Fit::important},
-                     {"summary", "SUMMARY", Align::left, Fit::cut},
-                     {"id", ""},
-                     {"group", ""},
-                     {"labels", ""},
-                     {"annotations", ""},
-                     {"fired_at_ms", ""},
-                     {"resolved_at_ms", ""},
-                     {"reason", ""},
-                     {"inhibited_by", ""},
-                     {"evidence", ""}};
+  listing.columns = {
+      {"state", "STATE"},
+      {"severity", "SEVERITY", Align::left, Fit::useful},  // the colour of its state says it, too
+      {"name", "ALERT"},
+      {"instance", "HOST", Align::left, Fit::cut},
+      {"value", "VALUE", Align::right, Fit::useful},  // as mostly the summary does
+      {"active_since_ms", "FOR", Align::right, Fit::important},
+      {"summary", "SUMMARY", Align::left, Fit::cut, Programs::json_and_csv, 24},
+      {"id", ""},
+      {"group", ""},
+      {"labels", ""},
+      {"annotations", ""},
+      {"fired_at_ms", ""},
+      {"resolved_at_ms", ""},
+      {"reason", ""},
+      {"inhibited_by", ""},
+      {"evidence", ""}};
   for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;
 }

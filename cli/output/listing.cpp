@@ -41,7 +41,6 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-constexpr std::size_t kNarrowest = 16;
 constexpr std::size_t kBetween = 2;
 
 using Columns = std::vector<std::size_t>;
@@ -60,7 +59,7 @@ std::vector<std::size_t> natural_widths(const Listing& listing) {
 std::size_t least_room(const Listing& listing, const Columns& shown, const std::vector<std::size_t>& widths) {
   std::size_t total = shown.empty() ? 0 : (shown.size() - 1) * kBetween;
   for (const std::size_t i : shown)
-    total += listing.columns[i].fit == Fit::cut ? std::min(widths[i], kNarrowest) : widths[i];
+    total += listing.columns[i].fit == Fit::cut ? std::min(widths[i], listing.columns[i].narrowest) : widths[i];
   return total;
 }
 
@@ -84,7 +83,7 @@ void shorten(const Listing& listing, const Columns& shown, std::size_t room,
   while (total > room) {  // the widest first, so that a name does not pay for a long text
     std::size_t* widest = nullptr;
     for (const std::size_t i : shown) {
-      if (listing.columns[i].fit != Fit::cut || widths[i] <= kNarrowest) continue;
+      if (listing.columns[i].fit != Fit::cut || widths[i] <= listing.columns[i].narrowest) continue;
       if (widest == nullptr || widths[i] > *widest) widest = &widths[i];
     }
     if (widest == nullptr) return;

@@ -57,6 +57,7 @@ struct Column {
   Align align = Align::left;
   Fit fit = Fit::whole;
   Programs programs = Programs::json_and_csv;
+  std::size_t narrowest = 16;  // what a Fit::cut column keeps, at least
 };
 
 /// `pairs`: rows of a name and a value, one object in JSON.

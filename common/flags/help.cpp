@@ -74,8 +74,8 @@ class HelpFormatter : public CLI::Formatter {
     if (const std::size_t open = type.find('{'); open != std::string::npos) {
       type = type.substr(open + 1, type.find('}') - open - 1);  // "TEXT:{table,json,csv}"
       std::replace(type.begin(), type.end(), ',', '|');
-    } else if (const std::size_t colon = type.find(':'); colon != std::string::npos) {
-      type.resize(colon);  // a check's own words
+    } else if (type.find(' ') != std::string::npos) {
+      type.resize(type.find(':'));  // behind it are a check's own words: "N:INT in [20 - 500]"
     }
     return name + ' ' + type;
   }
@@ -94,7 +94,10 @@ std::vector<std::string> flags_of(const CLI::App& app) {
 }  // namespace
 
 std::shared_ptr<CLI::FormatterBase> help_formatter() {
-  return std::make_shared<HelpFormatter>();
+  auto formatter = std::make_shared<HelpFormatter>();
+  formatter->label("SUBCOMMAND", "COMMAND");
+  formatter->label("Positionals", "Arguments");
+  return formatter;
 }
 
 std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {

@@ -304,10 +304,15 @@ TEST_CASE("help fits into 80 columns and has none of the library's own notes") {
   std::string output = "table";
   CLI::Option* start = app.add_option("--start", at, fmt::format("{:w<40} {:w<40}", "", ""));
   app.add_option("--at", at, "When")->type_name("TIME")->capture_default_str()->excludes(start);
+  std::string address;
+  int rows = 1;
+  app.add_option("--to", address, "Where")->type_name("HOST:PORT");
+  app.add_option("--rows", rows, "Rows")->type_name("N")->check(CLI::Range(2, 100));
   app.add_option("-o,--output", output, "How")->check(CLI::IsMember({"table", "json"}));
   const std::string help = app.help();
   CHECK_THAT(help, Catch::Contains("Usage: vigil ") && Catch::Contains("--at TIME") &&
                        Catch::Contains("When [now]") && Catch::Contains("-o,--output table|json") &&
+                       Catch::Contains("--to HOST:PORT ") && Catch::Contains("--rows N ") &&
                        !Catch::Contains("Excludes") && !Catch::Contains("REQUIRED"));
   for (std::size_t i = 0; i < help.size();) {
     const std::size_t end = help.find('\n', i);
