@@ -87,15 +87,16 @@ Result<void> check(const AgentConfig& config) {
   return problems.result();
 }
 
-std::vector<std::string> warnings(const AgentConfig& config) {
+std::string checked(const AgentConfig& config) {
+  const std::string valid = "configuration is valid\n";
   std::string socket = config.options.docker_socket;
   if (socket.starts_with("unix://")) socket = socket.substr(7);
   std::error_code error;
   if (socket.empty() || socket == "auto" || socket == "none" || std::filesystem::exists(socket, error))
-    return {};
-  return {config.at.say(
-      "docker_socket",
-      fmt::format("{} is not there; until it is, containers are seen by their cgroups only", socket))};
+    return valid;
+  const std::string warning =
+      fmt::format("{} is not there; until it is, containers are seen by their cgroups only", socket);
+  return fmt::format("warning: {}\n{}", config.at.say("docker_socket", warning), valid);
 }
 
 Result<void> check_roots(const AgentConfig& config) {

@@ -98,6 +98,8 @@ constexpr double kSkewSeconds = 5;
 /// "+2m 5s", "-400ms"
 std::string skew_text(double seconds) {
   const auto ms = static_cast<std::int64_t>(std::abs(seconds) * 1000);
+  constexpr std::int64_t kShown = 50;  // less is shown as nothing, without a sign
+  if (ms < kShown) return "0.0s";
   const std::string text = ms < 10'000 ? fmt::format("{:.1f}s", std::abs(seconds))
                                        : format_age(std::chrono::milliseconds(ms / 1000 * 1000));
   return (seconds < 0 ? "-" : "+") + text;

@@ -189,6 +189,7 @@ TEST_CASE("hosts tell what is odd about them in a note of its own") {
   host.set_since_ms(1'700'000'000'000 - 300'000);
   host.set_since_earlier(true);
   host.set_clock_skew_seconds(120);
+  hosts.add_hosts()->set_clock_skew_seconds(-0.04);
   host.set_duplicate_remote("10.0.0.7:4711");
   host.set_machine_changed_ms(1'700'000'000'000 - 60'000);
   (*host.mutable_labels())["env"] = "prod";
@@ -200,6 +201,7 @@ TEST_CASE("hosts tell what is odd about them in a note of its own") {
                         Catch::Contains("second agent at 10.0.0.7:4711; another machine since 22:12:20; "
                                         "clock +2m"));
   CHECK_THAT(render(listing, Format::json, Colours::never), Catch::Contains(R"("labels":{"env":"prod"})"));
+  CHECK_THAT(table, Catch::Contains(" 0.0s") && !Catch::Contains("-0.0s"));
 }
 
 TEST_CASE("an alert that is over lasted as long as it did, and programs get all of it") {
