@@ -61,6 +61,9 @@ inline constexpr std::size_t kMaxHostLabels = 16;
 /// What no single key can tell: names, label limits, intervals, addresses, plain text beyond loopback, TLS
 /// files. All errors at once, one a line, as "file:line:column: key: ...".
 Result<void> check(const AgentConfig& config);
+/// What --check says of a configuration without errors: a line for each thing that is accepted and probably
+/// not meant, and that it is valid.
+std::string checked(const AgentConfig& config);
 /// Whether this host is there to be watched: the roots that --check, --once and a run need.
 Result<void> check_roots(const AgentConfig& config);
 /// Where and how to connect, with the TLS files read.

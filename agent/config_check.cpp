@@ -87,6 +87,18 @@ Result<void> check(const AgentConfig& config) {
   return problems.result();
 }
 
+std::string checked(const AgentConfig& config) {
+  const std::string valid = "configuration is valid\n";
+  std::string socket = config.options.docker_socket;
+  if (socket.starts_with("unix://")) socket = socket.substr(7);
+  std::error_code error;
+  if (socket.empty() || socket == "auto" || socket == "none" || std::filesystem::exists(socket, error))
+    return valid;
+  const std::string warning =
+      fmt::format("{} is not there; until it is, containers are seen by their cgroups only", socket);
+  return fmt::format("warning: {}\n{}", config.at.say("docker_socket", warning), valid);
+}
+
 Result<void> check_roots(const AgentConfig& config) {
   std::error_code error;
   const std::string& procfs = config.options.roots.procfs;

@@ -1,5 +1,6 @@
 #include "agent/flags.h"
 
+#include "common/flags/help.h"
 #include "common/text/human.h"
 #include "common/version.h"
 
@@ -10,18 +11,17 @@ namespace {
 
 constexpr const char* kDescription =
     "vigil-agent watches this host: CPU, memory, disks, network, processes, units and containers, once a "
-    "second,\n"
-    "and sends what it sees to an aggregator. It only dials out, and takes no commands.";
+    "second, and sends what it sees to an aggregator. It only dials out, and takes no commands.";
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  vigil-agent                                    watch this host, send to 127.0.0.1:8460\n"
-    "  vigil-agent --once | less                      one look at all metrics, as Prometheus text; nothing "
-    "is sent\n"
+    "  vigil-agent                    watch this host, send to 127.0.0.1:8460\n"
+    "  vigil-agent --once | less      one look at all metrics, as Prometheus text\n"
     "  vigil-agent --check --config /etc/vigil/agent.yml\n"
-    "  vigil-agent --aggregator mon.example.org:8460  (needs tls or tls.plaintext in the configuration)\n"
+    "  vigil-agent --aggregator mon.example.org:8460\n"
+    "                                 needs tls or tls.plaintext in the configuration\n"
     "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys --path.rootfs /host\n"
-    "                                                 from inside a container";
+    "                                 from inside a container";
 
 struct Flags {
   std::string config;
@@ -102,13 +102,19 @@ Mode mode(const Flags& flags) {
 Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   CLI::App app(kDescription, "vigil-agent");
   Flags flags;
+  app.formatter(help_formatter());
   declare(app, flags);
   Invocation invocation;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     invocation.mode = Mode::done;
-    invocation.exit_code = app.exit(error) == 0 ? 0 : 2;
+    invocation.exit_code = error.get_exit_code() == 0 ? 0 : 2;
+    if (invocation.exit_code == 0) {
+      app.exit(error);
+    } else {
+      fmt::print(stderr, "vigil-agent: {}\n`vigil-agent --help` explains it\n", explain_usage(app, error));
+    }
     return invocation;
   }
   invocation.mode = mode(flags);

@@ -39,7 +39,7 @@ int start(const Invocation& invocation) {
   const bool checking = invocation.mode == Mode::check;
   if (const auto there = check_roots(invocation.config); !there)
     return complain(there.error(), checking ? 2 : 1);
-  if (checking) return say("configuration is valid\n");
+  if (checking) return say(checked(invocation.config));
   log::set_level(invocation.config.log_level);
   if (invocation.mode == Mode::once) return say(collect_once(invocation.config));
   return run(invocation.config);

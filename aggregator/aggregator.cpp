@@ -184,8 +184,9 @@ Result<void> Aggregator::listen() {
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
 
-  router_.add("GET", "/alerts/",
-              [this](const http::Request& request) { return alert_page(request.path, alerting_->alerts()); });
+  router_.add("GET", "/alerts/", [this](const http::Request& request) {
+    return alert_page(request.path, alerting_->alerts(), wall_ms());
+  });
   http::add_status_routes(router_, registry_, [this]() -> std::string {
     if (!ready_) return "starting or stopping";
     const HistoryHealth health = history_->health();

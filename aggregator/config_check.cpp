@@ -1,7 +1,12 @@
 #include "aggregator/config.h"
+#include "common/text/html.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 
@@ -38,6 +43,15 @@ void check_tls(const AggregatorConfig& config, Problems& problems) {
   look("tls.client_ca", tls.client_ca, config::read_certificates);
 }
 
+/// /proc and its kin look writable to root, and keep nothing.
+bool keeps_files(const std::filesystem::path& path) {
+  struct statfs system {};
+  if (::statfs(path.c_str(), &system) != 0) return true;  // the first write will say more
+  constexpr std::array kKernels = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                   DEBUGFS_MAGIC};
+  return std::find(kKernels.begin(), kKernels.end(), system.f_type) == kKernels.end();
+}
+
 /// Whether the folder can be written, or made where it is not there yet. Makes nothing.
 void check_data_dir(const AggregatorConfig& config, Problems& problems) {
   std::error_code error;
@@ -46,13 +60,22 @@ void check_data_dir(const AggregatorConfig& config, Problems& problems) {
   while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path())
     nearest = nearest.parent_path();
   const bool is_there = std::filesystem::is_directory(nearest, error);
-  if (is_there && ::access(nearest.c_str(), W_OK | X_OK) == 0) return;
-  const std::string why =
-      is_there ? fail_errno(errno, nearest.string()).message : nearest.string() + " is no folder";
+  const bool keeps = keeps_files(nearest);
+  if (is_there && keeps && ::access(nearest.c_str(), W_OK | X_OK) == 0) return;
+  const std::string why = !is_there ? nearest.string() + " is no folder"
+                          : !keeps  ? nearest.string() + " belongs to the kernel and keeps no files"
+                                    : fail_errno(errno, nearest.string()).message;
   problems.add(config.at.wrong(
       "data_dir",
       fmt::format("{} cannot be used: {}; name a folder this user may write, or make it for this user",
                   wanted, why)));
+}
+
+void check_external_url(const AggregatorConfig& config, Problems& problems) {
+  if (config.external_url.empty() || is_web_link(config.external_url)) return;
+  problems.add(config.at.wrong(
+      "external_url", fmt::format("'{}' is no web address; write for example https://vigil.example.org",
+                                  config.external_url)));
 }
 
 }  // namespace
@@ -63,6 +86,7 @@ Result<std::vector<std::string>> check(const AggregatorConfig& config) {
   check_listen(config, "http_listen", problems);
   check_tls(config, problems);
   check_data_dir(config, problems);
+  check_external_url(config, problems);
   auto warnings = alerts::check(alerting_options(config));
   problems.add(warnings);
   if (const auto fine = problems.result(); !fine) return fine.error();

@@ -1,5 +1,6 @@
 #include "aggregator/flags.h"
 
+#include "common/flags/help.h"
 #include "common/version.h"
 
 #include <CLI/CLI.hpp>
@@ -10,19 +11,19 @@ namespace {
 
 constexpr const char* kDescription =
     "vigil-aggregator takes in what agents see, keeps it, evaluates alert rules the moment samples arrive, "
-    "tells people,\n"
-    "and answers queries. One process, no other services.";
+    "tells people, and answers queries. One process, no other services.";
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  vigil-aggregator                                     listen on loopback, keep data in ./vigil-data\n"
-    "  vigil-aggregator --check --config aggregator.yml     is the configuration right? rules too\n"
+    "  vigil-aggregator               listen on loopback, keep data in ./vigil-data\n"
+    "  vigil-aggregator --check --config aggregator.yml\n"
+    "                                 is the configuration right? rules too\n"
     "  vigil-aggregator --config aggregator.yml --grpc-listen 0.0.0.0:8460\n"
-    "                                                       take agents of other machines (see tls in the "
-    "configuration)\n"
-    "  vigil-aggregator --rules my-alerts.yml               Prometheus rule files, beside the shipped ones\n"
-    "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.  SIGHUP reads rules again; SIGTERM "
-    "stops cleanly.";
+    "                                 take agents of other machines: see tls there\n"
+    "  vigil-aggregator --rules my-alerts.yml\n"
+    "                                 Prometheus rule files, beside the shipped ones\n"
+    "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.\n"
+    "SIGHUP reads rules again; SIGTERM stops cleanly.";
 
 struct Flags {
   std::string config;
@@ -75,13 +76,20 @@ void apply(const Flags& flags, AggregatorConfig& config) {
 Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   CLI::App app(kDescription, "vigil-aggregator");
   Flags flags;
+  app.formatter(help_formatter());
   declare(app, flags);
   Invocation invocation;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     invocation.mode = Mode::done;
-    invocation.exit_code = app.exit(error) == 0 ? 0 : 2;
+    invocation.exit_code = error.get_exit_code() == 0 ? 0 : 2;
+    if (invocation.exit_code == 0) {
+      app.exit(error);
+    } else {
+      fmt::print(stderr, "vigil-aggregator: {}\n`vigil-aggregator --help` explains it\n",
+                 explain_usage(app, error));
+    }
     return invocation;
   }
   invocation.mode = flags.check ? Mode::check : Mode::run;

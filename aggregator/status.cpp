@@ -121,6 +121,13 @@ void StatusReporter::add_metrics(self::Registry& registry) {
                    [this] { return static_cast<double>(sources_.ingest.streams()); });
   registry.collect(Kind::gauge, "vigil_aggregator_hosts", "Hosts known, connected or not.",
                    [this] { return static_cast<double>(sources_.shards.directory().hosts()); });
+  registry.collect(Kind::counter, "vigil_aggregator_machine_changes_total",
+                   "Times another machine took the name of a host.", [this] {
+                     std::uint64_t changes = 0;
+                     for (std::size_t i = 0; i < sources_.shards.size(); ++i)
+                       changes += sources_.shards.at(i).machine_changes();
+                     return static_cast<double>(changes);
+                   });
   registry.collect_many(Kind::gauge, "vigil_aggregator_busy_seconds",
                         "How long a thread has been busy with one thing.", [this] {
                           Samples samples;
@@ -165,7 +172,9 @@ void StatusReporter::describe(v1::Status& status) const {
   status.set_samples_per_second(samples_per_second_);
   status.set_samples_stored(stats.samples);
   status.set_disk_bytes(stats.disk_bytes);
-  status.set_bytes_per_sample(stats.bytes_per_sample);
+  // A young store is mostly empty pages: divided by few samples that would be an alarming number.
+  constexpr std::uint64_t kEnoughSamples = 1'000'000;
+  status.set_bytes_per_sample(stats.samples >= kEnoughSamples ? stats.bytes_per_sample : 0);
   status.set_oldest_sample_ms(stats.oldest_ms);
   status.set_store_state(std::string(to_string(stats.health.state)));
   status.set_store_message(stats.health.message);

@@ -5,6 +5,7 @@
 #include "cli/completion.h"
 #include "common/clock.h"
 #include "common/config/files.h"
+#include "common/flags/help.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/text/address.h"
@@ -51,30 +52,39 @@ struct Globals {
 void declare_globals(CLI::App& app, Globals& globals) {
   app.description(
       "vigil looks at your fleet: hosts, containers, metrics, alerts.\nAsks an aggregator over gRPC.");
+  app.name("vigil");
+  app.formatter(help_formatter());
   app.add_option("--aggregator", globals.aggregator, "Address of the aggregator's gRPC port")
+      ->type_name("HOST:PORT")
       ->envname("VIGIL_AGGREGATOR")
       ->capture_default_str();
   app.add_flag("--tls", globals.tls, "The aggregator speaks TLS")->envname("VIGIL_TLS");
   app.add_option("--tls-ca", globals.tls_ca,
                  "PEM file of who signed its certificate, when the system does not know; means --tls")
+      ->type_name("FILE")
       ->envname("VIGIL_TLS_CA");
   app.add_option("--tls-cert", globals.tls_cert,
                  "PEM file with your certificate, where the aggregator asks for one; with --tls-key")
+      ->type_name("FILE")
       ->envname("VIGIL_TLS_CERT");
   app.add_option("--tls-key", globals.tls_key, "PEM file with its private key; not readable by everybody")
+      ->type_name("FILE")
       ->envname("VIGIL_TLS_KEY");
   app.add_option("-o,--output", globals.output, "table, json or csv")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str();
-  app.add_option("--timeout", globals.timeout, "How long to wait for an answer")->capture_default_str();
+  app.add_option("--timeout", globals.timeout, "How long to wait for an answer")
+      ->type_name("TIME")
+      ->capture_default_str();
   app.set_version_flag("--version", "vigil " + std::string(kVersion));
   app.require_subcommand(1);
   app.fallthrough();  // --output may stand behind the command, too
   app.footer(
       "Examples:\n  vigil hosts\n  vigil query 'topk(5, node_load1)'\n  vigil plot "
       "'node_memory_MemAvailable_bytes' --start 6h\n"
-      "  vigil alerts -o json\n\nExit codes: 0 fine, 1 the aggregator said no, 2 wrong usage, 3 no "
-      "aggregator answers, 4 alerts --fail-on found one.");
+      "  vigil alerts -o json\n\nvigil COMMAND --help tells more.\nExit codes: 0 fine, 1 the aggregator said "
+      "no, "
+      "2 wrong usage, 3 no aggregator answers, 4 alerts --fail-on found one.");
 }
 
 /// Sends what the user must read to standard error, and says which exit code fits.
@@ -84,8 +94,17 @@ Exit report(const Error& error) {
   return error.code == Errc::invalid_argument ? Exit::usage : Exit::failed;
 }
 
+/// Behind the command's own text: the flags that all commands have.
+void finish_help(CLI::App& command) {
+  const std::string own = command.get_footer();
+  command.footer(
+      (own.empty() ? "" : own + "\n\n") +
+      "Also: -o table|json|csv, --aggregator HOST:PORT, --timeout TIME, --tls and its kin; see vigil "
+      "--help.");
+}
+
 /// What is wrong with the command line, and what would be right.
-std::string explain(const CLI::ParseError& error, int argc, char** argv) {
+std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::vector<std::string_view> names;
   names.reserve(kCommands.size());
   for (const Command& command : kCommands) names.push_back(command.name);
@@ -98,7 +117,9 @@ std::string explain(const CLI::ParseError& error, int argc, char** argv) {
                        near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
                                     : fmt::format("did you mean {}?", near));
   }
-  return fmt::format("{}\n`vigil {}--help` explains it", error.what(),
+  const auto used = app.get_subcommands();
+  return fmt::format("{}\n`vigil {}--help` explains it",
+                     explain_usage(used.empty() ? app : *used.front(), error),
                      first.starts_with('-') ? "" : fmt::format("{} ", first));
 }
 
@@ -160,10 +181,16 @@ int run(int argc, char** argv) {
   std::vector<std::pair<const CLI::App*, Run>> runs;
   for (const Command& command : kCommands) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
+    sub->footer("");  // not the program's
+    sub->group("Commands");
     runs.emplace_back(sub, command.declare(*sub));
+    finish_help(*sub);
   }
   CLI::App* completion = app.add_subcommand("completion", "A completion script: bash, zsh or fish");
-  completion->add_option("shell", globals.shell, "bash, zsh or fish")->required();
+  completion->add_option("shell", globals.shell, "The shell")
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->required();
+  completion->group("Commands");
   completion->footer("For bash: vigil completion bash > /etc/bash_completion.d/vigil");
 
   try {
@@ -173,7 +200,7 @@ int run(int argc, char** argv) {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
-    fmt::print(stderr, "vigil: {}\n", explain(error, argc, argv));
+    fmt::print(stderr, "vigil: {}\n", explain(app, error, argc, argv));
     return static_cast<int>(Exit::usage);
   }
   if (completion->parsed()) {

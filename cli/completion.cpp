@@ -50,6 +50,15 @@ std::string words_of(const CLI::Option& option) {
   return words;
 }
 
+/// The words a command takes in place of a flag.
+std::string operands_of(const CLI::App& command) {
+  std::string words;
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_positional() && !words_of(*option).empty()) words += words_of(*option) + ' ';
+  }
+  return words;
+}
+
 std::string joined(const std::vector<std::string>& words) {
   return fmt::format("{}", fmt::join(words, " "));
 }
@@ -81,8 +90,9 @@ std::string bash(const CLI::App& app) {
     values += fmt::format("    {}) words=\"{}\" ;;\n", option, words);
   for (const CLI::App* command : app.get_subcommands({})) {
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases +=
-        fmt::format("    {}) words=\"{}\" ;;\n", command->get_name(), joined(words_behind(app, *command)));
+    cases += fmt::format(
+        "    {}) words=\"{}{}\" ;;\n", command->get_name(), operands_of(*command),
+        operands_of(*command).empty() ? joined(words_behind(app, *command)) : "");
   }
   return fmt::format(R"(_vigil() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} command= word words
@@ -113,6 +123,10 @@ std::string fish(const CLI::App& app) {
     for (const CLI::App* part : command->get_subcommands({}))
       out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n",
                          command->get_name(), part->get_name(), part->get_description());
+    if (const std::string words = operands_of(*command); !words.empty()) {
+      out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -xa '{}'\n",
+                         command->get_name(), words);
+    }
     for (const std::string& flag : flags_behind(app, *command)) {
       out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -l {}\n", command->get_name(),
                          flag.substr(2));

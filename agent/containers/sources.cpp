@@ -61,7 +61,9 @@ std::vector<WatcherOptions> sockets_to_watch(const std::string& setting, const R
   if (setting == "none" || setting.empty()) return {};
   if (setting != "auto") {
     const std::string path = setting.starts_with("unix://") ? setting.substr(7) : setting;
-    return {options(path.find("podman") != std::string::npos ? "podman" : "docker", path)};
+    WatcherOptions named = options(path.find("podman") != std::string::npos ? "podman" : "docker", path);
+    named.configured = true;
+    return {std::move(named)};
   }
   const std::string root = roots.rootfs == "/" ? "" : roots.rootfs;
   std::string docker = root + "/run/docker.sock";

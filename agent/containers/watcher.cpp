@@ -71,7 +71,7 @@ void Watcher::run() {
   auto backoff = options_.backoff_first;
   std::string logged;  // the same trouble is logged once
   while (!stop_.requested()) {
-    const bool there = ::access(options_.socket_path.c_str(), F_OK) == 0;
+    const bool there = options_.configured || ::access(options_.socket_path.c_str(), F_OK) == 0;
     status_.known = status_.known || there;
     const auto ended = session();
     if (stop_.requested()) return;
@@ -83,8 +83,9 @@ void Watcher::run() {
     status_.trouble = ended ? "" : ended.error().message;
     if (status_.known) ++status_.failures;
     if (there && logged != status_.trouble) {
-      log::warn("containers", "runtime does not answer",
-                {{"runtime", status_.runtime}, {"trouble", status_.trouble}});
+      log::warn(
+          "containers", "runtime does not answer",
+          {{"runtime", status_.runtime}, {"socket", options_.socket_path}, {"trouble", status_.trouble}});
       logged = status_.trouble;
     }
     publish();

@@ -23,6 +23,7 @@ namespace vigil::agent {
 struct WatcherOptions {
   std::string runtime;  // "docker" or "podman": what it is called until it says so itself
   std::string socket_path;
+  bool configured = false;  // the socket was named by hand: that it is missing is trouble, too
   HttpLimits limits;
   std::chrono::milliseconds relist = std::chrono::seconds(30);
   std::chrono::milliseconds ping =

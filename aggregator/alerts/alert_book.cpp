@@ -54,12 +54,20 @@ void AlertBook::describe(Alert& alert, double value) const {
   for (const rules::NamedTemplate& label : alert.rule->labels)
     labels.set(label.name, label.compiled.expand_or_error(data));
   labels.set("alertname", alert.rule->name);
-  Labels annotations;
-  for (const rules::NamedTemplate& text : alert.rule->annotations) {
-    annotations.set(text.name, text.compiled.expand_or_error(data));
-  }
   alert.labels = std::move(labels);
-  alert.annotations = std::move(annotations);
+  alert.value = value;
+  alert.annotations = annotations_now(alert);
+}
+
+Labels AlertBook::annotations_now(const Alert& alert) const {
+  if (alert.rule->annotations.empty()) return alert.annotations;  // also of a rule that is no more
+  Labels sample = *alert.series;
+  sample.erase(kMetricName);
+  const rules::TemplateData data{sample, alert.value, external_labels_, external_url_};
+  Labels annotations;
+  for (const rules::NamedTemplate& text : alert.rule->annotations)
+    annotations.set(text.name, text.compiled.expand_or_error(data));
+  return annotations;
 }
 
 void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {
@@ -67,6 +75,7 @@ void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, st
   alert.state = from == State::firing ? State::resolved : State::inactive;
   alert.resolved_at_ms = t_ms;
   alert.reason = reason;
+  if (from == State::firing) alert.annotations = annotations_now(alert);
   out.push_back({from, alert.state, alert});
 }
 

@@ -35,6 +35,8 @@ class AlertBook {
 
   /// Every pending and firing alert. The reference is good until the next call that changes the book.
   void for_each(const std::function<void(const Alert&)>& visit) const;
+  /// Its texts for people, filled in with the value it has now. Those it fired with are in its messages.
+  Labels annotations_now(const Alert& alert) const;
   /// The alert, or null.
   Alert* find(const std::string& fingerprint);
   std::size_t size() const { return by_fingerprint_.size(); }

@@ -17,12 +17,12 @@ Result<rules::RuleSetPtr> load_rules(const rules::RulesConfig& config, const std
 }
 
 EvidenceCollector make_collector(const rules::FleetRules::OpenStorage& open_storage) {
-  auto queries = load_evidence(rules::evidence_text(), "evidence.yml");
-  if (!queries) {  // a test reads the shipped file, so this is a bug
-    log::error("alerts", "the built-in evidence file is broken", {{"error", queries.error()}});
+  auto plan = load_evidence(rules::evidence_text(), "evidence.yml");
+  if (!plan) {  // a test reads the shipped file, so this is a bug
+    log::error("alerts", "the built-in evidence file is broken", {{"error", plan.error()}});
     return {};
   }
-  const auto shared = std::make_shared<const std::vector<EvidenceQuery>>(std::move(*queries));
+  const auto shared = std::make_shared<const EvidencePlan>(std::move(*plan));
   return [shared, open_storage](std::string_view instance, std::int64_t t_ms) {
     const auto storage = open_storage();
     return collect_evidence(*shared, *storage, instance, t_ms);

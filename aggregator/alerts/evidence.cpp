@@ -4,11 +4,15 @@
 #include "aggregator/promql/literals.h"
 #include "aggregator/promql/parser.h"
 #include "common/config/fields.h"
+#include "common/text/human.h"
+
+#include <cmath>
 
 namespace vigil::alerts {
 namespace {
 
 constexpr std::size_t kMaxRows = 5;
+constexpr std::int64_t kSilentMs = 10'000;  // more than a delivery may take
 constexpr std::string_view kInstance = "$instance";
 
 struct RawQuery {
@@ -33,13 +37,6 @@ void decode(const config::Value& value, RawQuery& query) {
   fields.finish();
 }
 
-struct RawFile {
-  std::vector<RawQuery> evidence;
-};
-void describe(config::Fields& fields, RawFile& file) {
-  fields.field("evidence", file.evidence, "Queries asked when an alert fires.");
-}
-
 std::string with_instance(std::string expr, std::string_view instance) {
   std::string inner = promql::quote(instance);  // the expression brings its own quotes
   inner = inner.substr(1, inner.size() - 2);
@@ -48,6 +45,17 @@ std::string with_instance(std::string expr, std::string_view instance) {
     expr.replace(at, kInstance.size(), inner);
   }
   return expr;
+}
+
+struct RawFile {
+  std::string newest;
+  std::vector<RawQuery> evidence;
+};
+void describe(config::Fields& fields, RawFile& file) {
+  fields.required("newest", file.newest, "PromQL: Unix seconds of the host's newest sample.");
+  const auto parsed = promql::parse(with_instance(file.newest, "host"));
+  fields.require("newest", static_cast<bool>(parsed), parsed ? "" : parsed.error().message);
+  fields.field("evidence", file.evidence, "Queries asked when an alert fires.");
 }
 
 Result<EvidenceQuery> compile(const RawQuery& raw) {
@@ -60,19 +68,23 @@ Result<EvidenceQuery> compile(const RawQuery& raw) {
   return EvidenceQuery{raw.title, raw.expr, std::move(*name), std::move(*value)};
 }
 
-notify::Evidence ask(const EvidenceQuery& query, promql::Storage& storage, std::string_view instance,
-                     std::int64_t t_ms) {
-  notify::Evidence table{query.title, {}};
-  const auto expr = promql::parse(with_instance(query.expr, instance));
-  if (!expr) return table;
+/// A vector's samples; none also where the question fails: evidence is a courtesy.
+promql::Vector samples_of(const std::string& expression, promql::Storage& storage, std::string_view instance,
+                          std::int64_t t_ms) {
+  const auto expr = promql::parse(with_instance(expression, instance));
+  if (!expr) return {};
   promql::EvalOptions options;
   options.max_samples = 1'000'000;
-  const auto result = promql::evaluate_instant(**expr, storage, t_ms, options);
-  if (!result) return table;
-  const auto* vector = std::get_if<promql::Vector>(&result->data);
-  if (vector == nullptr) return table;
+  auto result = promql::evaluate_instant(**expr, storage, t_ms, options);
+  if (!result) return {};
+  auto* vector = std::get_if<promql::Vector>(&result->data);
+  return vector == nullptr ? promql::Vector() : std::move(*vector);
+}
+
+notify::Evidence table_of(const EvidenceQuery& query, const promql::Vector& samples) {
+  notify::Evidence table{query.title, {}};
   static const Labels kNone;
-  for (const promql::Sample& sample : *vector) {
+  for (const promql::Sample& sample : samples) {
     if (table.rows.size() == kMaxRows) break;
     const rules::TemplateData data{*sample.labels, sample.v, kNone, ""};
     table.rows.push_back({query.name.expand_or_error(data), query.value.expand_or_error(data)});
@@ -80,19 +92,28 @@ notify::Evidence ask(const EvidenceQuery& query, promql::Storage& storage, std::
   return table;
 }
 
+/// When the host was last heard of, if that is long before `t_ms`; otherwise `t_ms`.
+std::int64_t last_words_ms(const EvidencePlan& plan, promql::Storage& storage, std::string_view instance,
+                           std::int64_t t_ms) {
+  const promql::Vector newest = samples_of(plan.newest, storage, instance, t_ms);
+  if (newest.empty() || !std::isfinite(newest.front().v)) return t_ms;
+  const auto newest_ms = static_cast<std::int64_t>(newest.front().v * 1000);
+  return t_ms - newest_ms > kSilentMs ? newest_ms : t_ms;
+}
+
 }  // namespace
 
-Result<std::vector<EvidenceQuery>> load_evidence(std::string_view text, std::string file) {
+Result<EvidencePlan> load_evidence(std::string_view text, std::string file) {
   auto document = config::Document::parse(text, std::move(file));
   if (!document) return document.error();
   RawFile raw;
   config::decode(document->root(), raw);
-  std::vector<EvidenceQuery> out;
+  EvidencePlan out{raw.newest, {}};
   if (document->result()) {
     for (const RawQuery& query : raw.evidence) {
       auto compiled = compile(query);
       if (compiled) {
-        out.push_back(std::move(*compiled));
+        out.queries.push_back(std::move(*compiled));
       } else {
         query.at.error(compiled.error().message);
       }
@@ -116,13 +137,16 @@ std::vector<notify::Evidence> EvidenceRound::gather(std::string_view instance, s
   return evidence;
 }
 
-std::vector<notify::Evidence> collect_evidence(const std::vector<EvidenceQuery>& queries,
-                                               promql::Storage& storage, std::string_view instance,
-                                               std::int64_t t_ms) {
+std::vector<notify::Evidence> collect_evidence(const EvidencePlan& plan, promql::Storage& storage,
+                                               std::string_view instance, std::int64_t t_ms) {
   std::vector<notify::Evidence> out;
   if (instance.empty()) return out;
-  for (const EvidenceQuery& query : queries) {
-    notify::Evidence table = ask(query, storage, instance, t_ms);
+  const std::int64_t at_ms = last_words_ms(plan, storage, instance, t_ms);
+  const std::string when =
+      at_ms == t_ms ? "" : fmt::format(", when last heard of: {} UTC", format_rfc3339(at_ms).substr(11, 8));
+  for (const EvidenceQuery& query : plan.queries) {
+    notify::Evidence table = table_of(query, samples_of(query.expr, storage, instance, at_ms));
+    table.title += when;
     if (!table.rows.empty()) out.push_back(std::move(table));
   }
   return out;

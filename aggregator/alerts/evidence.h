@@ -24,13 +24,18 @@ struct EvidenceQuery {
   rules::Template value;
 };
 
-/// Reads an evidence file; errors as "file:line:column: ...".
-Result<std::vector<EvidenceQuery>> load_evidence(std::string_view text, std::string file);
+struct EvidencePlan {
+  std::string newest;  // gives the time of the host's newest sample, in Unix seconds
+  std::vector<EvidenceQuery> queries;
+};
 
-/// The answers, best first within each; queries without an answer leave no trace.
-std::vector<notify::Evidence> collect_evidence(const std::vector<EvidenceQuery>& queries,
-                                               promql::Storage& storage, std::string_view instance,
-                                               std::int64_t t_ms);
+/// Reads an evidence file; errors as "file:line:column: ...".
+Result<EvidencePlan> load_evidence(std::string_view text, std::string file);
+
+/// The answers, best first within each; queries without an answer leave no trace. Of a host that is silent
+/// they are what it did last, and their titles say when that was.
+std::vector<notify::Evidence> collect_evidence(const EvidencePlan& plan, promql::Storage& storage,
+                                               std::string_view instance, std::int64_t t_ms);
 
 /// For an instance at a time; runs on the alert service's thread.
 using EvidenceCollector = std::function<std::vector<notify::Evidence>(std::string_view, std::int64_t)>;

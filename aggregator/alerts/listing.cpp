@@ -45,6 +45,7 @@ std::vector<AlertInfo> list_active(const AlertBook& book) {
   const Inhibition inhibition(book);
   book.for_each([&](const Alert& alert) {
     AlertInfo& info = out.emplace_back(to_info(alert));
+    info.annotations = book.annotations_now(alert);  // beside the value of now
     if (alert.state == State::firing) info.inhibited_by = inhibition.inhibitor_of(alert);
   });
   return out;

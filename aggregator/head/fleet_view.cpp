@@ -24,6 +24,8 @@ HostInfo describe(const Host& host) {
   info.state = host.state;
   info.connected = host.connected;
   info.since_ms = host.since_ms;
+  info.since_earlier = host.since_earlier;
+  info.machine_changed_ms = host.machine_changed_ms;
   info.last_sample_ms = host.last_sample_ms;
   info.clock_skew_seconds = host.skew.seconds();
   info.agent_version = host.record.agent_version;

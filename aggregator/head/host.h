@@ -29,6 +29,8 @@ struct Host {
   HostState state = HostState::late;
   bool left_for_good = false;  // said, see Shard::on_left_for_good
   std::int64_t since_ms = 0;
+  bool since_earlier = false;           // known from before our start: it may have been so for longer
+  std::int64_t machine_changed_ms = 0;  // when another machine took its name; 0: none did since our start
   ClockSkew skew;
   std::vector<StreamProgress> streams;  // by last use; back() is the present one
 

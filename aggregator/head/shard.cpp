@@ -57,7 +57,26 @@ Host& Shard::add(HostRecord record, std::int64_t now_ms) {
 }
 
 Host& Shard::restore(HostRecord record, std::int64_t now_ms) {
-  return add(std::move(record), now_ms);
+  Host& host = add(std::move(record), now_ms);
+  if (host.record.left) {
+    host.since_ms = host.record.last_seen_ms;  // a farewell is stored at once
+  } else {
+    host.since_earlier = true;
+  }
+  return host;
+}
+
+/// A replaced machine keeps its name by right, so the newcomer is taken; but two machines that take turns
+/// under one name would be mixed unseen.
+void Shard::note_other_machine(Host& host, std::int64_t now_ms) {
+  host.machine_changed_ms = now_ms;
+  machine_changes_.fetch_add(1, std::memory_order_relaxed);
+  log::warn("fleet", "another machine took this name", {{"host", host.record.name}});
+  const std::int64_t first_ms = host.last_sample_ms != 0 ? host.last_sample_ms : host.record.last_seen_ms;
+  if (history_ == nullptr) return;
+  GapRecord gap{host.record.id, std::min(first_ms, now_ms), now_ms, std::string(kMachineChanged)};
+  if (auto put = history_->put_gap(std::move(gap)); !put)
+    log::error("store", "cannot store a gap", {{"error", put.error()}});
 }
 
 Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
@@ -71,9 +90,7 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
               {{"host", record.name}, {"id", *id}, {"version", record.agent_version}});
     return &add(std::move(record), now_ms);
   }
-  if (host->record.machine_id != record.machine_id) {
-    log::warn("fleet", "host has another machine id than before", {{"host", record.name}});
-  }
+  if (host->record.machine_id != record.machine_id) note_other_machine(*host, now_ms);
   const bool relabelled = host->record.labels != record.labels;
   record.id = host->record.id;
   record.first_seen_ms = host->record.first_seen_ms;
@@ -197,6 +214,8 @@ void Shard::judge_host(Host& host, std::int64_t now_ms) {
   const auto level = state == HostState::down ? log::Level::warn : log::Level::info;
   log::write(level, "fleet", "host state changed",
              {{"host", host.record.name}, {"from", to_string(host.state)}, {"to", to_string(state)}});
+  // What we hear first after a start was probably so before it.
+  host.since_earlier = host.since_earlier && host.state == HostState::late;
   host.state = state;
   host.since_ms = now_ms;
 }

@@ -13,10 +13,12 @@
 #include "common/error.h"
 #include "common/threads/worker.h"
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -36,6 +38,9 @@ struct ShardOptions {
 
 /// Longer than any restart or upgrade of an agent: until then its alerts are kept as they are.
 inline constexpr std::int64_t kLeftForGoodMs = 300'000;
+
+/// Reason of the gap between the last sample of one machine and the first of the next under the same name.
+inline constexpr std::string_view kMachineChanged = "machine_changed";
 
 /// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
 /// when that is ahead.
@@ -96,6 +101,9 @@ class Shard {
 
   const std::unordered_map<HostId, std::unique_ptr<Host>>& hosts() const { return hosts_; }
 
+  /// Any thread: how often another machine took a host's name.
+  std::uint64_t machine_changes() const { return machine_changes_.load(std::memory_order_relaxed); }
+
  private:
   Host& add(HostRecord record, std::int64_t now_ms);
   void judge_host(Host& host, std::int64_t now_ms);
@@ -103,6 +111,7 @@ class Shard {
   void run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms);
   void relabel(Host& host);
   void store_record(Host& host, std::int64_t now_ms);
+  void note_other_machine(Host& host, std::int64_t now_ms);
 
   const ShardOptions options_;
   HostDirectory& directory_;
@@ -112,6 +121,7 @@ class Shard {
   std::function<void(HostId host, const std::string& instance)> forgotten_;
   std::unordered_map<HostId, std::unique_ptr<Host>> hosts_;
   std::unordered_map<std::string, Host*> by_name_;
+  std::atomic<std::uint64_t> machine_changes_ = 0;
   Worker worker_;  // last: its thread ends before what it touches goes
 };
 

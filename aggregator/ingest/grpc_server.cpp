@@ -7,6 +7,13 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <system_error>
 
 namespace vigil::aggregator {
 namespace {
@@ -51,10 +58,40 @@ std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& op
   return grpc::SslServerCredentials(ssl);
 }
 
+/// Tries the address first: of what is wrong with it gRPC tells the log, in its own words, and us nothing.
+Result<void> try_to_bind(const Address& listen) {
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(listen.host.empty() ? nullptr : listen.host.c_str(),
+                                      std::to_string(listen.port).c_str(), &hints, &found);
+      error != 0)
+    return fail(Errc::unavailable, "{}", ::gai_strerror(error));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> first(found, &::freeaddrinfo);
+  const int fd = ::socket(first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return {};  // of a family this host has not: gRPC may know another way
+  const int on = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const int failure = ::bind(fd, first->ai_addr, first->ai_addrlen) == 0 ? 0 : errno;
+  ::close(fd);
+  if (failure != 0) return fail(Errc::conflict, "{}", std::generic_category().message(failure));
+  return {};
+}
+
+Error cannot_listen(const Address& listen, std::string_view why) {
+  return fail(
+      Errc::conflict,
+      "cannot listen on {} for gRPC{}{}: is another aggregator running, or the address not of this host?",
+      listen.to_string(), why.empty() ? "" : ": ", why);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
+  if (auto free = try_to_bind(options.listen); !free)
+    return cannot_listen(options.listen, free.error().message);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -63,12 +100,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   builder.AddListeningPort(options.listen.to_string(), credentials(options), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   auto server = builder.BuildAndStart();
-  if (!server || port == 0) {
-    return fail(
-        Errc::conflict,
-        "cannot listen on {} for gRPC: is another aggregator running, or the address not of this host?",
-        options.listen.to_string());
-  }
+  if (!server || port == 0) return cannot_listen(options.listen, "");
   Address bound = options.listen;
   bound.port = static_cast<std::uint16_t>(port);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), std::move(bound)));

@@ -13,13 +13,14 @@ std::string subject_of(const Shipment& shipment) {
   const std::string status = status_word(first);
   if (shipment.rows.size() > 1)
     return fmt::format("[{}] {}: {} alerts", status, first.alert, shipment.rows.size());
-  return cut(fmt::format("[{}] {}: {}", status, title_of(first), summary_of(first)), kSubjectBytes);
+  return cut(fmt::format("[{}] {}: {}", status, title_of(first), headline_of(first)), kSubjectBytes);
 }
 
 /// What both parts tell of one alert, in this order.
 std::vector<std::pair<std::string, std::string>> facts_of(const Notification& note) {
-  std::vector<std::pair<std::string, std::string>> facts = {
-      {"Host", place_of(note)}, {"Value", value_text(note)}, {"Since", utc_text(note.active_since_ms)}};
+  std::vector<std::pair<std::string, std::string>> facts = {{"Host", place_of(note)},
+                                                            {std::string(value_name(note)), value_text(note)},
+                                                            {"Since", utc_text(note.active_since_ms)}};
   if (note.kind == Kind::resolved) {
     facts.emplace_back("Resolved", utc_text(note.resolved_at_ms));
     facts.emplace_back("Lasted", duration_text(note, note.resolved_at_ms));
@@ -34,8 +35,8 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Notification& no
 
 std::string text_of(const Notification& note) {
   std::string text =
-      fmt::format("{}: {}\n\n{}\n", one_line(status_word(note)), one_line(title_of(note)), summary_of(note));
-  if (const auto description = note.annotations.get("description"); !description.empty()) {
+      fmt::format("{}: {}\n\n{}\n", one_line(status_word(note)), one_line(title_of(note)), headline_of(note));
+  if (const auto description = description_of(note); !description.empty()) {
     text += fmt::format("{}\n", description);
   }
   text += '\n';
@@ -76,8 +77,8 @@ std::string html_row(std::string_view name, std::string_view value) {
 
 std::string html_of(const Notification& note) {
   std::string html =
-      fmt::format("<p style=\"margin:0 0 8px;font-size:16px\">{}</p>\n", html_escape(summary_of(note)));
-  if (const auto description = note.annotations.get("description"); !description.empty()) {
+      fmt::format("<p style=\"margin:0 0 8px;font-size:16px\">{}</p>\n", html_escape(headline_of(note)));
+  if (const auto description = description_of(note); !description.empty()) {
     html += fmt::format("<p style=\"margin:0 0 16px;color:#607080\">{}</p>\n", html_escape(description));
   }
   html += "<table role=\"presentation\" cellspacing=\"0\" style=\"border-collapse:collapse\">\n";

@@ -50,7 +50,7 @@ json::array fields_of(const Notification& note) {
     fields.push_back(markdown(fmt::format("*{}*\n{}", name, value), kFieldBytes));
   };
   add("Host", code(place_of(note)));
-  add("Value", slack_escape(value_text(note)));
+  add(value_name(note), slack_escape(value_text(note)));
   add("Since", date(note.active_since_ms));
   if (note.kind == Kind::resolved) add("Lasted", duration_text(note, note.resolved_at_ms));
   return fields;
@@ -74,8 +74,8 @@ std::string labels_text(const Notification& note) {
 
 json::array blocks_of(const Notification& note) {
   json::array blocks;
-  std::string words = slack_escape(summary_of(note));
-  if (const auto description = note.annotations.get("description"); !description.empty()) {
+  std::string words = slack_escape(headline_of(note));
+  if (const auto description = description_of(note); !description.empty()) {
     words += '\n' + slack_escape(description);
   }
   if (!note.reason.empty()) words += fmt::format("\n_Resolved because {}._", slack_escape(note.reason));

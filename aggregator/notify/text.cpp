@@ -27,6 +27,10 @@ std::string status_word(const Notification& note) {
   return word;
 }
 
+std::string_view value_name(const Notification& note) {
+  return note.kind == Kind::firing ? "Value" : "Last value";
+}
+
 std::string value_text(const Notification& note) {
   const std::string_view said = note.annotations.get("value");
   return said.empty() ? rules::humanize(note.value) : std::string(said);
@@ -35,6 +39,15 @@ std::string value_text(const Notification& note) {
 std::string summary_of(const Notification& note) {
   const std::string_view said = note.annotations.get("summary");
   return said.empty() ? note.alert : std::string(said);
+}
+
+std::string headline_of(const Notification& note) {
+  if (note.kind == Kind::firing) return summary_of(note);
+  return fmt::format("Over after {}. It was: {}", duration_text(note, note.resolved_at_ms), summary_of(note));
+}
+
+std::string_view description_of(const Notification& note) {
+  return note.kind == Kind::firing ? note.annotations.get("description") : std::string_view();
 }
 
 std::string place_of(const Notification& note) {

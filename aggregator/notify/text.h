@@ -14,10 +14,16 @@ namespace vigil::notify {
 std::string_view colour_of(const Notification& note);
 /// "Critical", "Warning", "Info", or the label itself, capitalised; "Resolved".
 std::string status_word(const Notification& note);
+/// What the value is called: "Value", or "Last value" once it is over.
+std::string_view value_name(const Notification& note);
 /// The annotation `value`, or the number humanised.
 std::string value_text(const Notification& note);
 /// The annotation `summary`, or the alert's name.
 std::string summary_of(const Notification& note);
+/// The first sentence of a message: the summary; once it is over, that and for how long it was so.
+std::string headline_of(const Notification& note);
+/// The annotation `description`, which speaks of now: none once it is over.
+std::string_view description_of(const Notification& note);
 /// "web-1", or "the fleet".
 std::string place_of(const Notification& note);
 /// "HighCpu on web-1"

@@ -48,6 +48,14 @@ void compile_texts(const std::map<std::string, PlacedText>& texts, std::vector<N
   }
 }
 
+/// A message of apply_override() begins with the key it is about: it goes where that key stands.
+std::string place_override(const Override& change, const std::string& message) {
+  if (!change.at) return "overrides: " + message;
+  const std::size_t colon = message.find(": ");
+  if (colon == std::string::npos) return change.at.say("", message);
+  return change.at.say(message.substr(0, colon), message.substr(colon + 2));
+}
+
 bool compile_expr(const Draft& draft, Rule& rule) {
   if (!draft.rule.expr.at) return false;  // reported when the file was read
   auto parsed = promql::parse(draft.expr);
@@ -202,8 +210,7 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::load(const RulesConfig& config, 
   for (const RuleFile& file : *files) add_layer(drafts, file, config.interval);
   for (const Override& change : config.overrides) {
     if (const auto done = apply_override(drafts, change); !done) {
-      errors.push_back(
-          fmt::format("{}: {}", change.at ? change.at.where() : "overrides", done.error().message));
+      errors.push_back(place_override(change, done.error().message));
     }
   }
   std::vector<std::shared_ptr<Rule>> rules;

@@ -9,7 +9,9 @@
 
 namespace vigil::aggregator {
 
-/// `path` is "/alerts/ID"; "/alerts/" lists all. 404 for an alert that is over for longer than they are kept.
-http::Response alert_page(const std::string& path, const std::vector<alerts::AlertInfo>& alerts);
+/// `path` is "/alerts/ID"; "/alerts/" lists all. `now_ms`: Unix milliseconds, for how long ago things were.
+/// 404 for an alert that is over for longer than they are kept.
+http::Response alert_page(const std::string& path, const std::vector<alerts::AlertInfo>& alerts,
+                          std::int64_t now_ms);
 
 }  // namespace vigil::aggregator

@@ -3,12 +3,15 @@
 #include "aggregator/promql/ast.h"
 #include "aggregator/serve/glance.h"
 #include "aggregator/serve/unary.h"
+#include "common/text/human.h"
 
 #include <cmath>
 #include <limits>
 
 namespace vigil::aggregator {
 namespace {
+
+constexpr std::int64_t kTellOfMachineMs = 86'400'000;
 
 v1::Host::State to_proto(HostState state) {
   switch (state) {
@@ -33,6 +36,8 @@ void put_host(const HostInfo& info, v1::Host& out) {
   out.set_name(info.name);
   out.set_state(to_proto(info.state));
   out.set_since_ms(info.since_ms);
+  out.set_since_earlier(info.since_earlier);
+  out.set_machine_changed_ms(info.machine_changed_ms);
   out.set_last_sample_ms(info.last_sample_ms);
   out.set_clock_skew_seconds(info.clock_skew_seconds);
   out.set_agent_version(info.agent_version);
@@ -70,6 +75,8 @@ void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
   out.set_resolved_at_ms(info.resolved_at_ms);
   for (const auto& evidence : info.evidence) out.add_evidence(one_line(evidence));
   out.set_inhibited_by(info.inhibited_by);
+  out.set_group(info.group);
+  out.set_reason(info.reason);
 }
 
 void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
@@ -114,6 +121,11 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
     if (!host.duplicate_remote.empty()) {
       out.add_problems(fmt::format("two agents call themselves {}: the second one is at {}", host.name,
                                    host.duplicate_remote));
+    }
+    if (host.machine_changed_ms != 0 && out.now_ms() - host.machine_changed_ms < kTellOfMachineMs) {
+      out.add_problems(fmt::format(
+          "another machine took the name {} at {} ({}): replaced, or do two machines use one name?",
+          host.name, format_rfc3339(host.machine_changed_ms / 1000 * 1000), host.remote));
     }
     if (host.lost_batches > 0) {
       out.add_problems(fmt::format(

@@ -50,11 +50,14 @@ Result<promql::Value> QueryEngine::instant(const std::string& expression, std::i
 }
 
 Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, const promql::TimeRange& range,
+                                               std::chrono::milliseconds lookback,
                                                const Cancelled& cancelled) const {
   const auto parsed = promql::parse(expression);
   if (!parsed) return parsed.error();
   FleetStorage storage(view_, {limits_.max_samples, limits_.timeout});
-  return promql::evaluate_range(**parsed, storage, range, options(cancelled));
+  promql::EvalOptions with_lookback = options(cancelled);
+  with_lookback.lookback = lookback;
+  return promql::evaluate_range(**parsed, storage, range, with_lookback);
 }
 
 }  // namespace vigil::aggregator

@@ -41,8 +41,9 @@ class QueryEngine {
   // On a query thread (or a test's): these block.
   Result<promql::Value> instant(const std::string& expression, std::int64_t t_ms,
                                 const Cancelled& cancelled) const;
+  /// `lookback`: how far back an instant sees a sample.
   Result<promql::MatrixValue> range(const std::string& expression, const promql::TimeRange& range,
-                                    const Cancelled& cancelled) const;
+                                    std::chrono::milliseconds lookback, const Cancelled& cancelled) const;
   FleetView& view() const { return view_; }
 
  private:

@@ -2,11 +2,14 @@
 
 #include "aggregator/promql/parser.h"
 #include "aggregator/serve/unary.h"
+#include "common/text/human.h"
 
 namespace vigil::aggregator {
 namespace {
 
 constexpr std::uint32_t kDefaultSeriesLimit = 100'000;
+constexpr int kMostInfos = 5;
+constexpr double kSeenAhead = 5;  // seconds a clock may be ahead before a new host has no samples of now
 
 void put_labels(const vigil::Labels& labels, v1::QuerySeries& out) {
   for (const Label& label : labels) {
@@ -54,6 +57,31 @@ struct PutValue {
 void put_annotations(const promql::Annotations& annotations, v1::QueryResult& out) {
   for (const auto& text : annotations.warnings) out.add_warnings(text);
   for (const auto& text : annotations.infos) out.add_infos(text);
+}
+
+Result<std::chrono::milliseconds> lookback_of(const v1::RangeRequest& request) {
+  constexpr std::chrono::milliseconds kMost = std::chrono::hours(31 * 24);
+  const std::chrono::milliseconds asked(request.lookback_ms());
+  if (asked.count() == 0) return promql::EvalOptions().lookback;
+  if (asked.count() > 0 && asked <= kMost) return asked;
+  return fail(Errc::invalid_argument, "lookback_ms: {} must be from 1 to {}", asked.count(), kMost.count());
+}
+
+/// Nothing was found now: hosts whose clocks are so far off that now sees none of their samples say why.
+void explain_clocks(const QueryEngine& engine, std::int64_t now_ms, v1::QueryResult& out) {
+  const auto hosts = engine.view().hosts();
+  if (!hosts) return;
+  const std::int64_t lookback_ms = promql::EvalOptions().lookback.count();
+  for (const HostInfo& host : *hosts) {
+    const bool is_heard = host.state == HostState::up && host.last_sample_ms != 0;
+    const std::int64_t age_ms = now_ms - host.last_sample_ms;
+    const bool unseen = age_ms >= lookback_ms || host.clock_skew_seconds > kSeenAhead;
+    if (!is_heard || !unseen) continue;
+    out.add_infos(
+        fmt::format("the clock of {} is {:+.0f} s off: its newest sample is of {}; ask for that time",
+                    host.name, host.clock_skew_seconds, format_rfc3339(host.last_sample_ms)));
+    if (out.infos_size() == kMostInfos) return;
+  }
 }
 
 template <class Selectors>
@@ -117,6 +145,8 @@ grpc::ServerUnaryReactor* QueryService::Instant(grpc::CallbackServerContext* con
                   if (!value) return value.error();
                   std::visit(PutValue{*response}, value->data);
                   put_annotations(value->annotations, *response);
+                  if (request->time_ms() == 0 && response->series().empty() && response->text().empty())
+                    explain_clocks(engine_, t_ms, *response);
                   return {};
                 });
 }
@@ -130,7 +160,9 @@ grpc::ServerUnaryReactor* QueryService::Range(grpc::CallbackServerContext* conte
         if (range.step_ms <= 0)
           return fail(Errc::invalid_argument, "step_ms: {} must be more than 0", range.step_ms);
         if (range.end_ms < range.start_ms) return fail(Errc::invalid_argument, "end_ms lies before start_ms");
-        const auto value = engine_.range(request->expression(), range, cancelled);
+        const auto lookback = lookback_of(*request);
+        if (!lookback) return lookback.error();
+        const auto value = engine_.range(request->expression(), range, *lookback, cancelled);
         if (!value) return value.error();
         put_matrix(value->series, *response);
         put_annotations(value->annotations, *response);

@@ -5,7 +5,9 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <array>
 #include <mutex>
+#include <string_view>
 
 namespace vigil::cli {
 namespace {
@@ -35,6 +37,21 @@ Errc code_of(grpc::StatusCode code) {
     default:
       return Errc::internal;
   }
+}
+
+/// Why nothing answers, in words: gRPC wraps the system's message in its own.
+std::string reason_of(const std::string& message) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kKnown = {
+      {{"Connection refused", "the connection is refused"},
+       {"No route to host", "there is no route to it"},
+       {"Network is unreachable", "its network is unreachable"},
+       {"DNS resolution failed", "its name cannot be resolved"},
+       {"andshake", "the TLS handshake failed"},
+       {"Socket closed", "the connection was closed"}}};
+  for (const auto& [theirs, ours] : kKnown) {
+    if (message.find(theirs) != std::string::npos) return std::string(ours);
+  }
+  return message.substr(0, message.find(" {"));  // behind it are places in gRPC's own source
 }
 
 std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& options) {
@@ -109,7 +126,7 @@ class GrpcClient final : public Client {
       return fail(Errc::unavailable,
                   "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "
                   "--aggregator HOST:PORT or VIGIL_AGGREGATOR; with TLS: --tls or --tls-ca FILE",
-                  address_, status.error_message());
+                  address_, reason_of(status.error_message()));
     }
     return Error{code_of(status.error_code()), status.error_message()};
   }

@@ -24,6 +24,8 @@ void fit_step(Range& range, int points) {
     break;
   }
   range.start_ms = range.start_ms / range.step_ms * range.step_ms;
+  constexpr std::int64_t kLookbackMs = 300'000;  // PromQL's own
+  range.lookback_ms = std::max(kLookbackMs, range.step_ms);
 }
 
 }  // namespace
@@ -47,9 +49,11 @@ Object series_labels(const v1::QuerySeries& series) {
 
 void RangeFlags::add_to(CLI::App& app) {
   app.add_option("--start", start, "From when: 2h (two hours ago), 'yesterday 14:00', 2026-11-21T14:00:00Z")
+      ->type_name("TIME")
       ->capture_default_str();
-  app.add_option("--end", end, "Until when")->capture_default_str();
-  app.add_option("--step", step, "Distance of the points, for example 15s; chosen to fit when absent");
+  app.add_option("--end", end, "Until when")->type_name("TIME")->capture_default_str();
+  app.add_option("--step", step, "Distance of the points, for example 15s; chosen to fit when absent")
+      ->type_name("TIME");
 }
 
 Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points) {
@@ -59,7 +63,7 @@ Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points) 
   if (!end) return fail(Errc::invalid_argument, "--end: {}", end.error().message);
   if (*start >= *end)
     return fail(Errc::invalid_argument, "--start ({}) must lie before --end ({})", flags.start, flags.end);
-  Range range{*start, *end, 0};
+  Range range{*start, *end, 0, 0};
   if (flags.step.empty()) {
     fit_step(range, points);
     return range;
@@ -78,11 +82,31 @@ bool narrow(const v1::QueryResult& answer, const RangeFlags& flags, Range& range
   }
   const std::int64_t length = range.end_ms - range.start_ms;
   constexpr std::int64_t kTenth = 10;  // of the range: less emptiness is not worth asking again
-  if (first - range.start_ms < length / kTenth) return false;
   // A point lies up to a step behind the first sample it sees; a host younger than a step has no point yet.
-  range.start_ms = std::max(range.start_ms, std::min(first - range.step_ms, range.end_ms - 1000));
+  const std::int64_t begin = std::min(first - range.step_ms, range.end_ms - 1000);
+  if (begin - range.start_ms < length / kTenth) return false;
+  range.start_ms = begin;
   if (flags.step.empty()) fit_step(range, points);
   return true;
+}
+
+Result<v1::QueryResult> ask_range(Client& client, const std::string& expression, const Range& range) {
+  v1::RangeRequest request;
+  request.set_expression(expression);
+  request.set_start_ms(range.start_ms);
+  request.set_end_ms(range.end_ms);
+  request.set_step_ms(range.step_ms);
+  request.set_lookback_ms(range.lookback_ms);
+  return client.range(request);
+}
+
+Result<v1::QueryResult> ask_narrowing(Client& client, const std::string& expression, const RangeFlags& flags,
+                                      int points, Range& range) {
+  constexpr int kRounds = 3;  // a year, of which an hour holds data
+  auto result = ask_range(client, expression, range);
+  for (int i = 0; i < kRounds && result && narrow(*result, flags, range, points); ++i)
+    result = ask_range(client, expression, range);
+  return result;
 }
 
 std::string range_text(const Range& range) {

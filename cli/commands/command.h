@@ -77,13 +77,19 @@ struct Range {
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;
+  std::int64_t lookback_ms = 0;  // as in RangeRequest: a step we chose hides no sample between two points
 };
 /// Without --step, about `points` of them, on round seconds.
 Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points);
-/// For a start nobody asked for: when the answer begins well after it, the range that begins where the answer
-/// does, to be asked for again. A host that is five minutes old fills the drawing. An answer without points
-/// leaves the last step, in which younger data may hide. False: `range` stays as it is.
+/// When the answer begins well after the range, the range that begins where the answer does, to be asked for
+/// again, in finer steps unless --step was given. A host that is five minutes old fills the drawing. An
+/// answer without points leaves the last step, in which younger data may hide. False: `range` stays as it is.
 bool narrow(const v1::QueryResult& answer, const RangeFlags& flags, Range& range, int points);
+/// The answer to the range, after as much narrowing as there is to do; `range` becomes what was answered.
+Result<v1::QueryResult> ask_narrowing(Client& client, const std::string& expression, const RangeFlags& flags,
+                                      int points, Range& range);
+/// The answer to just that range.
+Result<v1::QueryResult> ask_range(Client& client, const std::string& expression, const Range& range);
 /// "2026-11-21 14:00:00 to 15:00:00, 1h, a point every 15s"
 std::string range_text(const Range& range);
 

@@ -2,6 +2,9 @@
 
 #include "common/text/human.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace vigil::cli {
 namespace {
 
@@ -87,73 +90,124 @@ Style severity_style(std::string_view severity) {
   return Style::plain;
 }
 
+namespace {
+
+constexpr std::int64_t kTellOfMachineMs = 86'400'000;
+constexpr double kSkewSeconds = 5;
+
+/// "+2m 5s", "-400ms"
+std::string skew_text(double seconds) {
+  const auto ms = static_cast<std::int64_t>(std::abs(seconds) * 1000);
+  constexpr std::int64_t kShown = 50;  // less is shown as nothing, without a sign
+  if (ms < kShown) return "0.0s";
+  const std::string text = ms < 10'000 ? fmt::format("{:.1f}s", std::abs(seconds))
+                                       : format_age(std::chrono::milliseconds(ms / 1000 * 1000));
+  return (seconds < 0 ? "-" : "+") + text;
+}
+
+/// What a person should know of a host besides its figures.
+std::string note_of(const v1::Host& host, std::int64_t now_ms) {
+  std::vector<std::string> notes;
+  if (!host.duplicate_remote().empty()) notes.push_back("second agent at " + host.duplicate_remote());
+  if (host.machine_changed_ms() != 0 && now_ms - host.machine_changed_ms() < kTellOfMachineMs)
+    notes.push_back("another machine since " + format_local_time(host.machine_changed_ms()).substr(11));
+  if (std::abs(host.clock_skew_seconds()) > kSkewSeconds)
+    notes.push_back("clock " + skew_text(host.clock_skew_seconds()));
+  return fmt::format("{}", fmt::join(notes, "; "));
+}
+
+/// ">5m": for five minutes at least, which is as long as the aggregator knows.
+Cell since_cell(const v1::Host& host, std::int64_t now_ms) {
+  return Cell{host.since_ms(), (host.since_earlier() ? ">" : "") + ago(host.since_ms(), now_ms),
+              Style::plain};
+}
+
+template <class Map>
+Object object_of(const Map& map) {
+  Object object(map.begin(), map.end());
+  std::sort(object.begin(), object.end());
+  return object;
+}
+
+std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
+  using H = v1::Host;
+  const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
+  const bool skewed = std::abs(host.clock_skew_seconds()) > 1;
+  const bool alarming = !host.duplicate_remote().empty();
+  return {Cell::of(host.name(), alarming ? Style::bad : Style::bold),
+          Cell::of(std::string(to_text(host.state())), style_of(host.state())),
+          since_cell(host, now_ms),
+          ratio_cell(optional_of(host, &H::has_cpu_busy_ratio, &H::cpu_busy_ratio), 0.8, 0.9),
+          ratio_cell(optional_of(host, &H::has_memory_used_ratio, &H::memory_used_ratio), 0.85, 0.95),
+          ratio_cell(optional_of(host, &H::has_disk_used_ratio, &H::disk_used_ratio), 0.85, 0.95),
+          decimal_cell(optional_of(host, &H::has_load1, &H::load1), 2),
+          decimal_cell(optional_of(host, &H::has_cpus, &H::cpus), 0),
+          rate_cell(optional_of(host, &H::has_network_bytes_per_second, &H::network_bytes_per_second)),
+          uptime ? Cell::number(*uptime, format_age(std::chrono::seconds(static_cast<std::int64_t>(*uptime))))
+                 : Cell::unknown(),
+          Cell::number(static_cast<std::int64_t>(host.series())),
+          Cell::number(host.clock_skew_seconds(), skew_text(host.clock_skew_seconds()),
+                       skewed ? Style::warning : Style::faint),
+          Cell::of(host.agent_version()),
+          Cell::of(note_of(host, now_ms), alarming ? Style::bad : Style::warning),
+          time_cell(host.last_sample_ms()),
+          Cell::of(host.remote()),
+          Cell::object(object_of(host.labels())),
+          time_cell(host.machine_changed_ms()),
+          Cell::of(host.duplicate_remote()),
+          Cell::number(static_cast<std::int64_t>(host.duplicates())),
+          Cell::number(static_cast<std::int64_t>(host.gap_batches())),
+          Cell::number(static_cast<std::int64_t>(host.lost_batches()))};
+}
+
+}  // namespace
+
 Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
   Listing listing;
   listing.empty_note = "No hosts yet. Start an agent: vigil-agent --aggregator HOST:8460";
-  listing.columns = {{"name", "HOST"},
+  listing.columns = {{"name", "HOST", Align::left, Fit::cut},
                      {"state", "STATE"},
-                     {"since_ms", "FOR", Align::right},
+                     {"since_ms", "FOR", Align::right, Fit::important},
                      {"cpu_busy_ratio", "CPU", Align::right},
                      {"memory_used_ratio", "MEMORY", Align::right},
                      {"disk_used_ratio", "DISK", Align::right},
                      {"load1", "LOAD1", Align::right},
-                     {"cpus", "CPUS", Align::right},
-                     {"network_bytes_per_second", "NETWORK", Align::right},
-                     {"uptime_seconds", "UPTIME", Align::right},
-                     {"series", "SERIES", Align::right},
-                     {"clock_skew_seconds", "CLOCK", Align::right},
+                     {"cpus", "CPUS", Align::right, Fit::optional},
+                     {"network_bytes_per_second", "NETWORK", Align::right, Fit::important},
+                     {"uptime_seconds", "UPTIME", Align::right, Fit::useful},
+                     {"series", "SERIES", Align::right, Fit::optional},
+                     {"clock_skew_seconds", "CLOCK", Align::right, Fit::useful},
+                     {"agent_version", "AGENT", Align::left, Fit::optional},
+                     {"note", "NOTE", Align::left, Fit::cut},
                      {"last_sample_ms", ""},
-                     {"agent_version", "AGENT"},
                      {"remote", ""},
+                     {"labels", ""},
+                     {"machine_changed_ms", ""},
+                     {"duplicate_remote", ""},
                      {"duplicates", ""},
                      {"gap_batches", ""},
                      {"lost_batches", ""}};
-  using H = v1::Host;
-  for (const auto& host : hosts.hosts()) {
-    const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
-    const bool skewed = std::abs(host.clock_skew_seconds()) > 1;
-    std::string name = host.name();
-    if (!host.duplicate_remote().empty()) name += " (duplicate at " + host.duplicate_remote() + ")";
-    listing.rows.push_back(
-        {Cell{host.name(), name, !host.duplicate_remote().empty() ? Style::bad : Style::bold},
-         Cell::of(std::string(to_text(host.state())), style_of(host.state())),
-         age_cell(host.since_ms(), now_ms),
-         ratio_cell(optional_of(host, &H::has_cpu_busy_ratio, &H::cpu_busy_ratio), 0.8, 0.9),
-         ratio_cell(optional_of(host, &H::has_memory_used_ratio, &H::memory_used_ratio), 0.85, 0.95),
-         ratio_cell(optional_of(host, &H::has_disk_used_ratio, &H::disk_used_ratio), 0.85, 0.95),
-         decimal_cell(optional_of(host, &H::has_load1, &H::load1), 2),
-         decimal_cell(optional_of(host, &H::has_cpus, &H::cpus), 0),
-         rate_cell(optional_of(host, &H::has_network_bytes_per_second, &H::network_bytes_per_second)),
-         uptime ? Cell::number(*uptime, format_age(std::chrono::seconds(static_cast<std::int64_t>(*uptime))))
-                : Cell::unknown(),
-         Cell::number(static_cast<std::int64_t>(host.series())),
-         Cell::number(host.clock_skew_seconds(), fmt::format("{:+.1f}s", host.clock_skew_seconds()),
-                      skewed ? Style::warning : Style::faint),
-         time_cell(host.last_sample_ms()), Cell::of(host.agent_version()), Cell::of(host.remote()),
-         Cell::number(static_cast<std::int64_t>(host.duplicates())),
-         Cell::number(static_cast<std::int64_t>(host.gap_batches())),
-         Cell::number(static_cast<std::int64_t>(host.lost_batches()))});
-  }
+  for (const auto& host : hosts.hosts()) listing.rows.push_back(host_row(host, now_ms));
   return listing;
 }
 
 Listing containers_listing(const v1::ListContainersResponse& containers, std::int64_t now_ms) {
   Listing listing;
   listing.empty_note = "No containers.";
-  listing.columns = {{"host", "HOST"},
-                     {"name", "CONTAINER"},
+  listing.columns = {{"host", "HOST", Align::left, Fit::cut},
+                     {"name", "CONTAINER", Align::left, Fit::cut},
                      {"state", "STATE"},
                      {"health", "HEALTH"},
-                     {"restarts", "RESTARTS", Align::right},
-                     {"exit_code", "EXIT", Align::right},
-                     {"oom_kills", "OOM", Align::right},
+                     {"restarts", "RESTARTS", Align::right, Fit::important},
+                     {"exit_code", "EXIT", Align::right, Fit::important},
+                     {"oom_kills", "OOM", Align::right, Fit::important},
                      {"cpu_cores", "CPU", Align::right},
                      {"memory_bytes", "MEMORY", Align::right},
-                     {"memory_limit_bytes", "LIMIT", Align::right},
-                     {"network_bytes_per_second", "NETWORK", Align::right},
-                     {"io_bytes_per_second", "I/O", Align::right},
-                     {"started_ms", "UP", Align::right},
-                     {"image", "IMAGE"}};
+                     {"memory_limit_bytes", "LIMIT", Align::right, Fit::useful},
+                     {"network_bytes_per_second", "NETWORK", Align::right, Fit::useful},
+                     {"io_bytes_per_second", "I/O", Align::right, Fit::useful},
+                     {"started_ms", "UP", Align::right, Fit::important},
+                     {"image", "IMAGE", Align::left, Fit::optional}};
   using C = v1::Container;
   for (const auto& container : containers.containers()) {
     const Style style = style_of(container);
@@ -181,35 +235,66 @@ Listing containers_listing(const v1::ListContainersResponse& containers, std::in
   return listing;
 }
 
+namespace {
+
+/// How long it has been so; of a resolved one, how long it was.
+Cell lasted_cell(const v1::Alert& alert, std::int64_t now_ms) {
+  return age_cell(alert.active_since_ms(), alert.resolved_at_ms() != 0 ? alert.resolved_at_ms() : now_ms);
+}
+
+/// With its unit where the rule says one.
+Cell alert_value_cell(const v1::Alert& alert) {
+  const auto said = alert.annotations().find("value");
+  return Cell::number(alert.value(),
+                      said == alert.annotations().end() ? format_si(alert.value()) : said->second);
+}
+
+std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
+  const Style style = alert.state() == "firing" ? severity_style(alert.severity()) : Style::faint;
+  const auto summary = alert.annotations().find("summary");
+  std::string text = summary == alert.annotations().end() ? "" : summary->second;
+  if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
+  return {Cell::of(alert.state(), style),
+          Cell::of(alert.severity(), style),
+          Cell::of(alert.name(), Style::bold),
+          Cell::of(alert.instance()),
+          alert_value_cell(alert),
+          lasted_cell(alert, now_ms),
+          Cell::of(std::move(text)),
+          Cell::of(alert.id()),
+          Cell::of(alert.group()),
+          Cell::object(object_of(alert.labels())),
+          Cell::object(object_of(alert.annotations())),
+          time_cell(alert.fired_at_ms()),
+          time_cell(alert.resolved_at_ms()),
+          Cell::of(alert.reason()),
+          Cell::of(alert.inhibited_by()),
+          Cell::list({alert.evidence().begin(), alert.evidence().end()})};
+}
+
+}  // namespace
+
 Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms) {
   Listing listing;
   listing.empty_note = "No alerts: nothing is pending or firing.";
-  listing.columns = {{"state", "STATE"},
-                     {"severity", "SEVERITY"},
-                     {"name", "ALERT"},
-                     {"instance", "HOST"},
-                     {"value", "VALUE", Align::right},
-                     {"active_since_ms", "FOR", Align::right},
-                     {"summary", "SUMMARY"},
-                     {"id", ""},
-                     {"fired_at_ms", ""},
-                     {"resolved_at_ms", ""},
-                     {"inhibited_by", ""},
-                     {"evidence", ""}};
-  for (const auto& alert : alerts.alerts()) {
-    const Style style = alert.state() == "firing" ? severity_style(alert.severity()) : Style::faint;
-    const auto summary = alert.annotations().find("summary");
-    std::string evidence;
-    for (const auto& line : alert.evidence()) evidence += (evidence.empty() ? "" : "; ") + line;
-    std::string text = summary == alert.annotations().end() ? "" : summary->second;
-    if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
-    listing.rows.push_back(
-        {Cell::of(alert.state(), style), Cell::of(alert.severity(), style),
-         Cell::of(alert.name(), Style::bold), Cell::of(alert.instance()),
-         Cell::number(alert.value(), format_si(alert.value())), age_cell(alert.active_since_ms(), now_ms),
-         Cell::of(std::move(text)), Cell::of(alert.id()), time_cell(alert.fired_at_ms()),
-         time_cell(alert.resolved_at_ms()), Cell::of(alert.inhibited_by()), Cell::of(std::move(evidence))});
-  }
+  listing.columns = {
+      {"state", "STATE"},
+      {"severity", "SEVERITY", Align::left, Fit::useful},  // the colour of its state says it, too
+      {"name", "ALERT"},
+      {"instance", "HOST", Align::left, Fit::cut},
+      {"value", "VALUE", Align::right, Fit::useful},  // as mostly the summary does
+      {"active_since_ms", "FOR", Align::right, Fit::important},
+      {"summary", "SUMMARY", Align::left, Fit::cut, Programs::json_and_csv, 24},
+      {"id", ""},
+      {"group", ""},
+      {"labels", ""},
+      {"annotations", ""},
+      {"fired_at_ms", ""},
+      {"resolved_at_ms", ""},
+      {"reason", ""},
+      {"inhibited_by", ""},
+      {"evidence", ""}};
+  for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;
 }
 

@@ -24,5 +24,7 @@ Style severity_style(std::string_view severity);
 Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms);
 Listing containers_listing(const v1::ListContainersResponse& containers, std::int64_t now_ms);
 Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms);
+/// For programs the problems are one value, for people a row each.
+Listing status_listing(const v1::Status& status, Format format);
 
 }  // namespace vigil::cli

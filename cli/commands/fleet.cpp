@@ -76,13 +76,13 @@ Run declare_rules(CLI::App& app) {
                        {"name", "RULE"},
                        {"severity", "SEVERITY"},
                        {"for_ms", "FOR", Align::right},
-                       {"firing", "FIRING", Align::right},
-                       {"pending", "PENDING", Align::right},
-                       {"group", "GROUP"},
+                       {"firing", "FIRING", Align::right, Fit::important},
+                       {"pending", "PENDING", Align::right, Fit::useful},
+                       {"group", "GROUP", Align::left, Fit::optional},
                        {"expression", "EXPRESSION", Align::left, Fit::cut},
                        {"origin", ""},
                        {"file", ""},
-                       {"last_error", "ERROR"}};
+                       {"last_error", "ERROR", Align::left, Fit::cut}};
     for (const auto& rule : rules->rules()) {
       const auto severity = rule.labels().find("severity");
       const std::string level = severity == rule.labels().end() ? "" : severity->second;
@@ -103,50 +103,96 @@ Run declare_rules(CLI::App& app) {
   };
 }
 
+namespace {
+
+/// The rows of `status`: a key for programs, words for people, and the value.
+class StatusRows {
+ public:
+  explicit StatusRows(Listing& listing) : listing_(listing) {}
+  void add(std::string key, std::string words, Cell cell) {
+    listing_.rows.push_back({Cell{std::move(key), std::move(words), Style::faint}, std::move(cell)});
+  }
+  void count(std::string key, std::string words, std::uint64_t value, Style style = Style::plain) {
+    add(std::move(key), std::move(words), Cell::number(static_cast<std::int64_t>(value), style));
+  }
+  void moment(std::string key, std::string words, std::int64_t t_ms) {
+    add(std::move(key), std::move(words),
+        t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain});
+  }
+
+ private:
+  Listing& listing_;
+};
+
+Style alarm(std::uint64_t count, Style style) {
+  return count > 0 ? style : Style::plain;
+}
+
+void add_fleet(const v1::Status& status, StatusRows& rows) {
+  rows.count("hosts_up", "hosts up", status.hosts_up(), Style::good);
+  rows.count("hosts_late", "hosts late", status.hosts_late(), alarm(status.hosts_late(), Style::warning));
+  rows.count("hosts_down", "hosts down", status.hosts_down(), alarm(status.hosts_down(), Style::bad));
+  rows.count("hosts_left", "hosts left", status.hosts_left());
+  rows.count("series", "series", status.series());
+  rows.add("samples_per_second", "samples per second",
+           Cell::number(status.samples_per_second(), format_si(status.samples_per_second())));
+  rows.count("alerts_firing", "alerts firing", status.alerts_firing(),
+             status.alerts_firing() > 0 ? Style::bad : Style::good);
+  rows.count("alerts_pending", "alerts pending", status.alerts_pending());
+  rows.count("notifications_waiting", "notifications waiting", status.notifications_waiting());
+  rows.count("notifications_failed", "notifications failed", status.notifications_failed(),
+             alarm(status.notifications_failed(), Style::bad));
+}
+
+void add_store(const v1::Status& status, StatusRows& rows) {
+  rows.add("store_state", "store",
+           Cell::of(status.store_state(), status.store_state() == "ok" ? Style::good : Style::bad));
+  rows.add("data_directory", "data folder", Cell::of(status.data_directory()));
+  const auto disk = static_cast<std::int64_t>(status.disk_bytes());
+  rows.add("disk_bytes", "disk", Cell{disk, format_bytes(static_cast<double>(disk)), Style::plain});
+  rows.add("bytes_per_sample", "bytes per sample",
+           status.bytes_per_sample() == 0
+               ? Cell::unknown()
+               : Cell::number(status.bytes_per_sample(), fmt::format("{:.2f}", status.bytes_per_sample())));
+  rows.moment("oldest_sample_ms", "oldest sample", status.oldest_sample_ms());
+}
+
+void add_process(const v1::Status& status, StatusRows& rows) {
+  const double up_seconds =
+      static_cast<double>(std::max<std::int64_t>(status.now_ms() - status.started_ms(), 1)) / 1000;
+  const double cores = status.cpu_seconds() / up_seconds;
+  rows.add("cpu_cores", "CPU of the aggregator",
+           Cell::number(cores, fmt::format("{:.2f} % of a core", cores * 100)));
+  const auto resident = static_cast<std::int64_t>(status.resident_bytes());
+  rows.add("resident_bytes", "memory of the aggregator",
+           Cell{resident, format_bytes(static_cast<double>(resident)), Style::plain});
+}
+
+}  // namespace
+
+Listing status_listing(const v1::Status& status, Format format) {
+  Listing listing;
+  listing.shape = Shape::pairs;
+  listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
+  StatusRows rows(listing);
+  rows.add("version", "version", Cell::of(status.version()));
+  rows.moment("started_ms", "started", status.started_ms());
+  add_fleet(status, rows);
+  add_store(status, rows);
+  add_process(status, rows);
+  if (format == Format::table) {
+    for (const auto& problem : status.problems()) rows.add("", "problem", Cell::of(problem, Style::bad));
+  } else {
+    rows.add("problems", "", Cell::list({status.problems().begin(), status.problems().end()}));
+  }
+  return listing;
+}
+
 Run declare_status(CLI::App&) {
   return [](Context& context) -> Result<Exit> {
     const auto status = context.client->status();
     if (!status) return status.error();
-    const double up_seconds =
-        static_cast<double>(std::max<std::int64_t>(status->now_ms() - status->started_ms(), 1)) / 1000;
-    Listing listing;
-    listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
-    const auto row = [&listing](std::string key, Cell cell) {
-      listing.rows.push_back({Cell::of(std::move(key), Style::faint), std::move(cell)});
-    };
-    const auto count = [](std::uint64_t value, Style style = Style::plain) {
-      return Cell::number(static_cast<std::int64_t>(value), style);
-    };
-    row("version", Cell::of(status->version()));
-    row("started", Cell{status->started_ms(), format_local_time(status->started_ms()), Style::plain});
-    row("hosts up", count(status->hosts_up(), Style::good));
-    row("hosts late", count(status->hosts_late(), status->hosts_late() > 0 ? Style::warning : Style::plain));
-    row("hosts down", count(status->hosts_down(), status->hosts_down() > 0 ? Style::bad : Style::plain));
-    row("hosts left", count(status->hosts_left()));
-    row("series", count(status->series()));
-    row("samples per second",
-        Cell::number(status->samples_per_second(), format_si(status->samples_per_second())));
-    row("alerts firing",
-        count(status->alerts_firing(), status->alerts_firing() > 0 ? Style::bad : Style::good));
-    row("alerts pending", count(status->alerts_pending()));
-    row("notifications waiting", count(status->notifications_waiting()));
-    row("notifications failed", count(status->notifications_failed(),
-                                      status->notifications_failed() > 0 ? Style::bad : Style::plain));
-    row("store", Cell::of(status->store_state(), status->store_state() == "ok" ? Style::good : Style::bad));
-    row("data folder", Cell::of(status->data_directory()));
-    row("disk", bytes_cell(static_cast<double>(status->disk_bytes())));
-    row("bytes per sample",
-        Cell::number(status->bytes_per_sample(), fmt::format("{:.2f}", status->bytes_per_sample())));
-    row("oldest sample",
-        Cell{status->oldest_sample_ms(),
-             status->oldest_sample_ms() == 0 ? "-" : format_local_time(status->oldest_sample_ms()),
-             Style::plain});
-    row("CPU of the aggregator",
-        Cell::number(status->cpu_seconds() / up_seconds,
-                     fmt::format("{:.2f} % of a core", status->cpu_seconds() / up_seconds * 100)));
-    row("memory of the aggregator", bytes_cell(static_cast<double>(status->resident_bytes())));
-    for (const auto& problem : status->problems()) row("problem", Cell::of(problem, Style::bad));
-    show(context, listing);
+    show(context, status_listing(*status, context.format));
     return Exit::ok;
   };
 }

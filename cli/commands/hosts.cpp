@@ -10,6 +10,7 @@ Run declare_gaps(CLI::App& app) {
   app.add_option_function<std::string>(
       "host", [request](const std::string& host) { request->set_host(host); }, "Only of this host");
   app.add_option("--start", *start, "Gaps that end before are left out: 2h (two hours ago), yesterday")
+      ->type_name("TIME")
       ->capture_default_str();
   return [request, start](Context& context) -> Result<Exit> {
     const auto start_ms = parse_time(*start, context.now_ms);

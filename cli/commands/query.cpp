@@ -1,5 +1,6 @@
 // query, plot, series: PromQL from the command line.
 #include "cli/commands/command.h"
+#include "cli/output/numbers.h"
 #include "cli/output/plot.h"
 #include "common/text/exposition.h"
 #include "common/text/human.h"
@@ -15,8 +16,9 @@ void show_annotations(const v1::QueryResult& result) {
   for (const auto& text : result.infos()) fmt::print(stderr, "info: {}\n", text);
 }
 
+/// Six digits are what people read; programs get all.
 Cell value_cell(double value) {
-  return Cell::number(value, format_value(value));
+  return Cell::number(value, format_digits(value, 6));
 }
 Cell moment_cell(std::int64_t t_ms) {
   return Cell{t_ms, format_local_time(t_ms), Style::faint};
@@ -43,15 +45,6 @@ Listing points_listing(const v1::QueryResult& result) {
   if (result.kind() == v1::QueryResult::KIND_STRING)
     listing.rows.push_back({Cell::of("string"), Cell::object({}), Cell::unknown(), Cell::of(result.text())});
   return listing;
-}
-
-Result<v1::QueryResult> run_range(Context& context, const std::string& expression, const Range& range) {
-  v1::RangeRequest request;
-  request.set_expression(expression);
-  request.set_start_ms(range.start_ms);
-  request.set_end_ms(range.end_ms);
-  request.set_step_ms(range.step_ms);
-  return context.client->range(request);
 }
 
 struct PlotFlags {
@@ -96,10 +89,11 @@ Run declare_query(CLI::App& app) {
       ->required();
   CLI::Option* instant =
       app.add_option("--at", flags->at, "The instant: now, 2h (two hours ago), 'yesterday 14:00'")
+          ->type_name("TIME")
           ->capture_default_str();
   flags->range.add_to(app);
   CLI::Option* start = app.get_option("--start");
-  start->description("Ask for a range of time, from here on")->excludes(instant);
+  start->description("Ask for a range of time, from here on; not with --at")->excludes(instant);
   app.get_option("--end")->needs(start);
   app.get_option("--step")->needs(start);
   app.footer(
@@ -115,9 +109,12 @@ Run declare_query(CLI::App& app) {
       request.set_time_ms(flags->at == "now" ? 0 : *at);  // the aggregator's clock, not ours
       result = context.client->instant(request);
     } else {
-      const auto range = resolve(flags->range, context.now_ms, 60);
+      constexpr int kPoints = 60;
+      auto range = resolve(flags->range, context.now_ms, kPoints);
       if (!range) return range.error();
-      result = run_range(context, flags->expression, *range);
+      result = flags->range.step.empty()
+                   ? ask_narrowing(*context.client, flags->expression, flags->range, kPoints, *range)
+                   : ask_range(*context.client, flags->expression, *range);
     }
     if (!result) return result.error();
     show_annotations(*result);
@@ -130,27 +127,26 @@ Run declare_plot(CLI::App& app) {
   auto flags = std::make_shared<PlotFlags>();
   app.add_option("expression", flags->expression, "PromQL that gives an instant vector")->required();
   flags->range.add_to(app);
-  const CLI::Option* start = app.get_option("--start");
-  app.add_option("--width", flags->width, "Columns; the terminal's when absent")->check(CLI::Range(20, 500));
+  app.add_option("--width", flags->width, "Columns; the terminal's when absent")
+      ->type_name("N")
+      ->check(CLI::Range(20, 500));
   app.add_option("--height", flags->height, "Rows of the drawing")
+      ->type_name("N")
       ->check(CLI::Range(2, 100))
       ->capture_default_str();
   app.footer(
       "Example:\n  vigil plot '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))' "
       "--start 30m");
-  return [flags, start](Context& context) -> Result<Exit> {
+  return [flags](Context& context) -> Result<Exit> {
     PlotOptions options;
     options.width = flags->width > 0 ? flags->width : plot_width(context);
     options.height = flags->height;
+    options.unit = unit_of(flags->expression);
     options.colours = context.colours;
     auto range = resolve(flags->range, context.now_ms, options.width * 2);
     if (!range) return range.error();
-    auto result = run_range(context, flags->expression, *range);
-    const bool may_narrow =
-        start->count() == 0 && context.format == Format::table;  // scripts get what they asked
-    for (int i = 0; i < 2 && may_narrow && result && narrow(*result, flags->range, *range, options.width * 2);
-         ++i)
-      result = run_range(context, flags->expression, *range);
+    const auto result =
+        ask_narrowing(*context.client, flags->expression, flags->range, options.width * 2, *range);
     if (!result) return result.error();
     show_annotations(*result);
     if (context.format != Format::table) {
@@ -172,7 +168,8 @@ Run declare_series(CLI::App& app) {
          "Selectors, for example 'node_filesystem_avail_bytes{mountpoint=\"/\"}'")
       ->required();
   app.add_option_function<std::uint32_t>(
-      "--limit", [request](std::uint32_t limit) { request->set_limit(limit); }, "At most so many series");
+         "--limit", [request](std::uint32_t limit) { request->set_limit(limit); }, "At most so many series")
+      ->type_name("N");
   return [request](Context& context) -> Result<Exit> {
     const auto answer = context.client->series(*request);
     if (!answer) return answer.error();

@@ -40,22 +40,42 @@ double sort_key(const v1::Host& host, Sort sort) {
   return 0;
 }
 
-std::string title(const v1::Status& status, const View& view, Colours colours) {
-  std::string line =
-      paint("vigil", Style::bold, colours) + "  " + format_local_time(status.now_ms()).substr(11);
-  line += fmt::format("   hosts {}", paint(fmt::format("{} up", status.hosts_up()), Style::good, colours));
-  if (status.hosts_late() > 0)
-    line += paint(fmt::format(" {} late", status.hosts_late()), Style::warning, colours);
-  if (status.hosts_down() > 0)
-    line += paint(fmt::format(" {} down", status.hosts_down()), Style::bad, colours);
-  line += fmt::format("   {} series  {} samples/s", status.series(),
-                      format_si(std::round(status.samples_per_second())));
-  line += status.alerts_firing() > 0
-              ? paint(fmt::format("   {} alerts firing", status.alerts_firing()), Style::bad, colours)
-              : paint("   no alerts", Style::good, colours);
-  line += paint(fmt::format("   sort: {}", kSortNames[static_cast<std::size_t>(view.sort)]), Style::faint,
-                colours);
-  return line + '\n';
+/// Parts of a line, as many of the first ones as fit; a part that does not fit ends it.
+class Line {
+ public:
+  Line(std::size_t room, Colours colours) : room_(room), colours_(colours) {}
+  void add(std::string_view text, Style style = Style::plain) {
+    used_ += display_width(text);
+    full_ = full_ || (room_ > 0 && used_ > room_);
+    if (!full_) text_ += paint(text, style, colours_);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  const std::size_t room_;  // 0: any
+  const Colours colours_;
+  std::string text_;
+  std::size_t used_ = 0;
+  bool full_ = false;
+};
+
+std::string title(const v1::Status& status, const View& view, const Context& context) {
+  Line line(context.width, context.colours);
+  line.add("vigil", Style::bold);
+  line.add("  " + format_local_time(status.now_ms()).substr(11));
+  line.add("   hosts ");
+  line.add(fmt::format("{} up", status.hosts_up()), Style::good);
+  if (status.hosts_late() > 0) line.add(fmt::format(" {} late", status.hosts_late()), Style::warning);
+  if (status.hosts_down() > 0) line.add(fmt::format(" {} down", status.hosts_down()), Style::bad);
+  if (status.alerts_firing() > 0) {
+    line.add(fmt::format("   {} alerts firing", status.alerts_firing()), Style::bad);
+  } else {
+    line.add("   no alerts", Style::good);
+  }
+  line.add(fmt::format("   {} series  {} samples/s", status.series(),
+                       format_si(std::round(status.samples_per_second()))));
+  line.add(fmt::format("   sort: {}", kSortNames[static_cast<std::size_t>(view.sort)]), Style::faint);
+  return line.text() + '\n';
 }
 
 /// One frame, or the reason there is none.
@@ -71,16 +91,18 @@ Result<std::string> frame(Context& context, const View& view) {
   std::stable_sort(
       hosts->mutable_hosts()->begin(), hosts->mutable_hosts()->end(),
       [&](const v1::Host& a, const v1::Host& b) { return sort_key(a, view.sort) > sort_key(b, view.sort); });
-  std::string out = title(*status, view, context.colours) + '\n';
-  out += render(hosts_listing(*hosts, status->now_ms()), Format::table, context.colours);
+  std::string out = title(*status, view, context) + '\n';
+  out += render(hosts_listing(*hosts, status->now_ms()), Format::table, context.colours, context.width);
   if (!alerts->alerts().empty()) {
-    out += '\n' + render(alerts_listing(*alerts, status->now_ms()), Format::table, context.colours);
+    out += '\n' +
+           render(alerts_listing(*alerts, status->now_ms()), Format::table, context.colours, context.width);
   }
   if (view.containers) {
     const auto containers = context.client->containers({});
     if (!containers) return containers.error();
     if (!containers->containers().empty()) {
-      out += '\n' + render(containers_listing(*containers, status->now_ms()), Format::table, context.colours);
+      out += '\n' + render(containers_listing(*containers, status->now_ms()), Format::table, context.colours,
+                           context.width);
     }
   }
   return out;
@@ -104,12 +126,15 @@ Result<Exit> live(Context& context, View view) {
   });
   watch.start();
   while (true) {
+    const ScreenSize room = screen.size();
+    context.width = static_cast<std::size_t>(room.columns);
     const auto drawn = frame(context, view);
     if (Screen::must_leave()) return Exit::ok;
-    const std::string keys = paint("q quit  s sort  c containers", Style::faint, context.colours);
     // A restart of the aggregator is worth waiting for: say so and go on.
-    screen.draw(drawn ? *drawn + '\n' + keys
-                      : paint(drawn.error().message, Style::bad, context.colours) + "\n\n" + keys);
+    const std::string text =
+        drawn ? *drawn : paint(drawn.error().message, Style::bad, context.colours) + '\n';
+    screen.draw(fit_rows(text, static_cast<std::size_t>(room.rows)) +
+                paint("q quit  s sort  c containers", Style::faint, context.colours));
     if (const auto key = screen.key(view.interval); key && !apply_key(*key, view)) return Exit::ok;
   }
 }
@@ -119,7 +144,7 @@ Result<Exit> live(Context& context, View view) {
 Run declare_top(CLI::App& app) {
   auto view = std::make_shared<View>();
   auto interval = std::make_shared<std::string>("1s");
-  app.add_option("--interval", *interval, "How often to look")->capture_default_str();
+  app.add_option("--interval", *interval, "How often to look")->type_name("TIME")->capture_default_str();
   app.footer(
       "Keys: q quit, s sort by the next column, c show or hide containers. Not on a terminal it prints one "
       "frame.");

@@ -2,6 +2,7 @@
 
 #include "common/text/exposition.h"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -40,49 +41,80 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-/// At most `width` cells, with "…" when something was cut.
-std::string cut(std::string_view text, std::size_t width) {
-  if (display_width(text) <= width) return std::string(text);
-  std::size_t end = 0;
-  for (std::size_t cells = 0; end < text.size(); ++end) {
-    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
-    if (begins && ++cells == std::max<std::size_t>(width, 1)) break;
-  }
-  return std::string(text.substr(0, end)) + "…";
-}
+constexpr std::size_t kBetween = 2;
 
-/// The widths of `shown` columns: as wide as their widest cell, then columns that may be cut give way.
-std::vector<std::size_t> widths_of(const Listing& listing, const std::vector<std::size_t>& shown,
-                                   std::size_t room) {
-  constexpr std::size_t kNarrowest = 16;
-  constexpr std::size_t kBetween = 2;
-  std::vector<std::size_t> widths(listing.columns.size());
-  std::size_t total = 0;
-  for (const std::size_t i : shown) {
-    widths[i] = display_width(listing.columns[i].title);
-    for (const auto& row : listing.rows) widths[i] = std::max(widths[i], display_width(row[i].text));
-    total += widths[i] + (i == shown.front() ? 0 : kBetween);
-  }
-  for (const std::size_t i : shown) {
-    if (room == 0 || total <= room || listing.columns[i].fit == Fit::whole) continue;
-    const std::size_t spare = widths[i] - std::min(widths[i], kNarrowest);
-    const std::size_t less = std::min(spare, total - room);
-    widths[i] -= less;
-    total -= less;
+using Columns = std::vector<std::size_t>;
+
+/// As wide as the widest cell.
+std::vector<std::size_t> natural_widths(const Listing& listing) {
+  std::vector<std::size_t> widths;
+  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
+    std::size_t& width = widths.emplace_back(display_width(listing.columns[i].title));
+    for (const auto& row : listing.rows) width = std::max(width, display_width(row[i].text));
   }
   return widths;
 }
 
-std::string render_table(const Listing& listing, Colours colours, std::size_t room) {
-  std::vector<std::size_t> shown;
-  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
-    if (!listing.columns[i].title.empty()) shown.push_back(i);
+/// What columns take that are shortened as far as they may be.
+std::size_t least_room(const Listing& listing, const Columns& shown, const std::vector<std::size_t>& widths) {
+  std::size_t total = shown.empty() ? 0 : (shown.size() - 1) * kBetween;
+  for (const std::size_t i : shown)
+    total += listing.columns[i].fit == Fit::cut ? std::min(widths[i], listing.columns[i].narrowest) : widths[i];
+  return total;
+}
+
+/// Leaves out columns that nobody misses most until the others fit.
+void drop_least(const Listing& listing, const std::vector<std::size_t>& widths, std::size_t room,
+                Columns& shown) {
+  while (least_room(listing, shown, widths) > room) {
+    auto least = shown.begin();
+    for (auto at = shown.begin(); at != shown.end(); ++at) {  // of equals the last one goes
+      if (listing.columns[*at].fit >= listing.columns[*least].fit) least = at;
+    }
+    if (least == shown.end() || listing.columns[*least].fit < Fit::important) return;
+    shown.erase(least);
   }
+}
+
+void shorten(const Listing& listing, const Columns& shown, std::size_t room,
+             std::vector<std::size_t>& widths) {
+  std::size_t total = (shown.size() - 1) * kBetween;
+  for (const std::size_t i : shown) total += widths[i];
+  while (total > room) {  // the widest first, so that a name does not pay for a long text
+    std::size_t* widest = nullptr;
+    for (const std::size_t i : shown) {
+      if (listing.columns[i].fit != Fit::cut || widths[i] <= listing.columns[i].narrowest) continue;
+      if (widest == nullptr || widths[i] > *widest) widest = &widths[i];
+    }
+    if (widest == nullptr) return;
+    --*widest;
+    --total;
+  }
+}
+
+/// Columns with a title and something in them.
+Columns shown_columns(const Listing& listing) {
+  Columns shown;
+  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
+    const bool has_text = std::any_of(listing.rows.begin(), listing.rows.end(),
+                                      [i](const auto& row) { return !row[i].text.empty(); });
+    if (!listing.columns[i].title.empty() && has_text) shown.push_back(i);
+  }
+  return shown;
+}
+
+std::string render_table(const Listing& listing, Colours colours, std::size_t room) {
   if (listing.rows.empty()) return listing.empty_note + '\n';
-  const std::vector<std::size_t> widths = widths_of(listing, shown, room);
+  Columns shown = shown_columns(listing);
+  if (shown.empty()) return "";
+  std::vector<std::size_t> widths = natural_widths(listing);
+  if (room > 0) {
+    drop_least(listing, widths, room, shown);
+    shorten(listing, shown, room, widths);
+  }
   std::string out;
   const auto put = [&](std::size_t column, std::string_view whole, Style style, std::string& line) {
-    const std::string text = cut(whole, widths[column]);
+    const std::string text = shortened(whole, widths[column]);
     const std::string padding(widths[column] - std::min(widths[column], display_width(text)), ' ');
     if (!line.empty()) line += "  ";
     const bool right = listing.columns[column].align == Align::right;
@@ -108,6 +140,11 @@ std::string to_json(const Cell& cell) {
     for (const auto& [name, value] : *object) out[name] = value;
     return boost::json::serialize(out);
   }
+  if (const auto* list = std::get_if<List>(&cell.value)) {
+    boost::json::array out;
+    for (const std::string& text : list->texts) out.emplace_back(text);
+    return boost::json::serialize(out);
+  }
   if (const auto* text = std::get_if<std::string>(&cell.value))
     return boost::json::serialize(boost::json::string(*text));
   if (const auto* whole = std::get_if<std::int64_t>(&cell.value)) return std::to_string(*whole);
@@ -118,7 +155,18 @@ std::string to_json(const Cell& cell) {
   return "null";
 }
 
+/// Rows of a name and a value, as one object.
+std::string render_object(const Listing& listing) {
+  std::string out = "{";
+  for (const auto& row : listing.rows) {
+    out += out.size() == 1 ? "\n  " : ",\n  ";
+    out += to_json(row[0]) + ": " + to_json(row[1]);
+  }
+  return out + "\n}\n";
+}
+
 std::string render_json(const Listing& listing) {
+  if (listing.shape == Shape::pairs) return render_object(listing);
   std::string out = "[";
   for (const auto& row : listing.rows) {
     out += out.size() == 1 ? "\n  {" : ",\n  {";
@@ -148,7 +196,9 @@ std::string csv_text(const Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell.value)) return *text;
   if (const auto* whole = std::get_if<std::int64_t>(&cell.value)) return std::to_string(*whole);
   if (const auto* real = std::get_if<double>(&cell.value)) return format_value(*real);
-  return "";
+  if (const auto* list = std::get_if<List>(&cell.value))
+    return fmt::format("{}", fmt::join(list->texts, "; "));
+  return std::holds_alternative<Object>(cell.value) ? to_json(cell) : "";
 }
 
 std::string render_csv(const Listing& listing) {
@@ -204,6 +254,16 @@ std::size_t display_width(std::string_view text) {
     if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) ++width;  // not a continuation byte
   }
   return width;
+}
+
+std::string shortened(std::string_view text, std::size_t width) {
+  if (display_width(text) <= width) return std::string(text);
+  std::size_t end = 0;
+  for (std::size_t cells = 0; end < text.size(); ++end) {
+    const bool begins = (static_cast<unsigned char>(text[end]) & 0xC0) != 0x80;
+    if (begins && ++cells == std::max<std::size_t>(width, 1)) break;
+  }
+  return std::string(text.substr(0, end)) + "…";
 }
 
 std::size_t terminal_width() {

@@ -131,12 +131,6 @@ Bounds scale_of(const std::vector<Bounds>& all) {
   return scale;
 }
 
-std::string axis_label(double value, double span) {
-  if (std::abs(value) >= 1000) return format_si(value);
-  const int decimals = span >= 100 ? 0 : span >= 10 ? 1 : span >= 1 ? 2 : span >= 0.1 ? 3 : 4;
-  return fmt::format("{:.{}f}", value, decimals);
-}
-
 /// Times under the drawing: the start at the left edge, the end at the right one.
 std::string time_axis(const PlotOptions& options, int columns, int margin) {
   const bool same_day =
@@ -151,6 +145,19 @@ std::string time_axis(const PlotOptions& options, int columns, int margin) {
          std::string(static_cast<std::size_t>(std::max(space, 1)), ' ') + right + '\n';
 }
 
+/// What stands behind the mark of a line: on two lines where one is too narrow.
+std::string legend(const std::string& name, const Bounds& bounds, const PlotOptions& options) {
+  const std::string figures =
+      std::isfinite(bounds.low)
+          ? fmt::format("min {}  max {}  last {}", format_in(options.unit, bounds.low),
+                        format_in(options.unit, bounds.high), format_in(options.unit, bounds.last))
+          : "no values";
+  constexpr std::size_t kMark = 3;
+  const std::size_t room = static_cast<std::size_t>(std::max(options.width, 20)) - kMark;
+  if (display_width(name) + 2 + display_width(figures) <= room) return name + "  " + figures + '\n';
+  return shortened(name, room) + "\n   " + figures + '\n';
+}
+
 }  // namespace
 
 std::string plot(const std::vector<PlotSeries>& series, const PlotOptions& options) {
@@ -159,12 +166,14 @@ std::string plot(const std::vector<PlotSeries>& series, const PlotOptions& optio
   for (std::size_t i = 0; i < count; ++i) bounds.push_back(bounds_of(series[i]));
   const Bounds scale = scale_of(bounds);
   const int rows = std::max(options.height, 2);
+  const AxisScale axis{options.unit, std::max(std::abs(scale.low), std::abs(scale.high)),
+                       scale.high - scale.low};
   std::vector<std::string> labels;
   std::size_t margin = 0;
   for (int row = 0; row < rows; ++row) {
     const bool shown = row == 0 || row == rows - 1 || (rows >= 5 && row == rows / 2);
     const double value = scale.high - (scale.high - scale.low) * row / (rows - 1);
-    labels.push_back(shown ? axis_label(value, scale.high - scale.low) : "");
+    labels.push_back(shown ? axis_label(value, axis) : "");
     margin = std::max(margin, labels.back().size());
   }
   const int columns = std::max(options.width, 20) - static_cast<int>(margin) - 2;
@@ -181,12 +190,7 @@ std::string plot(const std::vector<PlotSeries>& series, const PlotOptions& optio
   for (std::size_t i = 0; i < count; ++i) {
     const std::string mark =
         options.colours == Colours::always ? std::string(kColours[i]) + "━━\x1b[0m" : "━━";
-    if (!std::isfinite(bounds[i].low)) {
-      out += fmt::format("{} {}  no values\n", mark, series[i].name);
-      continue;
-    }
-    out += fmt::format("{} {}  min {}  max {}  last {}\n", mark, series[i].name, format_si(bounds[i].low),
-                       format_si(bounds[i].high), format_si(bounds[i].last));
+    out += mark + ' ' + legend(series[i].name, bounds[i], options);
   }
   if (series.size() > count) out += fmt::format("   and {} more series\n", series.size() - count);
   return out;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/output/listing.h"
+#include "cli/output/numbers.h"
 
 #include <cstdint>
 #include <string>
@@ -22,6 +23,7 @@ struct PlotOptions {
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;  // points further apart than twice this are not joined: a gap stays a gap
   Colours colours = Colours::never;
+  Unit unit = Unit::number;  // of axis and legend
 };
 
 /// The drawing with its axes and a legend with least, greatest and last value of each series (at most 8 are

@@ -1,10 +1,12 @@
 #include "cli/screen/screen.h"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -50,6 +52,18 @@ std::string cut(std::string_view line, int columns) {
 }
 
 }  // namespace
+
+std::string fit_rows(std::string_view frame, std::size_t rows) {
+  constexpr std::size_t kBelow = 2;
+  constexpr std::size_t kFewest = 3;
+  const auto lines = static_cast<std::size_t>(std::count(frame.begin(), frame.end(), '\n'));
+  const std::size_t room = std::max(rows, kBelow + kFewest) - kBelow;
+  if (lines <= room) return std::string(frame) + '\n';
+  std::size_t end = 0;
+  for (std::size_t i = 0; i + 1 < room; ++i) end = frame.find('\n', end) + 1;
+  return fmt::format("{}… {} more lines: a taller window shows them\n\n", frame.substr(0, end),
+                     lines + 1 - room);
+}
 
 Screen::Screen() {
   ::tcgetattr(STDIN_FILENO, &g_before);

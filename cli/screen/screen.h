@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace vigil::cli {
 
@@ -11,6 +12,10 @@ struct ScreenSize {
   int columns = 100;
   int rows = 30;
 };
+
+/// The first lines of `frame`, such that an empty one and one for the keys fit below; with a line that says
+/// how many there are more.
+std::string fit_rows(std::string_view frame, std::size_t rows);
 
 /// While it lives the terminal is in raw mode on the alternate screen. One at a time. Restores on destruction
 /// and when the process is ended by SIGINT or SIGTERM.

@@ -199,7 +199,15 @@ void Fields::paths(std::string_view key, std::vector<std::string>& value, std::s
 }
 
 void Fields::require(std::string_view key, bool holds, std::string_view message) {
-  if (holds || collecting_ != nullptr) return;
+  constexpr std::string_view kLimit = "must be ";  // what does not begin so is no limit one could write down
+  if (collecting_ != nullptr) {
+    for (Entry& entry : *collecting_) {
+      if (entry.path == prefix_ + std::string(key) && message.starts_with(kLimit))
+        entry.doc += fmt::format(" Must be {}.", message.substr(kLimit.size()));
+    }
+    return;
+  }
+  if (holds) return;
   if (const Value found = value_.find(key)) found.error(message);
 }
 

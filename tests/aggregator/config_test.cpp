@@ -50,6 +50,14 @@ TEST_CASE("what is wrong is reported at its place, with what would be right") {
              Catch::StartsWith("vigil.yml:1:17: rules.files[0]: /nowhere.yml: No such file"));
 }
 
+TEST_CASE("links and folders that cannot work are refused at their keys") {
+  CHECK_THAT(refused("external_url: foo"),
+             Catch::StartsWith("vigil.yml:1:15: external_url: 'foo' is no web address"));
+  CHECK(refused("external_url: https://vigil.example.org/").find("external_url") == std::string::npos);
+  CHECK_THAT(refused("data_dir: /proc/x"),
+             Catch::Contains("vigil.yml:1:11: data_dir: /proc/x cannot be used: /proc"));
+}
+
 TEST_CASE("everything that is wrong is reported at once") {
   const std::string said = refused("grpc_listen: x\nhttp_listen: y\nrules: {files: [/nowhere.yml]}\n");
   CHECK(std::count(said.begin(), said.end(), '\n') == 2);

@@ -3,7 +3,9 @@
 
 #include "cli/arguments.h"
 #include "cli/client/client.h"
+#include "cli/commands/figures.h"
 #include "cli/completion.h"
+#include "common/flags/help.h"
 #include "common/grpc/runtime.h"
 #include "tests/support/catch.h"
 
@@ -42,6 +44,44 @@ v1::QueryResult answer_from(std::int64_t first_ms) {
   series->add_values(1);
   return result;
 }
+
+/// Has a sample every second from `first_ms` to `last_ms`, and answers as PromQL would.
+class Sampled : public Client {
+ public:
+  Sampled(std::int64_t first_ms, std::int64_t last_ms) : first_ms_(first_ms), last_ms_(last_ms) {}
+  Result<v1::QueryResult> range(const v1::RangeRequest& request) override {
+    ++calls;
+    v1::QueryResult result;
+    const std::int64_t lookback = request.lookback_ms() == 0 ? 300'000 : request.lookback_ms();
+    for (std::int64_t t = request.start_ms(); t <= request.end_ms(); t += request.step_ms()) {
+      const std::int64_t newest = std::min(t, last_ms_);
+      if (newest < first_ms_ || newest <= t - lookback) continue;
+      if (result.series().empty()) result.add_series();
+      result.mutable_series(0)->add_times_ms(t);
+      result.mutable_series(0)->add_values(1);
+    }
+    return result;
+  }
+  Result<v1::QueryResult> instant(const v1::InstantRequest&) override { return unasked(); }
+  Result<v1::SeriesResponse> series(const v1::SeriesRequest&) override { return unasked(); }
+  Result<v1::ListHostsResponse> hosts(const v1::ListHostsRequest&) override { return unasked(); }
+  Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest&) override {
+    return unasked();
+  }
+  Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return unasked(); }
+  Result<v1::ListRulesResponse> rules() override { return unasked(); }
+  Result<v1::Status> status() override { return unasked(); }
+  Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }
+  Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return unasked(); }
+  void cancel() override {}
+
+  int calls = 0;
+
+ private:
+  static Error unasked() { return fail(Errc::unsupported, "nobody asks"); }
+  const std::int64_t first_ms_;
+  const std::int64_t last_ms_;
+};
 
 }  // namespace
 
@@ -103,7 +143,7 @@ TEST_CASE("an aggregator named on the command line is told from one in the envir
   CHECK_FALSE(names_aggregator({"query", "--", "--aggregator"}));
 }
 
-TEST_CASE("a plot whose start nobody chose begins where the data does") {
+TEST_CASE("a range begins where the data does") {
   const RangeFlags flags;
   constexpr std::int64_t kNow = 1'700'000'000'000;
   Range range = *resolve(flags, kNow, 200);
@@ -133,10 +173,199 @@ TEST_CASE("a plot whose start nobody chose begins where the data does") {
   }
 }
 
+TEST_CASE("a quarter of an hour of data fills a range of an hour, a week or a year") {
+  constexpr std::int64_t kNow = 1'700'000'000'000;
+  constexpr std::int64_t kFirst = kNow - 900'000;
+  RangeFlags flags;
+  flags.start = GENERATE("1h", "24h", "7d", "30d", "1y");
+  const int points = GENERATE(60, 160, 320);
+  Sampled client(kFirst, kNow);
+  Range range = *resolve(flags, kNow, points);
+  const auto answer = ask_narrowing(client, "node_load1", flags, points, range);
+  REQUIRE(answer);
+  CAPTURE(flags.start, points, range.step_ms);
+  REQUIRE(answer->series_size() == 1);
+  CHECK(answer->series(0).times_ms_size() >= points / 4);
+  CHECK(answer->series(0).times_ms(0) <= kFirst + range.step_ms);
+  CHECK(client.calls <= 4);
+}
+
+TEST_CASE("a step that nobody chose hides no sample, one that was asked for sees five minutes") {
+  constexpr std::int64_t kNow = 1'700'000'000'000;
+  RangeFlags flags;
+  flags.start = "30d";
+  CHECK(resolve(flags, kNow, 160)->lookback_ms == resolve(flags, kNow, 160)->step_ms);
+  flags.start = "1h";
+  CHECK(resolve(flags, kNow, 160)->lookback_ms == 300'000);
+  flags.step = "1d";
+  CHECK(resolve(flags, kNow, 160)->lookback_ms == 0);
+}
+
+TEST_CASE("hosts tell what is odd about them in a note of its own") {
+  v1::ListHostsResponse hosts;
+  v1::Host& host = *hosts.add_hosts();
+  host.set_name("web-1");
+  host.set_state(v1::Host::STATE_UP);
+  host.set_since_ms(1'700'000'000'000 - 300'000);
+  host.set_since_earlier(true);
+  host.set_clock_skew_seconds(120);
+  hosts.add_hosts()->set_clock_skew_seconds(-0.04);
+  host.set_duplicate_remote("10.0.0.7:4711");
+  host.set_machine_changed_ms(1'700'000'000'000 - 60'000);
+  (*host.mutable_labels())["env"] = "prod";
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const Listing listing = hosts_listing(hosts, 1'700'000'000'000);
+  const std::string table = render(listing, Format::table, Colours::never);
+  CHECK_THAT(table, Catch::Contains("\nweb-1  up") && Catch::Contains(">5m") &&
+                        Catch::Contains("second agent at 10.0.0.7:4711; another machine since 22:12:20; "
+                                        "clock +2m"));
+  CHECK_THAT(render(listing, Format::json, Colours::never), Catch::Contains(R"("labels":{"env":"prod"})"));
+  CHECK_THAT(table, Catch::Contains(" 0.0s") && !Catch::Contains("-0.0s"));
+}
+
+TEST_CASE("an alert that is over lasted as long as it did, and programs get all of it") {
+  v1::ListAlertsResponse alerts;
+  v1::Alert& alert = *alerts.add_alerts();
+  alert.set_name("HighCpu");
+  alert.set_state("resolved");
+  alert.set_group("vigil-cpu");
+  alert.set_value(91.25);
+  alert.set_active_since_ms(1'700'000'000'000);
+  alert.set_resolved_at_ms(1'700'000'125'000);
+  (*alert.mutable_annotations())["value"] = "91.3%";
+  (*alert.mutable_labels())["zone"] = "a";
+  alert.add_evidence("Top: one 1");
+  const Listing listing = alerts_listing(alerts, 1'700'009'000'000);
+  CHECK_THAT(render(listing, Format::table, Colours::never),
+             Catch::Contains("91.3%") && Catch::Contains("2m 5s"));
+  CHECK_THAT(
+      render(listing, Format::json, Colours::never),
+      Catch::Contains(R"("group":"vigil-cpu","labels":{"zone":"a"},"annotations":{"value":"91.3%"})") &&
+          Catch::Contains(R"("evidence":["Top: one 1"])") && Catch::Contains(R"("value":91.25)"));
+}
+
+TEST_CASE("the tables a person looks at fit into 80 columns") {
+  v1::ListHostsResponse hosts;
+  v1::Host& host = *hosts.add_hosts();
+  host.set_name("production-web-server-0001");
+  host.set_state(v1::Host::STATE_UP);
+  host.set_duplicate_remote("10.0.0.7:4711");
+  host.set_cpu_busy_ratio(0.5);
+  host.set_memory_used_ratio(0.5);
+  host.set_disk_used_ratio(0.5);
+  host.set_load1(12.5);
+  host.set_cpus(64);
+  host.set_network_bytes_per_second(123e6);
+  host.set_uptime_seconds(1e7);
+  host.set_agent_version("0.1.0");
+  v1::ListContainersResponse containers;
+  v1::Container& container = *containers.add_containers();
+  container.set_host("production-web-server-0001");
+  container.set_name("shop-frontend-nginx-1");
+  container.set_state("restarting");
+  container.set_health("unhealthy");
+  container.set_image("registry.example.org/shop/frontend:2026.11.22");
+  v1::ListAlertsResponse alerts;
+  v1::Alert& alert = *alerts.add_alerts();
+  alert.set_state("resolved");
+  alert.set_severity("critical");
+  alert.set_name("ContainerRestarting");
+  alert.set_instance("production-web-server-0001");
+  (*alert.mutable_annotations())["summary"] = std::string(90, 's');
+  for (const Listing& listing :
+       {hosts_listing(hosts, 1'700'000'000'000), containers_listing(containers, 1'700'000'000'000),
+        alerts_listing(alerts, 1'700'000'000'000)}) {
+    const std::string text = render(listing, Format::table, Colours::never, 80);
+    CAPTURE(text);
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t end = text.find('\n', at);
+      CHECK(display_width(std::string_view(text).substr(at, end - at)) <= 80);
+      at = end + 1;
+    }
+  }
+}
+
+TEST_CASE("status is one object for programs, and a row for each problem for people") {
+  v1::Status status;
+  status.set_hosts_up(3);
+  status.add_problems("one");
+  status.add_problems("two");
+  const std::string json = render(status_listing(status, Format::json), Format::json, Colours::never);
+  CHECK_THAT(json, Catch::StartsWith("{\n") && Catch::Contains("\"hosts_up\": 3") &&
+                       Catch::Contains("\"problems\": [\"one\",\"two\"]") &&
+                       Catch::Contains("\"bytes_per_sample\": null"));
+  const std::string table = render(status_listing(status, Format::table), Format::table, Colours::never);
+  CHECK_THAT(table, Catch::Contains("\nproblem                   one\nproblem                   two\n"));
+}
+
+TEST_CASE("a misspelt flag is answered with the one that was meant, also behind a command") {
+  const auto c = GENERATE(values<std::pair<Arguments, std::string>>(
+      {{{"query", "--aat", "now", "up"}, "there is no flag --aat; did you mean --at?"},
+       {{"hosts", "--ouptut", "json"}, "there is no flag --ouptut; did you mean --output?"},
+       {{"--ouput=json", "hosts"}, "there is no flag --ouput; did you mean --output?"},
+       {{"hosts", "--nonsense"}, "there is no flag --nonsense"}}));
+  Program program;
+  Arguments arguments = c.first;
+  std::reverse(arguments.begin(), arguments.end());
+  std::string said;
+  try {
+    program.app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    const auto used = program.app.get_subcommands();
+    said = explain_usage(used.empty() ? program.app : *used.front(), error);
+  }
+  CHECK(said == c.second);
+}
+
+TEST_CASE("help fits into 80 columns and has none of the library's own notes") {
+  CLI::App app("A program with a description that is long enough to need two lines, as it has many words.");
+  app.name("vigil");
+  app.formatter(help_formatter());
+  std::string at = "now";
+  std::string output = "table";
+  CLI::Option* start = app.add_option("--start", at, fmt::format("{:w<40} {:w<40}", "", ""));
+  app.add_option("--at", at, "When")->type_name("TIME")->capture_default_str()->excludes(start);
+  std::string address;
+  int rows = 1;
+  app.add_option("--to", address, "Where")->type_name("HOST:PORT");
+  app.add_option("--rows", rows, "Rows")->type_name("N")->check(CLI::Range(2, 100));
+  app.add_option("-o,--output", output, "How")->check(CLI::IsMember({"table", "json"}));
+  const std::string help = app.help();
+  CHECK_THAT(help, Catch::Contains("Usage: vigil ") && Catch::Contains("--at TIME") &&
+                       Catch::Contains("When [now]") && Catch::Contains("-o,--output table|json") &&
+                       Catch::Contains("--to HOST:PORT ") && Catch::Contains("--rows N ") &&
+                       !Catch::Contains("Excludes") && !Catch::Contains("REQUIRED"));
+  for (std::size_t i = 0; i < help.size();) {
+    const std::size_t end = help.find('\n', i);
+    CHECK(end - i <= 80);
+    i = end + 1;
+  }
+}
+
+TEST_CASE("a completion offers the words of a command that takes a few") {
+  CLI::App app;
+  std::string shell;
+  app.add_subcommand("completion")->add_option("shell", shell)->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  CHECK_THAT(*completion_script(app, "bash"), Catch::Contains("completion) words=\"bash zsh fish \""));
+  CHECK_THAT(*completion_script(app, "fish"), Catch::Contains("completion' -xa 'bash zsh fish '"));
+}
+
+TEST_CASE("that nobody answers is said without what the library says to itself") {
+  prepare_grpc();
+  ClientOptions options;
+  options.address = "127.0.0.1:1";
+  options.timeout = std::chrono::seconds(10);
+  const auto answer = Client::create(options)->status();
+  REQUIRE_FALSE(answer);
+  CHECK_THAT(answer.error().message,
+             Catch::StartsWith("no aggregator answers at 127.0.0.1:1: the connection is refused\n"));
+}
+
 TEST_CASE("a plot says which time it shows") {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
-  CHECK(range_text({1'700'000'000'000, 1'700'003'600'000, 15'000}) ==
+  CHECK(range_text({1'700'000'000'000, 1'700'003'600'000, 15'000, 0}) ==
         "2023-11-14 22:13:20 to 23:13:20, 1h, a point every 15s");
 }
 

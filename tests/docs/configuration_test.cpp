@@ -45,6 +45,15 @@ TEST_CASE("docs/configuration.md describes every key as the programs read it") {
   CHECK(read(kPath) == reference());
 }
 
+TEST_CASE("limits that are errors stand in the reference") {
+  const std::string text = reference();
+  for (const char* limit : {"Must be 1 to 5000.", "Must be 10s to 30m.", "Must be at least 1h.",
+                            "Must be 1ms to 10s.", "Must be 100ms to 1h."}) {
+    INFO(limit);
+    CHECK(text.find(limit) != std::string::npos);
+  }
+}
+
 TEST_CASE("every key has a meaning written down") {
   for (const auto& entries :
        {config::document(aggregator::AggregatorConfig{}), config::document(agent::AgentConfig{})}) {

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import threading
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VIGIL_BIN", ROOT / "build" / "release" / "bin"))
@@ -32,6 +33,12 @@ def eventually(what, check, patience=PATIENCE):
             last = error
         time.sleep(0.05)
     raise AssertionError(f"{what}: not within {patience} s; last seen: {last!r}")
+
+
+def metric(vigil, name):
+    """One of the aggregator's own metrics, summed over its labels."""
+    text = urllib.request.urlopen(f"http://{vigil.http}/metrics", timeout=5).read().decode()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
 
 class Process:

@@ -5,7 +5,7 @@ import random
 import signal
 import time
 
-from support import CountingProxy, eventually
+from support import CountingProxy, eventually, metric
 
 BEAT_MS = 200
 
@@ -104,7 +104,25 @@ def test_two_agents_with_one_name_are_told_and_not_mixed(vigil):
     assert eventually("the duplicate is shown", lambda: vigil.host("twin")["duplicates"] > 0)
     times = times_of(vigil)
     assert len(times) == len(set(times))
-    assert any("two agents" in str(row["value"]) for row in vigil.json("status") if row["key"] == "problem")
+    assert any("two agents" in problem for problem in vigil.json("status")["problems"])
+    assert f"second agent at {vigil.host('twin')['duplicate_remote']}" in vigil.cli("hosts").stdout
+
+
+def test_another_machine_that_takes_over_a_name_is_told(vigil, tmp_path):
+    vigil.start()
+    first = vigil.agent("twin")
+    vigil.wait_for_host("twin")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    second = vigil.agent("twin", ["--path.rootfs", tmp_path])
+    second.wait_for("refused: an agent named twin is connected")
+    assert vigil.host("twin")["machine_changed_ms"] is None
+    first.kill(signal.SIGKILL)
+    eventually("it is told", lambda: vigil.host("twin")["machine_changed_ms"])
+    assert "another machine since" in vigil.cli("hosts").stdout
+    assert any("another machine took the name twin" in problem for problem in vigil.json("status")["problems"])
+    assert eventually("its gap", lambda: [gap for gap in vigil.json("gaps", "twin") if gap["reason"] == "machine_changed"])
+    assert metric(vigil, "vigil_aggregator_machine_changes_total") == 1
 
 
 def test_an_agent_waits_for_its_aggregator_and_sends_what_it_kept(vigil, tmp_path):

@@ -2,14 +2,8 @@
 
 import signal
 import socket
-import urllib.request
 
-from support import eventually
-
-
-def metric(vigil, name):
-    text = urllib.request.urlopen(f"http://{vigil.http}/metrics", timeout=5).read().decode()
-    return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
+from support import eventually, metric
 
 
 def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):

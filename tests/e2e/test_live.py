@@ -87,8 +87,11 @@ def test_all_three_output_forms_and_ranges(vigil):
     assert "━━ node_load1{" in drawing and "┤" in drawing
     assert any("node_load1{" in row["series"] for row in vigil.json("series", "node_load1"))
     assert vigil.cli("top").stdout.startswith("vigil ")
-    status = {row["key"]: row["value"] for row in vigil.json("status")}
-    assert status["hosts up"] == 1 and status["store"] == "ok"
+    status = vigil.json("status")
+    assert status["hosts_up"] == 1 and status["store_state"] == "ok" and status["problems"] == []
+    for start in ("24h", "7d", "30d"):
+        assert len(vigil.json("query", "node_load1", "--start", start)) >= 2, start
+        assert len(vigil.json("plot", "node_load1", "--start", start)) >= 2, start
     assert any(rule["name"] for rule in vigil.json("rules"))
 
 
@@ -142,6 +145,8 @@ def test_check_reports_what_would_fail_later_and_what_has_no_effect(tmp_path):
     check = lambda program, *args: subprocess.run([BIN / program, "--check", *args], capture_output=True, text=True, timeout=60)
     missing = check("vigil-agent", "--path.procfs", "/nonexistent")
     assert missing.returncode == 2 and "--path.procfs: /nonexistent is no directory" in missing.stderr
+    typo = check("vigil-agent", "--docker-socket", "/nonexistent.sock")
+    assert typo.returncode == 0 and "warning: --docker-socket: /nonexistent.sock is not there" in typo.stdout
     unusable = check("vigil-aggregator", "--data-dir", "/dev/null/data")
     assert unusable.returncode == 2 and "--data-dir: /dev/null/data cannot be used" in unusable.stderr
     (tmp_path / "rules").mkdir()
@@ -159,7 +164,34 @@ def test_exit_codes_and_errors_a_script_can_use(vigil):
     assert vigil.cli("query", check=False).returncode == 2
     assert vigil.cli("hosts", "nobody", check=False).returncode == 1
     nobody = subprocess.run([BIN / "vigil", "--aggregator", "127.0.0.1:1", "hosts"], capture_output=True, text=True, timeout=60)
-    assert nobody.returncode == 3 and "vigil-aggregator" in nobody.stderr
+    assert nobody.returncode == 3 and "vigil-aggregator" in nobody.stderr and "UNKNOWN" not in nobody.stderr
+    misspelt = vigil.cli("top", "--intervall", "1s", check=False)
+    assert misspelt.returncode == 2 and "did you mean --interval?" in misspelt.stderr
+    for program in ("vigil-agent", "vigil-aggregator"):
+        misspelt = subprocess.run([BIN / program, "--confg", "x.yml"], capture_output=True, text=True, timeout=60)
+        assert misspelt.returncode == 2 and "there is no flag --confg; did you mean --config?" in misspelt.stderr
+    second = subprocess.run([BIN / "vigil-aggregator", "--data-dir", vigil.folder / "other", "--grpc-listen", vigil.grpc, "--http-listen", "127.0.0.1:0"],
+                            capture_output=True, text=True, timeout=60)
+    assert f"cannot listen on {vigil.grpc} for gRPC: Address already in use" in second.stderr and "./src/core" not in second.stderr
+
+
+def grpc_call(address, method, message=b""):
+    """A call as any gRPC client makes it: the answer's first message."""
+    sent = b"\0" + len(message).to_bytes(4, "big") + message
+    done = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "-H", "content-type: application/grpc", "-H", "te: trailers",
+                           "--data-binary", "@-", f"http://{address}/{method}"], input=sent, capture_output=True, check=True, timeout=60)
+    return done.stdout[5:]
+
+
+def test_the_grpc_port_speaks_health_and_reflection(vigil):
+    vigil.start()
+    serving = b"\x08\x01"
+    assert grpc_call(vigil.grpc, "grpc.health.v1.Health/Check") == serving
+    name = b"vigil.v1.Query"
+    assert grpc_call(vigil.grpc, "grpc.health.v1.Health/Check", b"\x0a" + bytes([len(name)]) + name) == serving
+    listed = grpc_call(vigil.grpc, "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", b"\x3a\x00")
+    for service in (b"vigil.v1.Query", b"vigil.v1.Fleet", b"vigil.v1.Ingest", b"grpc.health.v1.Health"):
+        assert service in listed
     assert vigil.cli("alerts", "--fail-on", "critical").returncode == 0
 
 

@@ -60,6 +60,15 @@ TEST_CASE("with no socket containers are found by their cgroups and called by th
   CHECK(text.find("vigil_container_runtime_up") == std::string::npos);
 }
 
+TEST_CASE("a socket that was named and is not there is a runtime that is down") {
+  test::TempDir dir;
+  const auto collector =
+      test::make_collector("containers", on_host("docker-v2", dir.path().string() + "/typo.sock"));
+  Sheet sheet(100'000);
+  CHECK(eventually(
+      [&] { return has(collect(*collector, sheet), R"(vigil_container_runtime_up{runtime="docker"} 0)"); }));
+}
+
 TEST_CASE("a host without cgroups and runtimes has no containers, which is no failure") {
   test::TempDir dir;
   CollectorOptions options = test::rooted(dir.path());

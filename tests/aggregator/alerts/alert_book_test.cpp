@@ -243,3 +243,18 @@ groups:
   CHECK(inhibitor("HostDown", "critical") == "Many");
   CHECK(inhibitor("Many", "critical").empty());
 }
+
+TEST_CASE("The words of an alert follow its value, and its end keeps those of the last one") {
+  Bench bench;
+  bench.at(0, "true", 0, 91);
+  bench.at(30, "true", 0, 92);
+  bench.at(40, "true", 0, 99);
+  REQUIRE(bench.only() != nullptr);
+  CHECK(bench.only()->annotations.get("summary") == "web has 92 degrees");  // what its message said
+  CHECK(bench.book.annotations_now(*bench.only()).get("summary") == "web has 99 degrees");
+  bench.at(50, "false");
+  rules::Evaluation over{bench.rules->rules()[0], "web", 80'000, {}, {}, {}};
+  const auto ended = bench.book.apply(over);
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].alert.annotations.get("summary") == "web has 99 degrees");
+}

@@ -337,3 +337,38 @@ TEST_CASE("a question about every host lets other work of the shard come in betw
   CHECK(answer->front() == kHosts);
   CHECK(seen_between < kHosts);
 }
+
+TEST_CASE("another machine under a host's name is taken, counted and told with its time") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  shard.rows_arrived(host, {kT0, kT0}, kT0);
+  REQUIRE(shard.enroll(record("web-1"), kT0 + 1000));  // the same machine, back again
+  CHECK(host.machine_changed_ms == 0);
+  HostRecord other = record("web-1");
+  other.machine_id = std::string(16, 'x');
+  REQUIRE(shard.enroll(other, kT0 + 5000));
+  CHECK(host.machine_changed_ms == kT0 + 5000);
+  CHECK(shard.machine_changes() == 1);
+  CHECK(host.record.machine_id == other.machine_id);
+}
+
+TEST_CASE("what is heard first after a start may have been so for longer") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  Host& host = shard.restore(record("web-1"), kT0);
+  CHECK(host.since_earlier);
+  shard.rows_arrived(host, {kT0 + 2000, kT0 + 2000}, kT0 + 2000);
+  CHECK(host.state == HostState::up);
+  CHECK(host.since_earlier);
+  for (std::int64_t t = 3000; t <= 20'000; t += 1000) shard.tick(kT0 + t);
+  CHECK(host.state == HostState::down);
+  CHECK_FALSE(host.since_earlier);
+
+  HostRecord gone = record("web-2");
+  gone.left = true;
+  gone.last_seen_ms = kT0 - 3'600'000;
+  const Host& left = shard.restore(gone, kT0);
+  CHECK(left.since_ms == kT0 - 3'600'000);
+  CHECK_FALSE(left.since_earlier);
+}

@@ -283,3 +283,16 @@ TEST_CASE("A secret that everybody may read is refused") {
   REQUIRE(::chmod(empty.path().c_str(), 0600) == 0);
   CHECK_FALSE(config::read_secret(empty.path()));
 }
+
+TEST_CASE("A resolved message says that it is over, and does not repeat that it is so") {
+  Notification note = note_of("web-1", Kind::resolved);
+  note.annotations.set("summary", "web-1 is down");
+  note.annotations.set("description", "Its agent is not connected.");
+  for (const std::string& message :
+       {render_slack(single(note), {}), render_email(single(note), kEmail, kNow)}) {
+    CAPTURE(message);
+    CHECK_THAT(message, Catch::Contains("Over after") && Catch::Contains("It was: web-1 is down") &&
+                            Catch::Contains("Last value"));
+    CHECK_THAT(message, !Catch::Contains("not connected"));
+  }
+}

@@ -178,13 +178,15 @@ TEST_CASE("An override that fits nothing is an error with its place") {
   };
   const auto c = GENERATE(values<Case>({
       {"overrides: [{alert: Slwo, threshold: 1}]",
-       "vigil.yml:1:13: alert: there is no rule Slwo; did you mean Slow?"},
+       "vigil.yml:1:21: overrides[0].alert: there is no rule Slwo; did you mean Slow?"},
       {"overrides: [{alert: Slow, severity: info}]",
-       "vigil.yml:1:13: alert: Slow has no rule of that group and severity; its severities are warning, "
+       "vigil.yml:1:21: overrides[0].alert: Slow has no rule of that group and severity; its severities are "
+       "warning, "
        "critical"},
       {"overrides: [{alert: Slow, severity: critical, expr: up, threshold: 1}]",
-       "threshold: Slow compares with no number (up); override its expr instead"},
-      {"overrides: [{alert: Slow, expr: 'up >'}]", "expr: 1:5: parse error"},
+       "vigil.yml:1:68: overrides[0].threshold: Slow compares with no number (up); override its expr "
+       "instead"},
+      {"overrides: [{alert: Slow, expr: 'up >'}]", "vigil.yml:1:33: overrides[0].expr: 1:5: parse error"},
       {"overrides: [{alert: Slow, treshold: 1}]", "unknown key; did you mean threshold?"},
       {"overrides: [{alert: Slow, annotations: {s: '{{ x }}'}}]",
        "override of s: template: function \"x\" not defined"},
