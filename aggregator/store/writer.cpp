@@ -274,10 +274,12 @@ Result<void> Writer::apply(const SealBlocks& seal) {
     replaced_.bytes += replaced->bytes;
     replaced_.samples += replaced->samples;
   }
-  for (const SealCursor& cursor : seal.cursors) {
+  for (SealCursor cursor : seal.cursors) {
     const JournalIndex::StreamKey key{seal.host, cursor.stream};
+    // Its journal stays for now, the next seal will say it again. But what is in blocks from here on must not
+    // be replayed as new.
     if (cursor.needed_seq == kNothingNeeded && comes_after(seal, key))
-      continue;  // the next seal will say it again
+      cursor.needed_seq = index_.needed_seq(key);
     index_.settle(
         key, cursor.needed_seq);  // only memory, and harmless when this transaction has to be tried again
     const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);

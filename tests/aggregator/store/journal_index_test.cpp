@@ -67,6 +67,22 @@ TEST_CASE("A stream that comes back in the very commit that gives it up is kept"
   CHECK(open->replayed.back() == make_batch(0, 2));
 }
 
+TEST_CASE("What a seal stored of a stream that comes back in the same commit is not replayed as new") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->journal(make_batch(0, 1)));
+    REQUIRE(open->history->seal(0, {{{"node", 1000}, make_sealed(1000, 5)}},
+                                {{make_stream(0), 1, kNothingNeeded}}));
+    REQUIRE(open->history->journal(make_batch(0, 2)));
+    REQUIRE(open->history->sync());
+  }
+  const auto open = open_history(test_options(folder.path()));
+  CHECK(open->recovered.hosts[0].cursors == std::vector<Cursor>{{make_stream(0), 2, 1}});
+  CHECK(open->replayed.back() == make_batch(0, 2));
+}
+
 TEST_CASE("A stream that was given up and comes back after a while is kept") {
   const TemporaryFolder folder;
   {
