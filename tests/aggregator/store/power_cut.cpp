@@ -1,6 +1,7 @@
 #include "tests/aggregator/store/power_cut.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace vigil::aggregator::testing {
 namespace {
@@ -49,23 +50,41 @@ class Fate {
   std::size_t cut_;
 };
 
+struct Sectors {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+};
+
+Sectors sectors_of(const Change& change) {
+  const std::uint64_t first = change.offset / kSectorBytes;
+  if (change.data == nullptr) return {first, std::numeric_limits<std::uint64_t>::max()};
+  return {first, (change.offset + change.data->size() + kSectorBytes - 1) / kSectorBytes};
+}
+
+bool overlap(const Change& left, const Change& right) {
+  const Sectors a = sectors_of(left);
+  const Sectors b = sectors_of(right);
+  return a.first < b.end && b.first < a.end;
+}
+
 /// A file between the page cache and the disk. A sector reaches the disk as the cache has it when it is
 /// written, so with all earlier changes of that sector; a size, with all earlier changes of the size.
 class WriteBack {
  public:
   explicit WriteBack(const std::string& synced) : cache_(synced), disk_(synced), least_(synced.size()) {}
 
-  void apply(const Change& change, std::size_t index, const Fate& fate) {
+  /// `happened(sector)` says what of it reaches the disk.
+  template <class Happened>
+  void apply(const Change& change, Happened happened) {
     apply_change(change, cache_);
     least_ = std::min<std::uint64_t>(least_, cache_.size());
     if (change.data == nullptr) {
-      if (fate.happened(index, 0)) take_size();
+      if (happened(0)) take_size();
       return;
     }
-    if (change.data->empty()) return;
-    const std::uint64_t last = (change.offset + change.data->size() - 1) / kSectorBytes;
-    for (std::uint64_t sector = change.offset / kSectorBytes; sector <= last; ++sector) {
-      if (!fate.happened(index, sector)) continue;
+    const Sectors sectors = sectors_of(change);
+    for (std::uint64_t sector = sectors.first; sector < sectors.end; ++sector) {
+      if (!happened(sector)) continue;
       take_size();
       const std::uint64_t begin = sector * kSectorBytes;
       const std::uint64_t size = std::min<std::uint64_t>(kSectorBytes, cache_.size() - begin);
@@ -88,7 +107,8 @@ class WriteBack {
 std::string content_after(const Inode& inode, Damage damage, std::uint64_t seed) {
   WriteBack file(*inode.synced);
   const Fate fate(damage, seed, inode.pending.size());
-  for (std::size_t i = 0; i < inode.pending.size(); ++i) file.apply(inode.pending[i], i, fate);
+  for (std::size_t i = 0; i < inode.pending.size(); ++i)
+    file.apply(inode.pending[i], [&](std::uint64_t sector) { return fate.happened(i, sector); });
   return std::move(file).disk();
 }
 
@@ -123,6 +143,38 @@ void apply_change(const Change& change, std::string& content) {
   const std::size_t end = change.offset + change.data->size();
   if (content.size() < end) content.resize(end);
   content.replace(change.offset, change.data->size(), *change.data);
+}
+
+void sync_changes(Inode& inode) {
+  WriteBack file(*inode.synced);
+  for (const Change& change : inode.pending)
+    file.apply(change, [&](std::uint64_t /*sector*/) { return !change.abandoned; });
+  std::vector<Change> left;
+  for (auto change = inode.pending.begin(); change != inode.pending.end(); ++change) {
+    const bool written_again = std::any_of(change + 1, inode.pending.end(), [&](const Change& later) {
+      return !later.abandoned && overlap(later, *change);
+    });
+    if (change->abandoned && !written_again) left.push_back(*change);
+  }
+  inode.synced = std::make_shared<const std::string>(std::move(file).disk());
+  inode.pending = std::move(left);
+}
+
+void abandon_changes(Inode& inode) {
+  std::vector<Change> pieces;
+  for (const Change& change : inode.pending) {
+    if (change.data == nullptr) {
+      pieces.push_back(change);  // a size is metadata, and survives
+      continue;
+    }
+    for (std::uint64_t done = 0; done < change.data->size();) {
+      const std::uint64_t offset = change.offset + done;
+      const std::uint64_t size = std::min(kSectorBytes - offset % kSectorBytes, change.data->size() - done);
+      pieces.push_back({offset, std::make_shared<const std::string>(*change.data, done, size), true});
+      done += size;
+    }
+  }
+  inode.pending = std::move(pieces);
 }
 
 DiskImage after_power_cut(const DiskState& state, Damage damage, std::uint64_t seed) {

@@ -1,4 +1,4 @@
-// What a power cut leaves of a simulated disk.
+// What a sync makes durable of a simulated disk, and what a power cut leaves of the rest.
 #pragma once
 
 #include "tests/aggregator/store/simulated_disk.h"
@@ -28,6 +28,11 @@ std::string_view to_string(Damage damage);
 
 /// The same seed gives the same image.
 DiskImage after_power_cut(const DiskState& state, Damage damage, std::uint64_t seed);
+
+/// A sync went well: all is durable but what an earlier, failed one was about and was not written since.
+void sync_changes(Inode& inode);
+/// A sync failed: the kernel takes the pages for written all the same.
+void abandon_changes(Inode& inode);
 
 void apply_change(const Change& change, std::string& content);
 

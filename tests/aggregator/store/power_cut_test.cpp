@@ -3,10 +3,7 @@
 //
 // VIGIL_SEED=N begins with that seed; a failure names the one that shows it at once. VIGIL_CRASH_POINTS=N:
 // so many in all.
-#include "tests/aggregator/store/power_cut.h"
-
-#include "tests/aggregator/store/simulated_vfs.h"
-#include "tests/aggregator/store/workload.h"
+#include "tests/aggregator/store/machine.h"
 #include "tests/support/from_environment.h"
 
 #include <sqlite3.h>
@@ -27,14 +24,6 @@ struct Moment {
   DiskState disk;
   std::shared_ptr<const HistoryModel> model;
 };
-
-HistoryOptions options_of(const SimulatedDisk& disk, const HistoryModel& model) {
-  HistoryOptions options = test_options(disk.folder());
-  options.vfs = simulated_vfs();
-  options.retention = std::chrono::hours(model.retention_ms / 3'600'000);
-  options.now_ms = [&model] { return model.now_ms; };
-  return options;
-}
 
 /// One life of a machine: from power on to a clean end. Notes each moment before something changes on disk.
 class Life {
@@ -84,13 +73,6 @@ class Life {
   std::uint64_t noted_ = 0;
   std::uint64_t known_ = 0;
 };
-
-Problems open_and_check(const DiskImage& image, const HistoryModel& model) {
-  const SimulatedDisk disk(image);
-  const auto open = try_open_history(options_of(disk, model));
-  if (!open) return {"open: " + open.error().message};
-  return check_history(model, **open);
-}
 
 HistoryModel first_model(std::uint64_t seed) {
   HistoryModel model;

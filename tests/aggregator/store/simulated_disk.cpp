@@ -171,18 +171,11 @@ int SimulatedDisk::sync(InodeId inode) {
   const std::lock_guard lock(mutex_);
   Inode& file = state_.inodes.at(inode);
   if (const int error = begin(DiskCall::sync); error != 0) {
-    for (Change& change : file.pending) change.abandoned = true;
+    abandon_changes(file);
     return error;
   }
   if (observer_) observer_(state_);
-  std::vector<Change> left;
-  std::string synced = *file.synced;
-  for (Change& change : file.pending) {
-    if (!change.abandoned) apply_change(change, synced);
-    if (change.abandoned) left.push_back(std::move(change));
-  }
-  file.synced = std::make_shared<const std::string>(std::move(synced));
-  file.pending = std::move(left);
+  sync_changes(file);
   return 0;
 }
 
