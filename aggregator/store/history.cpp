@@ -26,6 +26,11 @@ SeriesRange range_of(std::span<const SeriesId> series) {
   return {*least, *most};
 }
 
+// A start that is refused says where.
+Error in_folder(const HistoryOptions& options, const Error& error) {
+  return fail(error.code, "{}: {}", options.directory.string(), error.message);
+}
+
 bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
   if (wanted.empty()) return true;
   const auto& held = block.series();
@@ -113,8 +118,9 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
 
 Result<Recovered> History::recover() {
   auto recovery = recover_from(parts_->writer.tables(), parts_->writer.index());
-  if (!recovery) return recovery.error();
-  if (auto counted = parts_->writer.count_blocks(); !counted) return counted.error();
+  if (!recovery) return in_folder(parts_->options, recovery.error());
+  if (auto counted = parts_->writer.count_blocks(); !counted)
+    return in_folder(parts_->options, counted.error());
   for (const RecoveredHost& host : recovery->recovered.hosts) {
     parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
   }
@@ -126,7 +132,9 @@ Result<Recovered> History::recover() {
 }
 
 Result<Replayed> History::replay(const std::function<void(const JournalEntry&)>& visit) {
-  return replay_from(parts_->writer.tables(), parts_->writer.index(), visit);
+  auto replayed = replay_from(parts_->writer.tables(), parts_->writer.index(), visit);
+  if (!replayed) return in_folder(parts_->options, replayed.error());
+  return replayed;
 }
 
 void History::start(HistoryCallbacks callbacks) {

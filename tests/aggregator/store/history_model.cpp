@@ -75,6 +75,15 @@ std::uint64_t HostModel::last_seq(const StreamId& stream) const {
   return last;
 }
 
+std::vector<StreamId> HostModel::streams() const {
+  std::vector<StreamId> streams;
+  for (const SentBatch& batch : batches) {
+    if (std::find(streams.begin(), streams.end(), batch.stream) == streams.end())
+      streams.push_back(batch.stream);
+  }
+  return streams;
+}
+
 void HistoryModel::acknowledge(const DurableBatch& durable) {
   for (SentBatch& batch : hosts.at(durable.host).batches) {
     if (batch.stream != durable.stream || batch.seq != durable.seq) continue;

@@ -54,6 +54,8 @@ struct HostModel {
   /// The last keyframe up to a batch; 1 when there is none.
   std::uint64_t keyframe_before(const StreamId& stream, std::uint64_t seq) const;
   std::uint64_t last_seq(const StreamId& stream) const;  // 0: none
+  /// Those that sent something.
+  std::vector<StreamId> streams() const;
   /// Ids of the series of a source, in the order in which they came.
   std::vector<SeriesId> series_of(std::size_t source) const;
 };

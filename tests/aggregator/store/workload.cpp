@@ -7,6 +7,7 @@ namespace vigil::aggregator::testing {
 namespace {
 
 constexpr HostId kMostHosts = 4;
+constexpr std::size_t kMostStreams = 4;
 constexpr std::int64_t kHourMs = 3'600'000;
 constexpr std::int64_t kMostSpanMs = kHourMs;  // of one block
 
@@ -218,12 +219,13 @@ bool Workload::add_host(History& history, HostId /*host*/) {
 }
 
 // The agent was started again: its rows so far are sealed as soon as there is an occasion. Or an earlier
-// stream comes back, as when two agents claim one name by turns.
+// stream comes back, as when two agents claim one name by turns. Four streams at most, for so many cursors of
+// a host are kept.
 bool Workload::replace_stream(History& /*history*/, HostId host) {
   HostState& state = states_[host];
-  const auto& batches = model_.hosts[host].batches;
-  const bool comes_back = below(3) == 0 && !batches.empty();
-  state.stream = comes_back ? batches[below(batches.size())].stream : fresh_stream();
+  const std::vector<StreamId> streams = model_.hosts[host].streams();
+  const bool comes_back = (below(3) == 0 && !streams.empty()) || streams.size() >= kMostStreams;
+  state.stream = comes_back ? streams[below(streams.size())] : fresh_stream();
   state.next_seq = model_.hosts[host].last_seq(state.stream) + 1;
   state.starts_anew = true;
   state.declared.clear();
@@ -259,6 +261,7 @@ bool Workload::tidy(History& history, HostId /*host*/) {
 }
 
 bool Workload::remove_host(History& history, HostId host) {
+  if (hosts_ == Hosts::stay) return true;
   HostRecord record = model_.hosts[host].records.back().value;
   record.removed = true;
   model_.hosts[host].records.push_back({model_.next_order(), record});

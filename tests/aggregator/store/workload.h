@@ -10,8 +10,11 @@ namespace vigil::aggregator::testing {
 
 class Workload {
  public:
+  enum class Hosts : std::uint8_t { come_and_go, stay };
+
   /// `model` outlives it.
-  Workload(HistoryModel& model, std::uint64_t seed) : model_(model), random_(seed) {}
+  Workload(HistoryModel& model, std::uint64_t seed, Hosts hosts = Hosts::come_and_go)
+      : model_(model), random_(seed), hosts_(hosts) {}
 
   /// After an opening: takes what was recovered for the truth, as an aggregator does, and has agents connect
   /// anew. `open` must have passed check_history().
@@ -65,6 +68,7 @@ class Workload {
 
   HistoryModel& model_;
   std::mt19937_64 random_;
+  const Hosts hosts_;
   std::vector<HostState> states_;  // by host
 };
 
