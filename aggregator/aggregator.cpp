@@ -34,10 +34,14 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   ShardOptions options;
   options.head = {config.store.slot.count(), config.store.window.count()};
   options.down_after_ms = config.ingest.down_after.count();
-  options.retention_ms = config.store.retention.count();
+  options.retention_ms = config.store.raw.retention.count();
   options.max_series = config.ingest.max_series;
   options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts};
   return options;
+}
+
+TierKeep keep_of(const TierConfig& tier) {
+  return {std::chrono::duration_cast<std::chrono::hours>(tier.retention), tier.max_size.count};
 }
 
 /// Agents that fit into the process's limit of open files, which is raised as far as it may be.
@@ -96,8 +100,7 @@ Result<void> Aggregator::open_history() {
   HistoryOptions options;
   options.directory = data_directory(config_);
   options.commit_interval = config_.store.commit_interval;
-  options.retention = std::chrono::duration_cast<std::chrono::hours>(config_.store.retention);
-  options.max_bytes = config_.store.max_size.count;
+  options.keep = {keep_of(config_.store.raw), keep_of(config_.store.minute), keep_of(config_.store.hour)};
   auto history = History::open(std::move(options));
   if (!history) return history.error();
   history_ = std::move(*history);

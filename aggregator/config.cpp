@@ -48,15 +48,21 @@ void describe(config::Fields& fields, IngestConfig& ingest) {
   fields.require("shards", ingest.shards <= 64, "must be 0 to 64");
 }
 
+void describe(config::Fields& fields, TierConfig& tier) {
+  fields.field("retention", tier.retention, "What is older is removed, a whole day, month or year at a time.");
+  fields.require("retention", tier.retention >= std::chrono::hours(1), "must be at least 1h");
+  fields.field("max_size", tier.max_size, "Size on disk; the oldest files go first. 0: no limit.");
+}
+
 void describe(config::Fields& fields, StoreConfig& store) {
   fields.field("commit_interval", store.commit_interval,
                "How long received samples may wait before they are on disk and acknowledged.");
   fields.require("commit_interval",
                  store.commit_interval >= milliseconds(1) && store.commit_interval <= milliseconds(10'000),
                  "must be 1ms to 10s");
-  fields.field("retention", store.retention, "Samples older than this are removed.");
-  fields.require("retention", store.retention >= std::chrono::hours(1), "must be at least 1h");
-  fields.field("max_size", store.max_size, "Size of the history; the oldest samples go first. 0: no limit.");
+  fields.field("raw", store.raw, "Samples as they came.");
+  fields.field("minute", store.minute, "A row a minute of each series, for when its samples are gone.");
+  fields.field("hour", store.hour, "A row an hour of each series, for when its minutes are gone.");
   fields.field("slot", store.slot, "How long samples are collected before they are compressed.");
   fields.require("slot", store.slot >= milliseconds(10'000) && store.slot <= milliseconds(1'800'000),
                  "must be 10s to 30m");

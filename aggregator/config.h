@@ -34,10 +34,17 @@ struct IngestConfig {
 };
 void describe(config::Fields& fields, IngestConfig& ingest);
 
+struct TierConfig {
+  std::chrono::milliseconds retention{};
+  config::Bytes max_size{0};
+};
+void describe(config::Fields& fields, TierConfig& tier);
+
 struct StoreConfig {
   std::chrono::milliseconds commit_interval{250};
-  std::chrono::milliseconds retention = std::chrono::hours(24 * 30);
-  config::Bytes max_size{0};
+  TierConfig raw{.retention = std::chrono::hours(24 * 30)};
+  TierConfig minute{.retention = std::chrono::hours(24 * 400)};
+  TierConfig hour{.retention = std::chrono::hours(24 * 3650)};
   std::chrono::milliseconds slot{120'000};
   std::chrono::milliseconds window{900'000};
 };

@@ -9,16 +9,33 @@ namespace {
 using self::Kind;
 using Samples = self::Registry::Samples;
 
+void add_tier_metrics(self::Registry& registry, const History& history) {
+  const auto add = [&](const char* name, const char* help, auto field) {
+    registry.collect_many(Kind::gauge, name, help, [&history, field] {
+      Samples samples;
+      const HistoryStats stats = history.stats();
+      for (const Tier tier : kTiers) {
+        samples.emplace_back(Labels{{"tier", std::string(to_string(tier))}},
+                             static_cast<double>(stats.tiers.at(static_cast<std::size_t>(tier)).*field));
+      }
+      return samples;
+    });
+  };
+  add("vigil_store_tier_files", "Files of a tier.", &TierStats::files);
+  add("vigil_store_tier_bytes", "Size of a tier on disk.", &TierStats::disk_bytes);
+  add("vigil_store_tier_samples", "Values in a tier's blocks.", &TierStats::samples);
+}
+
 void add_store_metrics(self::Registry& registry, const History& history) {
   const auto add = [&](Kind kind, const char* name, const char* help, auto field) {
     registry.collect(kind, name, help,
                      [&history, field] { return static_cast<double>(history.stats().*field); });
   };
   add(Kind::gauge, "vigil_store_disk_bytes", "Size of the history on disk.", &HistoryStats::disk_bytes);
-  add(Kind::gauge, "vigil_store_used_bytes", "Bytes of the history in use.", &HistoryStats::used_bytes);
+  add_tier_metrics(registry, history);
   add(Kind::gauge, "vigil_store_blocks", "Sealed blocks.", &HistoryStats::blocks);
   add(Kind::gauge, "vigil_store_samples", "Values in sealed blocks.", &HistoryStats::samples);
-  add(Kind::gauge, "vigil_store_bytes_per_sample", "Bytes on disk per value.",
+  add(Kind::gauge, "vigil_store_bytes_per_sample", "Bytes of the files of samples per value.",
       &HistoryStats::bytes_per_sample);
   add(Kind::gauge, "vigil_store_journal_bytes", "Size of the journal.", &HistoryStats::journal_bytes);
   add(Kind::gauge, "vigil_store_queued_bytes", "Received, but not yet committed.",
@@ -36,6 +53,10 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::damaged_blocks);
   add(Kind::counter, "vigil_store_retired_blocks_total", "Blocks removed by retention.",
       &HistoryStats::retired_blocks);
+  add(Kind::counter, "vigil_store_too_old_blocks_total", "Blocks that came after their day was removed.",
+      &HistoryStats::too_old_blocks);
+  add(Kind::gauge, "vigil_store_damaged_files", "Files that could not be read at start.",
+      &HistoryStats::damaged_files);
   add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
       &HistoryStats::checkpoints);
   registry.collect(Kind::gauge, "vigil_store_healthy", "1 while received samples become durable.",

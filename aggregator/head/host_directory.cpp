@@ -9,7 +9,7 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr double kMinuteMs = 60'000;
+constexpr double kPerMinuteMs = 60'000;
 
 }  // namespace
 
@@ -38,7 +38,7 @@ Result<void> HostDirectory::admit_locked(std::int64_t now_ms) {
   }
   const double rate = limits_.max_new_a_minute;
   const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - allowed_at_ms_, 0));
-  new_allowed_ = std::min(2 * rate, new_allowed_ + elapsed_ms * rate / kMinuteMs);
+  new_allowed_ = std::min(2 * rate, new_allowed_ + elapsed_ms * rate / kPerMinuteMs);
   allowed_at_ms_ = now_ms;
   if (new_allowed_ < 1) {
     return fail(Errc::limit, "new hosts come faster than {} a minute, ingest.max_new_hosts: try again later",

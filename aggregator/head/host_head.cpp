@@ -1,6 +1,7 @@
 #include "aggregator/head/host_head.h"
 
 #include "aggregator/head/points.h"
+#include "aggregator/store/tier.h"
 
 #include <algorithm>
 #include <cassert>
@@ -77,7 +78,9 @@ std::size_t HostHead::active_series() const {
 }
 
 bool HostHead::fits(const OpenBlock& open, std::int64_t time_ms) const {
-  return time_ms > open.last_ms() && time_ms - open.first_ms() <= 2 * options_.slot_ms &&
+  // History keeps a day in a file: a block of two days would have to be divided.
+  const bool same_day = period_start_ms(Tier::raw, time_ms) == period_start_ms(Tier::raw, open.first_ms());
+  return time_ms > open.last_ms() && time_ms - open.first_ms() <= 2 * options_.slot_ms && same_day &&
          (open.rows() + 1) * open.width() <= kMaxOpenCells;
 }
 

@@ -57,6 +57,11 @@ void PointSets::add(SeriesId id, const PointCollector::Column& column) {
   if (at != targets_.end()) collectors_[at->second.collector].add(column, at->second.form);
 }
 
+void PointSets::coarse(std::int64_t until_ms, std::int64_t apart_ms) {
+  coarse_until_ms_ = std::max(coarse_until_ms_, until_ms);
+  coarse_ms_ = std::max(coarse_ms_, apart_ms);
+}
+
 std::size_t PointSets::points() const {
   std::size_t count = 0;
   for (const PointCollector& collector : collectors_) count += collector.size();
@@ -67,7 +72,7 @@ Result<void> PointSets::take(std::size_t max_points, std::vector<promql::Selecte
   if (points() > max_points) return too_many_points(max_points);
   for (std::size_t i = 0; i < collectors_.size(); ++i) {
     auto points = collectors_[i].take();
-    if (!points.empty()) out.push_back({labels_[i], std::move(points)});
+    if (!points.empty()) out.push_back({labels_[i], std::move(points), coarse_until_ms_, coarse_ms_});
   }
   return {};
 }

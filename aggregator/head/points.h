@@ -8,6 +8,7 @@
 #include "common/error.h"
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -58,6 +59,8 @@ class PointSets {
   bool wants(SeriesId id) const { return targets_.contains(id); }
   void add(SeriesId id, const PointCollector::Column& column);
   std::size_t points() const;
+  /// Says of every series that points before `until_ms` may be `apart_ms` apart.
+  void coarse(std::int64_t until_ms, std::int64_t apart_ms);
   /// Series without points are left out. Errc::limit when there are more than `max_points`.
   Result<void> take(std::size_t max_points, std::vector<promql::SelectedSeries>& out);
 
@@ -67,6 +70,8 @@ class PointSets {
     SeriesForm form;
   };
   std::unordered_map<SeriesId, Target> targets_;
+  std::int64_t coarse_until_ms_ = std::numeric_limits<std::int64_t>::min();
+  std::int64_t coarse_ms_ = 0;
   std::vector<PointCollector> collectors_;
   std::vector<LabelsPtr> labels_;
 };

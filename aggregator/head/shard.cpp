@@ -14,7 +14,6 @@ constexpr std::int64_t kTickMs = 1000;
 constexpr std::size_t kStreamsKept = 4;            // a host's earlier streams, in case one comes back
 constexpr std::int64_t kLiveMs = 60'000;           // older rows are back-fill: no rule looks at them
 constexpr std::int64_t kDuplicateGoneMs = 60'000;  // refused agents try again every 5 to 11 s
-constexpr std::int64_t kHourMs = 3'600'000;
 
 std::vector<SealCursor> cursors_of(const Host& host) {
   std::vector<SealCursor> cursors;

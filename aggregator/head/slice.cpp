@@ -1,6 +1,7 @@
 #include "aggregator/head/slice.h"
 
 #include "aggregator/head/points.h"
+#include "aggregator/head/tier_reader.h"
 #include "aggregator/store/history.h"
 
 #include <algorithm>
@@ -59,19 +60,36 @@ class SliceReader {
   PointSets sets_;
 };
 
-Result<void> add_history(const HostSlice& slice, const History& history, const SliceRead& read,
-                         SliceReader& reader) {
-  if (read.start_ms >= slice.complete_from_ms) return {};
+Result<void> add_samples(const HostSlice& slice, const History& history, const SliceRead& read, SliceReader& reader) {
+  if (read.start_ms > read.end_ms) return {};
   std::vector<SeriesId> ids;
   for (const WantedSeries& series : slice.series) ids.push_back(series.id);
-  const auto blocks =
-      history.read(slice.host, ids, read.start_ms, std::min(read.end_ms, slice.complete_from_ms - 1));
+  const auto blocks = history.read(slice.host, ids, read.start_ms, read.end_ms);
   if (!blocks) return blocks.error();
   for (const auto& block : *blocks) {
     if (auto added = reader.add_block(*block); !added) return added;
     if (reader.sets().points() > read.max_points) return too_many_points(read.max_points);
   }
   return {};
+}
+
+/// What is older than the slice. Where samples have been removed, minutes stand in for them, and hours for minutes.
+Result<void> add_history(const HostSlice& slice, const History& history, const SliceRead& read,
+                         SliceReader& reader) {
+  const std::int64_t end_ms = std::min(read.end_ms, slice.complete_from_ms - 1);
+  if (read.start_ms > end_ms) return {};
+  const std::int64_t raw_from = history.complete_from_ms(Tier::raw);
+  const std::int64_t minutes_from = history.complete_from_ms(Tier::minute);
+  if (read.start_ms < raw_from) {
+    TierReader tiers(slice, history, reader.sets());
+    const std::int64_t before = std::min(end_ms, raw_from - 1);
+    Result<void> added;
+    if (read.start_ms < minutes_from)
+      added = tiers.add(Tier::hour, {read.start_ms, std::min(before, minutes_from - 1), read.max_points});
+    if (added) added = tiers.add(Tier::minute, {std::max(read.start_ms, minutes_from), before, read.max_points});
+    if (!added) return added;
+  }
+  return add_samples(slice, history, {std::max(read.start_ms, raw_from), end_ms, read.max_points}, reader);
 }
 
 }  // namespace
@@ -81,9 +99,11 @@ Result<void> read_slice(const HostSlice& slice, const History* history, const Sl
   if (slice.ready.size() > read.max_points) return too_many_points(read.max_points);
   out.insert(out.end(), slice.ready.begin(), slice.ready.end());
   if (slice.series.empty()) return {};
-  SliceReader reader(slice, read);
+  SliceRead wider = read;  // an instant selector may look back to the hour before
+  if (history != nullptr && read.start_ms < history->complete_from_ms(Tier::minute)) wider.start_ms -= kHourMs;
+  SliceReader reader(slice, wider);
   if (history != nullptr) {
-    if (auto added = add_history(slice, *history, read, reader); !added) return added.error();
+    if (auto added = add_history(slice, *history, wider, reader); !added) return added.error();
   }
   for (const auto& block : slice.blocks) {
     if (auto added = reader.add_block(*block); !added) return added.error();

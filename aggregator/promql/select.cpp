@@ -97,8 +97,10 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
     std::int64_t at = first;
     for (std::size_t step = 0; step < grid.steps; ++step, at += stride) {
       while (next < points.size() && points[next].t_ms <= at) ++next;
-      if (next == 0 || points[next - 1].t_ms <= at - lookback || is_stale(points[next - 1].v)) continue;
+      if (next == 0 || is_stale(points[next - 1].v)) continue;
       const Point& point = points[next - 1];
+      const std::int64_t reach = point.t_ms < one.coarse_until_ms ? std::max(lookback, one.coarse_ms) : lookback;
+      if (point.t_ms <= at - reach) continue;
       row[step] = take == Take::value ? point.v : static_cast<double>(point.t_ms) / 1000.0;
     }
     block->drop_last_if_empty();

@@ -11,24 +11,24 @@ std::size_t footprint(const SealedBlock& block) {
 
 }  // namespace
 
-std::shared_ptr<const SealedBlock> BlockCache::find(std::int64_t id) {
+std::shared_ptr<const SealedBlock> BlockCache::find(const BlockKey& key) {
   const std::lock_guard lock(mutex_);
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return nullptr;
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return nullptr;
   items_.splice(items_.begin(), items_, found->second);
   return found->second->block;
 }
 
-void BlockCache::put(std::int64_t id, std::shared_ptr<const SealedBlock> block) {
+void BlockCache::put(const BlockKey& key, std::shared_ptr<const SealedBlock> block) {
   const std::size_t size = footprint(*block);
   const std::lock_guard lock(mutex_);
-  if (size > capacity_bytes_ || by_id_.contains(id)) return;
-  items_.push_front({id, std::move(block), size});
-  by_id_[id] = items_.begin();
+  if (size > capacity_bytes_ || by_key_.contains(key)) return;
+  items_.push_front({key, std::move(block), size});
+  by_key_[key] = items_.begin();
   bytes_ += size;
   while (bytes_ > capacity_bytes_) {
     bytes_ -= items_.back().bytes;
-    by_id_.erase(items_.back().id);
+    by_key_.erase(items_.back().key);
     items_.pop_back();
   }
 }

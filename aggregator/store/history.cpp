@@ -1,6 +1,9 @@
 #include "aggregator/store/history.h"
 
+#include "aggregator/store/files.h"
 #include "aggregator/store/folder.h"
+#include "aggregator/store/keeper.h"
+#include "aggregator/store/legacy.h"
 #include "aggregator/store/recovery.h"
 #include "aggregator/store/writer.h"
 #include "common/clock.h"
@@ -12,23 +15,10 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr std::string_view kFileName = "history.db";
-
-std::uint64_t size_of(const std::filesystem::path& path) {
-  std::error_code error;  // stat(2) only: the file must never be opened here
-  const auto size = std::filesystem::file_size(path, error);
-  return error ? 0 : size;
-}
-
 SeriesRange range_of(std::span<const SeriesId> series) {
   if (series.empty()) return {0, std::numeric_limits<std::int64_t>::max()};
   const auto [least, most] = std::minmax_element(series.begin(), series.end());
   return {*least, *most};
-}
-
-// A start that is refused says where.
-Error in_folder(const HistoryOptions& options, const Error& error) {
-  return fail(error.code, "{}: {}", options.directory.string(), error.message);
 }
 
 bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
@@ -39,6 +29,43 @@ bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
   std::sort(sorted.begin(), sorted.end());
   return std::any_of(held.begin(), held.end(),
                      [&](SeriesId id) { return std::binary_search(sorted.begin(), sorted.end(), id); });
+}
+
+bool holds_same(const FoundBlock& left, const FoundBlock& right) {
+  return left.block == right.block ||
+         (left.source == right.source && left.block->first_ms() == right.block->first_ms() &&
+          left.block->bytes() == right.block->bytes());
+}
+
+/// Whether `later` begins with `earlier`'s rows and series and replaces it (see Partition::put_block).
+bool covers(const FoundBlock& later, const FoundBlock& earlier) {
+  return later.source == earlier.source && later.block->first_ms() == earlier.block->first_ms() &&
+         later.block->last_ms() >= earlier.block->last_ms() && later.block->rows() >= earlier.block->rows() &&
+         std::ranges::equal(later.block->series(), earlier.block->series());
+}
+
+/// A partition holds a day: a block of two becomes two.
+Result<std::vector<std::shared_ptr<const SealedBlock>>> by_day(std::shared_ptr<const SealedBlock> block) {
+  const std::int64_t midnight = next_period_ms(Tier::raw, block->first_ms());
+  if (block->last_ms() < midnight) return std::vector{std::move(block)};
+  auto plain = block->decode();
+  if (!plain) return plain.error();
+  const auto& times = plain->times_ms;
+  const auto cut = static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), midnight) - times.begin());
+  std::vector<std::shared_ptr<const SealedBlock>> days;
+  for (const auto& [begin, end] : {std::pair{std::size_t{0}, cut}, {cut, times.size()}}) {
+    Block day;
+    day.series = plain->series;
+    day.times_ms.assign(times.begin() + static_cast<std::ptrdiff_t>(begin), times.begin() + static_cast<std::ptrdiff_t>(end));
+    for (std::size_t column = 0; column < day.series.size(); ++column) {
+      const auto* values = plain->values.data() + column * times.size();
+      day.values.insert(day.values.end(), values + begin, values + end);
+    }
+    auto sealed = SealedBlock::open(seal(day));
+    if (!sealed) return sealed.error();
+    days.push_back(std::move(*sealed));
+  }
+  return days;
 }
 
 }  // namespace
@@ -60,15 +87,18 @@ struct History::Parts {
       : options(std::move(given)),
         lock(std::move(held)),
         cache(options.cache_bytes),
-        readers(options.directory / kFileName, options.vfs, cache),
-        writer(std::move(tables), {options, cache, pending}) {}
+        readers(options.directory / kIndexFile, options.vfs, cache, catalogue),
+        writer(std::move(tables), {options, cache, pending, catalogue, readers.connections()}),
+        keeper(options, writer, catalogue, readers.connections()) {}
 
   const HistoryOptions options;
   const FolderLock lock;
   BlockCache cache;
   PendingBlocks pending;
+  Catalogue catalogue;
   Readers readers;
   Writer writer;
+  Keeper keeper;
   std::atomic<std::uint64_t> damaged_blocks = 0;
   bool closed = false;
 
@@ -78,6 +108,7 @@ struct History::Parts {
   std::map<SourceKey, SourceId> sources;
   SourceId next_source = 1;
 
+  TierStats stats_of(Tier tier) const;
   SourceId source_of(const SourceKey& key);
   Result<void> check_host(HostId host) const;
 };
@@ -108,19 +139,20 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (auto made = make_private_folder(options.directory); !made) return made.error();
   auto lock = FolderLock::take(options.directory);
   if (!lock) return lock.error();
-  const std::filesystem::path path = options.directory / kFileName;
+  const std::filesystem::path path = options.directory / kIndexFile;
   if (auto made = make_private_file(path); !made) return made.error();
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
+  if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
+  if (auto opened = parts->writer.open_files(); !opened) return opened.error();
+  if (auto loaded = parts->keeper.load(parts->writer.tables()); !loaded) return loaded.error();
   return std::unique_ptr<History>(new History(std::move(parts)));
 }
 
 Result<Recovered> History::recover() {
-  auto recovery = recover_from(parts_->writer.tables(), parts_->writer.index());
-  if (!recovery) return in_folder(parts_->options, recovery.error());
-  if (auto counted = parts_->writer.count_blocks(); !counted)
-    return in_folder(parts_->options, counted.error());
+  auto recovery = recover_from(parts_->writer);
+  if (!recovery) return recovery.error();
   for (const RecoveredHost& host : recovery->recovered.hosts) {
     parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
   }
@@ -132,19 +164,19 @@ Result<Recovered> History::recover() {
 }
 
 Result<Replayed> History::replay(const std::function<void(const JournalEntry&)>& visit) {
-  auto replayed = replay_from(parts_->writer.tables(), parts_->writer.index(), visit);
-  if (!replayed) return in_folder(parts_->options, replayed.error());
-  return replayed;
+  return replay_from(parts_->writer, visit);
 }
 
 void History::start(HistoryCallbacks callbacks) {
   parts_->writer.start(std::move(callbacks));
+  parts_->keeper.start();
 }
 
 void History::close() {
   if (parts_->closed) return;
   parts_->closed = true;
-  parts_->readers.close();  // or the last checkpoint could not empty the WAL
+  parts_->keeper.stop();
+  parts_->readers.connections().close();  // or the last checkpoint could not empty the WAL
   parts_->writer.stop();
 }
 
@@ -197,8 +229,12 @@ Result<void> History::seal(HostId host, std::vector<SealedPart> parts, std::vect
                 part.block->first_ms(), part.block->last_ms(), kMaxBlockSpanMs);
   }
   SealBlocks seal{host, {}, std::move(cursors)};
-  for (SealedPart& part : parts)
-    seal.blocks.push_back({parts_->source_of(part.source), std::move(part.block)});
+  for (SealedPart& part : parts) {
+    const SourceId source = parts_->source_of(part.source);
+    auto days = by_day(std::move(part.block));
+    if (!days) return days.error();
+    for (auto& block : *days) seal.blocks.push_back({source, std::move(block)});
+  }
   parts_->pending.add(host, seal.blocks);
   parts_->writer.push(std::move(seal));
   return {};
@@ -217,19 +253,39 @@ Result<std::vector<std::shared_ptr<const SealedBlock>>> History::read(HostId hos
                                                                       std::int64_t end_ms) const {
   // Pending ones first: a block that is committed between the two looks is then seen twice, never missed.
   const std::vector<FoundBlock> pending = parts_->pending.find(host, {start_ms, end_ms});
-  auto stored = parts_->readers.blocks(host, {start_ms, end_ms}, range_of(series));
+  auto stored = parts_->readers.blocks({Tier::raw, host, {start_ms, end_ms}, range_of(series)});
   if (!stored) return stored.error();
   parts_->damaged_blocks += stored->damaged;
-  std::map<std::pair<std::int64_t, std::int64_t>, std::shared_ptr<const SealedBlock>>
-      by_time;  // first time, source
-  for (FoundBlock& found : stored->blocks)
-    by_time[{found.block->first_ms(), found.source}] = std::move(found.block);
-  for (const FoundBlock& found : pending) by_time[{found.block->first_ms(), found.source}] = found.block;
+  std::vector<FoundBlock> found = std::move(stored->blocks);
+  for (const FoundBlock& each : pending) {
+    const bool committed = std::ranges::any_of(found, [&](const FoundBlock& other) { return holds_same(other, each); });
+    if (!committed) found.push_back(each);
+  }
+  // What a later pending block holds, too, need not be read twice.
+  std::stable_sort(found.begin(), found.end(), [](const FoundBlock& left, const FoundBlock& right) {
+    return std::pair(left.block->first_ms(), left.source) < std::pair(right.block->first_ms(), right.source);
+  });
   std::vector<std::shared_ptr<const SealedBlock>> blocks;
-  for (auto& [key, block] : by_time) {
-    if (holds_any(*block, series)) blocks.push_back(std::move(block));
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const bool covered = i + 1 < found.size() && covers(found[i + 1], found[i]);
+    if (!covered && holds_any(*found[i].block, series)) blocks.push_back(std::move(found[i].block));
   }
   return blocks;
+}
+
+Result<std::vector<std::shared_ptr<const SealedBlock>>> History::read_tier(Tier tier, HostId host,
+                                                                           std::int64_t start_ms,
+                                                                           std::int64_t end_ms) const {
+  auto stored = parts_->readers.blocks({tier, host, {start_ms, end_ms}, range_of({})});
+  if (!stored) return stored.error();
+  parts_->damaged_blocks += stored->damaged;
+  std::vector<std::shared_ptr<const SealedBlock>> blocks;
+  for (FoundBlock& each : stored->blocks) blocks.push_back(std::move(each.block));
+  return blocks;
+}
+
+std::int64_t History::complete_from_ms(Tier tier) const {
+  return parts_->keeper.complete_from_ms(tier);
 }
 
 Result<std::vector<GapRecord>> History::gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const {
@@ -245,21 +301,53 @@ Result<void> History::sync() {
 }
 
 Result<void> History::tidy() {
-  return parts_->writer.tidy();
+  if (auto settled = parts_->writer.settle(); !settled) return settled;
+  if (auto tidied = parts_->keeper.tidy(); !tidied) return tidied;
+  return parts_->writer.settle();
 }
 
 const Worker& History::worker() const {
   return parts_->writer.worker();
 }
 
+const Worker& History::keeper() const {
+  return parts_->keeper.worker();
+}
+
 HistoryHealth History::health() const {
   return parts_->writer.health();
 }
 
+TierStats History::Parts::stats_of(Tier tier) const {
+  TierStats stats;
+  for (const PartitionInfo& file : catalogue.all(tier)) {
+    ++stats.files;
+    stats.disk_bytes += database_bytes(file.path);
+    stats.blocks += file.totals.blocks;
+    stats.block_bytes += file.totals.bytes;
+    stats.samples += file.totals.samples;
+    if (file.empty()) continue;
+    stats.oldest_ms = stats.oldest_ms == 0 ? file.first_ms : std::min(stats.oldest_ms, file.first_ms);
+    stats.newest_ms = std::max(stats.newest_ms, file.last_ms);
+  }
+  stats.complete_from_ms = std::max(keeper.complete_from_ms(tier), std::int64_t{0});
+  return stats;
+}
+
 HistoryStats History::stats() const {
   HistoryStats stats = parts_->writer.stats();
-  const std::string path = (parts_->options.directory / kFileName).string();
-  stats.disk_bytes = size_of(path) + size_of(path + "-wal") + size_of(path + "-shm");
+  for (const Tier tier : kTiers) {
+    stats.tiers.at(static_cast<std::size_t>(tier)) = parts_->stats_of(tier);
+    stats.disk_bytes += stats.tiers.at(static_cast<std::size_t>(tier)).disk_bytes;
+  }
+  stats.index_bytes = database_bytes(parts_->options.directory / kIndexFile);
+  stats.disk_bytes += stats.index_bytes + stats.journal_disk_bytes;
+  const TierStats& raw = stats.tiers.front();
+  stats.blocks = raw.blocks;
+  stats.block_bytes = raw.block_bytes;
+  stats.samples = raw.samples;
+  stats.oldest_ms = raw.oldest_ms;
+  if (raw.samples > 0) stats.bytes_per_sample = static_cast<double>(raw.disk_bytes) / static_cast<double>(raw.samples);
   stats.damaged_blocks = parts_->damaged_blocks;
   return stats;
 }

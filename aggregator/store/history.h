@@ -1,12 +1,12 @@
-// The durable memory of the aggregator: a journal of what agents sent since the last seal, sealed blocks, the
-// index of hosts and series, cursors, gaps, and retention. This first form keeps all of it in one SQLite
-// file, history.db (docs/storage.md); callers see only what stands here, and partitions and tiers will fill
-// the same interface.
+// The durable memory of the aggregator: a journal of what agents sent since the last seal, sealed blocks in
+// partitions by day, rows by minute and hour made from them, the index of hosts and series, cursors, gaps, and
+// retention. docs/storage.md describes the files; callers see only what stands here.
 //
 // Order of use: open(), recover(), replay(), start(), then everything else; close() or the destructor ends
 // it. Writing calls before start() are queued (a replay may seal). One thread, "history", makes every commit
-// and every checkpoint: calls that write hand over values and return at once; they are applied in the order
-// in which they were called, as one transaction per group. Any thread may call anything after start().
+// an acknowledgement waits for: calls that write hand over values and return at once; they are applied in the
+// order in which they were called, group by group. Another, "keeper", compacts and rolls up what is older than
+// a day and removes what is too old. Any thread may call anything after start().
 //
 // A group is committed every commit_interval or once commit_bytes wait. After COMMIT returned with
 // synchronous=FULL the entries are on disk (as far as fsync is honest), on_durable is called and only then
@@ -21,9 +21,11 @@
 
 #include "aggregator/blocks/block.h"
 #include "aggregator/store/records.h"
+#include "aggregator/store/tier.h"
 #include "common/error.h"
 #include "common/threads/worker.h"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -44,8 +46,7 @@ struct HistoryOptions {
   std::chrono::milliseconds commit_interval{250};
   std::size_t commit_bytes = std::size_t{1} << 20;  // commit earlier when this much waits
   std::size_t queue_bytes = std::size_t{64} << 20;  // journal() refuses when this much waits
-  std::chrono::hours retention{24 * 30};            // blocks and gaps older than this go; 0: kept for ever
-  std::uint64_t max_bytes = 0;  // used pages of the file; the oldest blocks go first; 0: no limit
+  std::array<TierKeep, 3> keep{};                   // by Tier: raw, minute, hour. Gaps live as long as hours
   std::size_t cache_bytes = std::size_t{32} << 20;  // of opened blocks
   std::function<std::int64_t()> now_ms;             // for retention; default: the system clock
   std::string vfs;  // SQLite VFS by name; "" is the default. Tests inject faults here
@@ -88,24 +89,40 @@ struct HistoryCallbacks {
   std::function<void(const Error&)> on_fatal;
 };
 
-struct HistoryStats {
-  HistoryHealth health;
-  std::uint64_t disk_bytes = 0;  // history.db with -wal and -shm
-  std::uint64_t used_bytes = 0;  // pages in use in history.db
+struct TierStats {
+  std::uint64_t files = 0;
+  std::uint64_t disk_bytes = 0;  // of its files, with -wal and -shm
   std::uint64_t blocks = 0;
   std::uint64_t block_bytes = 0;
-  std::uint64_t samples = 0;    // values in all blocks; absent cells are not counted
-  double bytes_per_sample = 0;  // used_bytes / samples; 0 when there are none
+  std::uint64_t samples = 0;  // values in all blocks; absent cells are not counted
+  std::int64_t oldest_ms = 0;  // of all blocks; 0 when there are none
+  std::int64_t newest_ms = 0;
+  std::int64_t complete_from_ms = 0;  // older ones were retired; 0: none was
+};
+
+struct HistoryStats {
+  HistoryHealth health;
+  std::array<TierStats, 3> tiers;  // by Tier
+  std::uint64_t disk_bytes = 0;    // of all files, journal and index included
+  std::uint64_t index_bytes = 0;   // history.db with -wal and -shm
+  std::uint64_t blocks = 0;        // of the raw tier, as the following four
+  std::uint64_t block_bytes = 0;
+  std::uint64_t samples = 0;
+  double bytes_per_sample = 0;  // of its files; 0 when there are no samples
+  std::int64_t oldest_ms = 0;
+  std::uint64_t journal_files = 0;
   std::uint64_t journal_groups = 0;
-  std::uint64_t journal_bytes = 0;
+  std::uint64_t journal_bytes = 0;       // of its groups
+  std::uint64_t journal_disk_bytes = 0;  // of its files
   std::uint64_t queued_bytes = 0;  // waiting for a commit
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t refused_entries = 0;  // journal() said false
   std::uint64_t damaged_blocks = 0;   // found while reading, since start
+  std::uint64_t damaged_files = 0;    // set aside at start
   std::uint64_t retired_blocks = 0;   // by retention, since start
+  std::uint64_t too_old_blocks = 0;   // came when their day had been retired already, since start
   std::uint64_t checkpoints = 0;
-  std::int64_t oldest_ms = 0;  // of all blocks; 0 when there are none
   double commit_seconds_last = 0;
   double commit_seconds_max = 0;  // since start
 };
@@ -142,10 +159,10 @@ class History {
   /// False: more than queue_bytes wait, or health is `failed`. The caller then drops the batch and asks the
   /// agent to come back later. Hosts and series put before an entry become durable before it or with it.
   [[nodiscard]] bool journal(JournalEntry entry);
-  /// Stores blocks and moves cursors in one transaction, then drops what the journal no longer needs. A block
-  /// with the same host, source and first time replaces the older one, so that doing it twice does no harm.
-  /// read() sees the blocks at once. Errc::invalid_argument: unknown host, no block, or a block that spans
-  /// more than kMaxBlockSpanMs.
+  /// Stores blocks, then moves cursors, then drops what the journal no longer needs. Doing it twice does no
+  /// harm: whoever reads takes each time of a series once. Blocks of two days are divided. read() sees the
+  /// blocks at once. Errc::invalid_argument: unknown host, no block, or a block that spans more than
+  /// kMaxBlockSpanMs.
   Result<void> seal(HostId host, std::vector<SealedPart> parts, std::vector<SealCursor> cursors);
   Result<void> put_gap(GapRecord gap);
 
@@ -154,6 +171,12 @@ class History {
   Result<std::vector<std::shared_ptr<const SealedBlock>>> read(HostId host, std::span<const SeriesId> series,
                                                                std::int64_t start_ms,
                                                                std::int64_t end_ms) const;
+  /// As read(), of a tier: blocks of rollup.h. Only days that are over have them.
+  Result<std::vector<std::shared_ptr<const SealedBlock>>> read_tier(Tier tier, HostId host,
+                                                                    std::int64_t start_ms,
+                                                                    std::int64_t end_ms) const;
+  /// From when on a tier has everything that was stored: older files of it were retired. The least int64 when none was.
+  std::int64_t complete_from_ms(Tier tier) const;
   /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
   Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
 
@@ -163,13 +186,15 @@ class History {
   /// Waits until all that was queued before is committed. Errc::limit when the disk is full, Errc::io after a
   /// failure.
   Result<void> sync();
-  /// Does now, and completely, what else happens by itself in small steps: retention, then a checkpoint.
+  /// Does now, and completely, what else happens by itself in small steps: checkpoint, cursors, days that are
+  /// over, retention.
   /// Errors as sync().
   Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
-  /// Its thread, for whoever watches over it.
+  /// Its threads, for whoever watches over them.
   const Worker& worker() const;
+  const Worker& keeper() const;
 
  private:
   struct Parts;

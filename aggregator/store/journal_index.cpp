@@ -13,30 +13,36 @@ std::size_t JournalIndex::StreamKeyHash::operator()(const StreamKey& key) const 
   return static_cast<std::size_t>(head ^ (std::uint64_t{key.host} * 0x9E3779B97F4A7C15ULL));
 }
 
-void JournalIndex::add_row(std::int64_t row, std::size_t bytes) {
-  rows_[row].bytes = bytes;
+void JournalIndex::add_group(std::int64_t file, std::size_t bytes) {
+  File& at = files_[file];
+  ++at.groups;
+  at.bytes += bytes;
+  ++groups_;
   bytes_ += bytes;
-  last_row_ = std::max(last_row_, row);
 }
 
-void JournalIndex::add_entry(std::int64_t row, const StreamKey& key, std::uint64_t seq) {
+void JournalIndex::add_entry(std::int64_t file, const StreamKey& key, std::uint64_t seq) {
   raise_durable(key, seq);
-  add_mark(row, key, seq);
+  add_mark(file, key, seq);
 }
 
-void JournalIndex::add_mark(std::int64_t row, const StreamKey& key, std::uint64_t seq) {
+void JournalIndex::add_mark(std::int64_t file, const StreamKey& key, std::uint64_t seq) {
   Stream& stream = streams_[key];
   if (seq < stream.needed_seq) return;  // settled while it was on its way
-  stream.open.push_back({seq, row});
-  ++rows_[row].open;
+  if (!stream.open.empty() && stream.open.back().file == file) {
+    stream.open.back().last_seq = std::max(stream.open.back().last_seq, seq);
+    return;
+  }
+  stream.open.push_back({seq, file});
+  ++files_[file].open;
 }
 
 void JournalIndex::settle(const StreamKey& key, std::uint64_t needed_seq) {
   Stream& stream = streams_[key];
   if (needed_seq == kNothingNeeded) settled_.push_back(key);
   stream.needed_seq = std::max(stream.needed_seq, needed_seq);
-  while (!stream.open.empty() && stream.open.front().seq < needed_seq) {
-    --rows_[stream.open.front().row].open;
+  while (!stream.open.empty() && stream.open.front().last_seq < needed_seq) {
+    --files_[stream.open.front().file].open;
     stream.open.pop_front();
   }
 }
@@ -57,19 +63,26 @@ void JournalIndex::forget_settled_streams() {
   }
 }
 
-std::vector<std::int64_t> JournalIndex::settled_rows() const {
+std::vector<std::int64_t> JournalIndex::settled_files() const {
   std::vector<std::int64_t> settled;
-  for (const auto& [id, row] : rows_) {
-    if (row.open == 0) settled.push_back(id);
+  for (const auto& [number, file] : files_) {
+    if (file.open == 0) settled.push_back(number);
   }
   return settled;
 }
 
-void JournalIndex::forget(const std::vector<std::int64_t>& rows) {
-  for (const std::int64_t id : rows) {
-    bytes_ -= rows_[id].bytes;
-    rows_.erase(id);
-  }
+std::vector<std::int64_t> JournalIndex::file_numbers() const {
+  std::vector<std::int64_t> numbers;
+  for (const auto& [number, file] : files_) numbers.push_back(number);
+  return numbers;
+}
+
+void JournalIndex::forget_file(std::int64_t file) {
+  const auto at = files_.find(file);
+  if (at == files_.end()) return;
+  groups_ -= at->second.groups;
+  bytes_ -= at->second.bytes;
+  files_.erase(at);
 }
 
 std::uint64_t JournalIndex::durable_seq(const StreamKey& key) const {

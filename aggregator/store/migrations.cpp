@@ -1,13 +1,12 @@
 #include "aggregator/store/migrations.h"
 
-#include <array>
+#include <string>
 
 namespace vigil::aggregator {
 namespace {
 
-// Never change a step that has been released: add one.
-constexpr std::array kSteps = {
-    R"sql(
+// Never change a step that has been released: add one, and its tables to what a fresh file gets.
+const std::string kIndexTables = R"sql(
 CREATE TABLE host(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, machine_id BLOB NOT NULL, boot_id TEXT NOT NULL, agent_version TEXT NOT NULL,
   labels BLOB NOT NULL, first_seen_ms INTEGER NOT NULL, last_seen_ms INTEGER NOT NULL, interval_ms INTEGER NOT NULL,
@@ -19,11 +18,18 @@ CREATE TABLE series(
 CREATE TABLE cursor(
   host INTEGER NOT NULL, stream BLOB NOT NULL, durable_seq INTEGER NOT NULL, sealed_seq INTEGER NOT NULL,
   needed_seq INTEGER NOT NULL, used INTEGER NOT NULL, PRIMARY KEY(host, stream)) STRICT, WITHOUT ROWID;
-CREATE TABLE journal(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 CREATE TABLE schema(
   id INTEGER PRIMARY KEY AUTOINCREMENT, host INTEGER NOT NULL, stream BLOB NOT NULL, source_id INTEGER NOT NULL, seq INTEGER NOT NULL,
   plain_size INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
 CREATE INDEX schema_by_stream ON schema(host, stream, source_id);
+CREATE TABLE gap(
+  host INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, reason TEXT NOT NULL,
+  PRIMARY KEY(host, first_ms, last_ms, reason)) STRICT, WITHOUT ROWID;
+)sql";
+
+// Of the first form, in which one file held everything. legacy.cpp moves what is in them and drops them.
+const std::string kFirstForm = R"sql(
+CREATE TABLE journal(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE block_index(
   host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL,
@@ -31,47 +37,89 @@ CREATE TABLE block_index(
   block INTEGER NOT NULL, PRIMARY KEY(host, source, first_ms)) STRICT, WITHOUT ROWID;
 CREATE INDEX block_by_time ON block_index(host, last_ms);
 CREATE INDEX block_by_age ON block_index(last_ms);
-CREATE TABLE gap(
-  host INTEGER NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, reason TEXT NOT NULL,
-  PRIMARY KEY(host, first_ms, last_ms, reason)) STRICT, WITHOUT ROWID;
-)sql",
-};
+)sql";
 
-Result<void> step_to(Database& database, std::size_t version) {
+const std::string kFileTables = R"sql(
+CREATE TABLE file(
+  number INTEGER PRIMARY KEY AUTOINCREMENT, kind INTEGER NOT NULL, form INTEGER NOT NULL, period_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE tier(tier INTEGER PRIMARY KEY, complete_from_ms INTEGER NOT NULL) STRICT;
+)sql";
+
+const std::string kPartitionTables = R"sql(
+CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+CREATE TABLE block_index(
+  host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, block INTEGER NOT NULL, last_ms INTEGER NOT NULL,
+  first_series INTEGER NOT NULL, last_series INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  PRIMARY KEY(host, source, first_ms, block)) STRICT, WITHOUT ROWID;
+CREATE INDEX block_by_time ON block_index(host, last_ms);
+)sql";
+
+const std::string kJournalTables =
+    "CREATE TABLE entry_group(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;";
+
+constexpr std::int64_t kIndexId = 0x56474C48;
+constexpr std::int64_t kPartitionId = 0x56474C50;
+constexpr std::int64_t kJournalId = 0x56474C4A;
+
+Result<void> bring_to(Database& database, const FileFormat& format, const std::string& sql, std::size_t version) {
   if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
-  if (auto made = database.execute(kSteps[version - 1]); !made) return made;
+  auto made = database.execute(sql.c_str());
   const std::string stamp =
-      fmt::format("PRAGMA user_version={}; PRAGMA application_id={};", version, kApplicationId);
-  if (auto stamped = database.execute(stamp.c_str()); !stamped) return stamped;
-  return database.execute("COMMIT");
+      fmt::format("PRAGMA user_version={}; PRAGMA application_id={};", version, format.application_id);
+  if (made) made = database.execute(stamp.c_str());
+  if (made) made = database.execute("COMMIT");
+  if (!made) (void)database.execute("ROLLBACK");
+  return made;
 }
 
 }  // namespace
 
-std::int64_t newest_version() {
-  return static_cast<std::int64_t>(kSteps.size());
+const FileFormat& index_format() {
+  static const FileFormat format{"history", kIndexId, {kIndexTables + kFirstForm, kFileTables}, kIndexTables + kFileTables};
+  return format;
 }
 
-Result<void> migrate(Database& database, const std::string& path) {
+const FileFormat& partition_format() {
+  static const FileFormat format{"history partition", kPartitionId, {kPartitionTables}, kPartitionTables};
+  return format;
+}
+
+const FileFormat& journal_format() {
+  static const FileFormat format{"history journal", kJournalId, {kJournalTables}, kJournalTables};
+  return format;
+}
+
+Result<void> check_format(Database& database, const FileFormat& format, const std::string& path) {
   const auto version = database.integer("PRAGMA user_version");
-  if (!version) return version.error();
+  if (!version) return fail(version.error().code, "{}: {}", path, version.error().message);
   const auto application = database.integer("PRAGMA application_id");
   if (!application) return application.error();
   const auto objects = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!objects) return objects.error();
-  if (*objects > 0 && *application != kApplicationId) {
-    return fail(Errc::unsupported, "{} is not a vigil history: it belongs to another program", path);
+  const auto newest = static_cast<std::int64_t>(format.steps.size());
+  if (*objects > 0 && *application != format.application_id) {
+    return fail(Errc::unsupported, "{} is not a vigil {}: it belongs to another program", path, format.what);
   }
-  if (*version > newest_version()) {
+  if (*version > newest) {
     return fail(Errc::unsupported,
                 "{} has format {}, this program knows formats up to {}: start the newer vigil-aggregator "
-                "that wrote it, "
-                "or restore a backup",
-                path, *version, newest_version());
+                "that wrote it, or restore a backup",
+                path, *version, newest);
   }
-  for (std::int64_t next = *version + 1; next <= newest_version(); ++next) {
-    if (auto stepped = step_to(database, static_cast<std::size_t>(next)); !stepped) return stepped;
-  }
+  return {};
+}
+
+Result<void> migrate(Database& database, const FileFormat& format, const std::string& path) {
+  if (auto known = check_format(database, format, path); !known) return known;
+  const auto version = database.integer("PRAGMA user_version");
+  if (!version) return version.error();
+  const std::size_t newest = format.steps.size();
+  Result<void> done;
+  if (*version == 0) done = bring_to(database, format, format.fresh, newest);
+  else
+    for (auto next = static_cast<std::size_t>(*version) + 1; done && next <= newest; ++next)
+      done = bring_to(database, format, format.steps[next - 1], next);
+  if (!done) return fail(done.error().code, "{}: {}", path, done.error().message);
   return {};
 }
 

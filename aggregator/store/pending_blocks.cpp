@@ -1,6 +1,7 @@
 #include "aggregator/store/pending_blocks.h"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace vigil::aggregator {
 
@@ -14,9 +15,10 @@ void PendingBlocks::remove(HostId host, const std::vector<FoundBlock>& blocks) {
   const std::lock_guard lock(mutex_);
   const auto found = by_host_.find(host);
   if (found == by_host_.end()) return;
-  for (const FoundBlock& committed : blocks) {
-    std::erase_if(found->second, [&](const FoundBlock& pending) { return pending.block == committed.block; });
-  }
+  // Committed in the order in which they were added: those at the front, unless a group was divided.
+  std::unordered_set<const SealedBlock*> committed;
+  for (const FoundBlock& each : blocks) committed.insert(each.block.get());
+  std::erase_if(found->second, [&](const FoundBlock& pending) { return committed.contains(pending.block.get()); });
   if (found->second.empty()) by_host_.erase(found);
 }
 

@@ -1,24 +1,26 @@
 #include "aggregator/store/reader.h"
 
-#include "aggregator/store/history.h"
 #include "common/log/log.h"
+
+#include <algorithm>
 
 namespace vigil::aggregator {
 namespace {
 
 // block_by_time finds the rows: a block that overlaps ends at or after the start, and at most a block's span
 // after the end.
-constexpr std::string_view kFind =
+constexpr const char* kFind =
     "SELECT block, source FROM block_index WHERE host=?1 AND last_ms>=?2 AND last_ms<=?3 AND first_ms<=?4 "
-    "AND first_series<=?6 AND last_series>=?5 ORDER BY first_ms, source";
-constexpr std::string_view kLoad = "SELECT data FROM block WHERE id=?";
-constexpr std::string_view kGaps =
+    "AND first_series<=?6 AND last_series>=?5 ORDER BY first_ms, source, block";
+constexpr const char* kLoad = "SELECT data FROM block WHERE id=?";
+constexpr const char* kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
     "first_ms, last_ms";
-// block_by_time again, from its end: a few rows are looked at.
-constexpr std::string_view kNewest =
-    "SELECT last_ms FROM block_index WHERE host=?1 AND source NOT IN (SELECT id FROM source WHERE job=?2) "
-    "ORDER BY last_ms DESC LIMIT 1";
+constexpr const char* kSources = "SELECT id FROM source WHERE job=?";
+// block_by_time from its end: a few rows are looked at.
+constexpr const char* kNewest =
+    "SELECT last_ms, source FROM block_index WHERE host=?1 ORDER BY last_ms DESC";
+constexpr int kTries = 3;  // a file may be replaced by a compacted one between catalogue and opening
 
 std::int64_t add_saturating(std::int64_t left, std::int64_t right) {
   std::int64_t sum = 0;
@@ -27,143 +29,135 @@ std::int64_t add_saturating(std::int64_t left, std::int64_t right) {
 
 }  // namespace
 
-/// Gives a connection back whatever happens.
-class Readers::Lease {
- public:
-  Lease(Readers& readers, std::unique_ptr<Connection> connection)
-      : readers_(readers), connection_(std::move(connection)) {}
-  ~Lease() { readers_.give_back(std::move(connection_)); }
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-  Connection& operator*() const { return *connection_; }
-
- private:
-  Readers& readers_;
-  std::unique_ptr<Connection> connection_;
-};
-
-Result<std::unique_ptr<Readers::Connection>> Readers::connect() const {
-  auto connection = std::make_unique<Connection>();
-  auto database = Database::open(path_, Access::read_only, vfs_);
-  if (!database) return database.error();
-  connection->database = std::move(*database);
-  for (auto [statement, sql] : {std::pair{&connection->find, kFind},
-                                {&connection->load, kLoad},
-                                {&connection->gaps, kGaps},
-                                {&connection->newest, kNewest}}) {
-    auto prepared = connection->database.prepare(sql);
-    if (!prepared) return prepared.error();
-    *statement = std::move(*prepared);
-  }
-  return connection;
-}
-
-Result<std::unique_ptr<Readers::Connection>> Readers::borrow() {
-  {
-    std::unique_lock lock(mutex_);
-    returned_.wait(lock, [this] { return !idle_.empty() || made_ < kMaxConnections; });
-    if (!idle_.empty()) {
-      auto connection = std::move(idle_.back());
-      idle_.pop_back();
-      return connection;
-    }
-    ++made_;
-  }
-  auto connection = connect();
-  if (!connection) {
-    const std::lock_guard lock(mutex_);
-    --made_;
-    returned_.notify_one();
-  }
-  return connection;
-}
-
-void Readers::give_back(std::unique_ptr<Connection> connection) {
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(connection));
-  returned_.notify_one();
-}
-
-void Readers::close() {
-  const std::lock_guard lock(mutex_);
-  made_ -= idle_.size();
-  idle_.clear();
-}
-
-Result<std::shared_ptr<const SealedBlock>> Readers::load(Connection& connection, std::int64_t id) {
-  if (auto cached = cache_.find(id)) return cached;
-  connection.load.bind(id);
-  auto row = connection.load.step();
+Result<std::shared_ptr<const SealedBlock>> Readers::load(ReadConnection& connection, const BlockKey& key) {
+  if (auto cached = cache_.find(key)) return cached;
+  auto load = connection.statement(kLoad);
+  if (!load) return load.error();
+  (*load)->bind(key.row);
+  auto row = (*load)->step();
   if (!row) return row.error();
-  if (!*row) return fail(Errc::corrupt, "block {} is in the index but not in the table", id);
-  auto block = SealedBlock::open(std::string(connection.load.bytes(0)));
-  connection.load.reset();
+  if (!*row) return fail(Errc::corrupt, "block {} is in the index but not in the table", key.row);
+  auto block = SealedBlock::open(std::string((*load)->bytes(0)));
+  (*load)->reset();
   if (!block) return block.error();
-  cache_.put(id, *block);
+  cache_.put(key, *block);
   return *block;
 }
 
-Result<FoundBlocks> Readers::read_blocks(Connection& connection, HostId host, TimeRange range,
-                                         SeriesRange series) {
-  FoundBlocks found;
-  Statement& find = connection.find;
-  find.bind(std::int64_t{host}, range.start_ms, add_saturating(range.end_ms, kMaxBlockSpanMs), range.end_ms,
-            series.least, series.most);
-  auto more = find.step();
-  for (; more && *more; more = find.step()) {
-    const std::int64_t id = find.integer(0);
-    auto block = load(connection, id);
+Result<void> Readers::read_blocks(ReadConnection& connection, const PartitionInfo& partition,
+                                  const BlockQuery& query, FoundBlocks& found) {
+  auto find = connection.statement(kFind);
+  if (!find) return find.error();
+  (*find)->bind(std::int64_t{query.host}, query.range.start_ms,
+                add_saturating(query.range.end_ms, max_block_span_ms(query.tier)), query.range.end_ms,
+                query.series.least, query.series.most);
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) {
+    const BlockKey key{partition.file.number, (*find)->integer(0)};
+    auto block = load(connection, key);
     if (block) {
-      found.blocks.push_back({find.integer(1), std::move(*block)});
+      found.blocks.push_back({(*find)->integer(1), std::move(*block)});
     } else if (block.error().code == Errc::corrupt) {
       ++found.damaged;
       log::error("history", "a damaged block is left out",
-                 {{"host", host}, {"block", id}, {"error", block.error()}});
+                 {{"host", query.host}, {"file", partition.path}, {"block", key.row}, {"error", block.error()}});
     } else {
-      find.reset();
+      (*find)->reset();
       return block.error();
     }
   }
   if (!more) return more.error();
-  return found;
+  return {};
 }
 
-Result<FoundBlocks> Readers::blocks(HostId host, TimeRange range, SeriesRange series) {
-  auto borrowed = borrow();
-  if (!borrowed) return borrowed.error();
-  const Lease lease(*this, std::move(*borrowed));
+Result<void> Readers::read_partition(const PartitionInfo& partition, const BlockQuery& query,
+                                     FoundBlocks& found) {
+  auto connection = connections_.borrow(partition.file.number, partition.path);
+  if (!connection) return connection.error();
   // One snapshot for index and blocks, or a block that is replaced in between would be missed.
-  if (auto begun = (*lease).database.execute("BEGIN"); !begun) return begun.error();
-  auto found = read_blocks(*lease, host, range, series);
-  if (auto ended = (*lease).database.execute("COMMIT"); !ended && found) return ended.error();
-  return found;
+  if (auto begun = (*connection)->database().execute("BEGIN"); !begun) return begun;
+  auto read = read_blocks(**connection, partition, query, found);
+  if (auto ended = (*connection)->database().execute("COMMIT"); !ended && read) return ended;
+  return read;
+}
+
+Result<FoundBlocks> Readers::blocks(const BlockQuery& query) {
+  Error last;
+  for (int attempt = 0; attempt < kTries; ++attempt) {
+    FoundBlocks found;
+    bool vanished = false;
+    for (const PartitionInfo& partition :
+         catalogue_.overlapping(query.tier, query.range.start_ms, query.range.end_ms)) {
+      const auto read = read_partition(partition, query, found);
+      if (read) continue;
+      last = read.error();
+      vanished = !catalogue_.find(partition.file.number);
+      if (vanished) break;
+      if (last.code != Errc::corrupt) return last;
+      ++found.damaged;  // a whole file: the others are read all the same
+      log::error("history", "a partition cannot be read", {{"file", partition.path}, {"error", last}});
+    }
+    if (vanished) continue;
+    std::stable_sort(found.blocks.begin(), found.blocks.end(), [](const FoundBlock& left, const FoundBlock& right) {
+      return std::pair(left.block->first_ms(), left.source) < std::pair(right.block->first_ms(), right.source);
+    });
+    return found;
+  }
+  return last;
 }
 
 Result<std::vector<GapRecord>> Readers::gaps(HostId host, TimeRange range) {
-  auto borrowed = borrow();
-  if (!borrowed) return borrowed.error();
-  const Lease lease(*this, std::move(*borrowed));
+  auto connection = connections_.borrow(0, index_.string());
+  if (!connection) return connection.error();
+  auto find = (*connection)->statement(kGaps);
+  if (!find) return find.error();
   std::vector<GapRecord> gaps;
-  Statement& find = (*lease).gaps;
-  find.bind(std::int64_t{host}, range.start_ms, range.end_ms);
-  auto more = find.step();
-  for (; more && *more; more = find.step()) {
-    gaps.push_back({host, find.integer(0), find.integer(1), std::string(find.bytes(2))});
+  (*find)->bind(std::int64_t{host}, range.start_ms, range.end_ms);
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) {
+    gaps.push_back({host, (*find)->integer(0), (*find)->integer(1), std::string((*find)->bytes(2))});
   }
   if (!more) return more.error();
   return gaps;
 }
 
+Result<std::vector<std::int64_t>> Readers::sources_of(std::string_view job) {
+  auto connection = connections_.borrow(0, index_.string());
+  if (!connection) return connection.error();
+  auto find = (*connection)->statement(kSources);
+  if (!find) return find.error();
+  std::vector<std::int64_t> sources;
+  (*find)->bind(job);
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) sources.push_back((*find)->integer(0));
+  if (!more) return more.error();
+  return sources;
+}
+
 Result<std::int64_t> Readers::newest_ms(HostId host, std::string_view except) {
-  auto borrowed = borrow();
-  if (!borrowed) return borrowed.error();
-  const Lease lease(*this, std::move(*borrowed));
-  Statement& find = (*lease).newest;
-  find.bind(std::int64_t{host}, except);
-  const auto found = find.step();
-  if (!found) return found.error();
-  const std::int64_t newest = *found ? find.integer(0) : 0;
-  find.reset();
+  const auto left_out = sources_of(except);
+  if (!left_out) return left_out.error();
+  auto partitions = catalogue_.all(Tier::raw);
+  std::stable_sort(partitions.begin(), partitions.end(), [](const PartitionInfo& left, const PartitionInfo& right) {
+    return left.last_ms > right.last_ms;
+  });
+  std::int64_t newest = 0;
+  for (const PartitionInfo& partition : partitions) {
+    if (partition.empty() || partition.last_ms <= newest) break;
+    auto connection = connections_.borrow(partition.file.number, partition.path);
+    if (!connection) return connection.error();
+    auto find = (*connection)->statement(kNewest);
+    if (!find) return find.error();
+    (*find)->bind(std::int64_t{host});
+    auto more = (*find)->step();
+    for (; more && *more; more = (*find)->step()) {
+      if (std::ranges::find(*left_out, (*find)->integer(1)) != left_out->end()) continue;
+      newest = std::max(newest, (*find)->integer(0));
+      break;
+    }
+    (*find)->reset();
+    if (!more) return more.error();
+  }
   return newest;
 }
 

@@ -1,21 +1,16 @@
-// Read-only connections to history.db, and what is read through them. Thread-safe: a connection is lent to
-// one caller at a time and made when none is idle; callers beyond the limit wait.
+// What is read from the history's files: blocks of all partitions as one, gaps, the newest time of a host. Thread-safe.
 #pragma once
 
 #include "aggregator/store/block_cache.h"
+#include "aggregator/store/catalogue.h"
+#include "aggregator/store/connections.h"
+#include "aggregator/store/partition.h"
 #include "aggregator/store/records.h"
-#include "aggregator/store/sqlite.h"
 
-#include <condition_variable>
-#include <mutex>
+#include <filesystem>
 #include <vector>
 
 namespace vigil::aggregator {
-
-struct TimeRange {
-  std::int64_t start_ms = 0;  // inclusive
-  std::int64_t end_ms = 0;    // inclusive
-};
 
 /// The span of ids of the series that are wanted: a cheap first sieve.
 struct SeriesRange {
@@ -33,42 +28,35 @@ struct FoundBlocks {
   std::size_t damaged = 0;         // left out
 };
 
+struct BlockQuery {
+  Tier tier = Tier::raw;
+  HostId host = 0;
+  TimeRange range;
+  SeriesRange series;
+};
+
 class Readers {
  public:
-  Readers(std::filesystem::path path, std::string vfs, BlockCache& cache)
-      : path_(std::move(path)), vfs_(std::move(vfs)), cache_(cache) {}
+  Readers(std::filesystem::path index, std::string vfs, BlockCache& cache, const Catalogue& catalogue)
+      : index_(std::move(index)), connections_(std::move(vfs)), cache_(cache), catalogue_(catalogue) {}
 
-  Result<FoundBlocks> blocks(HostId host, TimeRange range, SeriesRange series);
+  Result<FoundBlocks> blocks(const BlockQuery& query);
   Result<std::vector<GapRecord>> gaps(HostId host, TimeRange range);
   /// As History::newest_ms().
   Result<std::int64_t> newest_ms(HostId host, std::string_view except);
-  /// Closes the idle connections; nobody may be reading.
-  void close();
+  ReadConnections& connections() { return connections_; }
 
  private:
-  struct Connection {
-    Database database;
-    Statement find;
-    Statement load;
-    Statement gaps;
-    Statement newest;
-  };
-  class Lease;
-  static constexpr std::size_t kMaxConnections = 4;
+  Result<void> read_partition(const PartitionInfo& partition, const BlockQuery& query, FoundBlocks& found);
+  Result<void> read_blocks(ReadConnection& connection, const PartitionInfo& partition, const BlockQuery& query,
+                           FoundBlocks& found);
+  Result<std::shared_ptr<const SealedBlock>> load(ReadConnection& connection, const BlockKey& key);
+  Result<std::vector<std::int64_t>> sources_of(std::string_view job);
 
-  Result<std::unique_ptr<Connection>> connect() const;
-  Result<std::unique_ptr<Connection>> borrow();
-  void give_back(std::unique_ptr<Connection> connection);
-  Result<FoundBlocks> read_blocks(Connection& connection, HostId host, TimeRange range, SeriesRange series);
-  Result<std::shared_ptr<const SealedBlock>> load(Connection& connection, std::int64_t id);
-
-  const std::filesystem::path path_;
-  const std::string vfs_;
+  const std::filesystem::path index_;
+  ReadConnections connections_;
   BlockCache& cache_;
-  std::mutex mutex_;  // protects what follows
-  std::condition_variable returned_;
-  std::vector<std::unique_ptr<Connection>> idle_;
-  std::size_t made_ = 0;
+  const Catalogue& catalogue_;
 };
 
 }  // namespace vigil::aggregator

@@ -51,23 +51,37 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
   return {};
 }
 
-Result<void> load_journal(Tables& tables, JournalIndex& index, const std::vector<RecoveredHost>& hosts,
-                          Streams& streams) {
+/// Visits the groups of all files, the oldest first. A file that SQLite cannot read to its end is told of and left, the others are visited.
+Result<void> each_group(Writer& writer, const std::function<void(std::int64_t file, std::string_view group)>& visit) {
+  for (const StoredFile& file : writer.journals()) {
+    auto read = writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
+    if (read) continue;
+    if (read.error().code != Errc::corrupt) return read;
+    log::error("history", "a file of the journal is damaged: what comes after is lost", {{"error", read.error()}});
+    visit(file.number, {});  // no group at all: counted as a damaged one
+  }
+  return {};
+}
+
+Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& hosts, Streams& streams) {
   const auto forgotten = [&](HostId host) { return host >= hosts.size() || hosts[host].host.removed; };
-  return tables.each_group([&](std::int64_t row, std::string_view group) {
-    index.add_row(row, group.size());
-    // A damaged group is told and counted by the replay; here it stays without entries and goes with the next
-    // commit.
+  JournalIndex& index = writer.index();
+  for (const StoredFile& file : writer.journals()) index.add_file(file.number);
+  std::int64_t order = 0;
+  return each_group(writer, [&](std::int64_t file, std::string_view group) {
+    index.add_group(file, group.size());
+    ++order;
+    // A damaged group is told and counted by the replay; here it stays without entries.
     (void)read_group(group, [&](const EntryView& entry) {
       if (forgotten(entry.host)) return;
       const StreamKey key{entry.host, entry.stream};
       if (entry.kind == EntryKind::schema) {
-        index.add_mark(row, key, entry.seq);
+        index.add_mark(file, key, entry.seq);
         return;
       }
-      index.add_entry(row, key, entry.seq);
+      index.add_entry(file, key, entry.seq);
       StreamUse& use = streams[{entry.host, entry.stream}];
-      use.order = row;
+      use.order = order;
       use.cursor.stream = entry.stream;
     });
   });
@@ -90,11 +104,11 @@ void spread_cursors(const Streams& streams, const JournalIndex& index, std::vect
 /// of its stream; the others come in their places.
 class Replayer {
  public:
-  Replayer(Tables& tables, const JournalIndex& index, const std::function<void(const JournalEntry&)>& visit)
-      : tables_(tables), index_(index), visit_(visit) {}
+  Replayer(Writer& writer, const std::function<void(const JournalEntry&)>& visit)
+      : writer_(writer), index_(writer.index()), visit_(visit) {}
 
   Result<Replayed> run() {
-    auto schemas = tables_.schemas();
+    auto schemas = writer_.tables().schemas();
     if (!schemas) return schemas.error();
     for (StoredSchema& schema : *schemas) schemas_.emplace(schema.row, std::move(schema));
     auto marked = each_entry([&](const EntryView& entry) {
@@ -115,13 +129,13 @@ class Replayer {
 
  private:
   Result<void> each_entry(const std::function<void(const EntryView&)>& visit) {
-    return tables_.each_group([&](std::int64_t row, std::string_view group) {
+    return each_group(writer_, [&](std::int64_t file, std::string_view group) {
       auto read = read_group(group, [&](const EntryView& entry) {
         if (entry.seq >= index_.needed_seq({entry.host, entry.stream})) visit(entry);
       });
       if (read) return;
       ++replayed_.damaged_groups;
-      log::debug("history", "a damaged group of the journal", {{"row", row}, {"error", read.error()}});
+      log::debug("history", "a damaged group of the journal", {{"file", file}, {"error", read.error()}});
     });
   }
 
@@ -145,7 +159,7 @@ class Replayer {
     visit_({schema.host, schema.stream, schema.seq, EntryKind::schema, schema.source_id, schema.bytes});
   }
 
-  Tables& tables_;
+  Writer& writer_;
   const JournalIndex& index_;
   const std::function<void(const JournalEntry&)>& visit_;
   std::map<std::int64_t, StoredSchema> schemas_;  // by row, that is in the order in which they came
@@ -156,7 +170,8 @@ class Replayer {
 
 }  // namespace
 
-Result<Recovery> recover_from(Tables& tables, JournalIndex& index) {
+Result<Recovery> recover_from(Writer& writer) {
+  Tables& tables = writer.tables();
   Recovery recovery;
   auto hosts = tables.hosts();
   if (!hosts) return hosts.error();
@@ -171,16 +186,15 @@ Result<Recovery> recover_from(Tables& tables, JournalIndex& index) {
   auto series = load_series(tables, recovery.sources, recovery.recovered.hosts);
   if (!series) return series.error();
   Streams streams;
-  if (auto loaded = load_cursors(tables, index, streams); !loaded) return loaded.error();
-  if (auto loaded = load_journal(tables, index, recovery.recovered.hosts, streams); !loaded)
+  if (auto loaded = load_cursors(tables, writer.index(), streams); !loaded) return loaded.error();
+  if (auto loaded = load_journal(writer, recovery.recovered.hosts, streams); !loaded)
     return loaded.error();
-  spread_cursors(streams, index, recovery.recovered.hosts);
+  spread_cursors(streams, writer.index(), recovery.recovered.hosts);
   return recovery;
 }
 
-Result<Replayed> replay_from(Tables& tables, const JournalIndex& index,
-                             const std::function<void(const JournalEntry&)>& visit) {
-  return Replayer(tables, index, visit).run();
+Result<Replayed> replay_from(Writer& writer, const std::function<void(const JournalEntry&)>& visit) {
+  return Replayer(writer, visit).run();
 }
 
 }  // namespace vigil::aggregator

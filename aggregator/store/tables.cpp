@@ -42,10 +42,14 @@ Result<Tables> Tables::open(const std::filesystem::path& path, const std::string
   if (auto set = set_up(tables.database_); !set) {
     return fail(set.error().code, "{}: {}", path.string(), set.error().message);
   }
-  if (auto migrated = migrate(tables.database_, path.string()); !migrated) return migrated.error();
+  if (auto migrated = migrate(tables.database_, index_format(), path.string()); !migrated) return migrated.error();
   const auto uses = tables.database_.integer("SELECT coalesce(max(used), 0) FROM cursor");
   if (!uses) return uses.error();
   tables.cursor_uses_ = *uses;
+  // Not max(id): a row that was deleted may still stand in the journal.
+  const auto rows = tables.database_.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='schema'");
+  if (!rows) return rows.error();
+  tables.schema_rows_ = *rows;
   return tables;
 }
 
@@ -109,14 +113,12 @@ Result<void> Tables::put_gap(const GapRecord& gap) {
              std::string_view(gap.reason));
 }
 
-Result<std::int64_t> Tables::put_schema(const StoredSchema& schema) {
+Result<void> Tables::put_schema(const StoredSchema& schema) {
   std::string data;
   append_compressed(schema.bytes, data);
-  auto put = run("INSERT INTO schema(host, stream, source_id, seq, plain_size, data) VALUES(?,?,?,?,?,?)",
-                 std::int64_t{schema.host}, Blob{bytes_of(schema.stream)}, std::int64_t{schema.source_id},
-                 stored(schema.seq), stored(schema.bytes.size()), Blob{data});
-  if (!put) return put.error();
-  return sqlite3_last_insert_rowid(database_.handle());
+  return run("REPLACE INTO schema VALUES(?,?,?,?,?,?,?)", schema.row, std::int64_t{schema.host},
+             Blob{bytes_of(schema.stream)}, std::int64_t{schema.source_id}, stored(schema.seq),
+             stored(schema.bytes.size()), Blob{data});
 }
 
 Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
@@ -136,85 +138,42 @@ Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
       std::int64_t{host}, stream, stored(cursor.needed_seq));
 }
 
-Result<void> Tables::put_group(std::int64_t row, std::string_view group) {
-  return run("INSERT INTO journal VALUES(?,?)", row, Blob{group});
+Result<std::int64_t> Tables::add_file(const StoredFile& file) {
+  auto put = run("INSERT INTO file(kind, form, period_ms) VALUES(?,?,?)", static_cast<std::int64_t>(file.kind),
+                 static_cast<std::int64_t>(file.form), file.period_ms);
+  if (!put) return put.error();
+  return sqlite3_last_insert_rowid(database_.handle());
 }
 
-Result<void> Tables::drop_group(std::int64_t row) {
-  return run("DELETE FROM journal WHERE id=?", row);
+Result<void> Tables::set_form(std::int64_t number, FileForm form) {
+  return run("UPDATE file SET form=?2 WHERE number=?1", number, static_cast<std::int64_t>(form));
 }
 
-Result<BlockInfo> Tables::find_block(const NewBlock& block) {
-  auto find =
-      statement("SELECT block, samples, bytes FROM block_index WHERE host=? AND source=? AND first_ms=?");
-  if (!find) return find.error();
-  (*find)->bind(std::int64_t{block.host}, block.source, block.block->first_ms());
-  auto row = (*find)->step();
-  if (!row) return row.error();
-  if (!*row) return BlockInfo{};
-  const BlockInfo found{(*find)->integer(0), loaded((*find)->integer(1)), loaded((*find)->integer(2))};
-  (*find)->reset();
-  return found;
+Result<void> Tables::forget_file(std::int64_t number) {
+  return run("DELETE FROM file WHERE number=?", number);
 }
 
-Result<BlockInfo> Tables::put_block(const NewBlock& block) {
-  auto replaced = find_block(block);
-  if (!replaced) return replaced.error();
-  if (replaced->id != 0) {
-    if (auto dropped = run("DELETE FROM block WHERE id=?", replaced->id); !dropped) return dropped.error();
-  }
-  const SealedBlock& sealed = *block.block;
-  const auto [least, most] = std::minmax_element(sealed.series().begin(), sealed.series().end());
-  if (auto put = run("INSERT INTO block VALUES(?,?)", block.id, Blob{sealed.bytes()}); !put)
-    return put.error();
-  auto indexed = run("REPLACE INTO block_index VALUES(?,?,?,?,?,?,?,?,?)", std::int64_t{block.host},
-                     block.source, sealed.first_ms(), sealed.last_ms(), std::int64_t{*least},
-                     std::int64_t{*most}, stored(sealed.samples()), stored(sealed.bytes().size()), block.id);
-  if (!indexed) return indexed.error();
-  return *replaced;
+Result<std::vector<StoredFile>> Tables::files() {
+  std::vector<StoredFile> files;
+  auto read = each("SELECT number, kind, form, period_ms FROM file ORDER BY number", [&](const Statement& row) {
+    files.push_back({row.integer(0), static_cast<FileKind>(row.integer(1)), static_cast<FileForm>(row.integer(2)),
+                     row.integer(3)});
+  });
+  if (!read) return read.error();
+  return files;
 }
 
-Result<BlockTotals> Tables::retire(std::int64_t before_ms, int count) {
-  struct Old {
-    std::int64_t host, source, first_ms, block;
-  };
-  std::vector<Old> old;
-  BlockTotals totals;
-  auto find = statement(
-      "SELECT host, source, first_ms, block, samples, bytes FROM block_index WHERE last_ms<? ORDER BY "
-      "last_ms LIMIT ?");
-  if (!find) return find.error();
-  (*find)->bind(before_ms, std::int64_t{count});
-  auto more = (*find)->step();
-  for (; more && *more; more = (*find)->step()) {
-    const Statement& row = **find;
-    old.push_back({row.integer(0), row.integer(1), row.integer(2), row.integer(3)});
-    ++totals.blocks;
-    totals.samples += loaded(row.integer(4));
-    totals.bytes += loaded(row.integer(5));
-  }
-  if (!more) return more.error();
-  for (const Old& each : old) {
-    auto dropped = run("DELETE FROM block WHERE id=?", each.block);
-    if (dropped) {
-      dropped = run("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=?", each.host,
-                    each.source, each.first_ms);
-    }
-    if (!dropped) return dropped.error();
-  }
-  return totals;
+Result<void> Tables::put_complete_from(Tier tier, std::int64_t time_ms) {
+  return run("REPLACE INTO tier VALUES(?,?)", static_cast<std::int64_t>(tier), time_ms);
+}
+
+Result<std::int64_t> Tables::complete_from(Tier tier) {
+  return database_.integer(fmt::format("SELECT coalesce(max(complete_from_ms), {}) FROM tier WHERE tier={}",
+                                       std::numeric_limits<std::int64_t>::min(), static_cast<int>(tier)));
 }
 
 Result<void> Tables::retire_gaps(std::int64_t before_ms) {
   return run("DELETE FROM gap WHERE last_ms<?", before_ms);
-}
-
-Result<std::int64_t> Tables::newest_ms() {
-  return database_.integer("SELECT coalesce(max(last_ms), 0) FROM block_index");
-}
-
-Result<std::int64_t> Tables::oldest_ms() {
-  return database_.integer("SELECT coalesce(min(last_ms), 0) FROM block_index");
 }
 
 Result<std::uint64_t> Tables::used_bytes() {
@@ -317,25 +276,6 @@ Result<std::vector<StoredSchema>> Tables::schemas() {
   if (!read) return read.error();
   if (damaged) return fail(Errc::corrupt, "history: a stored schema does not decompress");
   return schemas;
-}
-
-Result<void> Tables::each_group(const std::function<void(std::int64_t, std::string_view)>& visit) {
-  return each("SELECT id, entries FROM journal ORDER BY id",
-              [&](const Statement& row) { visit(row.integer(0), row.bytes(1)); });
-}
-
-Result<BlockTotals> Tables::block_totals() {
-  BlockTotals totals;
-  auto read = each("SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(samples), 0) FROM block_index",
-                   [&](const Statement& row) {
-                     totals = {loaded(row.integer(0)), loaded(row.integer(1)), loaded(row.integer(2))};
-                   });
-  if (!read) return read.error();
-  return totals;
-}
-
-Result<std::int64_t> Tables::last_block_id() {
-  return database_.integer("SELECT coalesce(max(id), 0) FROM block");
 }
 
 }  // namespace vigil::aggregator

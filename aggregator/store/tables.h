@@ -1,7 +1,8 @@
-// The tables of history.db and the connection that alone writes them. Every call belongs inside a transaction
+// The tables of history.db, the index of everything, and the connection that alone writes them. Every call belongs inside a transaction
 // of the caller.
 #pragma once
 
+#include "aggregator/store/partition.h"
 #include "aggregator/store/records.h"
 #include "aggregator/store/sqlite.h"
 
@@ -11,32 +12,9 @@
 
 namespace vigil::aggregator {
 
-using SourceId = std::int64_t;  // row of the table `source`
-
-/// What a block's row in the index says.
-struct BlockInfo {
-  std::int64_t id = 0;
-  std::uint64_t samples = 0;
-  std::uint64_t bytes = 0;
-};
-
-struct BlockTotals {
-  std::uint64_t blocks = 0;
-  std::uint64_t bytes = 0;
-  std::uint64_t samples = 0;
-};
-
 struct StoredSource {
   SourceId id = 0;
   SourceKey key;
-};
-
-/// A block about to be stored.
-struct NewBlock {
-  std::int64_t id = 0;
-  HostId host = 0;
-  SourceId source = 0;
-  const SealedBlock* block = nullptr;
 };
 
 /// A cursor with where replay starts.
@@ -48,7 +26,7 @@ struct StoredCursor {
 
 /// A schema as it came.
 struct StoredSchema {
-  std::int64_t row = 0;  // given when it is put; grows
+  std::int64_t row = 0;  // grows; see Tables::next_schema_row()
   HostId host = 0;
   StreamId stream{};
   std::uint32_t source_id = 0;
@@ -72,19 +50,21 @@ class Tables {
   /// The stream's entries from here on are needed.
   Result<void> reopen_cursor(HostId host, const StreamId& stream);
   Result<void> put_gap(const GapRecord& gap);
-  Result<std::int64_t> put_schema(const StoredSchema& schema);  // its row
+  /// Under its own row; 0 gives the next one. Doing it twice does no harm.
+  Result<void> put_schema(const StoredSchema& schema);
+  std::int64_t next_schema_row() { return ++schema_rows_; }
   /// Drops the schemas of a stream that no batch from needed_seq on can refer to.
   Result<void> drop_schemas(HostId host, const SealCursor& cursor);
-  Result<void> put_group(std::int64_t row, std::string_view group);
-  Result<void> drop_group(std::int64_t row);
 
-  /// Returns what the block replaced; id 0 when nothing.
-  Result<BlockInfo> put_block(const NewBlock& block);
-  /// Deletes up to `count` blocks whose last row is older than `before_ms`, the oldest first.
-  Result<BlockTotals> retire(std::int64_t before_ms, int count);
+  /// Files and their forms; the number of a new one was never used before.
+  Result<std::int64_t> add_file(const StoredFile& file);
+  Result<void> set_form(std::int64_t number, FileForm form);
+  Result<void> forget_file(std::int64_t number);
+  Result<std::vector<StoredFile>> files();
+  /// From when on a tier has everything; grows as its files are retired.
+  Result<void> put_complete_from(Tier tier, std::int64_t time_ms);
+  Result<std::int64_t> complete_from(Tier tier);
   Result<void> retire_gaps(std::int64_t before_ms);
-  Result<std::int64_t> newest_ms();  // of all blocks; 0 when there are none
-  Result<std::int64_t> oldest_ms();
   Result<std::uint64_t> used_bytes();
 
   // What a start reads back.
@@ -93,9 +73,6 @@ class Tables {
   Result<void> each_series(const std::function<void(HostId, SourceId, SeriesRecord)>& visit);
   Result<std::vector<StoredCursor>> cursors();  // by last use
   Result<std::vector<StoredSchema>> schemas();  // in the order in which they came
-  Result<void> each_group(const std::function<void(std::int64_t row, std::string_view group)>& visit);
-  Result<BlockTotals> block_totals();
-  Result<std::int64_t> last_block_id();
 
  private:
   Result<Statement*> statement(const char* sql);
@@ -115,11 +92,11 @@ class Tables {
     if (!more) return more.error();
     return {};
   }
-  Result<BlockInfo> find_block(const NewBlock& block);
 
   Database database_;
   std::unordered_map<const void*, Statement>
       statements_;                // prepared on first use, by the address of their text
+  std::int64_t schema_rows_ = 0;  // the highest given
   std::int64_t cursor_uses_ = 0;  // a clock of its own: which stream was used last
 };
 

@@ -1,4 +1,5 @@
-// What the history thread does between commits: retention in small steps, and checkpoints.
+// What the history thread does between commits: it brings sealed blocks to the disk, saves the cursors that this settles, and lets go of the
+// journal's files nobody needs any more.
 #include "aggregator/store/writer.h"
 #include "common/log/log.h"
 
@@ -7,92 +8,100 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr auto kRetireEvery = std::chrono::seconds(10);
-constexpr int kRetireStep = 512;  // blocks per transaction: some 10 MB of pages given back
-constexpr auto kCheckpointEvery = std::chrono::seconds(60);
-constexpr int kCheckpointPages =
-    16384;  // 64 MB of WAL: rows of the journal that went meanwhile are never copied
+constexpr auto kUpkeepEvery = std::chrono::seconds(60);
+constexpr int kUpkeepPages = 16384;  // 64 MB of WAL
+constexpr std::uint64_t kJournalBytes = std::uint64_t{4} << 20;
+constexpr auto kJournalAge = std::chrono::minutes(10);
 
 }  // namespace
 
-// Blocks that end before this time go. The newest block bounds what is believed about now: a clock that jumps
-// ahead by a year must not empty the history.
-Result<std::int64_t> Writer::retire_before() {
-  const auto newest = tables_.newest_ms();
-  if (!newest) return newest.error();
-  const auto keep = std::chrono::milliseconds(surroundings_.options.retention).count();
-  if (keep == 0) return std::numeric_limits<std::int64_t>::min();
-  return std::min(surroundings_.options.now_ms(), *newest) - keep;
-}
-
-Result<BlockTotals> Writer::retire_step() {
-  const auto before = retire_before();
-  if (!before) return before.error();
-  if (auto begun = tables_.database().execute("BEGIN IMMEDIATE"); !begun) return begun.error();
-  auto gone = tables_.retire(*before, kRetireStep);
-  if (!gone) return gone;
-  const auto used = tables_.used_bytes();
-  if (!used) return used.error();
-  const std::uint64_t most = surroundings_.options.max_bytes;
-  if (gone->blocks == 0 && most != 0 && *used > most) {
-    // By size: as many of the oldest as the excess is worth, but no more than one step.
-    const HistoryStats now = stats();
-    const std::uint64_t mean = now.blocks > 0 ? now.block_bytes / now.blocks + 1 : 1;
-    const auto count = static_cast<int>(std::min<std::uint64_t>((*used - most) / mean + 1, kRetireStep));
-    gone = tables_.retire(std::numeric_limits<std::int64_t>::max(), count);
-    if (!gone) return gone;
-  }
-  if (auto gaps = tables_.retire_gaps(*before); !gaps) return gaps.error();
-  if (auto done = tables_.database().execute("COMMIT"); !done) return done.error();
-  return gone;
-}
-
-void Writer::retire() {
+void Writer::upkeep_when_due() {
   const auto now = Clock::now();
-  if (now < retire_at_) return;
-  const auto gone = retire_step();
-  if (!gone && gone.error().code == Errc::limit) {
-    (void)tables_.database().execute(
-        "ROLLBACK");  // deleting needs room in the WAL: the next commit will tell
-    retire_at_ = now + kRetireEvery;
-    return;
+  int pages = index_wal_pages_;
+  for (const auto& [number, raw] : raw_) pages += raw.partition.wal_pages();
+  if (now < upkeep_at_ + kUpkeepEvery && pages < kUpkeepPages) return;
+  upkeep_at_ = now;
+  upkeep(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+void Writer::upkeep(int mode) {
+  auto done = [&]() -> Result<void> {
+    const auto settled = settle_blocks(mode);
+    if (!settled) return settled.error();
+    if (*settled) {
+      if (auto saved = save_cursors(); !saved) return saved;
+      if (auto dropped = drop_journals(); !dropped) return dropped;
+    }
+    return checkpoint_index(mode);
+  }();
+  if (done || done.error().code == Errc::conflict) return;  // a reader is in the way: the next one tries again
+  if (done.error().code != Errc::limit) failed(done.error());
+  // No room: everything is in a log still, and the next commit will tell.
+}
+
+/// True: all blocks that were committed are synced.
+Result<bool> Writer::settle_blocks(int mode) {
+  bool all = true;
+  for (auto& [number, raw] : raw_) {
+    if (!raw.dirty && mode == SQLITE_CHECKPOINT_PASSIVE) continue;
+    const auto complete = raw.partition.checkpoint(mode);
+    if (!complete) return complete.error();
+    all = all && *complete;
+    if (*complete) raw.dirty = false;
   }
-  if (!gone) {
-    failed(gone.error());
-    return;
-  }
-  if (gone->blocks == 0)
-    retire_at_ = now + kRetireEvery;  // otherwise there may be more: again at the next beat
-  const auto used = tables_.used_bytes();
   const std::lock_guard lock(mutex_);
-  stats_.blocks -= gone->blocks;
-  stats_.block_bytes -= gone->bytes;
-  stats_.samples -= gone->samples;
-  stats_.retired_blocks += gone->blocks;
-  if (used) stats_.used_bytes = *used;
+  ++stats_.checkpoints;
+  return all;
 }
 
-void Writer::checkpoint_when_due() {
-  const auto now = Clock::now();
-  if (wal_pages_ == 0 || (wal_pages_ < kCheckpointPages && now < checkpoint_at_ + kCheckpointEvery)) return;
-  checkpoint_at_ = now;
-  checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+Result<void> Writer::save_cursors() {
+  if (cursors_.empty()) return {};
+  auto saved = transact([this]() -> Result<void> {
+    for (const auto& [key, cursor] : cursors_) {
+      const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);
+      auto put = tables_.put_cursor({key.host, {key.stream, durable, cursor.sealed_seq}, cursor.needed_seq});
+      if (put) put = tables_.drop_schemas(key.host, cursor);
+      if (!put) return put;
+    }
+    return {};
+  });
+  if (!saved) return saved;
+  for (const auto& [key, cursor] : cursors_) index_.settle(key, cursor.needed_seq);
+  cursors_.clear();
+  index_.forget_settled_streams();
+  return {};
 }
 
-void Writer::checkpoint(int mode) {
-  sqlite3* handle = tables_.database().handle();
-  const int code = sqlite3_wal_checkpoint_v2(handle, "main", mode, nullptr, nullptr);
-  if (code == SQLITE_OK) {
-    wal_pages_ = 0;
-    const std::lock_guard lock(mutex_);
-    ++stats_.checkpoints;
-    return;
+Result<void> Writer::drop_journals() {
+  // A new file from time to time: one goes only as a whole.
+  const bool old = journal_.current_bytes() > 0 && Clock::now() >= journal_since_ + kJournalAge;
+  if (old || journal_.current_bytes() >= kJournalBytes) journal_.close();
+  auto files = index_.settled_files();
+  std::erase(files, journal_.current());
+  if (files.empty()) return {};
+  auto doomed = transact([&]() -> Result<void> {
+    for (const std::int64_t file : files) {
+      if (auto formed = tables_.set_form(file, FileForm::doomed); !formed) return formed;
+    }
+    return {};
+  });
+  for (const std::int64_t file : files) {
+    if (doomed) doomed = journal_.remove(file);
+    if (doomed) doomed = tables_.forget_file(file);
+    if (!doomed) return doomed;
+    index_.forget_file(file);
   }
-  const Error error = sqlite_error(handle, "checkpoint");
-  // A reader in the way, or no room in the file: everything is still in the WAL, and the next one tries
-  // again.
-  if (error.code == Errc::conflict || error.code == Errc::limit) return;
-  failed(error);
+  const std::lock_guard lock(mutex_);
+  count_journal();
+  return {};
+}
+
+Result<void> Writer::checkpoint_index(int mode) {
+  sqlite3* handle = tables_.database().handle();
+  if (sqlite3_wal_checkpoint_v2(handle, "main", mode, nullptr, nullptr) != SQLITE_OK)
+    return sqlite_error(handle, "checkpoint");
+  index_wal_pages_ = 0;
+  return {};
 }
 
 }  // namespace vigil::aggregator

@@ -1,6 +1,7 @@
 #include "aggregator/store/writer.h"
 
 #include "aggregator/store/encoding.h"
+#include "aggregator/store/files.h"
 #include "common/log/log.h"
 
 #include <algorithm>
@@ -11,8 +12,6 @@ namespace {
 
 constexpr auto kRetryWhenFull = std::chrono::seconds(1);
 constexpr std::size_t kEntryOverhead = 64;  // of an entry in the queue, beside its bytes
-constexpr std::size_t kRowBytes = std::size_t{1}
-                                  << 20;  // collected before they are compressed into one row of the journal
 
 double seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -26,35 +25,16 @@ int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/,
 }  // namespace
 
 Writer::Writer(Tables tables, WriterSurroundings surroundings)
-    : tables_(std::move(tables)), surroundings_(surroundings) {
-  sqlite3_wal_hook(tables_.database().handle(), remember_wal_pages, &wal_pages_);
+    : tables_(std::move(tables)),
+      surroundings_(surroundings),
+      journal_(surroundings.options.directory, surroundings.options.vfs) {
+  sqlite3_wal_hook(tables_.database().handle(), remember_wal_pages, &index_wal_pages_);
   worker_.every(surroundings_.options.commit_interval, [this] { tick(); });
-}
-
-Result<void> Writer::count_blocks() {
-  const auto totals = tables_.block_totals();
-  if (!totals) return totals.error();
-  const auto last = tables_.last_block_id();
-  if (!last) return last.error();
-  const auto used = tables_.used_bytes();
-  if (!used) return used.error();
-  const auto oldest = tables_.oldest_ms();
-  if (!oldest) return oldest.error();
-  next_block_ = *last + 1;
-  const std::lock_guard lock(mutex_);
-  stats_.blocks = totals->blocks;
-  stats_.block_bytes = totals->bytes;
-  stats_.samples = totals->samples;
-  stats_.used_bytes = *used;
-  stats_.oldest_ms = *oldest;
-  stats_.journal_groups = index_.rows();
-  stats_.journal_bytes = index_.bytes();
-  return {};
 }
 
 void Writer::start(HistoryCallbacks callbacks) {
   callbacks_ = std::move(callbacks);
-  checkpoint_at_ = Clock::now();
+  upkeep_at_ = Clock::now();
   started_ = true;
   worker_.start();
 }
@@ -105,13 +85,28 @@ Result<void> Writer::sync() {
   return on_thread([this] { commit(Attempt::now); });
 }
 
-Result<void> Writer::tidy() {
+Result<void> Writer::settle() {
   return on_thread([this] {
     commit(Attempt::now);
-    retire_at_ = {};
-    while (health().state == HistoryState::ok && retire_at_ <= Clock::now()) retire();
-    if (health().state == HistoryState::ok) checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+    if (health().state == HistoryState::ok) upkeep(SQLITE_CHECKPOINT_PASSIVE);
   });
+}
+
+// Not while the history is full or failed: what the keeper does can wait.
+Result<void> Writer::call(const std::function<Result<void>()>& work) {
+  Result<void> result;
+  auto done = on_thread([&] {
+    if (health().state == HistoryState::ok) result = work();
+  });
+  return done ? result : done;
+}
+
+Result<void> Writer::transact(const std::function<Result<void>()>& work) {
+  auto done = tables_.database().execute("BEGIN IMMEDIATE");
+  if (done) done = work();
+  if (done) done = tables_.database().execute("COMMIT");
+  if (!done) (void)tables_.database().execute("ROLLBACK");
+  return done;
 }
 
 HistoryHealth Writer::health() const {
@@ -123,23 +118,27 @@ HistoryStats Writer::stats() const {
   const std::lock_guard lock(mutex_);
   HistoryStats stats = stats_;
   stats.queued_bytes = queued_bytes_;
-  if (stats.samples > 0)
-    stats.bytes_per_sample = static_cast<double>(stats.used_bytes) / static_cast<double>(stats.samples);
+  for (const std::int64_t file : stats_journals_) stats.journal_disk_bytes += database_bytes(journal_.path(file));
+  stats.journal_files = stats_journals_.size();
   return stats;
+}
+
+void Writer::count_retired(std::uint64_t blocks) {
+  const std::lock_guard lock(mutex_);
+  stats_.retired_blocks += blocks;
 }
 
 void Writer::stop() {
   const auto last = [this] { commit(Attempt::now); };
   if (!started_ || !worker_.post(last)) last();
   worker_.stop();
-  if (health().state != HistoryState::failed) checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  if (health().state != HistoryState::failed) upkeep(SQLITE_CHECKPOINT_TRUNCATE);
+  journal_.close();
 }
 
 void Writer::tick() {
   commit(Attempt::when_due);
-  if (health().state != HistoryState::ok) return;
-  retire();
-  checkpoint_when_due();
+  if (health().state == HistoryState::ok) upkeep_when_due();
 }
 
 // Takes what was pushed since. False when there is nothing to write at all.
@@ -179,73 +178,120 @@ void Writer::commit(Attempt attempt) {
     set_health(HistoryState::ok, "");
     log::info("history", "there is space again: acknowledging goes on");
   }
-  committed();
 }
 
 Result<void> Writer::write_group() {
-  new_rows_.clear();
+  groups_.clear();
   new_blocks_.clear();
-  added_ = {};
-  replaced_ = {};
-  if (auto begun = tables_.database().execute("BEGIN IMMEDIATE"); !begun) return begun;
-  if (auto reopened = reopen_streams(); !reopened) return reopened;
-  if (auto written = write_entries(); !written) return written;
-  for (const Operation& operation : operations_) {
-    auto applied = std::visit([this](const auto& each) { return apply(each); }, operation);
-    if (!applied) return applied;
-  }
-  if (auto dropped = drop_settled_rows(); !dropped) return dropped;
-  return tables_.database().execute("COMMIT");
+  if (auto indexed = write_index(); !indexed) return indexed;
+  if (auto made = make_planned_files(); !made) return made;
+  // The journal first: acknowledgements need not wait for blocks.
+  if (auto journalled = write_entries(); !journalled) return journalled;
+  entries_committed();
+  if (auto stored = write_blocks(); !stored) return stored;
+  blocks_committed();
+  return {};
+}
+
+// ---- the index
+
+Result<void> Writer::write_index() {
+  cancel_given_up();
+  if (!index_changes()) return {};
+  return transact([this]() -> Result<void> {
+    for (const auto& [host, stream] : reopened_) {
+      if (auto reopened = tables_.reopen_cursor(host, stream); !reopened) return reopened;
+    }
+    for (const Operation& operation : operations_) {
+      auto applied = std::visit([this](const auto& each) { return apply(each); }, operation);
+      if (!applied) return applied;
+    }
+    if (auto put = put_schemas(); !put) return put;
+    return plan_files();
+  });
 }
 
 // A stream that another one had replaced may come back (two agents that claim one name, by turns): its cursor
 // says that nothing of it is needed, and what it is told to be durable would be dropped and never replayed.
-Result<void> Writer::reopen_streams() {
+void Writer::cancel_given_up() {
   for (const JournalEntry& entry : entries_) {
     const JournalIndex::StreamKey key{entry.host, entry.stream};
+    const auto kept = cursors_.find(key);
+    if (kept != cursors_.end() && kept->second.needed_seq == kNothingNeeded)
+      cursors_.erase(kept);  // the next seal will say it again
     if (index_.knows(key) && index_.needed_seq(key) != kNothingNeeded) continue;
     index_.reopen(key);
     reopened_.push_back(key);  // until it is committed: this transaction may have to be tried again
   }
-  for (const auto& [host, stream] : reopened_) {
-    if (auto reopened = tables_.reopen_cursor(host, stream); !reopened) return reopened;
+}
+
+bool Writer::index_changes() const {
+  if (!reopened_.empty() || (journal_.current() == 0 && !entries_.empty())) return true;
+  if (std::ranges::any_of(entries_, [](const JournalEntry& entry) { return entry.kind == EntryKind::schema; }))
+    return true;
+  return std::ranges::any_of(operations_, [this](const Operation& operation) {
+    const auto* seal = std::get_if<SealBlocks>(&operation);
+    if (seal == nullptr) return true;
+    return std::ranges::any_of(seal->blocks, [this](const FoundBlock& part) {
+      return !by_day_.contains(period_start_ms(Tier::raw, part.block->first_ms()));
+    });
+  });
+}
+
+Result<void> Writer::plan_files() {
+  if (journal_.current() == 0 && planned_journal_ == 0 && !entries_.empty()) {
+    const auto number = tables_.add_file({0, FileKind::journal, FileForm::open, 0});
+    if (!number) return number.error();
+    planned_journal_ = *number;
+  }
+  for (const Operation& operation : operations_) {
+    const auto* seal = std::get_if<SealBlocks>(&operation);
+    if (seal == nullptr) continue;
+    for (const FoundBlock& part : seal->blocks) {
+      const std::int64_t day = period_start_ms(Tier::raw, part.block->first_ms());
+      if (by_day_.contains(day) || planned_days_.contains(day) || too_old(*part.block)) continue;
+      const auto number = tables_.add_file({0, FileKind::raw, FileForm::open, day});
+      if (!number) return number.error();
+      planned_days_[day] = *number;
+    }
   }
   return {};
 }
 
-Result<void> Writer::write_entries() {
-  std::string plain;
-  std::size_t first = 0;
+Result<void> Writer::put_schemas() {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const JournalEntry& entry = entries_[i];
-    if (auto appended = append(entry, plain); !appended) return appended;
-    if (plain.size() < kRowBytes) continue;
-    if (auto written = write_row(plain, first, i + 1); !written) return written;
-    plain.clear();
-    first = i + 1;
+    if (entry.kind != EntryKind::schema) continue;
+    std::int64_t& row = schema_rows_[i];
+    if (row == 0) row = tables_.next_schema_row();
+    auto put = tables_.put_schema({row, entry.host, entry.stream, entry.source_id, entry.seq, entry.bytes});
+    if (!put) return put;
   }
-  if (plain.empty()) return {};
-  return write_row(plain, first, entries_.size());
-}
-
-Result<void> Writer::append(const JournalEntry& entry, std::string& plain) {
-  if (entry.kind == EntryKind::batch) {
-    // Within the transaction already: cursors written further on cover this entry.
-    index_.raise_durable({entry.host, entry.stream}, entry.seq);
-    append_batch(entry, plain);
-    return {};
-  }
-  const auto row = tables_.put_schema({0, entry.host, entry.stream, entry.source_id, entry.seq, entry.bytes});
-  if (!row) return row.error();
-  append_schema_mark(entry, *row, plain);
   return {};
 }
 
-Result<void> Writer::write_row(std::string_view plain, std::size_t first_entry, std::size_t end_entry) {
-  const std::string group = seal_group(plain);
-  const std::int64_t row = (new_rows_.empty() ? index_.last_row() : new_rows_.back().row) + 1;
-  new_rows_.push_back({row, group.size(), first_entry, end_entry});
-  return tables_.put_group(row, group);
+Result<void> Writer::apply(const ForgetHost& forget) {
+  drop_cursors(forget.host.id);
+  index_.settle_host(forget.host.id);
+  return tables_.forget_host(forget.host);
+}
+
+void Writer::drop_cursors(HostId host) {
+  std::erase_if(cursors_, [&](const auto& kept) { return kept.first.host == host; });
+}
+
+Result<void> Writer::make_planned_files() {
+  if (planned_journal_ != 0) {
+    if (auto begun = journal_.begin_file(planned_journal_); !begun) return begun;
+    journal_since_ = Clock::now();
+    planned_journal_ = 0;
+  }
+  while (!planned_days_.empty()) {
+    const auto [day, number] = *planned_days_.begin();
+    if (auto opened = open_raw({number, FileKind::raw, FileForm::open, day}); !opened) return opened;
+    planned_days_.erase(planned_days_.begin());
+  }
+  return {};
 }
 
 /// Whether a stream comes back in the very group whose seal says that nothing of it is needed.
@@ -256,100 +302,86 @@ bool Writer::comes_after(const SealBlocks& seal, const JournalIndex::StreamKey& 
   });
 }
 
-Result<void> Writer::apply(const ForgetHost& forget) {
-  index_.settle_host(forget.host.id);
-  return tables_.forget_host(forget.host);
-}
-
-Result<void> Writer::apply(const SealBlocks& seal) {
-  for (const FoundBlock& part : seal.blocks) {
-    const std::int64_t id = next_block_++;  // an id that a failed transaction used is left unused
-    const auto replaced = tables_.put_block({id, seal.host, part.source, part.block.get()});
-    if (!replaced) return replaced.error();
-    new_blocks_.emplace_back(id, part.block);
-    ++added_.blocks;
-    added_.bytes += part.block->bytes().size();
-    added_.samples += part.block->samples();
-    if (replaced->id != 0) ++replaced_.blocks;
-    replaced_.bytes += replaced->bytes;
-    replaced_.samples += replaced->samples;
-  }
-  for (SealCursor cursor : seal.cursors) {
+void Writer::keep_cursors(const SealBlocks& seal) {
+  for (const SealCursor& cursor : seal.cursors) {
     const JournalIndex::StreamKey key{seal.host, cursor.stream};
-    // Its journal stays for now, the next seal will say it again. But what is in blocks from here on must not
-    // be replayed as new.
-    if (cursor.needed_seq == kNothingNeeded && comes_after(seal, key))
-      cursor.needed_seq = index_.needed_seq(key);
-    index_.settle(
-        key, cursor.needed_seq);  // only memory, and harmless when this transaction has to be tried again
-    const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);
-    auto put =
-        tables_.put_cursor({seal.host, {cursor.stream, durable, cursor.sealed_seq}, cursor.needed_seq});
-    if (!put) return put;
-    if (auto dropped = tables_.drop_schemas(seal.host, cursor); !dropped) return dropped;
+    SealCursor& kept = cursors_[key];
+    // Later seals cover earlier ones, but for what a crash made the replay seal again.
+    if (cursor.sealed_seq >= kept.sealed_seq) kept = cursor;
   }
-  return {};
-}
-
-Result<void> Writer::drop_settled_rows() {
-  dropped_rows_ = index_.settled_rows();
-  for (const std::int64_t row : dropped_rows_) {
-    if (auto dropped = tables_.drop_group(row); !dropped) return dropped;
-  }
-  return {};
 }
 
 // What memory says follows what the disk says, never the other way round.
-void Writer::committed() {
-  index_.forget(dropped_rows_);
+void Writer::entries_committed() {
+  for (Operation& operation : operations_) {
+    auto* seal = std::get_if<SealBlocks>(&operation);
+    if (seal == nullptr) continue;
+    std::erase_if(seal->cursors, [&](const SealCursor& cursor) {
+      return cursor.needed_seq == kNothingNeeded && comes_after(*seal, {seal->host, cursor.stream});
+    });
+    seal->after = 0;
+  }
   std::vector<DurableBatch> durable;
   durable.reserve(entries_.size());
-  for (const NewRow& row : new_rows_) {
-    index_.add_row(row.row, row.bytes);
-    for (std::size_t i = row.first_entry; i < row.end_entry; ++i) {
+  for (const Group& group : groups_) {
+    index_.add_group(journal_.current(), group.bytes);
+    for (std::size_t i = group.first_entry; i < group.end_entry; ++i) {
       const JournalEntry& entry = entries_[i];
       const JournalIndex::StreamKey key{entry.host, entry.stream};
       if (entry.kind == EntryKind::schema) {
-        index_.add_mark(row.row, key, entry.seq);
+        index_.add_mark(journal_.current(), key, entry.seq);
         continue;
       }
-      index_.add_entry(row.row, key, entry.seq);
+      index_.add_entry(journal_.current(), key, entry.seq);
       durable.push_back({entry.host, entry.stream, entry.seq});
     }
   }
-  for (auto& [id, block] : new_blocks_) surroundings_.cache.put(id, block);
-  for (const Operation& operation : operations_) {
-    if (const auto* seal = std::get_if<SealBlocks>(&operation))
-      surroundings_.pending.remove(seal->host, seal->blocks);
-  }
-  operations_.clear();
   entries_.clear();
+  schema_rows_.clear();
   reopened_.clear();
-  index_.forget_settled_streams();
   publish(durable);
 }
 
+void Writer::blocks_committed() {
+  for (auto& [key, block] : new_blocks_) surroundings_.cache.put(key, block);
+  for (const Operation& operation : operations_) {
+    if (const auto* forget = std::get_if<ForgetHost>(&operation)) drop_cursors(forget->host.id);
+    const auto* seal = std::get_if<SealBlocks>(&operation);
+    if (seal == nullptr) continue;
+    keep_cursors(*seal);
+    surroundings_.pending.remove(seal->host, seal->blocks);
+  }
+  operations_.clear();
+}
+
 void Writer::publish(const std::vector<DurableBatch>& durable) {
-  const auto used = tables_.used_bytes();
-  const auto oldest = tables_.oldest_ms();
   {
     const std::lock_guard lock(mutex_);
     queued_bytes_ -= group_bytes_;
-    stats_.blocks += added_.blocks - replaced_.blocks;
-    stats_.block_bytes += added_.bytes - replaced_.bytes;
-    stats_.samples += added_.samples - replaced_.samples;
-    stats_.journal_groups = index_.rows();
-    stats_.journal_bytes = index_.bytes();
-    if (used) stats_.used_bytes = *used;
-    if (oldest) stats_.oldest_ms = *oldest;
+    count_journal();
   }
   group_bytes_ = 0;
   if (!durable.empty() && callbacks_.on_durable) callbacks_.on_durable(durable);
 }
 
+// The mutex must be locked.
+void Writer::count_journal() {
+  stats_.journal_groups = index_.groups();
+  stats_.journal_bytes = index_.bytes();
+  stats_journals_ = index_.file_numbers();
+}
+
+// Fails where SQLite has rolled back by itself; either way no transaction is open after it.
+void Writer::roll_back() {
+  for (auto& [number, raw] : raw_) {
+    if (raw.in_transaction) raw.partition.rollback();
+    raw.in_transaction = false;
+  }
+  journal_.rollback();
+}
+
 void Writer::failed(const Error& error) {
-  // Fails when SQLite has rolled back by itself; either way no transaction is open after it.
-  (void)tables_.database().execute("ROLLBACK");
+  roll_back();
   const HistoryState before = health().state;
   {
     const std::lock_guard lock(mutex_);
@@ -367,6 +399,10 @@ void Writer::failed(const Error& error) {
   log::error("history", "cannot write: nothing is acknowledged any more; restart replays the journal",
              {{"error", error}});
   if (callbacks_.on_fatal) callbacks_.on_fatal(error);
+}
+
+void Writer::give_up(const Error& error) {
+  (void)on_thread([&] { failed(error); });
 }
 
 void Writer::set_health(HistoryState state, const std::string& message) {

@@ -1,15 +1,23 @@
-// The history thread: it alone commits and checkpoints. Others push operations; it applies them group by
-// group, one transaction each.
+// The history thread: it alone commits and checkpoints history.db, the journal and the raw partitions. Others push operations; it writes
+// them group by group: first what the index must know (hosts, series, schemas, files), then the journal, whose commit is what an
+// acknowledgement waits for, then sealed blocks. Each of the three can be done twice: what failed on a full disk is tried again.
+//
+// Blocks are on disk only after a checkpoint of their partition. Cursors are saved after it, and only then may files of the journal go
+// (upkeep.cpp).
 #pragma once
 
+#include "aggregator/store/catalogue.h"
 #include "aggregator/store/history.h"
+#include "aggregator/store/journal.h"
 #include "aggregator/store/journal_index.h"
 #include "aggregator/store/pending_blocks.h"
 #include "aggregator/store/tables.h"
 #include "common/threads/worker.h"
 
 #include <atomic>
+#include <map>
 #include <mutex>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -39,6 +47,8 @@ struct WriterSurroundings {
   const HistoryOptions& options;
   BlockCache& cache;
   PendingBlocks& pending;
+  Catalogue& catalogue;
+  ReadConnections& connections;
 };
 
 class Writer {
@@ -47,18 +57,41 @@ class Writer {
 
   // Before start(), on the opening thread.
   Tables& tables() { return tables_; }
+  Journal& journal() { return journal_; }
   JournalIndex& index() { return index_; }
-  Result<void> count_blocks();
+  /// Opens what the index lists, and removes what a crash left half done.
+  Result<void> open_files();
+  const std::vector<StoredFile>& journals() const { return journals_; }
   void start(HistoryCallbacks callbacks);
 
   // From any thread.
   void push(Operation operation);
   bool push_entry(JournalEntry entry);
   Result<void> sync();
-  Result<void> tidy();
+  /// sync(), then checkpoints and settles all there is.
+  Result<void> settle();
   HistoryHealth health() const;
   HistoryStats stats() const;
   const Worker& worker() const { return worker_; }
+  void count_retired(std::uint64_t blocks);
+
+  // For the keeper; they wait for the history thread.
+  /// A new file the index knows. A crash removes one that is `building`.
+  Result<PartitionInfo> make_file(Tier tier, FileForm form, std::int64_t period_ms);
+  /// Nothing is added to this raw partition any more, and all of it is on disk. False: a reader is in the way, try later.
+  Result<bool> finish(std::int64_t number);
+  /// From now on `by` is read instead of `files`, which are removed.
+  Result<void> replace(const std::vector<std::int64_t>& files, const PartitionInfo& by);
+  struct Retirement {
+    Tier tier = Tier::raw;
+    std::vector<std::int64_t> files;
+    std::int64_t complete_from_ms = 0;
+  };
+  Result<void> retire(const Retirement& retirement);
+  Result<void> retire_gaps(std::int64_t before_ms);
+  Result<void> remove_file(std::int64_t number);
+  /// A sync failed: nothing written lately can be relied on, and it must not be tried again.
+  void give_up(const Error& error);
 
   /// Commits what is queued, ends the thread, checkpoints.
   void stop();
@@ -66,62 +99,106 @@ class Writer {
  private:
   using Clock = std::chrono::steady_clock;
   enum class Attempt : std::uint8_t { when_due, now };
-  struct NewRow {
-    std::int64_t row = 0;
+  struct Group {
     std::size_t bytes = 0;
     std::size_t first_entry = 0;  // into entries_
     std::size_t end_entry = 0;
   };
+  struct OpenRaw {
+    Partition partition;
+    std::int64_t day_ms = 0;
+    bool in_transaction = false;
+    bool dirty = false;  // has blocks that no checkpoint has covered
+    BlockTotals added;   // by the transaction
+    BlockTotals replaced;
+    std::int64_t first_ms = 0;
+    std::int64_t last_ms = 0;
+  };
 
   Result<void> on_thread(const std::function<void()>& work);
+  /// A transaction on history.db, on its thread; rolled back when `work` fails.
+  Result<void> transact(const std::function<Result<void>()>& work);
+  Result<void> call(const std::function<Result<void>()>& work);
   void tick();
   void commit(Attempt attempt);
   bool collect();
   Result<void> write_group();
-  Result<void> reopen_streams();
-  Result<void> write_entries();
-  Result<void> append(const JournalEntry& entry, std::string& plain);
-  Result<void> write_row(std::string_view plain, std::size_t first_entry, std::size_t end_entry);
+
+  Result<void> write_index();
+  bool index_changes() const;
+  void cancel_given_up();
+  void drop_cursors(HostId host);
+  Result<void> plan_files();
+  Result<void> put_schemas();
   Result<void> apply(const HostRecord& host) { return tables_.put_host(host); }
   Result<void> apply(const StoredSource& source) { return tables_.put_source(source); }
   Result<void> apply(const PutSeries& put) { return tables_.put_series(put.host, put.source, put.series); }
   Result<void> apply(const GapRecord& gap) { return tables_.put_gap(gap); }
-  Result<void> apply(const SealBlocks& seal);
+  Result<void> apply(const SealBlocks& /*seal*/) { return {}; }
   Result<void> apply(const ForgetHost& forget);
+
+  Result<void> make_planned_files();
+
+  // writing.cpp
+  Result<void> write_blocks();
+  Result<void> write_block(HostId host, const FoundBlock& part);
+  Result<void> commit_blocks();
+  bool too_old(const SealedBlock& block) const;
+
+  Result<void> write_entries();
+  Result<void> write_journal_group(std::string_view plain, std::size_t first_entry, std::size_t end_entry);
+
+  // writer.cpp
   bool comes_after(const SealBlocks& seal, const JournalIndex::StreamKey& key) const;
-  Result<void> drop_settled_rows();
-  void committed();
+  void keep_cursors(const SealBlocks& seal);
+  void entries_committed();
+  void blocks_committed();
+  void count_journal();
   void publish(const std::vector<DurableBatch>& durable);
+  void roll_back();
   void failed(const Error& error);
   void set_health(HistoryState state, const std::string& message);
 
-  void retire();
-  Result<BlockTotals> retire_step();
-  Result<std::int64_t> retire_before();
-  void checkpoint_when_due();
-  void checkpoint(int mode);
+  // open_files.cpp
+  Result<void> open_file(const StoredFile& file);
+  Result<void> open_raw(const StoredFile& file);
+  Result<void> look_at(const StoredFile& file);
+  Result<void> set_aside(const StoredFile& file, const Error& why);
+  // upkeep.cpp
+  void upkeep_when_due();
+  void upkeep(int mode);
+  Result<bool> settle_blocks(int mode);
+  Result<void> save_cursors();
+  Result<void> drop_journals();
+  Result<void> checkpoint_index(int mode);
+  std::string path_of(const StoredFile& file) const;
 
   Tables tables_;
   const WriterSurroundings surroundings_;
   HistoryCallbacks callbacks_;
 
   // Owned by the history thread.
+  Journal journal_;
   JournalIndex index_;
+  std::vector<StoredFile> journals_;         // of earlier runs, as found at start
+  std::map<std::int64_t, OpenRaw> raw_;      // by number
+  std::map<std::int64_t, std::int64_t> by_day_;  // day -> number of the file blocks are added to
+  std::map<std::int64_t, std::int64_t> planned_days_;  // day -> number of a file the index knows and that is to be made
+  std::int64_t planned_journal_ = 0;
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full
   std::vector<JournalEntry> entries_;
+  std::unordered_map<std::size_t, std::int64_t> schema_rows_;  // by index into entries_
   std::vector<JournalIndex::StreamKey> reopened_;
   std::size_t group_bytes_ = 0;
-  std::vector<NewRow> new_rows_;
-  std::vector<std::int64_t> dropped_rows_;
-  std::vector<std::pair<std::int64_t, std::shared_ptr<const SealedBlock>>> new_blocks_;
-  BlockTotals added_;
-  BlockTotals replaced_;
-  std::int64_t next_block_ = 1;
+  std::vector<Group> groups_;
+  std::vector<std::pair<BlockKey, std::shared_ptr<const SealedBlock>>> new_blocks_;
+  std::unordered_map<JournalIndex::StreamKey, SealCursor, JournalIndex::StreamKeyHash>
+      cursors_;  // of blocks that no checkpoint has covered
   Clock::time_point retry_at_{};
-  Clock::time_point retire_at_{};
-  Clock::time_point checkpoint_at_{};
-  int wal_pages_ = 0;  // set by SQLite's hook after each commit
+  Clock::time_point upkeep_at_{};
+  Clock::time_point journal_since_{};
+  int index_wal_pages_ = 0;  // set by SQLite's hook after each commit
 
   mutable std::mutex mutex_;  // protects what follows
   std::vector<Operation> incoming_operations_;
@@ -130,7 +207,9 @@ class Writer {
   std::size_t queued_bytes_ = 0;  // incoming and being written
   bool wake_posted_ = false;
   HistoryStats stats_;
+  std::vector<std::int64_t> stats_journals_;
 
+  std::atomic<std::int64_t> complete_from_ms_ = std::numeric_limits<std::int64_t>::min();  // of the raw tier
   bool started_ = false;
   Worker worker_{"history"};  // last: it ends before what it works on
 };

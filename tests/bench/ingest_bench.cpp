@@ -129,7 +129,6 @@ std::pair<double, double> run(const std::vector<std::string>& messages, const Sh
   if (durable == Durable::yes) {
     HistoryOptions options;
     options.directory = folder;
-    options.retention = std::chrono::hours(0);
     history = std::move(*History::open(std::move(options)));
   }
   Rig rig(history.get());

@@ -62,8 +62,7 @@ struct Tally {
   int intact = 0;    // the damage hit nothing that is used
   int a_little = 0;  // lost: at most a tenth of the samples
   int a_lot = 0;
-  int doubled = 0;  // a cursor went unnoticed: the index has no checksums
-  int all() const { return refused + intact + a_little + a_lot + doubled; }
+  int all() const { return refused + intact + a_little + a_lot; }
 };
 
 bool any_says(const Problems& problems, std::string_view words) {
@@ -101,8 +100,6 @@ void open_damaged(const DiskImage& image, const HistoryModel& model, Tally& tall
   if (any_says(problems, "malformed")) {
     ++tally.refused;
     REQUIRE(any_says(problems, disk.folder().string()));
-  } else if (any_says(problems, "twice")) {
-    ++tally.doubled;
   } else if (lost == 0) {
     ++tally.intact;
   } else {
@@ -143,13 +140,11 @@ TEST_CASE("A damaged file is refused by name or loses what was damaged, and noth
     bytes.intact += changed.intact;
     bytes.a_little += changed.a_little;
     bytes.a_lot += changed.a_lot;
-    bytes.doubled += changed.doubled;
   }
-  CAPTURE(bytes.refused, bytes.intact, bytes.a_little, bytes.a_lot, bytes.doubled);
+  CAPTURE(bytes.refused, bytes.intact, bytes.a_little, bytes.a_lot);
   REQUIRE(bytes.all() > 0);
   CHECK(bytes.refused * 10 <= bytes.all());
   CHECK(bytes.a_lot * 20 <= bytes.all());
-  CHECK(bytes.doubled * 50 <= bytes.all());
   if (end == End::clean) CHECK(bytes.a_little > 0);  // the damage did hit samples
 }
 

@@ -13,7 +13,6 @@ HistoryOptions test_options(const std::filesystem::path& folder) {
   HistoryOptions options;
   options.directory = folder;
   options.commit_interval = std::chrono::hours(24);
-  options.retention = std::chrono::hours(0);
   return options;
 }
 

@@ -29,12 +29,22 @@ std::vector<std::uint64_t> seqs_of(const std::vector<JournalEntry>& entries) {
   return seqs;
 }
 
-// Runs SQL on the closed file, as somebody else would.
-void change_file(const std::filesystem::path& folder, const char* sql) {
+// Runs SQL on a closed file, as somebody else would.
+void change_file(const std::filesystem::path& file, const char* sql) {
   sqlite3* raw = nullptr;
-  REQUIRE(sqlite3_open((folder / "history.db").c_str(), &raw) == SQLITE_OK);
+  REQUIRE(sqlite3_open(file.c_str(), &raw) == SQLITE_OK);
   CHECK(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
   sqlite3_close(raw);
+}
+
+std::filesystem::path only_file(const std::filesystem::path& folder, const std::string& prefix) {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with(prefix) && name.ends_with(".db")) found.push_back(entry.path());
+  }
+  REQUIRE(found.size() == 1);
+  return found.front();
 }
 
 }  // namespace
@@ -136,7 +146,7 @@ TEST_CASE("A megabyte that waits is committed before its time, and more than the
   CHECK(open->history->stats().commits >= 1);
 }
 
-TEST_CASE("A seal drops what the journal no longer needs and keeps the rest") {
+TEST_CASE("A seal settles what the journal no longer needs and keeps the rest") {
   const TemporaryFolder folder;
   {
     const auto open = open_history(test_options(folder.path()));
@@ -149,14 +159,38 @@ TEST_CASE("A seal drops what the journal no longer needs and keeps the rest") {
     }
     CHECK(open->history->stats().journal_groups == 10);
     REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 8)}}, {{make_stream(0), 8, 7}}));
-    REQUIRE(open->history->sync());
-    // Groups 1 to 4 and 6 are settled; 5 still holds the other host's batch.
-    CHECK(open->history->stats().journal_groups == 5);
   }
   const auto open = open_history(test_options(folder.path()));
   CHECK(seqs_of(open->replayed) == std::vector<std::uint64_t>{1, 7, 8, 9, 10});
   CHECK(open->replayed[0].host == 1);
   CHECK(open->recovered.hosts[0].cursors == std::vector<Cursor>{{make_stream(0), 10, 8}});
+}
+
+TEST_CASE("A file of the journal goes as a whole when nothing in it is needed") {
+  const TemporaryFolder folder;
+  const auto journals = [&] {
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      const std::string name = entry.path().filename();
+      if (name.starts_with("journal-") && name.ends_with(".db")) ++count;
+    }
+    return count;
+  };
+  for (std::uint64_t run = 0; run < 3; ++run) {
+    const auto open = open_history(test_options(folder.path()));
+    if (run == 0) REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->journal(make_batch(0, run + 1)));
+    REQUIRE(open->history->sync());
+    CHECK(journals() == run + 1);
+  }
+  const auto open = open_history(test_options(folder.path()));
+  CHECK(open->replayed.size() == 3);
+  REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 2)}}, {{make_stream(0), 2, 3}}));
+  REQUIRE(open->history->sync());
+  CHECK(journals() == 3);  // blocks are not synced yet
+  REQUIRE(open->history->tidy());
+  CHECK(journals() == 1);
+  CHECK(open->history->stats().journal_groups == 1);
 }
 
 TEST_CASE("A stream that was replaced leaves nothing in the journal once it is settled") {
@@ -331,47 +365,66 @@ TEST_CASE("Gaps are stored once and read by range") {
   CHECK(open->history->gaps(0, 2001, 8999).value().empty());
 }
 
-TEST_CASE(
-    "Retention by time removes old blocks and gaps, and a clock that jumps ahead removes nothing more") {
+constexpr std::int64_t kStart = 1'700'006'400'000;  // a midnight
+
+TEST_CASE("Retention by time removes old days and gaps, and a clock that jumps ahead removes nothing more") {
   const TemporaryFolder folder;
   auto options = test_options(folder.path());
-  options.retention = std::chrono::hours(1);
-  constexpr std::int64_t kHour = 3'600'000;
-  const std::int64_t now = GENERATE(10 * kHour, 100'000 * kHour);
+  options.keep[0].keep = options.keep[2].keep = std::chrono::hours(48);
+  const std::int64_t now = kStart + GENERATE(10 * kDayMs, 10'000 * kDayMs);
   options.now_ms = [now] { return now; };
   const auto open = open_history(options);
   REQUIRE(open->history->put_host(make_host(0)));
-  for (std::int64_t hour = 0; hour < 10; ++hour) {
-    REQUIRE(open->history->seal(0, {{kNode, make_sealed(hour * kHour, 3600)}}, {}));
-    REQUIRE(open->history->put_gap({0, hour * kHour, hour * kHour + 1, "x"}));
+  for (std::int64_t day = 0; day < 10; ++day) {
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(kStart + day * kDayMs, 3600)}}, {}));
+    REQUIRE(open->history->put_gap({0, kStart + day * kDayMs, kStart + day * kDayMs + 1, "x"}));
   }
   REQUIRE(open->history->tidy());
-  CHECK(open->history->read(0, {}, 0, 10 * kHour).value().size() == 2);
-  CHECK(open->history->gaps(0, 0, 10 * kHour).value().size() == 1);
-  CHECK(open->history->stats().blocks == 2);
-  CHECK(open->history->stats().retired_blocks == 8);
-  CHECK(open->history->stats().samples == 2 * 3 * 3600);
+  // The newest sample is of day 9, 0:59:59: day 7 ends within 48 h of it.
+  CHECK(open->history->read(0, {}, kStart, now).value().size() == 3);
+  CHECK(open->history->gaps(0, kStart, now).value().size() == 2);
+  CHECK(open->history->stats().blocks == 3);
+  CHECK(open->history->stats().retired_blocks == 7);
+  CHECK(open->history->stats().samples == 3 * 3 * 3600);
+  CHECK(open->history->complete_from_ms(Tier::raw) == kStart + 7 * kDayMs);
+
+  // What comes late for a day that is gone is counted, not kept.
+  REQUIRE(open->history->seal(0, {{kNode, make_sealed(kStart + 5 * kDayMs, 60)}}, {}));
+  REQUIRE(open->history->tidy());
+  CHECK(open->history->stats().too_old_blocks == 1);
+  CHECK(open->history->stats().blocks == 3);
 }
 
-TEST_CASE("Retention by bytes removes the oldest blocks until the file's used pages fit") {
+TEST_CASE("Retention by bytes removes the oldest days until the rest fits, but never the newest") {
   const TemporaryFolder folder;
   auto options = test_options(folder.path());
-  options.max_bytes = 300'000;
+  options.now_ms = [] { return kStart + 20 * kDayMs; };
+  options.keep[0].max_bytes = GENERATE(std::uint64_t{300'000}, std::uint64_t{1});
   const auto open = open_history(options);
   REQUIRE(open->history->put_host(make_host(0)));
-  for (std::int64_t slot = 0; slot < 300; ++slot) {
-    REQUIRE(open->history->seal(0, {{kNode, make_sealed(slot * 120'000, 120, 200, slot)}}, {}));
+  for (std::int64_t day = 0; day < 12; ++day) {
+    for (std::int64_t slot = 0; slot < 20; ++slot) {
+      Block noisy;
+      noisy.series = {0, 1, 2, 3};
+      for (std::int64_t row = 0; row < 600; ++row) noisy.times_ms.push_back(kStart + day * kDayMs + (slot * 600 + row) * 1000);
+      for (std::size_t cell = 0; cell < 2400; ++cell)
+        noisy.values.push_back(static_cast<std::int64_t>((cell * 2654435761U + static_cast<std::size_t>(slot * 977)) % 100'003));
+      REQUIRE(open->history->seal(0, {{kNode, SealedBlock::open(seal(noisy)).value()}}, {}));
+    }
   }
-  REQUIRE(open->history->sync());
-  REQUIRE(open->history->stats().used_bytes > 300'000);
   REQUIRE(open->history->tidy());
   const HistoryStats stats = open->history->stats();
-  CHECK(stats.used_bytes <= 300'000);
-  CHECK(stats.blocks > 10);
-  const auto left = open->history->read(0, {}, 0, 300 * 120'000);
+  const auto left = open->history->read(0, {}, kStart, kStart + 20 * kDayMs);
   REQUIRE(left);
-  CHECK(left->size() == stats.blocks);
-  CHECK(left->back()->first_ms() == 299 * 120'000);
+  CHECK(left->back()->last_ms() == kStart + 11 * kDayMs + 11'999'000);
+  if (options.keep[0].max_bytes == 1) {
+    CHECK(stats.tiers[0].files == 1);
+  } else {
+    CHECK(stats.tiers[0].disk_bytes <= 300'000);
+    CHECK(stats.tiers[0].files > 1);
+    CHECK(stats.tiers[0].files < 12);
+  }
+  CHECK(stats.tiers[1].oldest_ms == kStart);  // minutes live longer
 }
 
 TEST_CASE("A second history on the same folder is refused and says who holds it") {
@@ -387,14 +440,14 @@ TEST_CASE("A newer file is refused, and so is another program's") {
   const TemporaryFolder folder;
   open_history(test_options(folder.path()))->history->close();
   SECTION("newer") {
-    change_file(folder.path(), "PRAGMA user_version=99");
+    change_file(folder.path() / "history.db", "PRAGMA user_version=99");
     const auto opened = History::open(test_options(folder.path()));
     REQUIRE_FALSE(opened);
     CHECK(opened.error().code == Errc::unsupported);
     CHECK(opened.error().message.find("format 99") != std::string::npos);
   }
   SECTION("another program's") {
-    change_file(folder.path(), "PRAGMA application_id=1");
+    change_file(folder.path() / "history.db", "PRAGMA application_id=1");
     CHECK(History::open(test_options(folder.path())).error().code == Errc::unsupported);
   }
 }
@@ -419,9 +472,8 @@ TEST_CASE("A damaged block and a damaged journal group lose only themselves") {
       REQUIRE(open->history->sync());
     }
   }
-  change_file(
-      folder.path(),
-      "UPDATE block SET data=zeroblob(length(data)) WHERE id=2; UPDATE journal SET entries=x'00' WHERE id=2");
+  change_file(only_file(folder.path(), "raw-"), "UPDATE block SET data=zeroblob(length(data)) WHERE id=2");
+  change_file(only_file(folder.path(), "journal-"), "UPDATE entry_group SET entries=x'00' WHERE id=2");
   const auto open = open_history(test_options(folder.path()));
   CHECK(seqs_of(open->replayed) == std::vector<std::uint64_t>{1, 3});
   CHECK(open->replay_result.damaged_groups == 1);

@@ -7,7 +7,7 @@ namespace vigil::aggregator::testing {
 HistoryOptions options_of(const SimulatedDisk& disk, const HistoryModel& model) {
   HistoryOptions options = test_options(disk.folder());
   options.vfs = simulated_vfs();
-  options.retention = std::chrono::hours(model.retention_ms / 3'600'000);
+  options.keep.front().keep = options.keep.back().keep = std::chrono::hours(model.retention_ms / 3'600'000);
   options.now_ms = [&model] { return model.now_ms; };
   return options;
 }

@@ -8,6 +8,8 @@
 
 #include <sqlite3.h>
 
+#include <thread>
+
 namespace vigil::aggregator {
 namespace {
 
@@ -56,6 +58,8 @@ class Life {
 
  private:
   void note(const DiskState& state) {
+    // The history may do things by itself, while the model changes: there are other moments.
+    if (std::this_thread::get_id() != thread_ && !workload_.waits()) return;
     if (moments_.empty() || noted_ != model_.orders || known_ != acknowledged())
       newest_ = std::make_shared<const HistoryModel>(model_);
     noted_ = model_.orders;
@@ -65,6 +69,7 @@ class Life {
   // Whatever the disk owes changes one of these.
   std::uint64_t acknowledged() const { return model_.synced_order + model_.named_order; }
 
+  const std::thread::id thread_ = std::this_thread::get_id();
   SimulatedDisk disk_;
   HistoryModel model_;
   Workload workload_;

@@ -4,6 +4,7 @@
 
 #include "tests/aggregator/store/history_check.h"
 
+#include <atomic>
 #include <random>
 
 namespace vigil::aggregator::testing {
@@ -21,8 +22,9 @@ class Workload {
   void resume(const OpenHistory& open);
   /// One call, drawn at random. False: the history refused it.
   bool act(History& history);
-  /// What is open and what is sealed, as a reader of the running aggregator sees them: wrong is what is not
-  /// there, or there twice.
+  /// The model does not change now: act() waits for the history. From any thread.
+  bool waits() const { return waits_; }
+  /// What is sealed and a reader of the running aggregator does not see.
   Problems look(const OpenHistory& open) const;
 
  private:
@@ -69,6 +71,7 @@ class Workload {
   HistoryModel& model_;
   std::mt19937_64 random_;
   const Hosts hosts_;
+  std::atomic<bool> waits_ = false;
   std::vector<HostState> states_;  // by host
 };
 

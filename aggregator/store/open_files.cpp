@@ -1,0 +1,196 @@
+// Which files there are: opened at a start, made and removed while running. The index knows a file before it exists and until it is gone,
+// so that a crash leaves nothing behind that nobody knows of.
+#include "aggregator/store/files.h"
+#include "aggregator/store/writer.h"
+#include "common/log/log.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+Tier tier_of(FileKind kind) {
+  return static_cast<Tier>(kind);
+}
+
+FileKind kind_of(Tier tier) {
+  return static_cast<FileKind>(tier);
+}
+
+PartitionInfo describe(const StoredFile& file, std::string path, const PartitionContents& contents) {
+  PartitionInfo info{file, tier_of(file.kind), std::move(path), contents.totals};
+  if (contents.totals.blocks > 0) info.cover(contents.first_ms, contents.last_ms);
+  return info;
+}
+
+}  // namespace
+
+std::string Writer::path_of(const StoredFile& file) const {
+  if (file.kind == FileKind::journal) return journal_.path(file.number).string();
+  return (surroundings_.options.directory / partition_name(tier_of(file.kind), file.period_ms, file.number)).string();
+}
+
+Result<void> Writer::open_files() {
+  const auto complete_from = tables_.complete_from(Tier::raw);
+  if (!complete_from) return complete_from.error();
+  complete_from_ms_ = *complete_from;
+  const auto files = tables_.files();
+  if (!files) return files.error();
+  for (const StoredFile& file : *files) {
+    if (auto opened = open_file(file); !opened) return opened;
+  }
+  return {};
+}
+
+Result<void> Writer::open_file(const StoredFile& file) {
+  if (file.form == FileForm::damaged) {
+    log::warn("history", "a damaged file is still there: remove it when nobody needs it", {{"file", path_of(file)}});
+    return {};
+  }
+  if (file.form == FileForm::building || file.form == FileForm::doomed) {
+    if (auto removed = remove_database(path_of(file), surroundings_.options.vfs); !removed) return removed;
+    return tables_.forget_file(file.number);
+  }
+  if (!database_exists(path_of(file), surroundings_.options.vfs)) {
+    // Empty ones are not made before something comes; any other was removed by somebody.
+    if (file.form != FileForm::open) log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
+    return tables_.forget_file(file.number);
+  }
+  if (file.kind == FileKind::journal) {
+    journals_.push_back(file);
+    return {};
+  }
+  auto opened = file.kind == FileKind::raw && file.form == FileForm::open ? open_raw(file) : look_at(file);
+  if (!opened && opened.error().code == Errc::corrupt) return set_aside(file, opened.error());
+  return opened;
+}
+
+/// For adding blocks.
+Result<void> Writer::open_raw(const StoredFile& file) {
+  auto partition = Partition::open(path_of(file), surroundings_.options.vfs);
+  if (!partition) return partition.error();
+  const auto contents = partition->contents();
+  if (!contents) return fail(contents.error().code, "{}: {}", path_of(file), contents.error().message);
+  surroundings_.catalogue.put(describe(file, path_of(file), *contents));
+  OpenRaw raw{.partition = std::move(*partition), .day_ms = file.period_ms, .added = {}, .replaced = {}};
+  raw.dirty = contents->totals.blocks > 0;  // what is in its WAL may not be synced
+  raw_.emplace(file.number, std::move(raw));
+  by_day_[file.period_ms] = file.number;
+  return {};
+}
+
+/// Only looked into: whoever adds to it opens it by itself.
+Result<void> Writer::look_at(const StoredFile& file) {
+  auto contents = Partition::look(path_of(file), surroundings_.options.vfs);
+  if (!contents) return fail(contents.error().code, "{}: {}", path_of(file), contents.error().message);
+  surroundings_.catalogue.put(describe(file, path_of(file), *contents));
+  return {};
+}
+
+Result<void> Writer::set_aside(const StoredFile& file, const Error& why) {
+  log::error("history", "a file cannot be read and is set aside; the others are not harmed",
+             {{"file", path_of(file)}, {"error", why}});
+  {
+    const std::lock_guard lock(mutex_);
+    ++stats_.damaged_files;
+  }
+  return tables_.set_form(file.number, FileForm::damaged);
+}
+
+Result<PartitionInfo> Writer::make_file(Tier tier, FileForm form, std::int64_t period_ms) {
+  PartitionInfo made;
+  auto done = call([&]() -> Result<void> {
+    const auto number = tables_.add_file({0, kind_of(tier), form, period_ms});
+    if (!number) return number.error();
+    const StoredFile file{*number, kind_of(tier), form, period_ms};
+    made = describe(file, path_of(file), {});
+    return {};
+  });
+  if (!done) return done.error();
+  if (form != FileForm::building) surroundings_.catalogue.put(made);
+  return made;
+}
+
+Result<bool> Writer::finish(std::int64_t number) {
+  bool finished = false;
+  auto done = call([&]() -> Result<void> {
+    const auto at = raw_.find(number);
+    if (at != raw_.end()) {
+      const auto complete = at->second.partition.checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+      if (!complete) return complete.error();
+      if (!*complete) return {};
+      if (by_day_[at->second.day_ms] == number) by_day_.erase(at->second.day_ms);
+      raw_.erase(at);
+    }
+    if (auto formed = tables_.set_form(number, FileForm::finished); !formed) return formed;
+    surroundings_.catalogue.set_form(number, FileForm::finished);
+    finished = true;
+    return {};
+  });
+  if (!done) return done.error();
+  return finished;
+}
+
+Result<void> Writer::replace(const std::vector<std::int64_t>& files, const PartitionInfo& by) {
+  auto done = call([&]() -> Result<void> {
+    auto changed = transact([&]() -> Result<void> {
+      auto put = tables_.set_form(by.file.number, FileForm::compacted);
+      for (const std::int64_t file : files) {
+        if (put) put = tables_.set_form(file, FileForm::doomed);
+      }
+      return put;
+    });
+    if (changed) surroundings_.catalogue.replace(files, by);
+    return changed;
+  });
+  for (const std::int64_t file : files) {
+    if (done) done = remove_file(file);
+  }
+  return done;
+}
+
+Result<void> Writer::retire(const Retirement& retirement) {
+  auto done = call([&]() -> Result<void> {
+    auto changed = transact([&]() -> Result<void> {
+      auto put = tables_.put_complete_from(retirement.tier, retirement.complete_from_ms);
+      for (const std::int64_t file : retirement.files) {
+        if (put) put = tables_.set_form(file, FileForm::doomed);
+      }
+      return put;
+    });
+    if (!changed) return changed;
+    if (retirement.tier == Tier::raw) complete_from_ms_ = retirement.complete_from_ms;
+    for (const std::int64_t file : retirement.files) {
+      surroundings_.catalogue.set_form(file, FileForm::doomed);
+      if (const auto at = raw_.find(file); at != raw_.end()) {
+        if (by_day_[at->second.day_ms] == file) by_day_.erase(at->second.day_ms);
+        raw_.erase(at);
+      }
+    }
+    return {};
+  });
+  for (const std::int64_t file : retirement.files) {
+    if (done) done = remove_file(file);
+  }
+  return done;
+}
+
+Result<void> Writer::remove_file(std::int64_t number) {
+  return call([&]() -> Result<void> {
+    const auto info = surroundings_.catalogue.find(number);
+    surroundings_.catalogue.remove(number);
+    surroundings_.connections.forget(number);
+    auto files = tables_.files();
+    if (!files) return files.error();
+    const auto file = std::ranges::find(*files, number, &StoredFile::number);
+    if (file == files->end()) return {};
+    if (auto removed = remove_database(path_of(*file), surroundings_.options.vfs); !removed) return removed;
+    return tables_.forget_file(number);
+  });
+}
+
+Result<void> Writer::retire_gaps(std::int64_t before_ms) {
+  return call([&] { return tables_.retire_gaps(before_ms); });
+}
+
+}  // namespace vigil::aggregator

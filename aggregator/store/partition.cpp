@@ -1,0 +1,185 @@
+#include "aggregator/store/partition.h"
+
+#include "aggregator/store/folder.h"
+#include "aggregator/store/migrations.h"
+
+#include <algorithm>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr const char* kGrowing =
+    "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; "
+    "PRAGMA cache_size=-8000;";
+constexpr const char* kBuilding =
+    "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF; "
+    "PRAGMA cache_size=-8000;";
+
+int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/, int count) {
+  *static_cast<int*>(pages) = count;
+  return SQLITE_OK;
+}
+
+std::uint64_t unsigned_of(std::int64_t value) {
+  return static_cast<std::uint64_t>(value);
+}
+
+Result<PartitionContents> contents_of(Database& database) {
+  auto sums = database.prepare(
+      "SELECT count(*), coalesce(sum(bytes), 0), coalesce(sum(samples), 0), coalesce(min(first_ms), 0), "
+      "coalesce(max(last_ms), -1) FROM block_index");
+  if (!sums) return sums.error();
+  const auto row = sums->step();
+  if (!row) return row.error();
+  return PartitionContents{
+      {unsigned_of(sums->integer(0)), unsigned_of(sums->integer(1)), unsigned_of(sums->integer(2))},
+      sums->integer(3),
+      sums->integer(4)};
+}
+
+}  // namespace
+
+Result<PartitionContents> Partition::look(const std::filesystem::path& path, const std::string& vfs) {
+  // For writing: a process that was killed while it made the file left a journal that only a writer may roll back.
+  auto database = Database::open(path, Access::read_write, vfs);
+  if (!database) return database.error();
+  const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  if (*tables == 0) return PartitionContents{};
+  if (auto known = check_format(*database, partition_format(), path.string()); !known) return known.error();
+  return contents_of(*database);
+}
+
+Result<Partition> Partition::make(const std::filesystem::path& path, const std::string& vfs,
+                                  const char* modes) {
+  if (auto made = make_private_file(path); !made) return made.error();
+  auto database = Database::open(path, Access::read_write, vfs);
+  if (!database) return database.error();
+  Partition partition;
+  partition.database_ = std::move(*database);
+  partition.wal_pages_ = std::make_unique<int>(0);
+  sqlite3_wal_hook(partition.database_.handle(), remember_wal_pages, partition.wal_pages_.get());
+  if (auto set = partition.database_.execute(modes); !set)
+    return fail(set.error().code, "{}: {}", path.string(), set.error().message);
+  if (auto migrated = migrate(partition.database_, partition_format(), path.string()); !migrated)
+    return migrated.error();
+  const auto last = partition.database_.integer("SELECT coalesce(max(id), 0) FROM block");
+  if (!last) return fail(last.error().code, "{}: {}", path.string(), last.error().message);
+  partition.next_id_ = *last + 1;
+  return partition;
+}
+
+Result<Partition> Partition::open(const std::filesystem::path& path, const std::string& vfs) {
+  return make(path, vfs, kGrowing);
+}
+
+Result<Partition> Partition::build(const std::filesystem::path& path, const std::string& vfs) {
+  return make(path, vfs, kBuilding);
+}
+
+Result<Statement*> Partition::statement(const char* sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) return &found->second;
+  auto prepared = database_.prepare(sql);
+  if (!prepared) return prepared.error();
+  return &statements_.emplace(sql, std::move(*prepared)).first->second;
+}
+
+Result<std::vector<std::pair<std::int64_t, BlockTotals>>> Partition::replaced_by(const NewBlock& block) {
+  std::vector<std::pair<std::int64_t, BlockTotals>> replaced;
+  auto find = statement(
+      "SELECT block_index.block, bytes, samples, data FROM block_index JOIN block ON block.id=block_index.block "
+      "WHERE host=?1 AND source=?2 AND first_ms=?3 AND last_ms<=?4");
+  if (!find) return find.error();
+  (*find)->bind(std::int64_t{block.host}, block.source, block.block->first_ms(), block.block->last_ms());
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) {
+    const Statement& row = **find;
+    const auto old = SealedBlock::open(std::string(row.bytes(3)));
+    const bool covered = old && (*old)->rows() <= block.block->rows() &&
+                         std::ranges::equal((*old)->series(), block.block->series());
+    if (covered) replaced.push_back({row.integer(0), {1, unsigned_of(row.integer(1)), unsigned_of(row.integer(2))}});
+  }
+  if (!more) return more.error();
+  return replaced;
+}
+
+Result<StoredBlock> Partition::put_block(const NewBlock& block) {
+  const auto replaced = replaced_by(block);
+  if (!replaced) return replaced.error();
+  StoredBlock stored;
+  for (const auto& [id, totals] : *replaced) {
+    auto drop = statement("DELETE FROM block WHERE id=?");
+    if (!drop) return drop.error();
+    auto dropped = (*drop)->run(id);
+    auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
+    if (!unlist) return unlist.error();
+    if (dropped) dropped = (*unlist)->run(std::int64_t{block.host}, block.source, block.block->first_ms(), id);
+    if (!dropped) return dropped.error();
+    stored.replaced += totals;
+  }
+  const SealedBlock& sealed = *block.block;
+  const auto [least, most] = std::minmax_element(sealed.series().begin(), sealed.series().end());
+  stored.id = next_id_++;  // an id that a failed transaction used is left unused
+  auto insert = statement("INSERT INTO block VALUES(?,?)");
+  if (!insert) return insert.error();
+  if (auto put = (*insert)->run(stored.id, Blob{sealed.bytes()}); !put) return put.error();
+  auto list = statement("INSERT INTO block_index VALUES(?,?,?,?,?,?,?,?,?)");
+  if (!list) return list.error();
+  auto listed = (*list)->run(std::int64_t{block.host}, block.source, sealed.first_ms(), stored.id,
+                             sealed.last_ms(), std::int64_t{*least}, std::int64_t{*most},
+                             static_cast<std::int64_t>(sealed.samples()),
+                             static_cast<std::int64_t>(sealed.bytes().size()));
+  if (!listed) return listed.error();
+  return stored;
+}
+
+Result<BlockTotals> Partition::remove(HostId host, SourceId source, TimeRange range) {
+  BlockTotals gone;
+  std::vector<std::pair<std::int64_t, std::int64_t>> old;  // first_ms, block
+  auto find = statement(
+      "SELECT first_ms, block, bytes, samples FROM block_index WHERE host=? AND source=? AND first_ms>=? AND "
+      "last_ms<=?");
+  if (!find) return find.error();
+  (*find)->bind(std::int64_t{host}, source, range.start_ms, range.end_ms);
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) {
+    const Statement& row = **find;
+    old.emplace_back(row.integer(0), row.integer(1));
+    ++gone.blocks;
+    gone.bytes += unsigned_of(row.integer(2));
+    gone.samples += unsigned_of(row.integer(3));
+  }
+  if (!more) return more.error();
+  for (const auto& [first_ms, id] : old) {
+    auto drop = statement("DELETE FROM block WHERE id=?");
+    auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
+    if (!drop || !unlist) return drop ? unlist.error() : drop.error();
+    if (auto dropped = (*drop)->run(id); !dropped) return dropped.error();
+    if (auto dropped = (*unlist)->run(std::int64_t{host}, source, first_ms, id); !dropped) return dropped.error();
+  }
+  return gone;
+}
+
+Result<PartitionContents> Partition::contents() {
+  return contents_of(database_);
+}
+
+Result<bool> Partition::checkpoint(int mode) {
+  int frames = 0;
+  int done = 0;
+  const int code = sqlite3_wal_checkpoint_v2(database_.handle(), "main", mode, &frames, &done);
+  if (code == SQLITE_OK && frames == done) {
+    *wal_pages_ = 0;
+    return true;
+  }
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return false;  // a reader is in the way
+  return sqlite_error(database_.handle(), "checkpoint");
+}
+
+Result<void> Partition::finish() {
+  // The last commit syncs the file, and with it all that was written before. WAL, so that readers treat all partitions alike.
+  return database_.execute("PRAGMA synchronous=FULL; PRAGMA user_version=1;");
+}
+
+}  // namespace vigil::aggregator
