@@ -45,8 +45,10 @@ Error sqlite_error(sqlite3* handle, std::string_view what) {
   const int number = sqlite3_system_errno(handle);
   const bool system_failed = (extended & 0xFF) == SQLITE_IOERR || (extended & 0xFF) == SQLITE_CANTOPEN;
   const std::string cause = system_failed && number != 0 ? fmt::format(": {}", std::strerror(number)) : "";
-  return fail(code_of(handle, extended), "{}: {} (SQLite error {}){}", what, sqlite3_errmsg(handle), extended,
-              cause);
+  const Errc code = code_of(handle, extended);
+  const char* path = code == Errc::corrupt ? sqlite3_db_filename(handle, "main") : nullptr;
+  const std::string file = path != nullptr ? fmt::format(" in {}", path) : "";
+  return fail(code, "{}: {} (SQLite error {}){}{}", what, sqlite3_errmsg(handle), extended, cause, file);
 }
 
 void Statement::bind_one(int index, std::string_view text) {

@@ -3,6 +3,7 @@
 #include "common/crc32c.h"
 #include "tests/aggregator/blocks/generate.h"
 #include "tests/support/catch.h"
+#include "tests/support/from_environment.h"
 
 #include <numeric>
 
@@ -46,6 +47,21 @@ TEST_CASE("A sealed block gives back every value bit by bit") {
   const auto rows = std::uniform_int_distribution<std::size_t>(1, 200)(random);
   const auto columns = std::uniform_int_distribution<std::size_t>(1, 60)(random);
   require_round_trip(make_block({rows, columns}, random));
+}
+
+TEST_CASE("Ten million values of every shape come back bit by bit") {
+  const std::uint64_t wanted = vigil::testing::number_from_environment("VIGIL_VALUES", 10'000'000);
+  const std::uint64_t seed = vigil::testing::number_from_environment("VIGIL_SEED", 1);
+  Random random(seed);
+  const vigil::testing::Progress progress("values", wanted);
+  for (std::uint64_t values = 0; values < wanted;) {
+    const auto rows = std::uniform_int_distribution<std::size_t>(1, 700)(random);
+    const auto columns = std::uniform_int_distribution<std::size_t>(1, 150)(random);
+    INFO("VIGIL_SEED=" << seed << ", after " << values << " values");
+    require_round_trip(make_block({rows, columns}, random));
+    values += rows * columns;
+    progress.at(values);
+  }
 }
 
 TEST_CASE("Single columns with extreme values survive") {

@@ -24,6 +24,7 @@ std::int64_t special_double(Random& random) {
   static constexpr std::uint64_t kBits[] = {
       0,          0x8000000000000000ULL, 0x7FF0000000000000ULL, 0xFFF0000000000000ULL,
       kStaleBits, 0x7FF8000000000001ULL, 0xFFFFFFFFFFFFFFFFULL, 0x0000000000000001ULL};
+  if (one_in(random, 3)) return raw_from_double(std::bit_cast<double>(0x7FF0000000000001ULL | random()));
   return raw_from_double(std::bit_cast<double>(kBits[static_cast<std::size_t>(uniform(random, 0, 7))]));
 }
 

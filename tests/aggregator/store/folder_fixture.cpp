@@ -4,28 +4,6 @@
 
 namespace vigil::aggregator::testing {
 
-namespace {
-
-// Nothing here cuts the power, and a sync that costs nothing makes the tests ten times faster.
-std::filesystem::path quick_folder() {
-  std::error_code absent;
-  const std::filesystem::path memory = "/dev/shm";
-  return std::filesystem::is_directory(memory, absent) ? memory : std::filesystem::temp_directory_path();
-}
-
-}  // namespace
-
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (quick_folder() / "vigil-store-XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 std::vector<std::uint64_t> OpenHistory::durable() const {
   const std::lock_guard lock(mutex);
   return durable_seqs;
@@ -38,28 +16,39 @@ HistoryOptions test_options(const std::filesystem::path& folder) {
   return options;
 }
 
-std::unique_ptr<OpenHistory> open_history(const HistoryOptions& options) {
+Result<std::unique_ptr<OpenHistory>> try_open_history(const HistoryOptions& options,
+                                                      std::function<void(const DurableBatch&)> on_durable) {
   auto open = std::make_unique<OpenHistory>();
+  open->on_durable = std::move(on_durable);
   auto history = History::open(options);
-  REQUIRE(history);
+  if (!history) return history.error();
   open->history = std::move(*history);
   auto recovered = open->history->recover();
-  REQUIRE(recovered);
+  if (!recovered) return recovered.error();
   open->recovered = std::move(*recovered);
   auto replayed = open->history->replay([&](const JournalEntry& entry) { open->replayed.push_back(entry); });
-  REQUIRE(replayed);
+  if (!replayed) return replayed.error();
   open->replay_result = *replayed;
   OpenHistory* target = open.get();
-  const auto on_durable = [target](std::span<const DurableBatch> batches) {
+  const auto note_durable = [target](std::span<const DurableBatch> batches) {
     const std::lock_guard lock(target->mutex);
-    for (const DurableBatch& batch : batches) target->durable_seqs.push_back(batch.seq);
+    for (const DurableBatch& batch : batches) {
+      target->durable_seqs.push_back(batch.seq);
+      if (target->on_durable) target->on_durable(batch);
+    }
   };
-  const auto on_fatal = [target](const Error& error) {
+  const auto note_fatal = [target](const Error& error) {
     const std::lock_guard lock(target->mutex);
     target->fatal.push_back(error);
   };
-  open->history->start({on_durable, on_fatal});
+  open->history->start({note_durable, note_fatal});
   return open;
+}
+
+std::unique_ptr<OpenHistory> open_history(const HistoryOptions& options) {
+  auto open = try_open_history(options);
+  REQUIRE(open);
+  return std::move(*open);
 }
 
 HostRecord make_host(HostId id) {

@@ -1,24 +1,13 @@
-// A data folder that goes with the test, a history in it, and values to put into it.
+// A history in a folder that goes with the test, and values to put into it.
 #pragma once
 
 #include "aggregator/store/history.h"
+#include "tests/aggregator/store/temporary_folder.h"
 #include "tests/support/catch.h"
 
 #include <mutex>
 
 namespace vigil::aggregator::testing {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A started history, what it recovered and replayed, and the batches it said are durable.
 struct OpenHistory {
@@ -32,13 +21,17 @@ struct OpenHistory {
   // Set on the history thread.
   mutable std::mutex mutex;
   std::vector<std::uint64_t> durable_seqs;
+  std::function<void(const DurableBatch&)> on_durable;  // called there too
 
   std::unique_ptr<History> history;  // last: its end calls back once more
 };
 
 /// Commits only when told to: by sync(), or by a megabyte that waits.
 HistoryOptions test_options(const std::filesystem::path& folder);
-/// Opens, recovers, replays, starts; fails the test when something fails.
+/// Opens, recovers, replays, starts; tells `on_durable` of each batch that is durable.
+Result<std::unique_ptr<OpenHistory>> try_open_history(
+    const HistoryOptions& options, std::function<void(const DurableBatch&)> on_durable = nullptr);
+/// Fails the test when that fails.
 std::unique_ptr<OpenHistory> open_history(const HistoryOptions& options);
 
 HostRecord make_host(HostId id);

@@ -1,6 +1,9 @@
 // kill -9: a child journals and seals and tells which batches are durable; the parent kills it at some
 // instant, opens the folder and finds every acknowledged batch exactly once, in a block or in the journal.
+//
+// VIGIL_KILLS=N: so many in all. VIGIL_SEED=N draws other instants.
 #include "tests/aggregator/store/folder_fixture.h"
+#include "tests/support/from_environment.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,7 +20,8 @@ using testing::make_stream;
 using testing::open_history;
 using testing::TemporaryFolder;
 
-constexpr int kRounds = 40;
+constexpr std::uint64_t kKills = 300;
+constexpr std::uint64_t kKillsPerFolder = 50;
 constexpr std::uint64_t kSealEvery = 17;
 constexpr std::uint64_t kMostSealed = 1000;
 constexpr std::uint64_t kKeyframeEvery = 5;
@@ -145,15 +149,20 @@ Progress check_folder(const std::filesystem::path& folder) {
 }  // namespace
 
 TEST_CASE("Killed at any instant, the history has every acknowledged batch exactly once") {
-  const TemporaryFolder folder;
-  std::mt19937_64 random(2026);
-  std::uint64_t acknowledged = 0;
-  for (int round = 0; round < kRounds; ++round) {
-    acknowledged = std::max(acknowledged, run_and_kill(folder.path(), random() % 120));
-    const Progress progress = check_folder(folder.path());
-    REQUIRE(progress.durable >= acknowledged);
+  const std::uint64_t kills = vigil::testing::number_from_environment("VIGIL_KILLS", kKills);
+  const vigil::testing::Progress progress("kills of a writing process", kills);
+  std::mt19937_64 random(vigil::testing::number_from_environment("VIGIL_SEED", 2026));
+  for (std::uint64_t done = 0; done < kills;) {
+    const TemporaryFolder folder;
+    std::uint64_t acknowledged = 0;
+    for (std::uint64_t i = 0; i < kKillsPerFolder && done < kills; ++i, ++done) {
+      acknowledged = std::max(acknowledged, run_and_kill(folder.path(), random() % 120));
+      const Progress reached = check_folder(folder.path());
+      REQUIRE(reached.durable >= acknowledged);
+      progress.at(done + 1);
+    }
+    CHECK(acknowledged > 0);
   }
-  CHECK(acknowledged > kRounds);
 }
 
 }  // namespace vigil::aggregator

@@ -1,0 +1,157 @@
+"""The shipped programs killed -9 at random instants, and on a disk that is full again and again: what was acknowledged stays.
+
+VIGIL_KILLS says how often (./dev torture), VIGIL_SEED draws other instants, VIGIL_PROGRESS=1 shows how far it is."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from support import Vigil, eventually
+
+KILLS = int(os.environ.get("VIGIL_KILLS", 40))
+SEED = int(os.environ.get("VIGIL_SEED", 1))
+KILLS_PER_FOLDER = 100  # a query over all of it stays short
+BEAT_MS = 200
+DURABLE_SECONDS = 0.6  # twice the commit interval and more: what was seen before it is on disk
+
+
+def progress(done):
+    if os.environ.get("VIGIL_PROGRESS"):
+        print(f"\rkills of the shipped programs: {done} of {KILLS}", end="", file=sys.stderr, flush=True)
+
+
+def times_of(vigil):
+    return [row["time_ms"] for row in vigil.query("node_load1[6h]")]
+
+
+def holes(times):
+    return [(earlier, later) for earlier, later in zip(times, times[1:]) if later - earlier != BEAT_MS]
+
+
+class Torture:
+    """One data folder and one spool, and who was killed when."""
+
+    def __init__(self, folder, choose):
+        folder.mkdir()
+        self.vigil = Vigil(folder).start()
+        self.choose = choose
+        self.flags = ["--interval", f"{BEAT_MS}ms", "--spool", self.vigil.folder / "spool"]
+        self.agent = self.start_agent()
+        self.agent_away = []  # (from, to) in milliseconds
+        self.durable = set()
+        self.missed = 0
+
+    def start_agent(self):
+        return self.vigil.agent("here", self.flags)
+
+    def look(self):
+        """What is stored now: each sample once, and all that was durable."""
+        times = eventually("new samples", lambda: (t := times_of(self.vigil)) and (not self.durable or t[-1] > max(self.durable)) and t)
+        assert len(times) == len(set(times)), "a sample was stored twice"
+        assert self.durable <= set(times), f"lost: {sorted(self.durable - set(times))[:5]}"
+        return times
+
+    def kill_once(self):
+        seen = self.look()
+        self.missed += sum(row["value"] for row in self.vigil.query("vigil_agent_beats_missed_total"))
+        time.sleep(DURABLE_SECONDS + self.choose.random() * BEAT_MS / 1000)
+        self.durable = set(seen)
+        which = self.choose.choice(["aggregator", "agent", "both"])
+        if which != "agent":
+            self.vigil.aggregator.kill(signal.SIGKILL)
+        if which != "aggregator":
+            self.agent.kill(signal.SIGKILL)
+            began = int(time.time() * 1000)
+            self.agent = self.start_agent()
+            self.agent.wait_for("ready aggregator")
+            self.agent_away.append((began - 2 * BEAT_MS, int(time.time() * 1000) + 3 * BEAT_MS))
+        if which != "agent":
+            if self.choose.random() < 0.3:
+                time.sleep(self.choose.random())  # an outage of some beats, for the spool
+            self.vigil.start()
+
+    def finish(self):
+        """Nothing is missing but what was not sampled: around a kill of the agent."""
+        latest = int(time.time() * 1000)
+        eventually("samples of now", lambda: times_of(self.vigil)[-1] > latest + 1000)
+        times = self.look()
+        unexplained = [hole for hole in holes(times) if not any(a <= hole[1] and hole[0] <= b for a, b in self.agent_away)]
+        if self.missed == 0:  # a busy machine; the agent counts them
+            assert not unexplained, f"nobody was killed between {unexplained[:5]}"
+        log = self.vigil.aggregator.text()
+        assert "cannot be decoded" not in log and "damaged" not in log
+        self.vigil.close()
+
+
+def test_kill_9_of_either_or_both_at_random_instants_loses_and_doubles_nothing(tmp_path):
+    choose = random.Random(SEED)
+    done = 0
+    while done < KILLS:
+        torture = Torture(tmp_path / str(done), choose)
+        try:
+            for _ in range(min(KILLS_PER_FOLDER, KILLS - done)):
+                torture.kill_once()
+                done += 1
+                progress(done)
+            torture.finish()
+        finally:
+            torture.vigil.close()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk):
+    """Takes all that is left; the name of what took it."""
+    filler = disk / "filler"
+    with open(filler, "wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1 << 8, 1):
+            try:
+                while True:
+                    file.write(b"x" * size)
+            except OSError:
+                pass
+    return filler
+
+
+def test_a_disk_that_is_full_again_and_again_loses_nothing_and_recovers_alone(tmp_path, small_disk):
+    vigil = Vigil(tmp_path)
+    vigil.data = small_disk / "data"
+    vigil.start()
+    try:
+        vigil.agent("here", ["--interval", f"{BEAT_MS}ms"])
+        for _ in range(4):
+            eventually("samples", lambda: len(times_of(vigil)) > 3)
+            start = len(vigil.aggregator.text())
+            filler = fill(small_disk)
+            vigil.aggregator.wait_for("no space left: nothing is acknowledged", start)
+            assert times_of(vigil), "queries go on while the disk is full"
+            filler.unlink()
+            vigil.aggregator.wait_for("there is space again", start)
+            assert vigil.aggregator.child.poll() is None
+        seen = times_of(vigil)
+        assert len(seen) == len(set(seen))
+        time.sleep(DURABLE_SECONDS)
+        vigil.aggregator.kill(signal.SIGKILL)
+        vigil.start()
+        after = int(time.time() * 1000)
+        times = eventually("samples of now", lambda: (t := times_of(vigil)) and t[-1] > after and t)
+        assert len(times) == len(set(times)), "a sample was stored twice"
+        assert set(seen) <= set(times), f"lost: {sorted(set(seen) - set(times))[:5]}"
+    finally:
+        vigil.close()
