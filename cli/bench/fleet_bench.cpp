@@ -152,10 +152,11 @@ Result<void> FleetBench::connect() {
   fleet_->connect_over(ramp);
   wait("connecting", ramp + kPatience, [this] { return part(fleet_->figures().welcomed, options_.agents); });
   const std::size_t welcomed = fleet_->figures().welcomed;
-  if (welcomed == 0 || Interrupts::count() > 0) {
-    std::string why = Interrupts::count() > 0 ? "interrupted" : "nobody answered";
+  if (Interrupts::count() > 0) return fail(Errc::timeout, "interrupted before anything was measured");
+  if (welcomed == 0) {
+    std::string why = "nobody answered";
     for (const auto& [kind, ends] : fleet_->ends()) why = ends.latest;
-    return fail(Errc::unavailable, "{} of {} agents were taken: {}", welcomed, options_.agents, why);
+    return fail(Errc::unavailable, "none of {} agents was taken: {}", options_.agents, why);
   }
   if (welcomed < options_.agents)
     notes_.push_back(
@@ -175,7 +176,7 @@ Result<void> FleetBench::warm_up() {
     return part(done, fleet_->size());
   };
   wait("warming up", options_.interval + kPatience, first_rows);
-  if (Interrupts::count() > 0) return fail(Errc::unavailable, "interrupted before anything was measured");
+  if (Interrupts::count() > 0) return fail(Errc::timeout, "interrupted before anything was measured");
   if (first_rows() == 0)
     return fail(Errc::timeout, "the aggregator acknowledged nothing within {} s", kPatience.count() / 1000);
   return {};

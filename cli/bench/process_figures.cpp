@@ -50,11 +50,11 @@ Result<std::uint64_t> parse_cpu_ticks(std::string_view stat) {
     rest.remove_prefix(std::min(rest.find(' '), rest.size()));
   }
   const auto user = number(rest, "utime");
-  if (!user) return user;
+  if (!user) return user.error();
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   rest.remove_prefix(std::min(rest.find(' '), rest.size()));
   const auto system = number(rest, "stime");
-  if (!system) return system;
+  if (!system) return system.error();
   return *user + *system;
 }
 
@@ -62,15 +62,15 @@ Result<std::uint64_t> parse_rss_bytes(std::string_view status) {
   const std::string_view line = line_of(status, "VmRSS:");
   if (line.empty()) return 0;
   const auto kilobytes = number(line, "VmRSS");
-  if (!kilobytes) return kilobytes;
+  if (!kilobytes) return kilobytes.error();
   return *kilobytes * kKilobyte;
 }
 
 Result<std::uint64_t> parse_written_bytes(std::string_view io) {
   const auto written = number(line_of(io, "write_bytes:"), "write_bytes");
-  if (!written) return written;
+  if (!written) return written.error();
   const auto cancelled = number(line_of(io, "cancelled_write_bytes:"), "cancelled_write_bytes");
-  if (!cancelled) return cancelled;
+  if (!cancelled) return cancelled.error();
   return *written - std::min(*written, *cancelled);
 }
 

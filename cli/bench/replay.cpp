@@ -70,7 +70,7 @@ SeriesSpec spec_of(const SeriesSpec& from, std::size_t number) {
 
 Result<Replay> Replay::create(const Trace& trace, std::size_t series) {
   const std::vector<std::size_t> whole = whole_columns(trace);
-  if (whole.empty() || series == 0 || series > wire::kMaxSeriesPerSource) {
+  if (whole.empty() || trace.rows.empty() || series == 0 || series > wire::kMaxSeriesPerSource) {
     return fail(Errc::invalid_argument,
                 "{} columns without absent cells and {} series: there must be 1 to {}", whole.size(), series,
                 wire::kMaxSeriesPerSource);
