@@ -102,7 +102,15 @@ bool Buffer::drop_oldest_group(const std::string& reason) {
     lose(*spool_->drop_oldest(), reason);
     return true;
   }
+  return drop_oldest_in_memory(reason);
+}
+
+bool Buffer::drop_oldest_in_memory(const std::string& reason) {
   if (groups() < 2) return false;
+  if (keyframes_[1] <= durable_seq_ + 1 || front_group_spooled()) {
+    forget_front_group();
+    return true;
+  }
   // Of a group that is durable in part only the rest is lost: find where it begins.
   const auto at = [this](std::uint64_t seq) -> const EncodedBatch& {
     return batches_[seq - batches_.front().seq];
@@ -112,6 +120,40 @@ bool Buffer::drop_oldest_group(const std::string& reason) {
   lose({first, last, at(first).first_time_ms, at(last).last_time_ms}, reason);
   forget_front_group();
   return true;
+}
+
+std::optional<LostBatches> Buffer::drop_all(const std::string& reason) {
+  while (spool_ && !spool_->empty()) lose(*spool_->drop_oldest(), reason);
+  if (!batches_.empty())
+    lose({batches_.front().seq, batches_.back().seq, batches_.front().first_time_ms,
+          batches_.back().last_time_ms},
+         reason);
+  batches_.clear();
+  keyframes_.clear();
+  bytes_ = 0;
+  if (!lost_) return {};
+  LostBatches all = *lost_;
+  all.batches = all.last_seq - all.first_seq + 1;
+  all.first_seq = all.last_seq = 0;
+  return all;
+}
+
+void Buffer::rest_on_disk() {
+  catch_up_spool();
+  while (groups() > 1 && front_group_spooled()) forget_front_group();
+  if (groups() != 1 || !spool_ || !spool_->holds(batches_.front().seq) || !spool_->holds(next_seq_ - 1))
+    return;
+  batches_.clear();
+  keyframes_.clear();
+  bytes_ = 0;
+}
+
+bool Buffer::only_in_memory() const {
+  for (std::size_t i = 0; i < groups(); ++i) {
+    const std::uint64_t last = i + 1 < groups() ? keyframes_[i + 1] - 1 : next_seq_ - 1;
+    if (last > durable_seq_ && !(spool_ && spool_->holds(last))) return true;
+  }
+  return false;
 }
 
 bool Buffer::drop_spooled(const std::string& reason) {

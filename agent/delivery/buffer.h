@@ -28,6 +28,7 @@ struct LostBatches {
   std::int64_t first_time_ms = 0;
   std::int64_t last_time_ms = 0;
   std::string reason;
+  std::uint64_t batches = 0;  // how many, when they are of another stream: then the numbers above are 0
 };
 
 struct BufferOptions {
@@ -48,6 +49,8 @@ class Buffer {
   void acknowledge(std::uint64_t durable_seq);
 
   std::uint64_t durable_seq() const { return durable_seq_; }
+  /// Batches that are not durable.
+  std::uint64_t waiting_batches() const { return next_seq_ - 1 - durable_seq_; }
   /// Nothing is kept that the aggregator does not have.
   bool all_durable() const { return next_kept_seq(durable_seq_ + 1) == next_seq_; }
   std::uint64_t first_kept_seq() const;
@@ -66,6 +69,16 @@ class Buffer {
   std::vector<LostBatches> lost_between(std::uint64_t durable_seq, std::uint64_t seq) const;
   /// Gives up the oldest group, unless it is the only one: the aggregator will never take it.
   bool drop_oldest_group(const std::string& reason);
+  /// The oldest group goes from memory, unless it is the only one; lost is what the disk does not have.
+  bool drop_oldest_in_memory(const std::string& reason);
+
+  /// Gives up all there is, the files too. What that loses, as another stream tells it; nothing when all was
+  /// durable.
+  std::optional<LostBatches> drop_all(const std::string& reason);
+  /// Of a stream that gets no more batches: memory gives up what is on disk.
+  void rest_on_disk();
+  /// What is not durable would be lost with the process.
+  bool only_in_memory() const;
 
   /// Gives up the oldest segment on disk; false when there is none. Lost is what memory does not have.
   bool drop_spooled(const std::string& reason);
