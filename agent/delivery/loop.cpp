@@ -63,20 +63,25 @@ void Delivery::Loop::take_inbox() {
     arrived.swap(inbox_);
     stop_by_ = inbox_stop_by_;
   }
-  for (EncodedBatch& batch : arrived) outbox_.push(std::move(batch));
+  const Time now = std::chrono::steady_clock::now();
+  for (EncodedBatch& batch : arrived) outbox_.push(std::move(batch), now);
   if (stop_by_) outbox_.no_more_batches();
   outbox_.keep_caps(backfilling_);
 }
 
 void Delivery::Loop::run() {
   ::pthread_setname_np(::pthread_self(), "delivery");
+  outbox_.open_spool([this] {
+    const std::lock_guard lock(inbox_mutex_);
+    wake_locked();
+  });
   for (;;) {
     const Time now = std::chrono::steady_clock::now();
     if (done(now)) break;
     handle_timers(now);
     if (live_.connection) pump(live_, now);
     if (backfill_.connection && backfill_may_send()) pump(backfill_, now);
-    outbox_.sync(now);
+    outbox_.tend(now);
     publish();
     void* tag = nullptr;
     bool ok = false;
@@ -120,6 +125,7 @@ bool Delivery::Loop::may_leave() const {
 
 /// Everything gRPC still holds must come back before the connections and the queue may go.
 void Delivery::Loop::drain() {
+  outbox_.spool_all();
   for (Line* line : {&live_, &backfill_})
     if (line->connection) line->connection->end(stopping());
   {
@@ -171,7 +177,7 @@ std::optional<Delivery::Loop::Time> Delivery::Loop::next_deadline() const {
   const bool wants_backfill = !backfill_.connection && outbox_.has_ended() && backfill_may_send();
   if (wants_backfill) earlier(backfill_.next_attempt);
   earlier(stop_by_);
-  earlier(outbox_.next_sync());
+  earlier(outbox_.due());
   return next;
 }
 

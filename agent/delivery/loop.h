@@ -51,7 +51,6 @@ class Delivery::Loop {
 
   Delivery& owner_;
   const DeliveryOptions options_;
-  Outbox outbox_;
   grpc::CompletionQueue queue_;
   grpc::Alarm alarm_;
   Line live_{0x10};
@@ -65,6 +64,8 @@ class Delivery::Loop {
   std::optional<Time> inbox_stop_by_;
   bool wake_pending_ = false;
   bool closed_ = false;  // the queue takes no alarm any more
+
+  Outbox outbox_;  // goes first: its disk's thread wakes this one
 };
 
 }  // namespace vigil::agent

@@ -20,11 +20,24 @@ Identity with_stream(Identity identity, const SpoolStream& stream) {
 
 Outbox::Outbox(OutboxOptions options, SpoolFolder folder)
     : options_(std::move(options)), folder_(std::move(folder)) {
-  for (auto& spool : folder_.take_leftovers()) {
-    Identity identity = with_stream(options_.identity, spool->stream());
-    ended_.emplace_back(new OutboxStream{std::move(identity), Buffer(BufferOptions{}, std::move(spool))});
-  }
   live_ = make_live("");
+  take_disk();
+}
+
+/// The disk is there: streams of earlier lives are older than all of this one.
+void Outbox::take_disk() {
+  if (!folder_.became_usable()) return;
+  auto leftovers = folder_.take_leftovers();
+  for (auto at = leftovers.rbegin(); at != leftovers.rend(); ++at) {
+    Identity identity = with_stream(options_.identity, (*at)->stream());
+    ended_.emplace_front(new OutboxStream{std::move(identity), Buffer(BufferOptions{}, std::move(*at))});
+  }
+  const auto attach = [this](OutboxStream& stream) {
+    if (stream.buffer.spool() == nullptr)
+      stream.buffer.attach(folder_.make({stream.identity.stream_id, stream.identity.boot_id}));
+  };
+  for (const auto& stream : ended_) attach(*stream);
+  attach(*live_);
 }
 
 std::unique_ptr<OutboxStream> Outbox::make_live(const std::string& follows) {
@@ -36,11 +49,12 @@ std::unique_ptr<OutboxStream> Outbox::make_live(const std::string& follows) {
       new OutboxStream{std::move(identity), Buffer(options_.buffer, std::move(spool))});
 }
 
-void Outbox::push(EncodedBatch batch) {
+void Outbox::push(EncodedBatch batch, Time now) {
   if (awaiting_first_ && batch.seq == 1) {
     awaiting_first_ = false;
     ended_.back()->buffer.rest_on_disk();
   }
+  if (!awaiting_first_) fresh_.push_back({batch.seq, now});
   (awaiting_first_ ? ended_.back() : live_)->buffer.push(std::move(batch));
 }
 
@@ -54,6 +68,7 @@ void Outbox::begin_stream() {
   auto next = make_live(live_->identity.stream_id);
   ended_.push_back(std::move(live_));
   live_ = std::move(next);
+  fresh_.clear();
   awaiting_first_ = true;
 }
 
@@ -112,11 +127,6 @@ void Outbox::keep_caps(const OutboxStream* delivering) {
   while (memory_bytes() > options_.buffer.max_bytes && drop_oldest_in_memory(delivering)) {
   }
   if (!folder_.usable()) return;
-  if (const auto& error = live_->buffer.spool_error()) {
-    folder_.complain(*error);
-  } else {
-    folder_.works();
-  }
   if (spooled_bytes() <= SpoolFolder::kSmallestCap) return;
   const std::uint64_t most = folder_.cap();
   while (spooled_bytes() > most && drop_oldest_spooled(delivering)) {
@@ -145,6 +155,73 @@ bool Outbox::drop_oldest_in_memory(const OutboxStream* delivering) {
     return true;
   }
   return false;  // the live one keeps its own cap
+}
+
+void Outbox::tend(Time now) {
+  take_disk();
+  hear_failures(now);
+  check_disk(now);
+  spool_waiting(now);
+  sync(now);
+}
+
+void Outbox::hear_failures(Time now) {
+  while (const auto failure = folder_.next_failure()) {
+    folder_.complain(failure->error);
+    for (const auto& stream : ended_)
+      if (Spool* spool = stream->buffer.spool()) spool->failed(*failure);
+    if (Spool* spool = live_->buffer.spool()) spool->failed(*failure);
+    if (failure->call == Disk::Call::write) retry_disk_ = now + kRetryDisk;
+  }
+}
+
+/// While something is wrong memory does; the disk is tried again after a while.
+void Outbox::check_disk(Time now) {
+  std::optional<Error> wrong = live_->buffer.spool_error();
+  if (retry_disk_ && now >= *retry_disk_) {
+    retry_disk_.reset();
+    wrong.reset();
+  }
+  if (auto trouble = folder_.trouble()) wrong = std::move(trouble);
+  if (wrong && !retry_disk_) {
+    folder_.complain(*wrong);
+    retry_disk_ = now + kRetryDisk;
+  }
+  if (!wrong && retry_disk_) wrong = fail(Errc::io, "the disk failed a moment ago");
+  for (const auto& stream : ended_) stream->buffer.set_spool_error(wrong);
+  live_->buffer.set_spool_error(std::move(wrong));
+}
+
+void Outbox::spool_waiting(Time now) {
+  Buffer& buffer = live_->buffer;
+  std::uint64_t due_seq = 0;
+  while (!fresh_.empty() &&
+         (fresh_.front().seq <= buffer.durable_seq() || fresh_.front().at + kMemoryFirst <= now)) {
+    due_seq = fresh_.front().seq;
+    fresh_.pop_front();
+  }
+  // What could not be written, or what was taken back, is written with what comes next.
+  if (due_seq > buffer.durable_seq()) buffer.spool_to(due_seq);
+  for (std::size_t i = 0; i < complete(); ++i)
+    if (ended_[i]->buffer.bytes() > 0) ended_[i]->buffer.rest_on_disk();
+  const bool on_disk = spooled_bytes() > 0 && !retry_disk_;
+  if (on_disk) folder_.works();
+}
+
+void Outbox::spool_all() {
+  if (!fresh_.empty()) live_->buffer.spool_to(fresh_.back().seq);
+  for (const auto& stream : ended_) stream->buffer.rest_on_disk();
+}
+
+std::optional<Outbox::Time> Outbox::due() const {
+  std::optional<Time> next;
+  const auto earlier = [&next](const std::optional<Time>& other) {
+    if (other && (!next || *other < *next)) next = other;
+  };
+  if (folder_.usable() && !fresh_.empty() && !retry_disk_) earlier(fresh_.front().at + kMemoryFirst);
+  earlier(retry_disk_);
+  earlier(sync_due_);
+  return next;
 }
 
 void Outbox::sync(Time now) {

@@ -38,10 +38,13 @@ class Outbox {
   using Time = std::chrono::steady_clock::time_point;
 
   Outbox(OutboxOptions options, SpoolFolder folder);
+  /// Begins to open the spool, see SpoolFolder::open().
+  void open_spool(std::function<void()> wake) { folder_.open(std::move(wake)); }
 
   /// Batches of one stream come with consecutive numbers; number 1 begins the stream that begin_stream()
-  /// promised, what comes before it still belongs to the one before.
-  void push(EncodedBatch batch);
+  /// promised, what comes before it still belongs to the one before. In memory first: what has waited for
+  /// kMemoryFirst is put on disk by tend().
+  void push(EncodedBatch batch, Time now);
 
   /// None comes after this: what is over is complete.
   void no_more_batches() { awaiting_first_ = false; }
@@ -74,20 +77,34 @@ class Outbox {
   /// Keeps memory and disk below their caps: the oldest goes first. `delivering`: not to be taken from under
   /// its session, it declares by itself what it lost.
   void keep_caps(const OutboxStream* delivering);
-  /// Makes durable what has waited for a while. The next time it wants to be called, if it does.
-  void sync(Time now);
-  std::optional<Time> next_sync() const { return sync_due_; }
+  /// Looks after the disk: what has waited is written, and synced when it has waited longer. To be called
+  /// when it is due() and whenever the spool wakes.
+  void tend(Time now);
+  std::optional<Time> due() const;
 
   /// Something would be lost if the agent ended now: what is over and in memory only.
   bool holds_ended_in_memory() const;
+  /// At a stop: all that waits, at once.
+  void spool_all();
   std::uint64_t spooled_bytes() const;
   std::size_t memory_bytes() const;
   std::uint64_t dropped_batches() const;
 
   static constexpr std::uint64_t kShortBacklog = 10;  // batches: sent in a moment
-  static constexpr std::chrono::seconds kSyncEvery{5};
+  static constexpr std::chrono::seconds kMemoryFirst{1};
+  static constexpr std::chrono::seconds kSyncEvery{4};  // with kMemoryFirst: five seconds
+  static constexpr std::chrono::seconds kRetryDisk{10};
 
  private:
+  struct Fresh {
+    std::uint64_t seq = 0;
+    Time at{};
+  };
+  void take_disk();
+  void hear_failures(Time now);
+  void check_disk(Time now);
+  void spool_waiting(Time now);
+  void sync(Time now);
   std::unique_ptr<OutboxStream> make_live(const std::string& follows);
   /// Of those that are over so many get no batch any more.
   std::size_t complete() const { return ended_.size() - (awaiting_first_ ? 1 : 0); }
@@ -105,7 +122,9 @@ class Outbox {
   std::vector<LostBatches> owed_;                    // by streams that are gone, to be declared
   std::size_t told_ = 0;                             // of these, to the present session
   std::optional<std::uint64_t> told_with_;           // the batch with which that is durable
+  std::deque<Fresh> fresh_;                          // of the live stream, not due to be put on disk yet
   std::optional<Time> sync_due_;
+  std::optional<Time> retry_disk_;  // something is wrong with it; then it is tried again
 };
 
 }  // namespace vigil::agent

@@ -1,6 +1,7 @@
 #include "agent/delivery/session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::agent {
 namespace {
@@ -97,18 +98,20 @@ void Session::say_hello(std::int64_t wall_ms) {
 }
 
 const std::string* Session::next_unpaid(Time now) {
+  if (!buffer_.ready(cursor_)) return nullptr;
+  if (std::exchange(resuming_, false)) begin_at_cursor();
   if (prelude_.empty() && cursor_ < buffer_.next_seq()) {
     const EncodedBatch* batch = buffer_.find(cursor_);
     if (batch == nullptr) {
       // Dropped before it was sent, or sent again: what is durable is not lost.
-      go_to(buffer_.next_kept_seq(cursor_), std::max(cursor_ - 1, durable_));
-      batch = buffer_.find(cursor_);
+      resume_at(buffer_.next_kept_seq(cursor_), std::max(cursor_ - 1, durable_));
+      return next_unpaid(now);
     }
-    if (batch != nullptr && schemas_sent_for_ != cursor_) {
+    if (schemas_sent_for_ != cursor_) {
       schemas_sent_for_ = cursor_;
       for (const EncodedSchema& schema : batch->schemas) prelude_.push_back(schema.message);
     }
-    if (batch != nullptr && prelude_.empty()) {
+    if (prelude_.empty()) {
       if (cursor_ > buffer_.durable_seq() && !waiting_since_) waiting_since_ = now;
       ++cursor_;
       return &batch->message;
@@ -127,11 +130,16 @@ const std::string* Session::next_unpaid(Time now) {
   return &current_;
 }
 
-void Session::go_to(std::uint64_t seq, std::uint64_t durable_seq) {
-  for (const LostBatches& lost : buffer_.lost_between(durable_seq, seq))
-    prelude_.push_back(gap_message(lost));
-  for (const EncodedSchema* schema : buffer_.schemas_before(seq)) prelude_.push_back(schema->message);
+/// The next batch is `seq`; the aggregator has what came before up to `durable_seq`, the rest is lost.
+void Session::resume_at(std::uint64_t seq, std::uint64_t durable_seq) {
   cursor_ = seq;
+  had_ = durable_seq;
+  resuming_ = true;
+}
+
+void Session::begin_at_cursor() {
+  for (const LostBatches& lost : buffer_.lost_between(had_, cursor_)) prelude_.push_back(gap_message(lost));
+  for (const EncodedSchema* schema : buffer_.schemas_before(cursor_)) prelude_.push_back(schema->message);
 }
 
 std::uint64_t Session::declare(const LostBatches& lost) {
@@ -140,7 +148,7 @@ std::uint64_t Session::declare(const LostBatches& lost) {
 }
 
 bool Session::caught_up() const {
-  return phase_ == Phase::streaming && prelude_.empty() && cursor_ >= buffer_.next_seq() &&
+  return phase_ == Phase::streaming && !resuming_ && prelude_.empty() && cursor_ >= buffer_.next_seq() &&
          buffer_.next_seq() - 1 - buffer_.durable_seq() <= kMostUnderWay;
 }
 
@@ -164,7 +172,7 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
   const std::uint64_t durable = believed(welcome.durable_seq());
   buffer_.acknowledge(durable);
   durable_ = durable;
-  go_to(buffer_.resume_seq(durable), durable);
+  resume_at(buffer_.resume_seq(durable), durable);
   if (welcome.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(welcome.delivery_interval_ms());
   if (welcome.max_message_bytes() > 0) {  // ours is the protocol's own limit: more is never sent
     max_message_bytes_ = std::min<std::size_t>(welcome.max_message_bytes(), wire::kMaxMessageBytes);

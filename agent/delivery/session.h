@@ -96,7 +96,8 @@ class Session {
   enum class Phase : std::uint8_t { hello, waiting, streaming };
   const std::string* next_unpaid(Time now);
   void say_hello(std::int64_t wall_ms);
-  void go_to(std::uint64_t seq, std::uint64_t durable_seq);
+  void resume_at(std::uint64_t seq, std::uint64_t durable_seq);
+  void begin_at_cursor();
   std::optional<End> welcomed_by(const v1::Welcome& welcome, Time now);
   std::optional<End> acknowledged_by(const v1::Ack& ack, Time now);
   std::uint64_t believed(std::uint64_t durable_seq) const;
@@ -109,6 +110,8 @@ class Session {
   std::string current_;
   std::uint64_t cursor_ = 0;            // next batch to send
   std::uint64_t durable_ = 0;           // the aggregator has it, as it told this session
+  bool resuming_ = false;               // what goes before the batch `cursor_` is still to be found out
+  std::uint64_t had_ = 0;               // then: the aggregator's last batch before `cursor_`
   std::uint64_t schemas_sent_for_ = 0;  // the batch whose schemas are in the prelude or were sent
   std::optional<Time> waiting_since_;   // for an Ack of something sent
   std::int64_t hello_wall_ms_ = 0;

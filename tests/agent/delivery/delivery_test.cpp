@@ -247,8 +247,8 @@ TEST_CASE("hostile answers end the connection and nothing else") {
   };
   server.start();
   Agent agent(server.address());
-  agent.sample(10);
-  agent.sample_until(server, 10);
+  agent.sample(5);
+  server.await_rows(5);
   agent.delivery.stop(seconds(20));
   check_complete(server, agent.sampled);
 }

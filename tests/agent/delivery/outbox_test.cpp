@@ -5,6 +5,7 @@
 #include "tests/support/catch.h"
 
 #include <random>
+#include <set>
 
 namespace vigil::agent {
 namespace {
@@ -13,21 +14,29 @@ using std::chrono::seconds;
 using test::Host;
 using test::Receiver;
 
+const SpoolOptions kOptions{"folder", std::uint64_t{1} << 30};
+
 /// An agent without threads: host, builder and outbox, on a disk or none. It may be killed: then a new life
 /// begins on what the disk has.
 class Life {
  public:
-  Life(Host& host, std::shared_ptr<testing::FakeDisk> disk, std::size_t memory, int& next_id)
+  Life(Host& host, const std::shared_ptr<testing::FakeDisk>& disk, std::size_t memory, int& next_id)
+      : Life(host, disk ? SpoolFolder(kOptions, disk, Spool::find_leftovers(*disk)) : SpoolFolder({}), memory,
+             next_id) {}
+  Life(Host& host, SpoolFolder folder, std::size_t memory, int& next_id)
       : host_(host),
         outbox_({identity(next_id), {memory, 0}, [&next_id] { return id_of(next_id++); }},
-                disk ? SpoolFolder({"folder", std::uint64_t{1} << 30}, disk) : SpoolFolder({})) {}
+                std::move(folder)) {}
 
   void sample() {
     if (std::exchange(begins_, false)) builder_.begin_stream();
     host_.tick(builder_);
     builder_.flush();
     outbox_.keep_caps(delivering);
+    outbox_.tend(now());
   }
+  /// As the host's clock has it.
+  Session::Time now() const { return Session::Time(std::chrono::milliseconds(host_.time_ms())); }
   void begin_stream_if_behind() {
     if (!outbox_.behind()) return;
     outbox_.begin_stream();
@@ -53,7 +62,7 @@ class Life {
 
   Host& host_;
   Outbox outbox_;
-  BatchBuilder builder_{[this](EncodedBatch batch) { outbox_.push(std::move(batch)); }};
+  BatchBuilder builder_{[this](EncodedBatch batch) { outbox_.push(std::move(batch), now()); }};
   bool begins_ = false;
 };
 
@@ -98,12 +107,13 @@ void converse(Life& life, test::Streams& streams, int messages) {
 }
 
 /// Every second that was sampled arrived once, or lies within a declared gap.
-void check_model(const test::Streams& streams, std::int64_t first, std::int64_t last) {
+void check_model(const test::Streams& streams, std::int64_t first, std::int64_t last,
+                 const std::set<std::int64_t>& lost_with_the_agent = {}) {
   const auto times = test::all_times(streams);
   REQUIRE(std::adjacent_find(times.begin(), times.end()) == times.end());
   const auto gaps = test::all_gaps(streams);
   for (std::int64_t t = first; t <= last; t += 1000) {
-    if (std::binary_search(times.begin(), times.end(), t)) continue;
+    if (std::binary_search(times.begin(), times.end(), t) || lost_with_the_agent.contains(t)) continue;
     const bool declared = std::any_of(gaps.begin(), gaps.end(), [t](const v1::Gap& gap) {
       return gap.first_time_ms() <= t && t <= gap.last_time_ms();
     });
@@ -176,6 +186,7 @@ TEST_CASE("whatever happens, each sample arrives once or is declared lost, and l
     const std::int64_t first = host.time_ms() + 1000;
     int ids = 0;
     test::Streams streams;
+    std::set<std::int64_t> last_words;
     auto life = std::make_unique<Life>(host, disk, memory, ids);
     for (int round = 0; round < 12; ++round) {
       const std::uint64_t outage = random() % 3 == 0 ? random() % 300 : random() % 8;
@@ -183,7 +194,8 @@ TEST_CASE("whatever happens, each sample arrives once or is declared lost, and l
         if (random() % 40 == 0) host.add_column();
         life->sample();
       }
-      if (spooled && random() % 4 == 0) {  // kill -9
+      if (spooled && random() % 4 == 0) {  // kill -9: what was sampled within the last second is gone
+        last_words.insert(host.time_ms());
         life.reset();
         life = std::make_unique<Life>(host, disk, memory, ids);
         continue;
@@ -194,8 +206,26 @@ TEST_CASE("whatever happens, each sample arrives once or is declared lost, and l
       converse(*life, streams, 100'000);
     life->sample();
     converse(*life, streams, 100'000);  // with which what is owed is known
-    check_model(streams, first, host.time_ms());
+    check_model(streams, first, host.time_ms(), last_words);
   }
+}
+
+TEST_CASE("nothing is written while the aggregator answers within a second") {
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  Host host;
+  int ids = 0;
+  Life life(host, disk, 1 << 20, ids);
+  test::Streams streams;
+  for (int i = 0; i < 200; ++i) {
+    life.sample();
+    converse(life, streams, 1000);
+    CHECK(disk->list()->empty());
+  }
+  life.sample();
+  life.sample();
+  CHECK_FALSE(disk->list()->empty());  // one batch has waited for a second
+  converse(life, streams, 1000);
+  CHECK(disk->list()->empty());
 }
 
 TEST_CASE("a stream that is dropped whole leaves a gap, declared until it is known") {
@@ -273,9 +303,11 @@ TEST_CASE("what an earlier life left is over, oldest first, and goes behind what
   const auto disk = std::make_shared<testing::FakeDisk>();
   Host host;
   int ids = 0;
+  std::set<std::int64_t> last_words;
   for (int lives = 0; lives < 3; ++lives) {
     Life life(host, disk, 1 << 20, ids);
     for (int i = 0; i < 5; ++i) life.sample();
+    last_words.insert(host.time_ms());
   }
   Life life(host, disk, 1 << 20, ids);
   life.sample();
@@ -283,10 +315,84 @@ TEST_CASE("what an earlier life left is over, oldest first, and goes behind what
   CHECK(life.outbox().ended()->identity.stream_id == Life::id_of(0));
   test::Streams streams;
   converse(life, streams, 100'000);
-  CHECK(test::all_times(streams).size() > 15);
-  check_model(streams, 1'700'000'001'000, host.time_ms());
+  CHECK(test::all_times(streams).size() >= 13);
+  check_model(streams, 1'700'000'001'000, host.time_ms(), last_words);
   CHECK(test::all_gaps(streams).empty());
   CHECK(disk->list()->size() <= 1);
+}
+
+TEST_CASE("a disk that hangs costs only the disk: memory does, and later all is on disk again") {
+  const auto gate = std::make_shared<testing::Gate>();
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  const auto background = testing::in_background(disk, gate);
+  Host host;
+  const std::int64_t first = host.time_ms() + 1000;
+  int ids = 0;
+  test::Streams streams;
+  {
+    Life life(host, SpoolFolder(kOptions, background, Spool::find_leftovers(*disk)), 1 << 20, ids);
+    for (int i = 0; i < 20; ++i) {
+      life.sample();
+      testing::await_done(*background);
+    }
+    testing::await_done(*background);
+    CHECK(disk->used() > 0);
+    gate->close();
+    for (int i = 0; i < 5; ++i) life.sample();
+    gate->await_one_inside();
+    const std::uint64_t asked = background->issued();
+    for (int i = 0; i < 500; ++i) life.sample();
+    CHECK(background->issued() == asked);  // nothing more is told to it
+    CHECK(background->trouble()->code == Errc::timeout);
+    converse(life, streams, 5);  // the live stream goes on, and needs no disk
+    CHECK_FALSE(life.outbox().behind());
+    CHECK(life.outbox().dropped_batches() == 0);
+    gate->open();
+    testing::await_done(*background);
+    for (int i = 0; i < 12; ++i) {
+      life.sample();
+      testing::await_done(*background);
+    }
+    CHECK_FALSE(background->trouble());
+  }
+  const std::int64_t died = host.time_ms();
+  Life next(host, disk, 1 << 20, ids);
+  for (int i = 0; i < 3; ++i) {
+    next.sample();
+    converse(next, streams, 1'000'000);
+  }
+  const auto times = test::all_times(streams);
+  for (std::int64_t t = first; t < died - 3000; t += 1000) {
+    CAPTURE((t - first) / 1000);
+    REQUIRE(std::binary_search(times.begin(), times.end(), t));
+  }
+}
+
+TEST_CASE("what a disk in the background has is read later, and delivered all the same") {
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  Host host(100);
+  int ids = 0;
+  {
+    Life life(host, disk, 1 << 20, ids);
+    for (int i = 0; i < 3000; ++i) life.sample();
+  }
+  REQUIRE(disk->list()->size() >= 2);
+  const auto gate = std::make_shared<testing::Gate>();
+  auto found = Spool::find_leftovers(*disk);
+  const auto background = testing::in_background(disk, gate);
+  Life life(host, SpoolFolder(kOptions, background, std::move(found)), 1 << 20, ids);
+  test::Streams streams;
+  gate->close();
+  life.sample();
+  converse(life, streams, 1'000'000);
+  CHECK(test::all_times(streams).size() == 1);  // what is live needs no disk
+  gate->open();
+  for (int i = 0; i < 5000 && test::all_times(streams).size() < 3000; ++i) {
+    testing::await_done(*background);
+    converse(life, streams, 1'000'000);
+  }
+  CHECK(test::all_times(streams).size() >= 2999);
+  CHECK(test::all_gaps(streams).empty());
 }
 
 }  // namespace vigil::agent
