@@ -142,6 +142,7 @@ void Agent::Parts::beat(Beat& clock) {
 void Agent::Parts::sample(const Tick& tick) {
   if (const std::size_t allowed = delivery.max_series(); allowed > 0)
     runner.set_max_series(std::min(allowed, max_series));
+  if (delivery.begins_stream()) builder.begin_stream();
   runner.beat(tick, builder);
   // Samples wait for the interval the aggregator asks for; a slot that has begun sends what came before.
   const std::int64_t slot = delivery_slot(tick.wall_ms, delivery.interval());

@@ -132,7 +132,7 @@ Result<void> Aggregator::open_history() {
 Result<void> Aggregator::open_alerting() {
   view_ = std::make_unique<FleetView>(*shards_, history_.get());
   const auto reader = [this](milliseconds patience, std::atomic<std::uint64_t>& missed) {
-    return [this, reads = FleetReads{kRulePoints, patience, &missed}] {
+    return [this, reads = FleetReads{kRulePoints, patience, &missed, LateRows::hidden}] {
       return std::make_unique<FleetStorage>(*view_, reads);
     };
   };

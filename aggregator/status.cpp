@@ -119,6 +119,12 @@ void StatusReporter::add_metrics(self::Registry& registry) {
   add_receiver_metrics(registry, sources_.alerting);
   registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",
                    [this] { return static_cast<double>(sources_.ingest.streams()); });
+  registry.collect(Kind::gauge, "vigil_aggregator_backfill_streams",
+                   "Streams open now that deliver what an outage left.",
+                   [this] { return static_cast<double>(sources_.ingest.backfill().streams()); });
+  registry.collect(Kind::gauge, "vigil_aggregator_backfill_limit_bytes_per_second",
+                   "What all back-fill together may send.",
+                   [this] { return static_cast<double>(sources_.ingest.backfill().bytes_per_second()); });
   registry.collect(Kind::gauge, "vigil_aggregator_hosts", "Hosts known, connected or not.",
                    [this] { return static_cast<double>(sources_.shards.directory().hosts()); });
   registry.collect(Kind::counter, "vigil_aggregator_machine_changes_total",

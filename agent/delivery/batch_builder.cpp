@@ -79,6 +79,14 @@ void BatchBuilder::begin_batch(const Frame& frame) {
   next_.last_time_ms = frame.time_ms;
 }
 
+void BatchBuilder::begin_stream() {
+  flush();
+  next_ = {};
+  seq_ = 0;
+  batches_since_keyframe_ = kBatchesPerKeyframe;
+  for (Encoding& each : encodings_) each.schema_version = 0;  // so that its next frame brings the schema
+}
+
 void BatchBuilder::flush() {
   if (batch_.sources().empty()) return;
   next_.seq = ++seq_;

@@ -15,7 +15,7 @@
 
 namespace vigil::agent {
 
-/// Owned by the agent; the beat's thread. Sequence numbers start at 1 and belong to this object's life.
+/// Owned by the agent; the beat's thread. Sequence numbers start at 1 and belong to a stream.
 class BatchBuilder final : public FrameSink {
  public:
   explicit BatchBuilder(std::function<void(EncodedBatch)> out) : out_(std::move(out)) {}
@@ -23,6 +23,8 @@ class BatchBuilder final : public FrameSink {
   void take(const Frame& frame) override;
   /// Ends the batch being built, if it has rows.
   void flush();
+  /// What comes from now on is a stream of its own: from 1, with a keyframe and all schemas.
+  void begin_stream();
   std::uint64_t next_seq() const { return seq_ + 1; }
 
  private:

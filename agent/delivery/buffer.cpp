@@ -17,7 +17,6 @@ void Buffer::push(EncodedBatch batch) {
   if (batch.keyframe) keyframes_.push_back(batch.seq);
   batches_.push_back(std::move(batch));
   acknowledge(durable_seq_);  // a new keyframe may end the need for the group before it
-  catch_up_spool();
   trim();
 }
 
@@ -33,17 +32,17 @@ bool Buffer::front_group_young() const {
   return bytes_ <= memory_cap() / 2 && batches_.back().last_time_ms - ended_ms < options_.keep_durable_ms;
 }
 
-/// Puts on disk what is not there yet, from the group of the first batch that is not durable.
-void Buffer::catch_up_spool() {
-  if (!spool_ || batches_.empty()) return;
+/// From the group of the first batch that is not durable: deltas build on it.
+void Buffer::spool_to(std::uint64_t last) {
+  last = std::min(last, next_seq_ - 1);
+  if (!spool_ || spool_error_ || batches_.empty() || last <= durable_seq_) return;
   const auto schemas = [this](std::uint64_t seq) { return schemas_before(seq); };
   std::uint64_t seq = spool_->last_seq() + 1;
   if (spool_->empty() || seq < batches_.front().seq || seq <= durable_seq_) {
     const auto after = std::upper_bound(keyframes_.begin(), keyframes_.end(), durable_seq_ + 1);
     seq = std::max(seq, after == keyframes_.begin() ? keyframes_.front() : *std::prev(after));
   }
-  spool_error_.reset();
-  for (; seq < next_seq_; ++seq) {
+  for (; seq <= last; ++seq) {
     const auto appended = spool_->append(batches_[seq - batches_.front().seq], schemas);
     if (appended) continue;
     spool_error_ = appended.error();
@@ -56,21 +55,29 @@ std::size_t Buffer::memory_cap() const {
 }
 
 void Buffer::trim() {
+  if (bytes_ > memory_cap()) spool_to(next_seq_ - 1);
   while (bytes_ > memory_cap() && groups() > 1) {
     if (keyframes_[1] <= durable_seq_ + 1 || front_group_spooled()) {
       forget_front_group();
+    } else if (front_group_on_its_way() && bytes_ <= options_.max_bytes) {
+      return;
     } else if (spool_ && spool_->first_seq() != 0 && spool_->first_seq() < batches_.front().seq) {
       // The disk is full: its oldest make room for those that only memory has.
       if (const auto range = spool_->drop_oldest()) lose(*range, "buffer_full");
-      catch_up_spool();
+      spool_error_.reset();
+      spool_to(next_seq_ - 1);
     } else {
       drop_oldest_group("buffer_full");
     }
   }
 }
 
-bool Buffer::front_group_spooled() const {
-  return spool_ && spool_->holds(batches_.front().seq) && spool_->holds(keyframes_[1] - 1);
+bool Buffer::front_group_spooled() {
+  return spool_ && spool_->holds(batches_.front().seq) && spool_->written(keyframes_[1] - 1);
+}
+
+bool Buffer::front_group_on_its_way() const {
+  return spool_ && !spool_error_ && spool_->holds(keyframes_[1] - 1);
 }
 
 void Buffer::forget_front() {
@@ -102,7 +109,15 @@ bool Buffer::drop_oldest_group(const std::string& reason) {
     lose(*spool_->drop_oldest(), reason);
     return true;
   }
+  return drop_oldest_in_memory(reason);
+}
+
+bool Buffer::drop_oldest_in_memory(const std::string& reason) {
   if (groups() < 2) return false;
+  if (keyframes_[1] <= durable_seq_ + 1 || front_group_spooled()) {
+    forget_front_group();
+    return true;
+  }
   // Of a group that is durable in part only the rest is lost: find where it begins.
   const auto at = [this](std::uint64_t seq) -> const EncodedBatch& {
     return batches_[seq - batches_.front().seq];
@@ -112,6 +127,40 @@ bool Buffer::drop_oldest_group(const std::string& reason) {
   lose({first, last, at(first).first_time_ms, at(last).last_time_ms}, reason);
   forget_front_group();
   return true;
+}
+
+std::optional<LostBatches> Buffer::drop_all(const std::string& reason) {
+  while (spool_ && !spool_->empty()) lose(*spool_->drop_oldest(), reason);
+  if (!batches_.empty())
+    lose({batches_.front().seq, batches_.back().seq, batches_.front().first_time_ms,
+          batches_.back().last_time_ms},
+         reason);
+  batches_.clear();
+  keyframes_.clear();
+  bytes_ = 0;
+  if (!lost_) return {};
+  LostBatches all = *lost_;
+  all.batches = all.last_seq - all.first_seq + 1;
+  all.first_seq = all.last_seq = 0;
+  return all;
+}
+
+void Buffer::rest_on_disk() {
+  spool_to(next_seq_ - 1);
+  while (groups() > 1 && front_group_spooled()) forget_front_group();
+  if (groups() != 1 || !spool_ || !spool_->holds(batches_.front().seq) || !spool_->written(next_seq_ - 1))
+    return;
+  batches_.clear();
+  keyframes_.clear();
+  bytes_ = 0;
+}
+
+bool Buffer::only_in_memory() {
+  for (std::size_t i = 0; i < groups(); ++i) {
+    const std::uint64_t last = i + 1 < groups() ? keyframes_[i + 1] - 1 : next_seq_ - 1;
+    if (last > durable_seq_ && !(spool_ && spool_->written(last))) return true;
+  }
+  return false;
 }
 
 bool Buffer::drop_spooled(const std::string& reason) {
@@ -129,6 +178,11 @@ std::uint64_t Buffer::first_kept_seq() const {
   const std::uint64_t on_disk = spool_ ? spool_->first_seq() : 0;
   if (in_memory == 0 || on_disk == 0) return std::max(in_memory, on_disk);
   return std::min(in_memory, on_disk);
+}
+
+bool Buffer::ready(std::uint64_t seq) {
+  const bool in_memory = !batches_.empty() && seq >= batches_.front().seq;
+  return in_memory || !spool_ || spool_->ready(seq);
 }
 
 const EncodedBatch* Buffer::find(std::uint64_t seq) {

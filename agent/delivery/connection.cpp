@@ -10,11 +10,12 @@ constexpr const char* kMethod = "/vigil.v1.Ingest/Stream";
 
 }  // namespace
 
-Connection::Connection(const ChannelOptions& options, grpc::CompletionQueue& queue, Session session)
-    : session_(std::move(session)),
-      channel_(make_channel(options)),
+Connection::Connection(std::shared_ptr<grpc::Channel> channel, const Queue& queue, Session session)
+    : mark_(queue.mark),
+      session_(std::move(session)),
+      channel_(std::move(channel)),
       stub_(channel_),
-      call_(stub_.PrepareCall(&context_, kMethod, &queue)) {
+      call_(stub_.PrepareCall(&context_, kMethod, &queue.events)) {
   call_->StartCall(tag(Event::started));
 }
 
@@ -28,9 +29,9 @@ void Connection::handle(Event event, bool ok, Session::Time now) {
       reading_ = false;
       if (!ok || reason_) break;
       if (const auto message = parse()) {
-        if (auto ended = session_.received(*message, now)) {
+        if (auto ended = session_->received(*message, now)) {
           end(std::move(*ended));
-        } else if (!session_.idle()) {
+        } else if (!session_->idle()) {
           read();
         }
       } else {
@@ -69,16 +70,17 @@ std::optional<v1::AggregatorMessage> Connection::parse() {
 
 std::size_t Connection::pump(Session::Time now, std::int64_t wall_ms) {
   if (starting_ || writing_ || closing_ || finishing_ || reason_ || broken_) return 0;
-  if (session_.left()) {
+  if (session_->left()) {
     writing_ = true;
     closing_ = true;
     call_->WritesDone(tag(Event::writes_done));
     if (!reading_) read();
     return 0;
   }
-  const std::string* message = session_.next(now, wall_ms);
+  const std::string* message = session_->next(now, wall_ms);
   if (message == nullptr) return 0;
-  if (auto too_large = session_.check_size(*message)) {
+  greeted_ = true;
+  if (auto too_large = session_->check_size(*message)) {
     end(std::move(*too_large));
     return 0;
   }

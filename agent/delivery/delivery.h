@@ -1,13 +1,14 @@
-// Brings batches to the aggregator: connects, resumes, resends, waits its turn. One thread owns buffer,
-// session and connection; the beat's thread hands batches over and reads a few figures.
+// Brings batches to the aggregator: connects, resumes, resends, waits its turn. One thread owns outbox,
+// sessions and connections; the beat's thread hands batches over and reads a few figures.
 //
-// The aggregator away or slow: batches stay in the buffer, the oldest are dropped past its cap and declared
-// as a Gap. What an earlier life of the agent left in the spool goes first, each stream of its own. Messages
-// are written one at a time, so a slow aggregator slows the writing and nothing else.
+// The aggregator away or slow: batches stay in the outbox, the oldest are dropped past its cap and declared
+// as a Gap. What is sampled now goes first; what an outage or an earlier life of the agent left goes beside
+// it, over a second stream of the same connection. Messages are written one at a time, so a slow aggregator
+// slows the writing and nothing else.
 #pragma once
 
+#include "agent/delivery/outbox.h"
 #include "agent/delivery/session.h"
-#include "agent/delivery/spools.h"
 #include "common/delivery/channel.h"
 
 #include <atomic>
@@ -34,7 +35,8 @@ struct DeliveryFigures {
   std::uint64_t failures = 0;
   std::uint64_t sent_messages = 0;
   std::uint64_t sent_bytes = 0;
-  std::uint64_t durable_seq = 0;
+  std::uint64_t durable_seq = 0;  // of the live stream
+  std::uint64_t backfills = 0;    // streams that were over and are delivered
   std::uint64_t dropped_batches = 0;
   std::size_t buffered_bytes = 0;    // in memory
   std::uint64_t spooled_bytes = 0;   // on disk
@@ -49,8 +51,11 @@ class Delivery {
   ~Delivery();
 
   void start();
-  /// Batches come with consecutive sequence numbers.
+  /// Batches come with consecutive sequence numbers, from 1 again after begins_stream().
   void push(EncodedBatch batch);
+  /// Asked before each beat: whether what is sampled from now on shall be a stream of its own
+  /// (BatchBuilder::begin_stream()). Says so once each time.
+  bool begins_stream() { return begins_stream_.exchange(false); }
   /// Sends what is left and Bye, and waits for the aggregator to have it, at most `patience`; then ends the
   /// thread.
   void stop(std::chrono::milliseconds patience);
@@ -71,6 +76,7 @@ class Delivery {
   class Loop;  // everything the thread owns
   std::atomic<std::int64_t> interval_ms_{1000};
   std::atomic<std::size_t> max_series_{0};
+  std::atomic<bool> begins_stream_{false};
   mutable std::mutex figures_mutex_;
   DeliveryFigures figures_;  // protected by figures_mutex_
   std::unique_ptr<Loop> loop_;

@@ -1,6 +1,7 @@
 #include "agent/delivery/session.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::agent {
 namespace {
@@ -47,6 +48,7 @@ std::string gap_message(const LostBatches& lost) {
   gap.set_first_time_ms(lost.first_time_ms);
   gap.set_last_time_ms(lost.last_time_ms);
   gap.set_reason(lost.reason);
+  gap.set_batches(lost.batches);
   return message.SerializeAsString();
 }
 
@@ -62,7 +64,11 @@ const std::string* Session::next(Time now, std::int64_t wall_ms) {
     case Phase::streaming:
       break;
   }
-  return next_batch(now);
+  if (leaving_ != Leaving::ended) return next_unpaid(now);
+  if (spent_ >= credit_) return nullptr;
+  const std::string* message = next_unpaid(now);
+  if (message != nullptr) spent_ += message->size();
+  return message;
 }
 
 void Session::say_hello(std::int64_t wall_ms) {
@@ -76,7 +82,8 @@ void Session::say_hello(std::int64_t wall_ms) {
   hello.set_first_kept_seq(buffer_.first_kept_seq());
   hello.set_next_seq(buffer_.next_seq());
   hello.set_durable_seq(buffer_.durable_seq());
-  hello.set_ended(leaving_ == Leaving::returns);
+  hello.set_ended(leaving_ == Leaving::ended);
+  hello.set_follows(identity_.follows);
   hello.set_wall_time_ms(wall_ms);
   hello.set_agent_version(identity_.agent_version);
   hello.set_interval_ms(static_cast<std::uint32_t>(identity_.interval.count()));
@@ -90,18 +97,21 @@ void Session::say_hello(std::int64_t wall_ms) {
   phase_ = Phase::waiting;
 }
 
-const std::string* Session::next_batch(Time now) {
+const std::string* Session::next_unpaid(Time now) {
+  if (!buffer_.ready(cursor_)) return nullptr;
+  if (std::exchange(resuming_, false)) begin_at_cursor();
   if (prelude_.empty() && cursor_ < buffer_.next_seq()) {
     const EncodedBatch* batch = buffer_.find(cursor_);
     if (batch == nullptr) {
-      go_to(buffer_.next_kept_seq(cursor_), cursor_ - 1);  // dropped before it was sent
-      batch = buffer_.find(cursor_);
+      // Dropped before it was sent, or sent again: what is durable is not lost.
+      resume_at(buffer_.next_kept_seq(cursor_), std::max(cursor_ - 1, durable_));
+      return next_unpaid(now);
     }
-    if (batch != nullptr && schemas_sent_for_ != cursor_) {
+    if (schemas_sent_for_ != cursor_) {
       schemas_sent_for_ = cursor_;
       for (const EncodedSchema& schema : batch->schemas) prelude_.push_back(schema.message);
     }
-    if (batch != nullptr && prelude_.empty()) {
+    if (prelude_.empty()) {
       if (cursor_ > buffer_.durable_seq() && !waiting_since_) waiting_since_ = now;
       ++cursor_;
       return &batch->message;
@@ -116,16 +126,30 @@ const std::string* Session::next_batch(Time now) {
   bye_sent_ = true;
   v1::AgentMessage message;
   message.mutable_bye()->set_reason(leaving_ == Leaving::stops ? "stopped" : "delivered");
-  message.mutable_bye()->set_returns(leaving_ == Leaving::returns);
   current_ = message.SerializeAsString();
   return &current_;
 }
 
-void Session::go_to(std::uint64_t seq, std::uint64_t durable_seq) {
-  for (const LostBatches& lost : buffer_.lost_between(durable_seq, seq))
-    prelude_.push_back(gap_message(lost));
-  for (const EncodedSchema* schema : buffer_.schemas_before(seq)) prelude_.push_back(schema->message);
+/// The next batch is `seq`; the aggregator has what came before up to `durable_seq`, the rest is lost.
+void Session::resume_at(std::uint64_t seq, std::uint64_t durable_seq) {
   cursor_ = seq;
+  had_ = durable_seq;
+  resuming_ = true;
+}
+
+void Session::begin_at_cursor() {
+  for (const LostBatches& lost : buffer_.lost_between(had_, cursor_)) prelude_.push_back(gap_message(lost));
+  for (const EncodedSchema* schema : buffer_.schemas_before(cursor_)) prelude_.push_back(schema->message);
+}
+
+std::uint64_t Session::declare(const LostBatches& lost) {
+  prelude_.push_back(gap_message(lost));
+  return std::max<std::uint64_t>(cursor_, 1);
+}
+
+bool Session::caught_up() const {
+  return phase_ == Phase::streaming && !resuming_ && prelude_.empty() && cursor_ >= buffer_.next_seq() &&
+         buffer_.next_seq() - 1 - buffer_.durable_seq() <= kMostUnderWay;
 }
 
 std::optional<End> Session::received(const v1::AggregatorMessage& message, Time now) {
@@ -147,12 +171,14 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
   phase_ = Phase::streaming;
   const std::uint64_t durable = believed(welcome.durable_seq());
   buffer_.acknowledge(durable);
-  go_to(buffer_.resume_seq(durable), durable);
+  durable_ = durable;
+  resume_at(buffer_.resume_seq(durable), durable);
   if (welcome.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(welcome.delivery_interval_ms());
   if (welcome.max_message_bytes() > 0) {  // ours is the protocol's own limit: more is never sent
     max_message_bytes_ = std::min<std::size_t>(welcome.max_message_bytes(), wire::kMaxMessageBytes);
   }
   if (welcome.max_series() > 0) max_series_ = welcome.max_series();
+  credit_ = welcome.backfill_credit();
   clock_offset_ = milliseconds(welcome.wall_time_ms() - hello_wall_ms_);
   return {};
 }
@@ -162,19 +188,21 @@ std::optional<End> Session::welcomed_by(const v1::Welcome& welcome, Time) {
 std::uint64_t Session::believed(std::uint64_t durable_seq) const {
   const std::uint64_t last = buffer_.next_seq() - 1;
   if (durable_seq <= last) return durable_seq;
-  return leaving_ == Leaving::returns ? last : 0;
+  return leaving_ == Leaving::ended ? last : 0;
 }
 
 std::optional<End> Session::acknowledged_by(const v1::Ack& ack, Time now) {
   if (phase_ != Phase::streaming) return broken("Ack before Welcome");
-  if (ack.durable_seq() > believed(ack.durable_seq()) && leaving_ != Leaving::returns) {
+  if (ack.durable_seq() > believed(ack.durable_seq()) && leaving_ != Leaving::ended) {
     return broken(
         fmt::format("Ack of batch {}, the last one made is {}", ack.durable_seq(), buffer_.next_seq() - 1));
   }
   if (ack.delivery_interval_ms() > 0) delivery_interval_ = milliseconds(ack.delivery_interval_ms());
+  credit_ = std::max(credit_, ack.backfill_credit());
   // What an earlier connection brought may become durable while it is sent again. It is believed as far as it
   // was: forgetting what is still to be sent would leave a hole in this stream.
   const std::uint64_t durable = std::min(ack.durable_seq(), cursor_ - 1);
+  durable_ = std::max(durable_, durable);
   if (durable <= buffer_.durable_seq()) {
     if (waiting_since_) waiting_since_ = now;  // its disk may be full, but it is there
     return {};

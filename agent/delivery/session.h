@@ -22,6 +22,7 @@ struct Identity {
   std::string name;
   std::string machine_id;  // 16 bytes
   std::string stream_id;   // 16 bytes
+  std::string follows;     // stream_id of the live stream before this one, or empty
   std::string boot_id;
   std::string agent_version;
   std::chrono::milliseconds interval{1000};
@@ -63,9 +64,12 @@ class Session {
   std::optional<Time> deadline() const;
   /// Says Bye once all that is kept has been sent.
   void leave() { leaving_ = Leaving::stops; }
-  /// The same of a stream of an earlier run, to be said before the first next(): the agent goes on with
-  /// another.
-  void leave_for_next() { leaving_ = Leaving::returns; }
+  /// The stream is over, to be said before the first next(): it is delivered as back-fill, on credit, and
+  /// ends with Bye.
+  void back_fill() { leaving_ = Leaving::ended; }
+  /// What an earlier stream lost, to be told before the next batch. Once that one is durable (the number
+  /// given back), so is this.
+  std::uint64_t declare(const LostBatches& lost);
   /// Bye was given out by next(), and everything is durable.
   bool left() const { return bye_sent_ && buffer_.all_durable(); }
 
@@ -74,6 +78,9 @@ class Session {
   bool idle() const;
 
   bool welcomed() const { return phase_ == Phase::streaming; }
+  /// All there is was sent, and all but the latest is durable.
+  bool caught_up() const;
+  const Buffer& buffer() const { return buffer_; }
   /// Something became durable that was not before.
   bool progressed() const { return progressed_; }
   std::optional<std::chrono::milliseconds> delivery_interval() const { return delivery_interval_; }
@@ -81,11 +88,14 @@ class Session {
   /// The aggregator's clock minus ours, when it welcomed us.
   std::chrono::milliseconds clock_offset() const { return clock_offset_; }
 
+  static constexpr std::uint64_t kMostUnderWay = 3;  // batches, of one that has caught up
+
  private:
   enum class Phase : std::uint8_t { hello, waiting, streaming };
+  const std::string* next_unpaid(Time now);
   void say_hello(std::int64_t wall_ms);
-  const std::string* next_batch(Time now);
-  void go_to(std::uint64_t seq, std::uint64_t durable_seq);
+  void resume_at(std::uint64_t seq, std::uint64_t durable_seq);
+  void begin_at_cursor();
   std::optional<End> welcomed_by(const v1::Welcome& welcome, Time now);
   std::optional<End> acknowledged_by(const v1::Ack& ack, Time now);
   std::uint64_t believed(std::uint64_t durable_seq) const;
@@ -97,6 +107,9 @@ class Session {
   std::deque<std::string> prelude_;  // goes out before the batch `cursor_`
   std::string current_;
   std::uint64_t cursor_ = 0;            // next batch to send
+  std::uint64_t durable_ = 0;           // the aggregator has it, as it told this session
+  bool resuming_ = false;               // what goes before the batch `cursor_` is still to be found out
+  std::uint64_t had_ = 0;               // then: the aggregator's last batch before `cursor_`
   std::uint64_t schemas_sent_for_ = 0;  // the batch whose schemas are in the prelude or were sent
   std::optional<Time> waiting_since_;   // for an Ack of something sent
   std::int64_t hello_wall_ms_ = 0;
@@ -104,8 +117,10 @@ class Session {
   std::optional<std::size_t> max_series_;
   std::size_t max_message_bytes_ = wire::kMaxMessageBytes;
   std::chrono::milliseconds clock_offset_{0};
-  enum class Leaving : std::uint8_t { no, stops, returns };
+  enum class Leaving : std::uint8_t { no, stops, ended };
   Leaving leaving_ = Leaving::no;
+  std::uint64_t credit_ = 0;  // of back-fill: bytes that may be sent, and were
+  std::uint64_t spent_ = 0;
   bool bye_sent_ = false;
   bool progressed_ = false;
 };

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,23 @@ class Disk {
     std::uint64_t available = 0;
   };
   virtual Result<Space> space() = 0;
+
+  // Of a disk that does later what it is told (background_disk.h); others are done at once.
+
+  enum class Call : std::uint8_t { write, sync, clear, remove, read };
+  /// A call that seemed to succeed and did not.
+  struct Failure {
+    Call call = Call::write;
+    std::string name;
+    std::uint64_t number = 0;  // of the call
+    Error error;
+  };
+  /// Calls that change something so far, and the last of them that is done; they are done in order.
+  virtual std::uint64_t issued() const { return 0; }
+  virtual std::uint64_t done() const { return 0; }
+  virtual std::optional<Failure> next_failure() { return {}; }
+  /// Why nothing can be written just now.
+  virtual std::optional<Error> trouble() const { return {}; }
 };
 
 /// A real folder, made with mode 0700 when absent; files have mode 0600.

@@ -29,19 +29,26 @@ Spool::Spool(std::shared_ptr<Disk> disk, SpoolStream stream)
     : disk_(std::move(disk)), stream_(std::move(stream)) {}
 
 Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_ptr<Disk>& disk) {
-  const auto names = disk->list();
+  auto found = find_leftovers(*disk);
+  if (found)
+    for (auto& spool : *found) spool->bind(disk);
+  return found;
+}
+
+Result<std::vector<std::unique_ptr<Spool>>> Spool::find_leftovers(Disk& disk) {
+  const auto names = disk.list();
   if (!names) return names.error();
   std::map<std::string, std::unique_ptr<Spool>> by_stream;
   for (const std::string& name : *names) {  // sorted: those of a stream in the order they were written
     if (!number_in(name)) continue;
-    const auto bytes = disk->read(name);
+    const auto bytes = disk.read(name);
     if (!bytes) {
       log::error("spool", "a segment cannot be read and is left out", {{"error", bytes.error()}});
       continue;
     }
     const auto content = decode_segment(*bytes);
     if (!content || content->batches.empty()) {
-      if (auto removed = disk->remove(name); !removed)
+      if (auto removed = disk.remove(name); !removed)
         log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
       continue;
     }
@@ -50,7 +57,7 @@ Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_p
                 {{"file", name}, {"good_bytes", content->good_bytes}, {"bytes", bytes->size()}});
     }
     auto& spool = by_stream[content->stream.stream_id];
-    if (!spool) spool = std::make_unique<Spool>(disk, content->stream);
+    if (!spool) spool = std::make_unique<Spool>(nullptr, content->stream);
     spool->adopt(name, *content);
   }
   std::vector<std::unique_ptr<Spool>> out;
@@ -82,13 +89,13 @@ std::string Spool::name_of(std::uint64_t number) const {
 
 Result<void> Spool::append(const EncodedBatch& batch, const Schemas& schemas_before) {
   const bool follows = !empty() && batch.seq == last_seq() + 1;
-  const bool idle = !empty() && last_seq() <= durable_seq_;
-  const bool over = idle || sync_failed_ || (!empty() && segments_.back().bytes >= kSegmentBytes);
+  const bool over = sync_failed_ || (!empty() && segments_.back().bytes >= kSegmentBytes);
   const bool fresh = empty() || !follows || (batch.keyframe && over);
   if (fresh) return begin_segment(batch, schemas_before);
   Segment& segment = segments_.back();
   const std::string record = encode_record(batch);
   if (auto written = disk_->write(segment.name, segment.bytes, record); !written) return written.error();
+  pending_.push_back({disk_->issued(), batch.seq, segment.range, segment.bytes});
   segment.bytes += record.size();
   bytes_ += record.size();
   segment.range.last_seq = batch.seq;
@@ -100,31 +107,46 @@ Result<void> Spool::append(const EncodedBatch& batch, const Schemas& schemas_bef
 
 Result<void> Spool::begin_segment(const EncodedBatch& batch, const Schemas& schemas_before) {
   if (!batch.keyframe) return fail(Errc::invalid_argument, "batch {} does not begin a group", batch.seq);
-  // Of what nothing is needed any more the file is used again: the common case, once a minute.
-  std::string name;
-  if (!empty() && last_seq() <= durable_seq_) {
-    name = segments_.back().name;
-    bytes_ -= segments_.back().bytes;
-    segments_.pop_back();
-    loaded_name_.clear();
-    if (auto cleared = disk_->clear(name); !cleared) {
-      static_cast<void>(disk_->remove(name));
-      return cleared.error();
-    }
-  } else {
-    name = name_of(number_++);
-  }
+  const std::string name = name_of(number_++);
   const std::string bytes = encode_header(stream_, schemas_before(batch.seq)) + encode_record(batch);
   if (auto written = disk_->write(name, 0, bytes); !written) {
     static_cast<void>(disk_->remove(name));
     return written.error();
   }
+  pending_.push_back({disk_->issued(), batch.seq, {}, 0});
   segments_.push_back(
       {name, {batch.seq, batch.seq, batch.first_time_ms, batch.last_time_ms}, {batch.seq}, bytes.size()});
   bytes_ += bytes.size();
   unsynced_ = true;
   sync_failed_ = false;
   return {};
+}
+
+bool Spool::written(std::uint64_t seq) {
+  while (!pending_.empty() && pending_.front().call <= disk_->done()) pending_.pop_front();
+  return holds(seq) && (pending_.empty() || seq < pending_.front().seq);
+}
+
+void Spool::failed(const Disk::Failure& failure) {
+  if (!failure.name.starts_with(name_of(0).substr(0, kIdDigits))) return;  // another stream's
+  if (failure.call == Disk::Call::sync) sync_failed_ = true;
+  if (failure.call != Disk::Call::write) return;
+  const auto first = std::find_if(pending_.begin(), pending_.end(),
+                                  [&](const Pending& each) { return each.call >= failure.number; });
+  if (first != pending_.end()) cut(*first);
+}
+
+void Spool::cut(Pending from) {
+  while (!empty() && segments_.back().range.first_seq >= from.seq) forget(std::prev(segments_.end()));
+  if (!empty() && last_seq() >= from.seq) {
+    Segment& segment = segments_.back();
+    if (segment.name == loaded_name_) loaded_name_.clear();
+    bytes_ -= segment.bytes - from.bytes;
+    segment.bytes = from.bytes;
+    segment.range = from.range;
+    std::erase_if(segment.keyframes, [&](std::uint64_t seq) { return seq >= from.seq; });
+  }
+  std::erase_if(pending_, [&](const Pending& each) { return each.seq >= from.seq; });
 }
 
 Result<void> Spool::sync() {
@@ -143,7 +165,7 @@ Result<void> Spool::sync() {
 
 void Spool::acknowledge(std::uint64_t durable_seq) {
   durable_seq_ = std::max(durable_seq_, durable_seq);
-  while (segments_.size() > 1 && segments_.front().range.last_seq <= durable_seq_) forget(segments_.begin());
+  while (!empty() && segments_.front().range.last_seq <= durable_seq_) forget(segments_.begin());
 }
 
 void Spool::forget(const std::deque<Segment>::iterator& at) {
@@ -182,31 +204,36 @@ std::uint64_t Spool::keyframe_for(std::uint64_t seq) const {
   return 0;
 }
 
-bool Spool::load(const Segment& segment) {
+Spool::Load Spool::load(const Segment& segment) {
   const bool have = loaded_name_ == segment.name && !loaded_.batches.empty() &&
                     loaded_.batches.back().seq >= segment.range.last_seq;
-  if (have) return true;
-  loaded_name_.clear();
+  if (have) return Load::done;
   const auto bytes = disk_->read(segment.name);
+  if (!bytes && bytes.error().code == Errc::unavailable) return Load::later;
+  loaded_name_.clear();
   auto content = bytes ? decode_segment(*bytes) : std::nullopt;
   if (!content || content->batches.empty() || content->batches.back().seq < segment.range.last_seq) {
     log::error("spool", "a segment cannot be read any more and is lost",
                {{"file", segment.name}, {"error", bytes ? "damaged" : bytes.error().message}});
-    return false;
+    return Load::lost;
   }
   loaded_ = std::move(*content);
   loaded_name_ = segment.name;
-  return true;
+  return Load::done;
+}
+
+bool Spool::ready(std::uint64_t seq) {
+  const Segment* segment = segment_of(seq);
+  if (segment == nullptr) return true;
+  const Load loaded = load(*segment);
+  if (loaded == Load::lost)
+    forget(std::find_if(segments_.begin(), segments_.end(),
+                        [&](const Segment& each) { return each.name == segment->name; }));
+  return loaded != Load::later;
 }
 
 const EncodedBatch* Spool::find(std::uint64_t seq) {
-  const Segment* segment = segment_of(seq);
-  if (segment == nullptr) return nullptr;
-  if (!load(*segment)) {
-    forget(std::find_if(segments_.begin(), segments_.end(),
-                        [&](const Segment& each) { return each.name == segment->name; }));
-    return nullptr;
-  }
+  if (!ready(seq) || segment_of(seq) == nullptr) return nullptr;
   return &loaded_.batches[seq - loaded_.batches.front().seq];
 }
 

@@ -1,8 +1,8 @@
 // The part of the agent's buffer that is on disk: append-only segments of one stream, bounded in bytes.
 //
-// A batch is written as soon as it is made (page cache: it survives the agent's death), and made durable when
-// it has waited for the aggregator for a while (sync(): it survives a power cut). What is acknowledged is
-// forgotten a segment at a time; while nothing waits, one small file is written over and over.
+// What was written survives the agent's death (page cache), and what was then synced a power cut. What is
+// acknowledged is forgotten a segment at a time. The disk may do later what it is told: until a batch is
+// written() it is to be kept in memory, too.
 #pragma once
 
 #include "agent/spool/disk.h"
@@ -38,6 +38,9 @@ class Spool {
   /// Those that earlier lives of the agent left behind, oldest first. Files that hold nothing are removed;
   /// what is damaged is cut off.
   static Result<std::vector<std::unique_ptr<Spool>>> leftovers(const std::shared_ptr<Disk>& disk);
+  /// The same, to be bound to a disk before anything else is asked of them.
+  static Result<std::vector<std::unique_ptr<Spool>>> find_leftovers(Disk& disk);
+  void bind(std::shared_ptr<Disk> disk) { disk_ = std::move(disk); }
 
   /// Follows the last one, or is a keyframe. `schemas_before` is asked for what was in force before it. After
   /// an error the batch is not kept, and may be given again.
@@ -45,6 +48,9 @@ class Spool {
   /// Makes durable what was appended. After an error that is not, for good; the next group begins a new file.
   Result<void> sync();
   bool unsynced() const { return unsynced_; }
+  /// What was told to the disk failed: the batch it was about and all after it are not kept, and may be given
+  /// again.
+  void failed(const Disk::Failure& failure);
   /// Everything up to `durable_seq` is the aggregator's: forgets segments of which nothing else is left.
   void acknowledge(std::uint64_t durable_seq);
   /// Forgets the oldest segment; what it was, or nothing when none is left.
@@ -55,13 +61,17 @@ class Spool {
   bool empty() const { return segments_.empty(); }
   std::size_t segments() const { return segments_.size(); }
   bool holds(std::uint64_t seq) const { return segment_of(seq) != nullptr; }
+  /// It is held, and on disk.
+  bool written(std::uint64_t seq);
   /// 0 when empty.
   std::uint64_t first_seq() const { return empty() ? 0 : segments_.front().range.first_seq; }
   std::uint64_t last_seq() const { return empty() ? 0 : segments_.back().range.last_seq; }
   /// The keyframe at or before `seq`, which holds(); the next keyframe after it, if not; 0 if there is none.
   std::uint64_t keyframe_for(std::uint64_t seq) const;
+  /// Whether find() can say what it knows of `seq`; false while that is being read.
+  bool ready(std::uint64_t seq);
   /// Valid until the next call; nullptr when it is not kept, or cannot be read any more: then its segment is
-  /// forgotten.
+  /// forgotten. Not before it is ready().
   const EncodedBatch* find(std::uint64_t seq);
   /// In force before `seq`, which holds(); valid until the next call of find() or this.
   std::vector<const EncodedSchema*> schemas_before(std::uint64_t seq);
@@ -79,19 +89,29 @@ class Spool {
     std::vector<std::uint64_t> keyframes;
     std::uint64_t bytes = 0;
   };
+  /// An append that is not done yet, and what there was before it.
+  struct Pending {
+    std::uint64_t call = 0;
+    std::uint64_t seq = 0;
+    BatchRange range;  // of its segment
+    std::uint64_t bytes = 0;
+  };
+  enum class Load : std::uint8_t { done, later, lost };
+  void cut(Pending from);
   Result<void> begin_segment(const EncodedBatch& batch, const Schemas& schemas_before);
   void adopt(const std::string& name, const SegmentContent& content);
   void forget(const std::deque<Segment>::iterator& at);
   const Segment* segment_of(std::uint64_t seq) const;
-  bool load(const Segment& segment);
+  Load load(const Segment& segment);
   std::string name_of(std::uint64_t number) const;
 
-  const std::shared_ptr<Disk> disk_;
+  std::shared_ptr<Disk> disk_;
   const SpoolStream stream_;
   std::deque<Segment> segments_;  // by seq; the last one is written to
   std::uint64_t bytes_ = 0;
   std::uint64_t number_ = 0;  // of the next file
   std::uint64_t durable_seq_ = 0;
+  std::deque<Pending> pending_;  // in order
   std::uint64_t synced_seq_ = 0;
   bool unsynced_ = false;
   bool sync_failed_ = false;

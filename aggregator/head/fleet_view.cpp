@@ -159,9 +159,9 @@ Result<std::vector<HostSlice>> FleetStorage::slices(const promql::Selection& sel
     return fail(Errc::unavailable, "the aggregator did not answer within {} ms", reads_.patience.count());
   const auto began = std::chrono::steady_clock::now();
   auto parts = view_.shards().ask_hosts<std::vector<HostSlice>>(
-      [selection](const Host& host, std::vector<HostSlice>& slices) {
+      [selection, late = reads_.late](const Host& host, std::vector<HostSlice>& slices) {
         if (!host.head.registry().may_match(selection.matchers)) return;
-        HostSlice slice = host.head.slice(selection);
+        HostSlice slice = host.head.slice(selection, late);
         if (!slice.series.empty() || !slice.ready.empty()) slices.push_back(std::move(slice));
       },
       std::chrono::ceil<std::chrono::milliseconds>(left_));

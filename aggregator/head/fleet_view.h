@@ -9,6 +9,7 @@
 
 #include "aggregator/blocks/block.h"
 #include "aggregator/fleet/host_state.h"
+#include "aggregator/head/host_head.h"
 #include "aggregator/promql/storage.h"
 #include "common/error.h"
 #include "common/series.h"
@@ -24,7 +25,6 @@
 namespace vigil::aggregator {
 
 class ShardSet;
-struct HostSlice;
 class History;
 
 struct HostInfo {
@@ -105,6 +105,7 @@ struct FleetReads {
   /// stuck shard with each of them. Beyond it Errc::unavailable.
   std::chrono::milliseconds patience{5000};
   std::atomic<std::uint64_t>* missed = nullptr;  // counts storages that had to give up; may be null
+  LateRows late = LateRows::shown;               // of what is in memory; rules look back no further
 };
 
 /// promql::Storage over all hosts, head and history. One per query; cheap to make.

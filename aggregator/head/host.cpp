@@ -16,9 +16,15 @@ StreamProgress* Host::find(const StreamId& stream) {
 
 StreamProgress& Host::use(const StreamId& stream) {
   const auto at = std::ranges::find(streams, stream, &StreamProgress::stream);
-  if (at == streams.end()) return streams.emplace_back(StreamProgress{stream, 0, 0, 0});
+  if (at == streams.end()) return streams.emplace_back(StreamProgress{.stream = stream});
   std::rotate(at, at + 1, streams.end());
   return streams.back();
+}
+
+void Host::end_lane(Lane lane) {
+  if (lane == kLateLane) late_stream.reset();
+  head.end_lane(lane);
+  applied.erase(applied.lower_bound(source_number(lane, 0)), applied.lower_bound(source_number(lane + 1, 0)));
 }
 
 }  // namespace vigil::aggregator

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct StreamProgress {
   std::uint64_t stored_seq = 0;    // rows are in the head, bytes on their way to the journal
   std::uint64_t durable_seq = 0;   // may be acknowledged
   std::uint64_t keyframe_seq = 0;  // decoding what comes next begins here; 0: nothing was received yet
+  bool open = false;               // its agent is connected: what comes next builds on that keyframe
+  bool late = false;               // its rows that are not in sealed blocks are late ones
 };
 
 struct Host {
@@ -32,7 +35,8 @@ struct Host {
   bool since_earlier = false;           // known from before our start: it may have been so for longer
   std::int64_t machine_changed_ms = 0;  // when another machine took its name; 0: none did since our start
   ClockSkew skew;
-  std::vector<StreamProgress> streams;  // by last use; back() is the present one
+  std::vector<StreamProgress> streams;  // by last use
+  std::optional<StreamId> late_stream;  // whose rows are in the late lane
 
   bool connected = false;
   std::string remote;
@@ -45,7 +49,7 @@ struct Host {
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
   std::int64_t last_sample_ms = 0;  // newest row of the agent
   std::int64_t last_hook_ms = 0;    // when rules last looked
-  /// By source: the schema whose columns the head has. Only compared, never looked into.
+  /// By source_number(): the schema whose columns the head has. Only compared, never looked into.
   std::map<std::uint32_t, std::shared_ptr<const void>> applied;
   double new_series_allowed = 0;  // see Shard::columns()
   std::int64_t allowed_at_ms = 0;
@@ -54,8 +58,10 @@ struct Host {
       : record(std::move(host_record)),
         head(record.id, SeriesRegistry(record.name, record.labels), options) {}
 
-  /// The progress of `stream`, which becomes the present one; made when it is new.
+  /// The progress of `stream`, which becomes the one used last; made when it is new.
   StreamProgress& use(const StreamId& stream);
+  /// Nothing more comes in this lane, see HostHead::end_lane().
+  void end_lane(Lane lane);
   const StreamProgress* find(const StreamId& stream) const;
   StreamProgress* find(const StreamId& stream);
 };

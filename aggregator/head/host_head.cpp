@@ -50,7 +50,7 @@ void HostHead::set_columns(std::uint32_t source, SourceKey key, std::vector<Seri
   const auto before = at.open.empty() ? at.open.columns() : declared_before;
   const std::unordered_set<SeriesId> now(columns.begin(), columns.end());
   std::ranges::copy_if(before, std::back_inserter(columns), [&](SeriesId id) { return !now.contains(id); });
-  close(at);
+  close(source, at);
   const bool ended = declared == 0 && !columns.empty();
   at = Source{std::move(key), OpenBlock(std::move(columns)), declared, at.last_ms};
   if (ended) append(source, at.last_ms + 1, {});  // no row will come that could say so
@@ -59,21 +59,67 @@ void HostHead::set_columns(std::uint32_t source, SourceKey key, std::vector<Seri
 void HostHead::append(std::uint32_t source, std::int64_t time_ms, std::span<const std::int64_t> values) {
   Source& at = sources_.at(source);
   assert(values.size() == at.declared);
-  if (!at.open.empty() && !fits(at.open, time_ms)) close(at);
+  if (!at.open.empty() && !fits(at.open, time_ms)) close(source, at);
   at.open.append(time_ms, values);
   at.last_ms = time_ms;
-  newest_ms_ = std::max(newest_ms_, time_ms);
 }
 
 void HostHead::end_series(std::uint32_t first_source) {
   for (auto& [number, source] : sources_) {
-    if (number >= first_source && source.declared > 0) set_columns(number, source.key, {});
+    const bool live = lane_of(number) == kLiveLane;
+    if (live && number >= first_source && source.declared > 0) set_columns(number, source.key, {});
   }
+}
+
+void HostHead::end_lane(Lane lane) {
+  const auto first = sources_.lower_bound(source_number(lane, 0));
+  const auto last = sources_.lower_bound(source_number(lane + 1, 0));
+  for (auto at = first; at != last; ++at) {
+    close(at->first, at->second);
+    end_absent(at->first, at->second);
+  }
+  sources_.erase(first, last);
+}
+
+/// A marker for each series of a late source that no live one has: nobody else would say that it is over.
+void HostHead::end_absent(std::uint32_t number, Source& source) {
+  if (source.last_ms == 0) return;
+  std::unordered_set<SeriesId> live;
+  for (const auto& [other, at] : sources_) {
+    const auto columns = at.open.columns().subspan(0, at.declared);
+    if (lane_of(other) == kLiveLane) live.insert(columns.begin(), columns.end());
+  }
+  const auto declared = source.open.columns().subspan(0, source.declared);
+  std::vector<SeriesId> over;
+  std::ranges::copy_if(declared, std::back_inserter(over), [&](SeriesId id) { return !live.contains(id); });
+  if (over.empty()) return;
+  source.open = OpenBlock(std::move(over));
+  source.declared = 0;
+  source.open.append(source.last_ms + 1, {});
+  close(number, source);
+}
+
+void HostHead::make_live(Lane lane) {
+  const auto first = sources_.lower_bound(source_number(lane, 0));
+  const auto last = sources_.lower_bound(source_number(lane + 1, 0));
+  std::map<std::uint32_t, Source> moved;
+  for (auto at = first; at != last; ++at) moved.emplace(at->first % kLaneSources, std::move(at->second));
+  sources_.erase(first, last);
+  sources_.merge(moved);
+}
+
+std::int64_t HostHead::newest_ms(Lane lane) const {
+  std::int64_t newest = 0;
+  const auto last = sources_.lower_bound(source_number(lane + 1, 0));
+  for (auto at = sources_.lower_bound(source_number(lane, 0)); at != last; ++at)
+    newest = std::max(newest, at->second.last_ms);
+  return newest;
 }
 
 std::size_t HostHead::active_series() const {
   std::size_t count = 0;
-  for (const auto& [number, source] : sources_) count += source.declared;
+  for (const auto& [number, source] : sources_)
+    if (lane_of(number) == kLiveLane) count += source.declared;
   return count;
 }
 
@@ -84,12 +130,14 @@ bool HostHead::fits(const OpenBlock& open, std::int64_t time_ms) const {
          (open.rows() + 1) * open.width() <= kMaxOpenCells;
 }
 
-void HostHead::close(Source& source) {
+void HostHead::close(std::uint32_t number, Source& source) {
   if (source.open.empty()) return;
   auto sealed = SealedBlock::open(aggregator::seal(source.open.transposed()));
   assert(sealed);  // what seal() wrote, open() reads
-  kept_.push_back({*sealed, {}, {}});
-  unsaved_.push_back({source.key, std::move(*sealed)});
+  const bool late = lane_of(number) != kLiveLane;
+  kept_.push_back({*sealed, late, {}, {}});
+  if (late) unsaved_late_bytes_ += (*sealed)->bytes().size();
+  (late ? unsaved_late_ : unsaved_).push_back({source.key, std::move(*sealed)});
   if (source.open.width() > source.declared) {
     const auto columns = source.open.columns().subspan(0, source.declared);
     source.open = OpenBlock(std::vector<SeriesId>(columns.begin(), columns.end()));
@@ -99,9 +147,18 @@ void HostHead::close(Source& source) {
 }
 
 std::vector<SealedPart> HostHead::seal(std::int64_t now_ms) {
-  for (auto& [number, source] : sources_) close(source);
+  for (auto& [number, source] : sources_) close(number, source);
   schedule_seal(now_ms);
-  return std::exchange(unsaved_, {});
+  std::vector<SealedPart> parts = std::exchange(unsaved_, {});
+  std::ranges::move(seal_late(), std::back_inserter(parts));
+  return parts;
+}
+
+std::vector<SealedPart> HostHead::seal_late() {
+  for (auto& [number, source] : sources_)
+    if (lane_of(number) != kLiveLane) close(number, source);
+  unsaved_late_bytes_ = 0;
+  return std::exchange(unsaved_late_, {});
 }
 
 void HostHead::schedule_seal(std::int64_t now_ms) {
@@ -120,10 +177,7 @@ bool HostHead::seal_due(std::int64_t now_ms) {
 void HostHead::adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms) {
   std::vector<Kept> before;
   before.reserve(blocks.size() + kept_.size());
-  for (auto& block : blocks) {
-    newest_ms_ = std::max(newest_ms_, block->last_ms());
-    before.push_back({std::move(block), {}, {}});
-  }
+  for (auto& block : blocks) before.push_back({std::move(block), false, {}, {}});
   std::ranges::move(kept_, std::back_inserter(before));
   kept_ = std::move(before);
   complete_from_ms_ = complete_from_ms;
@@ -134,7 +188,8 @@ void HostHead::evict(std::int64_t now_ms) {
   std::erase_if(kept_, [&](const Kept& kept) {
     if (kept.block->last_ms() >= horizon_ms) return false;
     const bool unsaved =
-        std::ranges::any_of(unsaved_, [&](const SealedPart& part) { return part.block == kept.block; });
+        std::ranges::any_of(kept.late ? unsaved_late_ : unsaved_,
+                            [&](const SealedPart& part) { return part.block == kept.block; });
     if (!unsaved) complete_from_ms_ = std::max(complete_from_ms_, kept.block->last_ms() + 1);
     return !unsaved;
   });
@@ -148,17 +203,20 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) c
   return series;
 }
 
-HostSlice HostHead::slice(const promql::Selection& selection) const {
+HostSlice HostHead::slice(const promql::Selection& selection, LateRows late) const {
   HostSlice slice{id_, {}, wanted(selection), {}, {}, complete_from_ms_};
   if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
+  const bool hide = late == LateRows::hidden;
   for (const Kept& kept : kept_) {
+    if (hide && kept.late) continue;
     if (overlaps(kept.block->first_ms(), kept.block->last_ms(), selection))
       slice.blocks.push_back(kept.block);
   }
   std::unordered_set<SeriesId> ids;
   for (const WantedSeries& series : slice.series) ids.insert(series.id);
   for (const auto& [number, source] : sources_) {
+    if (hide && lane_of(number) != kLiveLane) continue;
     if (source.open.empty() || !overlaps(source.open.first_ms(), source.open.last_ms(), selection)) continue;
     OpenRows rows = copy_columns(source.open, ids);
     if (!rows.series.empty()) slice.open.push_back(std::move(rows));
@@ -186,7 +244,7 @@ Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
   return {};
 }
 
-/// The newest points that stand in open rows, which is where those of running sources are: no block is
+/// The newest points that stand in open live rows, which is where those of running sources are: no block is
 /// decoded and nothing but one cell a series is read. What is found leaves `series`; what is absent there, or
 /// has more than one id, stays for the long way.
 std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& selection,
@@ -203,7 +261,8 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
   }
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
-    if (open.empty() || open.last_ms() > selection.end_ms || open.last_ms() < selection.start_ms) continue;
+    if (open.empty() || lane_of(number) != kLiveLane) continue;
+    if (open.last_ms() > selection.end_ms || open.last_ms() < selection.start_ms) continue;
     const std::int64_t* row = open.cells() + (open.rows() - 1) * open.width();
     for (std::size_t i = 0; i < open.width(); ++i) {
       const auto cell = cells.find(open.columns()[i]);
@@ -222,18 +281,21 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
 }
 
 Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selection& selection,
-                                                             std::size_t max_points) {
+                                                             std::size_t max_points, LateRows late) {
   std::vector<promql::SelectedSeries> out;
   auto series = wanted(selection);
   if (selection.need == promql::Need::last_point) out = newest(selection, series);
   if (series.empty()) return out;
   PointSets sets(series, selection.start_ms, selection.end_ms);
+  const bool hide = late == LateRows::hidden;
   for (Kept& kept : kept_) {
+    if (hide && kept.late) continue;
     if (!overlaps(kept.block->first_ms(), kept.block->last_ms(), selection)) continue;
     if (auto done = collect(kept, sets); !done) return done.error();
   }
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
+    if (hide && lane_of(number) != kLiveLane) continue;
     if (open.empty() || !overlaps(open.first_ms(), open.last_ms(), selection)) continue;
     for (std::size_t i = 0; i < open.width(); ++i) {
       if (sets.wants(open.columns()[i]))

@@ -4,6 +4,9 @@
 // Life of a row: append() puts it into its source's open block; seal() compresses the open blocks of all
 // sources and returns them for the history; evict() forgets sealed blocks older than the window. A host is
 // sealed as a whole, so that "every row up to this batch is in blocks" is one number.
+//
+// What an agent sends late (back-fill) has lanes of its own: its rows never share an open block with those of
+// now, nothing of it counts as the newest, and rules do not see it.
 #pragma once
 
 #include "aggregator/head/open_block.h"
@@ -27,6 +30,21 @@ struct HeadOptions {
   std::int64_t window_ms = 900'000;  // sealed blocks stay in memory this long
 };
 
+/// Numbers of sources: those of one stream's rows are lane * kLaneSources + Schema.source_id.
+using Lane = std::uint32_t;
+inline constexpr std::uint32_t kLaneSources = 1 << 16;
+inline constexpr Lane kLiveLane = 0;
+inline constexpr Lane kLateLane = 1;
+constexpr std::uint32_t source_number(Lane lane, std::uint32_t source_id) {
+  return lane * kLaneSources + source_id;
+}
+constexpr Lane lane_of(std::uint32_t source) {
+  return source / kLaneSources;
+}
+
+/// Whether an answer takes in what came late. Rules leave it out: what was true an hour ago is no news.
+enum class LateRows : std::uint8_t { shown, hidden };
+
 class HostHead {
  public:
   HostHead(HostId id, SeriesRegistry registry, const HeadOptions& options);
@@ -43,30 +61,43 @@ class HostHead {
   /// begins a new block.
   void append(std::uint32_t source, std::int64_t time_ms, std::span<const std::int64_t> values);
 
-  /// All series of the sources from `first_source` on end now: their agent left. Its next schemas begin them
-  /// anew.
+  /// All series of the live sources from `first_source` on end now: their agent left. Its next schemas begin
+  /// them anew.
   void end_series(std::uint32_t first_source);
+  /// A stream of late rows is complete: its sources are closed and forgotten. Series that no live source has
+  /// end right after their last row, those it has go on.
+  void end_lane(Lane lane);
+  /// After a replay: what this lane's stream sent was live. It takes the place of the live lane's sources of
+  /// agents, which must have none.
+  void make_live(Lane lane);
+  /// Of the latest row of the lane; 0: none.
+  std::int64_t newest_ms(Lane lane) const;
 
   /// Whether the slot is over. Also when our clock was set back by more than a slot.
   bool seal_due(std::int64_t now_ms);
   /// Closes all open blocks and returns everything the history has not got yet.
   std::vector<SealedPart> seal(std::int64_t now_ms);
+  /// Enough late rows are closed to be worth a transaction of their own.
+  bool late_seal_due() const { return unsaved_late_bytes_ >= kLateSealBytes; }
+  /// The same of late rows alone: what is live stays open.
+  std::vector<SealedPart> seal_late();
   /// Blocks read back from the history after a start: only for looking at. `complete_from_ms`: they are all
   /// there is from then on.
   void adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms);
   void evict(std::int64_t now_ms);
 
   /// See slice.h. Also good for other threads to read.
-  HostSlice slice(const promql::Selection& selection) const;
+  HostSlice slice(const promql::Selection& selection, LateRows late = LateRows::shown) const;
   /// The same, decoded here and now from memory alone; columns asked for again are not decompressed again.
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection,
-                                                     std::size_t max_points);
+                                                     std::size_t max_points, LateRows late = LateRows::shown);
 
   HostId id() const { return id_; }
-  std::int64_t newest_ms() const { return newest_ms_; }
-  /// How many series the sources have now; the registry also knows those that ended.
+  /// How many series the live sources have now; the registry also knows those that ended.
   std::size_t active_series() const;
   std::size_t memory_bytes() const;
+
+  static constexpr std::size_t kLateSealBytes = std::size_t{256} << 10;
 
  private:
   std::vector<promql::SelectedSeries> newest(const promql::Selection& selection,
@@ -79,12 +110,14 @@ class HostHead {
   };
   struct Kept {
     std::shared_ptr<const SealedBlock> block;
+    bool late = false;
     // Filled by select() only: what rules look at again and again.
     std::vector<std::int64_t> times_ms;
     std::unordered_map<std::size_t, std::vector<std::int64_t>> columns;
   };
   bool fits(const OpenBlock& open, std::int64_t time_ms) const;
-  void close(Source& source);
+  void close(std::uint32_t number, Source& source);
+  void end_absent(std::uint32_t number, Source& source);
   void schedule_seal(std::int64_t now_ms);
   std::vector<WantedSeries> wanted(const promql::Selection& selection) const;
   static Result<void> collect(Kept& kept, PointSets& sets);
@@ -93,20 +126,21 @@ class HostHead {
   const HeadOptions options_;
   SeriesRegistry registry_;
   std::map<std::uint32_t, Source> sources_;
-  std::vector<Kept> kept_;           // by the time they were closed
-  std::vector<SealedPart> unsaved_;  // closed, not yet handed to the history
+  std::vector<Kept> kept_;                // by the time they were closed
+  std::vector<SealedPart> unsaved_;       // closed, not yet handed to the history
+  std::vector<SealedPart> unsaved_late_;  // the same of late rows
+  std::size_t unsaved_late_bytes_ = 0;
   std::int64_t next_seal_ms_ = 0;
-  std::int64_t newest_ms_ = 0;
   std::int64_t complete_from_ms_ = std::numeric_limits<std::int64_t>::min();
 };
 
-/// promql::Storage over one head, for rules: on the shard's thread only, memory only.
+/// promql::Storage over one head, for rules: on the shard's thread only, memory only, without late rows.
 class HostStorage : public promql::Storage {
  public:
   explicit HostStorage(HostHead& head, std::size_t max_points = 5'000'000)
       : head_(head), max_points_(max_points) {}
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {
-    return head_.select(selection, max_points_);
+    return head_.select(selection, max_points_, LateRows::hidden);
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "aggregator/head/points.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::aggregator {
 
@@ -10,24 +11,32 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
       static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), start_ms_) - times.begin());
   const auto end =
       static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), end_ms_) - times.begin());
-  if (begin >= end) {
-    // Nothing of it is wanted, but it may be the value a marker of the next piece ends.
-    if (!times.empty() && times.back() < start_ms_)
-      had_value_ = column.cells[(times.size() - 1) * column.stride] != kAbsent;
-    return;
-  }
-  if (begin > 0) had_value_ = column.cells[(begin - 1) * column.stride] != kAbsent;
+  see_before(column, begin);
+  if (begin >= end) return;
   if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
+  bool had_value = true;
+  if (begin > 0) {
+    had_value = column.cells[(begin - 1) * column.stride] != kAbsent;
+  } else if (column.cells[0] == kAbsent) {
+    doubtful_ = true;
+  }
   for (std::size_t row = begin; row < end; ++row) {
     const std::int64_t raw = column.cells[row * column.stride];
     if (raw != kAbsent) {
       points_.push_back({times[row], to_double(raw, form.encoding, form.scale)});
-      had_value_ = true;
-    } else if (had_value_) {
+      had_value = true;
+    } else if (had_value) {
       points_.push_back({times[row], stale_marker()});
-      had_value_ = false;
+      had_value = false;
     }
   }
+}
+
+/// The first `count` rows lie before the span: the last of them may be the value a marker ends.
+void PointCollector::see_before(const Column& column, std::size_t count) {
+  if (count == 0 || column.times_ms[count - 1] < before_ms_) return;
+  before_ms_ = column.times_ms[count - 1];
+  value_before_ = column.cells[(count - 1) * column.stride] != kAbsent;
 }
 
 std::vector<promql::Point> PointCollector::take() {
@@ -36,6 +45,11 @@ std::vector<promql::Point> PointCollector::take() {
     const auto same = [](const promql::Point& a, const promql::Point& b) { return a.t_ms == b.t_ms; };
     std::stable_sort(points_.begin(), points_.end(), earlier);
     points_.erase(std::unique(points_.begin(), points_.end(), same), points_.end());
+  }
+  if (doubtful_ || !ascending_) {
+    std::erase_if(points_, [had_value = value_before_](const promql::Point& point) mutable {
+      return !std::exchange(had_value, !is_stale(point.v)) && is_stale(point.v);
+    });
   }
   return std::move(points_);
 }

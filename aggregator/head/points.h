@@ -15,9 +15,10 @@
 
 namespace vigil::aggregator {
 
-/// Collects the points of one label set within [start_ms, end_ms]. Feed pieces in order of time where
-/// possible. An absent cell after a value gives one staleness marker at its time: the series ended there, and
-/// the engine must not look further back (Prometheus's staleness). Absent cells after that give nothing.
+/// Collects the points of one label set within [start_ms, end_ms]. Pieces may come in any order and lie
+/// within each other, as back-fill does; in order of time is cheapest. An absent cell after a value gives one
+/// staleness marker at its time: the series ended there, and the engine must not look further back
+/// (Prometheus's staleness). Absent cells after that give nothing.
 class PointCollector {
  public:
   PointCollector(std::int64_t start_ms, std::int64_t end_ms) : start_ms_(start_ms), end_ms_(end_ms) {}
@@ -37,10 +38,14 @@ class PointCollector {
   std::size_t size() const { return points_.size(); }
 
  private:
+  void see_before(const Column& column, std::size_t count);
+
   const std::int64_t start_ms_;
   const std::int64_t end_ms_;
-  bool had_value_ = false;
+  std::int64_t before_ms_ = std::numeric_limits<std::int64_t>::min();  // of the latest cell before the span
+  bool value_before_ = false;                                          // it held a value
   bool ascending_ = true;
+  bool doubtful_ = false;  // a marker stands where a piece began: whether it ends anything, take() sees
   std::vector<promql::Point> points_;
 };
 

@@ -11,17 +11,20 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::int64_t kTickMs = 1000;
-constexpr std::size_t kStreamsKept = 4;            // a host's earlier streams, in case one comes back
-constexpr std::int64_t kLiveMs = 60'000;           // older rows are back-fill: no rule looks at them
+constexpr std::size_t kStreamsKept = 4;   // of a host, in case one comes back: as many as the history keeps
+constexpr std::int64_t kLiveMs = 60'000;  // older rows are back-fill: no rule looks at them
 constexpr std::int64_t kDuplicateGoneMs = 60'000;  // refused agents try again every 5 to 11 s
 
+SealCursor cursor_of(const Host& host, const StreamProgress& stream) {
+  const bool goes_on = stream.open || &stream == &host.streams.back();
+  return {stream.stream, stream.stored_seq, goes_on ? stream.keyframe_seq : kNothingNeeded};
+}
+
+/// Of all streams of which anything has come since we began.
 std::vector<SealCursor> cursors_of(const Host& host) {
   std::vector<SealCursor> cursors;
-  for (const StreamProgress& stream : host.streams) {
-    if (stream.keyframe_seq == 0) continue;  // nothing of it has come since we began
-    const bool present = &stream == &host.streams.back();
-    cursors.push_back({stream.stream, stream.stored_seq, present ? stream.keyframe_seq : kNothingNeeded});
-  }
+  for (const StreamProgress& stream : host.streams)
+    if (stream.keyframe_seq != 0) cursors.push_back(cursor_of(host, stream));
   return cursors;
 }
 
@@ -105,7 +108,7 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
 Result<std::size_t> Shard::forget(const std::string& name) {
   Host* host = find(name);
   if (host == nullptr) return fail(Errc::not_found, "no host is called '{}'", name);
-  if (host->connected) {
+  if (host->connected || std::ranges::any_of(host->streams, &StreamProgress::open)) {
     return fail(Errc::conflict, "{} is connected from {}: stop its agent first, or it would be back at once",
                 name, host->remote);
   }
@@ -254,6 +257,7 @@ void Shard::tick(std::int64_t now_ms) {
     }
     if (!host->record.removed) write_fleet_row(*host, now_ms);
     if (host->head.seal_due(now_ms)) seal(*host, now_ms);
+    seal_late(*host);
     host->head.evict(now_ms);
     // Rules look when rows arrive; at a silent host they look now.
     const bool silent = now_ms - host->last_hook_ms >= std::max(kTickMs, host->facts.beat_ms) + kTickMs / 2;
@@ -263,12 +267,24 @@ void Shard::tick(std::int64_t now_ms) {
 }
 
 void Shard::seal(Host& host, std::int64_t now_ms) {
-  auto parts = host.head.seal(now_ms);
+  store_blocks(host, host.head.seal(now_ms), cursors_of(host));
+  while (host.streams.size() > kStreamsKept && !host.streams.front().open)
+    host.streams.erase(host.streams.begin());
+}
+
+// Other streams have rows in blocks that are still open: only the one of late rows is settled.
+void Shard::seal_late(Host& host) {
+  if (!host.head.late_seal_due()) return;
+  std::vector<SealCursor> cursors;
+  for (const StreamProgress& stream : host.streams)
+    if (stream.late && stream.keyframe_seq != 0) cursors.push_back(cursor_of(host, stream));
+  store_blocks(host, host.head.seal_late(), std::move(cursors));
+}
+
+void Shard::store_blocks(Host& host, std::vector<SealedPart> parts, std::vector<SealCursor> cursors) {
   if (parts.empty() || history_ == nullptr) return;
-  if (auto sealed = history_->seal(host.record.id, std::move(parts), cursors_of(host)); !sealed) {
+  if (auto sealed = history_->seal(host.record.id, std::move(parts), std::move(cursors)); !sealed)
     log::error("store", "cannot seal", {{"host", host.record.name}, {"error", sealed.error()}});
-  }
-  while (host.streams.size() > kStreamsKept) host.streams.erase(host.streams.begin());
 }
 
 void Shard::seal_all(std::int64_t now_ms) {

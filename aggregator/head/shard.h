@@ -90,12 +90,14 @@ class Shard {
   Result<std::vector<SeriesId>> columns(Host& host, const SourceKey& source,
                                         const std::vector<SeriesSpec>& specs, std::int64_t now_ms);
 
-  /// A batch came.
+  /// A batch came, with rows of now; late ones are in the head and nothing else.
   void rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms);
   void farewell(Host& host, std::int64_t now_ms);
   /// Once a second.
   void tick(std::int64_t now_ms);
   void seal(Host& host, std::int64_t now_ms);
+  /// Stores late rows alone, once there are enough.
+  void seal_late(Host& host);
   /// At stop.
   void seal_all(std::int64_t now_ms);
 
@@ -105,6 +107,7 @@ class Shard {
   std::uint64_t machine_changes() const { return machine_changes_.load(std::memory_order_relaxed); }
 
  private:
+  void store_blocks(Host& host, std::vector<SealedPart> parts, std::vector<SealCursor> cursors);
   Host& add(HostRecord record, std::int64_t now_ms);
   void judge_host(Host& host, std::int64_t now_ms);
   void write_fleet_row(Host& host, std::int64_t now_ms);

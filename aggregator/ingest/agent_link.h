@@ -8,6 +8,13 @@
 
 namespace vigil::aggregator {
 
+/// What an Ack says; 0: nothing new.
+struct Acknowledgement {
+  std::uint64_t durable_seq = 0;
+  std::uint32_t delivery_interval_ms = 0;
+  std::uint64_t backfill_credit = 0;
+};
+
 /// Thread-safe; no call blocks, and calls after the stream's end do nothing. Shared by the stream and the
 /// shard.
 class AgentLink {
@@ -15,7 +22,7 @@ class AgentLink {
   virtual ~AgentLink() = default;
   virtual void welcome(const v1::Welcome& welcome) = 0;
   /// Cumulative: a later acknowledgement replaces one that is not sent yet.
-  virtual void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) = 0;
+  virtual void acknowledge(const Acknowledgement& acknowledgement) = 0;
   /// Sends the refusal and ends the stream.
   virtual void refuse(const Refused& refused) = 0;
   /// A message handed over was dealt with: another may be read, at once or, when an acknowledgement follows

@@ -5,21 +5,25 @@
 namespace vigil::aggregator {
 namespace {
 
-Result<void> apply_schema(Shard& shard, Host& host, const SchemaPtr& schema, std::int64_t now_ms) {
-  auto& applied = host.applied[schema->source_id];
+Result<void> apply_schema(const RowTarget& target, const SchemaPtr& schema, std::int64_t now_ms) {
+  Host& host = target.host;
+  const std::uint32_t source = source_number(target.lane, schema->source_id);
+  auto& applied = host.applied[source];
   if (applied == schema) return {};
-  auto ids = shard.columns(host, {schema->job, schema->interval_ms}, schema->series, now_ms);
+  auto ids = target.shard.columns(host, {schema->job, schema->interval_ms}, schema->series, now_ms);
   if (!ids) return ids.error();
   // Several sources of one job may share a cadence, and the history keeps one block per source and time:
-  // their number tells them apart.
-  SourceKey key{fmt::format("{}#{}", schema->job, schema->source_id), schema->interval_ms};
-  host.head.set_columns(schema->source_id, std::move(key), std::move(*ids));
+  // their number tells them apart, and what was late from what was not.
+  const std::string_view late = target.lane == kLiveLane ? "" : "+late";
+  SourceKey key{fmt::format("{}#{}{}", schema->job, schema->source_id, late), schema->interval_ms};
+  host.head.set_columns(source, std::move(key), std::move(*ids));
   applied = schema;
   return {};
 }
 
-void append_source(Shard& shard, Host& host, const SourceRows& source, std::int64_t now_ms, Appended& done) {
-  const ShardOptions& limits = shard.options();
+void append_source(const RowTarget& target, const SourceRows& source, std::int64_t now_ms, Appended& done) {
+  const ShardOptions& limits = target.shard.options();
+  const std::uint32_t number = source_number(target.lane, source.schema->source_id);
   const std::size_t width = source.schema->series.size();
   const auto& times = source.rows->times_ms;
   const std::span<const std::int64_t> values(source.rows->values);
@@ -29,7 +33,7 @@ void append_source(Shard& shard, Host& host, const SourceRows& source, std::int6
     } else if (times[row] > now_ms + limits.future_ms) {
       ++done.in_future;
     } else {
-      host.head.append(source.schema->source_id, times[row], values.subspan(row * width, width));
+      target.host.head.append(number, times[row], values.subspan(row * width, width));
       done.arrival.stored_ms = std::max(done.arrival.stored_ms, times[row]);
       ++done.rows;
       done.samples += width;
@@ -40,19 +44,19 @@ void append_source(Shard& shard, Host& host, const SourceRows& source, std::int6
 
 }  // namespace
 
-Result<void> admit_columns(Shard& shard, Host& host, std::span<const SourceRows> sources,
+Result<void> admit_columns(const RowTarget& target, std::span<const SourceRows> sources,
                            std::int64_t now_ms) {
   for (const SourceRows& source : sources) {
-    if (auto applied = apply_schema(shard, host, source.schema, now_ms); !applied) return applied;
+    if (auto applied = apply_schema(target, source.schema, now_ms); !applied) return applied;
   }
   return {};
 }
 
-Result<Appended> append_rows(Shard& shard, Host& host, std::span<const SourceRows> sources,
+Result<Appended> append_rows(const RowTarget& target, std::span<const SourceRows> sources,
                              std::int64_t now_ms) {
-  if (auto admitted = admit_columns(shard, host, sources, now_ms); !admitted) return admitted.error();
+  if (auto admitted = admit_columns(target, sources, now_ms); !admitted) return admitted.error();
   Appended done;
-  for (const SourceRows& source : sources) append_source(shard, host, source, now_ms, done);
+  for (const SourceRows& source : sources) append_source(target, source, now_ms, done);
   return done;
 }
 

@@ -18,13 +18,19 @@ struct Appended {
   std::uint64_t in_future = 0;  // rows refused: nobody would find them, and retention would never take them
 };
 
-/// Gives every column of the batch its series, on the shard's thread. Errc::limit when the host invents too
-/// many. Comes before the batch is journalled: what is refused must never be acknowledged.
-Result<void> admit_columns(Shard& shard, Host& host, std::span<const SourceRows> sources,
-                           std::int64_t now_ms);
+/// Where rows go, on the shard's thread.
+struct RowTarget {
+  Shard& shard;
+  Host& host;
+  Lane lane = kLiveLane;
+};
 
-/// On the shard's thread. Fails as admit_columns() does; then no row is in.
-Result<Appended> append_rows(Shard& shard, Host& host, std::span<const SourceRows> sources,
+/// Gives every column of the batch its series. Errc::limit when the host invents too many. Comes before the
+/// batch is journalled: what is refused must never be acknowledged.
+Result<void> admit_columns(const RowTarget& target, std::span<const SourceRows> sources, std::int64_t now_ms);
+
+/// Fails as admit_columns() does; then no row is in.
+Result<Appended> append_rows(const RowTarget& target, std::span<const SourceRows> sources,
                              std::int64_t now_ms);
 
 }  // namespace vigil::aggregator

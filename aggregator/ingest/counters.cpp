@@ -16,6 +16,8 @@ IngestCounters::IngestCounters(self::Registry& registry)
                                     {{"reason", "too_old"}})),
       rows_in_future(registry.counter("vigil_aggregator_rows_refused_total", "Rows refused for their time.",
                                       {{"reason", "future"}})),
+      backfilled_rows(registry.counter("vigil_aggregator_backfilled_rows_total",
+                                       "Rows that came late, as back-fill, and were stored.")),
       bytes(registry.counter("vigil_aggregator_received_bytes_total", "Bytes of agents' messages.")),
       schemas(registry.counter("vigil_aggregator_schemas_total", "Schemas received.")),
       lost_batches(registry.counter("vigil_aggregator_lost_batches_total",

@@ -19,6 +19,7 @@ struct IngestCounters {
   self::Counter& samples;
   self::Counter& rows_too_old;
   self::Counter& rows_in_future;
+  self::Counter& backfilled_rows;  // of these, late ones
   self::Counter& bytes;
   self::Counter& schemas;
   self::Counter& lost_batches;  // declared by agents

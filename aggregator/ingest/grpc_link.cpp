@@ -1,5 +1,6 @@
 #include "aggregator/ingest/grpc_link.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -21,11 +22,13 @@ void GrpcLink::welcome(const v1::Welcome& welcome) {
   pump();
 }
 
-void GrpcLink::acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) {
+void GrpcLink::acknowledge(const Acknowledgement& acknowledgement) {
   const std::lock_guard lock(mutex_);
   if (!ack_) ack_.emplace();
-  ack_->set_durable_seq(durable_seq);
-  if (delivery_interval_ms != 0) ack_->set_delivery_interval_ms(delivery_interval_ms);
+  ack_->set_durable_seq(std::max(ack_->durable_seq(), acknowledgement.durable_seq));
+  if (acknowledgement.delivery_interval_ms != 0)
+    ack_->set_delivery_interval_ms(acknowledgement.delivery_interval_ms);
+  if (acknowledgement.backfill_credit != 0) ack_->set_backfill_credit(acknowledgement.backfill_credit);
   pump();
 }
 

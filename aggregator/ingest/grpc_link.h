@@ -24,7 +24,7 @@ class GrpcLink final : public AgentLink {
       : remote_(std::move(remote)), opened_ms_(opened_ms), reactor_(reactor) {}
 
   void welcome(const v1::Welcome& welcome) override;
-  void acknowledge(std::uint64_t durable_seq, std::uint32_t delivery_interval_ms) override;
+  void acknowledge(const Acknowledgement& acknowledgement) override;
   void refuse(const Refused& refused) override;
   void taken(bool ack_follows) override;
   void nudge() override;

@@ -14,7 +14,6 @@ constexpr std::size_t kArenaBytes = std::size_t{256} << 10;
 constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histogram
 constexpr std::int64_t kNudgeMs = 2000;  // how long an acknowledgement that does not come may hold up reading
 constexpr std::int64_t kSayWaitMs = 10'000;  // agents give a silent aggregator 30 s
-constexpr std::uint32_t kDuplicateRetryMs = 5000;
 constexpr std::uint32_t kLimitRetryMs = 60'000;
 
 google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
@@ -22,17 +21,6 @@ google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
   options.initial_block = block.data();
   options.initial_block_size = block.size();
   return options;
-}
-
-HostRecord record_of(const Greeting& greeting) {
-  HostRecord record;
-  record.name = greeting.name;
-  record.machine_id = greeting.machine_id;
-  record.boot_id = greeting.boot_id;
-  record.agent_version = greeting.agent_version;
-  record.labels = greeting.labels;
-  record.interval_ms = greeting.interval_ms;
-  return record;
 }
 
 }  // namespace
@@ -43,12 +31,11 @@ std::uint32_t delivery_interval_for(std::size_t streams) {
   return streams <= 6000 ? 5000 : 10000;
 }
 
-Intake::Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options,
-               const std::atomic<std::uint32_t>& delivery_interval_ms)
+Intake::Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options, const Pace& pace)
     : shard_(shard),
       counters_(counters),
       options_(options),
-      delivery_interval_ms_(delivery_interval_ms),
+      pace_(pace),
       arena_block_(kArenaBytes),
       arena_(arena_options(arena_block_)) {}
 
@@ -57,99 +44,13 @@ Intake::Stream* Intake::find(const AgentLink* link) {
   return at == streams_.end() ? nullptr : at->second.get();
 }
 
-// One name, one live stream. The same agent coming back over a new connection takes over from its old one,
-// which may be half open for a while; anybody else has to wait until the old one has been silent.
-std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms) {
-  Host* host = shard_.find(greeting.name);
-  const auto live = host == nullptr ? by_host_.end() : by_host_.find(host->record.id);
-  if (live == by_host_.end()) return std::nullopt;
-  Stream& old = *live->second;
-  const bool same_agent = old.id == greeting.stream && host->record.machine_id == greeting.machine_id &&
-                          host->record.boot_id == greeting.boot_id;
-  const bool silent = now_ms - old.live_ms > std::max<std::int64_t>(3 * host->facts.beat_ms, 5000);
-  if (same_agent || silent || old.said_bye) {
-    end(old, {v1::Refusal::CODE_UNAVAILABLE, "replaced by a new connection", 0});
-    return std::nullopt;
-  }
-  const bool known = !host->duplicate_remote.empty();  // it has been trying for a while
-  host->duplicate_ms = now_ms;
-  ++host->duplicates;
-  host->duplicate_remote = link.remote();
-  counters_.duplicates.add();
-  log::write(known ? log::Level::debug : log::Level::warn, "ingest",
-             "two agents claim one name; the second is refused",
-             {{"host", greeting.name},
-              {"live", old.link->remote()},
-              {"refused", link.remote()},
-              {"machine", host->record.machine_id == greeting.machine_id ? "same" : "another"}});
-  return Refused{v1::Refusal::CODE_DUPLICATE,
-                 fmt::format("an agent named {} is connected from {}: give one of them another name",
-                             greeting.name, old.link->remote()),
-                 kDuplicateRetryMs};
-}
-
-void Intake::open(const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms) {
-  const auto refuse = [&](const Refused& refused) {
-    counters_.count_refusal(refused.code);
-    link->refuse(refused);
-  };
-  if (const auto refused = admit(greeting, *link, now_ms)) return refuse(*refused);
-  auto host = shard_.enroll(record_of(greeting), now_ms);
-  if (!host &&
-      host.error().code == Errc::limit)  // told and counted; the agent's own back-off spreads a fleet
-    return refuse({v1::Refusal::CODE_FULL, host.error().message, 0});
-  if (!host) {
-    log::error("ingest", "cannot enroll", {{"host", greeting.name}, {"error", host.error()}});
-    return refuse({v1::Refusal::CODE_UNAVAILABLE, host.error().message, 10'000});
-  }
-  begin(**host, greeting, std::move(link), now_ms);
-}
-
-void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link,
-                   std::int64_t now_ms) {
-  const StreamProgress& progress = host.use(greeting.stream);
-  auto made = std::unique_ptr<Stream>(
-      new Stream{.link = std::move(link),
-                 .host = &host,
-                 .id = greeting.stream,
-                 .session = Session(greeting, progress.stored_seq, shard_.options().max_series),
-                 .waiting = {},
-                 .stalled = {},
-                 .unacknowledged = {}});
-  Stream& stream = *made;
-  streams_[stream.link.get()] = std::move(made);
-  by_host_[host.record.id] = &stream;
-  const std::uint32_t delivery_ms = std::max(delivery_interval_ms_.load(), greeting.interval_ms);
-  stream.told_delivery_ms = delivery_ms;
-  stream.live_ms = stream.allowed_at_ms = stream.acked_ms = now_ms;
-  stream.bytes_allowed = 16.0 * static_cast<double>(options_.bytes_per_second);
-  stream.once_durable_seq = greeting.durable_seq;
-  host.connected = true;
-  host.remote = stream.link->remote();
-  host.delivery_interval_ms = delivery_ms;
-  host.facts.beat_ms = std::max<std::int64_t>(greeting.interval_ms, delivery_ms);
-  host.skew.observe(greeting.wall_time_ms, now_ms);
-  counters_.streams.add();
-  log::info("ingest", "agent connected",
-            {{"host", greeting.name},
-             {"remote", host.remote},
-             {"version", greeting.agent_version},
-             {"durable", progress.durable_seq}});
-
-  const SessionEvent first = stream.session.begin();
-  if (const auto refused = apply(stream, first, {}, now_ms)) return end(stream, *refused);
-  v1::Welcome welcome;
-  welcome.set_durable_seq(progress.durable_seq);
-  welcome.set_delivery_interval_ms(delivery_ms);
-  welcome.set_max_series(static_cast<std::uint32_t>(shard_.options().max_series));
-  welcome.set_max_message_bytes(options_.max_message_bytes);
-  welcome.set_wall_time_ms(now_ms);
-  stream.link->welcome(welcome);
-}
-
 void Intake::feed(const AgentLink* link, std::string wire, std::int64_t now_ms) {
   Stream* stream = find(link);
   if (stream == nullptr) return;  // refused meanwhile
+  if (stream->late() && !stream->credit->take(wire.size()))
+    return end(*stream, {v1::Refusal::CODE_LIMIT,
+                         fmt::format("back-fill beyond its credit of {} bytes", stream->credit->granted()),
+                         kLimitRetryMs});
   stream->waiting.push_back(std::move(wire));
   drain(*stream, now_ms);
 }
@@ -168,6 +69,7 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
   if (stream.stalled) {
     Unstored again = std::move(*stream.stalled);
     stream.stalled.reset();
+    stream.message_bytes = again.bytes;
     if (const auto refused = store(stream, std::move(again), now_ms)) return end(stream, *refused);
     if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
@@ -191,6 +93,7 @@ void Intake::resume(std::int64_t now_ms) {
       if (stream->stalled || !stream->unacknowledged.empty()) keep_waiting(*stream, now_ms);
     }
   }
+  grant_credit(now_ms);
   if (blocked_ == 0) return;
   blocked_ = 0;
   std::vector<Stream*> waiting;
@@ -198,8 +101,8 @@ void Intake::resume(std::int64_t now_ms) {
     if (stream->stalled || !stream->waiting.empty()) waiting.push_back(stream.get());
   }
   for (Stream* stream : waiting) {
-    stream->host->facts.last_rows_ms =
-        now_ms;  // its rows are here: that we cannot store them is not its absence
+    // Its rows are here: that we cannot store them is not its absence.
+    if (!stream->late()) stream->host->facts.last_rows_ms = now_ms;
     drain(*stream, now_ms);
   }
 }
@@ -210,11 +113,21 @@ void Intake::keep_waiting(Stream& stream, std::int64_t now_ms) {
   if (!stream.stalled) stream.link->nudge();
   if (now_ms - stream.acked_ms < kSayWaitMs) return;
   stream.acked_ms = now_ms;
-  stream.link->acknowledge(stream.host->use(stream.id).durable_seq, 0);
+  stream.link->acknowledge({.durable_seq = stream.host->use(stream.id).durable_seq});
+}
+
+void Intake::grant_credit(std::int64_t now_ms) {
+  const double share = pace_.backfill.share();
+  for (const auto& [host, stream] : late_by_host_) {
+    if (const auto credit = stream->credit->grant(share, now_ms))
+      stream->link->acknowledge(
+          {.durable_seq = stream->host->use(stream->id).durable_seq, .backfill_credit = *credit});
+  }
 }
 
 std::optional<Refused> Intake::process(Stream& stream, const std::string& wire, std::int64_t now_ms) {
   counters_.bytes.add(wire.size());
+  stream.message_bytes = wire.size();
   stream.live_ms = now_ms;
   arena_.Reset();
   auto& message = *google::protobuf::Arena::CreateMessage<v1::AgentMessage>(&arena_);
@@ -230,20 +143,29 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
   const HostId host = stream.host->record.id;
   if (const auto* batch = std::get_if<NewBatch>(&event)) {
     if (batch->lost) store_lost(stream, *batch->lost, now_ms);
-    return store(stream, {{host, stream.id, batch->seq, EntryKind::batch, 0, std::move(payload)}, *batch},
+    return store(stream,
+                 {{host, stream.id, batch->seq, EntryKind::batch, 0, std::move(payload)},
+                  *batch,
+                  stream.message_bytes},
                  now_ms);
   }
+  if (stream.late()) stream.credit->settle(stream.message_bytes);  // only batches have to become durable
   if (const auto* schema = std::get_if<NewSchema>(&event)) {
     counters_.schemas.add();
     const std::uint32_t source = schema->schema->source_id;
     return store(stream,
-                 {{host, stream.id, schema->next_seq, EntryKind::schema, source, std::move(payload)}, {}},
+                 {{host, stream.id, schema->next_seq, EntryKind::schema, source, std::move(payload)},
+                  {},
+                  stream.message_bytes},
                  now_ms);
   }
   if (const auto* lost = std::get_if<Lost>(&event)) store_lost(stream, *lost, now_ms);
   if (const auto* farewell = std::get_if<Farewell>(&event)) {
     stream.said_bye = true;
-    if (farewell->returns) return std::nullopt;
+    if (stream.late()) {
+      stream.host->end_lane(kLateLane);
+      return std::nullopt;
+    }
     log::info("ingest", "agent said goodbye",
               {{"host", stream.host->record.name}, {"reason", farewell->reason}});
     shard_.farewell(*stream.host, now_ms);
@@ -254,7 +176,8 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
 // What was stored before goes to the journal all the same: a replay has to begin with this stream's keyframe.
 std::optional<Refused> Intake::store(Stream& stream, Unstored unstored, std::int64_t now_ms) {
   if (unstored.batch && unstored.batch->storing != Storing::drop) {
-    const auto admitted = admit_columns(shard_, *stream.host, unstored.batch->sources, now_ms);
+    const RowTarget target{shard_, *stream.host, stream.lane()};
+    const auto admitted = admit_columns(target, unstored.batch->sources, now_ms);
     if (!admitted) return Refused{v1::Refusal::CODE_LIMIT, admitted.error().message, kLimitRetryMs};
   }
   History* history = shard_.history();
@@ -270,7 +193,8 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
   StreamProgress& progress = stream.host->use(stream.id);
   if (batch.keyframe) progress.keyframe_seq = batch.seq;
   progress.stored_seq = std::max(progress.stored_seq, batch.seq);
-  if (stream.unacknowledged.size() < kMaxUnacknowledged) stream.unacknowledged.push_back({batch.seq, now_ms});
+  if (stream.unacknowledged.size() < kMaxUnacknowledged)
+    stream.unacknowledged.push_back({batch.seq, now_ms, stream.message_bytes});
   if (shard_.history() == nullptr) {
     const DurableBatch done{stream.host->record.id, stream.id, batch.seq};
     durable({&done, 1}, now_ms);
@@ -279,34 +203,41 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
     counters_.repeated_batches.add();
     return std::nullopt;
   }
-  const auto appended = append_rows(shard_, *stream.host, batch.sources, now_ms);
+  const auto appended = append_rows({shard_, *stream.host, stream.lane()}, batch.sources, now_ms);
   if (!appended) return Refused{v1::Refusal::CODE_LIMIT, appended.error().message, kLimitRetryMs};
   counters_.batches.add();
   counters_.rows.add(appended->rows);
   counters_.samples.add(appended->samples);
   counters_.rows_too_old.add(appended->too_old);
   counters_.rows_in_future.add(appended->in_future);
+  if (stream.late()) {
+    counters_.backfilled_rows.add(appended->rows);
+    return std::nullopt;
+  }
   if (appended->arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, appended->arrival, now_ms);
   return std::nullopt;
 }
 
 void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
   Host& host = *stream.host;
-  const std::uint64_t count = lost.last_seq - lost.first_seq + 1;
   // What had been acknowledged was durable here. A host that is new here was acknowledged by somebody else.
-  const bool ours = lost.last_seq <= stream.once_durable_seq && host.last_sample_ms != 0;
-  (ours ? counters_.lost_acknowledged_batches : counters_.lost_batches).add(count);
-  (ours ? host.lost_batches : host.gap_batches) += count;
+  const bool ours =
+      lost.last_seq != 0 && lost.last_seq <= stream.once_durable_seq && host.last_sample_ms != 0;
+  (ours ? counters_.lost_acknowledged_batches : counters_.lost_batches).add(lost.batches);
+  (ours ? host.lost_batches : host.gap_batches) += lost.batches;
   log::write(ours ? log::Level::error : log::Level::warn, "ingest",
              ours ? "batches that had been acknowledged are not here: was an older copy of the data restored?"
                   : "the agent has no more what was not stored",
              {{"host", host.record.name},
               {"first", lost.first_seq},
               {"last", lost.last_seq},
+              {"batches", lost.batches},
               {"reason", lost.reason}});
   History* history = shard_.history();
   // Not told when: since the newest row we have; before the first one there is no gap, but nothing at all.
-  const std::int64_t first_ms = lost.first_ms != 0 ? lost.first_ms : host.last_sample_ms;
+  // What is late and of no known time lies somewhere before its end.
+  const std::int64_t since_ms = stream.late() ? lost.last_ms : host.last_sample_ms;
+  const std::int64_t first_ms = lost.first_ms != 0 ? lost.first_ms : since_ms;
   if (history == nullptr || first_ms == 0) return;
   const std::int64_t last_ms = std::max(lost.last_ms != 0 ? lost.last_ms : now_ms, first_ms);
   GapRecord gap{host.record.id, first_ms, last_ms, lost.reason};
@@ -320,51 +251,39 @@ void Intake::durable(std::span<const DurableBatch> batches, std::int64_t now_ms)
     StreamProgress* progress = host == nullptr ? nullptr : host->find(batch.stream);
     if (progress == nullptr) continue;
     progress->durable_seq = std::max(progress->durable_seq, batch.seq);
-    const auto live = by_host_.find(batch.host);
-    if (live == by_host_.end() || live->second->id != batch.stream) continue;
-    Stream& stream = *live->second;
-    while (!stream.unacknowledged.empty() && stream.unacknowledged.front().seq <= batch.seq) {
-      counters_.ack_seconds.observe(static_cast<double>(now_ms - stream.unacknowledged.front().arrived_ms) /
+    Stream* stream = open_stream(batch.host, batch.stream);
+    if (stream == nullptr) continue;
+    while (!stream->unacknowledged.empty() && stream->unacknowledged.front().seq <= batch.seq) {
+      const Unacknowledged& done = stream->unacknowledged.front();
+      counters_.ack_seconds.observe(static_cast<double>(std::max<std::int64_t>(now_ms - done.arrived_ms, 0)) /
                                     1000);
-      stream.unacknowledged.pop_front();
+      if (stream->late()) stream->credit->settle(done.bytes);
+      stream->unacknowledged.pop_front();
     }
-    const std::uint32_t delivery_ms = std::max(delivery_interval_ms_.load(), host->record.interval_ms);
-    const bool changed = delivery_ms != stream.told_delivery_ms;
-    stream.told_delivery_ms = host->delivery_interval_ms = delivery_ms;
-    host->facts.beat_ms = std::max<std::int64_t>(host->record.interval_ms, delivery_ms);
-    stream.acked_ms = now_ms;
-    stream.link->acknowledge(progress->durable_seq, changed ? delivery_ms : 0);
+    acknowledge(*stream, progress->durable_seq, now_ms);
   }
 }
 
-void Intake::end(Stream& stream, const Refused& refused) {
-  counters_.count_refusal(refused.code);
-  log::warn("ingest", "stream ended",
-            {{"host", stream.host->record.name},
-             {"remote", stream.link->remote()},
-             {"reason", to_string(refused.code)},
-             {"message", refused.message}});
-  const std::shared_ptr<AgentLink> link = stream.link;
-  link->refuse(refused);
-  if (const auto live = by_host_.find(stream.host->record.id);
-      live != by_host_.end() && live->second == &stream) {
-    stream.host->connected = false;
-    by_host_.erase(live);
+Intake::Stream* Intake::open_stream(HostId host, const StreamId& id) {
+  for (const ByHost* streams : {&by_host_, &late_by_host_}) {
+    const auto at = streams->find(host);
+    if (at != streams->end() && at->second->id == id) return at->second;
   }
-  streams_.erase(link.get());
+  return nullptr;
 }
 
-void Intake::closed(const AgentLink* link, std::int64_t) {
-  Stream* stream = find(link);
-  if (stream == nullptr) return;
-  log::info("ingest", "agent disconnected",
-            {{"host", stream->host->record.name}, {"remote", stream->link->remote()}});
-  if (const auto live = by_host_.find(stream->host->record.id);
-      live != by_host_.end() && live->second == stream) {
-    stream->host->connected = false;
-    by_host_.erase(live);
+void Intake::acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms) {
+  stream.acked_ms = now_ms;
+  if (stream.late()) {
+    const auto credit = stream.credit->grant(pace_.backfill.share(), now_ms);
+    return stream.link->acknowledge({.durable_seq = durable_seq, .backfill_credit = credit.value_or(0)});
   }
-  streams_.erase(link);
+  Host& host = *stream.host;
+  const std::uint32_t delivery_ms = std::max(pace_.delivery_interval_ms.load(), host.record.interval_ms);
+  const bool changed = delivery_ms != stream.told_delivery_ms;
+  stream.told_delivery_ms = host.delivery_interval_ms = delivery_ms;
+  host.facts.beat_ms = std::max<std::int64_t>(host.record.interval_ms, delivery_ms);
+  stream.link->acknowledge({.durable_seq = durable_seq, .delivery_interval_ms = changed ? delivery_ms : 0});
 }
 
 }  // namespace vigil::aggregator

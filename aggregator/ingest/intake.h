@@ -5,10 +5,14 @@
 // Lives on the shard's thread. The journal comes before the head: what is in memory is on its way to the
 // disk, too. When the journal has no room, the stream waits with its batch, its next messages are not read,
 // and nothing is dropped.
+//
+// A host has one live stream and at most one of back-fill, which sends on credit (backfill.h) and whose rows
+// are late: stored and shown, but no sign of life (head/host_head.h).
 #pragma once
 
 #include "aggregator/head/shard.h"
 #include "aggregator/ingest/agent_link.h"
+#include "aggregator/ingest/backfill.h"
 #include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/session.h"
 #include "common/wire/names.h"
@@ -34,11 +38,15 @@ struct IntakeOptions {
   std::uint64_t bytes_per_second = 1U << 20;  // of one stream, sustained; the burst is 16 times as much
 };
 
+/// What all shards' streams follow; other threads change it. Outlives the intakes.
+struct Pace {
+  const std::atomic<std::uint32_t>& delivery_interval_ms;  // agents are told
+  Backfill& backfill;
+};
+
 class Intake {
  public:
-  /// `delivery_interval_ms` is what agents are told; another thread may change it.
-  Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options,
-         const std::atomic<std::uint32_t>& delivery_interval_ms);
+  Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options, const Pace& pace);
 
   /// A stream said Hello. Every open() is followed by one closed() with the same link.
   void open(const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
@@ -56,11 +64,13 @@ class Intake {
   struct Unacknowledged {
     std::uint64_t seq = 0;
     std::int64_t arrived_ms = 0;
+    std::size_t bytes = 0;
   };
   /// A schema, or a batch that is decoded already.
   struct Unstored {
     JournalEntry entry;
     std::optional<NewBatch> batch;
+    std::size_t bytes = 0;  // of its message
   };
   struct Stream {
     std::shared_ptr<AgentLink> link;
@@ -77,9 +87,20 @@ class Intake {
     std::uint32_t told_delivery_ms = 0;
     std::uint64_t once_durable_seq = 0;  // the last batch ever acknowledged, as the agent says
     bool said_bye = false;
+    std::optional<CreditLine> credit;  // of back-fill
+    std::size_t message_bytes = 0;     // of the one being processed
+
+    bool late() const { return credit.has_value(); }
+    Lane lane() const { return late() ? kLateLane : kLiveLane; }
   };
+  using ByHost = std::map<HostId, Stream*>;
 
   std::optional<Refused> admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms);
+  std::optional<Refused> admit_late(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms);
+  Refused duplicate(Host& host, const Greeting& greeting, const AgentLink& link, std::int64_t now_ms);
+  Result<Host*> host_of(const Greeting& greeting, std::int64_t now_ms);
+  StreamProgress& progress_of(Host& host, const Greeting& greeting, std::int64_t now_ms);
+  Stream& add(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   void begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   bool within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms);
   void drain(Stream& stream, std::int64_t now_ms);
@@ -93,15 +114,21 @@ class Intake {
   std::optional<Refused> stored(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
 
   void store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms);
+  void acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms);
+  void grant_credit(std::int64_t now_ms);
+  Stream* open_stream(HostId host, const StreamId& id);
   void end(Stream& stream, const Refused& refused);
+  void forget(Stream& stream);
+  ByHost& streams_of(const Stream& stream) { return stream.late() ? late_by_host_ : by_host_; }
   Stream* find(const AgentLink* link);
 
   Shard& shard_;
   IngestCounters& counters_;
   const IntakeOptions options_;
-  const std::atomic<std::uint32_t>& delivery_interval_ms_;
+  const Pace pace_;
   std::map<const AgentLink*, std::unique_ptr<Stream>> streams_;
-  std::map<HostId, Stream*> by_host_;  // the live stream of a host
+  ByHost by_host_;       // the live stream of a host
+  ByHost late_by_host_;  // its back-fill
   std::int64_t nudged_ms_ = 0;
   std::size_t blocked_ = 0;  // streams with something waiting, as an upper bound
   std::vector<char> arena_block_;

@@ -28,11 +28,14 @@ void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t
     registry.add(series.id, registry.full_labels(series.source.job, series.spec), form);
   }
   for (const Cursor& cursor : recovered.cursors) {
-    host.streams.push_back({cursor.stream, cursor.sealed_seq, cursor.durable_seq, 0});
+    host.streams.push_back(
+        {.stream = cursor.stream, .stored_seq = cursor.sealed_seq, .durable_seq = cursor.durable_seq});
   }
 }
 
-/// Decodes the journal, stream by stream.
+/// Decodes the journal, stream by stream. A host's streams may interleave there, back-fill with what was
+/// live, and nothing says which was which: each has a lane of its own until all is read. The one with the
+/// newest row was live.
 class Replayer {
  public:
   Replayer(ShardSet& shards, std::int64_t now_ms) : shards_(shards), now_ms_(now_ms) {}
@@ -42,7 +45,7 @@ class Replayer {
     Shard& shard = shards_.at(shards_.directory().shard_of(entry.host));
     Host* host = shard.find(entry.host);
     if (host == nullptr) return;
-    Stream& stream = streams_[{entry.host, entry.stream}];
+    Stream& stream = stream_of(entry);
     if (entry.kind == EntryKind::schema) {
       v1::Schema schema;
       if (schema.ParseFromString(entry.bytes))
@@ -57,6 +60,19 @@ class Replayer {
     stream.usable = false;
   }
   RecoverySummary& summary() { return summary_; }
+
+  /// Everything is read: late rows are told from live ones.
+  void settle_lanes() {
+    for (const auto& [id, lanes] : lanes_) {
+      Host& host = *shards_.at(shards_.directory().shard_of(id)).find(id);
+      Lane live = kFirstLane;
+      for (Lane lane = kFirstLane; lane < kFirstLane + std::min(lanes, kMostLanes); ++lane)
+        if (host.head.newest_ms(lane) > host.head.newest_ms(live)) live = lane;
+      host.head.make_live(live);
+      for (Lane lane = kFirstLane; lane < kFirstLane + std::min(lanes, kMostLanes); ++lane)
+        host.end_lane(lane);
+    }
+  }
 
   /// Streams of which no keyframe is left will never be decoded: what the journal has of them may go, or it
   /// would be read at each start for ever. An agent that goes on with such a stream begins with a keyframe.
@@ -77,11 +93,21 @@ class Replayer {
   }
 
  private:
+  static constexpr Lane kFirstLane = 1;
+  static constexpr Lane kMostLanes = 60'000;  // a source's number has room for more than any journal holds
+
   struct Stream {
+    Lane lane = kLiveLane;
     StreamDecoder decoder{kNoLimit};
     std::uint64_t last_seq = 0;
     bool usable = false;  // the state deltas build on is there
   };
+
+  Stream& stream_of(const JournalEntry& entry) {
+    const auto [at, added] = streams_.try_emplace({entry.host, entry.stream});
+    if (added) at->second.lane = kFirstLane + lanes_[entry.host]++ % kMostLanes;
+    return at->second;
+  }
 
   /// The first loss of a stream explains the rest: only that one is told.
   void note_lost(const Host& host, const JournalEntry& entry, const Error& why) {
@@ -108,7 +134,7 @@ class Replayer {
     if (batch.keyframe()) progress.keyframe_seq = batch.seq();
     if (batch.seq() <= progress.stored_seq) return {};
     progress.stored_seq = batch.seq();
-    const auto appended = append_rows(shard, host, *sources, now_ms_);
+    const auto appended = append_rows({shard, host, stream.lane}, *sources, now_ms_);
     if (!appended) return appended.error();
     host.last_sample_ms = std::max(host.last_sample_ms, appended->arrival.stored_ms);
     summary_.rows += appended->rows;
@@ -118,6 +144,7 @@ class Replayer {
   ShardSet& shards_;
   const std::int64_t now_ms_;
   std::map<std::pair<HostId, StreamId>, Stream> streams_;
+  std::map<HostId, Lane> lanes_;  // given so far
   std::set<std::pair<HostId, StreamId>> told_;
   RecoverySummary summary_;
 };
@@ -139,6 +166,7 @@ Result<RecoverySummary> recover(History& history, ShardSet& shards, std::int64_t
   Replayer replayer(shards, now_ms);
   const auto replayed = history.replay([&](const JournalEntry& entry) { replayer.visit(entry); });
   if (!replayed) return replayed.error();
+  replayer.settle_lanes();
   for (std::size_t i = 0; i < shards.size(); ++i) {
     for (const auto& [id, host] : shards.at(i).hosts()) settle(*host);
   }

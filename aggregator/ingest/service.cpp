@@ -28,7 +28,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
       : service_(service),
         link_(std::make_shared<GrpcLink>(this, std::move(peer), service.options_.now_ms())) {
     service_.add(link_);
-    if (service_.stopping_ || service_.count_ > service_.options_.max_streams) {
+    if (service_.stopping_ || service_.streams() > service_.options_.max_streams) {
       refuse({v1::Refusal::CODE_UNAVAILABLE, service_.stopping_ ? "stopping" : "too many streams", 10'000});
     } else {
       link_->nudge();
@@ -108,8 +108,8 @@ class IngestService::Call final : public GrpcLink::Reactor {
 IngestService::IngestService(ShardSet& shards, IngestCounters& counters, ServiceOptions options)
     : shards_(shards), counters_(counters), options_(std::move(options)) {
   for (std::size_t i = 0; i < shards.size(); ++i) {
-    intakes_.push_back(
-        std::make_unique<Intake>(shards.at(i), counters, options_.intake, delivery_interval_ms_));
+    intakes_.push_back(std::make_unique<Intake>(shards.at(i), counters, options_.intake,
+                                                Pace{delivery_interval_ms_, backfill_}));
   }
 }
 

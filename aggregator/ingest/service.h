@@ -11,6 +11,7 @@
 #include "aggregator/ingest/intake.h"
 #include "vigil/v1/ingest.grpc.pb.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +47,13 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   /// Refuses new streams and ends the present ones; their reactors finish by themselves.
   void stop();
 
-  std::size_t streams() const { return count_.load(); }
+  /// Of agents; back-fill comes beside them, over their connections.
+  std::size_t streams() const {
+    const std::size_t all = count_.load();
+    return all - std::min<std::size_t>(all, backfill_.streams());
+  }
+  Backfill& backfill() { return backfill_; }
+  const Backfill& backfill() const { return backfill_; }
   Intake& intake(std::size_t shard) { return *intakes_[shard]; }
 
  private:
@@ -59,6 +66,7 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   IngestCounters& counters_;
   const ServiceOptions options_;
   std::atomic<std::uint32_t> delivery_interval_ms_ = 1000;
+  Backfill backfill_;
   std::vector<std::unique_ptr<Intake>> intakes_;  // one per shard, each touched by its shard's thread only
   std::atomic<std::size_t> count_ = 0;
   std::atomic<bool> stopping_ = false;

@@ -60,6 +60,8 @@ std::string check_hello(const v1::Hello& hello) {
     return fmt::format("Hello.machine_id has {} bytes, must have 16", hello.machine_id().size());
   if (hello.stream_id().size() != 16)
     return fmt::format("Hello.stream_id has {} bytes, must have 16", hello.stream_id().size());
+  if (!hello.follows().empty() && hello.follows().size() != 16)
+    return fmt::format("Hello.follows has {} bytes, must have 16 or none", hello.follows().size());
   if (hello.next_seq() == 0 || hello.next_seq() > kMaxSeq)
     return fmt::format("Hello.next_seq is {}", hello.next_seq());
   if (hello.first_kept_seq() >= hello.next_seq()) {
@@ -122,6 +124,8 @@ std::variant<Greeting, Refused> read_hello(const v1::AgentMessage& message) {
   greeting.next_seq = hello.next_seq();
   greeting.durable_seq = hello.durable_seq();
   greeting.ended = hello.ended();
+  if (!hello.follows().empty())
+    std::copy(hello.follows().begin(), hello.follows().end(), greeting.follows.emplace().begin());
   greeting.wall_time_ms = hello.wall_time_ms();
   greeting.agent_version = shown(hello.agent_version());
   greeting.interval_ms = hello.interval_ms();
@@ -147,7 +151,8 @@ SessionEvent Session::begin() {
   }
   if (first_kept_seq_ <= expected_seq_) return Nothing{};
   // Otherwise the agent would be asked for these batches for ever.
-  undeclared_ = Lost{expected_seq_, first_kept_seq_ - 1, 0, 0, "not kept by the agent"};
+  undeclared_ = Lost{expected_seq_,          first_kept_seq_ - 1, first_kept_seq_ - expected_seq_, 0, 0,
+                     "not kept by the agent"};
   expected_seq_ = first_kept_seq_;
   return Nothing{};
 }
@@ -161,7 +166,7 @@ SessionEvent Session::feed(const v1::AgentMessage& message) {
     case v1::AgentMessage::kGap:
       return on_gap(message.gap());
     case v1::AgentMessage::kBye:
-      return Farewell{shown(message.bye().reason()), message.bye().returns()};
+      return Farewell{shown(message.bye().reason())};
     case v1::AgentMessage::kHello:
       return protocol("Hello comes once, as the first message");
     case v1::AgentMessage::KIND_NOT_SET:
@@ -201,7 +206,13 @@ SessionEvent Session::on_batch(const v1::Batch& batch) {
 
 SessionEvent Session::on_gap(const v1::Gap& gap) {
   if (++gaps_ > kMaxGaps) return protocol(fmt::format("more than {} Gaps in one stream", kMaxGaps));
-  if (gap.first_seq() == 0 || gap.last_seq() < gap.first_seq() || gap.last_seq() > kMaxSeq) {
+  const bool earlier = gap.first_seq() == 0 && gap.last_seq() == 0;  // of a stream before this one
+  const bool counted = gap.batches() > 0 && gap.batches() <= kMaxSeq;
+  const bool timed = gap.first_time_ms() != 0 && gap.last_time_ms() != 0;
+  if (earlier && (!counted || !timed))
+    return protocol("Gap of an earlier stream must say how many batches, and both times");
+  const bool ordered = gap.first_seq() != 0 && gap.last_seq() >= gap.first_seq() && gap.last_seq() <= kMaxSeq;
+  if (!earlier && !ordered) {
     return protocol(fmt::format("Gap from {} to {} is none", gap.first_seq(), gap.last_seq()));
   }
   const bool open_end = gap.last_time_ms() == 0;
@@ -209,12 +220,16 @@ SessionEvent Session::on_gap(const v1::Gap& gap) {
       gap.last_time_ms() > wire::kMaxTimeMs || (!open_end && gap.last_time_ms() < gap.first_time_ms())) {
     return protocol(fmt::format("Gap times {} to {} are none", gap.first_time_ms(), gap.last_time_ms()));
   }
+  const Lost lost{
+      gap.first_seq(),     gap.last_seq(),     earlier ? gap.batches() : gap.last_seq() - gap.first_seq() + 1,
+      gap.first_time_ms(), gap.last_time_ms(), shown(gap.reason())};
+  if (earlier) return lost;
   if (undeclared_ && gap.last_seq() >= undeclared_->last_seq) undeclared_.reset();
   if (gap.last_seq() >= expected_seq_ && gap.first_seq() <= expected_seq_) {
     expected_seq_ = gap.last_seq() + 1;
     started_ = false;  // deltas cannot build on what was lost: a keyframe follows
   }
-  return Lost{gap.first_seq(), gap.last_seq(), gap.first_time_ms(), gap.last_time_ms(), shown(gap.reason())};
+  return lost;
 }
 
 }  // namespace vigil::aggregator

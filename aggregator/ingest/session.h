@@ -34,8 +34,9 @@ struct Greeting {
   std::string boot_id;
   std::uint64_t first_kept_seq = 0;
   std::uint64_t next_seq = 0;
-  std::uint64_t durable_seq = 0;  // the last one ever acknowledged to it
-  bool ended = false;             // of an earlier run: no new batches
+  std::uint64_t durable_seq = 0;    // the last one ever acknowledged to it
+  bool ended = false;               // back-fill: no new batches
+  std::optional<StreamId> follows;  // the agent's live stream before this one
   std::int64_t wall_time_ms = 0;
   std::string agent_version;
   std::uint32_t interval_ms = 0;
@@ -56,8 +57,9 @@ enum class Storing : std::uint8_t {
 
 /// Batches the agent no longer has; `first_ms` and `last_ms` are 0 when it does not know when.
 struct Lost {
-  std::uint64_t first_seq = 0;
+  std::uint64_t first_seq = 0;  // both 0: of an earlier stream
   std::uint64_t last_seq = 0;
+  std::uint64_t batches = 0;
   std::int64_t first_ms = 0;
   std::int64_t last_ms = 0;
   std::string reason;
@@ -73,7 +75,6 @@ struct NewBatch {
 
 struct Farewell {
   std::string reason;
-  bool returns = false;  // with another stream, at once
 };
 
 struct Nothing {};

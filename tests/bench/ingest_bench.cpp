@@ -33,7 +33,7 @@ double cpu_seconds(clockid_t clock) {
 class Link final : public AgentLink {
  public:
   void welcome(const v1::Welcome&) override {}
-  void acknowledge(std::uint64_t, std::uint32_t) override {}
+  void acknowledge(const Acknowledgement&) override {}
   void refuse(const Refused& refused) override { std::printf("refused: %s\n", refused.message.c_str()); }
   void taken(bool) override {}
   void nudge() override {}
@@ -99,7 +99,8 @@ Greeting greeting() {
 /// One shard without limits on rate and age.
 struct Rig {
   explicit Rig(History* history)
-      : shards(1, shard_options(), history), intake(shards.at(0), counters, unlimited(), delivery) {}
+      : shards(1, shard_options(), history),
+        intake(shards.at(0), counters, unlimited(), {delivery, backfill}) {}
 
   static ShardOptions shard_options() {
     ShardOptions options;
@@ -116,6 +117,7 @@ struct Rig {
   self::Registry registry;
   IngestCounters counters{registry};
   const std::atomic<std::uint32_t> delivery{1000};
+  Backfill backfill;
   Intake intake;
 };
 

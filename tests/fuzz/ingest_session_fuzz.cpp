@@ -18,9 +18,11 @@ constexpr std::int64_t kNow = 1'700'000'000'000;
 class Link final : public AgentLink {
  public:
   void welcome(const v1::Welcome&) override {}
-  void acknowledge(std::uint64_t seq, std::uint32_t) override {
-    if (seq < last_) std::abort();  // acknowledgements never go back
-    last_ = seq;
+  void acknowledge(const Acknowledgement& ack) override {
+    if (ack.durable_seq != 0 && ack.durable_seq < last_) std::abort();  // acknowledgements never go back
+    if (ack.backfill_credit != 0 && ack.backfill_credit < credit_) std::abort();  // nor does credit
+    last_ = std::max(last_, ack.durable_seq);
+    credit_ = std::max(credit_, ack.backfill_credit);
   }
   void refuse(const Refused& refused) override {
     if (refused.message.empty()) std::abort();
@@ -32,6 +34,7 @@ class Link final : public AgentLink {
  private:
   const std::string remote_ = "fuzz";
   std::uint64_t last_ = 0;
+  std::uint64_t credit_ = 0;
 };
 
 std::string next_message(const std::uint8_t*& data, std::size_t& size) {
@@ -55,10 +58,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   self::Registry registry;
   IngestCounters counters(registry);
   const std::atomic<std::uint32_t> delivery{1000};
-  Intake intake(shards.at(0), counters, {}, delivery);
+  Backfill backfill;
+  Intake intake(shards.at(0), counters, {}, {delivery, backfill});
   const auto link = std::make_shared<Link>();
   intake.open(std::get<Greeting>(hello), link, kNow);
-  while (size >= 2) intake.feed(link.get(), next_message(data, size), kNow);
+  std::int64_t now = kNow;
+  while (size >= 2) {
+    intake.feed(link.get(), next_message(data, size), now);
+    intake.resume(now += 100);
+  }
   shards.at(0).tick(kNow);
   shards.at(0).seal_all(kNow);
   return 0;

@@ -32,22 +32,33 @@ class Server {
   std::string address() const { return fake_->address(); }
   int connections() const { return fake_->connections(); }
 
-  void await(const std::function<bool(const test::Stored&)>& condition) {
+  void await(const std::function<bool(const test::Streams&)>& condition) {
     std::unique_lock lock(mutex_);
-    const bool came = changed_.wait_for(lock, seconds(30), [&] { return condition(stored_); });
-    CAPTURE(broken_, stored_.durable_seq);
+    const bool came = changed_.wait_for(lock, seconds(30), [&] { return condition(streams_); });
+    CAPTURE(broken_, test::all_times(streams_).size());
     REQUIRE(came);
   }
-  void await_durable(std::uint64_t seq) {
-    await([seq](const test::Stored& stored) { return stored.durable_seq >= seq; });
+  /// Of all streams together.
+  void await_rows(std::size_t count) {
+    await([count](const test::Streams& streams) { return test::all_times(streams).size() >= count; });
   }
   std::string broken() {
     const std::lock_guard lock(mutex_);
     return broken_;
   }
-  test::Stored stored() {
+  test::Streams streams() {
     const std::lock_guard lock(mutex_);
-    return stored_;
+    return streams_;
+  }
+  std::vector<v1::Gap> gaps() { return test::all_gaps(streams()); }
+  bool left() {
+    const auto all = streams();
+    return std::any_of(all.begin(), all.end(), [](const auto& each) { return each.second.left; });
+  }
+  /// Times of the rows of source 1 in the order they came.
+  std::vector<std::int64_t> order() {
+    const std::lock_guard lock(mutex_);
+    return order_;
   }
   /// Asked before each message is taken; gives what to do instead.
   std::function<std::optional<Reply>(int connection, const v1::AgentMessage& message)> instead;
@@ -60,17 +71,27 @@ class Server {
       if (instead) {
         if (auto reply = instead(connection, message)) return std::move(*reply);
       }
-      auto& receiver = receivers_.try_emplace(connection, stored_).first->second;
+      test::Stored& stored = stored_of(connection, message);
+      auto& receiver = receivers_.try_emplace(connection, stored).first->second;
+      const std::size_t before = stored.rows();
       auto answers = receiver.take(message.SerializeAsString());
+      for (std::size_t i = before; i < stored.rows(); ++i) order_.push_back(stored.times_ms[1][i]);
       if (answers) return Reply{std::move(*answers), false};
       broken_ = answers.error().message;
       return Reply{{}, true};
     };
   }
 
+  test::Stored& stored_of(int connection, const v1::AgentMessage& message) {
+    if (message.has_hello()) stream_of_[connection] = message.hello().stream_id();
+    return streams_[stream_of_[connection]];
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
-  test::Stored stored_;
+  test::Streams streams_;
+  std::vector<std::int64_t> order_;
+  std::map<int, std::string> stream_of_;
   std::map<int, test::Receiver> receivers_;
   std::string broken_;
   std::unique_ptr<FakeAggregator> fake_;
@@ -90,12 +111,20 @@ struct Agent {
   explicit Agent(const std::string& address) : delivery(options(address)) { delivery.start(); }
   void sample(int ticks) {
     for (int i = 0; i < ticks; ++i) {
+      if (delivery.begins_stream()) builder.begin_stream();
       host.tick(builder);
       builder.flush();
     }
     sampled += ticks;
   }
-  std::uint64_t last_seq() const { return builder.next_seq() - 1; }
+  /// Life goes on until so many rows have arrived.
+  void sample_until(Server& server, std::size_t rows) {
+    for (int i = 0; i < 3000 && test::all_times(server.streams()).size() < rows; ++i) {
+      sample(1);
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    server.await_rows(rows);
+  }
 
   Host host;
   Delivery delivery;
@@ -106,7 +135,7 @@ struct Agent {
 void check_complete(Server& server, int sampled) {
   INFO(server.broken());
   CHECK(server.broken().empty());
-  const auto times = server.stored().times_ms[1];
+  const auto times = test::all_times(server.streams());
   REQUIRE(times.size() == static_cast<std::size_t>(sampled));
   for (std::size_t i = 1; i < times.size(); ++i) REQUIRE(times[i] == times[i - 1] + 1000);
 }
@@ -121,16 +150,18 @@ v1::AggregatorMessage refusal(v1::Refusal::Code code, std::uint32_t retry_after_
 
 }  // namespace
 
-TEST_CASE("batches arrive, and a stop waits until they are durable and says Bye") {
+TEST_CASE("batches arrive over one stream, and a stop waits until they are durable and says Bye") {
   Server server;
   server.start();
   Agent agent(server.address());
-  agent.sample(50);
+  for (int i = 1; i <= 5; ++i) {
+    agent.sample(6);
+    server.await_rows(static_cast<std::size_t>(i) * 6);
+    CHECK(server.connections() == 1);
+  }
   agent.delivery.stop(seconds(20));
-  check_complete(server, 50);
-  CHECK(server.stored().left);
-  CHECK(server.connections() == 1);
-  CHECK(agent.delivery.figures().durable_seq == agent.last_seq());
+  check_complete(server, 30);
+  CHECK(server.left());
 }
 
 TEST_CASE("an aggregator restarted in mid-stream misses nothing and gets nothing twice") {
@@ -139,18 +170,19 @@ TEST_CASE("an aggregator restarted in mid-stream misses nothing and gets nothing
   const int port = server.port();
   Agent agent(server.address());
   agent.sample(70);
-  server.await_durable(20);
+  agent.sample_until(server, 20);
   for (int round = 0; round < 3; ++round) {
     server.kill();
     agent.sample(90);
     agent.host.add_column();
     server.start(port);
-    server.await_durable(agent.last_seq() - 5);
+    agent.sample_until(server, static_cast<std::size_t>(agent.sampled));
   }
   agent.delivery.stop(seconds(20));
   check_complete(server, agent.sampled);
-  CHECK(server.stored().gaps.empty());
+  CHECK(server.gaps().empty());
   CHECK(agent.delivery.figures().connects >= 4);
+  CHECK(agent.delivery.figures().backfills >= 3);
 }
 
 TEST_CASE("a stream cut after any few messages goes on where it was") {
@@ -163,9 +195,9 @@ TEST_CASE("a stream cut after any few messages goes on where it was") {
   server.start();
   Agent agent(server.address());
   agent.sample(40);
-  server.await_durable(40);
+  agent.sample_until(server, 40);
   agent.delivery.stop(seconds(20));
-  check_complete(server, 40);
+  check_complete(server, agent.sampled);
 }
 
 TEST_CASE("a refused agent comes back when it was told to, and then delivers all") {
@@ -177,17 +209,18 @@ TEST_CASE("a refused agent comes back when it was told to, and then delivers all
   };
   server.start();
   Agent agent(server.address());
-  agent.sample(10);
-  server.await_durable(10);
+  agent.sample(5);
+  server.await_rows(5);
   agent.delivery.stop(seconds(20));
-  check_complete(server, 10);
+  check_complete(server, 5);
   CHECK(server.connections() == 3);
 }
 
 TEST_CASE("what an aggregator refuses for ever does not hold back everything after it") {
   Server server;
   server.instead = [](int, const v1::AgentMessage& message) -> std::optional<Reply> {
-    if (message.has_batch() && message.batch().seq() == 3) {
+    constexpr std::int64_t kThirdTick = 1'700'000'003'000;
+    if (message.has_batch() && message.batch().sources(0).first_time_ms() == kThirdTick) {
       return Reply{{refusal(v1::Refusal::CODE_PROTOCOL, 10)}, true};
     }
     return {};
@@ -195,11 +228,11 @@ TEST_CASE("what an aggregator refuses for ever does not hold back everything aft
   server.start();
   Agent agent(server.address());
   agent.sample(kBatchesPerKeyframe + 5);
-  server.await_durable(agent.last_seq());
+  agent.sample_until(server, 5);
+  server.await([](const test::Streams& streams) { return !test::all_gaps(streams).empty(); });
   agent.delivery.stop(seconds(20));
-  REQUIRE(server.stored().gaps.size() == 1);
-  CHECK(server.stored().gaps[0].reason() == "refused");
-  CHECK(server.stored().gaps[0].first_seq() == 3);
+  REQUIRE(server.gaps().size() == 1);
+  CHECK(server.gaps()[0].reason() == "refused");
 }
 
 TEST_CASE("hostile answers end the connection and nothing else") {
@@ -214,10 +247,10 @@ TEST_CASE("hostile answers end the connection and nothing else") {
   };
   server.start();
   Agent agent(server.address());
-  agent.sample(10);
-  server.await_durable(10);
+  agent.sample(5);
+  server.await_rows(5);
   agent.delivery.stop(seconds(20));
-  check_complete(server, 10);
+  check_complete(server, agent.sampled);
 }
 
 TEST_CASE("a stop does not hang on an aggregator that never answers") {
@@ -230,7 +263,7 @@ TEST_CASE("a stop does not hang on an aggregator that never answers") {
   server.start();
   Agent agent(server.address());
   agent.sample(5);
-  server.await([&connected](const test::Stored&) { return connected.load(); });
+  server.await([&connected](const test::Streams&) { return connected.load(); });
   const auto start = std::chrono::steady_clock::now();
   agent.delivery.stop(milliseconds(300));
   CHECK(std::chrono::steady_clock::now() - start < seconds(5));
@@ -281,8 +314,38 @@ TEST_CASE("the aggregator's wishes reach the beat's thread") {
   server.start();
   Agent agent(server.address());
   CHECK(agent.delivery.interval() == seconds(1));
-  server.await([&agent](const test::Stored&) { return agent.delivery.max_series() == 77; });
+  server.await([&agent](const test::Streams&) { return agent.delivery.max_series() == 77; });
   CHECK(agent.delivery.interval() == seconds(4));
+}
+
+TEST_CASE("after an outage what is sampled now arrives first, and what had waited behind it") {
+  Server server;
+  server.start();
+  const int port = server.port();
+  Agent agent(server.address());
+  agent.sample(5);
+  server.await_rows(5);
+  server.kill();
+  agent.sample(3000);
+  const std::int64_t outage_ended = agent.host.time_ms();
+  server.start(port);
+  const auto live_came = [&] {
+    const auto times = test::all_times(server.streams());
+    return times.back() > outage_ended;
+  };
+  for (int i = 0; i < 3000 && !live_came(); ++i) {
+    agent.sample(1);
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  REQUIRE(live_came());
+  server.await_rows(static_cast<std::size_t>(agent.sampled));
+  agent.delivery.stop(seconds(20));
+  check_complete(server, agent.sampled);
+  const auto order = server.order();
+  const auto first_live =
+      std::find_if(order.begin() + 5, order.end(), [&](std::int64_t t) { return t > outage_ended; });
+  CHECK(first_live - order.begin() < 100);  // of 3,000: at most what came while a stream was begun
+  CHECK(server.gaps().empty());
 }
 
 }  // namespace vigil::agent

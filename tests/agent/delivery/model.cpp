@@ -2,6 +2,8 @@
 
 #include "common/wire/schema.h"
 
+#include <algorithm>
+
 namespace vigil::agent::test {
 
 Host::Host(std::size_t width) {
@@ -37,16 +39,37 @@ void Host::add_column() {
   schema.series.push_back({"test_value", {{"column", std::to_string(schema.series.size())}}});
 }
 
+std::vector<std::int64_t> all_times(const Streams& streams, std::uint32_t source_id) {
+  std::vector<std::int64_t> times;
+  for (const auto& [id, stored] : streams) {
+    const auto at = stored.times_ms.find(source_id);
+    if (at != stored.times_ms.end()) times.insert(times.end(), at->second.begin(), at->second.end());
+  }
+  std::sort(times.begin(), times.end());
+  return times;
+}
+
+std::vector<v1::Gap> all_gaps(const Streams& streams) {
+  std::vector<v1::Gap> gaps;
+  for (const auto& [id, stored] : streams) gaps.insert(gaps.end(), stored.gaps.begin(), stored.gaps.end());
+  return gaps;
+}
+
 Result<std::vector<v1::AggregatorMessage>> Receiver::take(const std::string& bytes) {
   v1::AgentMessage message;
   if (!message.ParseFromString(bytes)) return fail(Errc::parse, "no message");
   if (!message.has_hello() && !greeted_) return fail(Errc::parse, "no Hello first");
+  if (greeted_ && hello_.ended()) {
+    if (taken_ >= credit) return fail(Errc::limit, "{} bytes of credit are used up", credit);
+    taken_ += bytes.size();
+  }
   std::vector<v1::AggregatorMessage> answers;
   switch (message.kind_case()) {
     case v1::AgentMessage::kHello:
       hello_ = message.hello();
       greeted_ = true;
       answers.push_back(welcome(stored_.durable_seq));
+      if (hello_.ended()) answers.back().mutable_welcome()->set_backfill_credit(credit);
       break;
     case v1::AgentMessage::kSchema:
       if (auto taken = take_schema(message.schema()); !taken) return taken.error();
@@ -56,6 +79,11 @@ Result<std::vector<v1::AggregatorMessage>> Receiver::take(const std::string& byt
       answers.push_back(ack(stored_.durable_seq));
       break;
     case v1::AgentMessage::kGap:
+      if (message.gap().first_seq() == 0) {
+        if (message.gap().batches() == 0) return fail(Errc::parse, "a gap of nothing");
+        stored_.gaps.push_back(message.gap());
+        break;
+      }
       if (message.gap().first_seq() != stored_.durable_seq + 1)
         return fail(Errc::parse, "a gap that does not follow");
       stored_.durable_seq = message.gap().last_seq();

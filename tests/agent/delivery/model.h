@@ -35,7 +35,18 @@ struct Stored {
   std::map<std::uint32_t, std::vector<std::int64_t>> times_ms;  // by source: each row once, in order
   std::vector<v1::Gap> gaps;
   bool left = false;
+
+  std::size_t rows() const {
+    const auto at = times_ms.find(1);
+    return at == times_ms.end() ? 0 : at->second.size();
+  }
 };
+
+/// Of all streams, by stream_id.
+using Streams = std::map<std::string, Stored>;
+/// Times of a source over all streams, ascending.
+std::vector<std::int64_t> all_times(const Streams& streams, std::uint32_t source_id = 1);
+std::vector<v1::Gap> all_gaps(const Streams& streams);
 
 class Receiver {
  public:
@@ -46,6 +57,8 @@ class Receiver {
   /// protocol was broken.
   Result<std::vector<v1::AggregatorMessage>> take(const std::string& bytes);
   const v1::Hello& hello() const { return hello_; }
+
+  std::uint64_t credit = std::uint64_t{1} << 40;  // for back-fill: more is an error
 
  private:
   struct SourceState {
@@ -61,6 +74,7 @@ class Receiver {
   std::map<std::uint32_t, SourceState> sources_;
   wire::DecodedRows decoded_;
   std::uint64_t expected_ = 0;  // 0: any keyframe
+  std::uint64_t taken_ = 0;     // bytes after Hello
   bool greeted_ = false;
 };
 

@@ -161,17 +161,58 @@ TEST_CASE("a stream of an earlier run ends, also when its newest were sent and t
   World world;
   world.sample(20);
   Session session(world.buffer, world.me, kStart);
-  session.leave_for_next();
+  session.back_fill();
   v1::AgentMessage message;
   REQUIRE(message.ParseFromString(*session.next(kStart, 42)));
   CHECK(message.hello().ended());
   const std::uint64_t ahead = world.buffer.next_seq() + 5;
-  REQUIRE_FALSE(session.received(welcome(ahead), kStart));
+  auto hello = welcome(ahead);
+  hello.mutable_welcome()->set_backfill_credit(1 << 20);
+  REQUIRE_FALSE(session.received(hello, kStart));
   REQUIRE_FALSE(session.received(ack(ahead), kStart));
   CHECK_FALSE(session.left());
   while (const std::string* next = session.next(kStart, 42)) REQUIRE(message.ParseFromString(*next));
-  CHECK(message.bye().returns());
+  CHECK(message.bye().reason() == "delivered");
   CHECK(session.left());
+}
+
+TEST_CASE("back-fill keeps to its credit, message by message, and goes on when there is more") {
+  World world;
+  world.sample(100);
+  Session session(world.buffer, world.me, kStart);
+  session.back_fill();
+  session.next(kStart, 0);
+  REQUIRE_FALSE(session.received(welcome(0), kStart));
+  CHECK(session.next(kStart, 0) == nullptr);  // none yet
+  CHECK_FALSE(session.deadline());            // and nothing to wait for
+  std::uint64_t sent = 0;
+  auto more = ack(0);
+  for (const std::uint64_t credit : {1U, 1000U, 3000U}) {
+    more.mutable_ack()->set_backfill_credit(credit);
+    REQUIRE_FALSE(session.received(more, kStart));
+    while (const std::string* message = session.next(kStart, 0)) {
+      CHECK(sent < credit);
+      sent += message->size();
+    }
+    CHECK(sent >= credit);
+  }
+  more.mutable_ack()->set_backfill_credit(10);  // it does not shrink
+  REQUIRE_FALSE(session.received(more, kStart));
+  CHECK(session.next(kStart, 0) == nullptr);
+}
+
+TEST_CASE("what an earlier stream lost is told before the next batch") {
+  World world;
+  world.sample(1);
+  Session session(world.buffer, world.me, kStart);
+  session.next(kStart, 0);
+  REQUIRE_FALSE(session.received(welcome(0), kStart));
+  CHECK(session.declare({0, 0, 1000, 2000, "spool_full", 7}) == 1);
+  v1::AgentMessage message;
+  REQUIRE(message.ParseFromString(*session.next(kStart, 0)));
+  CHECK(message.gap().first_seq() == 0);
+  CHECK(message.gap().batches() == 7);
+  CHECK(message.gap().last_time_ms() == 2000);
 }
 
 TEST_CASE("an aggregator that breaks the protocol ends the conversation, whatever it says") {
@@ -309,40 +350,6 @@ TEST_CASE("a message larger than the aggregator takes is not sent, and counts as
   const auto end = session.check_size(std::string(1001, 'x'));
   REQUIRE(end);
   CHECK(end->kind == End::Kind::rejected);
-}
-
-TEST_CASE("batches stay below the message limit and never mix schemas") {
-  std::vector<EncodedBatch> batches;
-  BatchBuilder builder([&batches](EncodedBatch batch) { batches.push_back(std::move(batch)); });
-  Host host(4'000);
-  for (int i = 0; i < 40; ++i) host.tick(builder);
-  builder.flush();
-  CHECK(batches.size() > 3);
-  for (const EncodedBatch& batch : batches) CHECK(batch.message.size() < (1 << 20));
-  const std::size_t before = batches.size();
-  host.tick(builder);
-  host.add_column();
-  host.tick(builder);
-  builder.flush();
-  REQUIRE(batches.size() == before + 2);
-  CHECK(batches[before].schemas.empty());
-  CHECK(batches[before + 1].schemas.size() == 1);
-}
-
-TEST_CASE("a keyframe comes at least every 60 batches") {
-  std::vector<EncodedBatch> batches;
-  BatchBuilder builder([&batches](EncodedBatch batch) { batches.push_back(std::move(batch)); });
-  Host host;
-  for (int i = 0; i < 200; ++i) {
-    host.tick(builder);
-    builder.flush();
-  }
-  int since = 0;
-  for (const EncodedBatch& batch : batches) {
-    since = batch.keyframe ? 0 : since + 1;
-    CHECK(since < 60);
-  }
-  CHECK(batches.front().keyframe);
 }
 
 TEST_CASE("retries are jittered over the whole range, quick at first, a minute at most") {

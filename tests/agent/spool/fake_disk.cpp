@@ -1,6 +1,7 @@
 #include "tests/agent/spool/fake_disk.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace vigil::agent::testing {
 namespace {
@@ -102,6 +103,84 @@ std::size_t FakeDisk::used() const {
   std::size_t sum = 0;
   for (const auto& [name, file] : files_) sum += file.seen.size();
   return sum;
+}
+
+void Gate::pass() {
+  std::unique_lock lock(mutex_);
+  ++inside_;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return !closed_; });
+  --inside_;
+}
+
+void Gate::close() {
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+void Gate::open() {
+  const std::lock_guard lock(mutex_);
+  closed_ = false;
+  changed_.notify_all();
+}
+
+void Gate::await_one_inside() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return inside_ > 0; });
+}
+
+namespace {
+
+class GatedDisk final : public Disk {
+ public:
+  GatedDisk(std::shared_ptr<FakeDisk> disk, std::shared_ptr<Gate> gate)
+      : disk_(std::move(disk)), gate_(std::move(gate)) {}
+  Result<void> write(const std::string& name, std::uint64_t offset, std::string_view bytes) override {
+    gate_->pass();
+    return disk_->write(name, offset, bytes);
+  }
+  Result<void> sync(const std::string& name) override {
+    gate_->pass();
+    return disk_->sync(name);
+  }
+  Result<void> clear(const std::string& name) override {
+    gate_->pass();
+    return disk_->clear(name);
+  }
+  Result<void> remove(const std::string& name) override {
+    gate_->pass();
+    return disk_->remove(name);
+  }
+  Result<std::string> read(const std::string& name) override {
+    gate_->pass();
+    return disk_->read(name);
+  }
+  Result<std::vector<std::string>> list() override { return disk_->list(); }
+  Result<Space> space() override { return disk_->space(); }
+
+ private:
+  const std::shared_ptr<FakeDisk> disk_;
+  const std::shared_ptr<Gate> gate_;
+};
+
+}  // namespace
+
+std::shared_ptr<BackgroundDisk> in_background(const std::shared_ptr<FakeDisk>& disk,
+                                              const std::shared_ptr<Gate>& gate) {
+  BackgroundDiskOptions options;
+  options.open = [disk, gate]() -> Result<std::unique_ptr<Disk>> {
+    return std::unique_ptr<Disk>(new GatedDisk(disk, gate));
+  };
+  options.opened = [](Disk&) {};
+  options.wake = [] {};
+  options.patience = std::chrono::milliseconds(0);
+  auto made = std::make_shared<BackgroundDisk>(std::move(options));
+  while (made->trouble()) std::this_thread::yield();  // until it is open
+  return made;
+}
+
+void await_done(const BackgroundDisk& disk) {
+  while (disk.done() != disk.issued() || disk.trouble()) std::this_thread::yield();
 }
 
 }  // namespace vigil::agent::testing

@@ -2,9 +2,13 @@
 // rest any part may.
 #pragma once
 
+#include "agent/spool/background_disk.h"
 #include "agent/spool/disk.h"
 
+#include <condition_variable>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <string>
@@ -47,5 +51,26 @@ class FakeDisk final : public Disk {
   int fail_at_ = 0;
   int fail_count_ = 0;
 };
+
+/// Where calls wait while it is closed, as for a disk that hangs.
+class Gate {
+ public:
+  void pass();
+  void close();
+  void open();
+  void await_one_inside();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool closed_ = false;
+  int inside_ = 0;
+};
+
+/// The disk behind a thread of its own; each call passes the gate. A call that is under way hangs, at once.
+std::shared_ptr<BackgroundDisk> in_background(const std::shared_ptr<FakeDisk>& disk,
+                                              const std::shared_ptr<Gate>& gate);
+/// Until all it was told is done.
+void await_done(const BackgroundDisk& disk);
 
 }  // namespace vigil::agent::testing

@@ -224,3 +224,74 @@ TEST_CASE("the newest value alone comes from the open row, and the long way wher
   a.end_ms = kT0 * 2;
   CHECK(look(head, a) == "a 0:10 1000:11 ");
 }
+
+TEST_CASE("late rows have blocks of their own: live ones are not cut, and rules see none of it") {
+  HostHead head = make_head();
+  const std::uint32_t late = source_number(kLateLane, kSource);
+  head.set_columns(kSource, {"node", 1000}, {0, 1});
+  row(head, 0, {10, 20});
+  row(head, 60'000, {70, 80});
+  head.set_columns(late, {"node+late", 1000}, {0, 2});
+  for (const std::int64_t t : {1000, 2000}) {
+    head.append(late, kT0 + t, std::vector<std::int64_t>{t / 1000, 5});
+    row(head, 60'000 + t, {71, 81});
+  }
+  CHECK(look(head, named("a")) == "a 0:10 1000:1 2000:2 60000:70 61000:71 62000:71 ");
+  CHECK(look(head, named("c")) == "c 1000:5 2000:5 ");
+  const auto seen_by_rules = head.select(named("a"), 100, LateRows::hidden);
+  CHECK(print(*seen_by_rules) == "a 0:10 60000:70 61000:71 62000:71 ");
+  CHECK(head.select(named("c"), 100, LateRows::hidden)->empty());
+  CHECK(head.slice(named("c"), LateRows::hidden).open.empty());
+  CHECK(head.newest_ms(kLiveLane) == kT0 + 62'000);
+  CHECK(head.active_series() == 2);
+  CHECK_FALSE(head.late_seal_due());
+  const auto late_parts = head.seal_late();
+  REQUIRE(late_parts.size() == 1);
+  CHECK(late_parts[0].block->last_ms() == kT0 + 2000);
+  CHECK(head.select(named("c"), 100, LateRows::hidden)->empty());  // sealed as well
+  const auto parts = head.seal(kT0 + 70'000);
+  REQUIRE(parts.size() == 1);
+  CHECK(parts[0].block->rows() == 4);
+}
+
+TEST_CASE("at the end of late rows a series ends that no live source has, the others go on") {
+  HostHead head = make_head();
+  const std::uint32_t late = source_number(kLateLane, kSource);
+  head.set_columns(kSource, {"node", 1000}, {0});
+  row(head, 10'000, {10});
+  head.set_columns(late, {"node+late", 1000}, {0, 2});
+  head.append(late, kT0 + 9000, std::vector<std::int64_t>{9, 5});
+  head.end_lane(kLateLane);
+  CHECK(look(head, named("a")) == "a 9000:9 10000:10 ");
+  CHECK(look(head, named("c")) == "c 9000:5 9001:stale ");
+  CHECK(head.newest_ms(kLateLane) == 0);
+  CHECK(head.seal_late().size() == 2);
+}
+
+TEST_CASE("late rows older than the window are stored and then forgotten") {
+  HostHead head = make_head();
+  const std::uint32_t late = source_number(kLateLane, kSource);
+  head.set_columns(late, {"node+late", 1000}, {0});
+  for (std::int64_t s = 0; s < 600; ++s) head.append(late, kT0 + s * 1000, std::vector<std::int64_t>{s * s});
+  const std::int64_t now = kT0 + 3'600'000;
+  head.evict(now);
+  CHECK(head.slice(named("a")).blocks.size() == 2);  // not stored yet
+  CHECK(head.seal_late().size() == 3);
+  head.evict(now);
+  CHECK(head.slice(named("a")).blocks.empty());
+  CHECK(head.slice(named("a")).complete_from_ms == kT0 + 599'001);
+}
+
+TEST_CASE("after a replay the lane of the newest rows becomes the live one") {
+  HostHead head = make_head();
+  head.set_columns(source_number(2, kSource), {"node+late", 1000}, {0, 2});
+  head.append(source_number(2, kSource), kT0, std::vector<std::int64_t>{1, 2});
+  head.set_columns(source_number(3, kSource), {"node+late", 1000}, {0});
+  head.append(source_number(3, kSource), kT0 + 1000, std::vector<std::int64_t>{3});
+  head.make_live(3);
+  head.end_lane(2);
+  CHECK(head.active_series() == 1);
+  row(head, 2000, {4});
+  CHECK(look(head, named("a")) == "a 0:1 1000:3 2000:4 ");
+  CHECK(look(head, named("c")) == "c 0:2 1:stale ");
+}

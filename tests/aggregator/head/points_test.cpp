@@ -44,6 +44,16 @@ TEST_CASE("pieces that overlap become one ascending series in which the first sa
   CHECK(print(collect({{5, 6}, {3, 5, 7}}, {{50, 60}, {30, 51, 70}})) == "3:30 5:50 6:60 7:70 ");
 }
 
+TEST_CASE("a piece that lies within another ends a series where it ended, whichever comes first") {
+  const std::vector<std::vector<std::int64_t>> times{{1, 2, 8, 9}, {3, 4, 5}};
+  const std::vector<std::vector<std::int64_t>> ended{{7, 8, kAbsent, kAbsent}, {9, kAbsent, kAbsent}};
+  CHECK(print(collect(times, ended)) == "1:7 2:8 3:9 4:stale ");
+  CHECK(print(collect({times[1], times[0]}, {ended[1], ended[0]})) == "1:7 2:8 3:9 4:stale ");
+  const std::vector<std::vector<std::int64_t>> begun{{7, 8, 11, 12}, {kAbsent, kAbsent, 10}};
+  CHECK(print(collect(times, begun)) == "1:7 2:8 3:stale 5:10 8:11 9:12 ");
+  CHECK(print(collect(times, begun, 4, 9)) == "5:10 8:11 9:12 ");
+}
+
 TEST_CASE("open rows are read with a stride, and decimals and floats become numbers") {
   const std::vector<std::int64_t> times{1, 2};
   const std::vector<std::int64_t> cells{100, raw_from_double(0.1), 250, raw_from_double(-3e9)};

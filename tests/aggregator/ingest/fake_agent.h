@@ -21,7 +21,10 @@ class FakeLink final : public AgentLink {
  public:
   explicit FakeLink(std::string remote = "10.0.0.1:4711") : remote_(std::move(remote)) {}
   void welcome(const v1::Welcome& welcome) override { welcomes.push_back(welcome); }
-  void acknowledge(std::uint64_t durable_seq, std::uint32_t) override { acks.push_back(durable_seq); }
+  void acknowledge(const Acknowledgement& ack) override {
+    if (ack.backfill_credit != 0) credit = ack.backfill_credit;
+    acks.push_back(ack.durable_seq);
+  }
   void refuse(const Refused& refused) override { refusals.push_back(refused); }
   void taken(bool) override { ++taken_count; }
   void nudge() override {}
@@ -29,6 +32,7 @@ class FakeLink final : public AgentLink {
 
   std::vector<v1::Welcome> welcomes;
   std::vector<std::uint64_t> acks;
+  std::uint64_t credit = 0;  // of back-fill, by an Ack
   std::vector<Refused> refusals;
   int taken_count = 0;
 
@@ -70,6 +74,8 @@ class FakeAgent {
     hello.set_first_kept_seq(first_kept);
     hello.set_next_seq(next_seq_);
     hello.set_durable_seq(durable_seq);
+    hello.set_ended(ended);
+    hello.set_follows(follows);
     hello.set_wall_time_ms(kT0);
     hello.set_agent_version("0.1.0");
     hello.set_interval_ms(1000);
@@ -123,6 +129,8 @@ class FakeAgent {
 
   char machine = 'm';
   std::uint64_t durable_seq = 0;  // ever acknowledged
+  bool ended = false;             // back-fill
+  std::string follows;            // the stream before this one
   std::string boot_id = "boot";
 
  private:

@@ -1,46 +1,14 @@
 #include "aggregator/ingest/intake.h"
 
-#include "aggregator/head/shard_set.h"
-#include "tests/aggregator/ingest/fake_agent.h"
+#include "tests/aggregator/ingest/intake_fixture.h"
 #include "tests/support/catch.h"
 
 using namespace vigil;
 using namespace vigil::aggregator;
 using namespace vigil::aggregator::testing;
 
-namespace {
-
-/// One shard without a thread and without a history: everything happens in the calls, and is durable at once.
-struct Fixture {
-  explicit Fixture(const ShardOptions& options = {}, const IntakeOptions& intake_options = {})
-      : shards(1, options, nullptr), intake(shards.at(0), counters, intake_options, delivery) {}
-
-  std::shared_ptr<FakeLink> connect(const FakeAgent& agent, std::int64_t now = kT0,
-                                    const std::string& remote = "10.0.0.1:1", std::uint64_t first_kept = 0) {
-    auto link = std::make_shared<FakeLink>(remote);
-    intake.open(agent.greeting(first_kept), link, now);
-    return link;
-  }
-  void send(const std::shared_ptr<FakeLink>& link, const v1::AgentMessage& message, std::int64_t now = kT0) {
-    intake.feed(link.get(), message.SerializeAsString(), now);
-  }
-  std::string values(const std::string& name, const std::string& host = "web-1") {
-    const auto found = shards.at(0).find(host)->head.select(everything_of(name), 1'000'000);
-    REQUIRE(found);
-    return text_of(*found);
-  }
-
-  self::Registry registry;
-  IngestCounters counters{registry};
-  std::atomic<std::uint32_t> delivery{1000};
-  ShardSet shards;
-  Intake intake;
-};
-
-}  // namespace
-
 TEST_CASE("an agent connects, sends, is acknowledged, and its samples are in the head") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent;
   const auto link = f.connect(agent);
   REQUIRE(link->welcomes.size() == 1);
@@ -57,7 +25,7 @@ TEST_CASE("an agent connects, sends, is acknowledged, and its samples are in the
 }
 
 TEST_CASE("a series that a new schema leaves out goes stale, one it brings begins") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent;
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
@@ -70,7 +38,7 @@ TEST_CASE("a series that a new schema leaves out goes stale, one it brings begin
 }
 
 TEST_CASE("what comes again over a new connection is stored once and acknowledged again") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent;
   const auto first = f.connect(agent);
   const v1::AgentMessage schema = agent.schema();
@@ -92,7 +60,7 @@ TEST_CASE("what comes again over a new connection is stored once and acknowledge
 }
 
 TEST_CASE("two agents with one name: the second is refused and reported while the first is live") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent("web-1", 'a');
   FakeAgent twin("web-1", 'b');
   twin.machine = GENERATE('m', 'n');
@@ -118,7 +86,7 @@ TEST_CASE("two agents with one name: the second is refused and reported while th
 }
 
 TEST_CASE("the same agent takes over from its own half-open connection, anybody from a silent one") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent("web-1", 'a');
   const auto first = f.connect(agent);
   const auto again = f.connect(agent, kT0 + 1000);
@@ -133,7 +101,7 @@ TEST_CASE("the same agent takes over from its own half-open connection, anybody 
 }
 
 TEST_CASE("hostile bytes end their own stream only, and are counted") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent good("web-1");
   FakeAgent evil("web-2");
   const auto good_link = f.connect(good);
@@ -154,7 +122,7 @@ TEST_CASE("hostile bytes end their own stream only, and are counted") {
 TEST_CASE("rows from the far future or beyond retention are refused one by one; the stream goes on") {
   ShardOptions options;
   options.retention_ms = 3'600'000;
-  Fixture f(options);
+  IntakeFixture f(options);
   FakeAgent agent;
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
@@ -169,7 +137,7 @@ TEST_CASE("rows from the far future or beyond retention are refused one by one; 
 TEST_CASE("an agent that sends too much is read more slowly, and nothing of it is lost") {
   IntakeOptions slow;
   slow.bytes_per_second = 100;  // a burst of 1,600 bytes
-  Fixture f({}, slow);
+  IntakeFixture f({}, slow);
   FakeAgent agent;
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
@@ -186,7 +154,7 @@ TEST_CASE("an agent that sends too much is read more slowly, and nothing of it i
 }
 
 TEST_CASE("an agent that says goodbye has left, and is back when it connects again") {
-  Fixture f;
+  IntakeFixture f;
   FakeAgent agent;
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
@@ -206,7 +174,7 @@ TEST_CASE("a larger fleet delivers less often") {
   CHECK(delivery_interval_for(1) == 1000);
   CHECK(delivery_interval_for(2000) == 2000);
   CHECK(delivery_interval_for(10'000) == 10'000);
-  Fixture f;
+  IntakeFixture f;
   f.delivery = 5000;
   CHECK(f.connect(FakeAgent())->welcomes.at(0).delivery_interval_ms() == 5000);
   CHECK(f.shards.at(0).find("web-1")->facts.beat_ms == 5000);
@@ -216,7 +184,7 @@ TEST_CASE(
     "a new host past the limit is refused with its key, counted, and told no time: its back-off decides") {
   ShardOptions options;
   options.enrol = {25'000, 1};  // two at once
-  Fixture f(options);
+  IntakeFixture f(options);
   for (const char* name : {"web-1", "web-2"}) CHECK(f.connect(FakeAgent(name))->welcomes.size() == 1);
   const auto refused = f.connect(FakeAgent("web-3"));
   REQUIRE(refused->refusals.size() == 1);

@@ -1,0 +1,71 @@
+// What belongs to the delivery's thread, and the inbox others put things into.
+#pragma once
+
+#include "agent/delivery/delivery.h"
+#include "agent/delivery/line.h"
+
+#include <grpcpp/alarm.h>
+#include <grpcpp/completion_queue.h>
+
+#include <mutex>
+#include <optional>
+#include <vector>
+
+namespace vigil::agent {
+
+/// Owned by the delivery. run() is its thread; push(), stop() and waiting() are called by others.
+class Delivery::Loop {
+ public:
+  using Time = Session::Time;
+
+  Loop(Delivery& owner, DeliveryOptions options);
+
+  void run();
+  void push(EncodedBatch batch);
+  void stop(Time deadline);
+  std::size_t waiting() const;
+
+ private:
+  // The live line.
+  void connect(Time now);
+  void begin_stream_if_behind(Time now);
+  void read_live_session();
+  void live_ended(Time now);
+  bool may_leave() const;
+  // Back-fill.
+  void connect_backfill(Time now);
+  bool backfill_may_send() const;
+  void read_backfill_session();
+  void backfill_ended(Time now);
+  // Both.
+  void handle(void* tag, bool ok);
+  void handle_timers(Time now);
+  void pump(Line& line, Time now);
+  void retry(Line& line, const End& end, Time now);
+  std::optional<Time> next_deadline() const;
+  bool done(Time now) const;
+  void drain();
+  void wake_locked();
+  void take_inbox();
+  void publish();
+
+  Delivery& owner_;
+  const DeliveryOptions options_;
+  grpc::CompletionQueue queue_;
+  grpc::Alarm alarm_;
+  Line live_{0x10};
+  Line backfill_{0x20};
+  OutboxStream* backfilling_ = nullptr;  // what the back-fill's connection delivers
+  DeliveryFigures figures_;
+  std::optional<Time> stop_by_;
+
+  mutable std::mutex inbox_mutex_;  // protects what follows
+  std::vector<EncodedBatch> inbox_;
+  std::optional<Time> inbox_stop_by_;
+  bool wake_pending_ = false;
+  bool closed_ = false;  // the queue takes no alarm any more
+
+  Outbox outbox_;  // goes first: its disk's thread wakes this one
+};
+
+}  // namespace vigil::agent
