@@ -105,7 +105,7 @@ void Replay::encode() {
       put_signed(difference(value(at, column), value(at - 1, column)), deltas_[row]);
     row_bytes_ += deltas_[row].size();
   }
-  row_bytes_ /= rows;
+  row_bytes_ /= std::max<std::size_t>(rows, 1);
 }
 
 std::int64_t Replay::value(std::uint64_t row, std::size_t column) const {
