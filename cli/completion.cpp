@@ -14,9 +14,15 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
-/// Those of a command and of the program, which may stand behind the command, too.
+/// Those of a command, its own commands, and those of the program, which may stand behind the command, too.
 std::vector<std::string> flags_behind(const CLI::App& app, const CLI::App& command) {
   std::vector<std::string> flags = flags_of(command);
+  for (const CLI::App* below : command.get_subcommands({})) {
+    flags.push_back(below->get_name());
+    for (std::string& flag : flags_of(*below)) {
+      if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(std::move(flag));
+    }
+  }
   for (const std::string& flag : flags_of(app)) {
     if (flag != "--version" && std::find(flags.begin(), flags.end(), flag) == flags.end())
       flags.push_back(flag);
@@ -94,8 +100,9 @@ std::string fish(const CLI::App& app) {
     out += fmt::format("complete -c vigil -n __fish_use_subcommand -a {} -d '{}'\n", command->get_name(),
                        command->get_description());
     for (const std::string& flag : flags_behind(app, *command)) {
-      out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' -l {}\n", command->get_name(),
-                         flag.substr(2));
+      const bool below = !flag.starts_with("--");
+      out += fmt::format("complete -c vigil -n '__fish_seen_subcommand_from {}' {} {}\n", command->get_name(),
+                         below ? "-a" : "-l", below ? flag : flag.substr(2));
     }
   }
   return out;
