@@ -183,6 +183,8 @@ Result<void> Aggregator::listen() {
   query_service_ = std::make_unique<QueryService>(*engine_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
+  store_service_ = std::make_unique<StoreService>(StoreSources{
+      *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
 
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
@@ -207,7 +209,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get()});
+  auto grpc = GrpcServer::start(
+      *options, {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -315,6 +318,7 @@ void Aggregator::stop() {
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
   if (engine_) engine_->stop();
+  if (store_service_) store_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

@@ -6,7 +6,8 @@
 //   alerting     rules, alerts, outbox      alerting    no more evaluations, messages out
 //   ingest       sessions                   queries     what runs ends
 //   queries, services                       shards      seal what is open, all at once, end the threads
-//   grpc, http   listen; ready              history     commit, checkpoint, close
+//   grpc, http   listen; ready              store       a check or backup under way ends
+//                                           history     commit, checkpoint, close
 // A second SIGTERM or SIGINT while it stops: commit the journal and leave. What is not on disk was not
 // acknowledged.
 #pragma once
@@ -21,6 +22,7 @@
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
+#include "aggregator/serve/store_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
 #include "aggregator/watchdog.h"
@@ -78,6 +80,7 @@ class Aggregator {
   std::unique_ptr<StatusReporter> status_;
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
+  std::unique_ptr<StoreService> store_service_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;

@@ -38,6 +38,8 @@ class StatusReporter {
   void beat(std::int64_t now_ms);
   /// Any thread.
   void describe(v1::Status& status) const;
+  /// Received, averaged over about five seconds. Any thread.
+  double samples_per_second() const { return samples_per_second_; }
 
  private:
   StatusSources sources_;

@@ -35,6 +35,9 @@ constexpr std::array kCommands = {
     Command{"status", declare_status, "The aggregator itself"},
     Command{"forget", declare_forget, "Remove a host that will not come back"},
     Command{"bench", declare_bench, "Measure how much an aggregator takes"},
+    Command{"db", declare_db, "The history on disk: status, plan, check"},
+    Command{"backup", declare_backup, "Copy the running aggregator's data into a folder"},
+    Command{"restore", declare_restore, "Make a data folder of a backup"},
 };
 
 struct Globals {
@@ -83,8 +86,8 @@ void declare_globals(CLI::App& app, Globals& globals) {
       "Examples:\n  vigil hosts\n  vigil query 'topk(5, node_load1)'\n  vigil plot "
       "'node_memory_MemAvailable_bytes' --start 6h\n"
       "  vigil alerts -o json\n\nvigil COMMAND --help tells more.\nExit codes: 0 fine, 1 the aggregator said "
-      "no, "
-      "2 wrong usage, 3 no aggregator answers, 4 alerts --fail-on found one.");
+      "no, 2 wrong usage, 3 no aggregator answers, 4 alerts --fail-on found one, 5 db check found something "
+      "wrong.");
 }
 
 /// Sends what the user must read to standard error, and says which exit code fits.

@@ -3,6 +3,7 @@
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/ingest.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
+#include "vigil/v1/store.grpc.pb.h"
 
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -113,8 +114,8 @@ GrpcServer::~GrpcServer() {
 void GrpcServer::set_serving(bool serving) {
   auto* health = server_->GetHealthCheckService();
   if (health == nullptr) return;
-  for (const char* service :
-       {v1::Ingest::service_full_name(), v1::Query::service_full_name(), v1::Fleet::service_full_name()})
+  for (const char* service : {v1::Ingest::service_full_name(), v1::Query::service_full_name(),
+                              v1::Fleet::service_full_name(), v1::Store::service_full_name()})
     health->SetServingStatus(service, serving);
   health->SetServingStatus(serving);
 }

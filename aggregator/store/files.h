@@ -11,6 +11,8 @@ namespace vigil::aggregator {
 
 /// The index of everything; its tables are those of tables.h.
 inline constexpr const char* kIndexFile = "history.db";
+/// Copies for a backup that is under way (snapshot.h).
+inline constexpr const char* kSnapshotFolder = "backup.tmp";
 
 /// Unlinks the file, its -wal, its -shm and its -journal, and syncs the folder. What is not there is fine.
 /// Nobody may write it any more; readers that have it open read on.

@@ -1,5 +1,6 @@
 #include "aggregator/store/history.h"
 
+#include "aggregator/store/file_stats.h"
 #include "aggregator/store/files.h"
 #include "aggregator/store/folder.h"
 #include "aggregator/store/keeper.h"
@@ -146,6 +147,7 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
+  Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
   if (auto opened = parts->writer.open_files(); !opened) return opened.error();
   if (auto loaded = parts->keeper.load(parts->writer.tables()); !loaded) return loaded.error();
@@ -350,6 +352,22 @@ HistoryStats History::stats() const {
     stats.bytes_per_sample = static_cast<double>(raw.disk_bytes) / static_cast<double>(raw.samples);
   stats.damaged_blocks = parts_->damaged_blocks;
   return stats;
+}
+
+std::vector<FileStats> History::files() const {
+  return list_file_stats(parts_->catalogue, parts_->writer.journal_paths(), parts_->options.directory);
+}
+
+const HistoryOptions& History::options() const {
+  return parts_->options;
+}
+
+Result<std::unique_ptr<Snapshot>> History::snapshot(SnapshotRequest request) {
+  return Snapshot::take(parts_->writer, parts_->options, std::move(request));
+}
+
+Result<CheckTotals> History::check(std::vector<std::string> also, const CheckCallbacks& callbacks) const {
+  return check_files({parts_->options.directory, parts_->options.vfs, std::move(also)}, callbacks);
 }
 
 }  // namespace vigil::aggregator

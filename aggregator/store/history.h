@@ -20,7 +20,9 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/store/check.h"
 #include "aggregator/store/records.h"
+#include "aggregator/store/snapshot.h"
 #include "aggregator/store/tier.h"
 #include "common/error.h"
 #include "common/threads/worker.h"
@@ -127,6 +129,18 @@ struct HistoryStats {
   double commit_seconds_max = 0;  // since start
 };
 
+/// A file of the data folder.
+struct FileStats {
+  std::string name;
+  std::string_view kind;         // raw, minute, hour, journal, index
+  std::string_view form;         // open, finished, compacted
+  std::uint64_t disk_bytes = 0;  // with -wal and -shm
+  std::uint64_t blocks = 0;      // of a partition, as samples and times
+  std::uint64_t samples = 0;
+  std::int64_t first_ms = 0;  // both 0: there is nothing in it
+  std::int64_t last_ms = 0;
+};
+
 class History {
  public:
   /// Errc::conflict: another process holds the folder. Errc::unsupported: the file is newer than this
@@ -193,6 +207,15 @@ class History {
   Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
+  /// Partitions by tier and time, then journals, then the index.
+  std::vector<FileStats> files() const;
+  const HistoryOptions& options() const;
+
+  /// For a backup of the running system; it must not outlive the history. Errors as Snapshot::take().
+  Result<std::unique_ptr<Snapshot>> snapshot(SnapshotRequest request);
+  /// Reads all files to their end, on the calling thread, while everything goes on. As check_files(), with
+  /// other databases of the data folder.
+  Result<CheckTotals> check(std::vector<std::string> also, const CheckCallbacks& callbacks) const;
   /// Its thread, for whoever watches over it.
   const Worker& worker() const;
 

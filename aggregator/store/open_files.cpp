@@ -44,7 +44,10 @@ Result<void> Writer::open_files() {
 }
 
 Result<void> Writer::open_file(const StoredFile& file) {
+  const bool exists = database_exists(path_of(file), surroundings_.options.vfs);
   if (file.form == FileForm::damaged) {
+    if (!exists)
+      return tables_.forget_file(file.number);  // somebody removed it, or it was left out of a backup
     log::warn("history", "a damaged file is still there: remove it when nobody needs it",
               {{"file", path_of(file)}});
     return {};
@@ -53,7 +56,7 @@ Result<void> Writer::open_file(const StoredFile& file) {
     if (auto removed = remove_database(path_of(file), surroundings_.options.vfs); !removed) return removed;
     return tables_.forget_file(file.number);
   }
-  if (!database_exists(path_of(file), surroundings_.options.vfs)) {
+  if (!exists) {
     // Empty ones are not made before something comes; any other was removed by somebody.
     if (file.form != FileForm::open)
       log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
@@ -180,15 +183,11 @@ Result<void> Writer::retire(const Retirement& retirement) {
 
 Result<void> Writer::remove_file(std::int64_t number) {
   return call([&]() -> Result<void> {
-    const auto info = surroundings_.catalogue.find(number);
     surroundings_.catalogue.remove(number);
     surroundings_.connections.forget(number);
-    auto files = tables_.files();
-    if (!files) return files.error();
-    const auto file = std::ranges::find(*files, number, &StoredFile::number);
-    if (file == files->end()) return {};
-    if (auto removed = remove_database(path_of(*file), surroundings_.options.vfs); !removed) return removed;
-    return tables_.forget_file(number);
+    if (!held_) return unlink_file(number);
+    to_remove_.push_back(number);
+    return {};
   });
 }
 

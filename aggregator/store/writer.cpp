@@ -35,6 +35,10 @@ Writer::Writer(Tables tables, WriterSurroundings surroundings)
 void Writer::start(HistoryCallbacks callbacks) {
   callbacks_ = std::move(callbacks);
   upkeep_at_ = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    count_journal();
+  }
   started_ = true;
   worker_.start();
 }

@@ -91,9 +91,23 @@ class Writer {
   };
   Result<void> retire(const Retirement& retirement);
   Result<void> retire_gaps(std::int64_t before_ms);
+  /// Later, while a snapshot holds the files.
   Result<void> remove_file(std::int64_t number);
   /// A sync failed: nothing written lately can be relied on, and it must not be tried again.
   void give_up(const Error& error);
+
+  // For a snapshot (hold.cpp); they wait for the history thread.
+  struct FileOnDisk {
+    StoredFile file;
+    std::string path;
+  };
+  Result<std::vector<FileOnDisk>> list_files();
+  /// Runs `look` on the history thread, between two commits. From then on no partition is removed until
+  /// release(). Errc::conflict: they are held already.
+  Result<void> hold(const std::function<Result<void>(const std::vector<FileOnDisk>&)>& look);
+  void release();
+  /// Any thread, at once.
+  std::vector<std::string> journal_paths() const;
 
   /// Commits what is queued, ends the thread, checkpoints.
   void stop();
@@ -167,6 +181,9 @@ class Writer {
   Result<void> open_raw(const StoredFile& file);
   Result<void> look_at(const StoredFile& file);
   Result<void> set_aside(const StoredFile& file, const Error& why);
+  // hold.cpp
+  Result<std::vector<FileOnDisk>> describe_files();
+  Result<void> unlink_file(std::int64_t number);
   // upkeep.cpp
   void upkeep_when_due();
   void upkeep(int mode);
@@ -202,7 +219,9 @@ class Writer {
   Clock::time_point retry_at_{};
   Clock::time_point upkeep_at_{};
   Clock::time_point journal_since_{};
-  int index_wal_pages_ = 0;  // set by SQLite's hook after each commit
+  int index_wal_pages_ = 0;              // set by SQLite's hook after each commit
+  bool held_ = false;                    // by a snapshot
+  std::vector<std::int64_t> to_remove_;  // once it lets go
 
   mutable std::mutex mutex_;  // protects what follows
   std::vector<Operation> incoming_operations_;

@@ -2,6 +2,7 @@
 
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
+#include "vigil/v1/store.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -67,9 +68,14 @@ class GrpcClient final : public Client {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // monitoring does not take the way round by a proxy
+    // A stream may be quiet for long: who is there still answers.
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
+    arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
     const auto channel = grpc::CreateCustomChannel(address_, credentials(options), arguments);
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
+    store_ = v1::Store::NewStub(channel);
   }
 
   Result<v1::QueryResult> instant(const v1::InstantRequest& request) override {
@@ -102,6 +108,16 @@ class GrpcClient final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
     return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
+  Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest& request) override {
+    return call<v1::StoreStatus>(*store_, &v1::Store::Stub::GetStoreStatus, request);
+  }
+  Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>& take) override {
+    return stream<v1::CheckEvent>(&v1::Store::Stub::CheckStore, v1::CheckStoreRequest{}, take);
+  }
+  Result<void> backup(const v1::BackupRequest& request,
+                      const std::function<Result<void>(const v1::BackupPart&)>& take) override {
+    return stream<v1::BackupPart>(&v1::Store::Stub::Backup, request, take);
+  }
   void cancel() override {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
@@ -121,6 +137,29 @@ class GrpcClient final : public Client {
     const grpc::Status status = (stub.*method)(&context, request, &response);
     leave();
     if (status.ok()) return response;
+    return error_of(status);
+  }
+
+  /// A call that answers with many messages.
+  template <class Message, class Method, class Request>
+  Result<void> stream(Method method, const Request& request,
+                      const std::function<Result<void>(const Message&)>& take) {
+    grpc::ClientContext context;
+    if (!enter(context)) {
+      leave();
+      return fail(Errc::unavailable, "cancelled");
+    }
+    const auto reader = ((*store_).*method)(&context, request);
+    Result<void> taken;
+    for (Message message; taken && reader->Read(&message);) taken = take(message);
+    if (!taken) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    leave();
+    if (!taken || status.ok()) return taken;
+    return error_of(status);
+  }
+
+  Error error_of(const grpc::Status& status) const {
     if (status.error_code() == grpc::StatusCode::CANCELLED) return fail(Errc::unavailable, "cancelled");
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
       return fail(Errc::unavailable,
@@ -149,6 +188,7 @@ class GrpcClient final : public Client {
   bool cancelled_ = false;
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
+  std::unique_ptr<v1::Store::Stub> store_;
 };
 
 }  // namespace

@@ -20,6 +20,7 @@ enum class Exit : int {
   usage = 2,        // the command line is wrong
   unreachable = 3,  // no aggregator answers
   firing = 4,       // `alerts --fail-on` found such an alert
+  damaged = 5,      // `db check` found something wrong
 };
 
 /// Where the aggregator's address came from.
@@ -57,6 +58,10 @@ Run declare_status(CLI::App& app);
 Run declare_gaps(CLI::App& app);
 Run declare_forget(CLI::App& app);
 Run declare_bench(CLI::App& app);
+Run declare_db(CLI::App& app);
+Run declare_db_plan(CLI::App& app);  // below db
+Run declare_backup(CLI::App& app);
+Run declare_restore(CLI::App& app);
 
 /// Prints a listing in the chosen format on standard output.
 void show(const Context& context, const Listing& listing);

@@ -1,0 +1,137 @@
+#include "cli/backup/manifest.h"
+
+#include "common/text/human.h"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace vigil::cli {
+namespace {
+
+namespace json = boost::json;
+constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kHexDigits = 8;
+
+std::string hex(std::uint32_t value) {
+  return fmt::format("{:08x}", value);
+}
+
+Result<std::uint32_t> parse_hex(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  if (text.size() != kHexDigits || read.ec != std::errc() || read.ptr != text.data() + text.size())
+    return fail(Errc::parse, "'{}' is no checksum", text);
+  return value;
+}
+
+/// The member `key` of an object: a whole number, or a text.
+Result<std::int64_t> integer(const json::object& object, const char* key) {
+  const json::value* value = object.if_contains(key);
+  json::error_code error;
+  const auto number = value == nullptr ? 0 : value->to_number<std::int64_t>(error);
+  if (value == nullptr || error) return fail(Errc::corrupt, "'{}' is missing, or no whole number", key);
+  return number;
+}
+
+Result<std::string> text(const json::object& object, const char* key) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_string()) return fail(Errc::corrupt, "'{}' is missing, or no text", key);
+  return std::string(value->get_string());
+}
+
+Result<BackedUp> parse_file(const json::value& value) {
+  if (!value.is_object()) return fail(Errc::corrupt, "a file is no object");
+  const json::object& object = value.get_object();
+  const auto name = text(object, "name");
+  if (!name) return name.error();
+  if (!is_file_name(*name)) return fail(Errc::corrupt, "'{}' is no name of a file of a data folder", *name);
+  const auto bytes = integer(object, "bytes");
+  const auto modified = integer(object, "modified_ns");
+  const auto sum = text(object, "crc32c");
+  if (!bytes || !modified) return bytes ? modified.error() : bytes.error();
+  const auto crc = sum ? parse_hex(*sum) : Result<std::uint32_t>(sum.error());
+  if (!crc || *bytes < 0) return fail(Errc::corrupt, "{}: size or checksum make no sense", *name);
+  return BackedUp{*name, static_cast<std::uint64_t>(*bytes), *crc, *modified};
+}
+
+}  // namespace
+
+std::uint64_t Manifest::bytes() const {
+  std::uint64_t sum = 0;
+  for (const BackedUp& file : files) sum += file.bytes;
+  return sum;
+}
+
+std::string to_json(const Manifest& manifest) {
+  json::array files;
+  for (const BackedUp& file : manifest.files) {
+    files.push_back(json::object{{"name", file.name},
+                                 {"bytes", static_cast<std::int64_t>(file.bytes)},
+                                 {"crc32c", hex(file.crc32c)},
+                                 {"modified_ns", file.modified_ns}});
+  }
+  const json::object whole{{"format", kFormat},
+                           {"time_ms", manifest.time_ms},
+                           {"time", format_rfc3339(manifest.time_ms)},
+                           {"aggregator", manifest.version},
+                           {"files", std::move(files)}};
+  return json::serialize(whole) + "\n";
+}
+
+Result<Manifest> parse_manifest(std::string_view text_of_it) {
+  json::error_code error;
+  const json::value value = json::parse(json::string_view(text_of_it.data(), text_of_it.size()), error);
+  if (error || !value.is_object()) return fail(Errc::corrupt, "it is not JSON, or only a part of it");
+  const json::object& object = value.get_object();
+  const auto format = integer(object, "format");
+  if (!format) return format.error();
+  if (*format > kFormat)
+    return fail(Errc::unsupported,
+                "it has format {}, this program knows {}: use the newer vigil that made it", *format,
+                kFormat);
+  const auto time_ms = integer(object, "time_ms");
+  const auto version = text(object, "aggregator");
+  if (!time_ms || !version) return time_ms ? version.error() : time_ms.error();
+  Manifest manifest{*time_ms, *version, {}};
+  const json::value* files = object.if_contains("files");
+  if (files == nullptr || !files->is_array()) return fail(Errc::corrupt, "'files' is missing, or no list");
+  for (const json::value& each : files->get_array()) {
+    auto file = parse_file(each);
+    if (!file) return file.error();
+    manifest.files.push_back(std::move(*file));
+  }
+  return manifest;
+}
+
+std::string set_name(std::int64_t time_ms) {
+  std::string name = "set-";
+  for (const char c : format_rfc3339(time_ms / 1000 * 1000)) {
+    if (c != '-' && c != ':') name += c;
+  }
+  return name;
+}
+
+bool is_file_name(std::string_view name) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+  return !name.empty() && name.front() != '.' && name.size() <= 200 &&
+         name.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+std::string stored_name(const BackedUp& file) {
+  return file.name + "." + hex(file.crc32c);
+}
+
+Result<BackedUp> parse_stored_name(std::string_view stored) {
+  const std::size_t dot = stored.rfind('.');
+  if (dot == std::string_view::npos) return fail(Errc::parse, "'{}' has no checksum", stored);
+  const auto crc = parse_hex(stored.substr(dot + 1));
+  if (!crc) return crc.error();
+  BackedUp file;
+  file.name = stored.substr(0, dot);
+  file.crc32c = *crc;
+  if (!is_file_name(file.name))
+    return fail(Errc::parse, "'{}' is no name of a file of a data folder", file.name);
+  return file;
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,156 @@
+#include "cli/backup/restore.h"
+
+#include "common/crc32c.h"
+#include "common/text/human.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace vigil::cli {
+namespace {
+
+using Progress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
+
+Result<std::string> choose_set(const RestoreRequest& request) {
+  const auto sets = list_sets(request.backup);
+  if (!sets) return sets.error();
+  if (sets->empty())
+    return fail(Errc::not_found, "{} holds no set: is it the folder given to vigil backup?",
+                request.backup.string());
+  if (request.set.empty()) return sets->back();
+  if (std::find(sets->begin(), sets->end(), request.set) != sets->end()) return request.set;
+  return fail(Errc::not_found, "{} holds no set '{}'; there are {}", request.backup.string(), request.set,
+              fmt::join(*sets, ", "));
+}
+
+Result<void> verify(const RestoreRequest& request, const Manifest& manifest, const Progress& progress) {
+  std::uint64_t done = 0;
+  for (const BackedUp& file : manifest.files) {
+    const auto path = path_of(request.backup, file);
+    std::uint64_t bytes = 0;
+    std::uint32_t crc = 0;
+    auto read = read_pieces(path, [&](std::string_view piece) -> Result<void> {
+      crc = crc32c(piece, crc);
+      bytes += piece.size();
+      progress(done + bytes, manifest.bytes(), "verifying " + file.name);
+      return {};
+    });
+    if (!read) return fail(Errc::corrupt, "the backup is not complete: {}", read.error().message);
+    if (bytes != file.bytes || crc != file.crc32c) {
+      return fail(Errc::corrupt,
+                  "{} is damaged: it has not the size and checksum it was written with. Use another set, or "
+                  "remove this file and "
+                  "make another backup",
+                  path.string());
+    }
+    done += bytes;
+  }
+  return {};
+}
+
+Result<void> check_empty(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return {};
+  if (const auto lock = folder / "lock"; std::filesystem::exists(lock, error)) {
+    const auto held = Lock::take(lock);
+    if (!held && held.error().code == Errc::conflict)
+      return fail(Errc::conflict, "{} is in use by an aggregator: stop it, and move the folder away",
+                  folder.string());
+  }
+  const bool empty = std::filesystem::is_empty(folder, error);
+  if (error) return fail_errno(error.value(), "read " + folder.string());
+  if (empty) return {};
+  return fail(Errc::conflict, "{} is not empty: move it away, a restore never writes over anything",
+              folder.string());
+}
+
+/// Who restores as root does it for the owner of the folder.
+Result<void> give_to_owner(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  struct stat owner {};
+  if (::geteuid() != 0 || ::stat(folder.c_str(), &owner) != 0 || owner.st_uid == 0) return {};
+  if (::chown(path.c_str(), owner.st_uid, owner.st_gid) != 0)
+    return fail_errno(errno, "chown " + path.string());
+  return {};
+}
+
+Result<void> copy(const RestoreRequest& request, const BackedUp& file,
+                  const std::function<void(std::uint64_t)>& progress) {
+  const auto target = request.data_folder / file.name;
+  auto made = NewFile::create(target);
+  if (!made) return made.error();
+  auto copied = read_pieces(path_of(request.backup, file), [&](std::string_view piece) -> Result<void> {
+    auto written = made->write(piece);
+    progress(made->bytes());
+    return written;
+  });
+  if (!copied) return copied;
+  if (made->crc32c() != file.crc32c)
+    return fail(Errc::corrupt, "{} changed while it was copied", path_of(request.backup, file).string());
+  // Kept, so that the next backup knows the file again.
+  if (file.modified_ns != 0) {
+    if (auto set = made->set_modified(file.modified_ns); !set) return set;
+  }
+  if (auto finished = made->finish(target); !finished) return finished;
+  return give_to_owner(target, request.data_folder);
+}
+
+/// The index comes last: without it an aggregator would take the folder for a new one, and the rest for
+/// strangers.
+void put_index_last(std::vector<BackedUp>& files) {
+  std::stable_partition(files.begin(), files.end(),
+                        [](const BackedUp& file) { return file.name != "history.db"; });
+}
+
+Result<void> check_room(const RestoreRequest& request, const Manifest& manifest) {
+  std::error_code error;
+  const auto space = std::filesystem::space(request.data_folder, error);
+  if (error || space.available > manifest.bytes()) return {};
+  return fail(Errc::limit, "{} has {} free, the set needs {}", request.data_folder.string(),
+              format_bytes(static_cast<double>(space.available)),
+              format_bytes(static_cast<double>(manifest.bytes())));
+}
+
+Result<void> fill(const RestoreRequest& request, Manifest manifest, const Progress& progress) {
+  if (auto made = make_folder(request.data_folder); !made) return made;
+  if (auto room = check_room(request, manifest); !room) return room;
+  put_index_last(manifest.files);
+  std::uint64_t done = 0;
+  Result<void> copied;
+  for (const BackedUp& file : manifest.files) {
+    copied = copy(request, file, [&](std::uint64_t bytes) {
+      progress(done + bytes, manifest.bytes(), "restoring " + file.name);
+    });
+    if (!copied) break;
+    done += file.bytes;
+  }
+  if (copied) copied = sync_folder(request.data_folder);
+  if (copied) return {};
+  for (const BackedUp& file : manifest.files) {
+    std::error_code ignored;  // the first error is what matters
+    std::filesystem::remove(request.data_folder / file.name, ignored);
+  }
+  return copied;
+}
+
+}  // namespace
+
+Result<Restored> restore(const RestoreRequest& request, const Progress& progress) {
+  const auto set = choose_set(request);
+  if (!set) return set.error();
+  auto manifest = read_set(request.backup, *set);
+  if (!manifest) return manifest.error();
+  const bool writes = !request.data_folder.empty();
+  if (writes) {
+    if (auto empty = check_empty(request.data_folder); !empty) return empty.error();
+  }
+  if (auto verified = verify(request, *manifest, progress); !verified) return verified.error();
+  if (writes) {
+    if (auto filled = fill(request, *manifest, progress); !filled) return filled.error();
+  }
+  return Restored{*set, std::move(*manifest)};
+}
+
+}  // namespace vigil::cli

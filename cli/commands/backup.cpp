@@ -1,0 +1,115 @@
+// backup, restore: a copy of the running aggregator's data, and the way back.
+#include "cli/backup/receiver.h"
+#include "cli/backup/restore.h"
+#include "cli/commands/command.h"
+#include "cli/commands/db_cells.h"
+#include "cli/screen/progress.h"
+#include "common/text/human.h"
+
+namespace vigil::cli {
+namespace {
+
+void say(const Context& context, const BackupSummary& summary) {
+  if (context.format == Format::table) {
+    fmt::print("{}: {} files, {}; sent: {} files, {}\n", summary.set, summary.files,
+               format_bytes(static_cast<double>(summary.bytes)), summary.sent_files,
+               format_bytes(static_cast<double>(summary.sent_bytes)));
+    return;
+  }
+  Listing listing;
+  listing.columns = {{"set", ""}, {"files", ""}, {"bytes", ""}, {"sent_files", ""}, {"sent_bytes", ""}};
+  listing.rows.push_back({Cell::of(summary.set), count_cell(summary.files), size_cell(summary.bytes),
+                          count_cell(summary.sent_files), size_cell(summary.sent_bytes)});
+  show(context, listing);
+}
+
+Result<BackupSummary> back_up(Context& context, const std::string& path, std::size_t keep) {
+  auto folder = BackupFolder::open(path);
+  if (!folder) return folder.error();
+  ProgressBar bar;
+  Receiver receiver(*folder, [&](std::uint64_t done, std::uint64_t total, const std::string& what) {
+    bar.show(done, total, what);
+  });
+  const auto request = receiver.request();
+  if (!request) return request.error();
+  auto received =
+      context.client->backup(*request, [&](const v1::BackupPart& part) { return receiver.take(part); });
+  if (!received) return received.error();
+  auto summary = receiver.finish();
+  if (!summary) return summary;
+  if (auto pruned = folder->prune(keep); !pruned)
+    return fail(pruned.error().code, "{} is complete, but older sets could not be removed: {}", summary->set,
+                pruned.error().message);
+  return summary;
+}
+
+void say(const Context& context, const Restored& restored, const RestoreRequest& request) {
+  const Manifest& manifest = restored.manifest;
+  const bool written = !request.data_folder.empty();
+  if (context.format != Format::table) {
+    Listing listing;
+    listing.columns = {{"set", ""}, {"time_ms", ""}, {"files", ""}, {"bytes", ""}, {"data_dir", ""}};
+    listing.rows.push_back({Cell::of(restored.set), Cell::number(manifest.time_ms),
+                            count_cell(manifest.files.size()), size_cell(manifest.bytes()),
+                            written ? Cell::of(request.data_folder.string()) : Cell::unknown()});
+    return show(context, listing);
+  }
+  fmt::print("{} of {}: {} files, {}, every checksum is right.\n", restored.set,
+             format_local_time(manifest.time_ms), manifest.files.size(),
+             format_bytes(static_cast<double>(manifest.bytes())));
+  if (!written) return;
+  fmt::print(
+      "Restored into {}. It must belong to the aggregator's user (chown -R vigil: {}); then start it:\n"
+      "  vigil-aggregator --data-dir {}\n",
+      request.data_folder.string(), request.data_folder.string(), request.data_folder.string());
+}
+
+}  // namespace
+
+Run declare_backup(CLI::App& app) {
+  auto folder = std::make_shared<std::string>();
+  auto keep = std::make_shared<std::size_t>(1);
+  app.add_option("folder", *folder, "Where to: a folder of this machine, used for this aggregator only")
+      ->required();
+  app.add_option("--keep", *keep, "How many sets to keep; older ones go once the new one is complete")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.footer(
+      "The aggregator goes on meanwhile. What the folder has already is not sent again. `vigil restore` is "
+      "the way back.");
+  return [folder, keep](Context& context) -> Result<Exit> {
+    const auto summary = back_up(context, *folder, *keep);
+    if (!summary) return summary.error();
+    say(context, *summary);
+    return Exit::ok;
+  };
+}
+
+Run declare_restore(CLI::App& app) {
+  auto backup = std::make_shared<std::string>();
+  auto set = std::make_shared<std::string>();
+  auto data_folder = std::make_shared<std::string>();
+  auto verify = std::make_shared<bool>(false);
+  app.add_option("folder", *backup, "The folder given to `vigil backup`")->required();
+  CLI::Option* target = app.add_option("--data-dir", *data_folder, "The new data folder: absent, or empty");
+  app.add_flag("--verify", *verify, "Only look whether the set could be restored")->excludes(target);
+  app.add_option("--set", *set, "Which set, for example set-20261122T031500Z; the latest when absent");
+  app.footer("Asks no aggregator. Nothing is written before every checksum was found right.");
+  return [=](Context& context) -> Result<Exit> {
+    if (data_folder->empty() && !*verify)
+      return fail(Errc::invalid_argument, "where to? --data-dir FOLDER, or --verify to look only");
+    const RestoreRequest request{*backup, *set, *data_folder};
+    Result<Restored> restored = Restored{};
+    {
+      ProgressBar bar;
+      restored = restore(request, [&](std::uint64_t done, std::uint64_t total, const std::string& what) {
+        bar.show(done, total, what);
+      });
+    }
+    if (!restored) return restored.error();
+    say(context, *restored, request);
+    return Exit::ok;
+  };
+}
+
+}  // namespace vigil::cli

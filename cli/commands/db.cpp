@@ -1,0 +1,191 @@
+// db: what is on the aggregator's disk, what it will be, and whether it is sound.
+#include "cli/commands/command.h"
+#include "cli/commands/db_cells.h"
+#include "cli/commands/forecast.h"
+#include "cli/screen/progress.h"
+#include "common/text/human.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace vigil::cli {
+namespace {
+
+// ---- status
+
+Listing status_listing(const v1::StoreStatus& status, const Forecast& forecast) {
+  Listing listing;
+  listing.columns = {{"what", "WHAT"},
+                     {"files", "FILES", Align::right},
+                     {"disk_bytes", "SIZE", Align::right},
+                     {"samples", "SAMPLES", Align::right},
+                     {"bytes_per_sample", "B/SAMPLE", Align::right},
+                     {"oldest_ms", "OLDEST"},
+                     {"keep_ms", "KEPT", Align::right},
+                     {"max_bytes", "LIMIT", Align::right},
+                     {"newest_ms", ""},
+                     {"blocks", ""},
+                     {"free_bytes", ""},
+                     {"disk_size_bytes", ""},
+                     {"hosts", ""},
+                     {"series", ""},
+                     {"samples_per_second", ""},
+                     {"days_left", ""},
+                     {"state", ""}};
+  const std::size_t width = listing.columns.size();
+  const auto row = [&](std::vector<Cell> cells) {
+    cells.resize(width, Cell::unknown());
+    listing.rows.push_back(std::move(cells));
+  };
+  for (const v1::StoreTier& tier : status.tiers()) {
+    const double each = tier.samples() == 0
+                            ? 0
+                            : static_cast<double>(tier.disk_bytes()) / static_cast<double>(tier.samples());
+    row({Cell::of(tier.name(), Style::bold), count_cell(tier.files()), size_cell(tier.disk_bytes()),
+         count_cell(tier.samples()),
+         tier.samples() == 0 ? Cell::unknown() : Cell::number(each, fmt::format("{:.2f}", each)),
+         day_cell(tier.oldest_ms()), keep_cell(tier.keep_ms()), limit_cell(tier.max_bytes()),
+         day_cell(tier.newest_ms()), count_cell(tier.blocks())});
+  }
+  row({Cell::of("journal", Style::bold), count_cell(status.journal_files()),
+       size_cell(status.journal_bytes())});
+  row({Cell::of("index", Style::bold), count_cell(1), size_cell(status.index_bytes())});
+  std::uint64_t files = status.journal_files() + 1;
+  for (const v1::StoreTier& tier : status.tiers()) files += tier.files();
+  std::vector<Cell> all{Cell::of("all", Style::bold), count_cell(files), size_cell(status.disk_bytes())};
+  all.resize(10, Cell::unknown());
+  all.insert(all.end(),
+             {size_cell(status.free_bytes()), size_cell(status.disk_size_bytes()), count_cell(status.hosts()),
+              count_cell(status.series()), Cell::number(status.samples_per_second(), ""),
+              forecast.days_left ? Cell::number(*forecast.days_left, "") : Cell::unknown(),
+              Cell::of(status.state())});
+  row(std::move(all));
+  return listing;
+}
+
+void say_status(const Context& context, const v1::StoreStatus& status, const Forecast& forecast) {
+  fmt::print("\n{}, {} series, {} samples a second. {}: {} of {} free.\n", hosts_text(status.hosts()),
+             status.series(), format_si(std::round(status.samples_per_second())), status.data_directory(),
+             format_bytes(static_cast<double>(status.free_bytes())),
+             format_bytes(static_cast<double>(status.disk_size_bytes())));
+  if (forecast.days_left) {
+    fmt::print("{}\n", paint(fmt::format("At this rate the disk is full in {}: see `vigil db plan`.",
+                                         days_text(*forecast.days_left)),
+                             Style::warning, context.colours));
+  } else {
+    fmt::print("What is to be kept fits: at most {} in all.\n",
+               format_bytes(forecast.full_bytes.value_or(0)));
+  }
+  if (!status.message().empty()) fmt::print("{}\n", paint(status.message(), Style::bad, context.colours));
+  if (status.damaged_files() > 0) {
+    fmt::print("{}\n", paint(fmt::format("{} damaged files were set aside: see `vigil db check`.",
+                                         status.damaged_files()),
+                             Style::bad, context.colours));
+  }
+}
+
+Listing files_listing(const v1::StoreStatus& status) {
+  Listing listing;
+  listing.columns = {{"file", "FILE"},
+                     {"form", "FORM"},
+                     {"disk_bytes", "SIZE", Align::right},
+                     {"samples", "SAMPLES", Align::right},
+                     {"first_ms", "FROM"},
+                     {"last_ms", "TO"},
+                     {"kind", ""},
+                     {"blocks", ""}};
+  for (const v1::StoreFile& file : status.files()) {
+    const bool partition = file.kind() != "journal" && file.kind() != "index";
+    listing.rows.push_back({Cell::of(file.name(), Style::bold), Cell::of(file.form()),
+                            size_cell(file.disk_bytes()),
+                            partition ? count_cell(file.samples()) : Cell::unknown(),
+                            day_cell(file.first_ms()), day_cell(file.last_ms()), Cell::of(file.kind()),
+                            partition ? count_cell(file.blocks()) : Cell::unknown()});
+  }
+  return listing;
+}
+
+Run declare_db_status(CLI::App& app) {
+  auto files = std::make_shared<bool>(false);
+  app.add_flag("--files", *files, "Each file by itself");
+  return [files](Context& context) -> Result<Exit> {
+    v1::GetStoreStatusRequest request;
+    request.set_files(*files);
+    const auto status = context.client->store_status(request);
+    if (!status) return status.error();
+    if (*files) {
+      show(context, files_listing(*status));
+      return Exit::ok;
+    }
+    const Forecast ahead = forecast(*status, load_of(*status), retention_of(*status));
+    show(context, status_listing(*status, ahead));
+    if (context.format == Format::table) say_status(context, *status, ahead);
+    return Exit::ok;
+  };
+}
+
+// ---- check
+
+Listing findings_listing(const std::vector<v1::CheckFinding>& findings) {
+  Listing listing;
+  listing.empty_note = "Nothing is wrong.";
+  listing.columns = {{"file", "FILE"},     {"host", "HOST"},  {"source", "SOURCE"},
+                     {"first_ms", "FROM"}, {"last_ms", "TO"}, {"what", "WHAT"}};
+  const auto time = [](std::int64_t t_ms) {
+    return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
+  };
+  for (const v1::CheckFinding& finding : findings) {
+    listing.rows.push_back({Cell::of(finding.file(), Style::bold), Cell::of(finding.host()),
+                            Cell::of(finding.source()), time(finding.first_ms()), time(finding.last_ms()),
+                            Cell::of(finding.what(), Style::bad)});
+  }
+  return listing;
+}
+
+Run declare_db_check(CLI::App& app) {
+  app.footer(
+      "Reads every file to its end while the aggregator goes on. Changes nothing. Exit code 5 when something "
+      "is wrong.");
+  return [](Context& context) -> Result<Exit> {
+    std::vector<v1::CheckFinding> findings;
+    std::optional<v1::CheckDone> done;
+    {
+      ProgressBar bar;
+      auto checked = context.client->check_store([&](const v1::CheckEvent& event) -> Result<void> {
+        if (event.has_finding()) findings.push_back(event.finding());
+        if (event.has_done()) done = event.done();
+        if (event.has_progress())
+          bar.show(event.progress().done_bytes(), event.progress().total_bytes(), event.progress().file());
+        return {};
+      });
+      if (!checked) return checked.error();
+    }
+    if (!done) return fail(Errc::unavailable, "the aggregator ended before the check was complete");
+    show(context, findings_listing(findings));
+    fmt::print(stderr,
+               "{} files with {} read: {} blocks with {} samples, {} groups of the journal; {} findings\n",
+               done->files(), format_bytes(static_cast<double>(done->bytes())), done->blocks(),
+               format_si(static_cast<double>(done->samples())), done->groups(), done->findings());
+    return done->findings() == 0 ? Exit::ok : Exit::damaged;
+  };
+}
+
+}  // namespace
+
+Run declare_db(CLI::App& app) {
+  app.require_subcommand(1);
+  auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
+  const auto add = [&](const char* name, const char* summary, Run (*declare)(CLI::App&)) {
+    CLI::App* sub = app.add_subcommand(name, summary);
+    runs->emplace_back(sub, declare(*sub));
+  };
+  add("status", "How much is on disk, what is kept, and how long there is room", declare_db_status);
+  add("plan", "What other limits, or another fleet, would take", declare_db_plan);
+  add("check", "Whether all of it can be read", declare_db_check);
+  return [runs](Context& context) -> Result<Exit> {
+    const auto chosen = std::ranges::find_if(*runs, [](const auto& each) { return each.first->parsed(); });
+    return chosen->second(context);
+  };
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,25 @@
+// How figures of the history on disk look in tables.
+#pragma once
+
+#include "cli/output/listing.h"
+
+#include <cstdint>
+#include <string>
+
+namespace vigil::cli {
+
+Cell size_cell(std::uint64_t bytes);
+Cell size_cell(double bytes);
+/// "12.35M"
+Cell count_cell(std::uint64_t count);
+/// The day of a moment, "2026-11-22"; 0: none.
+Cell day_cell(std::int64_t t_ms);
+/// "30d"; 0: for ever.
+Cell keep_cell(std::int64_t keep_ms);
+/// 0: none.
+Cell limit_cell(std::uint64_t bytes);
+std::string days_text(double days);
+/// "1 host", "12 hosts"
+std::string hosts_text(std::uint64_t hosts);
+
+}  // namespace vigil::cli

@@ -1,0 +1,114 @@
+// What the history will take, by figures one can check by hand.
+#include "cli/commands/forecast.h"
+
+#include "cli/screen/progress.h"
+#include "tests/support/catch.h"
+
+namespace vigil::cli {
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000;
+constexpr std::int64_t kNow = 20'000 * kDay;
+constexpr double kGiB = 1024.0 * 1024 * 1024;
+
+void add_tier(v1::StoreStatus& status, const char* name, std::uint64_t bytes, std::uint64_t samples,
+              std::int64_t days, std::int64_t keep_days) {
+  v1::StoreTier& tier = *status.add_tiers();
+  tier.set_name(name);
+  tier.set_disk_bytes(bytes);
+  tier.set_samples(samples);
+  tier.set_oldest_ms(days == 0 ? 0 : kNow - days * kDay);
+  tier.set_newest_ms(days == 0 ? 0 : kNow);
+  tier.set_keep_ms(keep_days * kDay);
+}
+
+/// Ten hosts of 100 series each, a sample a second, ten days old.
+v1::StoreStatus ten_days() {
+  v1::StoreStatus status;
+  status.set_now_ms(kNow);
+  status.set_hosts(10);
+  status.set_series(1000);
+  status.set_samples_per_second(1000);
+  status.set_free_bytes(static_cast<std::uint64_t>(100 * kGiB));
+  add_tier(status, "raw", 432'000'000, 864'000'000, 10, 30);    // half a byte each
+  add_tier(status, "minute", 28'800'000, 70'000'000, 10, 400);  // 2 bytes a row of a series
+  add_tier(status, "hour", 960'000, 1'200'000, 10, 3650);       // 4 bytes
+  return status;
+}
+
+}  // namespace
+
+TEST_CASE("A forecast follows from what was measured") {
+  const v1::StoreStatus status = ten_days();
+  const Forecast ahead = forecast(status, load_of(status), retention_of(status));
+  for (const TierForecast& tier : ahead.tiers) CHECK(tier.measured);
+  CHECK(ahead.tiers[0].bytes_per_day == Approx(43'200'000));
+  CHECK(ahead.tiers[1].bytes_per_day == Approx(2'880'000));
+  CHECK(ahead.tiers[2].bytes_per_day == Approx(96'000));
+  CHECK(ahead.tiers[0].full_bytes.value() ==
+        Approx(43'200'000.0 * 31));  // and a day, for files go as a whole
+  CHECK(ahead.tiers[1].full_bytes.value() == Approx(2'880'000.0 * 431));
+  CHECK(ahead.tiers[2].full_bytes.value() == Approx(96'000.0 * 4016));
+  CHECK_FALSE(ahead.days_left.has_value());
+}
+
+TEST_CASE("The days until the disk is full count what retention takes back") {
+  v1::StoreStatus status = ten_days();
+  status.set_free_bytes(46'176'000 * 5);  // five days of all three
+  const Forecast soon = forecast(status, load_of(status), retention_of(status));
+  CHECK(soon.days_left.value() == Approx(5).margin(0.1));
+  // Raw stops to grow after 21 days more, the others go on.
+  status.set_free_bytes(43'200'000ULL * 21 + 2'976'000ULL * 100);
+  const Forecast later = forecast(status, load_of(status), retention_of(status));
+  CHECK(later.days_left.value() == Approx(100).margin(0.1));
+}
+
+TEST_CASE("What is kept for ever grows until the disk is full, unless a size limits it") {
+  const v1::StoreStatus status = ten_days();
+  Retention retention = retention_of(status);
+  retention.keep_ms[0] = 0;
+  const Forecast ever = forecast(status, load_of(status), retention);
+  CHECK_FALSE(ever.tiers[0].full_bytes.has_value());
+  CHECK_FALSE(ever.full_bytes.has_value());
+  CHECK(ever.days_left.has_value());
+  retention.max_bytes[0] = 1'000'000'000;
+  const Forecast limited = forecast(status, load_of(status), retention);
+  CHECK(limited.tiers[0].full_bytes.value() == Approx(1e9));
+  CHECK_FALSE(limited.days_left.has_value());
+}
+
+TEST_CASE("Ten times the hosts take ten times the room, half the samples half of the raw tier") {
+  const v1::StoreStatus status = ten_days();
+  Load load = load_of(status);
+  load.hosts = 100;
+  load.samples_per_second = 5000;
+  const Forecast ahead = forecast(status, load, retention_of(status));
+  CHECK(ahead.tiers[0].bytes_per_day == Approx(43'200'000.0 * 5));
+  CHECK(ahead.tiers[1].bytes_per_day == Approx(28'800'000));
+}
+
+TEST_CASE("With too little data a forecast is assumed, and says so") {
+  v1::StoreStatus status;
+  status.set_hosts(1);
+  status.set_series(100);
+  status.set_samples_per_second(100);
+  add_tier(status, "raw", 100'000, 999'999, 1, 30);
+  add_tier(status, "minute", 0, 0, 0, 400);
+  add_tier(status, "hour", 0, 0, 0, 3650);
+  const Forecast ahead = forecast(status, load_of(status), retention_of(status));
+  for (const TierForecast& tier : ahead.tiers) CHECK_FALSE(tier.measured);
+  CHECK(ahead.tiers[0].bytes_per_day == Approx(100 * 86'400 * kAssumedRawBytes));
+  CHECK(ahead.tiers[1].bytes_per_day == Approx(100 * 1440 * kAssumedMinuteBytes));
+}
+
+TEST_CASE("A progress line tells share, amount, rate and what is done, and fits") {
+  const Progress progress{1 << 30, std::uint64_t{4} << 30, std::chrono::duration<double>(8),
+                          "verifying raw-20261122-7.db"};
+  CHECK(progress_line(progress, 200) ==
+        "[#####---------------]  25 %  1.00 GiB of 4.00 GiB  128 MiB/s  verifying raw-20261122-7.db");
+  CHECK(progress_line(progress, 40).size() == 40);
+  CHECK_THAT(progress_line({}, 80), Catch::Contains("0 %"));
+  CHECK_THAT(progress_line({5, 4, {}, ""}, 80), Catch::Contains("100 %"));
+}
+
+}  // namespace vigil::cli

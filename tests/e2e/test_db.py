@@ -1,0 +1,165 @@
+"""The history on disk: what it takes, whether it is sound, and a copy of the running system that can be started."""
+
+import json
+import pathlib
+import signal
+import time
+
+from support import BIN, Process, Vigil, eventually
+
+BEAT_MS = 200
+SEALING = "store: {slot: 10s, window: 10s}\n"
+
+
+def times_of(vigil, window="10m"):
+    return [row["time_ms"] for row in vigil.query(f"node_load1[{window}]")]
+
+
+def sealed(vigil):
+    """Samples that are in blocks."""
+    return next(row for row in vigil.json("db", "status") if row["what"] == "raw")["samples"]
+
+
+def start_with_blocks(vigil):
+    vigil.start(SEALING)
+    agent = vigil.agent("here", ["--interval", f"{BEAT_MS}ms"])
+    eventually("sealed blocks", lambda: sealed(vigil) > 1000)
+    return agent
+
+
+def flip(path, offset):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x20]))
+
+
+def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(vigil):
+    start_with_blocks(vigil)
+    rows = {row["what"]: row for row in vigil.json("db", "status")}
+    assert list(rows) == ["raw", "minute", "hour", "journal", "index", "all"]
+    assert rows["raw"]["keep_ms"] == 30 * 86_400_000
+    assert 0 < rows["raw"]["bytes_per_sample"] < 100
+    assert rows["all"]["hosts"] == 1 and rows["all"]["series"] > 300
+    assert rows["all"]["disk_bytes"] >= rows["raw"]["disk_bytes"] + rows["index"]["disk_bytes"]
+    assert 0 < rows["all"]["free_bytes"] <= rows["all"]["disk_size_bytes"]
+    files = vigil.json("db", "status", "--files")
+    assert {file["file"] for file in files} >= {"history.db"}
+    on_disk = {path.name for path in vigil.data.glob("*.db")} - {"meta.db"}
+    assert {file["file"] for file in files} == on_disk
+    assert max(len(line) for line in vigil.cli("db", "status").stdout.splitlines()[:8]) <= 80
+
+    plan = {row["tier"]: row for row in vigil.json("db", "plan", "--raw", "10d", "--hosts", "1000", "--series", "100", "--interval", "1s")}
+    assert plan["raw"]["keep_ms"] == 10 * 86_400_000
+    assert abs(plan["raw"]["bytes_per_day"] - 1000 * 100 * 86_400 * plan["raw"]["unit_bytes"]) < 1000
+    assert "does not fit" in vigil.cli("db", "plan", "--raw", "99y", "--hosts", "100000", "--series", "1000").stdout
+    wrong = vigil.cli("db", "plan", "--raw", "soon", check=False)
+    assert wrong.returncode == 2 and "--raw" in wrong.stderr
+
+
+def test_a_backup_of_the_running_system_is_restored_after_a_kill_and_has_all_that_was_in_it(vigil, tmp_path):
+    agent = start_with_blocks(vigil)
+    folder = tmp_path / "backup"
+    before = times_of(vigil)
+    time.sleep(0.6)  # twice the commit interval: what was seen is durable
+    first = vigil.json("backup", str(folder))[0]
+    assert first["sent_bytes"] == first["bytes"] > 0
+    eventually("more samples", lambda: len(times_of(vigil)) > len(before) + 5)
+    second = vigil.json("backup", str(folder), "--keep", "2")[0]
+    assert len(list(folder.glob("set-*.json"))) == 2
+    agent.stop()
+    vigil.aggregator.kill(signal.SIGKILL)
+
+    restored = tmp_path / "restored"
+    assert "every checksum is right" in vigil.cli("restore", str(folder), "--verify").stdout
+    out = vigil.cli("restore", str(folder), "--set", first["set"], "--data-dir", str(restored)).stdout
+    assert f"vigil-aggregator --data-dir {restored}" in out
+    refused = vigil.cli("restore", str(folder), "--data-dir", str(restored), check=False)
+    assert refused.returncode == 1 and "not empty" in refused.stderr
+
+    other = Vigil(tmp_path)
+    other.data = restored
+    vigil.processes.append(other.start(SEALING).aggregator)
+    after = times_of(other)
+    assert set(before) <= set(after), f"lost {sorted(set(before) - set(after))}"
+    assert len(after) == len(set(after))
+    assert other.cli("db", "check").stdout.strip() == "Nothing is wrong."
+    assert second["set"] > first["set"]
+
+
+def test_what_a_restored_backup_lacks_comes_from_the_agent_again(vigil, tmp_path):
+    agent = start_with_blocks(vigil)
+    folder = tmp_path / "backup"
+    vigil.cli("backup", str(folder))
+    cut = times_of(vigil)
+    eventually("samples after the backup", lambda: len(times_of(vigil)) > len(cut) + 10)
+    lacking = [t for t in times_of(vigil) if t > cut[-1]]
+    vigil.aggregator.kill(signal.SIGKILL)
+    vigil.data = tmp_path / "restored"
+    vigil.cli("restore", str(folder), "--data-dir", str(vigil.data))
+    vigil.start(SEALING)
+    eventually("they are back", lambda: set(lacking) <= set(times_of(vigil)))
+    assert agent.child.poll() is None
+
+
+def test_files_that_do_not_change_are_sent_once(vigil, tmp_path):
+    """Blocks of a day that is over, in a file of their own: what a restart leaves of it is the same at each backup."""
+    start_with_blocks(vigil).stop()
+    vigil.aggregator.stop()  # checkpoints everything
+    vigil.start(SEALING)
+    folder = tmp_path / "backup"
+    first = vigil.json("backup", str(folder))[0]
+    second = vigil.json("backup", str(folder))[0]
+    raw = next(file for file in vigil.json("db", "status", "--files") if file["kind"] == "raw")
+    assert first["sent_bytes"] == first["bytes"]
+    assert second["bytes"] == first["bytes"]
+    assert second["sent_bytes"] <= first["bytes"] - (vigil.data / raw["file"]).stat().st_size
+    assert len(list(folder.glob("set-*.json"))) == 1
+
+
+def test_a_flipped_byte_in_the_backup_is_refused_by_name(vigil, tmp_path):
+    start_with_blocks(vigil)
+    folder = tmp_path / "backup"
+    vigil.cli("backup", str(folder))
+    file = next((folder / "files").glob("raw-*"))
+    flip(file, file.stat().st_size // 2)
+    for arguments in (["--verify"], ["--data-dir", str(tmp_path / "new")]):
+        refused = vigil.cli("restore", str(folder), *arguments, check=False)
+        assert refused.returncode == 1 and file.name in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_check_of_the_running_system_is_clean_until_a_byte_is_flipped(vigil):
+    start_with_blocks(vigil).stop()
+    clean = vigil.cli("db", "check")
+    assert clean.stdout.strip() == "Nothing is wrong."
+    assert "0 findings" in clean.stderr
+    vigil.aggregator.stop()
+    raw = next(vigil.data.glob("raw-*.db"))
+    flip(raw, raw.read_bytes().index(b"VGB\x01") + 40)
+    vigil.start(SEALING)
+    found = vigil.cli("db", "check", "-o", "json", check=False)
+    assert found.returncode == 5
+    finding = json.loads(found.stdout)[0]
+    assert finding["file"] == raw.name and finding["host"] == "here"
+    assert finding["first_ms"] > 0 and "damaged" in finding["what"]
+
+
+def test_two_backups_at_once_are_refused_and_a_client_that_goes_away_frees_the_way(vigil, tmp_path):
+    start_with_blocks(vigil)
+    slow = vigil.adopt(Process([BIN / "vigil", "--aggregator", vigil.grpc, "backup", tmp_path / "slow"], tmp_path / "slow.log"))
+    slow.kill(signal.SIGKILL)
+    eventually("the next one gets through", lambda: vigil.cli("backup", str(tmp_path / "next"), check=False).returncode == 0)
+    assert not (vigil.data / "backup.tmp").exists() or eventually(
+        "the copies are removed", lambda: not (vigil.data / "backup.tmp").exists())
+
+
+def test_no_aggregator_no_backup_but_a_restore_needs_none(vigil, tmp_path):
+    vigil.start()
+    vigil.cli("backup", str(tmp_path / "backup"))
+    vigil.aggregator.stop()
+    away = vigil.cli("backup", str(tmp_path / "backup"), check=False)
+    assert away.returncode == 3 and "no aggregator answers" in away.stderr
+    vigil.cli("restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "new"))
+    assert (pathlib.Path(tmp_path) / "new" / "history.db").stat().st_mode & 0o777 == 0o600
