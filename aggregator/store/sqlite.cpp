@@ -19,6 +19,7 @@ bool is_no_space(sqlite3* handle, int extended) {
 Errc code_of(sqlite3* handle, int extended) {
   if (is_no_space(handle, extended)) return Errc::limit;
   switch (extended & 0xFF) {
+    case SQLITE_ERROR:  // our statements are right: the tables are not those they should be
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Errc::corrupt;
