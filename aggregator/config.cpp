@@ -49,7 +49,8 @@ void describe(config::Fields& fields, IngestConfig& ingest) {
 }
 
 void describe(config::Fields& fields, TierConfig& tier) {
-  fields.field("retention", tier.retention, "What is older is removed, a whole day, month or year at a time.");
+  fields.field("retention", tier.retention,
+               "What is older is removed, a whole day, month or year at a time.");
   fields.require("retention", tier.retention >= std::chrono::hours(1), "must be at least 1h");
   fields.field("max_size", tier.max_size, "Size on disk; the oldest files go first. 0: no limit.");
 }

@@ -60,7 +60,8 @@ class SliceReader {
   PointSets sets_;
 };
 
-Result<void> add_samples(const HostSlice& slice, const History& history, const SliceRead& read, SliceReader& reader) {
+Result<void> add_samples(const HostSlice& slice, const History& history, const SliceRead& read,
+                         SliceReader& reader) {
   if (read.start_ms > read.end_ms) return {};
   std::vector<SeriesId> ids;
   for (const WantedSeries& series : slice.series) ids.push_back(series.id);
@@ -73,7 +74,8 @@ Result<void> add_samples(const HostSlice& slice, const History& history, const S
   return {};
 }
 
-/// What is older than the slice. Where samples have been removed, minutes stand in for them, and hours for minutes.
+/// What is older than the slice. Where samples have been removed, minutes stand in for them, and hours for
+/// minutes.
 Result<void> add_history(const HostSlice& slice, const History& history, const SliceRead& read,
                          SliceReader& reader) {
   const std::int64_t end_ms = std::min(read.end_ms, slice.complete_from_ms - 1);
@@ -86,7 +88,8 @@ Result<void> add_history(const HostSlice& slice, const History& history, const S
     Result<void> added;
     if (read.start_ms < minutes_from)
       added = tiers.add(Tier::hour, {read.start_ms, std::min(before, minutes_from - 1), read.max_points});
-    if (added) added = tiers.add(Tier::minute, {std::max(read.start_ms, minutes_from), before, read.max_points});
+    if (added)
+      added = tiers.add(Tier::minute, {std::max(read.start_ms, minutes_from), before, read.max_points});
     if (!added) return added;
   }
   return add_samples(slice, history, {std::max(read.start_ms, raw_from), end_ms, read.max_points}, reader);
@@ -100,7 +103,8 @@ Result<void> read_slice(const HostSlice& slice, const History* history, const Sl
   out.insert(out.end(), slice.ready.begin(), slice.ready.end());
   if (slice.series.empty()) return {};
   SliceRead wider = read;  // an instant selector may look back to the hour before
-  if (history != nullptr && read.start_ms < history->complete_from_ms(Tier::minute)) wider.start_ms -= kHourMs;
+  if (history != nullptr && read.start_ms < history->complete_from_ms(Tier::minute))
+    wider.start_ms -= kHourMs;
   SliceReader reader(slice, wider);
   if (history != nullptr) {
     if (auto added = add_history(slice, *history, wider, reader); !added) return added.error();

@@ -1,5 +1,6 @@
-// Points of a tier where samples are no longer kept: of gauges the last value of each bucket; of counters that too, and before it what a reset
-// within the bucket hides, so that rate() and increase() over it give what they gave over the samples.
+// Points of a tier where samples are no longer kept: of gauges the last value of each bucket; of counters
+// that too, and before it what a reset within the bucket hides, so that rate() and increase() over it give
+// what they gave over the samples.
 #pragma once
 
 #include "aggregator/head/points.h"
@@ -15,12 +16,14 @@ class TierReader {
  public:
   TierReader(const HostSlice& slice, const History& history, PointSets& sets);
 
-  /// Adds the points of [start_ms, end_ms]; nothing when that is empty. Tiers in order of time. Errc::limit beyond max_points.
+  /// Adds the points of [start_ms, end_ms]; nothing when that is empty. Tiers in order of time. Errc::limit
+  /// beyond max_points.
   Result<void> add(Tier tier, const SliceRead& read);
 
  private:
   Result<void> add_block(const SealedBlock& block);
-  void add_series(const WantedSeries& series, std::span<const std::int64_t> last, std::span<const std::int64_t> excess);
+  void add_series(const WantedSeries& series, std::span<const std::int64_t> last,
+                  std::span<const std::int64_t> excess);
 
   const HostSlice& slice_;
   const History& history_;

@@ -99,7 +99,8 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
       while (next < points.size() && points[next].t_ms <= at) ++next;
       if (next == 0 || is_stale(points[next - 1].v)) continue;
       const Point& point = points[next - 1];
-      const std::int64_t reach = point.t_ms < one.coarse_until_ms ? std::max(lookback, one.coarse_ms) : lookback;
+      const std::int64_t reach =
+          point.t_ms < one.coarse_until_ms ? std::max(lookback, one.coarse_ms) : lookback;
       if (point.t_ms <= at - reach) continue;
       row[step] = take == Take::value ? point.v : static_cast<double>(point.t_ms) / 1000.0;
     }

@@ -62,8 +62,8 @@ struct Selection {
 struct SelectedSeries {
   std::shared_ptr<const Labels> labels;  // with __name__
   std::vector<Point> points;
-  /// Points before this time come from a coarser tier and are up to coarse_ms apart: an instant selector looks
-  /// back that far for them.
+  /// Points before this time come from a coarser tier and are up to coarse_ms apart: an instant selector
+  /// looks back that far for them.
   std::int64_t coarse_until_ms = std::numeric_limits<std::int64_t>::min();
   std::int64_t coarse_ms = 0;
 };

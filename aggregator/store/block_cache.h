@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 
-
 namespace vigil::aggregator {
 
 /// Of a block in a partition.

@@ -1,5 +1,5 @@
-// Which files the history has and what is in them, as readers and the keeper see it. The history thread changes it after its commits;
-// everybody else takes a snapshot. Thread-safe.
+// Which files the history has and what is in them, as readers and the keeper see it. The history thread
+// changes it after its commits; everybody else takes a snapshot. Thread-safe.
 #pragma once
 
 #include "aggregator/store/tier.h"
@@ -18,8 +18,8 @@ namespace vigil::aggregator {
 /// What a file is for. The values stand in history.db.
 enum class FileKind : std::uint8_t { raw = 0, minute = 1, hour = 2, journal = 3 };
 
-/// The life of a file: a journal is open until it is doomed; a raw partition is open, then finished (nothing is added), then doomed in
-/// favour of a compacted one, which was building; tiers stay open.
+/// The life of a file: a journal is open until it is doomed; a raw partition is open, then finished (nothing
+/// is added), then doomed in favour of a compacted one, which was building; tiers stay open.
 enum class FileForm : std::uint8_t {
   open = 0,       // blocks are added
   finished = 1,   // nothing is added any more, blocks are as they were sealed

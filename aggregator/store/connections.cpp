@@ -17,7 +17,8 @@ Result<ReadConnections::Lease> ReadConnections::borrow(std::int64_t file, const 
     std::unique_lock lock(mutex_);
     returned_.wait(lock, [this] { return lent_ < kMaxLent; });
     ++lent_;
-    const auto at = std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.file == file; });
+    const auto at =
+        std::find_if(idle_.begin(), idle_.end(), [&](const Idle& idle) { return idle.file == file; });
     if (at != idle_.end()) {
       auto connection = std::move(at->connection);
       idle_.erase(at);

@@ -1,5 +1,5 @@
-// Read-only connections to the files of the history, lent to one caller at a time and kept for the next. Thread-safe; callers beyond the
-// limit wait.
+// Read-only connections to the files of the history, lent to one caller at a time and kept for the next.
+// Thread-safe; callers beyond the limit wait.
 #pragma once
 
 #include "aggregator/store/sqlite.h"

@@ -13,8 +13,8 @@ constexpr std::size_t kCommitBlocks = 256;
 constexpr std::size_t kManyFiles = 4;  // of one day that are compacted already
 constexpr const char* kPieces = "SELECT DISTINCT host, source FROM block_index";
 constexpr const char* kBlocks =
-    "SELECT data FROM block_index JOIN block ON block.id=block_index.block WHERE host=? AND source=? ORDER BY "
-    "first_ms, block_index.block";
+    "SELECT data FROM block_index JOIN block ON block.id=block_index.block WHERE host=? AND source=? AND "
+    "first_ms>=? AND first_ms<? ORDER BY first_ms, block_index.block";
 constexpr const char* kKinds = "SELECT id, type, encoding FROM series WHERE host=? ORDER BY id";
 
 Result<std::shared_ptr<const SealedBlock>> seal_block(const Block& block) {
@@ -44,7 +44,8 @@ Result<void> TierWriter::open(std::int64_t time_ms) {
   return {};
 }
 
-Result<void> TierWriter::replace(const Day& day, const std::vector<Block>& blocks) {
+Result<void> TierWriter::replace(const Day& day,
+                                 const std::vector<std::shared_ptr<const SealedBlock>>& blocks) {
   if (!partition_) {
     if (auto opened = open(day.day_ms); !opened) return opened;
   }
@@ -53,12 +54,10 @@ Result<void> TierWriter::replace(const Day& day, const std::vector<Block>& block
     const auto gone = partition_->remove(day.host, day.source, {day.day_ms, day.day_ms + kDayMs - 1});
     if (!gone) return gone.error();
     BlockTotals added;
-    for (const Block& block : blocks) {
-      const auto sealed = seal_block(block);
-      if (!sealed) return sealed.error();
-      const auto stored = partition_->put_block({day.host, day.source, sealed->get()});
+    for (const auto& block : blocks) {
+      const auto stored = partition_->put_block({day.host, day.source, block.get()});
       if (!stored) return stored.error();
-      added += {1, (*sealed)->bytes().size(), (*sealed)->samples()};
+      added += {1, block->bytes().size(), block->samples()};
     }
     if (auto committed = partition_->commit(); !committed) return committed;
     catalogue_.cover(number_, day.day_ms, day.day_ms + kDayMs - 1);
@@ -97,8 +96,14 @@ Result<bool> DayJob::step() {
         phase_ = Phase::sync;
         return false;
       }
-      if (auto worked = work(pieces_[next_]); !worked) return worked.error();
-      ++next_;
+      auto worked = work_hour(pieces_[next_], day_ms_ + hour_ms_);
+      hour_ms_ += kHourMs;
+      if (worked && hour_ms_ == kDayMs) worked = finish_piece(pieces_[next_]);
+      if (!worked) return worked.error();
+      if (hour_ms_ == kDayMs) {
+        hour_ms_ = 0;
+        ++next_;
+      }
       return false;
     }
     case Phase::sync: {
@@ -118,7 +123,8 @@ Result<bool> DayJob::step() {
 
 void DayJob::abandon() {
   built_.reset();
-  if (output_.file.number != 0 && phase_ != Phase::replace) (void)around_.writer.remove_file(output_.file.number);
+  if (output_.file.number != 0 && phase_ != Phase::replace)
+    (void)around_.writer.remove_file(output_.file.number);
 }
 
 /// False: a reader is in the way.
@@ -127,7 +133,8 @@ Result<bool> DayJob::begin() {
   std::erase_if(all_, [&](const PartitionInfo& file) { return file.file.period_ms != day_ms_; });
   const auto compacted = [](const PartitionInfo& file) { return file.file.form == FileForm::compacted; };
   input_ = all_;
-  if (static_cast<std::size_t>(std::ranges::count_if(all_, compacted)) < kManyFiles) std::erase_if(input_, compacted);
+  if (static_cast<std::size_t>(std::ranges::count_if(all_, compacted)) < kManyFiles)
+    std::erase_if(input_, compacted);
   for (const PartitionInfo& file : input_) {
     if (file.file.form != FileForm::open) continue;
     const auto finished = around_.writer.finish(file.file.number);
@@ -159,12 +166,13 @@ Result<void> DayJob::list_pieces() {
   return {};
 }
 
-Result<void> DayJob::load_from(const PartitionInfo& file, const Piece& piece, std::vector<Block>& blocks) {
+Result<void> DayJob::load_from(const PartitionInfo& file, const Piece& piece, std::int64_t hour_ms,
+                               std::vector<Block>& blocks) {
   auto connection = around_.connections.borrow(file.file.number, file.path);
   if (!connection) return connection.error();
   auto read = (*connection)->statement(kBlocks);
   if (!read) return read.error();
-  (*read)->bind(std::int64_t{piece.host}, piece.source);
+  (*read)->bind(std::int64_t{piece.host}, piece.source, hour_ms, hour_ms + kHourMs);
   auto more = (*read)->step();
   for (; more && *more; more = (*read)->step()) {
     const auto sealed = SealedBlock::open(std::string((*read)->bytes(0)));
@@ -173,16 +181,18 @@ Result<void> DayJob::load_from(const PartitionInfo& file, const Piece& piece, st
       blocks.push_back(std::move(*block));
       continue;
     }
-    log::error("history", "a damaged block is lost", {{"file", file.path}, {"host", piece.host}, {"error", block.error()}});
+    log::error("history", "a damaged block is lost",
+               {{"file", file.path}, {"host", piece.host}, {"error", block.error()}});
   }
   if (!more) return more.error();
   return {};
 }
 
-Result<std::vector<Block>> DayJob::load(const Piece& piece, const std::vector<PartitionInfo>& files) {
+Result<std::vector<Block>> DayJob::load(const Piece& piece, std::int64_t hour_ms,
+                                        const std::vector<PartitionInfo>& files) {
   std::vector<Block> blocks;
   for (const PartitionInfo& file : files) {
-    if (auto loaded = load_from(file, piece, blocks); !loaded) return loaded.error();
+    if (auto loaded = load_from(file, piece, hour_ms, blocks); !loaded) return loaded.error();
   }
   std::stable_sort(blocks.begin(), blocks.end(), [](const Block& left, const Block& right) {
     return left.times_ms.front() < right.times_ms.front();
@@ -190,13 +200,11 @@ Result<std::vector<Block>> DayJob::load(const Piece& piece, const std::vector<Pa
   return blocks;
 }
 
-/// Blocks of an hour become one, as far as they fit.
+/// One block, as far as they fit.
 std::vector<Block> DayJob::join(std::vector<Block> blocks) {
   std::vector<Block> joined;
   Merger merger(kMergedCells);
   for (Block& block : blocks) {
-    const bool next_hour = !merger.empty() && block.times_ms.front() / kHourMs != merger.first_ms() / kHourMs;
-    if (next_hour) joined.push_back(merger.take());
     if (!merger.add(block)) {
       joined.push_back(merger.take());
       (void)merger.add(block);  // an empty one takes everything
@@ -207,17 +215,18 @@ std::vector<Block> DayJob::join(std::vector<Block> blocks) {
   return joined;
 }
 
-Result<void> DayJob::work(const Piece& piece) {
-  auto blocks = load(piece, input_);
+Result<void> DayJob::work_hour(const Piece& piece, std::int64_t hour_ms) {
+  if (auto loaded = load_kinds(piece.host); !loaded) return loaded;
+  auto blocks = load(piece, hour_ms, input_);
   if (!blocks) return blocks.error();
   auto joined = join(std::move(*blocks));
   if (auto compacted = compact(piece, joined); !compacted) return compacted;
   if (input_.size() < all_.size()) {
-    auto whole = load(piece, all_);
+    auto whole = load(piece, hour_ms, all_);
     if (!whole) return whole.error();
     joined = join(std::move(*whole));
   }
-  return roll_up(piece, joined);
+  return roll_up(hour_ms, joined);
 }
 
 Result<void> DayJob::compact(const Piece& piece, const std::vector<Block>& joined) {
@@ -257,22 +266,38 @@ Result<void> DayJob::load_kinds(HostId host) {
   return {};
 }
 
-Result<void> DayJob::roll_up(const Piece& piece, const std::vector<Block>& joined) {
-  if (auto loaded = load_kinds(piece.host); !loaded) return loaded;
-  const TierWriter::Day day{piece.host, piece.source, day_ms_};
-  std::vector<Block> minutes;
-  for (std::int64_t hour = day_ms_; hour < day_ms_ + kDayMs; hour += kHourMs) {
-    Rollup rollup({hour, hour + kHourMs, kMinuteMs});
-    for (const Block& block : joined) {
-      if (block.times_ms.front() < hour + kHourMs && block.times_ms.back() >= hour) rollup.add(block, kinds_);
+/// Blocks that begin in this hour. After them nothing comes that has rows of it.
+Result<void> DayJob::roll_up(std::int64_t hour_ms, const std::vector<Block>& joined) {
+  if (!hour_rows_) hour_rows_.emplace(Rollup::Span{day_ms_, day_ms_ + kDayMs, kHourMs});
+  for (const Block& block : joined) {
+    hour_rows_->add(block, kinds_);
+    for (std::int64_t hour = hour_ms; hour <= block.times_ms.back(); hour += kHourMs) {
+      const auto at = minute_rows_.try_emplace(hour, Rollup::Span{hour, hour + kHourMs, kMinuteMs}).first;
+      at->second.add(block, kinds_);
     }
-    if (auto rows = rollup.take()) minutes.push_back(std::move(*rows));
   }
-  if (auto put = minute_.replace(day, minutes); !put) return put;
-  Rollup rollup({day_ms_, day_ms_ + kDayMs, kHourMs});
-  for (const Block& block : joined) rollup.add(block, kinds_);
-  std::vector<Block> hours;
-  if (auto rows = rollup.take()) hours.push_back(std::move(*rows));
+  const auto complete = minute_rows_.find(hour_ms);
+  if (complete == minute_rows_.end()) return {};
+  const auto rows = complete->second.take();
+  minute_rows_.erase(complete);
+  if (!rows) return {};
+  auto sealed = seal_block(*rows);
+  if (!sealed) return sealed.error();
+  minute_blocks_.push_back(std::move(*sealed));
+  return {};
+}
+
+Result<void> DayJob::finish_piece(const Piece& piece) {
+  const TierWriter::Day day{piece.host, piece.source, day_ms_};
+  if (auto put = minute_.replace(day, std::exchange(minute_blocks_, {})); !put) return put;
+  minute_rows_.clear();
+  std::vector<std::shared_ptr<const SealedBlock>> hours;
+  if (const auto rows = hour_rows_->take()) {
+    auto sealed = seal_block(*rows);
+    if (!sealed) return sealed.error();
+    hours.push_back(std::move(*sealed));
+  }
+  hour_rows_.reset();
   return hour_.replace(day, hours);
 }
 

@@ -1,8 +1,10 @@
-// What is done with a day once it is over: its raw blocks, two minutes long, are joined into long ones in a file of their own, and its rows of
-// the minute and hour tiers are made from them. Works in small steps; whatever breaks it off leaves the files as they were.
+// What is done with a day once it is over: its raw blocks, two minutes long, are joined into long ones in a
+// file of their own, and its rows of the minute and hour tiers are made from them. Works in small steps, an
+// hour of one source of one host each, which is also what it holds in memory; whatever breaks it off leaves
+// the files as they were.
 //
-// Late blocks come into a new file of their day and make the job due again, for their hosts only: a tier's rows of a host and day are always
-// made from all raw files of that day, and replace what was there.
+// Late blocks come into a new file of their day and make the job due again, for their hosts only: a tier's
+// rows of a host and day are always made from all raw files of that day, and replace what was there.
 #pragma once
 
 #include "aggregator/store/merge.h"
@@ -29,7 +31,7 @@ class TierWriter {
     std::int64_t day_ms = 0;
   };
   /// The tier's blocks of a source's day are these and no others.
-  Result<void> replace(const Day& day, const std::vector<Block>& blocks);
+  Result<void> replace(const Day& day, const std::vector<std::shared_ptr<const SealedBlock>>& blocks);
   /// True: everything is on disk.
   Result<bool> finish();
 
@@ -71,12 +73,15 @@ class DayJob {
 
   Result<bool> begin();
   Result<void> list_pieces();
-  Result<void> work(const Piece& piece);
-  Result<std::vector<Block>> load(const Piece& piece, const std::vector<PartitionInfo>& files);
-  Result<void> load_from(const PartitionInfo& file, const Piece& piece, std::vector<Block>& blocks);
+  Result<void> work_hour(const Piece& piece, std::int64_t hour_ms);
+  Result<std::vector<Block>> load(const Piece& piece, std::int64_t hour_ms,
+                                  const std::vector<PartitionInfo>& files);
+  Result<void> load_from(const PartitionInfo& file, const Piece& piece, std::int64_t hour_ms,
+                         std::vector<Block>& blocks);
   static std::vector<Block> join(std::vector<Block> blocks);
   Result<void> compact(const Piece& piece, const std::vector<Block>& joined);
-  Result<void> roll_up(const Piece& piece, const std::vector<Block>& joined);
+  Result<void> roll_up(std::int64_t hour_ms, const std::vector<Block>& joined);
+  Result<void> finish_piece(const Piece& piece);
   Result<void> load_kinds(HostId host);
   Result<bool> sync();
 
@@ -87,6 +92,10 @@ class DayJob {
   std::vector<PartitionInfo> input_;  // those that become one
   std::vector<Piece> pieces_;
   std::size_t next_ = 0;
+  std::int64_t hour_ms_ = 0;                    // of the piece under way, the next to be worked on
+  std::map<std::int64_t, Rollup> minute_rows_;  // by hour: a block may reach into the next one
+  std::optional<Rollup> hour_rows_;
+  std::vector<std::shared_ptr<const SealedBlock>> minute_blocks_;
   PartitionInfo output_;
   std::optional<Partition> built_;
   std::size_t uncommitted_ = 0;

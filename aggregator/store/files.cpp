@@ -22,7 +22,8 @@ Result<void> remove_database(const std::filesystem::path& path, const std::strin
 bool database_exists(const std::filesystem::path& path, const std::string& vfs) {
   sqlite3_vfs* files = sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
   int exists = 0;
-  return files != nullptr && files->xAccess(files, path.c_str(), SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists != 0;
+  return files != nullptr &&
+         files->xAccess(files, path.c_str(), SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists != 0;
 }
 
 std::uint64_t database_bytes(const std::filesystem::path& path) {

@@ -12,8 +12,8 @@ namespace vigil::aggregator {
 /// The index of everything; its tables are those of tables.h.
 inline constexpr const char* kIndexFile = "history.db";
 
-/// Unlinks the file, its -wal, its -shm and its -journal, and syncs the folder. What is not there is fine. Nobody may write it any more;
-/// readers that have it open read on.
+/// Unlinks the file, its -wal, its -shm and its -journal, and syncs the folder. What is not there is fine.
+/// Nobody may write it any more; readers that have it open read on.
 Result<void> remove_database(const std::filesystem::path& path, const std::string& vfs);
 
 bool database_exists(const std::filesystem::path& path, const std::string& vfs);

@@ -56,12 +56,14 @@ Result<std::vector<std::shared_ptr<const SealedBlock>>> by_day(std::shared_ptr<c
   auto plain = block->decode();
   if (!plain) return plain.error();
   const auto& times = plain->times_ms;
-  const auto cut = static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), midnight) - times.begin());
+  const auto cut =
+      static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), midnight) - times.begin());
   std::vector<std::shared_ptr<const SealedBlock>> days;
   for (const auto& [begin, end] : {std::pair{std::size_t{0}, cut}, {cut, times.size()}}) {
     Block day;
     day.series = plain->series;
-    day.times_ms.assign(times.begin() + static_cast<std::ptrdiff_t>(begin), times.begin() + static_cast<std::ptrdiff_t>(end));
+    day.times_ms.assign(times.begin() + static_cast<std::ptrdiff_t>(begin),
+                        times.begin() + static_cast<std::ptrdiff_t>(end));
     for (std::size_t column = 0; column < day.series.size(); ++column) {
       const auto* values = plain->values.data() + column * times.size();
       day.values.insert(day.values.end(), values + begin, values + end);
@@ -265,7 +267,8 @@ Result<std::vector<std::shared_ptr<const SealedBlock>>> History::read(HostId hos
   parts_->damaged_blocks += stored->damaged;
   std::vector<FoundBlock> found = std::move(stored->blocks);
   for (const FoundBlock& each : pending) {
-    const bool committed = std::ranges::any_of(found, [&](const FoundBlock& other) { return holds_same(other, each); });
+    const bool committed =
+        std::ranges::any_of(found, [&](const FoundBlock& other) { return holds_same(other, each); });
     if (!committed) found.push_back(each);
   }
   // What a later pending block holds, too, need not be read twice.
@@ -317,10 +320,6 @@ const Worker& History::worker() const {
   return parts_->writer.worker();
 }
 
-const Worker& History::keeper() const {
-  return parts_->keeper.worker();
-}
-
 HistoryHealth History::health() const {
   return parts_->writer.health();
 }
@@ -354,7 +353,8 @@ HistoryStats History::stats() const {
   stats.block_bytes = raw.block_bytes;
   stats.samples = raw.samples;
   stats.oldest_ms = raw.oldest_ms;
-  if (raw.samples > 0) stats.bytes_per_sample = static_cast<double>(raw.disk_bytes) / static_cast<double>(raw.samples);
+  if (raw.samples > 0)
+    stats.bytes_per_sample = static_cast<double>(raw.disk_bytes) / static_cast<double>(raw.samples);
   stats.damaged_blocks = parts_->damaged_blocks;
   return stats;
 }

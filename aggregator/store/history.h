@@ -1,12 +1,12 @@
 // The durable memory of the aggregator: a journal of what agents sent since the last seal, sealed blocks in
-// partitions by day, rows by minute and hour made from them, the index of hosts and series, cursors, gaps, and
-// retention. docs/storage.md describes the files; callers see only what stands here.
+// partitions by day, rows by minute and hour made from them, the index of hosts and series, cursors, gaps,
+// and retention. docs/storage.md describes the files; callers see only what stands here.
 //
 // Order of use: open(), recover(), replay(), start(), then everything else; close() or the destructor ends
 // it. Writing calls before start() are queued (a replay may seal). One thread, "history", makes every commit
 // an acknowledgement waits for: calls that write hand over values and return at once; they are applied in the
-// order in which they were called, group by group. Another, "keeper", compacts and rolls up what is older than
-// a day and removes what is too old. Any thread may call anything after start().
+// order in which they were called, group by group. Another, "keeper", compacts and rolls up what is older
+// than a day and removes what is too old. Any thread may call anything after start().
 //
 // A group is committed every commit_interval or once commit_bytes wait. After COMMIT returned with
 // synchronous=FULL the entries are on disk (as far as fsync is honest), on_durable is called and only then
@@ -94,7 +94,7 @@ struct TierStats {
   std::uint64_t disk_bytes = 0;  // of its files, with -wal and -shm
   std::uint64_t blocks = 0;
   std::uint64_t block_bytes = 0;
-  std::uint64_t samples = 0;  // values in all blocks; absent cells are not counted
+  std::uint64_t samples = 0;   // values in all blocks; absent cells are not counted
   std::int64_t oldest_ms = 0;  // of all blocks; 0 when there are none
   std::int64_t newest_ms = 0;
   std::int64_t complete_from_ms = 0;  // older ones were retired; 0: none was
@@ -114,7 +114,7 @@ struct HistoryStats {
   std::uint64_t journal_groups = 0;
   std::uint64_t journal_bytes = 0;       // of its groups
   std::uint64_t journal_disk_bytes = 0;  // of its files
-  std::uint64_t queued_bytes = 0;  // waiting for a commit
+  std::uint64_t queued_bytes = 0;        // waiting for a commit
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t refused_entries = 0;  // journal() said false
@@ -175,7 +175,8 @@ class History {
   Result<std::vector<std::shared_ptr<const SealedBlock>>> read_tier(Tier tier, HostId host,
                                                                     std::int64_t start_ms,
                                                                     std::int64_t end_ms) const;
-  /// From when on a tier has everything that was stored: older files of it were retired. The least int64 when none was.
+  /// From when on a tier has everything that was stored: older files of it were retired. The least int64 when
+  /// none was.
   std::int64_t complete_from_ms(Tier tier) const;
   /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
   Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
@@ -192,9 +193,8 @@ class History {
   Result<void> tidy();
   HistoryHealth health() const;
   HistoryStats stats() const;
-  /// Its threads, for whoever watches over them.
+  /// Its thread, for whoever watches over it.
   const Worker& worker() const;
-  const Worker& keeper() const;
 
  private:
   struct Parts;

@@ -1,6 +1,6 @@
-// The journal: what agents sent since the last seal, as groups of entries in files of their own. Each file is an SQLite database in WAL mode
-// with synchronous=FULL that is never checkpointed: its WAL is the log, written once, and a file goes as a whole once nothing in it is
-// needed. Belongs to the history thread.
+// The journal: what agents sent since the last seal, as groups of entries in files of their own. Each file is
+// an SQLite database in WAL mode with synchronous=FULL that is never checkpointed: its WAL is the log,
+// written once, and a file goes as a whole once nothing in it is needed. Belongs to the history thread.
 #pragma once
 
 #include "aggregator/store/catalogue.h"
@@ -16,8 +16,7 @@ namespace vigil::aggregator {
 
 class Journal {
  public:
-  Journal(std::filesystem::path folder, std::string vfs)
-      : folder_(std::move(folder)), vfs_(std::move(vfs)) {}
+  Journal(std::filesystem::path folder, std::string vfs) : folder_(std::move(folder)), vfs_(std::move(vfs)) {}
 
   std::filesystem::path path(std::int64_t number) const;
 
@@ -33,8 +32,10 @@ class Journal {
   Result<void> commit();
   void rollback();
 
-  /// Visits the groups of an earlier file in their order. Errc::corrupt: SQLite could not read on; what came before was visited.
-  Result<void> each_group(std::int64_t number, const std::function<void(std::string_view group)>& visit) const;
+  /// Visits the groups of an earlier file in their order. Errc::corrupt: SQLite could not read on; what came
+  /// before was visited.
+  Result<void> each_group(std::int64_t number,
+                          const std::function<void(std::string_view group)>& visit) const;
   /// Removes a file with all that belongs to it. Not the current one.
   Result<void> remove(std::int64_t number) const;
   void close();

@@ -18,7 +18,8 @@ constexpr std::int64_t kRetryMs = 10 * kMinuteMs;
 
 }  // namespace
 
-Keeper::Keeper(const HistoryOptions& options, Writer& writer, Catalogue& catalogue, ReadConnections& connections)
+Keeper::Keeper(const HistoryOptions& options, Writer& writer, Catalogue& catalogue,
+               ReadConnections& connections)
     : options_(options),
       writer_(writer),
       catalogue_(catalogue),
@@ -62,7 +63,8 @@ std::optional<std::int64_t> Keeper::due_day(Patience patience) {
   for (const PartitionInfo& file : catalogue_.all(Tier::raw)) {
     if (file.file.form == FileForm::compacted) continue;
     if (file.file.period_ms + kDayMs + kLateMs > now) continue;
-    if (patience == Patience::wait_for_late_blocks && file.file.form == FileForm::open && !quiet(file, now)) continue;
+    if (patience == Patience::wait_for_late_blocks && file.file.form == FileForm::open && !quiet(file, now))
+      continue;
     if (!due) due = file.file.period_ms;  // the oldest first
   }
   return due;
@@ -135,7 +137,8 @@ std::int64_t Keeper::size_limit_ms(Tier tier, const std::vector<PartitionInfo>& 
 Result<void> Keeper::retire_tier(Tier tier) {
   const auto files = catalogue_.all(tier);
   const std::int64_t by_size = size_limit_ms(tier, files);
-  const std::int64_t keep = std::chrono::milliseconds(options_.keep.at(static_cast<std::size_t>(tier)).keep).count();
+  const std::int64_t keep =
+      std::chrono::milliseconds(options_.keep.at(static_cast<std::size_t>(tier)).keep).count();
   const std::int64_t before = keep == 0 ? std::numeric_limits<std::int64_t>::min() : now_ms() - keep;
   Writer::Retirement retirement{tier, {}, complete_from_ms(tier)};
   std::uint64_t blocks = 0;

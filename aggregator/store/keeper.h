@@ -1,6 +1,6 @@
-// Looks after what is on disk already, on a thread of its own: a day that is over is compacted and rolled up (day_job.h), what is older or
-// larger than is to be kept goes, file by file. Works in small steps, a tenth of a second in each second, so that whoever samples or asks
-// hardly notices.
+// Looks after what is on disk already, on a thread of its own: a day that is over is compacted and rolled up
+// (day_job.h), what is older or larger than is to be kept goes, file by file. Works in small steps, a tenth
+// of a second in each second, so that whoever samples or asks hardly notices.
 #pragma once
 
 #include "aggregator/store/day_job.h"
@@ -26,7 +26,6 @@ class Keeper {
   Result<void> tidy();
   /// From when on a tier has everything that was stored.
   std::int64_t complete_from_ms(Tier tier) const;
-  const Worker& worker() const { return worker_; }
 
  private:
   enum class Patience : std::uint8_t { wait_for_late_blocks, none };

@@ -20,7 +20,8 @@ class Mover {
     auto dropped = tables_.database().execute(
         "BEGIN IMMEDIATE; DROP TABLE block; DROP TABLE block_index; DROP TABLE journal; COMMIT; VACUUM;");
     if (!dropped) return dropped;
-    log::info("history", "the history was brought into its new form", {{"blocks", blocks_}, {"groups", groups_}});
+    log::info("history", "the history was brought into its new form",
+              {{"blocks", blocks_}, {"groups", groups_}});
     return {};
   }
 
@@ -55,7 +56,8 @@ class Mover {
 
   Result<void> move_blocks() {
     auto read = tables_.database().prepare(
-        "SELECT host, source, data FROM block_index JOIN block ON block.id=block_index.block ORDER BY last_ms");
+        "SELECT host, source, data FROM block_index JOIN block ON block.id=block_index.block ORDER BY "
+        "last_ms");
     if (!read) return read.error();
     auto more = read->step();
     for (; more && *more; more = read->step()) {
@@ -66,7 +68,8 @@ class Mover {
       }
       auto partition = partition_of(period_start_ms(Tier::raw, (*block)->first_ms()));
       if (!partition) return partition.error();
-      const auto put = (*partition)->put_block({static_cast<HostId>(read->integer(0)), read->integer(1), block->get()});
+      const auto put =
+          (*partition)->put_block({static_cast<HostId>(read->integer(0)), read->integer(1), block->get()});
       if (!put) return put.error();
       ++blocks_;
     }
@@ -107,7 +110,8 @@ class Mover {
 }  // namespace
 
 Result<void> move_legacy(Tables& tables, const HistoryOptions& options) {
-  const auto old = tables.database().integer("SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='block_index'");
+  const auto old = tables.database().integer(
+      "SELECT count(*) FROM sqlite_schema WHERE type='table' AND name='block_index'");
   if (!old) return old.error();
   if (*old == 0) return {};
   return Mover(tables, options).run();

@@ -1,4 +1,5 @@
-// Joins blocks of one source that lie one after the other, or that hold the same rows twice, into a longer one. Pure.
+// Joins blocks of one source that lie one after the other, or that hold the same rows twice, into a longer
+// one. Pure.
 #pragma once
 
 #include "aggregator/blocks/block.h"
@@ -14,9 +15,9 @@ class Merger {
   /// A merged block has at most this many cells.
   explicit Merger(std::size_t max_cells) : max_cells_(max_cells) {}
 
-  /// Adds a block, in order of first times. Rows whose times are there already only fill cells that are absent: a crash may have sealed them
-  /// twice. False, and nothing was added: it does not fit, or its rows lie between ours and belong to another stream of the source; take()
-  /// what there is and add again.
+  /// Adds a block, in order of first times. Rows whose times are there already only fill cells that are
+  /// absent: a crash may have sealed them twice. False, and nothing was added: it does not fit, or its rows
+  /// lie between ours and belong to another stream of the source; take() what there is and add again.
   bool add(const Block& block);
   /// What was added, columns by id; empty afterwards.
   Block take();
@@ -30,7 +31,8 @@ class Merger {
 
   const std::size_t max_cells_;
   std::vector<std::int64_t> times_ms_;
-  std::unordered_map<SeriesId, std::vector<std::int64_t>> columns_;  // as long as times_ms_, or shorter: absent from there on
+  std::unordered_map<SeriesId, std::vector<std::int64_t>>
+      columns_;  // as long as times_ms_, or shorter: absent from there on
 };
 
 }  // namespace vigil::aggregator

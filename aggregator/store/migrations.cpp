@@ -61,7 +61,8 @@ constexpr std::int64_t kIndexId = 0x56474C48;
 constexpr std::int64_t kPartitionId = 0x56474C50;
 constexpr std::int64_t kJournalId = 0x56474C4A;
 
-Result<void> bring_to(Database& database, const FileFormat& format, const std::string& sql, std::size_t version) {
+Result<void> bring_to(Database& database, const FileFormat& format, const std::string& sql,
+                      std::size_t version) {
   if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
   auto made = database.execute(sql.c_str());
   const std::string stamp =
@@ -75,7 +76,8 @@ Result<void> bring_to(Database& database, const FileFormat& format, const std::s
 }  // namespace
 
 const FileFormat& index_format() {
-  static const FileFormat format{"history", kIndexId, {kIndexTables + kFirstForm, kFileTables}, kIndexTables + kFileTables};
+  static const FileFormat format{
+      "history", kIndexId, {kIndexTables + kFirstForm, kFileTables}, kIndexTables + kFileTables};
   return format;
 }
 
@@ -115,7 +117,8 @@ Result<void> migrate(Database& database, const FileFormat& format, const std::st
   if (!version) return version.error();
   const std::size_t newest = format.steps.size();
   Result<void> done;
-  if (*version == 0) done = bring_to(database, format, format.fresh, newest);
+  if (*version == 0)
+    done = bring_to(database, format, format.fresh, newest);
   else
     for (auto next = static_cast<std::size_t>(*version) + 1; done && next <= newest; ++next)
       done = bring_to(database, format, format.steps[next - 1], next);

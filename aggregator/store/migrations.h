@@ -1,5 +1,5 @@
-// The numbered steps that bring a file to its newest format, one transaction each (user_version), and the marks that tell our files from
-// others' (application_id).
+// The numbered steps that bring a file to its newest format, one transaction each (user_version), and the
+// marks that tell our files from others' (application_id).
 #pragma once
 
 #include "aggregator/store/sqlite.h"

@@ -1,5 +1,5 @@
-// Which files there are: opened at a start, made and removed while running. The index knows a file before it exists and until it is gone,
-// so that a crash leaves nothing behind that nobody knows of.
+// Which files there are: opened at a start, made and removed while running. The index knows a file before it
+// exists and until it is gone, so that a crash leaves nothing behind that nobody knows of.
 #include "aggregator/store/files.h"
 #include "aggregator/store/writer.h"
 #include "common/log/log.h"
@@ -27,7 +27,8 @@ PartitionInfo describe(const StoredFile& file, std::string path, const Partition
 
 std::string Writer::path_of(const StoredFile& file) const {
   if (file.kind == FileKind::journal) return journal_.path(file.number).string();
-  return (surroundings_.options.directory / partition_name(tier_of(file.kind), file.period_ms, file.number)).string();
+  return (surroundings_.options.directory / partition_name(tier_of(file.kind), file.period_ms, file.number))
+      .string();
 }
 
 Result<void> Writer::open_files() {
@@ -44,7 +45,8 @@ Result<void> Writer::open_files() {
 
 Result<void> Writer::open_file(const StoredFile& file) {
   if (file.form == FileForm::damaged) {
-    log::warn("history", "a damaged file is still there: remove it when nobody needs it", {{"file", path_of(file)}});
+    log::warn("history", "a damaged file is still there: remove it when nobody needs it",
+              {{"file", path_of(file)}});
     return {};
   }
   if (file.form == FileForm::building || file.form == FileForm::doomed) {
@@ -53,7 +55,8 @@ Result<void> Writer::open_file(const StoredFile& file) {
   }
   if (!database_exists(path_of(file), surroundings_.options.vfs)) {
     // Empty ones are not made before something comes; any other was removed by somebody.
-    if (file.form != FileForm::open) log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
+    if (file.form != FileForm::open)
+      log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
     return tables_.forget_file(file.number);
   }
   if (file.kind == FileKind::journal) {

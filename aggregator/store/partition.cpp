@@ -40,7 +40,8 @@ Result<PartitionContents> contents_of(Database& database) {
 }  // namespace
 
 Result<PartitionContents> Partition::look(const std::filesystem::path& path, const std::string& vfs) {
-  // For writing: a process that was killed while it made the file left a journal that only a writer may roll back.
+  // For writing: a process that was killed while it made the file left a journal that only a writer may roll
+  // back.
   auto database = Database::open(path, Access::read_write, vfs);
   if (!database) return database.error();
   const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");
@@ -88,7 +89,8 @@ Result<Statement*> Partition::statement(const char* sql) {
 Result<std::vector<std::pair<std::int64_t, BlockTotals>>> Partition::replaced_by(const NewBlock& block) {
   std::vector<std::pair<std::int64_t, BlockTotals>> replaced;
   auto find = statement(
-      "SELECT block_index.block, bytes, samples, data FROM block_index JOIN block ON block.id=block_index.block "
+      "SELECT block_index.block, bytes, samples, data FROM block_index JOIN block ON "
+      "block.id=block_index.block "
       "WHERE host=?1 AND source=?2 AND first_ms=?3 AND last_ms<=?4");
   if (!find) return find.error();
   (*find)->bind(std::int64_t{block.host}, block.source, block.block->first_ms(), block.block->last_ms());
@@ -98,7 +100,8 @@ Result<std::vector<std::pair<std::int64_t, BlockTotals>>> Partition::replaced_by
     const auto old = SealedBlock::open(std::string(row.bytes(3)));
     const bool covered = old && (*old)->rows() <= block.block->rows() &&
                          std::ranges::equal((*old)->series(), block.block->series());
-    if (covered) replaced.push_back({row.integer(0), {1, unsigned_of(row.integer(1)), unsigned_of(row.integer(2))}});
+    if (covered)
+      replaced.push_back({row.integer(0), {1, unsigned_of(row.integer(1)), unsigned_of(row.integer(2))}});
   }
   if (!more) return more.error();
   return replaced;
@@ -114,7 +117,8 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
     auto dropped = (*drop)->run(id);
     auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
     if (!unlist) return unlist.error();
-    if (dropped) dropped = (*unlist)->run(std::int64_t{block.host}, block.source, block.block->first_ms(), id);
+    if (dropped)
+      dropped = (*unlist)->run(std::int64_t{block.host}, block.source, block.block->first_ms(), id);
     if (!dropped) return dropped.error();
     stored.replaced += totals;
   }
@@ -126,10 +130,10 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
   if (auto put = (*insert)->run(stored.id, Blob{sealed.bytes()}); !put) return put.error();
   auto list = statement("INSERT INTO block_index VALUES(?,?,?,?,?,?,?,?,?)");
   if (!list) return list.error();
-  auto listed = (*list)->run(std::int64_t{block.host}, block.source, sealed.first_ms(), stored.id,
-                             sealed.last_ms(), std::int64_t{*least}, std::int64_t{*most},
-                             static_cast<std::int64_t>(sealed.samples()),
-                             static_cast<std::int64_t>(sealed.bytes().size()));
+  auto listed =
+      (*list)->run(std::int64_t{block.host}, block.source, sealed.first_ms(), stored.id, sealed.last_ms(),
+                   std::int64_t{*least}, std::int64_t{*most}, static_cast<std::int64_t>(sealed.samples()),
+                   static_cast<std::int64_t>(sealed.bytes().size()));
   if (!listed) return listed.error();
   return stored;
 }
@@ -156,7 +160,8 @@ Result<BlockTotals> Partition::remove(HostId host, SourceId source, TimeRange ra
     auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
     if (!drop || !unlist) return drop ? unlist.error() : drop.error();
     if (auto dropped = (*drop)->run(id); !dropped) return dropped.error();
-    if (auto dropped = (*unlist)->run(std::int64_t{host}, source, first_ms, id); !dropped) return dropped.error();
+    if (auto dropped = (*unlist)->run(std::int64_t{host}, source, first_ms, id); !dropped)
+      return dropped.error();
   }
   return gone;
 }
@@ -178,7 +183,8 @@ Result<bool> Partition::checkpoint(int mode) {
 }
 
 Result<void> Partition::finish() {
-  // The last commit syncs the file, and with it all that was written before. WAL, so that readers treat all partitions alike.
+  // The last commit syncs the file, and with it all that was written before. WAL, so that readers treat all
+  // partitions alike.
   return database_.execute("PRAGMA synchronous=FULL; PRAGMA user_version=1;");
 }
 

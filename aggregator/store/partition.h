@@ -1,8 +1,10 @@
-// One file of sealed blocks: raw samples of a day, or rows of a tier. A partition belongs to the thread that opened it, which makes all its
-// commits and checkpoints; others read it through connections of their own (reader.h).
+// One file of sealed blocks: raw samples of a day, or rows of a tier. A partition belongs to the thread that
+// opened it, which makes all its commits and checkpoints; others read it through connections of their own
+// (reader.h).
 //
-// A growing partition is in WAL mode with synchronous=NORMAL: a commit costs no sync, and what was committed is on disk once checkpoint()
-// said so; until then the journal has it. A built one (compaction) is written without a log and synced once, by finish().
+// A growing partition is in WAL mode with synchronous=NORMAL: a commit costs no sync, and what was committed
+// is on disk once checkpoint() said so; until then the journal has it. A built one (compaction) is written
+// without a log and synced once, by finish().
 #pragma once
 
 #include "aggregator/store/catalogue.h"
@@ -32,8 +34,8 @@ struct NewBlock {
 };
 
 struct StoredBlock {
-  std::int64_t id = 0;    // given to the new block
-  BlockTotals replaced;   // blocks that it replaced
+  std::int64_t id = 0;   // given to the new block
+  BlockTotals replaced;  // blocks that it replaced
 };
 
 /// Sums and times of all blocks of a file.
@@ -45,7 +47,8 @@ struct PartitionContents {
 
 class Partition {
  public:
-  /// Makes the file when it is empty. Errc::unsupported: it is newer than this program. Errc::corrupt: it cannot be read.
+  /// Makes the file when it is empty. Errc::unsupported: it is newer than this program. Errc::corrupt: it
+  /// cannot be read.
   static Result<Partition> open(const std::filesystem::path& path, const std::string& vfs);
   /// A file that nobody reads before finish().
   static Result<Partition> build(const std::filesystem::path& path, const std::string& vfs);
@@ -57,8 +60,8 @@ class Partition {
   Result<void> commit() { return database_.execute("COMMIT"); }
   void rollback() { (void)database_.execute("ROLLBACK"); }
 
-  /// Stores a block. One that begins at the same time, has the same series and ends no later is replaced: a replay seals the same rows
-  /// again. Others stay beside it, and whoever reads takes each time once.
+  /// Stores a block. One that begins at the same time, has the same series and ends no later is replaced: a
+  /// replay seals the same rows again. Others stay beside it, and whoever reads takes each time once.
   Result<StoredBlock> put_block(const NewBlock& block);
   /// Removes the blocks of a source that lie within the range.
   Result<BlockTotals> remove(HostId host, SourceId source, TimeRange range);

@@ -18,7 +18,8 @@ void PendingBlocks::remove(HostId host, const std::vector<FoundBlock>& blocks) {
   // Committed in the order in which they were added: those at the front, unless a group was divided.
   std::unordered_set<const SealedBlock*> committed;
   for (const FoundBlock& each : blocks) committed.insert(each.block.get());
-  std::erase_if(found->second, [&](const FoundBlock& pending) { return committed.contains(pending.block.get()); });
+  std::erase_if(found->second,
+                [&](const FoundBlock& pending) { return committed.contains(pending.block.get()); });
   if (found->second.empty()) by_host_.erase(found);
 }
 

@@ -18,8 +18,7 @@ constexpr const char* kGaps =
     "first_ms, last_ms";
 constexpr const char* kSources = "SELECT id FROM source WHERE job=?";
 // block_by_time from its end: a few rows are looked at.
-constexpr const char* kNewest =
-    "SELECT last_ms, source FROM block_index WHERE host=?1 ORDER BY last_ms DESC";
+constexpr const char* kNewest = "SELECT last_ms, source FROM block_index WHERE host=?1 ORDER BY last_ms DESC";
 constexpr int kTries = 3;  // a file may be replaced by a compacted one between catalogue and opening
 
 std::int64_t add_saturating(std::int64_t left, std::int64_t right) {
@@ -59,8 +58,9 @@ Result<void> Readers::read_blocks(ReadConnection& connection, const PartitionInf
       found.blocks.push_back({(*find)->integer(1), std::move(*block)});
     } else if (block.error().code == Errc::corrupt) {
       ++found.damaged;
-      log::error("history", "a damaged block is left out",
-                 {{"host", query.host}, {"file", partition.path}, {"block", key.row}, {"error", block.error()}});
+      log::error(
+          "history", "a damaged block is left out",
+          {{"host", query.host}, {"file", partition.path}, {"block", key.row}, {"error", block.error()}});
     } else {
       (*find)->reset();
       return block.error();
@@ -98,9 +98,11 @@ Result<FoundBlocks> Readers::blocks(const BlockQuery& query) {
       log::error("history", "a partition cannot be read", {{"file", partition.path}, {"error", last}});
     }
     if (vanished) continue;
-    std::stable_sort(found.blocks.begin(), found.blocks.end(), [](const FoundBlock& left, const FoundBlock& right) {
-      return std::pair(left.block->first_ms(), left.source) < std::pair(right.block->first_ms(), right.source);
-    });
+    std::stable_sort(found.blocks.begin(), found.blocks.end(),
+                     [](const FoundBlock& left, const FoundBlock& right) {
+                       return std::pair(left.block->first_ms(), left.source) <
+                              std::pair(right.block->first_ms(), right.source);
+                     });
     return found;
   }
   return last;
@@ -138,9 +140,9 @@ Result<std::int64_t> Readers::newest_ms(HostId host, std::string_view except) {
   const auto left_out = sources_of(except);
   if (!left_out) return left_out.error();
   auto partitions = catalogue_.all(Tier::raw);
-  std::stable_sort(partitions.begin(), partitions.end(), [](const PartitionInfo& left, const PartitionInfo& right) {
-    return left.last_ms > right.last_ms;
-  });
+  std::stable_sort(
+      partitions.begin(), partitions.end(),
+      [](const PartitionInfo& left, const PartitionInfo& right) { return left.last_ms > right.last_ms; });
   std::int64_t newest = 0;
   for (const PartitionInfo& partition : partitions) {
     if (partition.empty() || partition.last_ms <= newest) break;

@@ -1,4 +1,5 @@
-// What is read from the history's files: blocks of all partitions as one, gaps, the newest time of a host. Thread-safe.
+// What is read from the history's files: blocks of all partitions as one, gaps, the newest time of a host.
+// Thread-safe.
 #pragma once
 
 #include "aggregator/store/block_cache.h"
@@ -48,8 +49,8 @@ class Readers {
 
  private:
   Result<void> read_partition(const PartitionInfo& partition, const BlockQuery& query, FoundBlocks& found);
-  Result<void> read_blocks(ReadConnection& connection, const PartitionInfo& partition, const BlockQuery& query,
-                           FoundBlocks& found);
+  Result<void> read_blocks(ReadConnection& connection, const PartitionInfo& partition,
+                           const BlockQuery& query, FoundBlocks& found);
   Result<std::shared_ptr<const SealedBlock>> load(ReadConnection& connection, const BlockKey& key);
   Result<std::vector<std::int64_t>> sources_of(std::string_view job);
 

@@ -51,13 +51,17 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
   return {};
 }
 
-/// Visits the groups of all files, the oldest first. A file that SQLite cannot read to its end is told of and left, the others are visited.
-Result<void> each_group(Writer& writer, const std::function<void(std::int64_t file, std::string_view group)>& visit) {
+/// Visits the groups of all files, the oldest first. A file that SQLite cannot read to its end is told of and
+/// left, the others are visited.
+Result<void> each_group(Writer& writer,
+                        const std::function<void(std::int64_t file, std::string_view group)>& visit) {
   for (const StoredFile& file : writer.journals()) {
-    auto read = writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
+    auto read =
+        writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
     if (read) continue;
     if (read.error().code != Errc::corrupt) return read;
-    log::error("history", "a file of the journal is damaged: what comes after is lost", {{"error", read.error()}});
+    log::error("history", "a file of the journal is damaged: what comes after is lost",
+               {{"error", read.error()}});
     visit(file.number, {});  // no group at all: counted as a damaged one
   }
   return {};
@@ -187,8 +191,7 @@ Result<Recovery> recover_from(Writer& writer) {
   if (!series) return series.error();
   Streams streams;
   if (auto loaded = load_cursors(tables, writer.index(), streams); !loaded) return loaded.error();
-  if (auto loaded = load_journal(writer, recovery.recovered.hosts, streams); !loaded)
-    return loaded.error();
+  if (auto loaded = load_journal(writer, recovery.recovered.hosts, streams); !loaded) return loaded.error();
   spread_cursors(streams, writer.index(), recovery.recovered.hosts);
   return recovery;
 }

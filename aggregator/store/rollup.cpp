@@ -20,7 +20,8 @@ std::int64_t plus(Encoding encoding, std::int64_t left, std::int64_t right) {
   return __builtin_add_overflow(left, right, &sum) ? kAbsent : sum;
 }
 
-constexpr std::array kOfGauge{Aggregate::min, Aggregate::max, Aggregate::sum, Aggregate::count, Aggregate::last};
+constexpr std::array kOfGauge{Aggregate::min, Aggregate::max, Aggregate::sum, Aggregate::count,
+                              Aggregate::last};
 constexpr std::array kOfCounter{Aggregate::count, Aggregate::last, Aggregate::first, Aggregate::excess};
 
 }  // namespace
@@ -51,8 +52,9 @@ void Rollup::put(Bucket& bucket, const SeriesKind& kind, std::int64_t time_ms, s
 Rollup::Bucket& Rollup::bucket_at(Series& series, std::int64_t index) {
   auto& buckets = series.buckets;
   if (!buckets.empty() && buckets.back().index == index) return buckets.back();
-  const auto at = std::lower_bound(buckets.begin(), buckets.end(), index,
-                                   [](const Bucket& bucket, std::int64_t wanted) { return bucket.index < wanted; });
+  const auto at =
+      std::lower_bound(buckets.begin(), buckets.end(), index,
+                       [](const Bucket& bucket, std::int64_t wanted) { return bucket.index < wanted; });
   if (at != buckets.end() && at->index == index) return *at;
   Bucket fresh;
   fresh.index = index;
@@ -61,8 +63,8 @@ Rollup::Bucket& Rollup::bucket_at(Series& series, std::int64_t index) {
 
 void Rollup::add(const Block& block, const std::vector<SeriesKind>& kinds) {
   const auto& times = block.times_ms;
-  const auto begin = static_cast<std::size_t>(
-      std::lower_bound(times.begin(), times.end(), span_.start_ms) - times.begin());
+  const auto begin =
+      static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), span_.start_ms) - times.begin());
   const auto end =
       static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), span_.end_ms) - times.begin());
   if (begin == end) return;
@@ -76,7 +78,8 @@ void Rollup::add(const Block& block, const std::vector<SeriesKind>& kinds) {
         series = &series_[id];
         if (id < kinds.size()) series->kind = kinds[id];
       }
-      put(bucket_at(*series, (times[row] - span_.start_ms) / span_.bucket_ms), series->kind, times[row], values[row]);
+      put(bucket_at(*series, (times[row] - span_.start_ms) / span_.bucket_ms), series->kind, times[row],
+          values[row]);
     }
   }
 }

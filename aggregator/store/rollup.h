@@ -1,9 +1,11 @@
-// From samples to rows of a tier: for each series and bucket of time the aggregates that stand in for its samples. Pure.
+// From samples to rows of a tier: for each series and bucket of time the aggregates that stand in for its
+// samples. Pure.
 //
-// A tier's block has several columns per series, tier_column(id, aggregate) each. Gauges: min, max, sum, count, last. Counters: first, last,
-// count, and excess, what resets within the bucket hide: the increase from first to last, resets counted as Prometheus does, minus
-// (last - first). All in the raw form of the series itself (scale, encoding), but count, an integer. A row's time is the last millisecond of
-// its bucket, so that a window that ends with a bucket holds it.
+// A tier's block has several columns per series, tier_column(id, aggregate) each. Gauges: min, max, sum,
+// count, last. Counters: first, last, count, and excess, what resets within the bucket hide: the increase
+// from first to last, resets counted as Prometheus does, minus (last - first). All in the raw form of the
+// series itself (scale, encoding), but count, an integer. A row's time is the last millisecond of its bucket,
+// so that a window that ends with a bucket holds it.
 #pragma once
 
 #include "aggregator/blocks/block.h"
@@ -36,13 +38,13 @@ struct SeriesKind {
   Encoding encoding = Encoding::decimal;
 };
 
-/// The buckets of one source of one host, over a span of time. Blocks may come in any order, but the samples of a counter must come in order
-/// for its resets to be seen.
+/// The buckets of one source of one host, over a span of time. Blocks may come in any order, but the samples
+/// of a counter must come in order for its resets to be seen.
 class Rollup {
  public:
   struct Span {
-    std::int64_t start_ms = 0;   // a multiple of bucket_ms
-    std::int64_t end_ms = 0;     // exclusive
+    std::int64_t start_ms = 0;  // a multiple of bucket_ms
+    std::int64_t end_ms = 0;    // exclusive
     std::int64_t bucket_ms = 0;
   };
   explicit Rollup(const Span& span) : span_(span) {}

@@ -42,12 +42,14 @@ Result<Tables> Tables::open(const std::filesystem::path& path, const std::string
   if (auto set = set_up(tables.database_); !set) {
     return fail(set.error().code, "{}: {}", path.string(), set.error().message);
   }
-  if (auto migrated = migrate(tables.database_, index_format(), path.string()); !migrated) return migrated.error();
+  if (auto migrated = migrate(tables.database_, index_format(), path.string()); !migrated)
+    return migrated.error();
   const auto uses = tables.database_.integer("SELECT coalesce(max(used), 0) FROM cursor");
   if (!uses) return uses.error();
   tables.cursor_uses_ = *uses;
   // Not max(id): a row that was deleted may still stand in the journal.
-  const auto rows = tables.database_.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='schema'");
+  const auto rows =
+      tables.database_.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='schema'");
   if (!rows) return rows.error();
   tables.schema_rows_ = *rows;
   return tables;
@@ -139,8 +141,8 @@ Result<void> Tables::drop_schemas(HostId host, const SealCursor& cursor) {
 }
 
 Result<std::int64_t> Tables::add_file(const StoredFile& file) {
-  auto put = run("INSERT INTO file(kind, form, period_ms) VALUES(?,?,?)", static_cast<std::int64_t>(file.kind),
-                 static_cast<std::int64_t>(file.form), file.period_ms);
+  auto put = run("INSERT INTO file(kind, form, period_ms) VALUES(?,?,?)",
+                 static_cast<std::int64_t>(file.kind), static_cast<std::int64_t>(file.form), file.period_ms);
   if (!put) return put.error();
   return sqlite3_last_insert_rowid(database_.handle());
 }
@@ -155,10 +157,11 @@ Result<void> Tables::forget_file(std::int64_t number) {
 
 Result<std::vector<StoredFile>> Tables::files() {
   std::vector<StoredFile> files;
-  auto read = each("SELECT number, kind, form, period_ms FROM file ORDER BY number", [&](const Statement& row) {
-    files.push_back({row.integer(0), static_cast<FileKind>(row.integer(1)), static_cast<FileForm>(row.integer(2)),
-                     row.integer(3)});
-  });
+  auto read =
+      each("SELECT number, kind, form, period_ms FROM file ORDER BY number", [&](const Statement& row) {
+        files.push_back({row.integer(0), static_cast<FileKind>(row.integer(1)),
+                         static_cast<FileForm>(row.integer(2)), row.integer(3)});
+      });
   if (!read) return read.error();
   return files;
 }

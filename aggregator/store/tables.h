@@ -1,5 +1,5 @@
-// The tables of history.db, the index of everything, and the connection that alone writes them. Every call belongs inside a transaction
-// of the caller.
+// The tables of history.db, the index of everything, and the connection that alone writes them. Every call
+// belongs inside a transaction of the caller.
 #pragma once
 
 #include "aggregator/store/partition.h"

@@ -1,5 +1,5 @@
-// The three resolutions history is kept in, and how time falls into files: raw samples by UTC day, a row a minute by month, a row an hour
-// by year. Pure.
+// The three resolutions history is kept in, and how time falls into files: raw samples by UTC day, a row a
+// minute by month, a row an hour by year. Pure.
 #pragma once
 
 #include <array>
@@ -29,7 +29,8 @@ std::int64_t max_block_span_ms(Tier tier);
 std::int64_t period_start_ms(Tier tier, std::int64_t time_ms);
 std::int64_t next_period_ms(Tier tier, std::int64_t time_ms);
 
-/// "raw-20261122-17.db", "minute-202611-18.db", "hour-2026-19.db": the number makes it unique, the period is for people.
+/// "raw-20261122-17.db", "minute-202611-18.db", "hour-2026-19.db": the number makes it unique, the period is
+/// for people.
 std::string partition_name(Tier tier, std::int64_t period_ms, std::int64_t number);
 
 /// How long a tier is kept.

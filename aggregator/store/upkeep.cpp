@@ -1,5 +1,5 @@
-// What the history thread does between commits: it brings sealed blocks to the disk, saves the cursors that this settles, and lets go of the
-// journal's files nobody needs any more.
+// What the history thread does between commits: it brings sealed blocks to the disk, saves the cursors that
+// this settles, and lets go of the journal's files nobody needs any more.
 #include "aggregator/store/writer.h"
 #include "common/log/log.h"
 
@@ -34,7 +34,8 @@ void Writer::upkeep(int mode) {
     }
     return checkpoint_index(mode);
   }();
-  if (done || done.error().code == Errc::conflict) return;  // a reader is in the way: the next one tries again
+  if (done || done.error().code == Errc::conflict)
+    return;  // a reader is in the way: the next one tries again
   if (done.error().code != Errc::limit) failed(done.error());
   // No room: everything is in a log still, and the next commit will tell.
 }

@@ -1,9 +1,10 @@
-// The history thread: it alone commits and checkpoints history.db, the journal and the raw partitions. Others push operations; it writes
-// them group by group: first what the index must know (hosts, series, schemas, files), then the journal, whose commit is what an
-// acknowledgement waits for, then sealed blocks. Each of the three can be done twice: what failed on a full disk is tried again.
+// The history thread: it alone commits and checkpoints history.db, the journal and the raw partitions. Others
+// push operations; it writes them group by group: first what the index must know (hosts, series, schemas,
+// files), then the journal, whose commit is what an acknowledgement waits for, then sealed blocks. Each of
+// the three can be done twice: what failed on a full disk is tried again.
 //
-// Blocks are on disk only after a checkpoint of their partition. Cursors are saved after it, and only then may files of the journal go
-// (upkeep.cpp).
+// Blocks are on disk only after a checkpoint of their partition. Cursors are saved after it, and only then
+// may files of the journal go (upkeep.cpp).
 #pragma once
 
 #include "aggregator/store/catalogue.h"
@@ -78,7 +79,8 @@ class Writer {
   // For the keeper; they wait for the history thread.
   /// A new file the index knows. A crash removes one that is `building`.
   Result<PartitionInfo> make_file(Tier tier, FileForm form, std::int64_t period_ms);
-  /// Nothing is added to this raw partition any more, and all of it is on disk. False: a reader is in the way, try later.
+  /// Nothing is added to this raw partition any more, and all of it is on disk. False: a reader is in the
+  /// way, try later.
   Result<bool> finish(std::int64_t number);
   /// From now on `by` is read instead of `files`, which are removed.
   Result<void> replace(const std::vector<std::int64_t>& files, const PartitionInfo& by);
@@ -124,6 +126,7 @@ class Writer {
   bool collect();
   Result<void> write_group();
 
+  // write_index.cpp
   Result<void> write_index();
   bool index_changes() const;
   void cancel_given_up();
@@ -180,10 +183,11 @@ class Writer {
   // Owned by the history thread.
   Journal journal_;
   JournalIndex index_;
-  std::vector<StoredFile> journals_;         // of earlier runs, as found at start
-  std::map<std::int64_t, OpenRaw> raw_;      // by number
+  std::vector<StoredFile> journals_;             // of earlier runs, as found at start
+  std::map<std::int64_t, OpenRaw> raw_;          // by number
   std::map<std::int64_t, std::int64_t> by_day_;  // day -> number of the file blocks are added to
-  std::map<std::int64_t, std::int64_t> planned_days_;  // day -> number of a file the index knows and that is to be made
+  std::map<std::int64_t, std::int64_t>
+      planned_days_;  // day -> number of a file the index knows and that is to be made
   std::int64_t planned_journal_ = 0;
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full

@@ -1,4 +1,5 @@
-// How the history thread writes what a group holds: sealed blocks into the partitions of their days, entries into the journal.
+// How the history thread writes what a group holds: sealed blocks into the partitions of their days, entries
+// into the journal.
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/writer.h"
 
@@ -72,8 +73,10 @@ Result<void> Writer::write_entries() {
   std::size_t first = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const JournalEntry& entry = entries_[i];
-    if (entry.kind == EntryKind::batch) append_batch(entry, plain);
-    else append_schema_mark(entry, schema_rows_.at(i), plain);
+    if (entry.kind == EntryKind::batch)
+      append_batch(entry, plain);
+    else
+      append_schema_mark(entry, schema_rows_.at(i), plain);
     if (plain.size() < kGroupBytes) continue;
     if (auto written = write_journal_group(plain, first, i + 1); !written) return written;
     plain.clear();

@@ -16,7 +16,8 @@ using testing::TemporaryFolder;
 constexpr std::int64_t kDay = 1'700'006'400'000;  // a midnight
 const SourceKey kNode{"node", 1000};
 
-/// Six hours of one counter and one gauge on the first day, a sample a second; a year later there are only tiers.
+/// Six hours of one counter and one gauge on the first day, a sample a second; a year later there are only
+/// tiers.
 struct Past : promql::Storage {
   TemporaryFolder folder;
   std::int64_t now_ms = kDay + 6 * kHourMs;
@@ -34,7 +35,8 @@ struct Past : promql::Storage {
     std::int64_t counter = 0;
     for (std::int64_t slot = 0; slot < 180; ++slot) seal_slot(slot, counter);
     now_ms += 400 * kDayMs;
-    REQUIRE(open->history->seal(0, {{kNode, SealedBlock::open(seal({{0, 1}, {now_ms}, {1, 1}})).value()}}, {}));
+    REQUIRE(
+        open->history->seal(0, {{kNode, SealedBlock::open(seal({{0, 1}, {now_ms}, {1, 1}})).value()}}, {}));
     REQUIRE(open->history->tidy());
     head.adopt({}, now_ms);
   }
@@ -47,7 +49,8 @@ struct Past : promql::Storage {
     REQUIRE(open->history->put_series(0, {SeriesRecord{id, kNode, spec}}));
   }
 
-  /// The counter grows by 2 a second and is reset once, after 10,000 s; the gauge is the number of the minute.
+  /// The counter grows by 2 a second and is reset once, after 10,000 s; the gauge is the number of the
+  /// minute.
   void seal_slot(std::int64_t slot, std::int64_t& counter) {
     Block block{{0, 1}, {}, {}};
     std::vector<std::int64_t> minutes;
@@ -63,7 +66,8 @@ struct Past : promql::Storage {
 
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {
     std::vector<promql::SelectedSeries> out;
-    auto read = read_slice(head.slice(selection), open->history.get(), {selection.start_ms, selection.end_ms, 1'000'000}, out);
+    auto read = read_slice(head.slice(selection), open->history.get(),
+                           {selection.start_ms, selection.end_ms, 1'000'000}, out);
     if (!read) return read.error();
     return out;
   }

@@ -406,9 +406,11 @@ TEST_CASE("Retention by bytes removes the oldest days until the rest fits, but n
     for (std::int64_t slot = 0; slot < 20; ++slot) {
       Block noisy;
       noisy.series = {0, 1, 2, 3};
-      for (std::int64_t row = 0; row < 600; ++row) noisy.times_ms.push_back(kStart + day * kDayMs + (slot * 600 + row) * 1000);
+      for (std::int64_t row = 0; row < 600; ++row)
+        noisy.times_ms.push_back(kStart + day * kDayMs + (slot * 600 + row) * 1000);
       for (std::size_t cell = 0; cell < 2400; ++cell)
-        noisy.values.push_back(static_cast<std::int64_t>((cell * 2654435761U + static_cast<std::size_t>(slot * 977)) % 100'003));
+        noisy.values.push_back(
+            static_cast<std::int64_t>((cell * 2654435761U + static_cast<std::size_t>(slot * 977)) % 100'003));
       REQUIRE(open->history->seal(0, {{kNode, SealedBlock::open(seal(noisy)).value()}}, {}));
     }
   }

@@ -58,7 +58,8 @@ std::vector<std::pair<std::int64_t, std::int64_t>> rows_of(const History& histor
   for (const auto& each : *blocks) {
     const auto block = each->decode();
     REQUIRE(block);
-    for (std::size_t row = 0; row < block->times_ms.size(); ++row) rows.emplace_back(block->times_ms[row], block->values[row]);
+    for (std::size_t row = 0; row < block->times_ms.size(); ++row)
+      rows.emplace_back(block->times_ms[row], block->values[row]);
   }
   return rows;
 }
@@ -102,7 +103,8 @@ TEST_CASE("A day that is over becomes long blocks and rows by minute and hour, a
   CHECK(history.stats().blocks == 3);
   CHECK(history.stats().samples == before.size());
   CHECK(rows_of(history) == before);
-  CHECK(names(at.folder.path()) == std::set<std::string>{"history.db", "hour-2023", "minute-202311", "raw-20231115"});
+  CHECK(names(at.folder.path()) ==
+        std::set<std::string>{"history.db", "hour-2023", "minute-202311", "raw-20231115"});
 
   CHECK(history.stats().tiers[1].blocks == 3);
   CHECK(sum_of(history, Tier::minute, Aggregate::count) == 90 * 120);

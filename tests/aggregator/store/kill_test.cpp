@@ -74,7 +74,7 @@ void seal_rows(History& history, std::uint64_t first, std::uint64_t last) {
   if (!(*history)->put_host(make_host(0))) _exit(2);
   for (std::uint64_t seq = progress.durable + 1;; ++seq) {
     if (!(*history)->journal(make_batch(0, seq))) _exit(2);
-    if (seq % 64 == 0 && !(*history)->sync()) _exit(2);  // or the queue would run far ahead of the disk
+    if (seq % 64 == 0 && !(*history)->sync()) _exit(2);   // or the queue would run far ahead of the disk
     if (seq % 256 == 0 && !(*history)->tidy()) _exit(4);  // cursors are saved, journals go
     if (seq - progress.sealed < kSealEvery) continue;
     const std::uint64_t last = std::min(seq, progress.sealed + kMostSealed);
@@ -110,7 +110,8 @@ std::uint64_t run_and_kill(const std::filesystem::path& folder, std::uint64_t ac
   return last;
 }
 
-// Rows may be in two blocks, when the cursor was not saved before the end; whoever reads takes each time once.
+// Rows may be in two blocks, when the cursor was not saved before the end; whoever reads takes each time
+// once.
 void check_blocks(const History& history, const Progress& progress) {
   const auto blocks = history.read(0, {}, 0, std::numeric_limits<std::int64_t>::max());
   REQUIRE(blocks);

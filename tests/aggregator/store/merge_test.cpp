@@ -49,7 +49,8 @@ TEST_CASE("Rows that were sealed twice are there once, and fill what was absent"
   CHECK(joined.values == std::vector<std::int64_t>{101, 102, 103, 104, kAbsent, 202, 203, 204});
 }
 
-TEST_CASE("Rows that lie between others stay a block of their own: a series is not absent where it was not asked") {
+TEST_CASE(
+    "Rows that lie between others stay a block of their own: a series is not absent where it was not asked") {
   Merger merger(1000);
   CHECK(merger.add(rows({1}, {10, 20, 30})));
   CHECK_FALSE(merger.add(rows({1}, {15, 40})));

@@ -21,7 +21,8 @@ Block seconds(std::int64_t first_ms, std::vector<std::int64_t> values) {
 
 std::int64_t at(const Block& block, std::size_t row, Aggregate aggregate) {
   for (std::size_t column = 0; column < block.series.size(); ++column) {
-    if (block.series[column] == tier_column(0, aggregate)) return block.values[column * block.times_ms.size() + row];
+    if (block.series[column] == tier_column(0, aggregate))
+      return block.values[column * block.times_ms.size() + row];
   }
   return kAbsent;
 }
@@ -64,18 +65,22 @@ TEST_CASE("Whatever the blocks, first, last and excess give the increase that ev
     std::int64_t increase = 0;
     for (int i = 0; i < 60; ++i) {
       const std::int64_t before = value;
-      value = random() % 10 == 0 ? static_cast<std::int64_t>(random() % 50) : value + static_cast<std::int64_t>(random() % 100);
+      value = random() % 10 == 0 ? static_cast<std::int64_t>(random() % 50)
+                                 : value + static_cast<std::int64_t>(random() % 100);
       if (i > 0) increase += value >= before ? value - before : value;
       values.push_back(value);
     }
     Rollup rollup({0, 60 * kMinute, kMinute});
     const std::size_t cut = 1 + random() % 58;
     rollup.add(seconds(0, {values.begin(), values.begin() + static_cast<std::ptrdiff_t>(cut)}), {kCounter});
-    rollup.add(seconds(static_cast<std::int64_t>(cut) * 1000, {values.begin() + static_cast<std::ptrdiff_t>(cut), values.end()}),
+    rollup.add(seconds(static_cast<std::int64_t>(cut) * 1000,
+                       {values.begin() + static_cast<std::ptrdiff_t>(cut), values.end()}),
                {kCounter});
     const auto block = rollup.take();
     REQUIRE(block);
-    REQUIRE(at(*block, 0, Aggregate::last) - at(*block, 0, Aggregate::first) + at(*block, 0, Aggregate::excess) == increase);
+    REQUIRE(at(*block, 0, Aggregate::last) - at(*block, 0, Aggregate::first) +
+                at(*block, 0, Aggregate::excess) ==
+            increase);
   }
 }
 
