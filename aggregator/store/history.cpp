@@ -22,6 +22,11 @@ SeriesRange range_of(std::span<const SeriesId> series) {
   return {*least, *most};
 }
 
+// A start that is refused says where.
+Error in_folder(const HistoryOptions& options, const Error& error) {
+  return fail(error.code, "{}: {}", options.directory.string(), error.message);
+}
+
 bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
   if (wanted.empty()) return true;
   const auto& held = block.series();
@@ -156,7 +161,7 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
 
 Result<Recovered> History::recover() {
   auto recovery = recover_from(parts_->writer);
-  if (!recovery) return recovery.error();
+  if (!recovery) return in_folder(parts_->options, recovery.error());
   for (const RecoveredHost& host : recovery->recovered.hosts) {
     parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
   }
@@ -168,7 +173,9 @@ Result<Recovered> History::recover() {
 }
 
 Result<Replayed> History::replay(const std::function<void(const JournalEntry&)>& visit) {
-  return replay_from(parts_->writer, visit);
+  auto replayed = replay_from(parts_->writer, visit);
+  if (!replayed) return in_folder(parts_->options, replayed.error());
+  return replayed;
 }
 
 void History::start(HistoryCallbacks callbacks) {

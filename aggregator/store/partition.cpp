@@ -40,7 +40,8 @@ Result<PartitionContents> contents_of(Database& database) {
 }  // namespace
 
 Result<PartitionContents> Partition::look(const std::filesystem::path& path, const std::string& vfs) {
-  // For writing: a process that was killed while it made the file left a journal that only a writer may roll back.
+  // For writing: a process that was killed while it made the file left a journal that only a writer may roll
+  // back.
   auto database = Database::open(path, Access::read_write, vfs);
   if (!database) return database.error();
   const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");

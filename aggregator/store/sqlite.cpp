@@ -19,6 +19,7 @@ bool is_no_space(sqlite3* handle, int extended) {
 Errc code_of(sqlite3* handle, int extended) {
   if (is_no_space(handle, extended)) return Errc::limit;
   switch (extended & 0xFF) {
+    case SQLITE_ERROR:  // our statements are right: the tables are not those they should be
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return Errc::corrupt;
@@ -111,6 +112,11 @@ Result<Statement> Database::prepare(std::string_view sql) {
                                       SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   Statement statement;
   statement.statement_.reset(raw);
+  if (code == SQLITE_ERROR) {  // our SQL is right: what it asks is not what the file has
+    const char* path = sqlite3_db_filename(handle(), "main");
+    return fail(Errc::corrupt, "{}: its tables are damaged: {}", path == nullptr ? "" : path,
+                sqlite3_errmsg(handle()));
+  }
   if (code != SQLITE_OK) return sqlite_error(handle(), sql);
   return statement;
 }

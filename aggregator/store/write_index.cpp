@@ -3,13 +3,16 @@
 #include "aggregator/store/writer.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace vigil::aggregator {
 
 Result<void> Writer::write_index() {
   cancel_given_up();
   if (!index_changes()) return {};
-  return transact([this]() -> Result<void> {
+  const auto planned = std::pair(planned_journal_, planned_days_);
+  auto written = transact([this]() -> Result<void> {
     for (const auto& [host, stream] : reopened_) {
       if (auto reopened = tables_.reopen_cursor(host, stream); !reopened) return reopened;
     }
@@ -20,6 +23,9 @@ Result<void> Writer::write_index() {
     if (auto put = put_schemas(); !put) return put;
     return plan_files();
   });
+  // What was rolled back is not planned: a file that the index does not know is not there after a restart.
+  if (!written) std::tie(planned_journal_, planned_days_) = planned;
+  return written;
 }
 
 // A stream that another one had replaced may come back (two agents that claim one name, by turns): its cursor

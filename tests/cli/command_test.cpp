@@ -73,6 +73,14 @@ class Sampled : public Client {
   Result<v1::Status> status() override { return unasked(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return unasked(); }
+  Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest&) override { return unasked(); }
+  Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>&) override {
+    return unasked();
+  }
+  Result<void> backup(const v1::BackupRequest&,
+                      const std::function<Result<void>(const v1::BackupPart&)>&) override {
+    return unasked();
+  }
   void cancel() override {}
 
   int calls = 0;

@@ -127,7 +127,7 @@ void ScriptRunner::load(const LoadCommand& command) {
       Labels labels = series.labels;
       std::string name(labels.get(kMetricName));
       for (const std::string_view suffix : {"_bucket", "_sum", "_count"}) {
-        if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+        if (name.ends_with(suffix)) name.erase(name.size() - suffix.size());
       }
       labels.set(kMetricName, name);
       labels.erase("le");

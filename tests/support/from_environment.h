@@ -14,21 +14,21 @@ inline std::uint64_t number_from_environment(const char* name, std::uint64_t oth
   return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-/// A line on standard error that is written over and over, if VIGIL_PROGRESS is set.
+/// A line that is written over and over, if VIGIL_PROGRESS is set.
 class Progress {
  public:
   Progress(std::string what, std::uint64_t total)
       : what_(std::move(what)), total_(total), shown_(number_from_environment("VIGIL_PROGRESS", 0) != 0) {}
   ~Progress() {
-    if (shown_) std::fputc('\n', stderr);
+    if (shown_) std::fputc('\n', stdout);
   }
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void at(std::uint64_t done) const {
     if (!shown_) return;
-    std::fprintf(stderr, "\r%s: %llu of %llu", what_.c_str(), static_cast<unsigned long long>(done),
+    std::fprintf(stdout, "\r%s: %llu of %llu", what_.c_str(), static_cast<unsigned long long>(done),
                  static_cast<unsigned long long>(total_));
-    std::fflush(stderr);
+    std::fflush(stdout);
   }
 
  private:

@@ -140,7 +140,7 @@ TEST_CASE("Pages that SQLite cannot read do not hide the rest") {
   const Closed folder;
   const auto file = folder.path() / named(folder.path(), "raw-20231115");
   const std::uint64_t pages = std::filesystem::file_size(file) / 4096;
-  const std::uint64_t page = GENERATE(0U, 1U, 2U, 3U, 4U);
+  const std::uint64_t page = GENERATE(0U, 1U, 2U, 3U);
   REQUIRE(page < pages);
   overwrite(file, page * 4096, std::string(4096, '\x55'));
   const Outcome outcome = check(folder.path());

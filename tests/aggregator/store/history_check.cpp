@@ -72,7 +72,16 @@ class HostCheck {
   struct Decoder {
     std::uint64_t last = 0;
     bool usable = false;
-    std::map<std::uint32_t, std::string> schemas;
+    std::map<std::uint32_t, std::map<std::size_t, std::string>> schemas;  // by source and version
+
+    // A version that is used makes the older ones go.
+    bool knows(const JournalEntry& schema, std::size_t version) {
+      auto& versions = schemas[schema.source_id];
+      const auto found = versions.find(version);
+      if (found == versions.end() || found->second != schema.bytes) return false;
+      versions.erase(versions.begin(), found);
+      return true;
+    }
   };
 
   // Every entry is what was sent; all that is in no block yet can be decoded. Of what is in blocks already
@@ -83,7 +92,7 @@ class HostCheck {
       if (entry.host != id_) continue;
       Decoder& decoder = decoders[entry.stream];
       if (entry.kind == EntryKind::schema) {
-        decoder.schemas[entry.source_id] = entry.bytes;
+        decoder.schemas[entry.source_id][schema_version(entry)] = entry.bytes;
         continue;
       }
       const SentBatch* sent = host_.find(entry.stream, entry.seq);
@@ -91,12 +100,11 @@ class HostCheck {
         complain("batch {} is replayed but was not sent like that", entry.seq);
         continue;
       }
-      const JournalEntry schema = schema_entry(id_, *sent);
       const bool follows = (decoder.usable && entry.seq == decoder.last + 1) || sent->keyframe;
-      decoder.usable = follows && decoder.schemas[schema.source_id] == schema.bytes;
+      decoder.usable = follows && decoder.knows(schema_entry(id_, *sent), sent->columns);
       if (!decoder.usable && entry.seq > sealed_seq(entry.stream))
-        complain("batch {} is replayed after {}, under schema '{}', and cannot be decoded", entry.seq,
-                 decoder.last, decoder.schemas[schema.source_id]);
+        complain("batch {} is replayed after {} and cannot be decoded{}", entry.seq, decoder.last,
+                 follows ? ": its schema is missing" : "");
       decoder.last = entry.seq;
     }
     for (const Cursor& cursor : recovered_.cursors) check_cursor(cursor);
@@ -139,8 +147,8 @@ class HostCheck {
     }
   }
 
-  // What a reader sees: blocks, and the rows of replayed batches that are not in blocks. A crash may have left
-  // a row in both, or in two blocks: whoever reads takes each time once.
+  // What a reader sees: blocks, and the rows of replayed batches that are not in blocks. A crash may have
+  // left a row in both, or in two blocks: whoever reads takes each time once.
   void check_cells() {
     auto sealed = sealed_cells(open_, id_);
     if (!sealed) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <limits>
 
 namespace vigil::aggregator::testing {
@@ -33,14 +34,17 @@ JournalEntry batch_entry(HostId host, const SentBatch& batch) {
 }
 
 JournalEntry schema_entry(HostId host, const SentBatch& batch) {
-  std::string bytes =
-      fmt::format("schema of host {} source {} version {}", host, batch.source, batch.columns);
+  std::string bytes = fmt::format("{} version of host {} source {}", batch.columns, host, batch.source);
   return {host,
           batch.stream,
           batch.seq,
           EntryKind::schema,
           static_cast<std::uint32_t>(batch.source + 1),
           std::move(bytes)};
+}
+
+std::size_t schema_version(const JournalEntry& schema) {
+  return std::strtoull(schema.bytes.c_str(), nullptr, 10);
 }
 
 std::vector<SeriesId> HostModel::series_of(std::size_t source) const {

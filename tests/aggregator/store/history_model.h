@@ -34,6 +34,7 @@ struct SentBatch {
 /// As it stands in the journal.
 JournalEntry batch_entry(HostId host, const SentBatch& batch);
 JournalEntry schema_entry(HostId host, const SentBatch& batch);
+std::size_t schema_version(const JournalEntry& schema);
 
 /// Something handed over, and when.
 template <class T>

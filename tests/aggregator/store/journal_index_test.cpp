@@ -67,22 +67,6 @@ TEST_CASE("A stream that comes back in the very commit that gives it up is kept"
   CHECK(open->replayed.back() == make_batch(0, 2));
 }
 
-TEST_CASE("What a seal stored of a stream that comes back in the same commit is not replayed as new") {
-  const TemporaryFolder folder;
-  {
-    const auto open = open_history(test_options(folder.path()));
-    REQUIRE(open->history->put_host(make_host(0)));
-    REQUIRE(open->history->journal(make_batch(0, 1)));
-    REQUIRE(open->history->seal(0, {{{"node", 1000}, make_sealed(1000, 5)}},
-                                {{make_stream(0), 1, kNothingNeeded}}));
-    REQUIRE(open->history->journal(make_batch(0, 2)));
-    REQUIRE(open->history->sync());
-  }
-  const auto open = open_history(test_options(folder.path()));
-  CHECK(open->recovered.hosts[0].cursors == std::vector<Cursor>{{make_stream(0), 2, 1}});
-  CHECK(open->replayed.back() == make_batch(0, 2));
-}
-
 TEST_CASE("A stream that was given up and comes back after a while is kept") {
   const TemporaryFolder folder;
   {
@@ -98,38 +82,6 @@ TEST_CASE("A stream that was given up and comes back after a while is kept") {
   const auto open = open_history(test_options(folder.path()));
   REQUIRE_FALSE(open->replayed.empty());
   CHECK(open->replayed.back() == make_batch(0, 2));
-}
-
-// Known and not mended yet: cursors of the last four streams of a host are kept, whatever the journal still
-// has of the others, in groups that other hosts need. Such an entry is replayed as if it were in no block.
-TEST_CASE("An agent that is started five times within a slot has nothing replayed as new", "[!shouldfail]") {
-  const TemporaryFolder folder;
-  const auto batch_of = [](std::uint8_t mark) {
-    JournalEntry entry = make_batch(0, 1);
-    entry.stream = make_stream(mark);
-    return entry;
-  };
-  {
-    const auto open = open_history(test_options(folder.path()));
-    for (HostId host = 0; host < 2; ++host) REQUIRE(open->history->put_host(make_host(host)));
-    REQUIRE(open->history->journal(make_batch(1, 1)));
-    for (std::uint8_t mark = 10; mark < 15; ++mark) {
-      REQUIRE(open->history->journal(batch_of(mark)));
-      REQUIRE(open->history->sync());
-      REQUIRE(open->history->seal(0, {{{"node", 1000}, make_sealed(mark * 10'000, 5)}},
-                                  {{make_stream(mark), 1, kNothingNeeded}}));
-      REQUIRE(open->history->sync());
-    }
-  }
-  const auto open = open_history(test_options(folder.path()));
-  const auto& cursors = open->recovered.hosts[0].cursors;
-  for (const JournalEntry& entry : open->replayed) {
-    if (entry.host != 0) continue;
-    const auto covers = [&](const Cursor& cursor) {
-      return cursor.stream == entry.stream && cursor.sealed_seq >= entry.seq;
-    };
-    CHECK(std::any_of(cursors.begin(), cursors.end(), covers));
-  }
 }
 
 }  // namespace vigil::aggregator

@@ -20,7 +20,7 @@ struct File : sqlite3_file {
   SimulatedDisk* disk = nullptr;
   std::string name;
   InodeId inode = 0;
-  bool folder_is_dirty = false;  // it was made just now
+  bool folder_is_dirty = false;  // it may have been made just now
   bool remove_on_close = false;
 
   FileLocks& locks() const { return disk->locks(inode); }
@@ -148,7 +148,6 @@ int open_file(sqlite3_vfs* /*vfs*/, const char* path, sqlite3_file* file, int fl
   SimulatedDisk* disk = path == nullptr ? nullptr : SimulatedDisk::find(path);
   if (disk == nullptr) return failed(EACCES, SQLITE_CANTOPEN);  // vigil keeps temporary files in memory
   const std::string name = disk->name_of(path);
-  const bool was_there = disk->size_of(name).has_value();
   InodeId inode = 0;
   const bool create = (flags & SQLITE_OPEN_CREATE) != 0;
   const int error = create ? disk->create(name, inode) : disk->open(name, inode);
@@ -159,7 +158,7 @@ int open_file(sqlite3_vfs* /*vfs*/, const char* path, sqlite3_file* file, int fl
   self->name = name;
   self->inode = inode;
   constexpr int kJournals = SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL | SQLITE_OPEN_SUPER_JOURNAL;
-  self->folder_is_dirty = !was_there && (flags & kJournals) != 0;
+  self->folder_is_dirty = create && (flags & kJournals) != 0;
   self->remove_on_close = (flags & SQLITE_OPEN_DELETEONCLOSE) != 0;
   if (out_flags != nullptr) *out_flags = flags;
   return SQLITE_OK;

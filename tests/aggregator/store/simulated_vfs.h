@@ -6,8 +6,8 @@
 namespace vigil::aggregator::testing {
 
 /// Registers the VFS on first use; its name for HistoryOptions::vfs. It syncs as SQLite's own for Unix does:
-/// the folder of a journal or WAL that it made with the first sync of that file, the folder of a removed file
-/// when SQLite asks for it.
+/// the folder of a journal or WAL with the first sync of that file after it was opened, the folder of a
+/// removed file when SQLite asks for it.
 std::string simulated_vfs();
 
 }  // namespace vigil::aggregator::testing

@@ -35,6 +35,14 @@ class FakeHistory final : public Client {
   Result<v1::Status> status() override { return none(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
+  Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest&) override { return none(); }
+  Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>&) override {
+    return none();
+  }
+  Result<void> backup(const v1::BackupRequest&,
+                      const std::function<Result<void>(const v1::BackupPart&)>&) override {
+    return none();
+  }
   void cancel() override {}
 
  private:
