@@ -46,21 +46,17 @@ Result<void> Writer::open_files() {
 Result<void> Writer::open_file(const StoredFile& file) {
   const bool exists = database_exists(path_of(file), surroundings_.options.vfs);
   if (file.form == FileForm::damaged) {
-    if (!exists)
-      return tables_.forget_file(file.number);  // somebody removed it, or it was left out of a backup
+    if (!exists) return remove_and_forget(file);  // somebody removed it, or it was left out of a backup
     log::warn("history", "a damaged file is still there: remove it when nobody needs it",
               {{"file", path_of(file)}});
     return {};
   }
-  if (file.form == FileForm::building || file.form == FileForm::doomed) {
-    if (auto removed = remove_database(path_of(file), surroundings_.options.vfs); !removed) return removed;
-    return tables_.forget_file(file.number);
-  }
+  if (file.form == FileForm::building || file.form == FileForm::doomed) return remove_and_forget(file);
   if (!exists) {
     // Empty ones are not made before something comes; any other was removed by somebody.
     if (file.form != FileForm::open)
       log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
-    return tables_.forget_file(file.number);
+    return remove_and_forget(file);
   }
   if (file.kind == FileKind::journal) {
     journals_.push_back(file);
@@ -69,6 +65,12 @@ Result<void> Writer::open_file(const StoredFile& file) {
   auto opened = file.kind == FileKind::raw && file.form == FileForm::open ? open_raw(file) : look_at(file);
   if (!opened && opened.error().code == Errc::corrupt) return set_aside(file, opened.error());
   return opened;
+}
+
+/// With whatever is there of it: -wal and -shm outlive a file that somebody removed.
+Result<void> Writer::remove_and_forget(const StoredFile& file) {
+  if (auto removed = remove_database(path_of(file), surroundings_.options.vfs); !removed) return removed;
+  return tables_.forget_file(file.number);
 }
 
 /// For adding blocks.

@@ -179,6 +179,7 @@ class Writer {
   // open_files.cpp
   Result<void> open_file(const StoredFile& file);
   Result<void> open_raw(const StoredFile& file);
+  Result<void> remove_and_forget(const StoredFile& file);
   Result<void> look_at(const StoredFile& file);
   Result<void> set_aside(const StoredFile& file, const Error& why);
   // hold.cpp
