@@ -90,9 +90,8 @@ std::string bash(const CLI::App& app) {
     values += fmt::format("    {}) words=\"{}\" ;;\n", option, words);
   for (const CLI::App* command : app.get_subcommands({})) {
     names += (names.empty() ? "" : " ") + command->get_name();
-    cases += fmt::format(
-        "    {}) words=\"{}{}\" ;;\n", command->get_name(), operands_of(*command),
-        operands_of(*command).empty() ? joined(words_behind(app, *command)) : "");
+    cases += fmt::format("    {}) words=\"{}{}\" ;;\n", command->get_name(), operands_of(*command),
+                         operands_of(*command).empty() ? joined(words_behind(app, *command)) : "");
   }
   return fmt::format(R"(_vigil() {{
   local current=${{COMP_WORDS[COMP_CWORD]}} command= word words

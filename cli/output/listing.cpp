@@ -59,7 +59,8 @@ std::vector<std::size_t> natural_widths(const Listing& listing) {
 std::size_t least_room(const Listing& listing, const Columns& shown, const std::vector<std::size_t>& widths) {
   std::size_t total = shown.empty() ? 0 : (shown.size() - 1) * kBetween;
   for (const std::size_t i : shown)
-    total += listing.columns[i].fit == Fit::cut ? std::min(widths[i], listing.columns[i].narrowest) : widths[i];
+    total +=
+        listing.columns[i].fit == Fit::cut ? std::min(widths[i], listing.columns[i].narrowest) : widths[i];
   return total;
 }
 

@@ -120,7 +120,8 @@ TEST_CASE("every key is documented with type and default") {
   const std::string table = to_markdown(entries);
   CHECK(table.find("| `interval` | duration | `1s` | How often to sample. |") != std::string::npos);
   CHECK(table.find("| `mode` | fast \\| safe | `safe` | How careful to be. |") != std::string::npos);
-  CHECK(table.find("| `mails[].port` | whole number | `25` | TCP port. Must be between 1 and 65535. |") != std::string::npos);
+  CHECK(table.find("| `mails[].port` | whole number | `25` | TCP port. Must be between 1 and 65535. |") !=
+        std::string::npos);
   CHECK(table.find("| `fallback.from` | text |") != std::string::npos);
 }
 
