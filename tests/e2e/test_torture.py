@@ -17,6 +17,7 @@ KILLS = int(os.environ.get("VIGIL_KILLS", 40))
 SEED = int(os.environ.get("VIGIL_SEED", 1))
 KILLS_PER_FOLDER = 100  # a query over all of it stays short
 BEAT_MS = 200
+UNWRITTEN_MS = 2000  # an agent that is killed loses this much of what was not acknowledged, see docs/storage.md
 DURABLE_SECONDS = 0.6  # twice the commit interval and more: what was seen before it is on disk
 
 
@@ -69,7 +70,7 @@ class Torture:
             began = int(time.time() * 1000)
             self.agent = self.start_agent()
             self.agent.wait_for("ready aggregator")
-            self.agent_away.append((began - 2 * BEAT_MS, int(time.time() * 1000) + 3 * BEAT_MS))
+            self.agent_away.append((began - UNWRITTEN_MS - 2 * BEAT_MS, int(time.time() * 1000) + 3 * BEAT_MS))
         if which != "agent":
             if self.choose.random() < 0.3:
                 time.sleep(self.choose.random())  # an outage of some beats, for the spool
