@@ -1,5 +1,5 @@
-// What the history will take on disk: from what the aggregator measured where it has enough, from what was
-// measured elsewhere otherwise. Pure.
+// What the history will take on disk: from what the aggregator measured where it has enough, from rough
+// figures otherwise. Pure.
 #pragma once
 
 #include "vigil/v1/store.pb.h"
@@ -12,7 +12,7 @@
 namespace vigil::cli {
 
 /// Bytes on disk of a sample, and of what a series leaves in a row by minute and by hour, files and all,
-/// where nothing was measured yet. docs/storage.md says on what.
+/// where nothing was measured yet. Rough figures: docs/operations.md tells them to people.
 inline constexpr double kAssumedRawBytes = 0.8;
 inline constexpr double kAssumedMinuteBytes = 8.0;
 inline constexpr double kAssumedHourBytes = 10.0;
