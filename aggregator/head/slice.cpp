@@ -78,6 +78,7 @@ Result<void> add_samples(const HostSlice& slice, const History& history, const S
 /// minutes.
 Result<void> add_history(const HostSlice& slice, const History& history, const SliceRead& read,
                          SliceReader& reader) {
+  if (read.start_ms >= slice.complete_from_ms) return {};
   const std::int64_t end_ms = std::min(read.end_ms, slice.complete_from_ms - 1);
   if (read.start_ms > end_ms) return {};
   const std::int64_t raw_from = history.complete_from_ms(Tier::raw);
