@@ -70,7 +70,7 @@ void BackgroundDisk::Shared::loop() {
 bool BackgroundDisk::Shared::open_disk() {
   {
     const std::lock_guard lock(mutex);
-    busy_since = Clock::now();
+    busy_since = options.now();
   }
   auto opened = options.open();
   if (opened) {
@@ -93,7 +93,7 @@ bool BackgroundDisk::Shared::run_next(std::unique_lock<std::mutex>& lock) {
   }
   Job job = std::move(jobs.front());
   jobs.pop_front();
-  busy_since = Clock::now();
+  busy_since = options.now();
   lock.unlock();
   auto result = job.work(*disk);
   lock.lock();
@@ -108,7 +108,7 @@ bool BackgroundDisk::Shared::run_next(std::unique_lock<std::mutex>& lock) {
 
 std::optional<Error> BackgroundDisk::Shared::trouble_locked() const {
   if (closed) return closed;
-  if (busy_since && Clock::now() - *busy_since >= options.patience)
+  if (busy_since && options.now() - *busy_since >= options.patience)
     return fail(Errc::timeout, "the disk has not answered for {} ms", options.patience.count());
   if (queued_bytes > options.most_queued)
     return fail(Errc::limit, "the disk is slow: {} bytes wait for it", queued_bytes);

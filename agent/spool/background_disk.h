@@ -19,7 +19,8 @@ struct BackgroundDiskOptions {
   std::function<void(Disk& disk)> opened;
   /// Called on the thread whenever there is news: a read is there, a call failed, the disk is open.
   std::function<void()> wake;
-  std::chrono::milliseconds patience{2000};        // a call that takes longer hangs
+  std::chrono::milliseconds patience{2000};  // a call that takes longer hangs
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
   std::size_t most_queued = std::size_t{4} << 20;  // bytes to be written
 };
 

@@ -127,6 +127,12 @@ void Gate::open() {
 void Gate::await_one_inside() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return inside_ > 0; });
+  now_ += std::chrono::hours(1);
+}
+
+std::chrono::steady_clock::time_point Gate::now() {
+  const std::lock_guard lock(mutex_);
+  return now_;
 }
 
 namespace {
@@ -173,7 +179,7 @@ std::shared_ptr<BackgroundDisk> in_background(const std::shared_ptr<FakeDisk>& d
   };
   options.opened = [](Disk&) {};
   options.wake = [] {};
-  options.patience = std::chrono::milliseconds(0);
+  options.now = [gate] { return gate->now(); };
   auto made = std::make_shared<BackgroundDisk>(std::move(options));
   while (made->trouble()) std::this_thread::yield();  // until it is open
   return made;

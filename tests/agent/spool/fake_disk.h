@@ -5,6 +5,7 @@
 #include "agent/spool/background_disk.h"
 #include "agent/spool/disk.h"
 
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -52,22 +53,25 @@ class FakeDisk final : public Disk {
   int fail_count_ = 0;
 };
 
-/// Where calls wait while it is closed, as for a disk that hangs.
+/// Where calls wait while it is closed, as for a disk that hangs. Has the clock by which they do.
 class Gate {
  public:
   void pass();
   void close();
   void open();
+  /// After a long time there.
   void await_one_inside();
+  std::chrono::steady_clock::time_point now();
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   bool closed_ = false;
   int inside_ = 0;
+  std::chrono::steady_clock::time_point now_{};
 };
 
-/// The disk behind a thread of its own; each call passes the gate. A call that is under way hangs, at once.
+/// The disk behind a thread of its own; each call passes the gate.
 std::shared_ptr<BackgroundDisk> in_background(const std::shared_ptr<FakeDisk>& disk,
                                               const std::shared_ptr<Gate>& gate);
 /// Until all it was told is done.
