@@ -1,14 +1,12 @@
-// Text from outside on its way to becoming a label.
+// Text from outside on its way to becoming a label. printable() makes a label of any bytes.
 #pragma once
+
+#include "common/text/utf8.h"
 
 #include <string>
 #include <string_view>
 
 namespace vigil::agent {
-
-/// `text` as valid UTF-8 without control characters: each offending byte becomes '?'. Labels travel as UTF-8,
-/// while the kernel lets process names, mount points and firmware strings hold any byte.
-std::string printable(std::string_view text);
 
 /// Undoes the \040 (octal) escapes of mountinfo, fstab(5) and /proc/mounts; other backslashes stay as they
 /// are.

@@ -1,6 +1,7 @@
 #include "cli/output/listing.h"
 
 #include "common/text/exposition.h"
+#include "common/text/utf8.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -30,15 +31,6 @@ std::string_view escape_of(Style style) {
       break;
   }
   return "";
-}
-
-/// What an outside name must not do to a terminal or a table: control characters become spaces.
-std::string printable(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = ' ';
-  }
-  return out;
 }
 
 constexpr std::size_t kBetween = 2;

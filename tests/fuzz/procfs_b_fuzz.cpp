@@ -28,8 +28,8 @@ void check(bool fine) {
 }
 
 void fuzz_text(std::string_view bytes) {
-  const std::string once = printable(bytes);
-  check(printable(once) == once);
+  const std::string once = vigil::printable(bytes);
+  check(vigil::printable(once) == once);
   check(unescape_octal(bytes).size() <= bytes.size());
 }
 void fuzz_mountinfo(std::string_view bytes) {
