@@ -349,7 +349,13 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
   document.state_->name = std::move(name);
   YAML::Node root;
   try {
-    root = YAML::Load(std::string(text));
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (documents.size() > 1) {
+      const YAML::Mark mark = documents[1].Mark();
+      return fail(Errc::parse, "{}:{}:{}: a second document begins here, after '---': only one is read",
+                  document.state_->name, mark.line + 1, mark.column + 1);
+    }
+    if (!documents.empty()) root = documents.front();
   } catch (const YAML::Exception& error) {  // the library's only way to say so; no further than here
     return fail(Errc::parse, "{}:{}:{}: not valid YAML: {}", document.state_->name, error.mark.line + 1,
                 error.mark.column + 1, error.msg);

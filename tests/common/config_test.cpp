@@ -81,6 +81,8 @@ TEST_CASE("errors name file, line, column, key and what would be right") {
   CHECK(errors_of("- a\n- b") == "vigil.yml:1:1: expected a mapping of keys to values");
   CHECK(errors_of("a: [1").starts_with("vigil.yml:"));
   CHECK(errors_of("enabled: true\nenabled: false") == "vigil.yml:2:1: enabled: this key is written twice");
+  CHECK(errors_of("enabled: true\n---\nnonsense: 1") ==
+        "vigil.yml:3:1: a second document begins here, after '---': only one is read");
 }
 
 TEST_CASE("only regular files are read: a FIFO would wait for ever") {
