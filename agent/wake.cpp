@@ -14,6 +14,8 @@
 namespace vigil::agent {
 
 Result<Waiter> Waiter::open() {
+  // There is nothing to read anew: a closed terminal, or who is used to the aggregator, must not end it.
+  std::signal(SIGHUP, SIG_IGN);
   sigset_t ending;
   ::sigemptyset(&ending);
   ::sigaddset(&ending, SIGTERM);

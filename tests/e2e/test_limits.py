@@ -42,6 +42,16 @@ def test_a_host_is_forgotten_and_its_name_begins_anew(vigil):
     assert len(vigil.query("node_load1[10m]")) < 60
 
 
+def test_a_hangup_of_the_terminal_does_not_end_an_agent(vigil):
+    vigil.start()
+    agent = vigil.agent()
+    vigil.wait_for_host()
+    agent.child.send_signal(signal.SIGHUP)
+    before = len(vigil.query("node_load1[10m]"))
+    eventually("samples go on", lambda: len(vigil.query("node_load1[10m]")) > before + 2)
+    assert agent.child.poll() is None
+
+
 def test_a_second_signal_ends_a_stop_that_takes_long_and_loses_nothing(vigil, tmp_path):
     silent = socket.create_server(("127.0.0.1", 0))  # takes a message and never answers: stopping waits 2 s for it
     (tmp_path / "rules.yml").write_text("groups: [{name: g, interval: 1s, rules: [{alert: Always, expr: vector(1)}]}]")
