@@ -32,6 +32,12 @@ void Outbox::take_disk() {
     Identity identity = with_stream(options_.identity, (*at)->stream());
     ended_.emplace_front(new OutboxStream{std::move(identity), Buffer(BufferOptions{}, std::move(*at))});
   }
+  for (const BatchRange& range : folder_.take_damaged()) {
+    owe({.first_time_ms = range.first_time_ms,
+         .last_time_ms = range.last_time_ms,
+         .reason = "damaged",
+         .batches = range.last_seq - range.first_seq + 1});
+  }
   const auto attach = [this](OutboxStream& stream) {
     if (stream.buffer.spool() == nullptr)
       stream.buffer.attach(folder_.make({stream.identity.stream_id, stream.identity.boot_id}));

@@ -51,7 +51,7 @@ void SpoolFolder::adopt(Leftovers found) {
   if (!found) return complain(found.error());
   usable_ = news_ = true;
   leftovers_ = std::move(*found);
-  for (const auto& spool : leftovers_) {
+  for (const auto& spool : leftovers_.spools) {
     spool->bind(disk_);
     log::info("spool", "samples of an earlier run wait for the aggregator",
               {{"first_time_ms", spool->first_time_ms()}, {"bytes", spool->bytes()}});

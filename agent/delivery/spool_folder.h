@@ -23,7 +23,7 @@ struct SpoolOptions {
 class SpoolFolder {
  public:
   explicit SpoolFolder(SpoolOptions options) : options_(std::move(options)) {}
-  using Leftovers = Result<std::vector<std::unique_ptr<Spool>>>;
+  using Leftovers = Result<Spool::Leftovers>;
   /// On a disk that is there already, with what was found on it.
   SpoolFolder(SpoolOptions options, std::shared_ptr<Disk> disk, Leftovers found);
 
@@ -32,7 +32,9 @@ class SpoolFolder {
   /// Whether the disk is there now and was not the last time; streams of earlier lives came with it.
   bool became_usable();
   /// Oldest first. Once.
-  std::vector<std::unique_ptr<Spool>> take_leftovers() { return std::move(leftovers_); }
+  std::vector<std::unique_ptr<Spool>> take_leftovers() { return std::move(leftovers_.spools); }
+  /// What of them could not be read, to be declared. Once.
+  std::vector<BatchRange> take_damaged() { return std::move(leftovers_.damaged); }
   bool usable() const { return usable_; }
   /// For a new stream; nullptr while there is no disk.
   std::unique_ptr<Spool> make(const SpoolStream& stream) const;
@@ -56,7 +58,7 @@ class SpoolFolder {
   const SpoolOptions options_;
   std::shared_ptr<Disk> disk_;
   std::shared_ptr<Found> found_;  // while it is being opened
-  std::vector<std::unique_ptr<Spool>> leftovers_;
+  Spool::Leftovers leftovers_;
   bool usable_ = false;
   bool news_ = false;
   bool complained_ = false;

@@ -133,4 +133,27 @@ std::optional<SegmentContent> decode_segment(std::string_view bytes) {
   return out;
 }
 
+std::optional<BatchRange> damaged_range(std::string_view bytes,
+                                        const std::optional<SegmentContent>& content) {
+  Fields file{bytes};
+  file.bytes(content ? content->good_bytes : kMagic.size());
+  const std::uint64_t after = content && !content->batches.empty() ? content->batches.back().seq : 0;
+  std::optional<BatchRange> range;
+  while (file.good && !file.rest.empty()) {
+    const std::size_t length = file.fixed(4);
+    const auto checksum = static_cast<std::uint32_t>(file.fixed(4));
+    const std::string_view record = file.bytes(length);
+    if (!file.good || crc32c(record) != checksum) continue;
+    const auto batch = decode_batch(record);
+    if (!batch || batch->seq <= after) continue;
+    if (!range) range = {batch->seq, batch->seq, batch->first_time_ms, batch->last_time_ms};
+    range->last_seq = std::max(range->last_seq, batch->seq);
+    range->last_time_ms = std::max(range->last_time_ms, batch->last_time_ms);
+  }
+  if (!range || after == 0) return range;
+  range->first_seq = after + 1;
+  range->first_time_ms = content->batches.back().last_time_ms;
+  return range;
+}
+
 }  // namespace vigil::agent

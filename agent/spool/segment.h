@@ -31,8 +31,22 @@ struct SegmentContent {
   std::size_t good_bytes = 0;          // up to the end of the last whole record
 };
 
+/// A run of batches, both ends inclusive; times are Unix milliseconds.
+struct BatchRange {
+  std::uint64_t first_seq = 0;
+  std::uint64_t last_seq = 0;
+  std::int64_t first_time_ms = 0;
+  std::int64_t last_time_ms = 0;
+};
+
 /// Nothing when not even the header is whole. Reading ends at the first record that is cut off, fails its
 /// checksum, or does not follow the one before: what was left of the file's earlier use looks like that, too.
 std::optional<SegmentContent> decode_segment(std::string_view bytes);
+
+/// What a damaged record hides: from the last whole batch before it, `content`'s last one (none: the first
+/// one that is whole after it), to the last whole one behind it, which cannot be used without it. Nothing
+/// when no batch behind the damage is whole: a power cut tears the end off, which holds what was never
+/// promised.
+std::optional<BatchRange> damaged_range(std::string_view bytes, const std::optional<SegmentContent>& content);
 
 }  // namespace vigil::agent

@@ -23,21 +23,34 @@ std::optional<std::uint64_t> number_in(std::string_view name) {
   return number;
 }
 
+/// An empty file, or one whose end was torn off by a power cut, lost nothing that was promised.
+void note_damage(const std::string& name, const std::string& bytes,
+                 const std::optional<SegmentContent>& content, std::vector<BatchRange>& damaged) {
+  if (bytes.empty()) return;
+  const auto range = damaged_range(bytes, content);
+  log::write(range ? log::Level::error : log::Level::warn, "spool",
+             range ? "a segment is damaged, and what is behind the damage is lost"
+                   : "the end of a segment is damaged and left out",
+             {{"file", name}, {"good_bytes", content ? content->good_bytes : 0}, {"bytes", bytes.size()}});
+  if (range) damaged.push_back(*range);
+}
+
 }  // namespace
 
 Spool::Spool(std::shared_ptr<Disk> disk, SpoolStream stream)
     : disk_(std::move(disk)), stream_(std::move(stream)) {}
 
-Result<std::vector<std::unique_ptr<Spool>>> Spool::leftovers(const std::shared_ptr<Disk>& disk) {
+Result<Spool::Leftovers> Spool::leftovers(const std::shared_ptr<Disk>& disk) {
   auto found = find_leftovers(*disk);
   if (found)
-    for (auto& spool : *found) spool->bind(disk);
+    for (auto& spool : found->spools) spool->bind(disk);
   return found;
 }
 
-Result<std::vector<std::unique_ptr<Spool>>> Spool::find_leftovers(Disk& disk) {
+Result<Spool::Leftovers> Spool::find_leftovers(Disk& disk) {
   const auto names = disk.list();
   if (!names) return names.error();
+  Leftovers out;
   std::map<std::string, std::unique_ptr<Spool>> by_stream;
   for (const std::string& name : *names) {  // sorted: those of a stream in the order they were written
     if (!number_in(name)) continue;
@@ -47,30 +60,27 @@ Result<std::vector<std::unique_ptr<Spool>>> Spool::find_leftovers(Disk& disk) {
       continue;
     }
     const auto content = decode_segment(*bytes);
-    if (!content || content->batches.empty()) {
-      if (auto removed = disk.remove(name); !removed)
-        log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
-      continue;
+    const bool holds = content && !content->batches.empty();
+    if (!holds || content->good_bytes < bytes->size()) note_damage(name, *bytes, content, out.damaged);
+    bool used = false;
+    if (holds) {
+      auto& spool = by_stream[content->stream.stream_id];
+      if (!spool) spool = std::make_unique<Spool>(nullptr, content->stream);
+      used = spool->adopt(name, *content);
     }
-    if (content->good_bytes < bytes->size()) {
-      log::warn("spool", "the end of a segment is damaged and left out",
-                {{"file", name}, {"good_bytes", content->good_bytes}, {"bytes", bytes->size()}});
-    }
-    auto& spool = by_stream[content->stream.stream_id];
-    if (!spool) spool = std::make_unique<Spool>(nullptr, content->stream);
-    spool->adopt(name, *content);
+    if (used) continue;
+    if (auto removed = disk.remove(name); !removed)
+      log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
   }
-  std::vector<std::unique_ptr<Spool>> out;
-  out.reserve(by_stream.size());
-  for (auto& [id, spool] : by_stream) out.push_back(std::move(spool));
-  std::sort(out.begin(), out.end(),
+  for (auto& [id, spool] : by_stream) out.spools.push_back(std::move(spool));
+  std::sort(out.spools.begin(), out.spools.end(),
             [](const auto& a, const auto& b) { return a->first_time_ms() < b->first_time_ms(); });
   return out;
 }
 
-void Spool::adopt(const std::string& name, const SegmentContent& content) {
+bool Spool::adopt(const std::string& name, const SegmentContent& content) {
   const bool follows = segments_.empty() || content.batches.front().seq > last_seq();
-  if (!follows) return;  // the same batches twice: the disk gave an old file back
+  if (!follows) return false;
   Segment segment{name, {}, {}, content.good_bytes};
   segment.range = {content.batches.front().seq, content.batches.back().seq,
                    content.batches.front().first_time_ms, content.batches.back().last_time_ms};
@@ -79,6 +89,7 @@ void Spool::adopt(const std::string& name, const SegmentContent& content) {
   bytes_ += segment.bytes;
   segments_.push_back(std::move(segment));
   number_ = std::max(number_, number_in(name).value_or(0) + 1);
+  return true;
 }
 
 std::string Spool::name_of(std::uint64_t number) const {
@@ -212,7 +223,10 @@ Spool::Load Spool::load(const Segment& segment) {
   if (!bytes && bytes.error().code == Errc::unavailable) return Load::later;
   loaded_name_.clear();
   auto content = bytes ? decode_segment(*bytes) : std::nullopt;
-  if (!content || content->batches.empty() || content->batches.back().seq < segment.range.last_seq) {
+  const bool whole = content && !content->batches.empty() &&
+                     content->batches.front().seq == segment.range.first_seq &&
+                     content->batches.back().seq >= segment.range.last_seq;
+  if (!whole) {
     log::error("spool", "a segment cannot be read any more and is lost",
                {{"file", segment.name}, {"error", bytes ? "damaged" : bytes.error().message}});
     return Load::lost;

@@ -19,14 +19,6 @@
 
 namespace vigil::agent {
 
-/// A run of batches of the stream, both ends inclusive; times are Unix milliseconds.
-struct BatchRange {
-  std::uint64_t first_seq = 0;
-  std::uint64_t last_seq = 0;
-  std::int64_t first_time_ms = 0;
-  std::int64_t last_time_ms = 0;
-};
-
 /// Owned by the buffer; the delivery's thread. Batches are those of one stream; between two segments some may
 /// be missing.
 class Spool {
@@ -35,11 +27,15 @@ class Spool {
 
   /// A new, empty one.
   Spool(std::shared_ptr<Disk> disk, SpoolStream stream);
-  /// Those that earlier lives of the agent left behind, oldest first. Files that hold nothing are removed;
-  /// what is damaged is cut off.
-  static Result<std::vector<std::unique_ptr<Spool>>> leftovers(const std::shared_ptr<Disk>& disk);
+  struct Leftovers {
+    std::vector<std::unique_ptr<Spool>> spools;  // oldest first
+    std::vector<BatchRange> damaged;             // what of them cannot be read
+  };
+  /// What earlier lives of the agent left behind. Files that hold nothing are removed; what is damaged is cut
+  /// off and told.
+  static Result<Leftovers> leftovers(const std::shared_ptr<Disk>& disk);
   /// The same, to be bound to a disk before anything else is asked of them.
-  static Result<std::vector<std::unique_ptr<Spool>>> find_leftovers(Disk& disk);
+  static Result<Leftovers> find_leftovers(Disk& disk);
   void bind(std::shared_ptr<Disk> disk) { disk_ = std::move(disk); }
 
   /// Follows the last one, or is a keyframe. `schemas_before` is asked for what was in force before it. After
@@ -99,7 +95,8 @@ class Spool {
   enum class Load : std::uint8_t { done, later, lost };
   void cut(Pending from);
   Result<void> begin_segment(const EncodedBatch& batch, const Schemas& schemas_before);
-  void adopt(const std::string& name, const SegmentContent& content);
+  /// False: the same batches twice, the disk gave an old file back.
+  bool adopt(const std::string& name, const SegmentContent& content);
   void forget(const std::deque<Segment>::iterator& at);
   const Segment* segment_of(std::uint64_t seq) const;
   Load load(const Segment& segment);

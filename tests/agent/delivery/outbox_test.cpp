@@ -299,6 +299,30 @@ TEST_CASE("past the cap of the disk the oldest stream goes first, and what goes 
   check_model(streams, 1'700'000'001'000, host.time_ms());
 }
 
+TEST_CASE("what damage of the disk took from an earlier life is declared with its time") {
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  Host host;
+  int ids = 0;
+  {
+    Life life(host, disk, 1 << 20, ids);
+    for (int i = 0; i < 60; ++i) life.sample();
+  }
+  const std::int64_t last_word = host.time_ms();
+  const auto names = *disk->list();
+  REQUIRE(names.size() == 1);
+  std::string& bytes = disk->content(names[0]);
+  bytes[bytes.size() / 2] = static_cast<char>(~bytes[bytes.size() / 2]);
+  Life life(host, disk, 1 << 20, ids);
+  life.sample();
+  test::Streams streams;
+  converse(life, streams, 100'000);
+  const auto gaps = test::all_gaps(streams);
+  REQUIRE(gaps.size() == 1);
+  CHECK(gaps[0].reason() == "damaged");
+  CHECK(gaps[0].batches() > 10);
+  check_model(streams, 1'700'000'001'000, host.time_ms(), {last_word});
+}
+
 TEST_CASE("what an earlier life left is over, oldest first, and goes behind what is sampled now") {
   const auto disk = std::make_shared<testing::FakeDisk>();
   Host host;

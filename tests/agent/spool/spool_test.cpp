@@ -88,11 +88,12 @@ bool sends_exactly(Buffer& buffer, std::uint64_t durable, const std::set<std::ui
 Buffer leftover(const std::shared_ptr<FakeDisk>& disk) {
   auto found = Spool::leftovers(disk);
   REQUIRE(found);
-  if (found->empty()) return Buffer(BufferOptions{});
-  REQUIRE(found->size() == 1);
-  CHECK(found->front()->stream().stream_id == kStream.stream_id);
-  CHECK(found->front()->stream().boot_id == kStream.boot_id);
-  return Buffer(BufferOptions{}, std::move(found->front()));
+  auto& spools = found->spools;
+  if (spools.empty()) return Buffer(BufferOptions{});
+  REQUIRE(spools.size() == 1);
+  CHECK(spools.front()->stream().stream_id == kStream.stream_id);
+  CHECK(spools.front()->stream().boot_id == kStream.boot_id);
+  return Buffer(BufferOptions{}, std::move(spools.front()));
 }
 
 }  // namespace
@@ -252,6 +253,40 @@ TEST_CASE("a damaged segment is cut where the damage is, the others stay") {
   CHECK(kept.size() > 12'000 - 5000);
 }
 
+TEST_CASE("what damage hides is told with its times, wherever it is; a torn end is not") {
+  const auto disk = std::make_shared<FakeDisk>();
+  {
+    Buffer buffer = make_buffer(disk, 0);
+    for (std::uint64_t seq = 1; seq <= 50; ++seq) keep(buffer, batch(seq));
+  }
+  const auto names = *disk->list();
+  REQUIRE(names.size() == 1);
+  const std::string whole = disk->content(names[0]);
+  const auto damaged_after = [&](std::size_t offset) {
+    std::string bytes = whole;
+    bytes[offset] = static_cast<char>(~bytes[offset]);
+    REQUIRE(disk->clear(names[0]));
+    REQUIRE(disk->write(names[0], 0, bytes));
+    auto found = Spool::find_leftovers(*disk);
+    REQUIRE(found);
+    return std::move(found->damaged);
+  };
+  const auto header = damaged_after(10);  // nothing of it can be used
+  REQUIRE(header.size() == 1);
+  CHECK(header[0].first_seq == 1);
+  CHECK(header[0].last_seq == 50);
+  CHECK(header[0].last_time_ms == batch(50).last_time_ms);
+  CHECK(disk->list()->empty());
+
+  const auto middle = damaged_after(whole.size() / 2);
+  REQUIRE(middle.size() == 1);
+  CHECK(middle[0].first_seq > 10);
+  CHECK(middle[0].first_time_ms == batch(middle[0].first_seq - 1).last_time_ms);
+  CHECK(middle[0].last_seq == 50);
+
+  CHECK(damaged_after(whole.size() - 1).empty());
+}
+
 TEST_CASE("a failed sync is not tried again: the next group begins a file that is synced by itself") {
   const auto disk = std::make_shared<FakeDisk>();
   std::mt19937_64 random(7);
@@ -301,8 +336,8 @@ TEST_CASE("files of other kinds and sizes in the folder harm nothing") {
   REQUIRE(opened);
   const auto found = Spool::leftovers(std::move(*opened));
   REQUIRE(found);
-  REQUIRE(found->size() == 1);
-  CHECK(found->front()->last_seq() == 15);
+  REQUIRE(found->spools.size() == 1);
+  CHECK(found->spools.front()->last_seq() == 15);
 }
 
 TEST_CASE("what is durable is kept a while for an aggregator restored from an older state") {
