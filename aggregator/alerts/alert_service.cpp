@@ -177,7 +177,11 @@ void Service::drain() {
     for (Evaluation& evaluation : batch) {
       drop_forgotten(evaluation);
       // One of an older rule set may still be under way when its rule is no more.
-      if (!live_rules_.contains(evaluation.rule.get()) && !rules_->find(evaluation.rule->key)) continue;
+      if (!live_rules_.contains(evaluation.rule.get())) {
+        const rules::RulePtr today = rules_->find(evaluation.rule->key);
+        if (!today) continue;
+        evaluation.rule = today;  // an alert it begins is to have its texts and times
+      }
       for (Transition& transition : book_.apply(evaluation)) all.push_back(std::move(transition));
     }
     counters_.evaluations += batch.size();

@@ -6,6 +6,11 @@
 #include <utility>
 
 namespace vigil::alerts {
+namespace {
+
+constexpr std::size_t kMostHistory = 10'000;
+
+}  // namespace
 
 void Ledger::note(const std::string& fingerprint) {
   changed_.insert(fingerprint);
@@ -15,7 +20,11 @@ void Ledger::note(const std::string& fingerprint) {
 void Ledger::note_end(const Alert& alert) {
   changed_.erase(alert.fingerprint);
   removed_.insert(alert.fingerprint);
-  if (alert.state == State::resolved) history_.push_back(alert);
+  if (alert.state != State::resolved) return;
+  history_.push_back(alert);
+  if (history_.size() <= kMostHistory) return;
+  history_
+      .pop_front();  // meta.db has refused for long: its oldest end is not told by /alerts/ after a restart
 }
 
 Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts) {

@@ -11,6 +11,7 @@ using aggregator::Database;
 using aggregator::Statement;
 
 constexpr int kVersion = 1;
+constexpr std::int64_t kApplicationId = 0x56474C4D;  // "VGLM"
 constexpr const char* kVersion1 = R"(
 CREATE TABLE alert(
   fingerprint TEXT PRIMARY KEY,
@@ -45,8 +46,20 @@ Result<void> migrate(Database& database, const std::string& path) {
   if (*version > kVersion) {
     return fail(Errc::unsupported, "{}: has version {}, this program knows {}", path, *version, kVersion);
   }
-  if (*version == kVersion) return {};
-  const std::string script = fmt::format("BEGIN IMMEDIATE;{}COMMIT;", kVersion1);
+  const auto application = database.integer("PRAGMA application_id");
+  if (!application) return application.error();
+  if (*application == kApplicationId) return {};
+  const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  const auto ours =
+      database.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('alert','alert_history','outbox')");
+  if (!ours) return ours.error();
+  const bool unmarked = *application == 0 && *version == kVersion && *ours == 3;  // as the first ones were
+  if (*tables > 0 && !unmarked)
+    return fail(Errc::unsupported, "{} is not what vigil keeps its alerts in: it belongs to another program",
+                path);
+  const std::string script = fmt::format("BEGIN IMMEDIATE;{}PRAGMA application_id={};COMMIT;",
+                                         unmarked ? "" : kVersion1, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -111,10 +124,11 @@ Result<MetaStore> MetaStore::open(const std::string& path) {
   if (auto made = aggregator::make_private_file(path); !made) return made.error();
   auto database = Database::open(path, Access::read_write, "");
   if (!database) return database.error();
+  // Before anything is written: it may be somebody else's.
+  if (auto known = migrate(*database, path); !known) return known.error();
   auto set = database->execute(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA foreign_keys=ON;");
   if (!set) return fail(set.error().code, "{}: {}", path, set.error().message);
-  if (auto migrated = migrate(*database, path); !migrated) return migrated.error();
   MetaStore store(std::move(*database));
   if (auto prepared = store.prepare(); !prepared) return prepared.error();
   return store;
