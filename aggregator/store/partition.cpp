@@ -12,7 +12,7 @@ constexpr const char* kGrowing =
     "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=OFF; "
     "PRAGMA cache_size=-8000;";
 constexpr const char* kBuilding =
-    "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF; "
+    "PRAGMA page_size=4096; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF; "
     "PRAGMA cache_size=-8000;";
 
 int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/, int count) {
@@ -183,9 +183,10 @@ Result<bool> Partition::checkpoint(int mode) {
 }
 
 Result<void> Partition::finish() {
-  // The last commit syncs the file, and with it all that was written before. WAL, so that readers treat all
-  // partitions alike.
-  return database_.execute("PRAGMA synchronous=FULL; PRAGMA user_version=1;");
+  // The last commit syncs the file, and with it all that was written before.
+  const std::string last =
+      fmt::format("PRAGMA synchronous=FULL; PRAGMA user_version={};", partition_format().steps.size());
+  return database_.execute(last.c_str());
 }
 
 }  // namespace vigil::aggregator
