@@ -13,8 +13,6 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr std::size_t kMaxGaps = 10'000;
-
 using MatcherLists = std::vector<std::vector<promql::Matcher>>;
 
 HostInfo describe(const Host& host) {
@@ -65,6 +63,19 @@ std::vector<T> joined(std::vector<std::vector<T>> parts) {
   return all;
 }
 
+/// Those that ended last, in the order they came in: no host can hide what happened to the others today.
+void keep_newest(HostGaps& found) {
+  auto& gaps = found.gaps;
+  if (gaps.size() <= HostGaps::kMost) return;
+  found.truncated = true;
+  std::vector<std::int64_t> ends;
+  for (const HostGap& gap : gaps) ends.push_back(gap.last_ms);
+  std::nth_element(ends.begin(), ends.end() - HostGaps::kMost, ends.end());
+  const std::int64_t least = ends[ends.size() - HostGaps::kMost];
+  std::erase_if(gaps, [least](const HostGap& gap) { return gap.last_ms < least; });
+  if (gaps.size() > HostGaps::kMost) gaps.resize(HostGaps::kMost);  // some ended at the same time
+}
+
 }  // namespace
 
 Result<std::vector<HostInfo>> FleetView::hosts() {
@@ -113,11 +124,10 @@ Result<std::vector<std::string>> FleetView::label_values(const std::string& name
   return std::vector<std::string>(values.begin(), values.end());
 }
 
-Result<std::vector<HostGap>> FleetView::gaps(const std::string& host, std::int64_t start_ms,
-                                             std::int64_t end_ms) {
+Result<HostGaps> FleetView::gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms) {
   const auto known = hosts();
   if (!known) return known.error();
-  std::vector<HostGap> out;
+  HostGaps out;
   bool found = false;
   for (const HostInfo& info : *known) {
     if (!host.empty() && info.name != host) continue;
@@ -125,12 +135,12 @@ Result<std::vector<HostGap>> FleetView::gaps(const std::string& host, std::int64
     if (history_ == nullptr) continue;
     auto gaps = history_->gaps(info.id, start_ms, end_ms);
     if (!gaps) return gaps.error();
-    for (GapRecord& gap : *gaps) {
-      if (out.size() == kMaxGaps) return out;
-      out.push_back({info.name, gap.first_ms, gap.last_ms, std::move(gap.reason)});
-    }
+    for (GapRecord& gap : *gaps)
+      out.gaps.push_back({info.name, gap.first_ms, gap.last_ms, std::move(gap.reason)});
+    if (out.gaps.size() > 2 * HostGaps::kMost) keep_newest(out);
   }
   if (!found && !host.empty()) return fail(Errc::not_found, "no host is called '{}'", host);
+  keep_newest(out);
   return out;
 }
 

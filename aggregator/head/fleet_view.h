@@ -58,6 +58,12 @@ struct HostGap {
   std::string reason;
 };
 
+struct HostGaps {
+  static constexpr std::size_t kMost = 10'000;
+  std::vector<HostGap> gaps;  // by host and time
+  bool truncated = false;     // there are older ones
+};
+
 struct SeriesInfo {
   std::shared_ptr<const Labels> labels;  // with __name__
   SeriesType type = SeriesType::unknown;
@@ -84,9 +90,9 @@ class FleetView {
   Result<std::vector<std::string>> label_values(const std::string& name,
                                                 const std::vector<std::vector<promql::Matcher>>& any_of);
 
-  /// Committed gaps that overlap [start_ms, end_ms], by host and time; of `host` only unless it is empty.
-  /// Errc::not_found. At most 10,000.
-  Result<std::vector<HostGap>> gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms);
+  /// Committed gaps that overlap [start_ms, end_ms]; of `host` only unless it is empty. Errc::not_found. At
+  /// most the HostGaps::kMost that ended last.
+  Result<HostGaps> gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms);
 
   /// Shard::forget(); the error of a name that is not known suggests another.
   Result<std::size_t> forget(const std::string& name);

@@ -195,7 +195,8 @@ grpc::ServerUnaryReactor* FleetService::ListGaps(grpc::CallbackServerContext* co
                       request->end_ms() == 0 ? std::numeric_limits<std::int64_t>::max() : request->end_ms();
                   const auto gaps = sources_.engine.view().gaps(request->host(), request->start_ms(), end_ms);
                   if (!gaps) return gaps.error();
-                  for (const HostGap& gap : *gaps) {
+                  response->set_truncated(gaps->truncated);
+                  for (const HostGap& gap : gaps->gaps) {
                     v1::HostGap& out = *response->add_gaps();
                     out.set_host(gap.host);
                     out.set_first_ms(gap.first_ms);

@@ -35,6 +35,9 @@ Run declare_gaps(CLI::App& app) {
            Cell::of(gap.reason())});
     }
     show(context, listing);
+    if (gaps->truncated())
+      fmt::print(stderr, "Only the {} that ended last are shown: name a host, or a later --start.\n",
+                 gaps->gaps_size());
     return Exit::ok;
   };
 }
