@@ -6,6 +6,7 @@
 #include "aggregator/head/host_head.h"
 #include "aggregator/store/records.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -23,6 +24,20 @@ struct StreamProgress {
   std::uint64_t keyframe_seq = 0;  // decoding what comes next begins here; 0: nothing was received yet
   bool open = false;               // its agent is connected: what comes next builds on that keyframe
   bool late = false;               // its rows that are not in sealed blocks are late ones
+};
+
+/// What may be taken from a host now; below 0 it has to wait. Outlives its connections: who reconnects owes
+/// what it owed.
+struct Allowance {
+  double bytes = 0;
+  std::int64_t at_ms = 0;
+};
+
+/// Time for which rows came that had to be refused, until it is stored as a gap.
+struct RefusedTime {
+  std::int64_t first_ms = 0;  // 0: none
+  std::int64_t last_ms = 0;
+  std::int64_t told_ms = 0;  // when the log last heard of it
 };
 
 struct Host {
@@ -51,7 +66,12 @@ struct Host {
   std::int64_t last_hook_ms = 0;    // when rules last looked
   /// By source_number(): the schema whose columns the head has. Only compared, never looked into.
   std::map<std::uint32_t, std::shared_ptr<const void>> applied;
-  double new_series_allowed = 0;  // see Shard::columns()
+  std::array<Allowance, 2> allowance;  // by lane
+  RefusedTime refused;
+  double gaps_allowed = 0;  // see Intake::put_gap()
+  std::int64_t gaps_allowed_at_ms = 0;
+  std::optional<GapRecord> gap_to_come;  // what was declared beyond that, as one
+  double new_series_allowed = 0;         // see Shard::columns()
   std::int64_t allowed_at_ms = 0;
 
   Host(HostRecord host_record, const HeadOptions& options)

@@ -135,7 +135,8 @@ void HostHead::close(std::uint32_t number, Source& source) {
   auto sealed = SealedBlock::open(aggregator::seal(source.open.transposed()));
   assert(sealed);  // what seal() wrote, open() reads
   const bool late = lane_of(number) != kLiveLane;
-  kept_.push_back({*sealed, late, {}, {}});
+  kept_.push_back({*sealed, late, false, {}, {}});
+  ++closed_blocks_;
   if (late) unsaved_late_bytes_ += (*sealed)->bytes().size();
   (late ? unsaved_late_ : unsaved_).push_back({source.key, std::move(*sealed)});
   if (source.open.width() > source.declared) {
@@ -149,6 +150,7 @@ void HostHead::close(std::uint32_t number, Source& source) {
 std::vector<SealedPart> HostHead::seal(std::int64_t now_ms) {
   for (auto& [number, source] : sources_) close(number, source);
   schedule_seal(now_ms);
+  for (Kept& kept : kept_) kept.saved = true;
   std::vector<SealedPart> parts = std::exchange(unsaved_, {});
   std::ranges::move(seal_late(), std::back_inserter(parts));
   return parts;
@@ -158,6 +160,7 @@ std::vector<SealedPart> HostHead::seal_late() {
   for (auto& [number, source] : sources_)
     if (lane_of(number) != kLiveLane) close(number, source);
   unsaved_late_bytes_ = 0;
+  for (Kept& kept : kept_) kept.saved = kept.saved || kept.late;
   return std::exchange(unsaved_late_, {});
 }
 
@@ -177,7 +180,7 @@ bool HostHead::seal_due(std::int64_t now_ms) {
 void HostHead::adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std::int64_t complete_from_ms) {
   std::vector<Kept> before;
   before.reserve(blocks.size() + kept_.size());
-  for (auto& block : blocks) before.push_back({std::move(block), false, {}, {}});
+  for (auto& block : blocks) before.push_back({std::move(block), false, true, {}, {}});
   std::ranges::move(kept_, std::back_inserter(before));
   kept_ = std::move(before);
   complete_from_ms_ = complete_from_ms;
@@ -186,12 +189,9 @@ void HostHead::adopt(std::vector<std::shared_ptr<const SealedBlock>> blocks, std
 void HostHead::evict(std::int64_t now_ms) {
   const std::int64_t horizon_ms = now_ms - options_.window_ms;
   std::erase_if(kept_, [&](const Kept& kept) {
-    if (kept.block->last_ms() >= horizon_ms) return false;
-    const bool unsaved =
-        std::ranges::any_of(kept.late ? unsaved_late_ : unsaved_,
-                            [&](const SealedPart& part) { return part.block == kept.block; });
-    if (!unsaved) complete_from_ms_ = std::max(complete_from_ms_, kept.block->last_ms() + 1);
-    return !unsaved;
+    if (!kept.saved || kept.block->last_ms() >= horizon_ms) return false;
+    complete_from_ms_ = std::max(complete_from_ms_, kept.block->last_ms() + 1);
+    return true;
   });
 }
 

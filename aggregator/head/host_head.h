@@ -70,6 +70,8 @@ class HostHead {
   /// After a replay: what this lane's stream sent was live. It takes the place of the live lane's sources of
   /// agents, which must have none.
   void make_live(Lane lane);
+  /// Blocks closed since the start: rows that do not follow each other cost one each.
+  std::uint64_t closed_blocks() const { return closed_blocks_; }
   /// Of the latest row of the lane; 0: none.
   std::int64_t newest_ms(Lane lane) const;
 
@@ -111,6 +113,7 @@ class HostHead {
   struct Kept {
     std::shared_ptr<const SealedBlock> block;
     bool late = false;
+    bool saved = false;  // the history has it
     // Filled by select() only: what rules look at again and again.
     std::vector<std::int64_t> times_ms;
     std::unordered_map<std::size_t, std::vector<std::int64_t>> columns;
@@ -130,6 +133,7 @@ class HostHead {
   std::vector<SealedPart> unsaved_;       // closed, not yet handed to the history
   std::vector<SealedPart> unsaved_late_;  // the same of late rows
   std::size_t unsaved_late_bytes_ = 0;
+  std::uint64_t closed_blocks_ = 0;
   std::int64_t next_seal_ms_ = 0;
   std::int64_t complete_from_ms_ = std::numeric_limits<std::int64_t>::min();
 };

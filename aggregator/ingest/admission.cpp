@@ -40,11 +40,11 @@ std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& 
                             host->record.boot_id == greeting.boot_id;
     const bool silent = now_ms - old.live_ms > std::max<std::int64_t>(3 * host->facts.beat_ms, 5000);
     if (!same_agent && !silent && !old.said_bye) return duplicate(*host, greeting, link, now_ms);
-    end(old, replaced());
+    end(old, replaced(), now_ms);
   }
   // A stream is live or over, and the back-fill of another machine is not this one's.
   if (const auto late = late_by_host_.find(host->record.id); late != late_by_host_.end()) {
-    if (!same_machine || late->second->id == greeting.stream) end(*late->second, replaced());
+    if (!same_machine || late->second->id == greeting.stream) end(*late->second, replaced(), now_ms);
   }
   return std::nullopt;
 }
@@ -86,7 +86,7 @@ std::optional<Refused> Intake::admit_late(const Greeting& greeting, const AgentL
   if (waits_for_us)
     return Refused{v1::Refusal::CODE_UNAVAILABLE, "this host sends another stream of back-fill",
                    kBackfillRetryMs};
-  end(old, replaced());
+  end(old, replaced(), now_ms);
   return std::nullopt;
 }
 
@@ -150,8 +150,7 @@ Intake::Stream& Intake::add(Host& host, const Greeting& greeting, std::shared_pt
   streams_[stream.link.get()] = std::move(made);
   if (greeting.ended) stream.credit.emplace(now_ms);
   streams_of(stream)[host.record.id] = &stream;
-  stream.live_ms = stream.allowed_at_ms = stream.acked_ms = now_ms;
-  stream.bytes_allowed = 16.0 * static_cast<double>(options_.bytes_per_second);
+  stream.live_ms = stream.acked_ms = now_ms;
   stream.once_durable_seq = greeting.durable_seq;
   counters_.streams.add();
   log::info("ingest", greeting.ended ? "back-fill begins" : "agent connected",
@@ -175,7 +174,7 @@ void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLi
     host.skew.observe(greeting.wall_time_ms, now_ms);
   }
   const SessionEvent first = stream.session.begin();
-  if (const auto refused = apply(stream, first, {}, now_ms)) return end(stream, *refused);
+  if (const auto refused = apply(stream, first, {}, now_ms)) return end(stream, *refused, now_ms);
   v1::Welcome welcome;
   welcome.set_durable_seq(host.find(stream.id)->durable_seq);
   welcome.set_delivery_interval_ms(delivery_ms);
@@ -187,7 +186,7 @@ void Intake::begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLi
   stream.link->welcome(welcome);
 }
 
-void Intake::end(Stream& stream, const Refused& refused) {
+void Intake::end(Stream& stream, const Refused& refused, std::int64_t now_ms) {
   counters_.count_refusal(refused.code);
   log::warn("ingest", "stream ended",
             {{"host", stream.host->record.name},
@@ -196,24 +195,28 @@ void Intake::end(Stream& stream, const Refused& refused) {
              {"message", refused.message}});
   const std::shared_ptr<AgentLink> link = stream.link;
   link->refuse(refused);
-  forget(stream);
+  forget(stream, now_ms);
 }
 
-void Intake::closed(const AgentLink* link, std::int64_t) {
+void Intake::closed(const AgentLink* link, std::int64_t now_ms) {
   Stream* stream = find(link);
   if (stream == nullptr) return;
   log::info("ingest", stream->late() ? "back-fill over" : "agent disconnected",
             {{"host", stream->host->record.name}, {"remote", stream->link->remote()}});
-  forget(*stream);
+  forget(*stream, now_ms);
 }
 
-void Intake::forget(Stream& stream) {
+void Intake::forget(Stream& stream, std::int64_t now_ms) {
   Host& host = *stream.host;
   if (StreamProgress* progress = host.find(stream.id)) progress->open = false;
   ByHost& streams = streams_of(stream);
   if (const auto at = streams.find(host.record.id); at != streams.end() && at->second == &stream) {
     streams.erase(at);
-    if (!stream.late()) host.connected = false;
+    if (!stream.late()) {
+      host.connected = false;
+      store_refused(host, now_ms);
+      if (host.gap_to_come) store_gap(host, *std::exchange(host.gap_to_come, std::nullopt));
+    }
   }
   if (stream.late()) pace_.backfill.leave();
   streams_.erase(stream.link.get());

@@ -56,7 +56,9 @@ Result<Appended> append_rows(const RowTarget& target, std::span<const SourceRows
                              std::int64_t now_ms) {
   if (auto admitted = admit_columns(target, sources, now_ms); !admitted) return admitted.error();
   Appended done;
+  const std::uint64_t closed = target.host.head.closed_blocks();
   for (const SourceRows& source : sources) append_source(target, source, now_ms, done);
+  done.blocks = target.host.head.closed_blocks() - closed;
   return done;
 }
 

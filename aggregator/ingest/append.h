@@ -16,6 +16,7 @@ struct Appended {
   std::uint64_t samples = 0;    // cells, absent ones included
   std::uint64_t too_old = 0;    // rows refused: older than what is kept
   std::uint64_t in_future = 0;  // rows refused: nobody would find them, and retention would never take them
+  std::uint64_t blocks = 0;     // closed by rows that do not follow each other
 };
 
 /// Where rows go, on the shard's thread.

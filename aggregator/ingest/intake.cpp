@@ -15,6 +15,10 @@ constexpr std::size_t kMaxUnacknowledged = 4096;  // only for the latency histog
 constexpr std::int64_t kNudgeMs = 2000;  // how long an acknowledgement that does not come may hold up reading
 constexpr std::int64_t kSayWaitMs = 10'000;  // agents give a silent aggregator 30 s
 constexpr std::uint32_t kLimitRetryMs = 60'000;
+constexpr double kBurstSeconds = 16;
+// What a row that begins a block costs of the rate: a clock that jumps back and forth in each row would make
+// each a block of its own.
+constexpr double kBytesPerBlock = 16 << 10;
 
 google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
   google::protobuf::ArenaOptions options;
@@ -48,20 +52,23 @@ void Intake::feed(const AgentLink* link, std::string wire, std::int64_t now_ms) 
   Stream* stream = find(link);
   if (stream == nullptr) return;  // refused meanwhile
   if (stream->late() && !stream->credit->take(wire.size()))
-    return end(*stream, {v1::Refusal::CODE_LIMIT,
-                         fmt::format("back-fill beyond its credit of {} bytes", stream->credit->granted()),
-                         kLimitRetryMs});
+    return end(
+        *stream,
+        {v1::Refusal::CODE_LIMIT,
+         fmt::format("back-fill beyond its credit of {} bytes", stream->credit->granted()), kLimitRetryMs},
+        now_ms);
   stream->waiting.push_back(std::move(wire));
   drain(*stream, now_ms);
 }
 
 bool Intake::within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms) {
   const auto rate = static_cast<double>(options_.bytes_per_second);
-  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - stream.allowed_at_ms, 0));
-  stream.bytes_allowed = std::min(16 * rate, stream.bytes_allowed + elapsed_ms * rate / 1000);
-  stream.allowed_at_ms = now_ms;
-  if (stream.bytes_allowed < 0) return false;
-  stream.bytes_allowed -= static_cast<double>(bytes);
+  Allowance& allowance = allowance_of(stream);
+  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - allowance.at_ms, 0));
+  allowance.bytes = std::min(kBurstSeconds * rate, allowance.bytes + elapsed_ms * rate / 1000);
+  allowance.at_ms = now_ms;
+  if (allowance.bytes < 0) return false;
+  allowance.bytes -= static_cast<double>(bytes);
   return true;
 }
 
@@ -70,7 +77,7 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
     Unstored again = std::move(*stream.stalled);
     stream.stalled.reset();
     stream.message_bytes = again.bytes;
-    if (const auto refused = store(stream, std::move(again), now_ms)) return end(stream, *refused);
+    if (const auto refused = store(stream, std::move(again), now_ms)) return end(stream, *refused, now_ms);
     if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
   while (!stream.waiting.empty() && !stream.stalled) {
@@ -80,7 +87,7 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
     }
     const std::string wire = std::move(stream.waiting.front());
     stream.waiting.pop_front();
-    if (const auto refused = process(stream, wire, now_ms)) return end(stream, *refused);
+    if (const auto refused = process(stream, wire, now_ms)) return end(stream, *refused, now_ms);
     if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
   if (stream.stalled || !stream.waiting.empty()) ++blocked_;
@@ -210,39 +217,14 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
   counters_.samples.add(appended->samples);
   counters_.rows_too_old.add(appended->too_old);
   counters_.rows_in_future.add(appended->in_future);
+  allowance_of(stream).bytes -= kBytesPerBlock * static_cast<double>(appended->blocks);
   if (stream.late()) {
     counters_.backfilled_rows.add(appended->rows);
     return std::nullopt;
   }
+  note_refused(*stream.host, appended->too_old + appended->in_future, now_ms);
   if (appended->arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, appended->arrival, now_ms);
   return std::nullopt;
-}
-
-void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
-  Host& host = *stream.host;
-  // What had been acknowledged was durable here. A host that is new here was acknowledged by somebody else.
-  const bool ours =
-      lost.last_seq != 0 && lost.last_seq <= stream.once_durable_seq && host.last_sample_ms != 0;
-  (ours ? counters_.lost_acknowledged_batches : counters_.lost_batches).add(lost.batches);
-  (ours ? host.lost_batches : host.gap_batches) += lost.batches;
-  log::write(ours ? log::Level::error : log::Level::warn, "ingest",
-             ours ? "batches that had been acknowledged are not here: was an older copy of the data restored?"
-                  : "the agent has no more what was not stored",
-             {{"host", host.record.name},
-              {"first", lost.first_seq},
-              {"last", lost.last_seq},
-              {"batches", lost.batches},
-              {"reason", lost.reason}});
-  History* history = shard_.history();
-  // Not told when: since the newest row we have; before the first one there is no gap, but nothing at all.
-  // What is late and of no known time lies somewhere before its end.
-  const std::int64_t since_ms = stream.late() ? lost.last_ms : host.last_sample_ms;
-  const std::int64_t first_ms = lost.first_ms != 0 ? lost.first_ms : since_ms;
-  if (history == nullptr || first_ms == 0) return;
-  const std::int64_t last_ms = std::max(lost.last_ms != 0 ? lost.last_ms : now_ms, first_ms);
-  GapRecord gap{host.record.id, first_ms, last_ms, lost.reason};
-  if (auto put = history->put_gap(std::move(gap)); !put)
-    log::error("store", "cannot store a gap", {{"error", put.error()}});
 }
 
 void Intake::durable(std::span<const DurableBatch> batches, std::int64_t now_ms) {

@@ -80,8 +80,6 @@ class Intake {
     std::deque<std::string> waiting;  // messages behind one that has to wait
     std::optional<Unstored> stalled;  // the journal had no room for it
     std::deque<Unacknowledged> unacknowledged;
-    double bytes_allowed = 0;
-    std::int64_t allowed_at_ms = 0;
     std::int64_t live_ms = 0;   // when it last sent anything
     std::int64_t acked_ms = 0;  // when it last heard of us
     std::uint32_t told_delivery_ms = 0;
@@ -103,6 +101,7 @@ class Intake {
   Stream& add(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   void begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   bool within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms);
+  static Allowance& allowance_of(const Stream& stream) { return stream.host->allowance.at(stream.lane()); }
   void drain(Stream& stream, std::int64_t now_ms);
   void keep_waiting(Stream& stream, std::int64_t now_ms);
 
@@ -113,12 +112,18 @@ class Intake {
   std::optional<Refused> store(Stream& stream, Unstored unstored, std::int64_t now_ms);
   std::optional<Refused> stored(Stream& stream, const NewBatch& batch, std::int64_t now_ms);
 
+  // gaps.cpp
   void store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms);
+  void note_refused(Host& host, std::uint64_t rows, std::int64_t now_ms);
+  void store_refused(Host& host, std::int64_t now_ms);
+  bool put_gap(Host& host, GapRecord gap, std::int64_t now_ms);
+  void store_gap(Host& host, GapRecord gap);
+
   void acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms);
   void grant_credit(std::int64_t now_ms);
   Stream* open_stream(HostId host, const StreamId& id);
-  void end(Stream& stream, const Refused& refused);
-  void forget(Stream& stream);
+  void end(Stream& stream, const Refused& refused, std::int64_t now_ms);
+  void forget(Stream& stream, std::int64_t now_ms);
   ByHost& streams_of(const Stream& stream) { return stream.late() ? late_by_host_ : by_host_; }
   Stream* find(const AgentLink* link);
 

@@ -1,5 +1,6 @@
 #include "aggregator/ingest/session.h"
 
+#include "common/text/utf8.h"
 #include "common/wire/names.h"
 
 #include <algorithm>
@@ -23,11 +24,8 @@ Refused broken(const Error& error) {
   return {error.code == Errc::limit ? v1::Refusal::CODE_LIMIT : v1::Refusal::CODE_PROTOCOL, error.message, 0};
 }
 
-// protobuf has checked the UTF-8; control characters would only disturb logs and tables.
 std::string shown(const std::string& text) {
-  std::string out = wire::clean_text(text, kMaxTextBytes);
-  std::erase_if(out, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
-  return out;
+  return printable(wire::clean_text(text, kMaxTextBytes));
 }
 
 std::variant<Labels, Refused> read_labels(const v1::Hello& hello) {
@@ -47,6 +45,7 @@ std::variant<Labels, Refused> read_labels(const v1::Hello& hello) {
       return protocol(fmt::format("Hello.labels: the value of {} must have 1 to {} bytes", label.name(),
                                   wire::kMaxValueBytes));
     }
+    if (labels.has(label.name())) return protocol(fmt::format("Hello.labels names {} twice", label.name()));
     labels.set(label.name(), label.value());
   }
   return labels;
@@ -182,7 +181,8 @@ SessionEvent Session::on_schema(const v1::Schema& schema) {
 }
 
 SessionEvent Session::on_batch(const v1::Batch& batch) {
-  if (batch.seq() == 0) return protocol("Batch.seq is 0, numbers start at 1");
+  if (batch.seq() == 0 || batch.seq() > kMaxSeq)
+    return protocol(fmt::format("Batch.seq is {}, numbers are 1 to {}", batch.seq(), kMaxSeq));
   if (batch.seq() > expected_seq_) {
     return Refused{v1::Refusal::CODE_RESEND,
                    fmt::format("Batch.seq is {}, {} is missing", batch.seq(), expected_seq_), 0};

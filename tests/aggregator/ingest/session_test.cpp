@@ -75,6 +75,15 @@ TEST_CASE("each rule of Hello is refused by name") {
   broken([](v1::Hello& h) { h.add_labels()->set_name("instance"); }, "'instance' cannot be a label");
   broken([](v1::Hello& h) { h.add_labels()->set_name("__x"); }, "'__x' cannot be a label");
   broken([](v1::Hello& h) { h.add_labels()->set_name("a"); }, "value of a");
+  broken(
+      [](v1::Hello& h) {
+        for (const char* value : {"1", "2"}) {
+          auto* label = h.add_labels();
+          label->set_name("env");
+          label->set_value(value);
+        }
+      },
+      "names env twice");
   CHECK(std::holds_alternative<Refused>(read_hello(v1::AgentMessage())));
 }
 
@@ -99,10 +108,13 @@ TEST_CASE("a missing batch is asked for, a repeated one breaks the rules, and nu
   v1::AgentMessage missing = agent.batch({kT0 + 1000});
   v1::AgentMessage zero = missing;
   zero.mutable_batch()->set_seq(0);
-  const auto which = GENERATE(0, 1, 2);
+  v1::AgentMessage endless = missing;
+  endless.mutable_batch()->set_seq(~0ULL);
+  const auto which = GENERATE(0, 1, 2, 3);
   if (which == 0) CHECK(say(session.feed(repeated)) == "refused protocol");
   if (which == 1) CHECK(say(session.feed(missing)) == "refused resend");
   if (which == 2) CHECK(say(session.feed(zero)) == "refused protocol");
+  if (which == 3) CHECK(say(session.feed(endless)) == "refused protocol");
 }
 
 TEST_CASE("after a reconnection what was stored is decoded and dropped, and what follows builds on it") {

@@ -1,0 +1,147 @@
+// What the aggregator cannot keep is declared, within bounds.
+#include "tests/aggregator/ingest/intake_fixture.h"
+#include "tests/aggregator/ingest/life.h"
+#include "tests/support/catch.h"
+
+using namespace vigil;
+using namespace vigil::aggregator;
+using namespace vigil::aggregator::testing;
+
+namespace {
+
+/// Sends at a time of ours that is not kT0.
+void send_at(Life& life, const std::shared_ptr<FakeLink>& link, const v1::AgentMessage& message,
+             std::int64_t now_ms) {
+  life.intake->feed(link.get(), message.SerializeAsString(), now_ms);
+}
+
+std::vector<GapRecord> gaps_of(Life& life) {
+  life.commit();
+  return life.history->gaps(0, 0, std::numeric_limits<std::int64_t>::max()).value();
+}
+
+}  // namespace
+
+TEST_CASE("rows with times nobody can use are acknowledged and declared, as one gap while it lasts") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent;
+  const auto link = life.connect(agent);
+  life.send(link, agent.schema());
+  send_at(life, link, agent.batch({kT0}, true), kT0);
+  constexpr std::int64_t kAhead = 7'200'000;
+  for (int s = 1; s <= 20; ++s) send_at(life, link, agent.batch({kT0 + kAhead + s * 1000}), kT0 + s * 1000);
+  CHECK(gaps_of(life).empty());
+  send_at(life, link, agent.batch({kT0 + 21'000}), kT0 + 21'000);
+  CHECK(gaps_of(life) == std::vector<GapRecord>{{0, kT0 + 1000, kT0 + 20'000, "clock"}});
+  CHECK(link->acks.back() == 22);
+  CHECK(life.values("m0") == "0 21 ");
+}
+
+TEST_CASE("time of refused rows is stored each minute and when the agent goes, not only when it is over") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent;
+  const auto link = life.connect(agent);
+  life.send(link, agent.schema());
+  send_at(life, link, agent.batch({kT0 + 7'200'000}, true), kT0);
+  send_at(life, link, agent.batch({kT0 + 7'300'000}), kT0 + 60'000);
+  CHECK(gaps_of(life) == std::vector<GapRecord>{{0, kT0, kT0 + 60'000, "clock"}});
+  send_at(life, link, agent.batch({kT0 + 7'400'000}), kT0 + 70'000);
+  life.intake->closed(link.get(), kT0 + 71'000);
+  CHECK(gaps_of(life).back() == GapRecord{0, kT0 + 60'000, kT0 + 70'000, "clock"});
+}
+
+TEST_CASE("a declared gap ends when rows could, at the latest") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent;
+  const auto link = life.connect(agent);
+  v1::AgentMessage gap = FakeAgent::gap(1, 2, 7'000'000'000'000);
+  gap.mutable_gap()->set_first_time_ms(kT0 - 1000);
+  life.send(link, gap);
+  CHECK(gaps_of(life) == std::vector<GapRecord>{{0, kT0 - 1000, kT0 + 600'000, "aggregator_lost"}});
+}
+
+TEST_CASE("who declares gaps without end has them stored as one for each connection") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  std::uint64_t seq = 1;
+  std::shared_ptr<FakeLink> link;
+  for (int connection = 0; connection < 5; ++connection) {
+    FakeAgent agent;
+    agent.skip(seq - 1);
+    link = life.connect(agent);
+    for (int i = 0; i < 300; ++i, ++seq) {
+      v1::AgentMessage gap = FakeAgent::gap(seq, seq, kT0 - 100'000 + static_cast<std::int64_t>(seq));
+      gap.mutable_gap()->set_first_time_ms(kT0 - 200'000);
+      life.send(link, gap);
+    }
+  }
+  CHECK(gaps_of(life).size() == 204);  // an hour's, and one for each of the four that are closed
+  life.intake->closed(link.get(), kT0);
+  const auto stored = gaps_of(life);
+  CHECK(stored.size() == 205);
+  CHECK(stored.back() == GapRecord{0, kT0 - 200'000, kT0 - 100'000 + 1500, "aggregator_lost"});
+  CHECK(life.host().gap_batches == 1500);
+}
+
+TEST_CASE("a clock that jumps back in every row slows its own agent, also over a new connection") {
+  IntakeFixture f;
+  FakeAgent agent;
+  auto link = f.connect(agent);
+  f.send(link, agent.schema());
+  std::vector<std::int64_t> falling;
+  for (int i = 0; i < 500; ++i) {
+    falling.push_back(kT0 - i * 10);
+    f.send(link, agent.batch({falling.back()}, i == 0));
+  }
+  CHECK(link->taken_count == 501);
+  for (int i = 500; i < 3000; ++i) f.send(link, agent.batch({kT0 - i * 10}));
+  const int taken = link->taken_count;
+  CHECK(taken < 1200);  // 16 MiB at 16 KiB each
+  CHECK(f.shards.at(0).find("web-1")->head.closed_blocks() < 1200);
+
+  f.intake.closed(link.get(), kT0);
+  link = f.connect(agent, kT0, "10.0.0.1:2", 1);
+  f.send(link, agent.schema());
+  CHECK(link->taken_count == 0);  // what it owes it owes still
+  f.intake.resume(kT0 + 2000);
+  CHECK(link->taken_count == 1);
+  // Nobody else waits for it.
+  FakeAgent other("web-2");
+  const auto good = f.connect(other);
+  f.send(good, other.schema());
+  f.send(good, other.batch({kT0}, true));
+  CHECK(good->taken_count == 2);
+}
+
+TEST_CASE("of more gaps than an answer may hold those that ended last are told, and that there are more") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent;
+  FakeAgent other("web-2");
+  for (FakeAgent* each : {&agent, &other}) {
+    const auto link = life.connect(*each);
+    life.send(link, each->schema());
+    send_at(life, link, each->batch({kT0}, true), kT0);
+  }
+  const auto put = [&life](const std::string& host, std::int64_t first_ms) {
+    REQUIRE(life.history->put_gap({life.host(host).record.id, first_ms, first_ms + 500, "agent_lost"}));
+  };
+  for (std::size_t i = 0; i < HostGaps::kMost; ++i) put("web-1", kT0 + static_cast<std::int64_t>(i) * 1000);
+  put("web-2", kT0 + 5);
+  life.commit();
+  life.shards->at(0).worker().start();
+  FleetView view(*life.shards, life.history.get());
+  const auto few = view.gaps("web-2", 0, kT0 * 2);
+  REQUIRE(few);
+  CHECK(few->gaps.size() == 1);
+  CHECK_FALSE(few->truncated);
+  const auto all = view.gaps("", 0, kT0 * 2);
+  REQUIRE(all);
+  CHECK(all->truncated);
+  REQUIRE(all->gaps.size() == HostGaps::kMost);
+  CHECK(all->gaps.front().first_ms == kT0 + 1000);  // the oldest went
+  CHECK(all->gaps.back().host == "web-2");
+}
