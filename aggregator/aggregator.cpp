@@ -111,6 +111,7 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
+  load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
 
   const auto began = std::chrono::steady_clock::now();
   const auto recovered = recover(*history_, *shards_, wall_ms());
@@ -288,6 +289,7 @@ Result<void> Aggregator::run() {
 
 void Aggregator::beat() {
   ingest_->sweep();
+  ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
   const bool alive = watchdog_.check(std::chrono::steady_clock::now());

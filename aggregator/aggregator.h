@@ -18,6 +18,7 @@
 #include "aggregator/http/server.h"
 #include "aggregator/ingest/grpc_server.h"
 #include "aggregator/ingest/service.h"
+#include "aggregator/load_meter.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/query_engine.h"
@@ -75,6 +76,7 @@ class Aggregator {
   std::unique_ptr<FleetView> view_;
   std::unique_ptr<alerts::Alerting> alerting_;
   std::unique_ptr<IngestService> ingest_;
+  std::unique_ptr<LoadMeter> load_meter_;
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
   std::unique_ptr<StatusReporter> status_;

@@ -119,6 +119,12 @@ void StatusReporter::add_metrics(self::Registry& registry) {
   add_receiver_metrics(registry, sources_.alerting);
   registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",
                    [this] { return static_cast<double>(sources_.ingest.streams()); });
+  registry.collect(Kind::gauge, "vigil_aggregator_delivery_interval_seconds",
+                   "How often agents are asked to deliver.",
+                   [this] { return sources_.ingest.delivery_interval_ms() / 1000.0; });
+  registry.collect(Kind::gauge, "vigil_aggregator_ingest_load_ratio",
+                   "What receiving and storing takes of what it may: beyond 1 agents deliver less often.",
+                   [this] { return sources_.ingest.load(); });
   registry.collect(Kind::gauge, "vigil_aggregator_backfill_streams",
                    "Streams open now that deliver what an outage left.",
                    [this] { return static_cast<double>(sources_.ingest.backfill().streams()); });
@@ -185,6 +191,9 @@ void StatusReporter::describe(v1::Status& status) const {
   status.set_store_state(std::string(to_string(stats.health.state)));
   status.set_store_message(stats.health.message);
   status.set_cpu_seconds(self::cpu_seconds());
+  status.set_delivery_interval_ms(sources_.ingest.delivery_interval_ms());
+  status.set_ingest_load_ratio(sources_.ingest.load());
+  status.set_backfill_streams(sources_.ingest.backfill().streams());
   status.set_resident_bytes(static_cast<std::uint64_t>(self::resident_bytes()));
   status.set_data_directory(sources_.data_directory);
   if (stats.health.state != HistoryState::ok) status.add_problems("store: " + stats.health.message);

@@ -29,12 +29,6 @@ google::protobuf::ArenaOptions arena_options(std::vector<char>& block) {
 
 }  // namespace
 
-std::uint32_t delivery_interval_for(std::size_t streams) {
-  if (streams <= 1000) return 1000;
-  if (streams <= 3000) return 2000;
-  return streams <= 6000 ? 5000 : 10000;
-}
-
 Intake::Intake(Shard& shard, IngestCounters& counters, const IntakeOptions& options, const Pace& pace)
     : shard_(shard),
       counters_(counters),

@@ -141,8 +141,4 @@ class Intake {
       arena_;  // of the message being processed: parsing allocates nothing in the steady state
 };
 
-/// How often agents shall deliver: each message costs the same whatever it carries, so a large fleet sends
-/// fewer, larger ones.
-std::uint32_t delivery_interval_for(std::size_t streams);
-
 }  // namespace vigil::aggregator

@@ -121,16 +121,14 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Stre
 }
 
 void IngestService::add(const std::shared_ptr<GrpcLink>& link) {
-  const std::size_t count = ++count_;
-  delivery_interval_ms_ = delivery_interval_for(count);
+  ++count_;
   const std::lock_guard lock(mutex_);
   links_.insert(link);
   silent_.insert(link);
 }
 
 void IngestService::remove(const std::shared_ptr<GrpcLink>& link) {
-  const std::size_t count = --count_;
-  delivery_interval_ms_ = delivery_interval_for(count);
+  --count_;
   const std::lock_guard lock(mutex_);
   links_.erase(link);
   silent_.erase(link);
@@ -139,6 +137,20 @@ void IngestService::remove(const std::shared_ptr<GrpcLink>& link) {
 void IngestService::greeted(const std::shared_ptr<GrpcLink>& link) {
   const std::lock_guard lock(mutex_);
   silent_.erase(link);
+}
+
+void IngestService::pace(LoadFigures figures, Durability durability) {
+  figures.streams = streams();
+  const std::uint32_t before = delivery_interval_ms_;
+  load_ = load_of(figures);
+  delivery_interval_ms_ = pacing_.decide(figures, options_.now_ms());
+  backfill_.set_bytes_per_second(durability == Durability::keeps_up ? backfill_rate(load_) : 0);
+  if (before == delivery_interval_ms_) return;
+  log::info("ingest", "agents are asked to deliver at another interval",
+            {{"from_ms", before},
+             {"to_ms", delivery_interval_ms_.load()},
+             {"load", load_.load()},
+             {"streams", figures.streams}});
 }
 
 void IngestService::sweep() {

@@ -9,6 +9,7 @@
 #include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/grpc_link.h"
 #include "aggregator/ingest/intake.h"
+#include "aggregator/ingest/pacing.h"
 #include "vigil/v1/ingest.grpc.pb.h"
 
 #include <algorithm>
@@ -31,6 +32,9 @@ struct ServiceOptions {
   std::function<std::int64_t()> now_ms;  // our clock, Unix milliseconds
 };
 
+/// Whether what is received becomes durable just now.
+enum class Durability : std::uint8_t { keeps_up, stands_still };
+
 class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::Ingest::Service> {
  public:
   /// Shards and counters outlive the service.
@@ -42,6 +46,11 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
 
   /// For HistoryCallbacks::on_durable.
   void durable(std::span<const DurableBatch> batches);
+  /// Once a second, on one thread: how often agents shall deliver, and what back-fill may send; nothing while
+  /// the disk does not keep up.
+  void pace(LoadFigures figures, Durability durability);
+  std::uint32_t delivery_interval_ms() const { return delivery_interval_ms_; }
+  double load() const { return load_; }
   /// Once a second, on any thread: ends streams that did not say Hello in time.
   void sweep();
   /// Refuses new streams and ends the present ones; their reactors finish by themselves.
@@ -67,6 +76,8 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   const ServiceOptions options_;
   std::atomic<std::uint32_t> delivery_interval_ms_ = 1000;
   Backfill backfill_;
+  Pacing pacing_;
+  std::atomic<double> load_ = 0;
   std::vector<std::unique_ptr<Intake>> intakes_;  // one per shard, each touched by its shard's thread only
   std::atomic<std::size_t> count_ = 0;
   std::atomic<bool> stopping_ = false;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <system_error>
 
@@ -51,6 +52,30 @@ double cpu_seconds() {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::vector<ThreadTime> thread_times() {
+  static const double tick_seconds = 1.0 / static_cast<double>(sysconf(_SC_CLK_TCK));
+  std::vector<ThreadTime> times;
+  std::error_code error;
+  for (auto at = std::filesystem::directory_iterator("/proc/self/task", error);
+       !error && at != std::filesystem::directory_iterator(); at.increment(error)) {
+    std::ifstream file(at->path() / "stat");
+    std::string text;
+    std::getline(file, text);
+    // The name stands in parentheses and may hold any character: the last one closes it.
+    const auto open = text.find('(');
+    const auto close = text.rfind(')');
+    if (open == std::string::npos || close == std::string::npos || close < open) continue;  // it ended
+    unsigned long user = 0;
+    unsigned long system = 0;
+    const int read = std::sscanf(text.c_str() + close + 1,
+                                 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system);
+    if (read == 2)
+      times.push_back(
+          {text.substr(open + 1, close - open - 1), static_cast<double>(user + system) * tick_seconds});
+  }
+  return times;
 }
 
 double resident_bytes() {

@@ -136,6 +136,13 @@ void add_fleet(const v1::Status& status, StatusRows& rows) {
   rows.count("series", "series", status.series());
   rows.add("samples_per_second", "samples per second",
            Cell::number(status.samples_per_second(), format_si(status.samples_per_second())));
+  rows.add("delivery_interval_ms", "delivery interval",
+           Cell{status.delivery_interval_ms(), fmt::format("{:g} s", status.delivery_interval_ms() / 1000.0),
+                Style::plain});
+  rows.add("ingest_load_ratio", "ingest load",
+           Cell::number(status.ingest_load_ratio(), fmt::format("{:.0f} %", status.ingest_load_ratio() * 100),
+                        status.ingest_load_ratio() > 1 ? Style::warning : Style::plain));
+  rows.count("backfill_streams", "agents back-filling", status.backfill_streams());
   rows.count("alerts_firing", "alerts firing", status.alerts_firing(),
              status.alerts_firing() > 0 ? Style::bad : Style::good);
   rows.count("alerts_pending", "alerts pending", status.alerts_pending());

@@ -47,6 +47,7 @@ class Worker {
   const std::string& name() const { return name_; }
 
   std::size_t depth() const;
+  std::size_t capacity() const { return capacity_; }
   std::uint64_t refused() const;
 
  private:
