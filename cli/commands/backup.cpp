@@ -3,7 +3,7 @@
 #include "cli/backup/restore.h"
 #include "cli/commands/command.h"
 #include "cli/commands/db_cells.h"
-#include "cli/screen/progress.h"
+#include "cli/output/progress.h"
 #include "common/text/human.h"
 
 namespace vigil::cli {
@@ -26,7 +26,7 @@ void say(const Context& context, const BackupSummary& summary) {
 Result<BackupSummary> back_up(Context& context, const std::string& path, std::size_t keep) {
   auto folder = BackupFolder::open(path);
   if (!folder) return folder.error();
-  ProgressBar bar;
+  ByteProgress bar;
   Receiver receiver(*folder, [&](std::uint64_t done, std::uint64_t total, const std::string& what) {
     bar.show(done, total, what);
   });
@@ -101,7 +101,7 @@ Run declare_restore(CLI::App& app) {
     const RestoreRequest request{*backup, *set, *data_folder};
     Result<Restored> restored = Restored{};
     {
-      ProgressBar bar;
+      ByteProgress bar;
       restored = restore(request, [&](std::uint64_t done, std::uint64_t total, const std::string& what) {
         bar.show(done, total, what);
       });

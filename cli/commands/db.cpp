@@ -2,7 +2,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/db_cells.h"
 #include "cli/commands/forecast.h"
-#include "cli/screen/progress.h"
+#include "cli/output/progress.h"
 #include "common/text/human.h"
 
 #include <algorithm>
@@ -150,7 +150,7 @@ Run declare_db_check(CLI::App& app) {
     std::vector<v1::CheckFinding> findings;
     std::optional<v1::CheckDone> done;
     {
-      ProgressBar bar;
+      ByteProgress bar;
       auto checked = context.client->check_store([&](const v1::CheckEvent& event) -> Result<void> {
         if (event.has_finding()) findings.push_back(event.finding());
         if (event.has_done()) done = event.done();

@@ -4,12 +4,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace vigil::cli {
 
-/// "reading back [########------------]  40 %  400 of 1000 agents", cut to `width`. `share`: 0 to 1.
+/// "reading back [########------------]  40 %  400 of 1000 agents", cut to `width`; without `what` it begins
+/// with the bar. `share`: 0 to 1.
 std::string progress_line(std::string_view what, double share, std::string_view detail, std::size_t width);
 
 class Progress {
@@ -27,6 +29,20 @@ class Progress {
   const bool terminal_;
   bool drawn_ = false;
   std::chrono::steady_clock::time_point next_{};
+};
+
+/// "1.00 GiB of 4.00 GiB  128 MiB/s  verifying raw-20261122-7.db".
+std::string byte_detail(std::uint64_t done, std::uint64_t total, std::chrono::duration<double> elapsed,
+                        std::string_view what);
+
+/// Of bytes, from its construction on.
+class ByteProgress {
+ public:
+  void show(std::uint64_t done, std::uint64_t total, std::string_view what);
+
+ private:
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  Progress progress_;
 };
 
 }  // namespace vigil::cli

@@ -1,7 +1,6 @@
 // What the history will take, by figures one can check by hand.
 #include "cli/commands/forecast.h"
 
-#include "cli/screen/progress.h"
 #include "tests/support/catch.h"
 
 namespace vigil::cli {
@@ -99,16 +98,6 @@ TEST_CASE("With too little data a forecast is assumed, and says so") {
   for (const TierForecast& tier : ahead.tiers) CHECK_FALSE(tier.measured);
   CHECK(ahead.tiers[0].bytes_per_day == Approx(100 * 86'400 * kAssumedRawBytes));
   CHECK(ahead.tiers[1].bytes_per_day == Approx(100 * 1440 * kAssumedMinuteBytes));
-}
-
-TEST_CASE("A progress line tells share, amount, rate and what is done, and fits") {
-  const Progress progress{1 << 30, std::uint64_t{4} << 30, std::chrono::duration<double>(8),
-                          "verifying raw-20261122-7.db"};
-  CHECK(progress_line(progress, 200) ==
-        "[#####---------------]  25 %  1.00 GiB of 4.00 GiB  128 MiB/s  verifying raw-20261122-7.db");
-  CHECK(progress_line(progress, 40).size() == 40);
-  CHECK_THAT(progress_line({}, 80), Catch::Contains("0 %"));
-  CHECK_THAT(progress_line({5, 4, {}, ""}, 80), Catch::Contains("100 %"));
 }
 
 }  // namespace vigil::cli

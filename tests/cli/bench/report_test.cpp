@@ -131,6 +131,11 @@ TEST_CASE("a progress line fits the terminal") {
   CHECK(progress_line("sending", 0.5, "x", 80) == "sending      [############------------]  50 %  x");
   CHECK(progress_line("sending", 7, std::string(200, 'x'), 40).size() == 39);
   CHECK(progress_line("sending", std::nan(""), "", 80).find("  0 %") != std::string::npos);
+  CHECK(progress_line("", 0.25, "x", 80) == "[######------------------]  25 %  x");
+  CHECK(
+      byte_detail(1 << 30, std::uint64_t{4} << 30, std::chrono::seconds(8), "verifying raw-20261122-7.db") ==
+      "1.00 GiB of 4.00 GiB  128 MiB/s  verifying raw-20261122-7.db");
+  CHECK(byte_detail(0, 0, {}, "x") == "0 B of 0 B  0 B/s  x");
 }
 
 }  // namespace vigil::cli
