@@ -14,12 +14,13 @@ namespace {
 
 /// With the labels that have no value, as exporters print them; to Prometheus an empty label is an absent
 /// one.
-std::vector<Label> all_labels(const Family& family, const Labels& present) {
-  std::vector<Label> labels(present.begin(), present.end());
+std::vector<LabelView> all_labels(const Family& family, const Labels& present) {
+  std::vector<LabelView> labels(present.begin(), present.end());
   for (const std::string_view name : family.labels) {
-    if (!name.empty() && !present.has(name)) labels.push_back({std::string(name), ""});
+    if (!name.empty() && !present.has(name)) labels.push_back({name, ""});
   }
-  std::sort(labels.begin(), labels.end(), [](const Label& a, const Label& b) { return a.name < b.name; });
+  std::sort(labels.begin(), labels.end(),
+            [](const LabelView& a, const LabelView& b) { return a.name < b.name; });
   return labels;
 }
 

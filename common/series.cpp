@@ -27,6 +27,8 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
+constexpr std::size_t kUsualLengthBytes = 1;  // of a text below 128 bytes
+
 constexpr std::array<double, kMaxScale + 1> kPowers = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5, 1e6,
                                                        1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
 
@@ -34,16 +36,34 @@ constexpr std::array<double, kMaxScale + 1> kPowers = {1e0, 1e1, 1e2, 1e3,  1e4,
 
 Labels::Labels(std::initializer_list<Label> labels) : Labels(std::vector<Label>(labels)) {}
 
-Labels::Labels(std::vector<Label> labels) : labels_(std::move(labels)) {
-  std::erase_if(labels_, [](const Label& label) { return label.value.empty(); });
-  std::stable_sort(labels_.begin(), labels_.end(), by_name);
-  labels_.erase(std::unique(labels_.begin(), labels_.end(),
-                            [](const Label& a, const Label& b) { return a.name == b.name; }),
-                labels_.end());
+Labels::Labels(std::vector<Label> labels) {
+  std::stable_sort(labels.begin(), labels.end(), by_name);
+  std::size_t bytes = 0;
+  for (const Label& label : labels) bytes += label.name.size() + label.value.size() + 2 * kUsualLengthBytes;
+  packed_.reserve(bytes);
+  const std::string* before = nullptr;
+  for (const Label& label : labels) {
+    if (label.value.empty() || (before != nullptr && *before == label.name)) continue;
+    append(label.name, label.value);
+    before = &label.name;
+  }
+}
+
+void Labels::append(std::string_view name, std::string_view value) {
+  for (const std::string_view text : {name, value}) {
+    std::size_t length = text.size();
+    for (; length >= 0x80; length >>= 7) packed_ += static_cast<char>(length | 0x80);
+    packed_ += static_cast<char>(length);
+    packed_ += text;
+  }
+}
+
+std::size_t Labels::size() const {
+  return static_cast<std::size_t>(std::distance(begin(), end()));
 }
 
 std::string_view Labels::get(std::string_view name) const {
-  for (const Label& label : labels_) {
+  for (const LabelView& label : *this) {
     if (label.name == name) return label.value;
   }
   return {};
@@ -54,21 +74,32 @@ bool Labels::has(std::string_view name) const {
 }
 
 void Labels::set(std::string_view name, std::string_view value) {
-  const auto at = std::lower_bound(labels_.begin(), labels_.end(), name,
-                                   [](const Label& label, std::string_view key) { return label.name < key; });
-  const bool found = at != labels_.end() && at->name == name;
-  if (value.empty()) {
-    if (found) labels_.erase(at);
-  } else if (found) {
-    at->value = value;
-  } else {
-    labels_.insert(at, Label{std::string(name), std::string(value)});
+  Labels changed;
+  changed.packed_.reserve(packed_.size() + name.size() + value.size() + 2 * kUsualLengthBytes);
+  bool placed = value.empty();
+  for (const LabelView& label : *this) {
+    if (!placed && name <= label.name) {
+      changed.append(name, value);
+      placed = true;
+    }
+    if (label.name != name) changed.append(label.name, label.value);
   }
+  if (!placed) changed.append(name, value);
+  packed_ = std::move(changed.packed_);
+}
+
+std::strong_ordering operator<=>(const Labels& a, const Labels& b) {
+  auto left = a.begin();
+  auto right = b.begin();
+  for (; left != a.end() && right != b.end(); ++left, ++right) {
+    if (const auto order = *left <=> *right; order != 0) return order;  // NOLINT(modernize-use-nullptr)
+  }
+  return (left != a.end()) <=> (right != b.end());
 }
 
 std::uint64_t Labels::hash() const {
   std::uint64_t hash = kFnvBasis;
-  for (const Label& label : labels_) {  // with separators that UTF-8 never contains
+  for (const LabelView& label : *this) {  // with separators that UTF-8 never contains
     hash = fnv1a(fnv1a(hash, label.name), static_cast<unsigned char>(0xFE));
     hash = fnv1a(fnv1a(hash, label.value), static_cast<unsigned char>(0xFF));
   }
@@ -78,7 +109,7 @@ std::uint64_t Labels::hash() const {
 std::string Labels::to_string() const {
   std::string out(get(kMetricName));
   std::string inner;
-  for (const Label& label : labels_) {
+  for (const LabelView& label : *this) {
     if (label.name == kMetricName) continue;
     if (!inner.empty()) inner += ", ";
     inner += label.name;

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <bit>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -11,21 +14,32 @@
 
 namespace vigil {
 
-/// One label. A metric's name travels as the label "__name__" wherever labels stand alone.
+/// One label, to build Labels from. A metric's name travels as the label "__name__" wherever labels stand
+/// alone.
 struct Label {
   std::string name;
   std::string value;
+};
+
+/// One label of a Labels, good as long as that is.
+struct LabelView {
+  std::string_view name;
+  std::string_view value;
   // clang-tidy 14 takes the generated comparison with 0 for a null pointer.
-  friend auto operator<=>(const Label&, const Label&) = default;  // NOLINT(modernize-use-nullptr)
+  friend auto operator<=>(const LabelView&, const LabelView&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 inline constexpr std::string_view kMetricName = "__name__";
 
-/// A set of labels, sorted by name, names unique. `sort()` restores the order after building by hand.
+/// A set of labels, sorted by name, names unique, none of them empty. An aggregator has one for each series
+/// of the fleet: all texts stand in one string, each behind its length.
 class Labels {
  public:
+  class Iterator;
+
   Labels() = default;
   Labels(std::initializer_list<Label> labels);
+  /// In any order; of labels with one name the first one counts.
   explicit Labels(std::vector<Label> labels);
 
   /// The value of `name`, or "" (as in Prometheus, an empty label is an absent one).
@@ -35,19 +49,84 @@ class Labels {
   void set(std::string_view name, std::string_view value);
   void erase(std::string_view name) { set(name, ""); }
 
-  auto begin() const { return labels_.begin(); }
-  auto end() const { return labels_.end(); }
-  std::size_t size() const { return labels_.size(); }
-  bool empty() const { return labels_.empty(); }
+  Iterator begin() const;
+  Iterator end() const;
+  /// Walks over all of them.
+  std::size_t size() const;
+  bool empty() const { return packed_.empty(); }
+  /// What the texts take beside the object itself.
+  std::size_t heap_bytes() const { return packed_.capacity(); }
   std::uint64_t hash() const;
   /// Prometheus notation: `node_load1{instance="web-1"}`, or `{}` when empty.
   std::string to_string() const;
 
-  friend auto operator<=>(const Labels&, const Labels&) = default;  // NOLINT(modernize-use-nullptr)
+  friend bool operator==(const Labels&, const Labels&) = default;
+  /// By the first label that differs: its name, then its value.
+  friend std::strong_ordering operator<=>(const Labels& a, const Labels& b);
 
  private:
-  std::vector<Label> labels_;
+  void append(std::string_view name, std::string_view value);
+
+  std::string packed_;  // of each label: name, then value, each behind its length as a varint (LEB128)
 };
+
+/// Forward; a label is made as it is looked at.
+class Labels::Iterator {
+ public:
+  using iterator_category = std::forward_iterator_tag;
+  using value_type = LabelView;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const LabelView*;
+  using reference = const LabelView&;
+
+  Iterator() = default;
+  reference operator*() const { return label_; }
+  pointer operator->() const { return &label_; }
+  Iterator& operator++() {
+    at_ = next_;
+    read();
+    return *this;
+  }
+  Iterator operator++(int) {
+    const Iterator before = *this;
+    ++*this;
+    return before;
+  }
+  friend bool operator==(const Iterator& a, const Iterator& b) { return a.at_ == b.at_; }
+
+ private:
+  friend class Labels;
+  Iterator(const char* at, const char* end) : at_(at), next_(at), end_(end) { read(); }
+  std::string_view text() {
+    std::size_t length = 0;
+    for (int shift = 0;; shift += 7) {
+      const auto byte = static_cast<unsigned char>(*next_++);
+      length |= static_cast<std::size_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) break;
+    }
+    const std::string_view found(next_, length);
+    next_ += length;
+    return found;
+  }
+  void read() {
+    if (at_ == end_) return;
+    label_.name = text();
+    label_.value = text();
+  }
+
+  const char* at_ = nullptr;
+  const char* next_ = nullptr;  // behind the label
+  const char* end_ = nullptr;
+  LabelView label_;
+};
+
+inline Labels::Iterator Labels::begin() const {
+  return {packed_.data(), packed_.data() + packed_.size()};
+}
+inline Labels::Iterator Labels::end() const {
+  const char* end = packed_.data() + packed_.size();
+  return {end, end};
+}
 
 struct LabelsHash {
   std::size_t operator()(const Labels& labels) const { return labels.hash(); }

@@ -34,7 +34,7 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 
 std::string fingerprint(std::string_view rule_key, const Labels& series) {
   std::uint64_t hash = mix(kFnvBasis, rule_key);
-  for (const Label& label : series) hash = mix(mix(hash, label.name), label.value);
+  for (const LabelView& label : series) hash = mix(mix(hash, label.name), label.value);
   return fmt::format("{:016x}", hash);
 }
 

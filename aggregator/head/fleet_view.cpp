@@ -108,7 +108,7 @@ Result<std::vector<std::string>> FleetView::label_names(const MatcherLists& any_
   if (!found) return found.error();
   std::set<std::string> names;
   for (const SeriesInfo& info : *found) {
-    for (const Label& label : *info.labels) names.insert(label.name);
+    for (const LabelView& label : *info.labels) names.emplace(label.name);
   }
   return std::vector<std::string>(names.begin(), names.end());
 }

@@ -28,10 +28,9 @@ OpenRows copy_columns(const OpenBlock& open, const std::unordered_set<SeriesId>&
   }
   if (columns.empty()) return rows;
   rows.times_ms.assign(open.times_ms().begin(), open.times_ms().end());
-  rows.cells.reserve(open.rows() * columns.size());
-  for (std::size_t row = 0; row < open.rows(); ++row) {
-    for (const std::size_t column : columns) rows.cells.push_back(open.cells()[row * open.width() + column]);
-  }
+  rows.cells.resize(open.rows() * columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    open.read(columns[i], std::span(rows.cells).subspan(i * open.rows(), open.rows()));
   return rows;
 }
 
@@ -239,7 +238,7 @@ Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
       if (!values) return values.error();
       cached = kept.columns.emplace(column, std::move(*values)).first;
     }
-    sets.add(ids[column], {kept.times_ms, cached->second.data(), 1});
+    sets.add(ids[column], {kept.times_ms, cached->second.data()});
   }
   return {};
 }
@@ -263,11 +262,10 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
     const OpenBlock& open = source.open;
     if (open.empty() || lane_of(number) != kLiveLane) continue;
     if (open.last_ms() > selection.end_ms || open.last_ms() < selection.start_ms) continue;
-    const std::int64_t* row = open.cells() + (open.rows() - 1) * open.width();
     for (std::size_t i = 0; i < open.width(); ++i) {
       const auto cell = cells.find(open.columns()[i]);
       if (cell != cells.end() && cell->second.time_ms < open.last_ms())
-        cell->second = {open.last_ms(), row[i]};
+        cell->second = {open.last_ms(), open.cell(open.rows() - 1, i)};
     }
   }
   std::vector<promql::SelectedSeries> out;
@@ -293,13 +291,16 @@ Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selec
     if (!overlaps(kept.block->first_ms(), kept.block->last_ms(), selection)) continue;
     if (auto done = collect(kept, sets); !done) return done.error();
   }
+  std::vector<std::int64_t> column;
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
     if (hide && lane_of(number) != kLiveLane) continue;
     if (open.empty() || !overlaps(open.first_ms(), open.last_ms(), selection)) continue;
     for (std::size_t i = 0; i < open.width(); ++i) {
-      if (sets.wants(open.columns()[i]))
-        sets.add(open.columns()[i], {open.times_ms(), open.cells() + i, open.width()});
+      if (!sets.wants(open.columns()[i])) continue;
+      column.resize(open.rows());
+      open.read(i, column);
+      sets.add(open.columns()[i], {open.times_ms(), column.data()});
     }
   }
   if (auto taken = sets.take(max_points, out); !taken) return taken.error();

@@ -1,28 +1,25 @@
-// The rows of one source that are still being collected: tick-major, so that a new row is one copy. Pure.
+// The rows of one source that are still being collected: row after row, so that a new one is written in one
+// place. Pure.
 #pragma once
 
 #include "aggregator/blocks/block.h"
 
-#include <cassert>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 namespace vigil::aggregator {
 
+/// Open rows are most of what an aggregator keeps in memory, so a cell is 32 bits: the difference to its
+/// column's first value of the block. A column with a difference that does not fit becomes wide, 64 bits a
+/// cell, and stays so.
 class OpenBlock {
  public:
-  explicit OpenBlock(std::vector<SeriesId> columns = {}) : columns_(std::move(columns)) {}
+  explicit OpenBlock(std::vector<SeriesId> columns = {});
 
   /// `values` is as wide as the columns; `time_ms` is after last_ms(). Columns beyond `values` (of series
   /// that ended) are absent.
-  void append(std::int64_t time_ms, std::span<const std::int64_t> values) {
-    assert(values.size() <= columns_.size());
-    assert(times_ms_.empty() || time_ms > times_ms_.back());
-    times_ms_.push_back(time_ms);
-    cells_.insert(cells_.end(), values.begin(), values.end());
-    cells_.resize(times_ms_.size() * columns_.size(), kAbsent);
-  }
+  void append(std::int64_t time_ms, std::span<const std::int64_t> values);
 
   bool empty() const { return times_ms_.empty(); }
   std::size_t rows() const { return times_ms_.size(); }
@@ -31,24 +28,35 @@ class OpenBlock {
   std::int64_t last_ms() const { return times_ms_.back(); }
   std::span<const SeriesId> columns() const { return columns_; }
   std::span<const std::int64_t> times_ms() const { return times_ms_; }
-  /// Cell of row r and column c: cells()[r * width() + c].
-  const std::int64_t* cells() const { return cells_.data(); }
-  std::size_t memory_bytes() const {
-    return (times_ms_.capacity() + cells_.capacity()) * sizeof(std::int64_t);
-  }
+  std::int64_t cell(std::size_t row, std::size_t column) const;
+  /// All cells of a column, a row each; `out` has room for them.
+  void read(std::size_t column, std::span<std::int64_t> out) const;
+  std::size_t memory_bytes() const;
 
   /// Column-major, as sealing wants it.
   Block transposed() const;
   /// Forgets the rows, keeps columns and memory.
-  void clear() {
-    times_ms_.clear();
-    cells_.clear();
-  }
+  void clear();
 
  private:
+  /// Where the cells of a column stand.
+  struct Place {
+    std::uint32_t index : 31 = 0;  // within a row of the narrow or the wide ones
+    std::uint32_t wide : 1 = 0;
+  };
+  /// Whether the cell is wide enough.
+  bool fits(std::size_t column, std::int64_t value) const;
+  void widen(const std::vector<std::size_t>& columns);
+  std::int64_t value_of(std::size_t column, std::int32_t cell) const;
+
   std::vector<SeriesId> columns_;
+  std::vector<Place> places_;        // by column
+  std::vector<std::int64_t> bases_;  // by column: what narrow cells are relative to; kAbsent: no value yet
+  std::size_t narrow_width_ = 0;
+  std::size_t wide_width_ = 0;
   std::vector<std::int64_t> times_ms_;
-  std::vector<std::int64_t> cells_;
+  std::vector<std::int32_t> narrow_;  // a row after the other
+  std::vector<std::int64_t> wide_;
 };
 
 }  // namespace vigil::aggregator

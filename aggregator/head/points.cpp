@@ -16,12 +16,12 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
   if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
   bool had_value = true;
   if (begin > 0) {
-    had_value = column.cells[(begin - 1) * column.stride] != kAbsent;
+    had_value = column.cells[begin - 1] != kAbsent;
   } else if (column.cells[0] == kAbsent) {
     doubtful_ = true;
   }
   for (std::size_t row = begin; row < end; ++row) {
-    const std::int64_t raw = column.cells[row * column.stride];
+    const std::int64_t raw = column.cells[row];
     if (raw != kAbsent) {
       points_.push_back({times[row], to_double(raw, form.encoding, form.scale)});
       had_value = true;
@@ -36,7 +36,7 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
 void PointCollector::see_before(const Column& column, std::size_t count) {
   if (count == 0 || column.times_ms[count - 1] < before_ms_) return;
   before_ms_ = column.times_ms[count - 1];
-  value_before_ = column.cells[(count - 1) * column.stride] != kAbsent;
+  value_before_ = column.cells[count - 1] != kAbsent;
 }
 
 std::vector<promql::Point> PointCollector::take() {

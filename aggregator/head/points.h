@@ -23,12 +23,9 @@ class PointCollector {
  public:
   PointCollector(std::int64_t start_ms, std::int64_t end_ms) : start_ms_(start_ms), end_ms_(end_ms) {}
 
-  /// Cell i of the column is cells[i * stride], so that a sealed column (stride 1) and open rows (stride =
-  /// width) are read alike.
   struct Column {
     std::span<const std::int64_t> times_ms;
-    const std::int64_t* cells = nullptr;
-    std::size_t stride = 1;
+    const std::int64_t* cells = nullptr;  // as many as times
   };
   void add(const Column& column, const SeriesForm& form);
 

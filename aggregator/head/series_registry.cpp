@@ -1,16 +1,26 @@
 #include "aggregator/head/series_registry.h"
 
+#include "common/fnv1a.h"
+
 #include <algorithm>
 
 namespace vigil::aggregator {
 namespace {
 
+std::string exported(std::string_view name) {
+  return std::string("exported_").append(name);
+}
+
 // As Prometheus does with honor_labels: false: what identifies the target wins, the sender's own label keeps
 // living under another name.
-void set_target_label(Labels& labels, const std::string& name, const std::string& value) {
+void set_target_label(Labels& labels, std::string_view name, std::string_view value) {
   const std::string own(labels.get(name));
-  if (!own.empty() && own != value) labels.set("exported_" + name, own);
+  if (!own.empty() && own != value) labels.set(exported(name), own);
   labels.set(name, value);
+}
+
+std::uint64_t hash_of(std::string_view name) {
+  return fnv1a(kFnvBasis, name);
 }
 
 }  // namespace
@@ -20,7 +30,7 @@ SeriesRegistry::SeriesRegistry(std::string instance, Labels host_labels)
 
 Labels SeriesRegistry::full_labels(const std::string& job, const SeriesSpec& spec) const {
   Labels labels = spec.labels;
-  for (const Label& label : host_labels_) set_target_label(labels, label.name, label.value);
+  for (const LabelView& label : host_labels_) set_target_label(labels, label.name, label.value);
   set_target_label(labels, "instance", instance_);
   set_target_label(labels, "job", job);
   labels.set(kMetricName, spec.name);
@@ -32,39 +42,41 @@ SeriesRegistry SeriesRegistry::relabelled(Labels host_labels) const {
   for (SeriesId id = 0; id < series_.size(); ++id) {
     if (!series_[id].labels) continue;
     Labels labels = *series_[id].labels;
-    for (const Label& old : host_labels_) {
-      const std::string own(labels.get("exported_" + old.name));
+    for (const LabelView& old : host_labels_) {
+      const std::string own(labels.get(exported(old.name)));
       labels.set(old.name, own);
-      labels.erase("exported_" + old.name);
+      labels.erase(exported(old.name));
     }
-    for (const Label& label : made.host_labels_) set_target_label(labels, label.name, label.value);
+    for (const LabelView& label : made.host_labels_) set_target_label(labels, label.name, label.value);
     made.add(id, std::move(labels), series_[id].form);
   }
   return made;
 }
 
 std::optional<SeriesId> SeriesRegistry::find(const Labels& full, const SeriesForm& form) const {
-  const auto [begin, end] = by_hash_.equal_range(full.hash());
-  for (auto it = begin; it != end; ++it) {
-    const RegisteredSeries& series = series_[it->second];
-    if (series.form == form && *series.labels == full) return it->second;
-  }
-  return std::nullopt;
+  const SeriesId* found = by_labels_.find(
+      full.hash(), [&](SeriesId id) { return series_[id].form == form && *series_[id].labels == full; });
+  return found == nullptr ? std::nullopt : std::optional(*found);
 }
 
 void SeriesRegistry::add(SeriesId id, Labels full, const SeriesForm& form) {
-  const std::uint64_t hash = full.hash();
-  LabelsPtr labels;
-  const auto [begin, end] = by_hash_.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    if (*series_[it->second].labels == full) labels = series_[it->second].labels;
-  }
-  if (!labels) labels = std::make_shared<const Labels>(std::move(full));
   if (id >= series_.size()) series_.resize(std::size_t{id} + 1);
   if (series_[id].labels) return;  // known already
+  const std::uint64_t hash = full.hash();
+  const SeriesId* same =
+      by_labels_.find(hash, [&](SeriesId other) { return *series_[other].labels == full; });
+  const LabelsPtr labels =
+      same != nullptr ? series_[*same].labels : std::make_shared<const Labels>(std::move(full));
   series_[id] = {labels, form};
-  by_hash_.emplace(hash, id);
-  by_name_[labels->get(kMetricName)].push_back(id);
+  by_labels_.insert(id, hash, [this](SeriesId other) { return series_[other].labels->hash(); });
+  const std::string_view name = name_of(id);
+  if (SeriesId* latest =
+          by_name_.find(hash_of(name), [&](SeriesId other) { return name_of(other) == name; })) {
+    series_[id].next_named = *latest;
+    *latest = id;
+  } else {
+    by_name_.insert(id, hash_of(name), [this](SeriesId other) { return hash_of(name_of(other)); });
+  }
   ++count_;
 }
 
@@ -81,8 +93,8 @@ bool SeriesRegistry::may_match(std::span<const promql::Matcher> matchers) const 
 std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> matchers) const {
   std::vector<SeriesId> found;
   if (!may_match(matchers)) return found;
-  const auto take = [&](const std::vector<SeriesId>& candidates) {
-    for (const SeriesId id : candidates) {
+  const auto take = [&](SeriesId latest) {
+    for (SeriesId id = latest; id != RegisteredSeries::kNoSeries; id = series_[id].next_named) {
       const Labels& labels = *series_[id].labels;
       const bool fits = std::all_of(matchers.begin(), matchers.end(),
                                     [&](const promql::Matcher& matcher) { return matcher.matches(labels); });
@@ -93,15 +105,17 @@ std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> 
     return matcher.name() == kMetricName && matcher.op() == promql::MatchOp::equal;
   });
   if (named != matchers.end()) {
-    const auto it = by_name_.find(named->value());
-    if (it != by_name_.end()) take(it->second);
-    return found;
-  }
-  for (const auto& entry : by_name_) {
-    const bool fits = std::all_of(matchers.begin(), matchers.end(), [&](const promql::Matcher& matcher) {
-      return matcher.name() != kMetricName || matcher.matches(entry.first);
+    const std::string_view name = named->value();
+    const SeriesId* latest = by_name_.find(hash_of(name), [&](SeriesId id) { return name_of(id) == name; });
+    if (latest != nullptr) take(*latest);
+  } else {
+    by_name_.for_each([&](SeriesId latest) {
+      const std::string_view name = name_of(latest);
+      const bool fits = std::all_of(matchers.begin(), matchers.end(), [name](const promql::Matcher& matcher) {
+        return matcher.name() != kMetricName || matcher.matches(name);
+      });
+      if (fits) take(latest);
     });
-    if (fits) take(entry.second);
   }
   std::sort(found.begin(), found.end());
   return found;

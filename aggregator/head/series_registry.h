@@ -3,16 +3,17 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/head/id_table.h"
 #include "aggregator/promql/storage.h"
 #include "common/series.h"
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -32,6 +33,8 @@ struct RegisteredSeries {
   LabelsPtr labels;  // with __name__, instance, job and the host's own; the same pointer for the same set
                      // within a host
   SeriesForm form;
+  SeriesId next_named = kNoSeries;  // the one added before it among those of one metric name
+  static constexpr SeriesId kNoSeries = std::numeric_limits<SeriesId>::max();
 };
 
 class SeriesRegistry {
@@ -61,12 +64,14 @@ class SeriesRegistry {
   const Labels& host_labels() const { return host_labels_; }
 
  private:
+  std::string_view name_of(SeriesId id) const { return series_[id].labels->get(kMetricName); }
+
   std::string instance_;
   Labels host_labels_;
   std::size_t count_ = 0;
   std::vector<RegisteredSeries> series_;  // by id; labels null where an id is unused
-  std::unordered_multimap<std::uint64_t, SeriesId> by_hash_;
-  std::unordered_map<std::string_view, std::vector<SeriesId>> by_name_;  // keys live in the label sets
+  IdTable by_labels_;
+  IdTable by_name_;  // the latest one of each metric name: the others are linked by next_named
 };
 
 }  // namespace vigil::aggregator

@@ -30,7 +30,7 @@ class SliceReader {
 
   void add_open(const OpenRows& rows) {
     for (std::size_t column = 0; column < rows.series.size(); ++column) {
-      sets_.add(rows.series[column], {rows.times_ms, rows.cells.data() + column, rows.series.size()});
+      sets_.add(rows.series[column], {rows.times_ms, rows.cells.data() + column * rows.times_ms.size()});
     }
   }
 
@@ -41,7 +41,7 @@ class SliceReader {
     const auto plain = block.decode();
     if (!plain) return plain.error();
     for (std::size_t i = 0; i < plain->series.size(); ++i) {
-      sets_.add(plain->series[i], {plain->times_ms, plain->values.data() + i * plain->times_ms.size(), 1});
+      sets_.add(plain->series[i], {plain->times_ms, plain->values.data() + i * plain->times_ms.size()});
     }
     return {};
   }
@@ -52,7 +52,7 @@ class SliceReader {
     for (const std::size_t i : wanted) {
       const auto values = block.column(i);
       if (!values) return values.error();
-      sets_.add(block.series()[i], {*times, values->data(), 1});
+      sets_.add(block.series()[i], {*times, values->data()});
     }
     return {};
   }

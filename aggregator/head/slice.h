@@ -18,7 +18,7 @@ namespace vigil::aggregator {
 
 class History;
 
-/// Open rows of one source, only the columns that match: cells[row * series.size() + column].
+/// Open rows of one source, only the columns that match, column-major: cells[column * times_ms.size() + row].
 struct OpenRows {
   std::vector<SeriesId> series;
   std::vector<std::int64_t> times_ms;

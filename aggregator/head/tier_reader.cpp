@@ -60,7 +60,7 @@ void TierReader::add_series(const WantedSeries& series, std::span<const std::int
     times.push_back(times_ms_[row]);
     values.push_back(last[row]);
   }
-  sets_.add(series.id, {times, values.data(), 1});
+  sets_.add(series.id, {times, values.data()});
 }
 
 }  // namespace vigil::aggregator

@@ -10,7 +10,9 @@ Result<void> apply_schema(const RowTarget& target, const SchemaPtr& schema, std:
   const std::uint32_t source = source_number(target.lane, schema->source_id);
   auto& applied = host.applied[source];
   if (applied == schema) return {};
-  auto ids = target.shard.columns(host, {schema->job, schema->interval_ms}, schema->series, now_ms);
+  if (!schema->series)
+    return fail(Errc::parse, "rows of source {} after Bye, with which its series ended", schema->source_id);
+  auto ids = target.shard.columns(host, {schema->job, schema->interval_ms}, *schema->series, now_ms);
   if (!ids) return ids.error();
   // Several sources of one job may share a cadence, and the history keeps one block per source and time:
   // their number tells them apart, and what was late from what was not.
@@ -18,13 +20,14 @@ Result<void> apply_schema(const RowTarget& target, const SchemaPtr& schema, std:
   SourceKey key{fmt::format("{}#{}{}", schema->job, schema->source_id, late), schema->interval_ms};
   host.head.set_columns(source, std::move(key), std::move(*ids));
   applied = schema;
+  schema->series.reset();
   return {};
 }
 
 void append_source(const RowTarget& target, const SourceRows& source, std::int64_t now_ms, Appended& done) {
   const ShardOptions& limits = target.shard.options();
   const std::uint32_t number = source_number(target.lane, source.schema->source_id);
-  const std::size_t width = source.schema->series.size();
+  const std::size_t width = source.schema->width;
   const auto& times = source.rows->times_ms;
   const std::span<const std::int64_t> values(source.rows->values);
   for (std::size_t row = 0; row < times.size(); ++row) {

@@ -1,5 +1,7 @@
 #include "aggregator/ingest/stream_decoder.h"
 
+#include "common/fnv1a.h"
+
 namespace vigil::aggregator {
 namespace {
 
@@ -11,33 +13,56 @@ constexpr std::size_t kWaitingSeriesFactor = 8;
 // Symbols may be used again and again: written out, a schema is much larger than its message.
 constexpr std::size_t kMaxSchemaTextBytes = std::size_t{32} << 20;
 
-std::size_t text_bytes(const wire::SourceSchema& schema) {
+std::size_t text_bytes_of(const std::vector<SeriesSpec>& specs) {
   std::size_t bytes = 0;
-  for (const SeriesSpec& series : schema.series) {
-    bytes += sizeof(series) + series.name.size();
-    for (const Label& label : series.labels) bytes += sizeof(label) + label.name.size() + label.value.size();
-  }
+  for (const SeriesSpec& series : specs)
+    bytes += sizeof(series) + series.name.size() + series.labels.heap_bytes();
   return bytes;
+}
+
+std::uint64_t fingerprint_of(const std::vector<SeriesSpec>& specs) {
+  std::uint64_t hash = kFnvBasis;
+  const auto mix = [&hash](std::uint64_t number) {
+    for (int shift = 0; shift < 64; shift += 8)
+      hash = fnv1a(hash, static_cast<unsigned char>(number >> shift));
+  };
+  for (const SeriesSpec& series : specs) {
+    hash = fnv1a(hash, series.name);
+    mix(series.labels.hash());
+    mix(static_cast<std::uint64_t>(series.type) << 16 | static_cast<std::uint64_t>(series.encoding) << 8 |
+        series.scale);
+  }
+  return hash;
 }
 
 }  // namespace
 
+DeclaredSchema::DeclaredSchema(wire::SourceSchema schema)
+    : source_id(schema.source_id),
+      version(schema.version),
+      job(std::move(schema.job)),
+      interval_ms(schema.interval_ms),
+      width(schema.series.size()),
+      fingerprint(fingerprint_of(schema.series)),
+      text_bytes(text_bytes_of(schema.series)),
+      series(std::move(schema.series)) {}
+
 std::size_t StreamDecoder::series() const {
   std::size_t count = 0;
   for (const auto& [id, source] : sources_) {
-    if (!source.versions.empty()) count += source.versions.rbegin()->second->series.size();
+    if (!source.versions.empty()) count += source.versions.rbegin()->second->width;
   }
   return count;
 }
 
-Result<void> StreamDecoder::check_room(const wire::SourceSchema& schema) const {
-  std::size_t newest = schema.series.size();
-  std::size_t waiting = schema.series.size();
+Result<void> StreamDecoder::check_room(const DeclaredSchema& schema) const {
+  std::size_t newest = schema.width;
+  std::size_t waiting = schema.width;
   for (const auto& [id, source] : sources_) {
     if (source.versions.empty()) continue;
-    for (const auto& [version, known] : source.versions) waiting += known->series.size();
+    for (const auto& [version, known] : source.versions) waiting += known->width;
     if (id == schema.source_id) continue;
-    newest += source.versions.rbegin()->second->series.size();
+    newest += source.versions.rbegin()->second->width;
   }
   if (newest > max_series_) {
     return fail(Errc::limit, "Schema: {} series in all sources, at most {} are taken from one agent", newest,
@@ -61,14 +86,15 @@ Result<void> StreamDecoder::declare_again(const v1::Schema& schema) {
   if (!read) return read.error();
   SchemaPtr& kept = sources_[read->source_id].versions[read->version];
   if (kept) return {};
-  text_bytes_ += text_bytes(*read);
-  kept = std::make_shared<const wire::SourceSchema>(std::move(*read));
+  kept = std::make_shared<DeclaredSchema>(std::move(*read));
+  text_bytes_ += kept->text_bytes;
   return {};
 }
 
 Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {
-  auto read = wire::from_wire(schema);
-  if (!read) return read.error();
+  auto parsed = wire::from_wire(schema);
+  if (!parsed) return parsed.error();
+  auto read = std::make_shared<DeclaredSchema>(std::move(*parsed));
   Source& source = sources_[read->source_id];
   if (!source.versions.empty()) {
     const std::uint32_t newest = source.versions.rbegin()->first;
@@ -77,7 +103,8 @@ Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {
                   newest);
     }
     if (read->version == newest) {
-      if (source.versions.rbegin()->second->series == read->series) return source.versions.rbegin()->second;
+      const SchemaPtr& known = source.versions.rbegin()->second;
+      if (known->width == read->width && known->fingerprint == read->fingerprint) return known;
       return fail(Errc::parse, "Schema.version {} of source {} came with other series before", newest,
                   read->source_id);
     }
@@ -87,11 +114,11 @@ Result<SchemaPtr> StreamDecoder::add_schema(const v1::Schema& schema) {
     }
   }
   if (auto room = check_room(*read); !room) return room.error();
-  text_bytes_ += text_bytes(*read);
+  text_bytes_ += read->text_bytes;
   if (text_bytes_ > kMaxSchemaTextBytes)
     return fail(Errc::limit, "Schema: names and labels of all sources exceed {} bytes", kMaxSchemaTextBytes);
-  const std::uint32_t version = read->version;
-  return source.versions[version] = std::make_shared<const wire::SourceSchema>(std::move(*read));
+  source.versions[read->version] = read;
+  return read;
 }
 
 Result<SourceRows> StreamDecoder::decode_rows(const v1::Rows& rows, wire::DecodedRows& out) {
@@ -105,8 +132,8 @@ Result<SourceRows> StreamDecoder::decode_rows(const v1::Rows& rows, wire::Decode
   }
   if (source.current != version->first) {
     source.current = version->first;
-    source.rows.set_width(version->second->series.size());
-    for (auto old = source.versions.begin(); old != version; ++old) text_bytes_ -= text_bytes(*old->second);
+    source.rows.set_width(version->second->width);
+    for (auto old = source.versions.begin(); old != version; ++old) text_bytes_ -= old->second->text_bytes;
     source.versions.erase(source.versions.begin(), version);
   }
   if (auto decoded = source.rows.decode(rows, out); !decoded) return decoded.error();

@@ -11,12 +11,28 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace vigil::aggregator {
 
-using SchemaPtr = std::shared_ptr<const wire::SourceSchema>;
+/// A schema of the stream. What its series are is asked once, when the host gets its columns; kept for each
+/// stream it would be most of what a stream takes.
+struct DeclaredSchema {
+  std::uint32_t source_id = 0;
+  std::uint32_t version = 0;
+  std::string job;
+  std::uint32_t interval_ms = 0;
+  std::size_t width = 0;                          // columns: series, also when they were taken
+  std::uint64_t fingerprint = 0;                  // of the series
+  std::size_t text_bytes = 0;                     // of their names and labels
+  std::optional<std::vector<SeriesSpec>> series;  // nothing: taken
+
+  explicit DeclaredSchema(wire::SourceSchema schema);
+};
+using SchemaPtr = std::shared_ptr<DeclaredSchema>;
 
 /// Rows of one source. Points into the decoder: good until its next decode().
 struct SourceRows {
@@ -52,7 +68,7 @@ class StreamDecoder {
     wire::RowDecoder rows;
   };
   Result<SourceRows> decode_rows(const v1::Rows& rows, wire::DecodedRows& out);
-  Result<void> check_room(const wire::SourceSchema& schema) const;
+  Result<void> check_room(const DeclaredSchema& schema) const;
 
   const std::size_t max_series_;
   std::size_t text_bytes_ = 0;  // of all schemas kept

@@ -26,7 +26,7 @@ std::vector<std::pair<std::string, std::string>> facts_of(const Notification& no
     facts.emplace_back("Lasted", duration_text(note, note.resolved_at_ms));
     if (!note.reason.empty()) facts.emplace_back("Because", note.reason);
   }
-  for (const Label& label : note.labels) {
+  for (const LabelView& label : note.labels) {
     if (label.name != "alertname" && label.name != "instance") facts.emplace_back(label.name, label.value);
   }
   facts.emplace_back("Rule", note.expr);

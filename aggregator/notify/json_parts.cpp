@@ -20,7 +20,7 @@ const json::array* array_at(const json::object& from, std::string_view key) {
 
 json::object to_json(const Labels& labels) {
   json::object out;
-  for (const Label& label : labels) out[label.name] = label.value;
+  for (const LabelView& label : labels) out[label.name] = label.value;
   return out;
 }
 

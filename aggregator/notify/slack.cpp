@@ -65,7 +65,7 @@ std::string evidence_text(const Evidence& table) {
 
 std::string labels_text(const Notification& note) {
   std::string text;
-  for (const Label& label : note.labels) {
+  for (const LabelView& label : note.labels) {
     if (label.name == "alertname" || label.name == "instance" || label.name == "severity") continue;
     text += fmt::format("{}{}={}", text.empty() ? "" : "  ", slack_escape(label.name), code(label.value));
   }

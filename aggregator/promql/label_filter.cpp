@@ -33,7 +33,7 @@ bool LabelFilter::keeps(std::string_view name) const {
 std::uint64_t LabelFilter::hash(const Labels& labels) const {
   constexpr std::hash<std::string_view> kHash;
   std::uint64_t hash = 0x9E3779B97F4A7C15ULL;
-  for (const Label& label : labels) {
+  for (const LabelView& label : labels) {
     if (!keeps(label.name)) continue;
     hash = (hash ^ kHash(label.name)) * 0xBF58476D1CE4E5B9ULL;
     hash = (hash ^ (hash >> 31) ^ kHash(label.value)) * 0x94D049BB133111EBULL;
@@ -58,8 +58,8 @@ bool LabelFilter::equal(const Labels& a, const Labels& b) const {
 
 Labels LabelFilter::apply(const Labels& labels) const {
   std::vector<Label> kept;
-  for (const Label& label : labels) {
-    if (keeps(label.name)) kept.push_back(label);
+  for (const LabelView& label : labels) {
+    if (keeps(label.name)) kept.push_back({std::string(label.name), std::string(label.value)});
   }
   return Labels(std::move(kept));
 }

@@ -168,9 +168,9 @@ std::string go_print(const TemplateValue& value) {
                                [](double d) { return go_float(d); }, [](const std::string& s) { return s; },
                                [](const Labels* labels) {
                                  std::string out = "map[";
-                                 for (const Label& label : *labels) {
+                                 for (const LabelView& label : *labels) {
                                    if (out.size() > 4) out += ' ';
-                                   out += label.name + ':' + label.value;
+                                   out.append(label.name).append(1, ':').append(label.value);
                                  }
                                  return out + ']';
                                }},

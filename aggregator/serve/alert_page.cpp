@@ -61,10 +61,10 @@ std::string describe(const alerts::AlertInfo& alert, std::int64_t now_ms) {
   if (alert.resolved_at_ms != 0) row(page, "resolved", moment(alert.resolved_at_ms, now_ms));
   if (!alert.inhibited_by.empty()) row(page, "held back by", alert.inhibited_by);
   if (!alert.reason.empty()) row(page, "reason", alert.reason);
-  for (const Label& annotation : alert.annotations) {
+  for (const LabelView& annotation : alert.annotations) {
     if (!is_told(annotation.name)) row(page, annotation.name, annotation.value);
   }
-  for (const Label& label : alert.labels) {
+  for (const LabelView& label : alert.labels) {
     if (label.name != "alertname" && label.name != "instance" && label.name != "severity")
       row(page, label.name, label.value);
   }

@@ -29,7 +29,7 @@ v1::Host::State to_proto(HostState state) {
 
 template <class Map>
 void put_labels(const Labels& labels, Map& out) {
-  for (const Label& label : labels) out[label.name] = label.value;
+  for (const LabelView& label : labels) out[std::string(label.name)] = label.value;
 }
 
 void put_host(const HostInfo& info, v1::Host& out) {

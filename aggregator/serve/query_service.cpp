@@ -12,10 +12,10 @@ constexpr int kMostInfos = 5;
 constexpr double kSeenAhead = 5;  // seconds a clock may be ahead before a new host has no samples of now
 
 void put_labels(const vigil::Labels& labels, v1::QuerySeries& out) {
-  for (const Label& label : labels) {
+  for (const LabelView& label : labels) {
     auto& pair = *out.add_labels();
-    pair.set_name(label.name);
-    pair.set_value(label.value);
+    pair.set_name(std::string(label.name));
+    pair.set_value(std::string(label.value));
   }
 }
 

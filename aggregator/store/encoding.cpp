@@ -67,7 +67,7 @@ StreamId to_stream(std::string_view bytes) {
 
 std::string encode_labels(const Labels& labels) {
   std::string out;
-  for (const Label& label : labels) {
+  for (const LabelView& label : labels) {
     append_text(out, label.name);
     append_text(out, label.value);
   }

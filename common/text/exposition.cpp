@@ -44,15 +44,15 @@ void append_family(std::string& out, std::string_view name, std::string_view hel
 }
 
 void append_sample(std::string& out, std::string_view name, const Labels& labels, double value) {
-  append_sample_as_is(out, name, std::span<const Label>(labels.begin(), labels.end()), value);
+  append_sample_as_is(out, name, std::vector<LabelView>(labels.begin(), labels.end()), value);
 }
 
-void append_sample_as_is(std::string& out, std::string_view name, std::span<const Label> labels,
+void append_sample_as_is(std::string& out, std::string_view name, std::span<const LabelView> labels,
                          double value) {
   out += name;
   if (!labels.empty()) {
     char separator = '{';
-    for (const Label& label : labels) {
+    for (const LabelView& label : labels) {
       out += separator;
       out += label.name;
       out += "=\"";

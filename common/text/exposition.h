@@ -18,7 +18,7 @@ void append_family(std::string& out, std::string_view name, std::string_view hel
 /// `name{labels} value`; `labels` without __name__.
 void append_sample(std::string& out, std::string_view name, const Labels& labels, double value);
 /// The same with labels in the order given, empty ones too.
-void append_sample_as_is(std::string& out, std::string_view name, std::span<const Label> labels,
+void append_sample_as_is(std::string& out, std::string_view name, std::span<const LabelView> labels,
                          double value);
 
 }  // namespace vigil

@@ -13,15 +13,16 @@ namespace {
 class SymbolTable {
  public:
   explicit SymbolTable(v1::Schema& schema) : schema_(schema) {}
-  std::uint32_t index(const std::string& text) {
+  /// `text` outlives the table.
+  std::uint32_t index(std::string_view text) {
     const auto [at, added] = indices_.emplace(text, static_cast<std::uint32_t>(indices_.size()));
-    if (added) schema_.add_symbols(text);
+    if (added) schema_.add_symbols(std::string(text));
     return at->second;
   }
 
  private:
   v1::Schema& schema_;
-  std::unordered_map<std::string, std::uint32_t> indices_;
+  std::unordered_map<std::string_view, std::uint32_t> indices_;
 };
 
 Result<const std::string*> symbol(const v1::Schema& schema, std::uint32_t index) {
@@ -109,14 +110,14 @@ Result<void> check_header(const v1::Schema& schema) {
 
 std::size_t text_bytes(const SeriesSpec& spec) {
   std::size_t bytes = spec.name.size();
-  for (const Label& label : spec.labels) bytes += label.name.size() + label.value.size();
+  for (const LabelView& label : spec.labels) bytes += label.name.size() + label.value.size();
   return bytes;
 }
 
 /// Name and labels as one key, with separators UTF-8 never contains.
 std::string identity(const SeriesSpec& spec) {
   std::string key = spec.name;
-  for (const Label& label : spec.labels) {
+  for (const LabelView& label : spec.labels) {
     key += '\xFE';
     key += label.name;
     key += '\xFF';
@@ -127,7 +128,7 @@ std::string identity(const SeriesSpec& spec) {
 
 bool is_clean(const SeriesSpec& spec) {
   return valid_metric_name(spec.name) && spec.labels.size() < kMaxLabelsPerSeries &&
-         std::all_of(spec.labels.begin(), spec.labels.end(), [](const Label& label) {
+         std::all_of(spec.labels.begin(), spec.labels.end(), [](const LabelView& label) {
            return valid_label_name(label.name) && label.value.size() <= kMaxValueBytes &&
                   valid_utf8(label.value);
          });
@@ -137,9 +138,9 @@ void clean_one(SeriesSpec& spec) {
   if (is_clean(spec)) return;
   if (!valid_metric_name(spec.name)) spec.name = clean_name(spec.name);
   std::vector<Label> labels;
-  for (const Label& label : spec.labels) {
+  for (const LabelView& label : spec.labels) {
     if (labels.size() + 1 >= kMaxLabelsPerSeries) break;  // one stays free for vigil_duplicate
-    std::string name = valid_label_name(label.name) ? label.name : clean_name(label.name);
+    std::string name = valid_label_name(label.name) ? std::string(label.name) : clean_name(label.name);
     std::replace(name.begin(), name.end(), ':', '_');
     name.erase(0, name.starts_with("__") ? name.find_first_not_of('_') : 0);
     labels.push_back({valid_label_name(name) ? name : "label_" + clean_name(name).substr(0, 100),
@@ -160,7 +161,7 @@ void to_wire(const SourceSchema& schema, v1::Schema& out) {
   for (const SeriesSpec& spec : schema.series) {
     v1::SeriesDefinition& definition = *out.add_series();
     definition.set_name(symbols.index(spec.name));
-    for (const Label& label : spec.labels) {
+    for (const LabelView& label : spec.labels) {
       definition.add_labels(symbols.index(label.name));
       definition.add_labels(symbols.index(label.value));
     }
@@ -208,7 +209,7 @@ std::size_t count_that_fit(const std::vector<SeriesSpec>& series) {
   for (std::size_t i = 0; i < series.size(); ++i) {
     bytes += kPerSeries;
     add(series[i].name);
-    for (const Label& label : series[i].labels) {
+    for (const LabelView& label : series[i].labels) {
       bytes += kPerLabel;
       add(label.name);
       add(label.value);

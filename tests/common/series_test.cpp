@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <random>
+#include <vector>
 
 namespace vigil {
 
@@ -20,6 +23,52 @@ TEST_CASE("setting a label keeps the order and an empty value removes it") {
   CHECK(labels.to_string() == R"({a="1", b="2", c="3"})");
   labels.set("a", "");
   CHECK(labels.to_string() == R"({b="2", c="3"})");
+}
+
+TEST_CASE("whatever is set, labels hold what a map holds and compare as a list of pairs does") {
+  std::mt19937_64 random(11);
+  const std::vector<std::string> names = {"a", "b", "ab", "__name__", std::string(130, 'n'), "\x01"};
+  const std::vector<std::string> values = {"",
+                                           "v",
+                                           "w",
+                                           std::string(127, 'x'),
+                                           std::string(128, 'x'),
+                                           std::string(20'000, 'y'),
+                                           std::string("\0z", 2)};
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  std::vector<std::pair<Labels, Pairs>> made;
+  for (int round = 0; round < 200; ++round) {
+    Labels labels;
+    std::map<std::string, std::string> model;
+    for (std::uint64_t step = random() % 9; step > 0; --step) {
+      const std::string& name = names[random() % names.size()];
+      const std::string& value = values[random() % values.size()];
+      labels.set(name, value);
+      model[name] = value;
+      if (value.empty()) model.erase(name);
+    }
+    Pairs pairs;
+    std::vector<Label> backwards;
+    for (const auto& [name, value] : labels) pairs.emplace_back(name, value);
+    for (const auto& [name, value] : model) backwards.insert(backwards.begin(), {name, value});
+    REQUIRE(pairs == Pairs(model.begin(), model.end()));
+    REQUIRE(labels.size() == model.size());
+    REQUIRE(labels.empty() == model.empty());
+    for (const std::string& name : names) {
+      const auto at = model.find(name);
+      REQUIRE(labels.get(name) == (at == model.end() ? "" : at->second));
+      REQUIRE(labels.has(name) == (at != model.end()));
+    }
+    REQUIRE(Labels(std::move(backwards)) == labels);
+    made.emplace_back(std::move(labels), std::move(pairs));
+  }
+  for (const auto& [left, left_pairs] : made) {
+    for (const auto& [right, right_pairs] : made) {
+      REQUIRE((left == right) == (left_pairs == right_pairs));
+      REQUIRE((left < right) == (left_pairs < right_pairs));
+      if (left == right) REQUIRE(left.hash() == right.hash());
+    }
+  }
 }
 
 TEST_CASE("label values are escaped as Prometheus prints them") {

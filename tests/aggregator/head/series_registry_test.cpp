@@ -72,3 +72,25 @@ TEST_CASE("other host labels give every series its new set and bring back what w
         "load{env=\"own\", instance=\"web-1\", job=\"node\", rack=\"7\"}");
   CHECK(changed.size() == 1);
 }
+
+TEST_CASE("of thousands of series each is found by its labels, its name and its order") {
+  SeriesRegistry registry("web-1", {});
+  constexpr SeriesId kSeries = 5000;
+  const auto spec_of = [](SeriesId id) {
+    return spec("metric_" + std::to_string(id % 70), {{"part", std::to_string(id)}});
+  };
+  for (SeriesId i = 0; i < kSeries; ++i) {
+    const SeriesId id = i * 1237 % kSeries;  // any order
+    registry.add(id, registry.full_labels("node", spec_of(id)), {SeriesType::gauge, Encoding::decimal, 0});
+  }
+  CHECK(registry.size() == kSeries);
+  for (SeriesId id = 0; id < kSeries; ++id) {
+    const Labels full = registry.full_labels("node", spec_of(id));
+    REQUIRE(registry.find(full, {SeriesType::gauge, Encoding::decimal, 0}) == id);
+    REQUIRE_FALSE(registry.find(full, {SeriesType::gauge, Encoding::decimal, 1}));
+  }
+  const auto named = registry.matching(std::vector{matcher(promql::MatchOp::equal, "__name__", "metric_69")});
+  REQUIRE(named.size() == 71);
+  for (std::size_t i = 0; i < named.size(); ++i) REQUIRE(named[i] == 69 + 70 * i);
+  CHECK(registry.matching(std::vector{matcher(promql::MatchOp::equal, "__name__", "metric_70")}).empty());
+}

@@ -170,6 +170,20 @@ TEST_CASE("an agent that says goodbye has left, and is back when it connects aga
   CHECK(f.shards.at(0).find("web-1")->state == HostState::up);  // not down for having been away
 }
 
+TEST_CASE("rows after a goodbye are refused: their series have ended") {
+  IntakeFixture f;
+  FakeAgent agent;
+  const auto link = f.connect(agent);
+  f.send(link, agent.schema());
+  f.send(link, agent.batch({kT0}, true));
+  v1::AgentMessage bye;
+  bye.mutable_bye()->set_reason("stopped");
+  f.send(link, bye);
+  f.send(link, agent.batch({kT0 + 1000}));
+  REQUIRE(link->refusals.size() == 1);
+  CHECK(link->refusals[0].message.find("after Bye") != std::string::npos);
+}
+
 TEST_CASE("an agent is told how often to deliver") {
   IntakeFixture f;
   f.delivery = 5000;
