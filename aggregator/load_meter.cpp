@@ -11,10 +11,11 @@ namespace {
 
 constexpr double kWeight = 0.2;  // of the latest second
 
-/// Threads that have nothing to do with receiving and storing samples; all others are shards, the history,
-/// and gRPC's, whose names are its own. Those of queries, HTTP and main bear the program's name.
+/// Threads that have nothing to do with receiving samples and making them durable; all others are shards, the
+/// history, and gRPC's, whose names are its own. Those of queries, HTTP and main bear the program's name.
 bool serves_others(std::string_view thread) {
-  for (const std::string_view name : {"alerts", "fleet-rules", "notify", "vigil-"})
+  for (const std::string_view name :
+       {"alerts", "backup", "fleet-rules", "keeper", "notify", "store check", "vigil-"})
     if (thread.starts_with(name)) return true;
   return false;
 }

@@ -206,6 +206,9 @@ def test_health_readiness_and_own_metrics_over_http(vigil):
     assert read("/alerts/").status == 200
     assert read("/readyz").status == 200
     metrics = read("/metrics").read().decode()
+    assert "\nvigil_aggregator_delivery_interval_seconds 1\n" in metrics and "\nvigil_aggregator_ingest_load_ratio 0." in metrics
+    status = vigil.json("status")
+    assert status["delivery_interval_ms"] == 1000 and 0 <= status["ingest_load_ratio"] < 1 and status["backfill_streams"] == 0
     checked = subprocess.run(["promtool", "check", "metrics"], input=metrics, capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     with pytest.raises(urllib.error.HTTPError) as missing:
