@@ -63,6 +63,12 @@ Error fail_errno(int error_number, std::string_view what) {
     case EAGAIN:
       code = Errc::unavailable;
       break;
+    case ENOSPC:
+    case EDQUOT:
+    case EMFILE:
+    case ENFILE:
+      code = Errc::limit;
+      break;
     default:
       break;
   }

@@ -22,7 +22,7 @@ enum class Errc {
   corrupt,           // stored bytes fail their checksum or contradict themselves
   unavailable,       // a peer is away or refused; retrying may help
   timeout,           // a deadline passed
-  limit,             // a documented bound was exceeded
+  limit,             // a documented bound was exceeded, or one of the system: room on the disk, open files
   conflict,          // another owner holds it
   internal,          // cannot happen; a bug
 };

@@ -12,11 +12,12 @@
 // synchronous=FULL the entries are on disk (as far as fsync is honest), on_durable is called and only then
 // may a batch be acknowledged.
 //
-// Failure. Disk full: the transaction is rolled back and everything stays queued; it is tried again each
-// second; health() says `full`, nothing is acknowledged, reading goes on; it recovers alone. Any other error
-// of a commit or an fsync: never retried (the kernel may have dropped the pages); health() says `failed`,
-// on_fatal is called once, and the process must exit non-zero: replay at the next start makes good. A damaged
-// block or journal group loses itself only, is logged and counted in stats().
+// Failure. No room, on the disk or for another open file: the transaction is rolled back and everything stays
+// queued; it is tried again each second; health() says `full`, nothing is acknowledged, reading goes on; it
+// recovers alone. Any other error of a commit or an fsync: never retried (the kernel may have dropped the
+// pages); health() says `failed`, on_fatal is called once, and the process must exit non-zero: replay at the
+// next start makes good. A damaged block or journal group loses itself only, is logged and counted in
+// stats().
 #pragma once
 
 #include "aggregator/blocks/block.h"

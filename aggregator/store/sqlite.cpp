@@ -8,16 +8,19 @@ namespace {
 
 constexpr int kBusyMilliseconds = 5000;  // another connection of ours may be recovering the WAL index
 
-bool is_no_space(sqlite3* handle, int extended) {
+/// No space, or no open files left: it may pass, and nothing is broken.
+bool is_no_room(sqlite3* handle, int extended) {
   if ((extended & 0xFF) == SQLITE_FULL) return true;
   // A failed sync stays a failure whatever errno says: the kernel may have dropped the pages.
   if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC) return false;
+  const int code = extended & 0xFF;
   const int number = sqlite3_system_errno(handle);
-  return (extended & 0xFF) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT);
+  if (code == SQLITE_CANTOPEN && (number == EMFILE || number == ENFILE)) return true;
+  return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (number == ENOSPC || number == EDQUOT);
 }
 
 Errc code_of(sqlite3* handle, int extended) {
-  if (is_no_space(handle, extended)) return Errc::limit;
+  if (is_no_room(handle, extended)) return Errc::limit;
   switch (extended & 0xFF) {
     case SQLITE_ERROR:  // our statements are right: the tables are not those they should be
     case SQLITE_CORRUPT:

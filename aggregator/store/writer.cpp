@@ -181,7 +181,7 @@ void Writer::commit(Attempt attempt) {
   }
   if (state == HistoryState::full) {
     set_health(HistoryState::ok, "");
-    log::info("history", "there is space again: acknowledging goes on");
+    log::info("history", "there is room again: acknowledging goes on");
   }
 }
 
@@ -295,7 +295,7 @@ void Writer::failed(const Error& error) {
     retry_at_ = Clock::now() + kRetryWhenFull;
     set_health(HistoryState::full, error.message);
     if (before == HistoryState::full) return;
-    log::error("history", "no space left: nothing is acknowledged until there is some; trying each second",
+    log::error("history", "no room: nothing is acknowledged until there is some; trying each second",
                {{"error", error}});
     return;
   }

@@ -140,10 +140,10 @@ def test_a_disk_that_is_full_again_and_again_loses_nothing_and_recovers_alone(tm
             eventually("samples", lambda: len(times_of(vigil)) > 3)
             start = len(vigil.aggregator.text())
             filler = fill(small_disk)
-            vigil.aggregator.wait_for("no space left: nothing is acknowledged", start)
+            vigil.aggregator.wait_for("no room: nothing is acknowledged", start)
             assert times_of(vigil), "queries go on while the disk is full"
             filler.unlink()
-            vigil.aggregator.wait_for("there is space again", start)
+            vigil.aggregator.wait_for("there is room again", start)
             assert vigil.aggregator.child.poll() is None
         seen = times_of(vigil)
         assert len(seen) == len(set(seen))
