@@ -208,6 +208,7 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
 void Shard::judge_host(Host& host, std::int64_t now_ms) {
   const HostState state = judge(host.facts, now_ms);
   if (state == host.state) {
+    host.since_ms = std::min(host.since_ms, now_ms);  // our clock was ahead for a while
     if (state != HostState::left || host.left_for_good || now_ms - host.since_ms < kLeftForGoodMs) return;
     host.left_for_good = true;
     if (left_for_good_) left_for_good_(host.record.name);

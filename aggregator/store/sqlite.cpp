@@ -44,6 +44,12 @@ Errc code_of(sqlite3* handle, int extended) {
 
 }  // namespace
 
+/// Enough of a script to find it: it would hide the error.
+std::string_view shown(std::string_view sql) {
+  constexpr std::size_t kMost = 80;
+  return sql.substr(0, std::min(sql.find(';'), kMost));
+}
+
 Error sqlite_error(sqlite3* handle, std::string_view what) {
   const int extended = sqlite3_extended_errcode(handle);
   const int number = sqlite3_system_errno(handle);
@@ -73,7 +79,7 @@ Result<bool> Statement::step() {
     reset();
     return false;
   }
-  Error error = sqlite_error(sqlite3_db_handle(statement_.get()), sqlite3_sql(statement_.get()));
+  Error error = sqlite_error(sqlite3_db_handle(statement_.get()), shown(sqlite3_sql(statement_.get())));
   reset();
   return error;
 }
@@ -125,7 +131,8 @@ Result<Statement> Database::prepare(std::string_view sql) {
 }
 
 Result<void> Database::execute(const char* sql) {
-  if (sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return sqlite_error(handle(), sql);
+  if (sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return sqlite_error(handle(), shown(sql));
   return {};
 }
 

@@ -3,10 +3,12 @@
 #include "common/log/log.h"
 
 #include <absl/synchronization/mutex.h>
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 
 #include <atomic>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
 namespace vigil {
@@ -31,6 +33,14 @@ void take_line(gpr_log_func_args* line) {
   log::write(level_of(line->severity), "grpc", line->message, {});
 }
 
+/// protobuf has its own way to standard error. What it says of bytes from outside is no error of ours:
+/// whoever parsed them says what happened.
+void take_protobuf_line(google::protobuf::LogLevel level, const char* /*file*/, int /*line*/,
+                        const std::string& message) {
+  log::write(level == google::protobuf::LOGLEVEL_FATAL ? log::Level::error : log::Level::debug, "protobuf",
+             message, {});
+}
+
 }  // namespace
 
 std::uint64_t grpc_accept_failures() {
@@ -40,6 +50,7 @@ std::uint64_t grpc_accept_failures() {
 void prepare_grpc() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_function(take_line);
+  google::protobuf::SetLogHandler(take_protobuf_line);
   // Our channels always have a thread that polls them; a timer to look after them wakes two threads a second.
   ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
 }

@@ -1,9 +1,12 @@
 #include "common/log/log.h"
 
+#include "common/text/utf8.h"
+
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -65,25 +68,31 @@ bool needs_quotes(std::string_view value) {
   for (const char c : value) {
     if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\' || c == '\x7f') return true;
   }
-  return false;
+  return printable(value) != value;
 }
 
+void append_hex(std::string& out, std::string_view bytes) {
+  for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
+}
+
+/// What came from outside may be no text at all, and no terminal may take it for commands.
 void append_value(std::string& out, std::string_view value) {
   if (!needs_quotes(value)) {
     out += value;
     return;
   }
   out += '"';
-  for (const char c : value) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
+  while (!value.empty()) {
+    const std::string_view character = value.substr(0, std::max<std::size_t>(character_length(value), 1));
+    value.remove_prefix(character.size());
+    if (character == "\"" || character == "\\") {
+      out.append(1, '\\').append(character);
+    } else if (character == "\n") {
       out += "\\n";
-    } else if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') {
-      out += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    } else if (printable(character) == character) {
+      out += character;
     } else {
-      out += c;
+      append_hex(out, character);
     }
   }
   out += '"';

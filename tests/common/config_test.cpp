@@ -132,6 +132,9 @@ TEST_CASE("a log line stays one line whatever a name contains") {
         "ingest: agent connected host=web-1 series=500");
   CHECK(log::format_line("x", "y", {{"host", "a b\n\"c\""}, {"empty", ""}}) ==
         R"(x: y host="a b\n\"c\"" empty="")");
+  CHECK(log::format_line("x", "y", {{"host", "a\xFF\x1b[2J\xC2\x9Bö"}}) ==
+        "x: y host=\"a\\xff\\x1b[2J\\xc2\\x9bö\"");
+  CHECK(log::format_line("x", "y", {{"host", "größe"}}) == "x: y host=größe");
 }
 
 }  // namespace vigil::config

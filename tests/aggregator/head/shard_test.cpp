@@ -40,6 +40,18 @@ std::optional<double> last(Host& host, const std::string& name, std::int64_t now
 
 }  // namespace
 
+TEST_CASE("no state has begun in the future, though our clock was there") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  Host& host = **shard.enroll(record("web-1"), kT0);
+  constexpr std::int64_t kYearMs = 365LL * 86'400'000;
+  shard.tick(kT0 + kYearMs);
+  CHECK(host.state == HostState::down);
+  CHECK(host.since_ms == kT0 + kYearMs);
+  shard.tick(kT0 + 60'000);
+  CHECK(host.since_ms <= kT0 + 60'000);
+}
+
 TEST_CASE("up follows the host's presence, second by second") {
   ShardSet shards(1, {}, nullptr);
   Shard& shard = shards.at(0);
