@@ -80,7 +80,7 @@ void Intake::drain(Stream& stream, std::int64_t now_ms) {
       break;
     }
     const std::string wire = std::move(stream.waiting.front());
-    stream.waiting.pop_front();
+    stream.waiting.erase(stream.waiting.begin());
     if (const auto refused = process(stream, wire, now_ms)) return end(stream, *refused, now_ms);
     if (!stream.stalled) stream.link->taken(!stream.unacknowledged.empty());
   }
@@ -229,13 +229,15 @@ void Intake::durable(std::span<const DurableBatch> batches, std::int64_t now_ms)
     progress->durable_seq = std::max(progress->durable_seq, batch.seq);
     Stream* stream = open_stream(batch.host, batch.stream);
     if (stream == nullptr) continue;
-    while (!stream->unacknowledged.empty() && stream->unacknowledged.front().seq <= batch.seq) {
-      const Unacknowledged& done = stream->unacknowledged.front();
-      counters_.ack_seconds.observe(static_cast<double>(std::max<std::int64_t>(now_ms - done.arrived_ms, 0)) /
-                                    1000);
-      if (stream->late()) stream->credit->settle(done.bytes);
-      stream->unacknowledged.pop_front();
+    auto& waiting = stream->unacknowledged;
+    const auto still =
+        std::ranges::find_if(waiting, [&batch](const Unacknowledged& one) { return one.seq > batch.seq; });
+    for (auto done = waiting.begin(); done != still; ++done) {
+      counters_.ack_seconds.observe(
+          static_cast<double>(std::max<std::int64_t>(now_ms - done->arrived_ms, 0)) / 1000);
+      if (stream->late()) stream->credit->settle(done->bytes);
     }
+    waiting.erase(waiting.begin(), still);
     acknowledge(*stream, progress->durable_seq, now_ms);
   }
 }

@@ -21,7 +21,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -77,9 +76,10 @@ class Intake {
     Host* host = nullptr;
     StreamId id{};
     Session session;
-    std::deque<std::string> waiting;  // messages behind one that has to wait
-    std::optional<Unstored> stalled;  // the journal had no room for it
-    std::deque<Unacknowledged> unacknowledged;
+    // Both are short, and an empty deque has half a kilobyte.
+    std::vector<std::string> waiting;  // messages behind one that has to wait
+    std::optional<Unstored> stalled;   // the journal had no room for it
+    std::vector<Unacknowledged> unacknowledged;
     std::int64_t live_ms = 0;   // when it last sent anything
     std::int64_t acked_ms = 0;  // when it last heard of us
     std::uint32_t told_delivery_ms = 0;

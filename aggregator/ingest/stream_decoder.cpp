@@ -146,9 +146,9 @@ Result<std::span<const SourceRows>> StreamDecoder::decode(const v1::Batch& batch
     for (auto& [id, source] : sources_) source.rows.start_over();
   }
   const auto count = static_cast<std::size_t>(batch.sources_size());
-  while (buffers_.size() < count) buffers_.emplace_back();
+  while (buffers_.size() < count) buffers_.push_back(std::make_unique<wire::DecodedRows>());
   for (std::size_t i = 0; i < count; ++i) {
-    auto rows = decode_rows(batch.sources(static_cast<int>(i)), buffers_[i]);
+    auto rows = decode_rows(batch.sources(static_cast<int>(i)), *buffers_[i]);
     if (!rows) return rows.error();
     decoded_.push_back(std::move(*rows));
   }

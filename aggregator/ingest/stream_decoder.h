@@ -8,7 +8,6 @@
 #include "vigil/v1/ingest.pb.h"
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,7 +72,8 @@ class StreamDecoder {
   const std::size_t max_series_;
   std::size_t text_bytes_ = 0;  // of all schemas kept
   std::map<std::uint32_t, Source> sources_;
-  std::deque<wire::DecodedRows> buffers_;  // reused: no allocation per batch in the steady state
+  std::vector<std::unique_ptr<wire::DecodedRows>>
+      buffers_;  // reused: no allocation per batch in the steady state
   std::vector<SourceRows> decoded_;
 };
 
