@@ -88,7 +88,7 @@ Result<void> check(const AgentConfig& config) {
 }
 
 std::string checked(const AgentConfig& config) {
-  const std::string valid = "configuration is valid\n";
+  std::string valid = "configuration is valid\n";
   std::string socket = config.options.docker_socket;
   if (socket.starts_with("unix://")) socket = socket.substr(7);
   std::error_code error;

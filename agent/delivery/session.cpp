@@ -46,7 +46,8 @@ std::string gap_message(const LostBatches& lost) {
   gap.set_first_seq(lost.first_seq);
   gap.set_last_seq(lost.last_seq);
   gap.set_first_time_ms(lost.first_time_ms);
-  gap.set_last_time_ms(lost.last_time_ms);
+  // The clock may have been set back in between; 0 is not known.
+  gap.set_last_time_ms(lost.last_time_ms == 0 ? 0 : std::max(lost.last_time_ms, lost.first_time_ms));
   gap.set_reason(lost.reason);
   gap.set_batches(lost.batches);
   return message.SerializeAsString();

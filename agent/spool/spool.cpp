@@ -23,16 +23,24 @@ std::optional<std::uint64_t> number_in(std::string_view name) {
   return number;
 }
 
+/// By stream, as in file names: what damage took behind its last usable segment. What it took before one is a
+/// hole between two batches, of which the stream tells when it is delivered.
+using Damage = std::map<std::string, BatchRange>;
+
 /// An empty file, or one whose end was torn off by a power cut, lost nothing that was promised.
 void note_damage(const std::string& name, const std::string& bytes,
-                 const std::optional<SegmentContent>& content, std::vector<BatchRange>& damaged) {
+                 const std::optional<SegmentContent>& content, Damage& damage) {
   if (bytes.empty()) return;
   const auto range = damaged_range(bytes, content);
   log::write(range ? log::Level::error : log::Level::warn, "spool",
              range ? "a segment is damaged, and what is behind the damage is lost"
                    : "the end of a segment is damaged and left out",
              {{"file", name}, {"good_bytes", content ? content->good_bytes : 0}, {"bytes", bytes.size()}});
-  if (range) damaged.push_back(*range);
+  if (!range) return;
+  const auto [at, added] = damage.emplace(name.substr(0, kIdDigits), *range);
+  if (added) return;
+  at->second.last_seq = std::max(at->second.last_seq, range->last_seq);
+  at->second.last_time_ms = std::max(at->second.last_time_ms, range->last_time_ms);
 }
 
 }  // namespace
@@ -51,6 +59,7 @@ Result<Spool::Leftovers> Spool::find_leftovers(Disk& disk) {
   const auto names = disk.list();
   if (!names) return names.error();
   Leftovers out;
+  Damage damage;
   std::map<std::string, std::unique_ptr<Spool>> by_stream;
   for (const std::string& name : *names) {  // sorted: those of a stream in the order they were written
     if (!number_in(name)) continue;
@@ -61,17 +70,20 @@ Result<Spool::Leftovers> Spool::find_leftovers(Disk& disk) {
     }
     const auto content = decode_segment(*bytes);
     const bool holds = content && !content->batches.empty();
-    if (!holds || content->good_bytes < bytes->size()) note_damage(name, *bytes, content, out.damaged);
     bool used = false;
     if (holds) {
       auto& spool = by_stream[content->stream.stream_id];
       if (!spool) spool = std::make_unique<Spool>(nullptr, content->stream);
       used = spool->adopt(name, *content);
+      if (used) damage.erase(name.substr(0, kIdDigits));
     }
+    const bool whole = holds && content->good_bytes == bytes->size();
+    if (!whole && (used || !holds)) note_damage(name, *bytes, content, damage);
     if (used) continue;
     if (auto removed = disk.remove(name); !removed)
       log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
   }
+  for (const auto& [stream, range] : damage) out.damaged.push_back(range);
   for (auto& [id, spool] : by_stream) out.spools.push_back(std::move(spool));
   std::sort(out.spools.begin(), out.spools.end(),
             [](const auto& a, const auto& b) { return a->first_time_ms() < b->first_time_ms(); });

@@ -69,6 +69,7 @@ void keep_newest(HostGaps& found) {
   if (gaps.size() <= HostGaps::kMost) return;
   found.truncated = true;
   std::vector<std::int64_t> ends;
+  ends.reserve(gaps.size());
   for (const HostGap& gap : gaps) ends.push_back(gap.last_ms);
   std::nth_element(ends.begin(), ends.end() - HostGaps::kMost, ends.end());
   const std::int64_t least = ends[ends.size() - HostGaps::kMost];

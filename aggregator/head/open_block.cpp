@@ -73,8 +73,10 @@ void OpenBlock::widen(const std::vector<std::size_t>& columns) {
 }
 
 std::int64_t OpenBlock::value_of(std::size_t column, std::int32_t cell) const {
-  // Within what fits() let in, so it cannot overflow.
-  return cell == kNarrowAbsent ? kAbsent : bases_[column] + cell;
+  if (cell == kNarrowAbsent) return kAbsent;
+  // As difference(): modulo 2^64, for a base near one end may have values near the other.
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(bases_[column]) +
+                                   static_cast<std::uint64_t>(std::int64_t{cell}));
 }
 
 std::int64_t OpenBlock::cell(std::size_t row, std::size_t column) const {

@@ -200,7 +200,7 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
   host.facts.left = true;
   host.record.left = true;
   host.head.end_series(kFleetSource + 1);
-  host.applied.clear();
+  host.applied.erase(host.applied.begin(), host.applied.lower_bound(source_number(kLateLane, 0)));
   judge_host(host, now_ms);
   store_record(host, now_ms);
 }

@@ -215,7 +215,7 @@ void Intake::forget(Stream& stream, std::int64_t now_ms) {
     if (!stream.late()) {
       host.connected = false;
       store_refused(host, now_ms);
-      if (host.gap_to_come) store_gap(host, *std::exchange(host.gap_to_come, std::nullopt));
+      flush_gap(host, now_ms);
     }
   }
   if (stream.late()) pace_.backfill.leave();

@@ -31,8 +31,9 @@ void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
   const std::int64_t last_ms =
       std::max(std::min(lost.last_ms != 0 ? lost.last_ms : now_ms, latest_ms), first_ms);
   const bool timed = shard_.history() != nullptr && first_ms != 0;
-  const bool told = timed && put_gap(host, {host.record.id, first_ms, last_ms, lost.reason}, now_ms);
-  if (timed && !told) return;
+  const bool told = timed ? put_gap(host, {host.record.id, first_ms, last_ms, lost.reason}, now_ms)
+                          : spend_gap(host, now_ms);
+  if (!told) return;
   log::write(ours ? log::Level::error : log::Level::warn, "ingest",
              ours ? "batches that had been acknowledged are not here: was an older copy of the data restored?"
                   : "the agent has no more what was not stored",
@@ -50,16 +51,21 @@ void Intake::note_refused(Host& host, std::uint64_t rows, std::int64_t now_ms) {
   if (rows == 0) return store_refused(host, now_ms);
   if (refused.first_ms == 0) {
     refused.first_ms = refused.last_ms = now_ms;
-    const bool again = refused.told_ms != 0 && now_ms - refused.told_ms < kTellRefusedMs;
-    if (!again) refused.told_ms = now_ms;
-    log::write(again ? log::Level::debug : log::Level::warn, "ingest",
-               "rows are refused: their times are too far from ours, is a clock wrong?",
-               {{"host", host.record.name}, {"clock_skew_seconds", host.skew.seconds()}});
+    tell_refused(host, now_ms);
   }
   refused.last_ms = std::max(refused.last_ms, now_ms);
   if (refused.last_ms - refused.first_ms < kStoreRefusedMs) return;
   store_refused(host, now_ms);
   refused.first_ms = refused.last_ms;
+}
+
+/// Once in a while.
+void Intake::tell_refused(Host& host, std::int64_t now_ms) {
+  std::int64_t& told_ms = host.refused.told_ms;
+  if (told_ms != 0 && now_ms - told_ms < kTellRefusedMs) return;
+  told_ms = now_ms;
+  log::warn("ingest", "rows are refused: their times are too far from ours, is a clock wrong?",
+            {{"host", host.record.name}, {"clock_skew_seconds", host.skew.seconds()}});
 }
 
 void Intake::store_refused(Host& host, std::int64_t now_ms) {
@@ -69,23 +75,35 @@ void Intake::store_refused(Host& host, std::int64_t now_ms) {
   refused.first_ms = 0;
 }
 
-/// False: the host declares more than anybody would read; what is beyond goes into one that is stored later.
-bool Intake::put_gap(Host& host, GapRecord gap, std::int64_t now_ms) {
+/// Whether another gap of the host is to be told; a person reads a few an hour.
+bool Intake::spend_gap(Host& host, std::int64_t now_ms) {
   const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - host.gaps_allowed_at_ms, 0));
   host.gaps_allowed = std::min(kGapsAnHour, host.gaps_allowed + elapsed_ms * kGapsAnHour / kAllowanceMs);
   host.gaps_allowed_at_ms = now_ms;
+  if (host.gaps_allowed < 1) return false;
+  --host.gaps_allowed;
+  return true;
+}
+
+/// False: the host declares more than anybody would read; what is beyond goes into one that is stored later.
+bool Intake::put_gap(Host& host, GapRecord gap, std::int64_t now_ms) {
   if (host.gap_to_come) {
     gap.first_ms = std::min(gap.first_ms, host.gap_to_come->first_ms);
     gap.last_ms = std::max(gap.last_ms, host.gap_to_come->last_ms);
+    host.gap_to_come.reset();
   }
-  if (host.gaps_allowed < 1) {
+  const bool allowed = spend_gap(host, now_ms);
+  if (allowed) {
+    store_gap(host, std::move(gap));
+  } else {
     host.gap_to_come = std::move(gap);
-    return false;
   }
-  --host.gaps_allowed;
-  host.gap_to_come.reset();
-  store_gap(host, std::move(gap));
-  return true;
+  return allowed;
+}
+
+/// What was put together is stored as soon as it may be.
+void Intake::flush_gap(Host& host, std::int64_t now_ms) {
+  if (host.gap_to_come) (void)put_gap(host, *std::exchange(host.gap_to_come, std::nullopt), now_ms);
 }
 
 void Intake::store_gap(Host& host, GapRecord gap) {

@@ -212,11 +212,14 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
   counters_.rows_too_old.add(appended->too_old);
   counters_.rows_in_future.add(appended->in_future);
   allowance_of(stream).bytes -= kBytesPerBlock * static_cast<double>(appended->blocks);
+  const std::uint64_t refused = appended->too_old + appended->in_future;
   if (stream.late()) {
     counters_.backfilled_rows.add(appended->rows);
+    if (refused > 0) tell_refused(*stream.host, now_ms);
     return std::nullopt;
   }
-  note_refused(*stream.host, appended->too_old + appended->in_future, now_ms);
+  note_refused(*stream.host, refused, now_ms);
+  flush_gap(*stream.host, now_ms);
   if (appended->arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, appended->arrival, now_ms);
   return std::nullopt;
 }

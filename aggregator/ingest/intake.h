@@ -115,8 +115,11 @@ class Intake {
   // gaps.cpp
   void store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms);
   void note_refused(Host& host, std::uint64_t rows, std::int64_t now_ms);
+  static void tell_refused(Host& host, std::int64_t now_ms);
   void store_refused(Host& host, std::int64_t now_ms);
+  static bool spend_gap(Host& host, std::int64_t now_ms);
   bool put_gap(Host& host, GapRecord gap, std::int64_t now_ms);
+  void flush_gap(Host& host, std::int64_t now_ms);
   void store_gap(Host& host, GapRecord gap);
 
   void acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms);

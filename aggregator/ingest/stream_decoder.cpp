@@ -2,6 +2,8 @@
 
 #include "common/fnv1a.h"
 
+#include <utility>
+
 namespace vigil::aggregator {
 namespace {
 
@@ -85,7 +87,8 @@ Result<void> StreamDecoder::declare_again(const v1::Schema& schema) {
   auto read = wire::from_wire(schema);
   if (!read) return read.error();
   SchemaPtr& kept = sources_[read->source_id].versions[read->version];
-  if (kept) return {};
+  if (kept && kept->series) return {};
+  if (kept) text_bytes_ -= kept->text_bytes;  // its series were taken, and its rows come again
   kept = std::make_shared<DeclaredSchema>(std::move(*read));
   text_bytes_ += kept->text_bytes;
   return {};
@@ -136,12 +139,15 @@ Result<SourceRows> StreamDecoder::decode_rows(const v1::Rows& rows, wire::Decode
     for (auto old = source.versions.begin(); old != version; ++old) text_bytes_ -= old->second->text_bytes;
     source.versions.erase(source.versions.begin(), version);
   }
+  if (std::exchange(source.decoded_in, batches_) == batches_)
+    return fail(Errc::parse, "Batch.sources has source {} twice", rows.source_id());
   if (auto decoded = source.rows.decode(rows, out); !decoded) return decoded.error();
   return SourceRows{source.versions.begin()->second, &out};
 }
 
 Result<std::span<const SourceRows>> StreamDecoder::decode(const v1::Batch& batch) {
   decoded_.clear();
+  ++batches_;
   if (batch.keyframe()) {
     for (auto& [id, source] : sources_) source.rows.start_over();
   }

@@ -65,6 +65,7 @@ class StreamDecoder {
     std::map<std::uint32_t, SchemaPtr> versions;  // the one in use and newer ones
     std::uint32_t current = 0;                    // 0: no rows yet
     wire::RowDecoder rows;
+    std::uint64_t decoded_in = 0;  // the latest batch that had rows of it, by batches_
   };
   Result<SourceRows> decode_rows(const v1::Rows& rows, wire::DecodedRows& out);
   Result<void> check_room(const DeclaredSchema& schema) const;
@@ -72,6 +73,7 @@ class StreamDecoder {
   const std::size_t max_series_;
   std::size_t text_bytes_ = 0;  // of all schemas kept
   std::map<std::uint32_t, Source> sources_;
+  std::uint64_t batches_ = 0;  // decoded so far
   std::vector<std::unique_ptr<wire::DecodedRows>>
       buffers_;  // reused: no allocation per batch in the steady state
   std::vector<SourceRows> decoded_;

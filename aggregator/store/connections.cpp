@@ -30,7 +30,10 @@ Result<ReadConnections::Lease> ReadConnections::borrow(std::int64_t file, const 
   const std::lock_guard lock(mutex_);
   --lent_;
   returned_.notify_one();
-  return database.error();
+  // No files left to open, for now: that is no fault of who asks.
+  Error error = database.error();
+  if (error.code == Errc::limit) error.code = Errc::unavailable;
+  return error;
 }
 
 void ReadConnections::give_back(std::int64_t file, std::unique_ptr<ReadConnection> connection) {

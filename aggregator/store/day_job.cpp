@@ -50,7 +50,7 @@ Result<void> TierWriter::replace(const Day& day,
     if (auto opened = open(day.day_ms); !opened) return opened;
   }
   if (auto begun = partition_->begin(); !begun) return begun;
-  const auto done = [&]() -> Result<void> {
+  auto done = [&]() -> Result<void> {
     const auto gone = partition_->remove(day.host, day.source, {day.day_ms, day.day_ms + kDayMs - 1});
     if (!gone) return gone.error();
     BlockTotals added;
@@ -70,7 +70,7 @@ Result<void> TierWriter::replace(const Day& day,
 
 Result<bool> TierWriter::finish() {
   if (!partition_) return true;
-  const auto complete = partition_->checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  auto complete = partition_->checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
   if (!complete || !*complete) return complete;
   partition_.reset();
   return true;
@@ -123,8 +123,11 @@ Result<bool> DayJob::step() {
 
 void DayJob::abandon() {
   built_.reset();
-  if (output_.file.number != 0 && phase_ != Phase::replace)
-    (void)around_.writer.remove_file(output_.file.number);
+  const std::int64_t number = output_.file.number;
+  const auto all = around_.catalogue.all(Tier::raw);
+  const bool in_use =
+      std::ranges::any_of(all, [number](const PartitionInfo& file) { return file.file.number == number; });
+  if (number != 0 && !in_use) (void)around_.writer.remove_file(number);
 }
 
 /// False: a reader is in the way.
@@ -137,7 +140,7 @@ Result<bool> DayJob::begin() {
     std::erase_if(input_, compacted);
   for (const PartitionInfo& file : input_) {
     if (file.file.form != FileForm::open) continue;
-    const auto finished = around_.writer.finish(file.file.number);
+    auto finished = around_.writer.finish(file.file.number);
     if (!finished || !*finished) return finished;
   }
   auto output = around_.writer.make_file(Tier::raw, FileForm::building, day_ms_);
@@ -313,7 +316,7 @@ Result<bool> DayJob::sync() {
     output_.file.form = FileForm::compacted;
   }
   for (TierWriter* tier : {&minute_, &hour_}) {
-    const auto finished = tier->finish();
+    auto finished = tier->finish();
     if (!finished && finished.error().code == Errc::io) around_.writer.give_up(finished.error());
     if (!finished || !*finished) return finished;
   }

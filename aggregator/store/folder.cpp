@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace vigil::aggregator {
@@ -65,18 +66,29 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
   return {};
 }
 
+namespace {
+
+Result<void> sync_folder(const std::filesystem::path& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return fail_errno(errno, "open " + path.string());
+  const int synced = fsync(folder);
+  const int number = errno;
+  ::close(folder);
+  // A failed sync stays a failure whatever errno says.
+  if (synced != 0) return fail(Errc::io, "fsync {}: {}", path.string(), std::strerror(number));
+  return {};
+}
+
+}  // namespace
+
 Result<void> make_private_file(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kPrivateFile);
   if (file < 0 && errno == EEXIST) return {};
   if (file < 0) return fail_errno(errno, "create " + path.string());
   ::close(file);
-  const int folder = open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return fail_errno(errno, "open " + path.parent_path().string());
-  const int synced = fsync(folder);
-  const int number = errno;
-  ::close(folder);
-  if (synced != 0) return fail_errno(number, "fsync " + path.parent_path().string());
-  return {};
+  auto synced = sync_folder(path.parent_path());
+  if (!synced) ::unlink(path.c_str());  // or the next try would take it for done
+  return synced;
 }
 
 }  // namespace vigil::aggregator

@@ -45,14 +45,20 @@ Result<void> Writer::hold(const std::function<Result<void>(const std::vector<Fil
 void Writer::release() {
   const auto let_go = [this] {
     held_ = false;
-    for (const std::int64_t number : std::exchange(to_remove_, {})) {
-      // What fails now is removed at the next start.
-      if (auto gone = unlink_file(number); !gone)
-        log::warn("history", "a file that is no longer needed could not be removed",
-                  {{"error", gone.error()}});
-    }
+    remove_unneeded();
   };
   (void)worker_.insist(let_go);  // or it stops, and the next start removes them
+}
+
+/// What fails is tried again with the next upkeep, and at the next start.
+void Writer::remove_unneeded() {
+  if (held_) return;
+  for (const std::int64_t number : std::exchange(to_remove_, {})) {
+    const auto gone = unlink_file(number);
+    if (gone) continue;
+    to_remove_.push_back(number);
+    log::warn("history", "a file that is no longer needed could not be removed", {{"error", gone.error()}});
+  }
 }
 
 /// A file that is doomed already, or was never complete.

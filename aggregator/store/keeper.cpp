@@ -72,7 +72,7 @@ std::optional<std::int64_t> Keeper::due_day(Patience patience) {
 
 /// True: no job is left.
 Result<bool> Keeper::continue_job() {
-  const auto done = job_->step();
+  auto done = job_->step();
   if (!done) {
     job_->abandon();
     job_.reset();

@@ -184,12 +184,13 @@ Result<void> Writer::retire(const Retirement& retirement) {
 }
 
 Result<void> Writer::remove_file(std::int64_t number) {
-  return call([&]() -> Result<void> {
+  // Also while there is no room: this makes some. After a failure the next start does it.
+  return on_thread([&] {
+    if (health().state == HistoryState::failed) return;
     surroundings_.catalogue.remove(number);
     surroundings_.connections.forget(number);
-    if (!held_) return unlink_file(number);
     to_remove_.push_back(number);
-    return {};
+    remove_unneeded();
   });
 }
 

@@ -1,5 +1,7 @@
 #include "aggregator/store/sqlite.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -16,6 +18,11 @@ bool is_no_room(sqlite3* handle, int extended) {
   const int code = extended & 0xFF;
   const int number = sqlite3_system_errno(handle);
   if (code == SQLITE_CANTOPEN && (number == EMFILE || number == ENFILE)) return true;
+  // SQLite tries again to open what it could not create, and tells of that: a log beside a database that is
+  // there.
+  const char* main =
+      code == SQLITE_CANTOPEN && number == ENOENT ? sqlite3_db_filename(handle, "main") : nullptr;
+  if (main != nullptr && ::access(main, F_OK) == 0) return true;
   return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (number == ENOSPC || number == EDQUOT);
 }
 

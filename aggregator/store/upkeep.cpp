@@ -25,6 +25,7 @@ void Writer::upkeep_when_due() {
 }
 
 void Writer::upkeep(int mode) {
+  remove_unneeded();
   auto done = [&]() -> Result<void> {
     const auto settled = settle_blocks(mode);
     if (!settled) return settled.error();

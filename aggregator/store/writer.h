@@ -184,6 +184,7 @@ class Writer {
   Result<void> set_aside(const StoredFile& file, const Error& why);
   // hold.cpp
   Result<std::vector<FileOnDisk>> describe_files();
+  void remove_unneeded();
   Result<void> unlink_file(std::int64_t number);
   // upkeep.cpp
   void upkeep_when_due();

@@ -70,7 +70,7 @@ Result<BackedUp> BackupFolder::finish_file(NewFile file, const std::string& name
 
 Result<std::string> BackupFolder::add_set(const Manifest& manifest) const {
   if (auto synced = sync_folder(path_ / kFiles); !synced) return synced.error();
-  const std::string name = set_name(manifest.time_ms);
+  std::string name = set_name(manifest.time_ms);
   const auto path = path_ / (name + std::string(kSetSuffix));
   auto file = NewFile::create(path);
   if (!file) return file.error();

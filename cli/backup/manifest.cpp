@@ -28,7 +28,7 @@ Result<std::uint32_t> parse_hex(std::string_view text) {
 Result<std::int64_t> integer(const json::object& object, const char* key) {
   const json::value* value = object.if_contains(key);
   json::error_code error;
-  const auto number = value == nullptr ? 0 : value->to_number<std::int64_t>(error);
+  auto number = value == nullptr ? 0 : value->to_number<std::int64_t>(error);
   if (value == nullptr || error) return fail(Errc::corrupt, "'{}' is missing, or no whole number", key);
   return number;
 }

@@ -21,8 +21,9 @@ struct BackupSummary {
 class Receiver {
  public:
   /// `progress` is told bytes done, bytes in all, and what is done with them.
-  using Progress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
-  Receiver(const BackupFolder& folder, Progress progress) : folder_(folder), progress_(std::move(progress)) {}
+  using OnProgress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
+  Receiver(const BackupFolder& folder, OnProgress progress)
+      : folder_(folder), progress_(std::move(progress)) {}
 
   /// What the aggregator need not send.
   Result<v1::BackupRequest> request();
@@ -39,7 +40,7 @@ class Receiver {
   Result<void> open_next();
 
   const BackupFolder& folder_;
-  const Progress progress_;
+  const OnProgress progress_;
   std::vector<BackedUp> have_;
   Manifest manifest_;
   std::vector<v1::BackupFile> expected_;  // in the order in which they come

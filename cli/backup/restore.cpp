@@ -12,7 +12,7 @@
 namespace vigil::cli {
 namespace {
 
-using Progress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
+using OnProgress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
 
 Result<std::string> choose_set(const RestoreRequest& request) {
   const auto sets = list_sets(request.backup);
@@ -26,7 +26,7 @@ Result<std::string> choose_set(const RestoreRequest& request) {
               fmt::join(*sets, ", "));
 }
 
-Result<void> verify(const RestoreRequest& request, const Manifest& manifest, const Progress& progress) {
+Result<void> verify(const RestoreRequest& request, const Manifest& manifest, const OnProgress& progress) {
   std::uint64_t done = 0;
   for (const BackedUp& file : manifest.files) {
     const auto path = path_of(request.backup, file);
@@ -113,7 +113,7 @@ Result<void> check_room(const RestoreRequest& request, const Manifest& manifest)
               format_bytes(static_cast<double>(manifest.bytes())));
 }
 
-Result<void> fill(const RestoreRequest& request, Manifest manifest, const Progress& progress) {
+Result<void> fill(const RestoreRequest& request, Manifest manifest, const OnProgress& progress) {
   if (auto made = make_folder(request.data_folder); !made) return made;
   if (auto room = check_room(request, manifest); !room) return room;
   put_index_last(manifest.files);
@@ -137,7 +137,7 @@ Result<void> fill(const RestoreRequest& request, Manifest manifest, const Progre
 
 }  // namespace
 
-Result<Restored> restore(const RestoreRequest& request, const Progress& progress) {
+Result<Restored> restore(const RestoreRequest& request, const OnProgress& progress) {
   const auto set = choose_set(request);
   if (!set) return set.error();
   auto manifest = read_set(request.backup, *set);

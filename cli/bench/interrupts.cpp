@@ -10,10 +10,10 @@ namespace {
 std::atomic<int> g_count = 0;  // lock-free, so a signal handler may change it
 static_assert(std::atomic<int>::is_always_lock_free);
 
-constexpr int kPatience = 2;  // signals; children die with us
+constexpr int kFinishing = 2;  // signals; children die with us
 
 void on_signal(int number) {
-  if (++g_count > kPatience) ::_exit(128 + number);
+  if (++g_count > kFinishing) ::_exit(128 + number);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ std::string skeleton(std::string_view expression) {
   return out;
 }
 
-std::string without_minus_zero(std::string text) {
+std::string without_minus_zero(const std::string& text) {
   const bool is_zero = text.find_first_not_of("-0.") == std::string::npos;
   return is_zero && text.starts_with('-') ? text.substr(1) : text;
 }

@@ -13,7 +13,7 @@
 namespace vigil::cli {
 namespace {
 
-constexpr std::chrono::milliseconds kBetween{100};
+constexpr std::chrono::milliseconds kBetweenDraws{100};
 constexpr int kCells = 24;  // of the bar
 
 std::size_t width_of_terminal() {
@@ -43,7 +43,7 @@ Progress::~Progress() {
 void Progress::show(std::string_view what, double share, std::string_view detail) {
   const auto now = std::chrono::steady_clock::now();
   if (!terminal_ || now < next_) return;
-  next_ = now + kBetween;
+  next_ = now + kBetweenDraws;
   drawn_ = true;
   fmt::print(stderr, "\r{}\x1b[K", progress_line(what, share, detail, width_of_terminal()));
   std::fflush(stderr);

@@ -59,7 +59,8 @@ TEST_CASE("whatever is set, labels hold what a map holds and compare as a list o
       REQUIRE(labels.get(name) == (at == model.end() ? "" : at->second));
       REQUIRE(labels.has(name) == (at != model.end()));
     }
-    REQUIRE(Labels(std::move(backwards)) == labels);
+    const Labels built(std::move(backwards));
+    REQUIRE(built == labels);
     made.emplace_back(std::move(labels), std::move(pairs));
   }
   for (const auto& [left, left_pairs] : made) {
