@@ -233,6 +233,12 @@ std::vector<LostBatches> Buffer::lost_between(std::uint64_t durable_seq, std::ui
   if (first >= seq) return lost;
   const bool known = lost_ && lost_->last_seq >= first && lost_->first_seq < seq;
   LostBatches dropped = known ? *lost_ : LostBatches{0, 0, 0, 0, "damaged"};
+  if (!known && spool_) {
+    const BatchRange hole = spool_->hole_before(seq);
+    dropped.first_time_ms = hole.first_time_ms;
+    dropped.last_time_ms =
+        hole.last_time_ms == 0 && !batches_.empty() ? batches_.front().first_time_ms : hole.last_time_ms;
+  }
   dropped.first_seq = first;
   dropped.last_seq = seq - 1;
   lost.push_back(std::move(dropped));

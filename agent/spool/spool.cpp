@@ -219,6 +219,19 @@ const Spool::Segment* Spool::segment_of(std::uint64_t seq) const {
   return seq <= segment.range.last_seq ? &segment : nullptr;
 }
 
+BatchRange Spool::hole_before(std::uint64_t seq) const {
+  BatchRange hole;
+  for (const Segment& segment : segments_) {
+    hole.last_seq = seq - 1;
+    hole.last_time_ms = segment.range.first_time_ms;
+    if (segment.range.last_seq >= seq) return hole;
+    hole.first_seq = segment.range.last_seq + 1;
+    hole.first_time_ms = segment.range.last_time_ms;
+  }
+  hole.last_time_ms = 0;
+  return hole;
+}
+
 std::uint64_t Spool::keyframe_for(std::uint64_t seq) const {
   if (const Segment* segment = segment_of(seq))
     return *std::prev(std::upper_bound(segment->keyframes.begin(), segment->keyframes.end(), seq));

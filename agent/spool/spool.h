@@ -59,6 +59,9 @@ class Spool {
   bool holds(std::uint64_t seq) const { return segment_of(seq) != nullptr; }
   /// It is held, and on disk.
   bool written(std::uint64_t seq);
+  /// What is missing right before the segment that begins with `seq`: from the end of the segment before it,
+  /// 0 when that is gone, to its own beginning.
+  BatchRange hole_before(std::uint64_t seq) const;
   /// 0 when empty.
   std::uint64_t first_seq() const { return empty() ? 0 : segments_.front().range.first_seq; }
   std::uint64_t last_seq() const { return empty() ? 0 : segments_.back().range.last_seq; }

@@ -71,6 +71,7 @@ struct Host {
   double gaps_allowed = 0;  // see Intake::put_gap()
   std::int64_t gaps_allowed_at_ms = 0;
   std::optional<GapRecord> gap_to_come;  // what was declared beyond that, as one
+  std::int64_t gap_flushed_ms = 0;       // when its agent's going last stored that
   double new_series_allowed = 0;         // see Shard::columns()
   std::int64_t allowed_at_ms = 0;
 

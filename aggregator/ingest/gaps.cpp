@@ -13,6 +13,7 @@ constexpr double kGapsAnHour = 200;               // of one host; as many at onc
 constexpr double kAllowanceMs = 3'600'000;        // an hour
 constexpr std::int64_t kStoreRefusedMs = 60'000;  // an end of the process loses no more of an episode
 constexpr std::int64_t kTellRefusedMs = 600'000;
+constexpr std::int64_t kLeaveGapMs = 600'000;
 
 }  // namespace
 
@@ -104,6 +105,14 @@ bool Intake::put_gap(Host& host, GapRecord gap, std::int64_t now_ms) {
 /// What was put together is stored as soon as it may be.
 void Intake::flush_gap(Host& host, std::int64_t now_ms) {
   if (host.gap_to_come) (void)put_gap(host, *std::exchange(host.gap_to_come, std::nullopt), now_ms);
+}
+
+/// The agent goes, perhaps for good, or we do: it is stored now, though not for each of many connections.
+void Intake::leave_gap(Host& host, std::int64_t now_ms) {
+  flush_gap(host, now_ms);
+  if (!host.gap_to_come || now_ms - host.gap_flushed_ms < kLeaveGapMs) return;
+  host.gap_flushed_ms = now_ms;
+  store_gap(host, *std::exchange(host.gap_to_come, std::nullopt));
 }
 
 void Intake::store_gap(Host& host, GapRecord gap) {

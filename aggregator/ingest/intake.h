@@ -120,6 +120,7 @@ class Intake {
   static bool spend_gap(Host& host, std::int64_t now_ms);
   bool put_gap(Host& host, GapRecord gap, std::int64_t now_ms);
   void flush_gap(Host& host, std::int64_t now_ms);
+  void leave_gap(Host& host, std::int64_t now_ms);
   void store_gap(Host& host, GapRecord gap);
 
   void acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms);

@@ -32,7 +32,7 @@ Result<ReadConnections::Lease> ReadConnections::borrow(std::int64_t file, const 
   returned_.notify_one();
   // No files left to open, for now: that is no fault of who asks.
   Error error = database.error();
-  if (error.code == Errc::limit) error.code = Errc::unavailable;
+  if (error.code == Errc::limit) error.code = Errc::io;
   return error;
 }
 

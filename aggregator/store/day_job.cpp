@@ -123,11 +123,10 @@ Result<bool> DayJob::step() {
 
 void DayJob::abandon() {
   built_.reset();
-  const std::int64_t number = output_.file.number;
-  const auto all = around_.catalogue.all(Tier::raw);
-  const bool in_use =
-      std::ranges::any_of(all, [number](const PartitionInfo& file) { return file.file.number == number; });
-  if (number != 0 && !in_use) (void)around_.writer.remove_file(number);
+  // Once it was to replace the others only the next start can tell whether it did: a commit whose sync failed
+  // may count all the same.
+  if (output_.file.number != 0 && phase_ != Phase::replace)
+    (void)around_.writer.remove_file(output_.file.number);
 }
 
 /// False: a reader is in the way.

@@ -151,10 +151,10 @@ Result<void> Writer::replace(const std::vector<std::int64_t>& files, const Parti
     if (changed) surroundings_.catalogue.replace(files, by);
     return changed;
   });
-  for (const std::int64_t file : files) {
-    if (done) done = remove_file(file);
-  }
-  return done;
+  if (!done) return done;
+  // What cannot be removed now is doomed, and tried again.
+  for (const std::int64_t file : files) (void)remove_file(file);
+  return {};
 }
 
 Result<void> Writer::retire(const Retirement& retirement) {
@@ -177,10 +177,10 @@ Result<void> Writer::retire(const Retirement& retirement) {
     }
     return {};
   });
-  for (const std::int64_t file : retirement.files) {
-    if (done) done = remove_file(file);
-  }
-  return done;
+  if (!done) return done;
+  // What cannot be removed now is doomed, and tried again.
+  for (const std::int64_t file : retirement.files) (void)remove_file(file);
+  return {};
 }
 
 Result<void> Writer::remove_file(std::int64_t number) {

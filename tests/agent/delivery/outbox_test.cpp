@@ -323,6 +323,30 @@ TEST_CASE("what damage of the disk took from an earlier life is declared with it
   check_model(streams, 1'700'000'001'000, host.time_ms(), {last_word});
 }
 
+TEST_CASE("damage before a segment that is whole is told by its stream, once and with its time") {
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  Host host(200);
+  int ids = 0;
+  const std::int64_t first = host.time_ms() + 1000;
+  {
+    Life life(host, disk, 64 << 20, ids);
+    for (int i = 0; i < 3000 && disk->list()->size() < 3; ++i) life.sample();
+  }
+  const std::int64_t last_word = host.time_ms();
+  const auto names = *disk->list();
+  REQUIRE(names.size() == 3);
+  std::string& bytes = disk->content(names[1]);
+  bytes[bytes.size() / 2] = static_cast<char>(~bytes[bytes.size() / 2]);
+  Life life(host, disk, 64 << 20, ids);
+  life.sample();
+  test::Streams streams;
+  converse(life, streams, 1'000'000);
+  const auto gaps = test::all_gaps(streams);
+  REQUIRE(gaps.size() == 1);
+  CHECK(gaps[0].reason() == "damaged");
+  check_model(streams, first, host.time_ms(), {last_word});
+}
+
 TEST_CASE("what an earlier life left is over, oldest first, and goes behind what is sampled now") {
   const auto disk = std::make_shared<testing::FakeDisk>();
   Host host;
