@@ -139,8 +139,8 @@ def test_an_agent_waits_for_its_aggregator_and_sends_what_it_kept(vigil, tmp_pat
         time.sleep(0.05)
     vigil.grpc = address
     vigil.start()
-    times = eventually("back-filled samples", lambda: times_of(vigil) or None)
-    assert times[0] < started + 1500, "what was sampled while the aggregator was away is missing"
+    # Beside the live ones, and after the first of them, when there are more than a few.
+    eventually("what was sampled while the aggregator was away", lambda: times_of(vigil)[0] < started + 1500)
 
 
 def test_a_clock_that_jumps_harms_nothing(vigil, tmp_path):
