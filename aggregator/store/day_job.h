@@ -60,6 +60,8 @@ class DayJob {
   std::int64_t day_ms() const { return day_ms_; }
   /// Does one piece of work. True: the job is done.
   Result<bool> step();
+  /// Only putting what it made in the place of the day's files is left.
+  bool complete() const { return phase_ == Phase::replace; }
   /// Removes what a job that failed has made.
   void abandon();
 

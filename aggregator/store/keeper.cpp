@@ -74,6 +74,8 @@ std::optional<std::int64_t> Keeper::due_day(Patience patience) {
 Result<bool> Keeper::continue_job() {
   auto done = job_->step();
   if (!done) {
+    // Its output is whole, and putting it in place can be done twice: it waits for room.
+    if (done.error().code == Errc::limit && job_->complete()) return done;
     job_->abandon();
     job_.reset();
     return done;

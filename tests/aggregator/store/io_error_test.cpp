@@ -1,6 +1,9 @@
 // Failing disks: every call that can fail does so in turn, once or from then on. Nothing is acknowledged that
 // is not there after a restart, also when the power goes right after the failure; what happened is told.
+#include "aggregator/store/tier.h"
+#include "tests/aggregator/store/day_fixture.h"
 #include "tests/aggregator/store/machine.h"
+#include "tests/aggregator/store/simulated_vfs.h"
 
 #include <cerrno>
 #include <cstring>
@@ -167,6 +170,41 @@ TEST_CASE("A full disk stops acknowledging, keeps answering, and goes on alone w
     const auto open = open_history(options_of(disk, model));
     REQUIRE(open->replayed.size() == 20);
     for (std::uint64_t seq = 1; seq <= 20; ++seq) CHECK(open->replayed[seq - 1] == make_batch(0, seq, 3000));
+  }
+}
+
+TEST_CASE("A disk that fills at any instant of a compaction is given back what that had made") {
+  bool happened = true;
+  for (int at = 1; happened; at += 2) {
+    INFO("write " << at);
+    REQUIRE(at < 2000);
+    SimulatedDisk disk;
+    std::int64_t now_ms = kSomeDay + 12 * kHourMs;
+    HistoryOptions options = test_options(disk.folder());
+    options.vfs = simulated_vfs();
+    options.now_ms = [&now_ms] { return now_ms; };
+    const auto open = open_history(options);
+    History& history = *open->history;
+    REQUIRE(history.put_host(make_host(0)));
+    REQUIRE(history.put_series(0, {make_series(0), make_series(1), make_series(2)}));
+    put_slots(history, kSomeDay, 20);
+    REQUIRE(history.sync());
+    const auto before = times_of(history);
+    now_ms = kSomeDay + 2 * kDayMs;
+    disk.set_fault({DiskCall::write, ENOSPC, at, Lasting::for_ever});
+    REQUIRE(history.journal(make_batch(0, 1)));  // the next commit meets it, too
+    const auto full = history.tidy();
+    happened = disk.fault_happened();
+    CHECK((happened || full));
+    CHECK(times_of(history) == before);
+    disk.clear_fault();
+    REQUIRE(history.sync());
+    REQUIRE(history.tidy());
+    CHECK(open->fatal.empty());
+    CHECK(times_of(history) == before);
+    const auto files = history.files();
+    CHECK(std::ranges::count_if(files, [](const FileStats& file) { return file.kind == "raw"; }) == 1);
+    CHECK(databases_in(disk.folder()).size() == files.size());
   }
 }
 
