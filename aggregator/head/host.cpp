@@ -24,6 +24,10 @@ StreamProgress& Host::use(const StreamId& stream) {
 void Host::end_lane(Lane lane) {
   if (lane == kLateLane) late_stream.reset();
   head.end_lane(lane);
+  forget_schemas(lane);
+}
+
+void Host::forget_schemas(Lane lane) {
   applied.erase(applied.lower_bound(source_number(lane, 0)), applied.lower_bound(source_number(lane + 1, 0)));
 }
 

@@ -3,6 +3,8 @@
 
 #include "aggregator/fleet/clock_skew.h"
 #include "aggregator/fleet/host_state.h"
+#include "aggregator/head/allowance.h"
+#include "aggregator/head/gap_book.h"
 #include "aggregator/head/host_head.h"
 #include "aggregator/store/records.h"
 
@@ -26,18 +28,11 @@ struct StreamProgress {
   bool late = false;               // its rows that are not in sealed blocks are late ones
 };
 
-/// What may be taken from a host now; below 0 it has to wait. Outlives its connections: who reconnects owes
-/// what it owed.
-struct Allowance {
-  double bytes = 0;
-  std::int64_t at_ms = 0;
-};
-
 /// Time for which rows came that had to be refused, until it is stored as a gap.
 struct RefusedTime {
   std::int64_t first_ms = 0;  // 0: none
   std::int64_t last_ms = 0;
-  std::int64_t told_ms = 0;  // when the log last heard of it
+  Allowance telling;  // of it in the log
 };
 
 struct Host {
@@ -66,14 +61,12 @@ struct Host {
   std::int64_t last_hook_ms = 0;    // when rules last looked
   /// By source_number(): the schema whose columns the head has. Only compared, never looked into.
   std::map<std::uint32_t, std::shared_ptr<const void>> applied;
-  std::array<Allowance, 2> allowance;  // by lane
+  /// Bytes that may be taken from it, by lane. They outlive its connections: who reconnects owes what it
+  /// owed.
+  std::array<Allowance, 2> bytes;
+  Allowance new_series;
   RefusedTime refused;
-  double gaps_allowed = 0;  // see Intake::put_gap()
-  std::int64_t gaps_allowed_at_ms = 0;
-  std::optional<GapRecord> gap_to_come;  // what was declared beyond that, as one
-  std::int64_t gap_flushed_ms = 0;       // when its agent's going last stored that
-  double new_series_allowed = 0;         // see Shard::columns()
-  std::int64_t allowed_at_ms = 0;
+  GapBook gaps;
 
   Host(HostRecord host_record, const HeadOptions& options)
       : record(std::move(host_record)),
@@ -83,6 +76,8 @@ struct Host {
   StreamProgress& use(const StreamId& stream);
   /// Nothing more comes in this lane, see HostHead::end_lane().
   void end_lane(Lane lane);
+  /// The next schemas of this lane begin its columns anew.
+  void forget_schemas(Lane lane);
   const StreamProgress* find(const StreamId& stream) const;
   StreamProgress* find(const StreamId& stream);
 };

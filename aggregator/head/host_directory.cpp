@@ -9,12 +9,14 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr double kPerMinuteMs = 60'000;
+AllowanceRate rate_of(const EnrolLimits& limits) {
+  return {limits.max_new_a_minute / 60.0, 2.0 * limits.max_new_a_minute};
+}
 
 }  // namespace
 
 HostDirectory::HostDirectory(History* history, std::size_t shards, const EnrolLimits& limits)
-    : history_(history), shards_(shards), limits_(limits), new_allowed_(2.0 * limits.max_new_a_minute) {}
+    : history_(history), shards_(shards), limits_(limits) {}
 
 std::size_t HostDirectory::shard_of(std::string_view name) const {
   return std::hash<std::string_view>{}(name) % shards_;
@@ -30,17 +32,13 @@ std::size_t HostDirectory::hosts() const {
   return hosts_;
 }
 
-Result<void> HostDirectory::admit_locked(std::int64_t now_ms) {
+Result<void> HostDirectory::admit_locked(double allowed) const {
   if (hosts_ >= limits_.max_hosts) {
     return fail(Errc::limit,
                 "{} hosts are known already, ingest.max_hosts: raise it, or remove some with vigil forget",
                 hosts_);
   }
-  const double rate = limits_.max_new_a_minute;
-  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - allowed_at_ms_, 0));
-  new_allowed_ = std::min(2 * rate, new_allowed_ + elapsed_ms * rate / kPerMinuteMs);
-  allowed_at_ms_ = now_ms;
-  if (new_allowed_ < 1) {
+  if (allowed < 1) {
     return fail(Errc::limit, "new hosts come faster than {} a minute, ingest.max_new_hosts: try again later",
                 limits_.max_new_a_minute);
   }
@@ -49,12 +47,13 @@ Result<void> HostDirectory::admit_locked(std::int64_t now_ms) {
 
 Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  if (auto admitted = admit_locked(now_ms); !admitted) {
+  const double allowed = new_hosts_.left(rate_of(limits_), now_ms);
+  if (auto admitted = admit_locked(allowed); !admitted) {
     if (refused_++ == 0) log::warn("fleet", "new hosts are refused", {{"error", admitted.error()}});
     return admitted.error();
   }
   // At the limit every second one is taken: it is over once there is room for a minute's worth.
-  if (refused_ > 0 && new_allowed_ >= limits_.max_new_a_minute)
+  if (refused_ > 0 && allowed >= limits_.max_new_a_minute)
     log::info("fleet", "new hosts are taken again", {{"refused", std::exchange(refused_, 0)}});
   record.id = static_cast<HostId>(shard_of_id_.size());
   const HostId id = record.id;
@@ -64,7 +63,7 @@ Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   }
   shard_of_id_.push_back(shard);
   ++hosts_;
-  --new_allowed_;
+  new_hosts_.spend(1);
   return id;
 }
 

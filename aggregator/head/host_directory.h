@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/head/allowance.h"
 #include "aggregator/store/records.h"
 #include "common/error.h"
 
@@ -51,7 +52,7 @@ class HostDirectory {
   std::size_t hosts() const;
 
  private:
-  Result<void> admit_locked(std::int64_t now_ms);
+  Result<void> admit_locked(double allowed) const;
 
   History* const history_;
   const std::size_t shards_;
@@ -60,8 +61,7 @@ class HostDirectory {
   mutable std::mutex mutex_;             // protects what follows
   std::vector<std::uint16_t> shard_of_id_;
   std::size_t hosts_ = 0;
-  double new_allowed_ = 0;
-  std::int64_t allowed_at_ms_ = 0;
+  Allowance new_hosts_;
   std::uint64_t refused_ = 0;  // since the last one that was taken
 };
 

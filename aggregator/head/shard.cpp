@@ -51,8 +51,6 @@ Host& Shard::add(HostRecord record, std::int64_t now_ms) {
   host.facts.beat_ms = std::max<std::int64_t>(host.record.interval_ms, 1);
   host.facts.down_after_ms = options_.down_after_ms;
   host.facts.left = host.record.left;
-  host.new_series_allowed = static_cast<double>(options_.max_series);
-  host.allowed_at_ms = now_ms;
   host.state = judge(host.facts, now_ms);
   by_name_[host.record.name] = &host;
   hosts_[host.record.id] = std::move(made);
@@ -148,10 +146,8 @@ void Shard::relabel(Host& host) {
 Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source,
                                              const std::vector<SeriesSpec>& specs, std::int64_t now_ms) {
   SeriesRegistry& registry = host.head.registry();
-  const auto cap = static_cast<double>(options_.max_series);
-  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - host.allowed_at_ms, 0));
-  host.new_series_allowed = std::min(cap, host.new_series_allowed + elapsed_ms * cap / kHourMs);
-  host.allowed_at_ms = now_ms;
+  const auto most = static_cast<double>(options_.max_series);
+  const AllowanceRate an_hour{most / 3600, most};
 
   std::vector<SeriesId> ids;
   std::vector<SeriesRecord> added;
@@ -163,7 +159,7 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
       ids.push_back(*known);
       continue;
     }
-    if (host.new_series_allowed < 1 || registry.size() >= options_.max_known_series) {
+    if (host.new_series.left(an_hour, now_ms) < 1 || registry.size() >= options_.max_known_series) {
       if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
       return fail(Errc::limit, "{} invents series faster than {} an hour (it has {} already)",
                   host.record.name, options_.max_series, registry.size());
@@ -172,7 +168,7 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
       if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
       return room.error();
     }
-    --host.new_series_allowed;
+    host.new_series.spend(1);
     const auto id = static_cast<SeriesId>(registry.size());
     registry.add(id, std::move(full), form);
     added.push_back({id, source, spec});
@@ -200,7 +196,7 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
   host.facts.left = true;
   host.record.left = true;
   host.head.end_series(kFleetSource + 1);
-  host.applied.erase(host.applied.begin(), host.applied.lower_bound(source_number(kLateLane, 0)));
+  host.forget_schemas(kLiveLane);  // back-fill may go on
   judge_host(host, now_ms);
   store_record(host, now_ms);
 }

@@ -215,7 +215,7 @@ void Intake::forget(Stream& stream, std::int64_t now_ms) {
     if (!stream.late()) {
       host.connected = false;
       store_refused(host, now_ms);
-      leave_gap(host, now_ms);
+      store_gap(host, host.gaps.leave(now_ms));
     }
   }
   if (stream.late()) pace_.backfill.leave();

@@ -9,11 +9,8 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr double kGapsAnHour = 200;               // of one host; as many at once
-constexpr double kAllowanceMs = 3'600'000;        // an hour
 constexpr std::int64_t kStoreRefusedMs = 60'000;  // an end of the process loses no more of an episode
-constexpr std::int64_t kTellRefusedMs = 600'000;
-constexpr std::int64_t kLeaveGapMs = 600'000;
+constexpr AllowanceRate kTellRefused{1.0 / 600, 1};
 
 }  // namespace
 
@@ -32,9 +29,11 @@ void Intake::store_lost(Stream& stream, const Lost& lost, std::int64_t now_ms) {
   const std::int64_t last_ms =
       std::max(std::min(lost.last_ms != 0 ? lost.last_ms : now_ms, latest_ms), first_ms);
   const bool timed = shard_.history() != nullptr && first_ms != 0;
-  const bool told = timed ? put_gap(host, {host.record.id, first_ms, last_ms, lost.reason}, now_ms)
-                          : spend_gap(host, now_ms);
+  std::optional<GapRecord> due;
+  if (timed) due = host.gaps.put({host.record.id, first_ms, last_ms, lost.reason}, now_ms);
+  const bool told = timed ? due.has_value() : host.gaps.may_tell(now_ms);
   if (!told) return;
+  store_gap(host, std::move(due));
   log::write(ours ? log::Level::error : log::Level::warn, "ingest",
              ours ? "batches that had been acknowledged are not here: was an older copy of the data restored?"
                   : "the agent has no more what was not stored",
@@ -62,9 +61,7 @@ void Intake::note_refused(Host& host, std::uint64_t rows, std::int64_t now_ms) {
 
 /// Once in a while.
 void Intake::tell_refused(Host& host, std::int64_t now_ms) {
-  std::int64_t& told_ms = host.refused.told_ms;
-  if (told_ms != 0 && now_ms - told_ms < kTellRefusedMs) return;
-  told_ms = now_ms;
+  if (!host.refused.telling.take(kTellRefused, now_ms)) return;
   log::warn("ingest", "rows are refused: their times are too far from ours, is a clock wrong?",
             {{"host", host.record.name}, {"clock_skew_seconds", host.skew.seconds()}});
 }
@@ -72,53 +69,14 @@ void Intake::tell_refused(Host& host, std::int64_t now_ms) {
 void Intake::store_refused(Host& host, std::int64_t now_ms) {
   RefusedTime& refused = host.refused;
   if (refused.first_ms != 0)
-    (void)put_gap(host, {host.record.id, refused.first_ms, refused.last_ms, "clock"}, now_ms);
+    store_gap(host, host.gaps.put({host.record.id, refused.first_ms, refused.last_ms, "clock"}, now_ms));
   refused.first_ms = 0;
 }
 
-/// Whether another gap of the host is to be told; a person reads a few an hour.
-bool Intake::spend_gap(Host& host, std::int64_t now_ms) {
-  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - host.gaps_allowed_at_ms, 0));
-  host.gaps_allowed = std::min(kGapsAnHour, host.gaps_allowed + elapsed_ms * kGapsAnHour / kAllowanceMs);
-  host.gaps_allowed_at_ms = now_ms;
-  if (host.gaps_allowed < 1) return false;
-  --host.gaps_allowed;
-  return true;
-}
-
-/// False: the host declares more than anybody would read; what is beyond goes into one that is stored later.
-bool Intake::put_gap(Host& host, GapRecord gap, std::int64_t now_ms) {
-  if (host.gap_to_come) {
-    gap.first_ms = std::min(gap.first_ms, host.gap_to_come->first_ms);
-    gap.last_ms = std::max(gap.last_ms, host.gap_to_come->last_ms);
-    host.gap_to_come.reset();
-  }
-  const bool allowed = spend_gap(host, now_ms);
-  if (allowed) {
-    store_gap(host, std::move(gap));
-  } else {
-    host.gap_to_come = std::move(gap);
-  }
-  return allowed;
-}
-
-/// What was put together is stored as soon as it may be.
-void Intake::flush_gap(Host& host, std::int64_t now_ms) {
-  if (host.gap_to_come) (void)put_gap(host, *std::exchange(host.gap_to_come, std::nullopt), now_ms);
-}
-
-/// The agent goes, perhaps for good, or we do: it is stored now, though not for each of many connections.
-void Intake::leave_gap(Host& host, std::int64_t now_ms) {
-  flush_gap(host, now_ms);
-  if (!host.gap_to_come || now_ms - host.gap_flushed_ms < kLeaveGapMs) return;
-  host.gap_flushed_ms = now_ms;
-  store_gap(host, *std::exchange(host.gap_to_come, std::nullopt));
-}
-
-void Intake::store_gap(Host& host, GapRecord gap) {
+void Intake::store_gap(const Host& host, std::optional<GapRecord> gap) {
   History* history = shard_.history();
-  if (history == nullptr) return;
-  if (auto put = history->put_gap(std::move(gap)); !put)
+  if (history == nullptr || !gap) return;
+  if (auto put = history->put_gap(std::move(*gap)); !put)
     log::error("store", "cannot store a gap", {{"host", host.record.name}, {"error", put.error()}});
 }
 

@@ -58,11 +58,8 @@ void Intake::feed(const AgentLink* link, std::string wire, std::int64_t now_ms) 
 bool Intake::within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms) {
   const auto rate = static_cast<double>(options_.bytes_per_second);
   Allowance& allowance = allowance_of(stream);
-  const auto elapsed_ms = static_cast<double>(std::max<std::int64_t>(now_ms - allowance.at_ms, 0));
-  allowance.bytes = std::min(kBurstSeconds * rate, allowance.bytes + elapsed_ms * rate / 1000);
-  allowance.at_ms = now_ms;
-  if (allowance.bytes < 0) return false;
-  allowance.bytes -= static_cast<double>(bytes);
+  if (allowance.left({rate, kBurstSeconds * rate}, now_ms) < 0) return false;
+  allowance.spend(static_cast<double>(bytes));
   return true;
 }
 
@@ -211,7 +208,7 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
   counters_.samples.add(appended->samples);
   counters_.rows_too_old.add(appended->too_old);
   counters_.rows_in_future.add(appended->in_future);
-  allowance_of(stream).bytes -= kBytesPerBlock * static_cast<double>(appended->blocks);
+  allowance_of(stream).spend(kBytesPerBlock * static_cast<double>(appended->blocks));
   const std::uint64_t refused = appended->too_old + appended->in_future;
   if (stream.late()) {
     counters_.backfilled_rows.add(appended->rows);
@@ -219,7 +216,7 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
     return std::nullopt;
   }
   note_refused(*stream.host, refused, now_ms);
-  flush_gap(*stream.host, now_ms);
+  store_gap(*stream.host, stream.host->gaps.flush(now_ms));
   if (appended->arrival.sent_ms != 0) shard_.rows_arrived(*stream.host, appended->arrival, now_ms);
   return std::nullopt;
 }

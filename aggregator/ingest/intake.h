@@ -101,7 +101,7 @@ class Intake {
   Stream& add(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   void begin(Host& host, const Greeting& greeting, std::shared_ptr<AgentLink> link, std::int64_t now_ms);
   bool within_rate(Stream& stream, std::size_t bytes, std::int64_t now_ms);
-  static Allowance& allowance_of(const Stream& stream) { return stream.host->allowance.at(stream.lane()); }
+  static Allowance& allowance_of(const Stream& stream) { return stream.host->bytes.at(stream.lane()); }
   void drain(Stream& stream, std::int64_t now_ms);
   void keep_waiting(Stream& stream, std::int64_t now_ms);
 
@@ -117,11 +117,7 @@ class Intake {
   void note_refused(Host& host, std::uint64_t rows, std::int64_t now_ms);
   static void tell_refused(Host& host, std::int64_t now_ms);
   void store_refused(Host& host, std::int64_t now_ms);
-  static bool spend_gap(Host& host, std::int64_t now_ms);
-  bool put_gap(Host& host, GapRecord gap, std::int64_t now_ms);
-  void flush_gap(Host& host, std::int64_t now_ms);
-  void leave_gap(Host& host, std::int64_t now_ms);
-  void store_gap(Host& host, GapRecord gap);
+  void store_gap(const Host& host, std::optional<GapRecord> gap);
 
   void acknowledge(Stream& stream, std::uint64_t durable_seq, std::int64_t now_ms);
   void grant_credit(std::int64_t now_ms);
