@@ -41,7 +41,7 @@ LoadFigures LoadMeter::measure(std::int64_t now_ms) {
   const HistoryStats stats = history_.stats();
   figures.commit_seconds = stats.commit_seconds_last;
   figures.queue_ratio =
-      static_cast<double>(stats.queued_bytes) / static_cast<double>(HistoryOptions{}.queue_bytes);
+      static_cast<double>(stats.queued_bytes) / static_cast<double>(history_.options().queue_bytes);
   for (std::size_t i = 0; i < shards_.size(); ++i) {
     const Worker& worker = shards_.at(i).worker();
     figures.queue_ratio = std::max(

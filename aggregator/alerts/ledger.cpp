@@ -23,8 +23,7 @@ void Ledger::note_end(const Alert& alert) {
   if (alert.state != State::resolved) return;
   history_.push_back(alert);
   if (history_.size() <= kMostHistory) return;
-  history_
-      .pop_front();  // meta.db has refused for long: its oldest end is not told by /alerts/ after a restart
+  history_.pop_front();  // meta.db has refused for long
 }
 
 Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts) {
