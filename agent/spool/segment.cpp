@@ -2,12 +2,16 @@
 
 #include "common/crc32c.h"
 
+#include <algorithm>
+
 namespace vigil::agent {
 namespace {
 
 constexpr std::string_view kMagic = "VGS\x01";
 constexpr std::size_t kFrameBytes = 8;  // length and checksum, before each record
 constexpr std::size_t kStreamIdBytes = 16;
+constexpr std::size_t kMostChecked = std::size_t{256}
+                                     << 20;  // bytes: looking for whole records in damage ends
 
 void put_fixed(std::string& out, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i));
@@ -135,15 +139,21 @@ std::optional<SegmentContent> decode_segment(std::string_view bytes) {
 
 std::optional<BatchRange> damaged_range(std::string_view bytes,
                                         const std::optional<SegmentContent>& content) {
-  Fields file{bytes};
-  file.bytes(content ? content->good_bytes : kMagic.size());
+  std::string_view rest = bytes.substr(std::min(content ? content->good_bytes : kMagic.size(), bytes.size()));
   const std::uint64_t after = content && !content->batches.empty() ? content->batches.back().seq : 0;
   std::optional<BatchRange> range;
-  while (file.good && !file.rest.empty()) {
+  std::size_t checked = 0;
+  while (!rest.empty() && checked < kMostChecked) {
+    Fields file{rest};
     const std::size_t length = file.fixed(4);
     const auto checksum = static_cast<std::uint32_t>(file.fixed(4));
     const std::string_view record = file.bytes(length);
-    if (!file.good || crc32c(record) != checksum) continue;
+    if (file.good) checked += record.size();
+    if (!file.good || crc32c(record) != checksum) {
+      rest.remove_prefix(1);  // its length may be what is damaged
+      continue;
+    }
+    rest = file.rest;
     const auto batch = decode_batch(record);
     if (!batch || batch->seq <= after) continue;
     if (!range) range = {batch->seq, batch->seq, batch->first_time_ms, batch->last_time_ms};

@@ -285,6 +285,16 @@ TEST_CASE("what damage hides is told with its times, wherever it is; a torn end 
   CHECK(middle[0].last_seq == 50);
 
   CHECK(damaged_after(whole.size() - 1).empty());
+
+  // Wherever it is, but in the last record and in what stands before the first: a length, a checksum, a
+  // content.
+  for (std::size_t offset = 10; offset < whole.size() * 9 / 10; ++offset) {
+    INFO(offset);
+    const auto found = damaged_after(offset);
+    REQUIRE(found.size() == 1);
+    REQUIRE(found[0].last_seq == 50);
+    REQUIRE(found[0].last_time_ms == batch(50).last_time_ms);
+  }
 }
 
 TEST_CASE("a failed sync is not tried again: the next group begins a file that is synced by itself") {

@@ -1,7 +1,6 @@
 // The service with a real meta.db and a notifier that only writes down what it is given.
 #include "aggregator/alerts/alert_service.h"
 
-#include "aggregator/alerts/ledger.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/rules/presets.h"
 #include "tests/aggregator/alerts/rules_of.h"
@@ -9,7 +8,6 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <fstream>
 #include <mutex>
 
 using namespace vigil;
@@ -369,34 +367,6 @@ TEST_CASE("meta.db of a newer version is refused, and a broken row costs only it
   CHECK(refused.error().code == Errc::unsupported);
 }
 
-TEST_CASE("meta.db of another program is refused and stays as it was; one without our mark gets it") {
-  const TempDir dir;
-  const auto touch = [&dir](const char* script) {
-    std::ofstream(dir.file("meta.db"), std::ios::app).close();
-    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
-    REQUIRE(database);
-    REQUIRE(database->execute(script));
-  };
-  const auto open = [&dir] {
-    return AlertService::open({dir.file("meta.db"), [] { return 0; }, {}}, rules_of(kRules));
-  };
-  const auto foreign =
-      GENERATE("CREATE TABLE bookmark(url TEXT)", "CREATE TABLE alert(name TEXT); PRAGMA user_version=1",
-               "CREATE TABLE bookmark(url TEXT); PRAGMA application_id=7");
-  touch(foreign);
-  const auto refused = open();
-  REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == Errc::unsupported);
-  CHECK(refused.error().message.find("another program") != std::string::npos);
-  CHECK_FALSE(std::filesystem::exists(dir.file("meta.db-wal")));
-
-  std::filesystem::remove(dir.file("meta.db"));
-  REQUIRE(open());
-  touch("PRAGMA application_id=0");
-  REQUIRE(open());
-  REQUIRE(open());
-}
-
 TEST_CASE("When the disk refuses, messages go out all the same and the alert is stored later") {
   const TempDir dir;
   std::int64_t id = -1;
@@ -451,29 +421,6 @@ TEST_CASE("an alert begun by an evaluation that was under way during a reload ha
   const auto rows = run.recorder.wait_for(1);
   REQUIRE(rows.size() == 1);
   CHECK(rows[0].note.annotations == Labels{{"summary", "as of today"}});
-}
-
-TEST_CASE("what cannot be stored is kept for later, and no more of it than a person could read") {
-  const TempDir dir;
-  auto store = MetaStore::open(dir.file("meta.db"));
-  REQUIRE(store);
-  Ledger ledger(*store);
-  Alert ended;
-  ended.rule = rules_of(kRules)->rules()[0];
-  ended.series = std::make_shared<const Labels>();
-  ended.state = State::resolved;
-  for (int i = 0; i < 10'010; ++i) {
-    ended.fingerprint = fmt::format("{:05}", i);
-    ended.fired_at_ms = ended.resolved_at_ms = i;
-    ledger.note_end(ended);
-  }
-  CHECK(ledger.commit({}).outcome == Ledger::Outcome::written);
-  auto other = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_only, "");
-  REQUIRE(other);
-  auto kept = other->integer("SELECT count(*) FROM alert_history");
-  REQUIRE(kept);
-  CHECK(*kept == 10'000);
-  CHECK(*other->integer("SELECT count(*) FROM alert_history WHERE fingerprint='00009'") == 0);
 }
 
 TEST_CASE("evidence is gathered within bounds: so many times a round, and no longer than its patience") {

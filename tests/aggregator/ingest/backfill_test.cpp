@@ -21,12 +21,6 @@ struct Returned {
   FakeAgent old;
 };
 
-v1::AgentMessage bye() {
-  v1::AgentMessage message;
-  message.mutable_bye()->set_reason("delivered");
-  return message;
-}
-
 }  // namespace
 
 TEST_CASE("an agent's new stream takes over from its old half-open one, a twin's does not") {
@@ -70,7 +64,7 @@ TEST_CASE("back-fill is stored and shown, but it is no sign of life and no rule 
   CHECK(host.record.boot_id == boot);
   CHECK(f.counters.backfilled_rows.value() == 3);
 
-  f.send(late, bye(), kNow + 2000);
+  f.send(late, FakeAgent::bye("delivered"), kNow + 2000);
   f.intake.closed(late.get(), kNow + 2000);
   CHECK(host.connected);
   CHECK(f.backfill.streams() == 0);

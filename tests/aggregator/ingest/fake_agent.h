@@ -127,6 +127,12 @@ class FakeAgent {
     return message;
   }
 
+  static v1::AgentMessage bye(const std::string& reason = "stopped") {
+    v1::AgentMessage message;
+    message.mutable_bye()->set_reason(reason);
+    return message;
+  }
+
   char machine = 'm';
   std::uint64_t durable_seq = 0;  // ever acknowledged
   bool ended = false;             // back-fill

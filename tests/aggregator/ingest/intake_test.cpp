@@ -159,9 +159,7 @@ TEST_CASE("an agent that says goodbye has left, and is back when it connects aga
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
   f.send(link, agent.batch({kT0}, true));
-  v1::AgentMessage bye;
-  bye.mutable_bye()->set_reason("stopped");
-  f.send(link, bye);
+  f.send(link, FakeAgent::bye());
   f.intake.closed(link.get(), kT0 + 1000);
   f.shards.at(0).tick(kT0 + 60'000);
   CHECK(f.shards.at(0).find("web-1")->state == HostState::left);
@@ -176,9 +174,7 @@ TEST_CASE("rows after a goodbye are refused: their series have ended") {
   const auto link = f.connect(agent);
   f.send(link, agent.schema());
   f.send(link, agent.batch({kT0}, true));
-  v1::AgentMessage bye;
-  bye.mutable_bye()->set_reason("stopped");
-  f.send(link, bye);
+  f.send(link, FakeAgent::bye());
   f.send(link, agent.batch({kT0 + 1000}));
   REQUIRE(link->refusals.size() == 1);
   CHECK(link->refusals[0].message.find("after Bye") != std::string::npos);

@@ -214,9 +214,7 @@ TEST_CASE("a host that left is still gone after a restart, and its labels are kn
     life.intake->open(greeting, link, kT0);
     life.send(link, agent.schema());
     life.send(link, agent.batch({kT0}, true));
-    v1::AgentMessage bye;
-    bye.mutable_bye();
-    life.send(link, bye);
+    life.send(link, FakeAgent::bye());
     life.commit();
   }
   Life life(folder.path());
