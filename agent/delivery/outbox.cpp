@@ -124,6 +124,7 @@ void Outbox::declare(Session& live) {
     owed_.erase(owed_.begin(), owed_.begin() + static_cast<std::ptrdiff_t>(told_));
     told_ = 0;
     told_with_.reset();
+    if (owed_.empty()) folder_.forget_damaged();
   }
   if (!told_with_) told_ = 0;
   for (; told_ < owed_.size(); ++told_) told_with_ = live.declare(owed_[told_]);

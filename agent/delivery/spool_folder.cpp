@@ -58,6 +58,13 @@ void SpoolFolder::adopt(Leftovers found) {
   }
 }
 
+void SpoolFolder::forget_damaged() {
+  for (const std::string& name : std::exchange(leftovers_.unusable, {})) {
+    if (auto removed = disk_->remove(name); !removed)
+      log::warn("spool", "cannot remove a damaged segment", {{"error", removed.error()}});
+  }
+}
+
 std::unique_ptr<Spool> SpoolFolder::make(const SpoolStream& stream) const {
   return usable_ ? std::make_unique<Spool>(disk_, stream) : nullptr;
 }

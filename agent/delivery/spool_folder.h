@@ -35,6 +35,8 @@ class SpoolFolder {
   std::vector<std::unique_ptr<Spool>> take_leftovers() { return std::move(leftovers_.spools); }
   /// What of them could not be read, to be declared. Once.
   std::vector<BatchRange> take_damaged() { return std::move(leftovers_.damaged); }
+  /// That is known to the aggregator: files of which nothing else is left go.
+  void forget_damaged();
   bool usable() const { return usable_; }
   /// For a new stream; nullptr while there is no disk.
   std::unique_ptr<Spool> make(const SpoolStream& stream) const;

@@ -27,20 +27,22 @@ std::optional<std::uint64_t> number_in(std::string_view name) {
 /// hole between two batches, of which the stream tells when it is delivered.
 using Damage = std::map<std::string, BatchRange>;
 
-/// An empty file, or one whose end was torn off by a power cut, lost nothing that was promised.
-void note_damage(const std::string& name, const std::string& bytes,
+/// False: nothing was lost. An empty file, or one whose end was torn off by a power cut, held nothing that
+/// was promised.
+bool note_damage(const std::string& name, const std::string& bytes,
                  const std::optional<SegmentContent>& content, Damage& damage) {
-  if (bytes.empty()) return;
+  if (bytes.empty()) return false;
   const auto range = damaged_range(bytes, content);
   log::write(range ? log::Level::error : log::Level::warn, "spool",
              range ? "a segment is damaged, and what is behind the damage is lost"
                    : "the end of a segment is damaged and left out",
              {{"file", name}, {"good_bytes", content ? content->good_bytes : 0}, {"bytes", bytes.size()}});
-  if (!range) return;
+  if (!range) return false;
   const auto [at, added] = damage.emplace(name.substr(0, kIdDigits), *range);
-  if (added) return;
+  if (added) return true;
   at->second.last_seq = std::max(at->second.last_seq, range->last_seq);
   at->second.last_time_ms = std::max(at->second.last_time_ms, range->last_time_ms);
+  return true;
 }
 
 }  // namespace
@@ -78,8 +80,12 @@ Result<Spool::Leftovers> Spool::find_leftovers(Disk& disk) {
       if (used) damage.erase(name.substr(0, kIdDigits));
     }
     const bool whole = holds && content->good_bytes == bytes->size();
-    if (!whole && (used || !holds)) note_damage(name, *bytes, content, damage);
+    const bool lost = !whole && (used || !holds) && note_damage(name, *bytes, content, damage);
     if (used) continue;
+    if (lost) {
+      out.unusable.push_back(name);
+      continue;
+    }
     if (auto removed = disk.remove(name); !removed)
       log::warn("spool", "cannot remove a segment", {{"error", removed.error()}});
   }

@@ -30,6 +30,7 @@ class Spool {
   struct Leftovers {
     std::vector<std::unique_ptr<Spool>> spools;  // oldest first
     std::vector<BatchRange> damaged;             // what of them cannot be read
+    std::vector<std::string> unusable;           // files of which only that is left, to go once it was told
   };
   /// What earlier lives of the agent left behind. Files that hold nothing are removed; what is damaged is cut
   /// off and told.

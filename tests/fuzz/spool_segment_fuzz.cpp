@@ -24,6 +24,7 @@ void append_record(std::string& segment, const std::string& record) {
 
 void read(const std::string& bytes) {
   const auto content = decode_segment(bytes);
+  (void)damaged_range(bytes, content);
   if (!content) return;
   if (content->good_bytes > bytes.size()) std::abort();
   // What is read can be written and read again.

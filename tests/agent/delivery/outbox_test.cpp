@@ -326,6 +326,40 @@ TEST_CASE(
   check_model(streams, first, host.time_ms(), {last_word});
 }
 
+TEST_CASE("a segment of which only its damage is left stays until that was told, over any number of lives") {
+  const auto disk = std::make_shared<testing::FakeDisk>();
+  Host host;
+  int ids = 0;
+  const std::int64_t first = host.time_ms() + 1000;
+  std::set<std::int64_t> last_words;
+  {
+    Life life(host, disk, 1 << 20, ids);
+    for (int i = 0; i < 60; ++i) life.sample();
+    last_words.insert(host.time_ms());
+  }
+  const std::string damaged = disk->list()->at(0);
+  disk->content(damaged)[10] ^= 1;
+  {
+    Life life(host, disk, 1 << 20, ids);
+    life.sample();
+    last_words.insert(host.time_ms());
+  }
+  Life life(host, disk, 1 << 20, ids);
+  test::Streams streams;
+  const auto is_there = [&] { return disk->list()->at(0) == damaged; };  // its stream's number is the least
+  life.sample();
+  CHECK(is_there());
+  for (int i = 0; i < 3; ++i) {
+    life.sample();
+    converse(life, streams, 100'000);
+  }
+  CHECK((disk->list()->empty() || !is_there()));
+  const auto gaps = test::all_gaps(streams);
+  REQUIRE(gaps.size() == 1);
+  CHECK(gaps[0].reason() == "damaged");
+  check_model(streams, first, host.time_ms(), last_words);
+}
+
 TEST_CASE("what an earlier life left is over, oldest first, and goes behind what is sampled now") {
   const auto disk = std::make_shared<testing::FakeDisk>();
   Host host;
