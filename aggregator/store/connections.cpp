@@ -3,6 +3,21 @@
 #include <algorithm>
 
 namespace vigil::aggregator {
+namespace {
+
+/// Opens the file and, by looking into it, the log beside it. That there is no room for another open file is
+/// no fault of who asks: Errc::io.
+Result<Database> open_for_reading(const std::string& path, const std::string& vfs) {
+  auto database = Database::open(path, Access::read_only, vfs);
+  const auto looked =
+      database ? database->integer("SELECT count(*) FROM sqlite_schema") : Result<std::int64_t>(0);
+  if (database && looked) return database;
+  Error error = database ? looked.error() : database.error();
+  if (error.code == Errc::limit) error.code = Errc::io;
+  return error;
+}
+
+}  // namespace
 
 Result<Statement*> ReadConnection::statement(const char* sql) {
   const auto found = statements_.find(sql);
@@ -25,15 +40,12 @@ Result<ReadConnections::Lease> ReadConnections::borrow(std::int64_t file, const 
       return Lease(*this, file, std::move(connection));
     }
   }
-  auto database = Database::open(path, Access::read_only, vfs_);
+  auto database = open_for_reading(path, vfs_);
   if (database) return Lease(*this, file, std::make_unique<ReadConnection>(std::move(*database)));
   const std::lock_guard lock(mutex_);
   --lent_;
   returned_.notify_one();
-  // No files left to open, for now: that is no fault of who asks.
-  Error error = database.error();
-  if (error.code == Errc::limit) error.code = Errc::io;
-  return error;
+  return database.error();
 }
 
 void ReadConnections::give_back(std::int64_t file, std::unique_ptr<ReadConnection> connection) {

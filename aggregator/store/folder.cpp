@@ -29,6 +29,17 @@ void write_owner(int descriptor) {
   if (ftruncate(descriptor, 0) == 0) (void)!pwrite(descriptor, owner.data(), owner.size(), 0);
 }
 
+Result<void> sync_folder(const std::filesystem::path& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return fail_errno(errno, "open " + path.string());
+  const int synced = fsync(folder);
+  const int number = errno;
+  ::close(folder);
+  // A failed sync stays a failure whatever errno says.
+  if (synced != 0) return fail(Errc::io, "fsync {}: {}", path.string(), std::strerror(number));
+  return {};
+}
+
 }  // namespace
 
 Result<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
@@ -65,21 +76,6 @@ Result<void> make_private_folder(const std::filesystem::path& folder) {
   if (error) return fail_errno(error.value(), "chmod " + folder.string());
   return {};
 }
-
-namespace {
-
-Result<void> sync_folder(const std::filesystem::path& path) {
-  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return fail_errno(errno, "open " + path.string());
-  const int synced = fsync(folder);
-  const int number = errno;
-  ::close(folder);
-  // A failed sync stays a failure whatever errno says.
-  if (synced != 0) return fail(Errc::io, "fsync {}: {}", path.string(), std::strerror(number));
-  return {};
-}
-
-}  // namespace
 
 Result<void> make_private_file(const std::filesystem::path& path) {
   const int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kPrivateFile);
