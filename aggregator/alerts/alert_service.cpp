@@ -313,12 +313,13 @@ void Service::commit() {
   }
   Ledger::Committed done = ledger_.commit(copies);
   if (done.outcome == Ledger::Outcome::nothing) return;
-  const std::size_t messages = done.messages.size();
-  if (messages > 0) notifier_->enqueue(std::move(done.messages));
-  const std::lock_guard lock(mutex_);
-  ++(done.outcome == Ledger::Outcome::written ? counters_.commits : counters_.commit_failures);
-  counters_.notifications += messages;
-  counters_.last_commit_ns = done.took_ns;
+  {
+    const std::lock_guard lock(mutex_);
+    ++(done.outcome == Ledger::Outcome::written ? counters_.commits : counters_.commit_failures);
+    counters_.notifications += done.messages.size();
+    counters_.last_commit_ns = done.took_ns;
+  }
+  if (!done.messages.empty()) notifier_->enqueue(std::move(done.messages));
 }
 
 void Service::delivered(notify::Delivery delivery) {
