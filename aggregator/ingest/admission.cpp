@@ -29,7 +29,8 @@ Refused replaced() {
 }  // namespace
 
 // One name, one live stream. The same agent coming back over a new connection takes over from its old one,
-// which may be half open for a while; anybody else has to wait until the old one has been silent.
+// which may be half open for a while; anybody else has to wait until the old one has been silent. What a slow
+// network delivers after its agent came back on another connection tells itself by what is stored meanwhile.
 std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& link, std::int64_t now_ms) {
   Host* host = shard_.find(greeting.name);
   if (host == nullptr) return std::nullopt;
@@ -40,6 +41,9 @@ std::optional<Refused> Intake::admit(const Greeting& greeting, const AgentLink& 
                             host->record.boot_id == greeting.boot_id;
     const bool silent = now_ms - old.live_ms > std::max<std::int64_t>(3 * host->facts.beat_ms, 5000);
     if (!same_agent && !silent && !old.said_bye) return duplicate(*host, greeting, link, now_ms);
+    const bool stale = old.id == greeting.stream && greeting.next_seq <= host->find(old.id)->stored_seq;
+    if (stale && !silent)
+      return Refused{v1::Refusal::CODE_UNAVAILABLE, "this stream went on over a newer connection", 0};
     end(old, replaced(), now_ms);
   }
   // A stream is live or over, and the back-fill of another machine is not this one's.

@@ -100,6 +100,27 @@ TEST_CASE("the same agent takes over from its own half-open connection, anybody 
   CHECK(f.shards.at(0).find("web-1")->connected);
 }
 
+TEST_CASE(
+    "a Hello that the network delivers after its agent came back takes nothing from the newer connection") {
+  IntakeFixture f;
+  FakeAgent agent;
+  const FakeAgent before = agent;
+  const auto live = f.connect(agent);
+  f.send(live, agent.schema());
+  f.send(live, agent.batch({kT0}, true));
+  const auto stale = f.connect(before, kT0 + 100);
+  REQUIRE(stale->refusals.size() == 1);
+  CHECK(stale->refusals[0].message == "this stream went on over a newer connection");
+  CHECK(live->refusals.empty());
+  f.send(live, agent.batch({kT0 + 1000}));
+  CHECK(f.values("m0") == "0 1 ");
+  // The machine was set back to an earlier state: nothing else speaks for the stream any more.
+  const auto restored = f.connect(before, kT0 + 60'000);
+  REQUIRE(restored->refusals.size() == 1);
+  CHECK(restored->refusals[0].code == v1::Refusal::CODE_PROTOCOL);
+  CHECK(live->refusals.size() == 1);
+}
+
 TEST_CASE("hostile bytes end their own stream only, and are counted") {
   IntakeFixture f;
   FakeAgent good("web-1");

@@ -7,7 +7,7 @@ using namespace vigil::aggregator;
 
 namespace {
 
-constexpr std::int64_t kT0 = 1'700'000'000'000;
+constexpr std::int64_t kStart = 1'700'000'000'000;
 
 /// So many seconds of the same; the interval in the end.
 std::uint32_t after(Pacing& pacing, const LoadFigures& figures, int seconds, std::int64_t& now_ms) {
@@ -49,7 +49,7 @@ TEST_CASE("too much load for five seconds slows delivery a step, up to ten secon
   queueing.queue_ratio = 0.6;
   for (const LoadFigures& figures : {busy_cpu, slow_disk, queueing}) {
     Pacing pacing;
-    std::int64_t now = kT0;
+    std::int64_t now = kStart;
     CHECK(after(pacing, figures, 5, now) == 1000);
     CHECK(after(pacing, figures, 1, now) == 2000);
     CHECK(after(pacing, figures, 5, now) == 2000);
@@ -60,7 +60,7 @@ TEST_CASE("too much load for five seconds slows delivery a step, up to ten secon
 
 TEST_CASE("a spike changes nothing") {
   Pacing pacing;
-  std::int64_t now = kT0;
+  std::int64_t now = kStart;
   for (int i = 0; i < 100; ++i) {
     CHECK(after(pacing, cpu(0.9), 4, now) == 1000);
     CHECK(after(pacing, cpu(0.1), 1, now) == 1000);
@@ -69,7 +69,7 @@ TEST_CASE("a spike changes nothing") {
 
 TEST_CASE("delivery gets faster a step a minute, when the faster pace would fit") {
   Pacing pacing;
-  std::int64_t now = kT0;
+  std::int64_t now = kStart;
   CHECK(after(pacing, cpu(0.6), 100, now) == 10'000);
   CHECK(after(pacing, cpu(0.01), 60, now) == 10'000);
   CHECK(after(pacing, cpu(0.01), 1, now) == 5000);
@@ -87,7 +87,7 @@ TEST_CASE("a load that follows the number of messages comes to rest, whatever it
     std::uint32_t interval = 1000;
     for (std::int64_t s = 1; s <= 3600; ++s) {
       const double ratio = at_one_second * (0.2 + 0.8 * 1000 / interval);  // a part does not shrink
-      const std::uint32_t next = pacing.decide(cpu(std::min(ratio, 1.0)), kT0 + s * 1000);
+      const std::uint32_t next = pacing.decide(cpu(std::min(ratio, 1.0)), kStart + s * 1000);
       changes += next != interval ? 1 : 0;
       interval = next;
     }
@@ -98,7 +98,7 @@ TEST_CASE("a load that follows the number of messages comes to rest, whatever it
 TEST_CASE("a fleet that grows is slowed at once, and stays so however idle the CPUs are") {
   Pacing pacing;
   LoadFigures figures = cpu(0.01);
-  std::int64_t now = kT0;
+  std::int64_t now = kStart;
   CHECK(after(pacing, figures, 1, now) == 1000);
   figures.streams = 10'000;
   CHECK(after(pacing, figures, 1, now) == 5000);
@@ -109,7 +109,7 @@ TEST_CASE("a fleet that grows is slowed at once, and stays so however idle the C
 
 TEST_CASE("a clock that is set back holds nothing up for long") {
   Pacing pacing;
-  std::int64_t now = kT0;
+  std::int64_t now = kStart;
   CHECK(after(pacing, cpu(0.9), 3, now) == 1000);
   now -= 3'600'000;
   CHECK(after(pacing, cpu(0.9), 7, now) == 2000);

@@ -9,7 +9,7 @@ using namespace vigil::aggregator;
 
 namespace {
 
-constexpr std::int64_t kNow = 1'700'000'400'000;
+constexpr std::int64_t kGlance = 1'700'000'400'000;
 
 /// One shard with hosts that sent a row a second for two minutes, by their own clocks.
 class Fleet {
@@ -21,12 +21,12 @@ class Fleet {
     record.machine_id = std::string(16, 'm');
     record.interval_ms = 1000;
     Shard& shard = shards_.at(0);
-    Host& host = **shard.enroll(record, kNow - 120'000);
-    host.head.set_columns(1, {"node", 1000}, *shard.columns(host, {"node", 1000}, specs, kNow - 120'000));
+    Host& host = **shard.enroll(record, kGlance - 120'000);
+    host.head.set_columns(1, {"node", 1000}, *shard.columns(host, {"node", 1000}, specs, kGlance - 120'000));
     for (std::int64_t t = 119; t >= 0; --t) {
       std::vector<std::int64_t> row = last;
       for (std::size_t i = 0; i < row.size(); ++i) row[i] -= t * per_second[i];
-      const std::int64_t arrived_ms = kNow - t * 1000;
+      const std::int64_t arrived_ms = kGlance - t * 1000;
       host.head.append(1, arrived_ms + skew_ms, row);
       shard.rows_arrived(host, {arrived_ms + skew_ms, arrived_ms + skew_ms}, arrived_ms);
     }
@@ -44,7 +44,7 @@ class Fleet {
       host.set_state(v1::Host::STATE_UP);
       host.set_last_sample_ms(info.last_sample_ms);
     }
-    REQUIRE(add_host_figures(engine_, kNow, out));
+    REQUIRE(add_host_figures(engine_, kGlance, out));
     return out;
   }
 
@@ -95,7 +95,7 @@ TEST_CASE("a container that has ended uses nothing, and one on a host with a wro
   fleet.add("b", -400'000, specs("busy", "running"), {1, 8192, 100'000}, {0, 0, 50});
   fleet.start();
   v1::ListContainersResponse all;
-  REQUIRE(list_containers(fleet.engine(), kNow, "", all));
+  REQUIRE(list_containers(fleet.engine(), kGlance, "", all));
   REQUIRE(all.containers_size() == 2);
   CHECK(all.containers(0).name() == "ended");
   CHECK(all.containers(0).state() == "exited");
@@ -104,6 +104,6 @@ TEST_CASE("a container that has ended uses nothing, and one on a host with a wro
   CHECK(all.containers(1).name() == "busy");
   CHECK(all.containers(1).cpu_cores() == Approx(0.5));
   v1::ListContainersResponse one;
-  REQUIRE(list_containers(fleet.engine(), kNow, "b", one));
+  REQUIRE(list_containers(fleet.engine(), kGlance, "b", one));
   CHECK(one.containers_size() == 1);
 }

@@ -11,7 +11,7 @@ namespace {
 
 using namespace testing;
 
-constexpr int kActs = 300;
+constexpr int kFlipActs = 300;
 constexpr int kTimes = 400;  // per kind of damage, over all files
 
 struct Folder {
@@ -30,7 +30,7 @@ Folder make_folder(End end) {
                                        [&](const DurableBatch& batch) { folder.model.acknowledge(batch); });
     REQUIRE(open);
     Workload workload(folder.model, 21, Workload::Hosts::stay);
-    for (int i = 0; i < kActs; ++i) REQUIRE(workload.act(*(*open)->history));
+    for (int i = 0; i < kFlipActs; ++i) REQUIRE(workload.act(*(*open)->history));
     REQUIRE((*open)->history->sync());
     folder.model.synced();
     folder.image = after_power_cut(disk.state(), Damage::kept, 0);

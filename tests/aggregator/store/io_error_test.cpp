@@ -13,7 +13,7 @@ namespace {
 
 using namespace testing;
 
-constexpr int kActs = 14;
+constexpr int kErrorActs = 14;
 constexpr std::uint64_t kScenario = 3;  // the seed of its calls
 
 const char* name_of(DiskCall call) {
@@ -53,7 +53,7 @@ class FailingRun {
     if (!open) return;
     REQUIRE(check_history(model_, *open) == Problems{});
     workload_.resume(*open);
-    for (int i = 0; i < kActs; ++i) {
+    for (int i = 0; i < kErrorActs; ++i) {
       if (workload_.act(*open->history)) continue;
       REQUIRE(disk_.fault_happened());
       if (open->history->health().state == HistoryState::failed) return expect_failed(*open);

@@ -6,11 +6,11 @@
 namespace vigil::cli {
 namespace {
 
-constexpr std::int64_t kT0 = 1'700'000'000'000;
+constexpr std::int64_t kStart = 1'700'000'000'000;
 
 /// Three agents of four series, 30 rows each; one row more of each was sent and not acknowledged.
 struct Run {
-  Run() : replay(*Replay::create(synthetic_trace(20, 4), 4)), sent{&replay, kT0, 1000, {}} {
+  Run() : replay(*Replay::create(synthetic_trace(20, 4), 4)), sent{&replay, kStart, 1000, {}} {
     for (const char* name : {"a", "b", "c"}) sent.agents.push_back({name, 3, 30, 31});
     history.store(sent);
   }
@@ -91,7 +91,7 @@ TEST_CASE("another value than the one sent counts as lost") {
 
 TEST_CASE("a sample at a time that was never sent is one too many") {
   Run run;
-  run.history.points("a", 0).push_back({kT0 + 500, 1});
+  run.history.points("a", 0).push_back({kStart + 500, 1});
   CHECK(run.read({}).doubled == 1);
 }
 

@@ -33,7 +33,7 @@ Tick now() {
 
 Result<void> tick(Collector& collector, Sheet& sheet) {
   sheet.begin();
-  const auto result = collector.collect(now(), sheet);
+  auto result = collector.collect(now(), sheet);
   sheet.end();
   return result;
 }
