@@ -127,7 +127,7 @@ Result<AggregatorFigures> FleetBench::look() {
   figures.cpu_seconds = status->cpu_seconds();
   figures.rss_bytes = status->resident_bytes();
   figures.disk_bytes = status->disk_bytes();
-  figures_.all_series = status->series();
+  figures.series = status->series();
   return figures;
 }
 

@@ -69,8 +69,9 @@ std::string read_back_text(const ReadBack& read, std::size_t agents) {
 Report evaluate(const RunFigures& run) {
   Report report;
   const auto acked = static_cast<double>(run.samples_acked);
-  const double series = run.all_series ? static_cast<double>(*run.all_series)
-                                       : static_cast<double>(run.agents) * static_cast<double>(run.series);
+  const double series = run.steady_to.series
+                            ? static_cast<double>(*run.steady_to.series)
+                            : static_cast<double>(run.agents) * static_cast<double>(run.series);
   report.sealing_cpu_seconds = growth(run.stopping.cpu_seconds, run.stopped.cpu_seconds);
   report.connecting_cpu_seconds = growth(run.before.cpu_seconds, run.connected.cpu_seconds);
   const Known steady = growth(run.steady_from.cpu_seconds, run.steady_to.cpu_seconds);

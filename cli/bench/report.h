@@ -19,6 +19,7 @@ struct AggregatorFigures {
   std::optional<std::uint64_t> rss_bytes;
   std::optional<std::uint64_t> written_bytes;
   std::optional<std::uint64_t> disk_bytes;
+  std::optional<std::uint64_t> series;  // all it holds, when they are not only ours
 };
 
 /// What was measured. Moments: ready, connected, steady from-to, drained, [read back], stopping, stopped.
@@ -43,8 +44,6 @@ struct RunFigures {
   AggregatorFigures steady_to;
   AggregatorFigures stopping;  // about to be stopped
   AggregatorFigures stopped;   // sealed, ended
-  /// Series the aggregator holds, when not only ours.
-  std::optional<std::uint64_t> all_series;
   double own_cpu_seconds = 0;  // of this program, in the steady phase
   std::uint64_t message_bytes = 0;
 };

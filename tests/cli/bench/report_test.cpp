@@ -32,12 +32,12 @@ RunFigures known_run() {
   run.ack_max = microseconds(12'345);
   run.delivery_interval = milliseconds(2000);
   run.read_back = ReadBack{};
-  run.before = {1.0, 10'000'000, 1000, 0};
-  run.connected = {1.5, 10'400'000, {}, {}};
-  run.steady_from = {2.0, 11'000'000, 2000, {}};
-  run.steady_to = {4.0, 12'000'000, 3000, {}};
-  run.stopping = {5.0, {}, {}, {}};
-  run.stopped = {6.2, {}, 49'000, 12'000};
+  run.before = {1.0, 10'000'000, 1000, 0, {}};
+  run.connected = {1.5, 10'400'000, {}, {}, {}};
+  run.steady_from = {2.0, 11'000'000, 2000, {}, {}};
+  run.steady_to = {4.0, 12'000'000, 3000, {}, {}};
+  run.stopping = {5.0, {}, {}, {}, {}};
+  run.stopped = {6.2, {}, 49'000, 12'000, {}};
   return run;
 }
 
@@ -74,7 +74,7 @@ TEST_CASE("what is not known is not made up") {
 
 TEST_CASE("memory is shared among all series an aggregator holds, not only ours") {
   RunFigures run = known_run();
-  run.all_series = 4000;
+  run.steady_to.series = 4000;
   CHECK(*evaluate(run).rss_bytes_per_series == Approx(3000));
 }
 
