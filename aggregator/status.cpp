@@ -57,6 +57,8 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::too_old_blocks);
   add(Kind::gauge, "vigil_store_damaged_files", "Files that could not be read at start.",
       &HistoryStats::damaged_files);
+  add(Kind::gauge, "vigil_store_damaged_logs", "Write-ahead logs that were damaged at start.",
+      &HistoryStats::damaged_logs);
   add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
       &HistoryStats::checkpoints);
   registry.collect(Kind::gauge, "vigil_store_healthy", "1 while received samples become durable.",

@@ -3,6 +3,7 @@
 #include "aggregator/store/check_parts.h"
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/files.h"
+#include "aggregator/store/wal.h"
 
 #include <algorithm>
 
@@ -65,10 +66,20 @@ Result<void> compare_folder(Check& check, const std::set<std::string>& before) {
   return {};
 }
 
+/// What lies behind damage is still read by a process that has the log open, and by no other.
+void check_log(Check& check, const std::string& name, FileKind kind) {
+  const auto damage = find_wal_damage(check.scope().directory / name, check.scope().vfs);
+  if (!damage) return check.found(damage.error().message);
+  if (!*damage) return;
+  check.found(fmt::format("its write-ahead log is damaged: {}, and the next start {}", to_text(**damage),
+                          kind == FileKind::journal ? "loses what the damage hit" : "loses what they hold"));
+}
+
 void check_file(Check& check, const std::string& name, const StoredFile& file, const Index& index) {
   check.begin_file(name);
   if (!database_exists(check.scope().directory / name, check.scope().vfs)) return;  // compare_folder() tells
   ++check.totals().files;
+  check_log(check, name, file.kind);
   if (file.kind == FileKind::journal)
     check_journal(check, name);
   else
@@ -84,6 +95,7 @@ void check_databases(Check& check) {
     if (!database_exists(path, check.scope().vfs)) continue;
     check.begin_file(name);
     ++check.totals().files;
+    check_log(check, name, FileKind::raw);
     auto database = begin_reading(path, check.scope().vfs);
     if (!database) {
       check.found(database.error().message);

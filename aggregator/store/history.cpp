@@ -6,6 +6,7 @@
 #include "aggregator/store/keeper.h"
 #include "aggregator/store/legacy.h"
 #include "aggregator/store/recovery.h"
+#include "aggregator/store/wal.h"
 #include "aggregator/store/writer.h"
 #include "common/clock.h"
 
@@ -108,6 +109,7 @@ struct History::Parts {
   Writer writer;
   Keeper keeper;
   std::atomic<std::uint64_t> damaged_blocks = 0;
+  std::uint64_t damaged_logs = 0;  // at start
   bool closed = false;
 
   // Held while an operation is pushed, so that ids reach the disk in the order in which they were given.
@@ -149,11 +151,14 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (!lock) return lock.error();
   const std::filesystem::path path = options.directory / kIndexFile;
   if (auto made = make_private_file(path); !made) return made.error();
+  const auto damaged_logs = look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
+  if (!damaged_logs) return damaged_logs.error();
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
   Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
+  parts->damaged_logs = *damaged_logs;
   if (auto opened = parts->writer.open_files(); !opened) return opened.error();
   if (auto loaded = parts->keeper.load(parts->writer.tables()); !loaded) return loaded.error();
   return std::unique_ptr<History>(new History(std::move(parts)));
@@ -348,6 +353,7 @@ HistoryStats History::stats() const {
     stats.tiers.at(static_cast<std::size_t>(tier)) = parts_->stats_of(tier);
     stats.disk_bytes += stats.tiers.at(static_cast<std::size_t>(tier)).disk_bytes;
   }
+  stats.damaged_logs = parts_->damaged_logs;
   stats.index_bytes = database_bytes(parts_->options.directory / kIndexFile);
   stats.disk_bytes += stats.index_bytes + stats.journal_disk_bytes;
   const TierStats& raw = stats.tiers.front();

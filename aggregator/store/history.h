@@ -123,6 +123,7 @@ struct HistoryStats {
   std::uint64_t refused_entries = 0;  // journal() said false
   std::uint64_t damaged_blocks = 0;   // found while reading, since start
   std::uint64_t damaged_files = 0;    // set aside at start
+  std::uint64_t damaged_logs = 0;     // write-ahead logs, at start
   std::uint64_t retired_blocks = 0;   // by retention, since start
   std::uint64_t too_old_blocks = 0;   // came when their day had been retired already, since start
   std::uint64_t checkpoints = 0;

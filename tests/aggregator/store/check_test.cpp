@@ -149,6 +149,25 @@ TEST_CASE("Pages that SQLite cannot read do not hide the rest") {
   CHECK(outcome.totals.groups > 0);  // the other files were read
 }
 
+TEST_CASE("Damage in a write-ahead log is found, which SQLite takes for its end") {
+  DayFolder at;
+  const auto open = open_after_a_day(at);
+  const testing::TemporaryFolder copy;  // as a killed process leaves it
+  std::filesystem::copy(at.folder.path(), copy.path());
+  const std::string journal = named(copy.path(), "journal-");
+  REQUIRE(check(copy.path()).totals.findings == 0);
+  constexpr std::uint64_t kInTheFirstPage = 32 + 24 + 100;
+  overwrite(copy.path() / (journal + "-wal"), kInTheFirstPage, "!");
+  const Outcome outcome = check(copy.path());
+  const auto of_log = std::find_if(outcome.findings.begin(), outcome.findings.end(), [](const auto& finding) {
+    return finding.what.find("write-ahead log") != std::string::npos;
+  });
+  REQUIRE(of_log != outcome.findings.end());
+  CHECK(of_log->file == journal);
+  CHECK(of_log->what.find("behind damage at byte 32, and the next start loses what the damage hit") !=
+        std::string::npos);
+}
+
 TEST_CASE("Files that are missing, left behind or cut off are found") {
   const Closed folder;
   const auto raw = folder.path() / named(folder.path(), "raw-20231115");

@@ -1,0 +1,359 @@
+#include "aggregator/store/wal.h"
+
+#include "common/log/log.h"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr std::size_t kHeaderBytes = 32;
+constexpr std::size_t kFrameHeaderBytes = 24;
+constexpr std::uint32_t kMagic = 0x377f0682;  // | 1: checksums are of big-endian words
+constexpr std::uint32_t kFormat = 3'007'000;
+constexpr std::uint32_t kLeastPage = 512;
+constexpr std::uint32_t kMostPage = 65'536;
+constexpr int kLooks = 3;  // at a log that begins anew while it is read
+
+std::uint32_t big(const char* at) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
+}
+
+void put_big(char* at, std::uint32_t word) {
+  if (std::endian::native == std::endian::little) word = __builtin_bswap32(word);
+  std::memcpy(at, &word, sizeof word);
+}
+
+struct Checksum {
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+  bool operator==(const Checksum&) const = default;
+
+  static Checksum read(const char* at) { return {big(at), big(at + 4)}; }
+  void write(char* at) const {
+    put_big(at, first);
+    put_big(at + 4, second);
+  }
+  void add(std::string_view words, bool big_endian) {
+    const bool swap = big_endian == (std::endian::native == std::endian::little);
+    for (std::size_t at = 0; at + 8 <= words.size(); at += 8) {
+      std::array<std::uint32_t, 2> pair{};
+      std::memcpy(pair.data(), words.data() + at, sizeof pair);
+      first += (swap ? __builtin_bswap32(pair[0]) : pair[0]) + second;
+      second += (swap ? __builtin_bswap32(pair[1]) : pair[1]) + first;
+    }
+  }
+};
+
+/// A file of a VFS, as long as it is looked at.
+class VfsFile {
+ public:
+  static Result<VfsFile> open(const std::string& path, const std::string& vfs, int flags) {
+    sqlite3_vfs* files = sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
+    if (files == nullptr) return fail(Errc::internal, "no SQLite VFS is called '{}'", vfs);
+    VfsFile file;
+    file.path_ = path;
+    file.memory_ = std::make_unique<std::max_align_t[]>(
+        static_cast<std::size_t>(files->szOsFile) / sizeof(std::max_align_t) + 1);
+    const int code = files->xOpen(files, file.path_.c_str(), file.get(), flags | SQLITE_OPEN_WAL, nullptr);
+    if (code != SQLITE_OK) {
+      file.memory_.reset();
+      return fail(Errc::io, "open {}: SQLite error {}", path, code);
+    }
+    return file;
+  }
+  VfsFile(VfsFile&&) noexcept = default;
+  VfsFile& operator=(VfsFile&&) = delete;
+  ~VfsFile() {
+    if (memory_) get()->pMethods->xClose(get());
+  }
+
+  Result<std::uint64_t> size() {
+    sqlite3_int64 bytes = 0;
+    if (const int code = get()->pMethods->xFileSize(get(), &bytes); code != SQLITE_OK)
+      return fail(Errc::io, "size of {}: SQLite error {}", path_, code);
+    return static_cast<std::uint64_t>(bytes);
+  }
+  /// False: it ended before.
+  Result<bool> read(std::uint64_t offset, std::string& bytes) {
+    const int code = get()->pMethods->xRead(get(), bytes.data(), static_cast<int>(bytes.size()),
+                                            static_cast<sqlite3_int64>(offset));
+    if (code == SQLITE_OK) return true;
+    if (code == SQLITE_IOERR_SHORT_READ) return false;
+    return fail(Errc::io, "read {}: SQLite error {}", path_, code);
+  }
+  Result<void> write(std::uint64_t offset, std::string_view bytes) {
+    const int code = get()->pMethods->xWrite(get(), bytes.data(), static_cast<int>(bytes.size()),
+                                             static_cast<sqlite3_int64>(offset));
+    if (code != SQLITE_OK)
+      return fail(code == SQLITE_FULL ? Errc::limit : Errc::io, "write {}: SQLite error {}", path_, code);
+    return {};
+  }
+  Result<void> sync() {
+    const int code = get()->pMethods->xSync(get(), SQLITE_SYNC_FULL);
+    if (code != SQLITE_OK) return fail(Errc::io, "fsync {}: SQLite error {}", path_, code);
+    return {};
+  }
+
+ private:
+  VfsFile() = default;
+  sqlite3_file* get() const { return reinterpret_cast<sqlite3_file*>(memory_.get()); }
+  std::string path_;  // SQLite keeps a pointer to it
+  std::unique_ptr<std::max_align_t[]> memory_;
+};
+
+struct Frame {
+  bool good = false;    // goes on from the checksum that the frame before it has
+  bool commit = false;  // the last of a transaction
+};
+
+/// What a log holds, good or not.
+class Log {
+ public:
+  static Result<Log> read(VfsFile& file) {
+    Log log;
+    log.header_.resize(kHeaderBytes);
+    auto whole = file.read(0, log.header_);
+    if (!whole) return whole.error();
+    const auto bytes = file.size();
+    if (!bytes) return bytes.error();
+    if (!*whole) return log;
+    if (!log.take_header()) {
+      if (auto guessed = log.guess_header(file); !guessed) return guessed.error();
+      if (log.page_bytes_ == 0) return log;
+    }
+    auto taken = log.take_frames(file, (*bytes - kHeaderBytes) / log.frame_bytes());
+    if (!taken) return taken.error();
+    return log;
+  }
+
+  const std::string& header() const { return header_; }
+  const std::vector<Frame>& frames() const { return frames_; }
+  std::size_t frame_bytes() const { return kFrameHeaderBytes + page_bytes_; }
+  std::uint64_t offset(std::size_t frame) const { return kHeaderBytes + frame * frame_bytes(); }
+  std::uint32_t most_pages() const { return most_pages_; }
+  bool header_is_good() const { return header_good_; }
+
+  /// The first frame that fails; frames().size(): none does.
+  std::size_t first_bad() const {
+    const auto bad =
+        std::find_if(frames_.begin(), frames_.end(), [](const Frame& frame) { return !frame.good; });
+    return static_cast<std::size_t>(bad - frames_.begin());
+  }
+  /// A commit that the frame behind it goes on from.
+  bool proven(std::size_t frame) const {
+    return frame + 1 < frames_.size() && frames_[frame].good && frames_[frame].commit &&
+           frames_[frame + 1].good;
+  }
+  std::optional<WalDamage> damage() const {
+    const std::size_t begin = header_good_ ? first_bad() : 0;
+    WalDamage found{header_good_ ? offset(begin) : 0, 0};
+    for (std::size_t i = begin; i < frames_.size(); ++i) found.commits += proven(i) ? 1 : 0;
+    if (found.commits == 0) return std::nullopt;
+    return found;
+  }
+  /// Up to here the log goes on behind what is damaged.
+  std::size_t end() const {
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < frames_.size(); ++i) {
+      if (proven(i)) end = i + 1;
+    }
+    while (end < frames_.size() && frames_[end].good) ++end;
+    return end;
+  }
+  /// The header as it must have been.
+  std::string mended_header() const {
+    std::string header = header_;
+    if (header_good_) return header;
+    put_big(header.data(), kMagic | (big_endian_ ? 1 : 0));
+    put_big(header.data() + 4, kFormat);
+    put_big(header.data() + 8, page_bytes_);
+    std::copy_n(salt_.begin(), salt_.size(), header.begin() + 16);
+    Checksum sum;
+    sum.add(std::string_view(header).substr(0, 24), big_endian_);
+    sum.write(header.data() + 24);
+    return header;
+  }
+  Checksum sum_of(Checksum before, std::string_view frame) const {
+    before.add(frame.substr(0, 8), big_endian_);
+    before.add(frame.substr(kFrameHeaderBytes), big_endian_);
+    return before;
+  }
+  std::string_view salt() const { return salt_; }
+
+ private:
+  bool take_header() {
+    const std::uint32_t magic = big(header_.data());
+    if ((magic & ~1U) != kMagic) return false;
+    big_endian_ = (magic & 1) != 0;
+    Checksum sum;
+    sum.add(std::string_view(header_).substr(0, 24), big_endian_);
+    const std::uint32_t page = big(header_.data() + 8);
+    if (sum != Checksum::read(header_.data() + 24) || page < kLeastPage || page > kMostPage ||
+        !std::has_single_bit(page))
+      return false;
+    page_bytes_ = page;
+    salt_ = header_.substr(16, 8);
+    header_good_ = true;
+    return true;
+  }
+
+  /// From the first frames: our pages have 4,096 bytes, and checksums are in this machine's byte order.
+  Result<void> guess_header(VfsFile& file) {
+    page_bytes_ = 4096;
+    big_endian_ = std::endian::native == std::endian::big;
+    std::string first(frame_bytes(), '\0');
+    std::string second = first;
+    for (std::size_t i = 0; i < 2; ++i) {
+      auto whole = file.read(offset(i), i == 0 ? first : second);
+      if (!whole) return whole.error();
+      if (!*whole) page_bytes_ = 0;
+      if (!*whole) return {};
+    }
+    salt_ = first.substr(8, 8);
+    if (sum_of(Checksum::read(first.data() + 16), second) != Checksum::read(second.data() + 16) ||
+        second.substr(8, 8) != salt_)
+      page_bytes_ = 0;
+    return {};
+  }
+
+  Result<void> take_frames(VfsFile& file, std::uint64_t most) {
+    Checksum before = Checksum::read(header_.data() + 24);
+    std::string frame(frame_bytes(), '\0');
+    for (std::uint64_t i = 0; i < most; ++i) {
+      auto whole = file.read(offset(i), frame);
+      if (!whole) return whole.error();
+      if (!*whole) break;
+      const Checksum stored = Checksum::read(frame.data() + 16);
+      const std::uint32_t pages = big(frame.data() + 4);
+      const bool good = std::string_view(frame).substr(8, 8) == salt_ && sum_of(before, frame) == stored;
+      frames_.push_back({good, pages != 0});
+      if (good) most_pages_ = std::max(most_pages_, pages);
+      before = stored;
+    }
+    return {};
+  }
+
+  std::string header_;
+  std::string salt_;  // told by the header, and by each frame that belongs to it
+  std::uint32_t page_bytes_ = 0;
+  bool big_endian_ = false;
+  bool header_good_ = false;
+  std::uint32_t most_pages_ = 0;  // of the database, after any good commit
+  std::vector<Frame> frames_;
+};
+
+std::string log_of(const std::filesystem::path& path) {
+  return path.string() + "-wal";
+}
+
+bool log_exists(const std::string& path, const std::string& vfs) {
+  sqlite3_vfs* files = sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
+  int exists = 0;
+  return files != nullptr &&
+         files->xAccess(files, path.c_str(), SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists != 0;
+}
+
+std::string_view consequence(const std::string& name) {
+  if (name.starts_with("journal-")) return "a log is damaged: mended, but for what the damage hit";
+  if (name.starts_with("raw-")) return "a log is damaged: what was committed behind it is in the journal";
+  return "a log is damaged: what was committed behind it is lost";
+}
+
+/// A damaged frame as it may be shown to SQLite: it must not reach beyond the database, nor write page 0.
+void make_sane(std::string& frame, std::uint32_t most_pages) {
+  if (big(frame.data() + 4) > most_pages) put_big(frame.data() + 4, 0);
+  // A page that was new with the last commit is overwritten by whoever needs it next: nothing refers to it.
+  if (const std::uint32_t page = big(frame.data()); page == 0 || page > most_pages)
+    put_big(frame.data(), most_pages + 1);
+}
+
+}  // namespace
+
+std::string to_text(const WalDamage& damage) {
+  return fmt::format("{} {} behind damage at byte {}", damage.commits,
+                     damage.commits == 1 ? "commit lies" : "commits lie", damage.offset);
+}
+
+Result<std::optional<WalDamage>> find_wal_damage(const std::filesystem::path& path, const std::string& vfs) {
+  const std::string name = log_of(path);
+  for (int look = 0; look < kLooks; ++look) {
+    if (!log_exists(name, vfs)) return std::optional<WalDamage>{};
+    auto file = VfsFile::open(name, vfs, SQLITE_OPEN_READONLY);
+    if (!file) return file.error();
+    const auto log = Log::read(*file);
+    if (!log) return log.error();
+    const auto damage = log->damage();
+    if (!damage) return damage;
+    // While it was read it may have begun anew.
+    std::string header(kHeaderBytes, '\0');
+    auto whole = file->read(0, header);
+    if (!whole) return whole.error();
+    if (header == log->header()) return damage;
+  }
+  return std::optional<WalDamage>{};
+}
+
+Result<std::optional<WalDamage>> mend_wal(const std::filesystem::path& path, const std::string& vfs) {
+  const std::string name = log_of(path);
+  if (!log_exists(name, vfs)) return std::optional<WalDamage>{};
+  auto file = VfsFile::open(name, vfs, SQLITE_OPEN_READWRITE);
+  if (!file) return file.error();
+  const auto log = Log::read(*file);
+  if (!log) return log.error();
+  const auto damage = log->damage();
+  if (!damage) return damage;
+  std::string header = log->mended_header();
+  const std::size_t begin = log->header_is_good() ? log->first_bad() : 0;
+  Checksum sum = Checksum::read(header.data() + 24);
+  std::string frame(log->frame_bytes(), '\0');
+  if (begin > 0) {
+    if (auto read = file->read(log->offset(begin - 1), frame); !read) return read.error();
+    sum = Checksum::read(frame.data() + 16);
+  }
+  for (std::size_t i = begin; i < log->end(); ++i) {
+    if (auto read = file->read(log->offset(i), frame); !read) return read.error();
+    if (!log->frames()[i].good) make_sane(frame, log->most_pages());
+    frame.replace(8, 8, log->salt());
+    sum = log->sum_of(sum, frame);
+    sum.write(frame.data() + 16);
+    if (auto written = file->write(log->offset(i), frame); !written) return written.error();
+  }
+  if (!log->header_is_good()) {
+    if (auto written = file->write(0, header); !written) return written.error();
+  }
+  if (auto synced = file->sync(); !synced) return synced.error();
+  return damage;
+}
+
+Result<std::uint64_t> look_at_logs(const std::filesystem::path& directory, const std::string& vfs) {
+  std::uint64_t damaged = 0;
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::string name = entry->path().filename();
+    if (!name.ends_with(".db-wal")) continue;
+    name.resize(name.size() - std::string_view("-wal").size());
+    const bool journal = name.starts_with("journal-");
+    const auto damage = journal ? mend_wal(directory / name, vfs) : find_wal_damage(directory / name, vfs);
+    if (!damage) return damage.error();
+    if (!*damage) continue;
+    ++damaged;
+    log::error("history", consequence(name),
+               {{"file", (directory / log_of(name)).string()}, {"damage", to_text(**damage)}});
+  }
+  if (error) return fail_errno(error.value(), "read " + directory.string());
+  return damaged;
+}
+
+}  // namespace vigil::aggregator
