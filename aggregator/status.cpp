@@ -203,6 +203,12 @@ void StatusReporter::describe(v1::Status& status) const {
     status.add_problems(complaint);
   if (stats.damaged_blocks > 0)
     status.add_problems(fmt::format("store: {} damaged blocks were found", stats.damaged_blocks));
+  if (stats.damaged_files > 0)
+    status.add_problems(
+        fmt::format("store: {} damaged files were set aside: see vigil db check", stats.damaged_files));
+  if (stats.damaged_logs > 0)
+    status.add_problems(
+        fmt::format("store: {} write-ahead logs were damaged: see the log", stats.damaged_logs));
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
     status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);
     status.set_notifications_failed(status.notifications_failed() + receiver.dead);

@@ -10,6 +10,8 @@
 #include "common/threads/worker.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -402,13 +404,42 @@ Counters Service::counters() const {
 
 }  // namespace
 
-Result<std::unique_ptr<AlertService>> AlertService::open(AlertServiceOptions options,
-                                                         rules::RuleSetPtr rules) {
+namespace {
+
+Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& options,
+                                                 const rules::RuleSetPtr& rules) {
   auto store = MetaStore::open(options.path);
   if (!store) return store.error();
-  auto service = std::make_unique<Service>(std::move(options), std::move(rules), std::move(*store));
+  auto service = std::make_unique<Service>(options, rules, std::move(*store));
   if (auto restored = service->restore(); !restored) return restored.error();
   return std::unique_ptr<AlertService>(std::move(service));
+}
+
+/// With its log, for whoever wants to look at it.
+Result<void> set_aside(const std::string& path) {
+  for (const char* suffix : {"-shm", "-wal", ""}) {
+    const std::string from = path + suffix;
+    const std::string to = path + ".damaged" + suffix;
+    if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
+      return fail_errno(errno, fmt::format("rename {} to {}", from, to));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AlertService>> AlertService::open(AlertServiceOptions options,
+                                                         rules::RuleSetPtr rules) {
+  auto opened = open_store(options, rules);
+  if (opened || opened.error().code != Errc::corrupt) return opened;
+  // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a
+  // fleet must not stay down for it.
+  log::error(
+      "alerts",
+      "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, messages that waited are lost",
+      {{"error", opened.error()}});
+  if (auto moved = set_aside(options.path); !moved) return moved.error();
+  return open_store(options, rules);
 }
 
 }  // namespace vigil::alerts

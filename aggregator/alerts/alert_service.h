@@ -44,7 +44,8 @@ struct AlertServiceOptions {
 
 class AlertService {
  public:
-  /// Opens or creates meta.db and restores alerts and outbox.
+  /// Opens or creates meta.db and restores alerts and outbox. One that SQLite cannot read is set aside, and a
+  /// new one begun. Errc::unsupported: it is newer, or another program's.
   static Result<std::unique_ptr<AlertService>> open(AlertServiceOptions options, rules::RuleSetPtr rules);
   virtual ~AlertService() = default;
 

@@ -161,7 +161,8 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
     }
     if (host.new_series.left(an_hour, now_ms) < 1 || registry.size() >= options_.max_known_series) {
       if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
-      return fail(Errc::limit, "{} invents series faster than {} an hour (it has {} already)",
+      return fail(Errc::limit,
+                  "{} invents series faster than {} an hour, ingest.max_series (it has {} already)",
                   host.record.name, options_.max_series, registry.size());
     }
     if (auto room = directory_.take_series(); !room) {

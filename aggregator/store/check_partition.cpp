@@ -1,4 +1,5 @@
 // Partitions and journals: every checksum, and index and blocks side by side.
+#include "aggregator/store/block_index.h"
 #include "aggregator/store/check_parts.h"
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/migrations.h"
@@ -10,11 +11,9 @@ namespace {
 
 // Both in the order of blocks: one walk beside the other, whatever their number.
 constexpr const char* kListed =
-    "SELECT block, host, source, first_ms, last_ms, samples, bytes, first_series, last_series FROM "
+    "SELECT block, host, source, first_ms, last_ms, samples, bytes, first_series, last_series, bucket FROM "
     "block_index ORDER BY block";
 constexpr const char* kBlocks = "SELECT id, data FROM block WHERE id>? ORDER BY id";
-constexpr const char* kByTime = "SELECT count(*) FROM block_index INDEXED BY block_by_time";
-constexpr const char* kByHost = "SELECT count(*) FROM block_index NOT INDEXED";
 
 /// A row of block_index.
 struct Listed {
@@ -27,6 +26,7 @@ struct Listed {
   std::int64_t bytes = 0;
   std::int64_t first_series = 0;
   std::int64_t last_series = 0;
+  std::int64_t bucket = 0;
   friend bool operator==(const Listed&, const Listed&) = default;
 };
 
@@ -42,11 +42,6 @@ class PartitionCheck {
     listed_ = std::move(*listed);
     blocks_ = std::move(*blocks);
     walk();
-    const auto by_time = database.integer(kByTime);
-    const auto by_host = database.integer(kByHost);
-    if (!by_time) check_.found(fmt::format("the index by time cannot be read: {}", by_time.error().message));
-    if (by_time && by_host && *by_time != *by_host)
-      check_.found(fmt::format("the index by time has {} rows, the one by host {}", *by_time, *by_host));
   }
 
  private:
@@ -79,9 +74,9 @@ class PartitionCheck {
       return check_.found(fmt::format("the index of blocks cannot be read: {}", more.error().message));
     }
     if (!*more) return;
-    row_ = Listed{listed_.integer(0), listed_.integer(1), listed_.integer(2),
-                  listed_.integer(3), listed_.integer(4), listed_.integer(5),
-                  listed_.integer(6), listed_.integer(7), listed_.integer(8)};
+    row_ = Listed{listed_.integer(0), listed_.integer(1), listed_.integer(2), listed_.integer(3),
+                  listed_.integer(4), listed_.integer(5), listed_.integer(6), listed_.integer(7),
+                  listed_.integer(8), listed_.integer(9)};
   }
 
   /// After a block that SQLite cannot reach the others are looked for behind it.
@@ -114,6 +109,7 @@ class PartitionCheck {
     is.bytes = static_cast<std::int64_t>((*sealed)->bytes().size());
     is.first_series = *least;
     is.last_series = *most;
+    is.bucket = bucket_of(is.first_ms);
     if (is != *row_) tell(*row_, "the index does not say what is in the block");
     const Tier tier = static_cast<Tier>(file_.kind);
     if (is.first_ms < file_.period_ms || is.first_ms >= next_period_ms(tier, file_.period_ms))

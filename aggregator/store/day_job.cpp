@@ -1,5 +1,6 @@
 #include "aggregator/store/day_job.h"
 
+#include "aggregator/store/block_index.h"
 #include "common/log/log.h"
 
 #include <algorithm>
@@ -12,9 +13,9 @@ constexpr std::size_t kMergedCells = std::size_t{1} << 22;  // 32 MB while it is
 constexpr std::size_t kCommitBlocks = 256;
 constexpr std::size_t kManyFiles = 4;  // of one day that are compacted already
 constexpr const char* kPieces = "SELECT DISTINCT host, source FROM block_index";
-constexpr const char* kBlocks =
-    "SELECT data FROM block_index JOIN block ON block.id=block_index.block WHERE host=? AND source=? AND "
-    "first_ms>=? AND first_ms<? ORDER BY first_ms, block_index.block";
+const std::string kBlocks =
+    over_buckets("(SELECT data FROM block WHERE id=i.block)",
+                 "host=?3 AND source=?4 AND first_ms>=?5 AND first_ms<?6 ORDER BY first_ms, i.block");
 constexpr const char* kKinds = "SELECT id, type, encoding FROM series WHERE host=? ORDER BY id";
 
 Result<std::shared_ptr<const SealedBlock>> seal_block(const Block& block) {
@@ -172,9 +173,10 @@ Result<void> DayJob::load_from(const PartitionInfo& file, const Piece& piece, st
                                std::vector<Block>& blocks) {
   auto connection = around_.connections.borrow(file.file.number, file.path);
   if (!connection) return connection.error();
-  auto read = (*connection)->statement(kBlocks);
+  auto read = (*connection)->statement(kBlocks.c_str());
   if (!read) return read.error();
-  (*read)->bind(std::int64_t{piece.host}, piece.source, hour_ms, hour_ms + kHourMs);
+  (*read)->bind(bucket_of(hour_ms), bucket_of(hour_ms + kHourMs - 1), std::int64_t{piece.host}, piece.source,
+                hour_ms, hour_ms + kHourMs);
   auto more = (*read)->step();
   for (; more && *more; more = (*read)->step()) {
     const auto sealed = SealedBlock::open(std::string((*read)->bytes(0)));

@@ -28,6 +28,26 @@ Error in_folder(const HistoryOptions& options, const Error& error) {
   return fail(error.code, "{}: {}", options.directory.string(), error.message);
 }
 
+/// Files without the index that says what is in them: a new one would give their numbers and hosts to others.
+Result<void> refuse_orphans(const HistoryOptions& options) {
+  if (database_exists(options.directory / kIndexFile, options.vfs)) return {};  // not one of no bytes
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(options.directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    const bool ours = name.starts_with("journal-") || name.starts_with("raw-") ||
+                      name.starts_with("minute-") || name.starts_with("hour-");
+    if (!ours || !name.ends_with(".db") || !database_exists(entry->path(), options.vfs)) continue;
+    return fail(
+        Errc::corrupt,
+        "{} is missing or empty, but there is {}, which nobody can read without it: restore a backup into "
+        "another folder, or move everything in this one away to begin anew",
+        (options.directory / kIndexFile).string(), name);
+  }
+  if (error) return fail_errno(error.value(), "read " + options.directory.string());
+  return {};
+}
+
 bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
   if (wanted.empty()) return true;
   const auto& held = block.series();
@@ -150,15 +170,16 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   auto lock = FolderLock::take(options.directory);
   if (!lock) return lock.error();
   const std::filesystem::path path = options.directory / kIndexFile;
+  if (auto missed = refuse_orphans(options); !missed) return missed.error();
   if (auto made = make_private_file(path); !made) return made.error();
-  const auto damaged_logs = look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
-  if (!damaged_logs) return damaged_logs.error();
+  const std::uint64_t damaged_logs =
+      look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
   Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
-  parts->damaged_logs = *damaged_logs;
+  parts->damaged_logs = damaged_logs;
   if (auto opened = parts->writer.open_files(); !opened) return opened.error();
   if (auto loaded = parts->keeper.load(parts->writer.tables()); !loaded) return loaded.error();
   return std::unique_ptr<History>(new History(std::move(parts)));

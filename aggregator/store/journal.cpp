@@ -1,8 +1,13 @@
 #include "aggregator/store/journal.h"
 
+#include "aggregator/store/encoding.h"
 #include "aggregator/store/files.h"
 #include "aggregator/store/folder.h"
 #include "aggregator/store/migrations.h"
+#include "aggregator/store/wal.h"
+
+#include <map>
+#include <utility>
 
 namespace vigil::aggregator {
 namespace {
@@ -10,6 +15,25 @@ namespace {
 constexpr const char* kModes =
     "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; "
     "PRAGMA cache_size=-2000;";
+constexpr const char* kForwards = "SELECT id, entries FROM entry_group ORDER BY id";
+constexpr const char* kBackwards = "SELECT id, entries FROM entry_group ORDER BY id DESC";
+
+Result<void> read_groups(Database& database, const char* sql,
+                         const std::function<void(std::int64_t id, std::string_view group)>& visit) {
+  const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  if (*tables == 0) return {};  // made, but nothing was committed
+  auto read = database.prepare(sql);
+  if (!read) return read.error();
+  auto more = read->step();
+  for (; more && *more; more = read->step()) visit(read->integer(0), read->bytes(1));
+  if (!more) return more.error();
+  return {};
+}
+
+bool is_sound(std::string_view group) {
+  return read_group(group, [](const EntryView&) {}).has_value();
+}
 
 }  // namespace
 
@@ -55,20 +79,40 @@ void Journal::rollback() {
   if (database_) (void)database_->execute("ROLLBACK");
 }
 
-Result<void> Journal::each_group(std::int64_t number,
-                                 const std::function<void(std::string_view)>& visit) const {
+Result<void> Journal::each_group(std::int64_t number, const Visit& visit) const {
   const auto file = path(number);
+  const auto images = images_behind_damage(file, vfs_);
+  if (!images) return images.error();
+  if (!images->empty()) return each_salvaged(file, *images, visit);
   // For writing, because only such a connection may recover the WAL of a process that was killed.
   auto database = Database::open(file, Access::read_write, vfs_);
   if (!database) return database.error();
-  const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");
-  if (!tables) return fail(tables.error().code, "{}: {}", file.string(), tables.error().message);
-  if (*tables == 0) return {};  // made, but nothing was committed
-  auto read = database->prepare("SELECT entries FROM entry_group ORDER BY id");
+  auto read = read_groups(*database, kForwards, [&](std::int64_t, std::string_view group) { visit(group); });
   if (!read) return fail(read.error().code, "{}: {}", file.string(), read.error().message);
-  auto more = read->step();
-  for (; more && *more; more = read->step()) visit(read->bytes(0));
-  if (!more) return fail(more.error().code, "{}: {}", file.string(), more.error().message);
+  return read;
+}
+
+/// Where the log is damaged: each group from whatever still has it whole, the log as SQLite sees it or as it
+/// may have been. What is in none of them is visited as what is left of it, or as an empty one.
+Result<void> Journal::each_salvaged(const std::filesystem::path& file, const std::vector<std::string>& images,
+                                    const Visit& visit) const {
+  std::map<std::int64_t, std::string> groups;
+  const auto keep = [&](std::int64_t id, std::string_view group) {
+    std::string& kept = groups[id];
+    if (kept.empty() || !is_sound(kept)) kept = group;
+  };
+  const auto take = [&](Result<Database> database) {
+    if (!database) return;
+    // From both ends: damage ends the reading.
+    for (const char* order : {kForwards, kBackwards}) (void)read_groups(*database, order, keep);
+  };
+  take(Database::open(file, Access::read_write, vfs_));
+  for (const std::string& image : images) take(Database::of_image(image));
+  std::int64_t expected = groups.empty() ? 0 : groups.begin()->first;
+  for (const auto& [id, group] : groups) {
+    if (std::exchange(expected, id + 1) != id) visit({});
+    visit(group);
+  }
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vigil::aggregator {
 
@@ -32,15 +33,18 @@ class Journal {
   Result<void> commit();
   void rollback();
 
-  /// Visits the groups of an earlier file in their order. Errc::corrupt: SQLite could not read on; what came
-  /// before was visited.
-  Result<void> each_group(std::int64_t number,
-                          const std::function<void(std::string_view group)>& visit) const;
+  using Visit = std::function<void(std::string_view group)>;
+  /// Visits the groups of an earlier file in their order, also what is left of damaged ones. Errc::corrupt:
+  /// SQLite could not read on; what came before was visited.
+  Result<void> each_group(std::int64_t number, const Visit& visit) const;
   /// Removes a file with all that belongs to it. Not the current one.
   Result<void> remove(std::int64_t number) const;
   void close();
 
  private:
+  Result<void> each_salvaged(const std::filesystem::path& file, const std::vector<std::string>& images,
+                             const Visit& visit) const;
+
   const std::filesystem::path folder_;
   const std::string vfs_;
   std::int64_t number_ = 0;

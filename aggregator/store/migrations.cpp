@@ -45,14 +45,28 @@ CREATE TABLE file(
 CREATE TABLE tier(tier INTEGER PRIMARY KEY, complete_from_ms INTEGER NOT NULL) STRICT;
 )sql";
 
-const std::string kPartitionTables = R"sql(
-CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+const std::string kBlocks = "CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
+
+const std::string kBlocksByHost = R"sql(
 CREATE TABLE block_index(
   host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, block INTEGER NOT NULL, last_ms INTEGER NOT NULL,
   first_series INTEGER NOT NULL, last_series INTEGER NOT NULL, samples INTEGER NOT NULL, bytes INTEGER NOT NULL,
   PRIMARY KEY(host, source, first_ms, block)) STRICT, WITHOUT ROWID;
 CREATE INDEX block_by_time ON block_index(host, last_ms);
 )sql";
+
+// The bucket is bucket_of(first_ms), see block_index.h.
+const std::string kBlocksByBucket = R"sql(
+CREATE TABLE block_index(
+  bucket INTEGER NOT NULL, host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, block INTEGER NOT NULL,
+  last_ms INTEGER NOT NULL, first_series INTEGER NOT NULL, last_series INTEGER NOT NULL, samples INTEGER NOT NULL,
+  bytes INTEGER NOT NULL, PRIMARY KEY(bucket, host, source, first_ms, block)) STRICT, WITHOUT ROWID;
+)sql";
+
+const std::string kFromHostToBucket =
+    "DROP INDEX block_by_time; ALTER TABLE block_index RENAME TO block_by_host;" + kBlocksByBucket +
+    "INSERT INTO block_index SELECT first_ms/600000, * FROM block_by_host ORDER BY 1, 2, 3, 4, 5; "
+    "DROP TABLE block_by_host;";
 
 const std::string kJournalTables =
     "CREATE TABLE entry_group(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;";
@@ -82,7 +96,10 @@ const FileFormat& index_format() {
 }
 
 const FileFormat& partition_format() {
-  static const FileFormat format{"history partition", kPartitionId, {kPartitionTables}, kPartitionTables};
+  static const FileFormat format{"history partition",
+                                 kPartitionId,
+                                 {kBlocks + kBlocksByHost, kFromHostToBucket},
+                                 kBlocks + kBlocksByBucket};
   return format;
 }
 

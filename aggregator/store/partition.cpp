@@ -1,5 +1,6 @@
 #include "aggregator/store/partition.h"
 
+#include "aggregator/store/block_index.h"
 #include "aggregator/store/folder.h"
 #include "aggregator/store/migrations.h"
 
@@ -14,6 +15,9 @@ constexpr const char* kGrowing =
 constexpr const char* kBuilding =
     "PRAGMA page_size=4096; PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF; PRAGMA secure_delete=OFF; "
     "PRAGMA cache_size=-8000;";
+
+constexpr const char* kUnlist =
+    "DELETE FROM block_index WHERE bucket=? AND host=? AND source=? AND first_ms=? AND block=?";
 
 int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/, int count) {
   *static_cast<int*>(pages) = count;
@@ -47,7 +51,8 @@ Result<PartitionContents> Partition::look(const std::filesystem::path& path, con
   const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   if (*tables == 0) return PartitionContents{};
-  if (auto known = check_format(*database, partition_format(), path.string()); !known) return known.error();
+  if (auto migrated = migrate(*database, partition_format(), path.string()); !migrated)
+    return migrated.error();
   return contents_of(*database);
 }
 
@@ -91,9 +96,10 @@ Result<std::vector<std::pair<std::int64_t, BlockTotals>>> Partition::replaced_by
   auto find = statement(
       "SELECT block_index.block, bytes, samples, data FROM block_index JOIN block ON "
       "block.id=block_index.block "
-      "WHERE host=?1 AND source=?2 AND first_ms=?3 AND last_ms<=?4");
+      "WHERE bucket=?1 AND host=?2 AND source=?3 AND first_ms=?4 AND last_ms<=?5");
   if (!find) return find.error();
-  (*find)->bind(std::int64_t{block.host}, block.source, block.block->first_ms(), block.block->last_ms());
+  (*find)->bind(bucket_of(block.block->first_ms()), std::int64_t{block.host}, block.source,
+                block.block->first_ms(), block.block->last_ms());
   auto more = (*find)->step();
   for (; more && *more; more = (*find)->step()) {
     const Statement& row = **find;
@@ -115,10 +121,11 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
     auto drop = statement("DELETE FROM block WHERE id=?");
     if (!drop) return drop.error();
     auto dropped = (*drop)->run(id);
-    auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
+    auto unlist = statement(kUnlist);
     if (!unlist) return unlist.error();
+    const std::int64_t first_ms = block.block->first_ms();
     if (dropped)
-      dropped = (*unlist)->run(std::int64_t{block.host}, block.source, block.block->first_ms(), id);
+      dropped = (*unlist)->run(bucket_of(first_ms), std::int64_t{block.host}, block.source, first_ms, id);
     if (!dropped) return dropped.error();
     stored.replaced += totals;
   }
@@ -128,12 +135,12 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
   auto insert = statement("INSERT INTO block VALUES(?,?)");
   if (!insert) return insert.error();
   if (auto put = (*insert)->run(stored.id, Blob{sealed.bytes()}); !put) return put.error();
-  auto list = statement("INSERT INTO block_index VALUES(?,?,?,?,?,?,?,?,?)");
+  auto list = statement("INSERT INTO block_index VALUES(?,?,?,?,?,?,?,?,?,?)");
   if (!list) return list.error();
-  auto listed =
-      (*list)->run(std::int64_t{block.host}, block.source, sealed.first_ms(), stored.id, sealed.last_ms(),
-                   std::int64_t{*least}, std::int64_t{*most}, static_cast<std::int64_t>(sealed.samples()),
-                   static_cast<std::int64_t>(sealed.bytes().size()));
+  auto listed = (*list)->run(bucket_of(sealed.first_ms()), std::int64_t{block.host}, block.source,
+                             sealed.first_ms(), stored.id, sealed.last_ms(), std::int64_t{*least},
+                             std::int64_t{*most}, static_cast<std::int64_t>(sealed.samples()),
+                             static_cast<std::int64_t>(sealed.bytes().size()));
   if (!listed) return listed.error();
   return stored;
 }
@@ -141,11 +148,12 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
 Result<BlockTotals> Partition::remove(HostId host, SourceId source, TimeRange range) {
   BlockTotals gone;
   std::vector<std::pair<std::int64_t, std::int64_t>> old;  // first_ms, block
-  auto find = statement(
-      "SELECT first_ms, block, bytes, samples FROM block_index WHERE host=? AND source=? AND first_ms>=? AND "
-      "last_ms<=?");
+  static const std::string within = over_buckets("first_ms, block, bytes, samples",
+                                                 "host=?3 AND source=?4 AND first_ms>=?5 AND last_ms<=?6");
+  auto find = statement(within.c_str());
   if (!find) return find.error();
-  (*find)->bind(std::int64_t{host}, source, range.start_ms, range.end_ms);
+  (*find)->bind(bucket_of(range.start_ms), bucket_of(range.end_ms), std::int64_t{host}, source,
+                range.start_ms, range.end_ms);
   auto more = (*find)->step();
   for (; more && *more; more = (*find)->step()) {
     const Statement& row = **find;
@@ -157,10 +165,11 @@ Result<BlockTotals> Partition::remove(HostId host, SourceId source, TimeRange ra
   if (!more) return more.error();
   for (const auto& [first_ms, id] : old) {
     auto drop = statement("DELETE FROM block WHERE id=?");
-    auto unlist = statement("DELETE FROM block_index WHERE host=? AND source=? AND first_ms=? AND block=?");
+    auto unlist = statement(kUnlist);
     if (!drop || !unlist) return drop ? unlist.error() : drop.error();
     if (auto dropped = (*drop)->run(id); !dropped) return dropped.error();
-    if (auto dropped = (*unlist)->run(std::int64_t{host}, source, first_ms, id); !dropped)
+    if (auto dropped = (*unlist)->run(bucket_of(first_ms), std::int64_t{host}, source, first_ms, id);
+        !dropped)
       return dropped.error();
   }
   return gone;

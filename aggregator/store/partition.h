@@ -53,7 +53,7 @@ class Partition {
   /// A file that nobody reads before finish().
   static Result<Partition> build(const std::filesystem::path& path, const std::string& vfs);
 
-  /// What is in a file, without writing to it: nothing in one that is empty.
+  /// What is in a file; nothing in one that is empty. An older format becomes today's.
   static Result<PartitionContents> look(const std::filesystem::path& path, const std::string& vfs);
 
   Result<void> begin() { return database_.execute("BEGIN IMMEDIATE"); }

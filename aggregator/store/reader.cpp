@@ -1,5 +1,6 @@
 #include "aggregator/store/reader.h"
 
+#include "aggregator/store/block_index.h"
 #include "common/log/log.h"
 
 #include <algorithm>
@@ -7,24 +8,17 @@
 namespace vigil::aggregator {
 namespace {
 
-// block_by_time finds the rows: a block that overlaps ends at or after the start, and at most a block's span
-// after the end.
-constexpr const char* kFind =
-    "SELECT block, source FROM block_index WHERE host=?1 AND last_ms>=?2 AND last_ms<=?3 AND first_ms<=?4 "
-    "AND first_series<=?6 AND last_series>=?5 ORDER BY first_ms, source, block";
+const std::string kFind =
+    over_buckets("block, source",
+                 "host=?3 AND last_ms>=?4 AND first_ms<=?5 AND first_series<=?7 AND last_series>=?6 ORDER BY "
+                 "first_ms, source, block");
 constexpr const char* kLoad = "SELECT data FROM block WHERE id=?";
 constexpr const char* kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
     "first_ms, last_ms";
 constexpr const char* kSources = "SELECT id FROM source WHERE job=?";
-// block_by_time from its end: a few rows are looked at.
-constexpr const char* kNewest = "SELECT last_ms, source FROM block_index WHERE host=?1 ORDER BY last_ms DESC";
+const std::string kLatest = over_buckets_backwards("i.bucket, last_ms, source", "host=?3");
 constexpr int kTries = 3;  // a file may be replaced by a compacted one between catalogue and opening
-
-std::int64_t add_saturating(std::int64_t left, std::int64_t right) {
-  std::int64_t sum = 0;
-  return __builtin_add_overflow(left, right, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
-}
 
 }  // namespace
 
@@ -45,11 +39,14 @@ Result<std::shared_ptr<const SealedBlock>> Readers::load(ReadConnection& connect
 
 Result<void> Readers::read_blocks(ReadConnection& connection, const PartitionInfo& partition,
                                   const BlockQuery& query, FoundBlocks& found) {
-  auto find = connection.statement(kFind);
+  auto find = connection.statement(kFind.c_str());
   if (!find) return find.error();
-  (*find)->bind(std::int64_t{query.host}, query.range.start_ms,
-                add_saturating(query.range.end_ms, max_block_span_ms(query.tier)), query.range.end_ms,
-                query.series.least, query.series.most);
+  // A block that overlaps begins at most its span before the start, and in the file's time.
+  const std::int64_t span = max_block_span_ms(query.tier);
+  const std::int64_t period = partition.file.period_ms;
+  const std::int64_t earliest = query.range.start_ms > period + span ? query.range.start_ms - span : period;
+  (*find)->bind(bucket_of(earliest), bucket_of(query.range.end_ms), std::int64_t{query.host},
+                query.range.start_ms, query.range.end_ms, query.series.least, query.series.most);
   auto more = (*find)->step();
   for (; more && *more; more = (*find)->step()) {
     const BlockKey key{partition.file.number, (*find)->integer(0)};
@@ -148,14 +145,15 @@ Result<std::int64_t> Readers::newest_ms(HostId host, std::string_view except) {
     if (partition.empty() || partition.last_ms <= newest) break;
     auto connection = connections_.borrow(partition.file.number, partition.path);
     if (!connection) return connection.error();
-    auto find = (*connection)->statement(kNewest);
+    auto find = (*connection)->statement(kLatest.c_str());
     if (!find) return find.error();
-    (*find)->bind(std::int64_t{host});
+    (*find)->bind(bucket_of(partition.file.period_ms), bucket_of(partition.last_ms), std::int64_t{host});
     auto more = (*find)->step();
     for (; more && *more; more = (*find)->step()) {
-      if (std::ranges::find(*left_out, (*find)->integer(1)) != left_out->end()) continue;
-      newest = std::max(newest, (*find)->integer(0));
-      break;
+      const std::int64_t latest_end = ((*find)->integer(0) + 1) * kBucketMs + max_block_span_ms(Tier::raw);
+      if (latest_end <= newest) break;
+      if (std::ranges::find(*left_out, (*find)->integer(2)) == left_out->end())
+        newest = std::max(newest, (*find)->integer(1));
     }
     (*find)->reset();
     if (!more) return more.error();

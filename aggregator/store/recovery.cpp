@@ -45,7 +45,8 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
   for (const StoredCursor& stored : *cursors) {
     const StreamKey key{stored.host, stored.cursor.stream};
     index.settle(key, stored.needed_seq);
-    index.raise_durable(key, stored.cursor.durable_seq);
+    // What the journal must have comes from the journal: what it lacks is to be sent again.
+    index.raise_durable(key, stored.cursor.sealed_seq);
     streams[{stored.host, stored.cursor.stream}] = {order++, stored.cursor};
   }
   return {};
@@ -89,6 +90,26 @@ Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& host
       use.cursor.stream = entry.stream;
     });
   });
+}
+
+/// A journal that was cut off, or a file of it that went, looks whole by itself; the cursors know better.
+void tell_what_is_missing(const Streams& streams, const JournalIndex& index,
+                          const std::vector<RecoveredHost>& hosts) {
+  std::uint64_t batches = 0;
+  std::set<HostId> of;
+  for (const auto& [key, use] : streams) {
+    if (key.first >= hosts.size() || hosts[key.first].host.removed) continue;
+    const std::uint64_t found = index.durable_seq({key.first, key.second});
+    if (use.cursor.durable_seq <= found) continue;
+    batches += use.cursor.durable_seq - found;
+    of.insert(key.first);
+  }
+  if (batches == 0) return;
+  log::error(
+      "history",
+      "the journal lacks what was acknowledged: its files were damaged or removed; agents send again what "
+      "they still have",
+      {{"batches", batches}, {"hosts", of.size()}});
 }
 
 void spread_cursors(const Streams& streams, const JournalIndex& index, std::vector<RecoveredHost>& hosts) {
@@ -192,6 +213,7 @@ Result<Recovery> recover_from(Writer& writer) {
   Streams streams;
   if (auto loaded = load_cursors(tables, writer.index(), streams); !loaded) return loaded.error();
   if (auto loaded = load_journal(writer, recovery.recovered.hosts, streams); !loaded) return loaded.error();
+  tell_what_is_missing(streams, writer.index(), recovery.recovered.hosts);
   spread_cursors(streams, writer.index(), recovery.recovered.hosts);
   return recovery;
 }

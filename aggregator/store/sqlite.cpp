@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -119,6 +120,19 @@ Result<Database> Database::open(const std::filesystem::path& path, Access access
   sqlite3_db_config(raw, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   auto set = database.execute("PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA temp_store=MEMORY;");
   if (!set) return fail(set.error().code, "{}: {}", path.string(), set.error().message);
+  return database;
+}
+
+Result<Database> Database::of_image(const std::string& image) {
+  auto database = open(":memory:", Access::read_write, "");
+  if (!database) return database;
+  auto* bytes = static_cast<unsigned char*>(sqlite3_malloc64(image.size() + 1));
+  if (bytes == nullptr) return fail(Errc::limit, "no memory for {} bytes", image.size());
+  std::copy(image.begin(), image.end(), bytes);
+  const auto size = static_cast<sqlite3_int64>(image.size());
+  const int code = sqlite3_deserialize(database->handle(), "main", bytes, size, size,
+                                       SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY);
+  if (code != SQLITE_OK) return sqlite_error(database->handle(), "deserialize");
   return database;
 }
 

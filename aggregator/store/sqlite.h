@@ -66,6 +66,8 @@ class Database {
  public:
   /// Opens an existing file; `vfs` "" is the default one.
   static Result<Database> open(const std::filesystem::path& path, Access access, const std::string& vfs);
+  /// A file's content, in memory, for reading. Errc::corrupt.
+  static Result<Database> of_image(const std::string& image);
 
   Result<Statement> prepare(std::string_view sql);
   Result<void> execute(const char* sql);

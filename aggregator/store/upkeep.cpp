@@ -21,7 +21,8 @@ void Writer::upkeep_when_due() {
   for (const auto& [number, raw] : raw_) pages += raw.partition.wal_pages();
   if (now < upkeep_at_ + kUpkeepEvery && pages < kUpkeepPages) return;
   upkeep_at_ = now;
-  upkeep(SQLITE_CHECKPOINT_PASSIVE);
+  commit(Attempt::now);
+  if (health().state == HistoryState::ok) upkeep(SQLITE_CHECKPOINT_PASSIVE);
 }
 
 void Writer::upkeep(int mode) {
@@ -29,7 +30,7 @@ void Writer::upkeep(int mode) {
   auto done = [&]() -> Result<void> {
     const auto settled = settle_blocks(mode);
     if (!settled) return settled.error();
-    if (*settled) {
+    if (*settled && unwritten_.empty()) {
       if (auto saved = save_cursors(); !saved) return saved;
       if (auto dropped = drop_journals(); !dropped) return dropped;
     }

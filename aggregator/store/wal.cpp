@@ -1,5 +1,6 @@
 #include "aggregator/store/wal.h"
 
+#include "aggregator/store/files.h"
 #include "common/log/log.h"
 
 #include <sqlite3.h>
@@ -7,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <string_view>
@@ -18,7 +20,6 @@ namespace {
 constexpr std::size_t kHeaderBytes = 32;
 constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::uint32_t kMagic = 0x377f0682;  // | 1: checksums are of big-endian words
-constexpr std::uint32_t kFormat = 3'007'000;
 constexpr std::uint32_t kLeastPage = 512;
 constexpr std::uint32_t kMostPage = 65'536;
 constexpr int kLooks = 3;  // at a log that begins anew while it is read
@@ -29,21 +30,12 @@ std::uint32_t big(const char* at) {
   return std::endian::native == std::endian::little ? __builtin_bswap32(word) : word;
 }
 
-void put_big(char* at, std::uint32_t word) {
-  if (std::endian::native == std::endian::little) word = __builtin_bswap32(word);
-  std::memcpy(at, &word, sizeof word);
-}
-
 struct Checksum {
   std::uint32_t first = 0;
   std::uint32_t second = 0;
   bool operator==(const Checksum&) const = default;
 
   static Checksum read(const char* at) { return {big(at), big(at + 4)}; }
-  void write(char* at) const {
-    put_big(at, first);
-    put_big(at + 4, second);
-  }
   void add(std::string_view words, bool big_endian) {
     const bool swap = big_endian == (std::endian::native == std::endian::little);
     for (std::size_t at = 0; at + 8 <= words.size(); at += 8) {
@@ -68,7 +60,7 @@ class VfsFile {
     const int code = files->xOpen(files, file.path_.c_str(), file.get(), flags | SQLITE_OPEN_WAL, nullptr);
     if (code != SQLITE_OK) {
       file.memory_.reset();
-      return fail(Errc::io, "open {}: SQLite error {}", path, code);
+      return fail_errno(errno, "open " + path);
     }
     return file;
   }
@@ -92,18 +84,6 @@ class VfsFile {
     if (code == SQLITE_IOERR_SHORT_READ) return false;
     return fail(Errc::io, "read {}: SQLite error {}", path_, code);
   }
-  Result<void> write(std::uint64_t offset, std::string_view bytes) {
-    const int code = get()->pMethods->xWrite(get(), bytes.data(), static_cast<int>(bytes.size()),
-                                             static_cast<sqlite3_int64>(offset));
-    if (code != SQLITE_OK)
-      return fail(code == SQLITE_FULL ? Errc::limit : Errc::io, "write {}: SQLite error {}", path_, code);
-    return {};
-  }
-  Result<void> sync() {
-    const int code = get()->pMethods->xSync(get(), SQLITE_SYNC_FULL);
-    if (code != SQLITE_OK) return fail(Errc::io, "fsync {}: SQLite error {}", path_, code);
-    return {};
-  }
 
  private:
   VfsFile() = default;
@@ -114,7 +94,9 @@ class VfsFile {
 
 struct Frame {
   bool good = false;    // goes on from the checksum that the frame before it has
-  bool commit = false;  // the last of a transaction
+  bool sound = false;   // what it holds is as it was written, though its own checksum may not be
+  bool commit = false;  // the last of a transaction, or damaged to look like it
+  std::uint32_t page = 0;
 };
 
 /// What a log holds, good or not.
@@ -142,7 +124,6 @@ class Log {
   std::size_t frame_bytes() const { return kFrameHeaderBytes + page_bytes_; }
   std::uint64_t offset(std::size_t frame) const { return kHeaderBytes + frame * frame_bytes(); }
   std::uint32_t most_pages() const { return most_pages_; }
-  bool header_is_good() const { return header_good_; }
 
   /// The first frame that fails; frames().size(): none does.
   std::size_t first_bad() const {
@@ -152,8 +133,7 @@ class Log {
   }
   /// A commit that the frame behind it goes on from.
   bool proven(std::size_t frame) const {
-    return frame + 1 < frames_.size() && frames_[frame].good && frames_[frame].commit &&
-           frames_[frame + 1].good;
+    return frame + 1 < frames_.size() && frames_[frame].commit && frames_[frame + 1].good;
   }
   std::optional<WalDamage> damage() const {
     const std::size_t begin = header_good_ ? first_bad() : 0;
@@ -162,34 +142,22 @@ class Log {
     if (found.commits == 0) return std::nullopt;
     return found;
   }
-  /// Up to here the log goes on behind what is damaged.
-  std::size_t end() const {
+  /// Frames of transactions that were committed, damaged ones among them.
+  std::size_t committed() const {
     std::size_t end = 0;
     for (std::size_t i = 0; i < frames_.size(); ++i) {
       if (proven(i)) end = i + 1;
     }
-    while (end < frames_.size() && frames_[end].good) ++end;
+    for (std::size_t i = end; i < frames_.size() && frames_[i].good; ++i) {
+      if (frames_[i].commit) end = i + 1;
+    }
     return end;
-  }
-  /// The header as it must have been.
-  std::string mended_header() const {
-    std::string header = header_;
-    if (header_good_) return header;
-    put_big(header.data(), kMagic | (big_endian_ ? 1 : 0));
-    put_big(header.data() + 4, kFormat);
-    put_big(header.data() + 8, page_bytes_);
-    std::copy_n(salt_.begin(), salt_.size(), header.begin() + 16);
-    Checksum sum;
-    sum.add(std::string_view(header).substr(0, 24), big_endian_);
-    sum.write(header.data() + 24);
-    return header;
   }
   Checksum sum_of(Checksum before, std::string_view frame) const {
     before.add(frame.substr(0, 8), big_endian_);
     before.add(frame.substr(kFrameHeaderBytes), big_endian_);
     return before;
   }
-  std::string_view salt() const { return salt_; }
 
  private:
   bool take_header() {
@@ -229,17 +197,26 @@ class Log {
 
   Result<void> take_frames(VfsFile& file, std::uint64_t most) {
     Checksum before = Checksum::read(header_.data() + 24);
+    Checksum before_by_content = before;
     std::string frame(frame_bytes(), '\0');
+    bool summed_before = false;  // the frame before has the right checksum, whatever its salt
     for (std::uint64_t i = 0; i < most; ++i) {
       auto whole = file.read(offset(i), frame);
       if (!whole) return whole.error();
       if (!*whole) break;
       const Checksum stored = Checksum::read(frame.data() + 16);
-      const std::uint32_t pages = big(frame.data() + 4);
-      const bool good = std::string_view(frame).substr(8, 8) == salt_ && sum_of(before, frame) == stored;
-      frames_.push_back({good, pages != 0});
-      if (good) most_pages_ = std::max(most_pages_, pages);
+      const Checksum sum = sum_of(before, frame);
+      const bool ours = std::string_view(frame).substr(8, 8) == salt_;
+      const bool follows = ours && sum == stored;
+      const bool follows_content = ours && !follows && sum_of(before_by_content, frame) == stored;
+      Frame found{follows || follows_content, follows || follows_content, big(frame.data() + 4) != 0,
+                  big(frame.data())};
+      if (!frames_.empty()) frames_.back().sound |= follows_content || (follows && summed_before);
+      if (found.good) most_pages_ = std::max(most_pages_, big(frame.data() + 4));
+      frames_.push_back(found);
+      summed_before = sum == stored;
       before = stored;
+      before_by_content = sum;
     }
     return {};
   }
@@ -264,18 +241,22 @@ bool log_exists(const std::string& path, const std::string& vfs) {
          files->xAccess(files, path.c_str(), SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && exists != 0;
 }
 
-std::string_view consequence(const std::string& name) {
-  if (name.starts_with("journal-")) return "a log is damaged: mended, but for what the damage hit";
-  if (name.starts_with("raw-")) return "a log is damaged: what was committed behind it is in the journal";
-  return "a log is damaged: what was committed behind it is lost";
+Result<std::string> read_all(const std::string& path, const std::string& vfs) {
+  auto file = VfsFile::open(path, vfs, SQLITE_OPEN_READONLY);
+  if (!file) return file.error();
+  const auto bytes = file->size();
+  if (!bytes) return bytes.error();
+  std::string all(*bytes, '\0');
+  auto whole = file->read(0, all);
+  if (!whole) return whole.error();
+  return all;
 }
 
-/// A damaged frame as it may be shown to SQLite: it must not reach beyond the database, nor write page 0.
-void make_sane(std::string& frame, std::uint32_t most_pages) {
-  if (big(frame.data() + 4) > most_pages) put_big(frame.data() + 4, 0);
-  // A page that was new with the last commit is overwritten by whoever needs it next: nothing refers to it.
-  if (const std::uint32_t page = big(frame.data()); page == 0 || page > most_pages)
-    put_big(frame.data(), most_pages + 1);
+/// In a rollback journal's mode, which an image in memory has to be in.
+void leave_wal_mode(std::string& image) {
+  constexpr std::size_t kWriteVersion = 18;
+  constexpr std::size_t kReadVersion = 19;
+  if (image.size() > kReadVersion) image[kWriteVersion] = image[kReadVersion] = 1;
 }
 
 }  // namespace
@@ -304,55 +285,62 @@ Result<std::optional<WalDamage>> find_wal_damage(const std::filesystem::path& pa
   return std::optional<WalDamage>{};
 }
 
-Result<std::optional<WalDamage>> mend_wal(const std::filesystem::path& path, const std::string& vfs) {
+Result<std::vector<std::string>> images_behind_damage(const std::filesystem::path& path,
+                                                      const std::string& vfs) {
   const std::string name = log_of(path);
-  if (!log_exists(name, vfs)) return std::optional<WalDamage>{};
-  auto file = VfsFile::open(name, vfs, SQLITE_OPEN_READWRITE);
+  if (!log_exists(name, vfs)) return std::vector<std::string>{};
+  auto file = VfsFile::open(name, vfs, SQLITE_OPEN_READONLY);
   if (!file) return file.error();
   const auto log = Log::read(*file);
   if (!log) return log.error();
-  const auto damage = log->damage();
-  if (!damage) return damage;
-  std::string header = log->mended_header();
-  const std::size_t begin = log->header_is_good() ? log->first_bad() : 0;
-  Checksum sum = Checksum::read(header.data() + 24);
+  if (!log->damage()) return std::vector<std::string>{};
+  auto base = read_all(path.string(), vfs);
+  if (!base) return base.error();
+  const std::size_t page_bytes = log->frame_bytes() - kFrameHeaderBytes;
+  // Each page of a database was in a frame once.
+  const std::size_t pages =
+      std::min<std::size_t>(log->most_pages(), base->size() / page_bytes + log->frames().size());
+  base->resize(pages * page_bytes);
+  std::vector<std::string> images(2, *base);
   std::string frame(log->frame_bytes(), '\0');
-  if (begin > 0) {
-    if (auto read = file->read(log->offset(begin - 1), frame); !read) return read.error();
-    sum = Checksum::read(frame.data() + 16);
-  }
-  for (std::size_t i = begin; i < log->end(); ++i) {
+  for (std::size_t i = 0; i < log->committed(); ++i) {
+    const Frame& each = log->frames()[i];
+    if (each.page == 0 || each.page > pages) continue;
     if (auto read = file->read(log->offset(i), frame); !read) return read.error();
-    if (!log->frames()[i].good) make_sane(frame, log->most_pages());
-    frame.replace(8, 8, log->salt());
-    sum = log->sum_of(sum, frame);
-    sum.write(frame.data() + 16);
-    if (auto written = file->write(log->offset(i), frame); !written) return written.error();
+    const std::size_t at = std::size_t{each.page - 1} * page_bytes;
+    images[0].replace(at, page_bytes, frame, kFrameHeaderBytes, page_bytes);
+    if (each.good || each.sound) images[1].replace(at, page_bytes, frame, kFrameHeaderBytes, page_bytes);
   }
-  if (!log->header_is_good()) {
-    if (auto written = file->write(0, header); !written) return written.error();
-  }
-  if (auto synced = file->sync(); !synced) return synced.error();
-  return damage;
+  for (std::string& image : images) leave_wal_mode(image);
+  return images;
 }
 
-Result<std::uint64_t> look_at_logs(const std::filesystem::path& directory, const std::string& vfs) {
-  std::uint64_t damaged = 0;
+std::uint64_t look_at_logs(const std::filesystem::path& directory, const std::string& vfs) {
+  // Of partitions commits are not synced: whatever their logs lack is in the journal.
+  std::vector<std::string> names{kIndexFile, "meta.db"};
   std::error_code error;
   auto entry = std::filesystem::directory_iterator(directory, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    std::string name = entry->path().filename();
-    if (!name.ends_with(".db-wal")) continue;
-    name.resize(name.size() - std::string_view("-wal").size());
-    const bool journal = name.starts_with("journal-");
-    const auto damage = journal ? mend_wal(directory / name, vfs) : find_wal_damage(directory / name, vfs);
-    if (!damage) return damage.error();
+    const std::string name = entry->path().filename();
+    if (name.starts_with("journal-") && name.ends_with(".db")) names.push_back(name);
+  }
+  std::uint64_t damaged = 0;
+  for (const std::string& name : names) {
+    const auto damage = find_wal_damage(directory / name, vfs);
+    const std::string file = (directory / log_of(name)).string();
+    if (!damage) {
+      log::warn("history", "a write-ahead log cannot be looked at",
+                {{"file", file}, {"error", damage.error()}});
+      continue;
+    }
     if (!*damage) continue;
     ++damaged;
-    log::error("history", consequence(name),
-               {{"file", (directory / log_of(name)).string()}, {"damage", to_text(**damage)}});
+    log::error("history",
+               name.starts_with("journal-")
+                   ? "a write-ahead log is damaged: what the damage hit is lost"
+                   : "a write-ahead log is damaged: what was committed behind it is lost",
+               {{"file", file}, {"damage", to_text(**damage)}});
   }
-  if (error) return fail_errno(error.value(), "read " + directory.string());
   return damaged;
 }
 

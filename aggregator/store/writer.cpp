@@ -11,7 +11,9 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr auto kRetryWhenFull = std::chrono::seconds(1);
-constexpr std::size_t kEntryOverhead = 64;  // of an entry in the queue, beside its bytes
+constexpr std::size_t kEntryOverhead = 64;                 // of an entry in the queue, beside its bytes
+constexpr std::size_t kBlockBytes = std::size_t{1} << 20;  // of sealed blocks that wait to be written
+constexpr auto kBlockPatience = std::chrono::seconds(10);
 
 double seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -100,6 +102,7 @@ Result<void> Writer::settle() {
 Result<void> Writer::call(const std::function<Result<void>()>& work) {
   Result<void> result;
   auto done = on_thread([&] {
+    commit(Attempt::now);  // no block waits for a file that is to go
     if (health().state == HistoryState::ok) result = work();
   });
   return done ? result : done;
@@ -162,12 +165,20 @@ bool Writer::collect() {
   return !operations_.empty() || !entries_.empty();
 }
 
+// When there is no room each attempt tries everything.
+bool Writer::blocks_are_due(Attempt attempt) const {
+  if (unwritten_.empty()) return false;
+  return attempt == Attempt::now || health().state == HistoryState::full || unwritten_bytes_ >= kBlockBytes ||
+         Clock::now() >= unwritten_since_ + kBlockPatience;
+}
+
 void Writer::commit(Attempt attempt) {
   const HistoryState state = health().state;
-  if (state == HistoryState::failed || !collect()) return;
+  if (state == HistoryState::failed) return;
+  if (!collect() && !blocks_are_due(attempt)) return;
   const auto start = Clock::now();
   if (state == HistoryState::full && attempt == Attempt::when_due && start < retry_at_) return;
-  const auto written = write_group();
+  const auto written = write_group(attempt);
   if (!written) {
     failed(written.error());
     return;
@@ -185,7 +196,7 @@ void Writer::commit(Attempt attempt) {
   }
 }
 
-Result<void> Writer::write_group() {
+Result<void> Writer::write_group(Attempt attempt) {
   groups_.clear();
   new_blocks_.clear();
   if (auto indexed = write_index(); !indexed) return indexed;
@@ -193,6 +204,8 @@ Result<void> Writer::write_group() {
   // The journal first: acknowledgements need not wait for blocks.
   if (auto journalled = write_entries(); !journalled) return journalled;
   entries_committed();
+  take_seals();
+  if (!blocks_are_due(attempt)) return {};
   if (auto stored = write_blocks(); !stored) return stored;
   blocks_committed();
   return {};
@@ -246,16 +259,24 @@ void Writer::entries_committed() {
   publish(durable);
 }
 
-void Writer::blocks_committed() {
-  for (auto& [key, block] : new_blocks_) surroundings_.cache.put(key, block);
-  for (const Operation& operation : operations_) {
+void Writer::take_seals() {
+  for (Operation& operation : operations_) {
     if (const auto* forget = std::get_if<ForgetHost>(&operation)) drop_cursors(forget->host.id);
-    const auto* seal = std::get_if<SealBlocks>(&operation);
+    auto* seal = std::get_if<SealBlocks>(&operation);
     if (seal == nullptr) continue;
     keep_cursors(*seal);
-    surroundings_.pending.remove(seal->host, seal->blocks);
+    if (unwritten_.empty()) unwritten_since_ = Clock::now();
+    for (const FoundBlock& part : seal->blocks) unwritten_bytes_ += part.block->bytes().size();
+    unwritten_.push_back(std::move(*seal));
   }
   operations_.clear();
+}
+
+void Writer::blocks_committed() {
+  for (auto& [key, block] : new_blocks_) surroundings_.cache.put(key, block);
+  for (const SealBlocks& seal : unwritten_) surroundings_.pending.remove(seal.host, seal.blocks);
+  unwritten_.clear();
+  unwritten_bytes_ = 0;
 }
 
 void Writer::publish(const std::vector<DurableBatch>& durable) {

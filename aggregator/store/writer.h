@@ -1,10 +1,11 @@
 // The history thread: it alone commits and checkpoints history.db, the journal and the raw partitions. Others
 // push operations; it writes them group by group: first what the index must know (hosts, series, schemas,
-// files), then the journal, whose commit is what an acknowledgement waits for, then sealed blocks. Each of
-// the three can be done twice: what failed on a full disk is tried again.
+// files), then the journal, whose commit is what an acknowledgement waits for. Sealed blocks wait for others:
+// the pages of a partition that lead to a block are written once for all that come together. Each of the
+// three can be done twice: what failed on a full disk is tried again.
 //
-// Blocks are on disk only after a checkpoint of their partition. Cursors are saved after it, and only then
-// may files of the journal go (upkeep.cpp).
+// Blocks are on disk only after a checkpoint of their partition. Cursors are saved after it, when no block
+// waits, and only then may files of the journal go (upkeep.cpp).
 #pragma once
 
 #include "aggregator/store/catalogue.h"
@@ -138,7 +139,8 @@ class Writer {
   void tick();
   void commit(Attempt attempt);
   bool collect();
-  Result<void> write_group();
+  Result<void> write_group(Attempt attempt);
+  bool blocks_are_due(Attempt attempt) const;
 
   // write_index.cpp
   Result<void> write_index();
@@ -169,6 +171,7 @@ class Writer {
   bool comes_after(const SealBlocks& seal, const JournalIndex::StreamKey& key) const;
   void keep_cursors(const SealBlocks& seal);
   void entries_committed();
+  void take_seals();
   void blocks_committed();
   void count_journal();
   void publish(const std::vector<DurableBatch>& durable);
@@ -215,6 +218,9 @@ class Writer {
   std::vector<JournalIndex::StreamKey> reopened_;
   std::size_t group_bytes_ = 0;
   std::vector<Group> groups_;
+  std::vector<SealBlocks> unwritten_;  // in the journal: they wait for others, or for room
+  std::size_t unwritten_bytes_ = 0;
+  Clock::time_point unwritten_since_{};
   std::vector<std::pair<BlockKey, std::shared_ptr<const SealedBlock>>> new_blocks_;
   std::unordered_map<JournalIndex::StreamKey, SealCursor, JournalIndex::StreamKeyHash>
       cursors_;  // of blocks that no checkpoint has covered

@@ -3,6 +3,7 @@
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/writer.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace vigil::aggregator {
@@ -17,16 +18,16 @@ bool Writer::too_old(const SealedBlock& block) const {
 }
 
 Result<void> Writer::write_blocks() {
-  for (const Operation& operation : operations_) {
-    const auto* seal = std::get_if<SealBlocks>(&operation);
-    if (seal == nullptr) continue;
-    for (const FoundBlock& part : seal->blocks) {
+  // In the order of the index, by host: neighbours share its pages. Blocks of one host stay in their order.
+  std::ranges::stable_sort(unwritten_, {}, &SealBlocks::host);
+  for (const SealBlocks& seal : unwritten_) {
+    for (const FoundBlock& part : seal.blocks) {
       if (too_old(*part.block)) {  // retention has been there already
         const std::lock_guard lock(mutex_);
         ++stats_.too_old_blocks;
         continue;
       }
-      if (auto written = write_block(seal->host, part); !written) return written;
+      if (auto written = write_block(seal.host, part); !written) return written;
     }
   }
   return commit_blocks();

@@ -80,10 +80,12 @@ Result<std::string> BackupFolder::add_set(const Manifest& manifest) const {
   return name;
 }
 
-Result<void> BackupFolder::prune(std::size_t keep) const {
-  const auto sets = list_sets(path_);
+Result<std::size_t> BackupFolder::prune(std::optional<std::size_t> keep, const std::string& newest) const {
+  auto sets = list_sets(path_);
   if (!sets) return sets.error();
-  const std::size_t old = sets->size() > keep ? sets->size() - keep : 0;
+  // A clock that was wrong may have made sets of the future; what was just made is the latest all the same.
+  if (std::erase(*sets, newest) > 0) sets->push_back(newest);
+  const std::size_t old = keep && sets->size() > *keep ? sets->size() - *keep : 0;
   std::set<std::string> needed;
   for (std::size_t i = old; i < sets->size(); ++i) {
     const auto manifest = read_set(path_, (*sets)[i]);
@@ -91,15 +93,16 @@ Result<void> BackupFolder::prune(std::size_t keep) const {
     for (const BackedUp& file : manifest->files) needed.insert(stored_name(file));
   }
   for (std::size_t i = 0; i < old; ++i) {
-    if (auto removed = remove_file(path_ / ((*sets)[i] + std::string(kSetSuffix))); !removed) return removed;
+    if (auto removed = remove_file(path_ / ((*sets)[i] + std::string(kSetSuffix))); !removed)
+      return removed.error();
   }
   const auto names = names_in(path_ / kFiles);
   if (!names) return names.error();
   for (const std::string& name : *names) {
     if (needed.contains(name)) continue;
-    if (auto removed = remove_file(path_ / kFiles / name); !removed) return removed;
+    if (auto removed = remove_file(path_ / kFiles / name); !removed) return removed.error();
   }
-  return {};
+  return old;
 }
 
 Result<std::vector<std::string>> list_sets(const std::filesystem::path& folder) {

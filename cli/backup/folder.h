@@ -28,8 +28,9 @@ class BackupFolder {
   Result<BackedUp> finish_file(NewFile file, const std::string& name, std::int64_t modified_ns) const;
   /// Makes a set of files that are all there. Gives its name.
   Result<std::string> add_set(const Manifest& manifest) const;
-  /// Removes older sets than the last `keep`, files no set has, and what was never finished.
-  Result<void> prune(std::size_t keep) const;
+  /// Removes older sets than the last `keep` (all stay when it is absent; `newest`, the one just made,
+  /// always), files no set has, and what was never finished. How many sets went.
+  Result<std::size_t> prune(std::optional<std::size_t> keep, const std::string& newest) const;
 
  private:
   BackupFolder(std::filesystem::path path, Lock lock) : path_(std::move(path)), lock_(std::move(lock)) {}

@@ -16,6 +16,7 @@ struct BackupSummary {
   std::uint64_t bytes = 0;
   std::uint64_t sent_files = 0;
   std::uint64_t sent_bytes = 0;
+  std::size_t removed_sets = 0;  // older ones
 };
 
 class Receiver {

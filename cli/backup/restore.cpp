@@ -12,6 +12,9 @@
 namespace vigil::cli {
 namespace {
 
+constexpr const char* kLockFile = "lock";  // what an aggregator holds of its data folder
+constexpr const char* kPartial = ".partial";
+
 using OnProgress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
 
 Result<std::string> choose_set(const RestoreRequest& request) {
@@ -54,17 +57,30 @@ Result<void> verify(const RestoreRequest& request, const Manifest& manifest, con
 Result<void> check_empty(const std::filesystem::path& folder) {
   std::error_code error;
   if (!std::filesystem::exists(folder, error)) return {};
-  if (const auto lock = folder / "lock"; std::filesystem::exists(lock, error)) {
-    const auto held = Lock::take(lock);
-    if (!held && held.error().code == Errc::conflict)
-      return fail(Errc::conflict, "{} is in use by an aggregator: stop it, and move the folder away",
-                  folder.string());
+  std::string found;
+  auto entry = std::filesystem::directory_iterator(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename();
+    if (name != kLockFile && (found.empty() || name.ends_with(kPartial))) found = name;
   }
-  const bool empty = std::filesystem::is_empty(folder, error);
   if (error) return fail_errno(error.value(), "read " + folder.string());
-  if (empty) return {};
+  if (found.empty()) return {};
+  if (found.ends_with(kPartial))
+    return fail(Errc::conflict,
+                "{} holds a restore that broke off ({}): remove all that is in it, and try again",
+                folder.string(), found);
   return fail(Errc::conflict, "{} is not empty: move it away, a restore never writes over anything",
               folder.string());
+}
+
+/// As an aggregator takes it, until the restore is over: none may start in a folder that is half there.
+Result<Lock> take_folder(const std::filesystem::path& folder) {
+  if (auto made = make_folder(folder); !made) return made.error();
+  auto held = Lock::take(folder / kLockFile);
+  if (!held && held.error().code == Errc::conflict)
+    return fail(Errc::conflict, "{} is in use by an aggregator, or by another restore: stop it first",
+                folder.string());
+  return held;
 }
 
 /// Who restores as root does it for the owner of the folder.
@@ -114,7 +130,7 @@ Result<void> check_room(const RestoreRequest& request, const Manifest& manifest)
 }
 
 Result<void> fill(const RestoreRequest& request, Manifest manifest, const OnProgress& progress) {
-  if (auto made = make_folder(request.data_folder); !made) return made;
+  if (auto given = give_to_owner(request.data_folder / kLockFile, request.data_folder); !given) return given;
   if (auto room = check_room(request, manifest); !room) return room;
   put_index_last(manifest.files);
   std::uint64_t done = 0;
@@ -128,10 +144,10 @@ Result<void> fill(const RestoreRequest& request, Manifest manifest, const OnProg
   }
   if (copied) copied = sync_folder(request.data_folder);
   if (copied) return {};
-  for (const BackedUp& file : manifest.files) {
-    std::error_code ignored;  // the first error is what matters
+  std::error_code ignored;  // the first error is what matters
+  for (const BackedUp& file : manifest.files)
     std::filesystem::remove(request.data_folder / file.name, ignored);
-  }
+  std::filesystem::remove(request.data_folder / kLockFile, ignored);
   return copied;
 }
 
@@ -148,6 +164,10 @@ Result<Restored> restore(const RestoreRequest& request, const OnProgress& progre
   }
   if (auto verified = verify(request, *manifest, progress); !verified) return verified.error();
   if (writes) {
+    const auto held = take_folder(request.data_folder);
+    if (!held) return held.error();
+    // Verifying may have taken long.
+    if (auto empty = check_empty(request.data_folder); !empty) return empty.error();
     if (auto filled = fill(request, *manifest, progress); !filled) return filled.error();
   }
   return Restored{*set, std::move(*manifest)};

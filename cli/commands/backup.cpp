@@ -6,6 +6,8 @@
 #include "cli/output/progress.h"
 #include "common/text/human.h"
 
+#include <optional>
+
 namespace vigil::cli {
 namespace {
 
@@ -14,6 +16,7 @@ void say(const Context& context, const BackupSummary& summary) {
     fmt::print("{}: {} files, {}; sent: {} files, {}\n", summary.set, summary.files,
                format_bytes(static_cast<double>(summary.bytes)), summary.sent_files,
                format_bytes(static_cast<double>(summary.sent_bytes)));
+    if (summary.removed_sets > 0) fmt::print("Older sets removed: {}\n", summary.removed_sets);
     return;
   }
   Listing listing;
@@ -23,7 +26,7 @@ void say(const Context& context, const BackupSummary& summary) {
   show(context, listing);
 }
 
-Result<BackupSummary> back_up(Context& context, const std::string& path, std::size_t keep) {
+Result<BackupSummary> back_up(Context& context, const std::string& path, std::optional<std::size_t> keep) {
   auto folder = BackupFolder::open(path);
   if (!folder) return folder.error();
   ByteProgress bar;
@@ -37,9 +40,11 @@ Result<BackupSummary> back_up(Context& context, const std::string& path, std::si
   if (!received) return received.error();
   auto summary = receiver.finish();
   if (!summary) return summary;
-  if (auto pruned = folder->prune(keep); !pruned)
+  const auto pruned = folder->prune(keep, summary->set);
+  if (!pruned)
     return fail(pruned.error().code, "{} is complete, but older sets could not be removed: {}", summary->set,
                 pruned.error().message);
+  summary->removed_sets = *pruned;
   return summary;
 }
 
@@ -68,12 +73,12 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
 
 Run declare_backup(CLI::App& app) {
   auto folder = std::make_shared<std::string>();
-  auto keep = std::make_shared<std::size_t>(1);
+  auto keep = std::make_shared<std::optional<std::size_t>>();
   app.add_option("folder", *folder, "Where to: a folder of this machine, used for this aggregator only")
       ->required();
-  app.add_option("--keep", *keep, "How many sets to keep; older ones go once the new one is complete")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
+  app.add_option("--keep", *keep,
+                 "How many sets to keep; older ones go once the new one is complete. All when absent")
+      ->check(CLI::Range(1, 100'000));
   app.footer(
       "The aggregator goes on meanwhile. What the folder has already is not sent again. `vigil restore` is "
       "the way back.");

@@ -100,7 +100,7 @@ Run declare_db_plan(CLI::App& app) {
   app.add_option("--raw", flags->keep[0], "How long samples would be kept, for example 30d; 0: for ever");
   app.add_option("--minute", flags->keep[1], "How long rows by minute would be kept");
   app.add_option("--hour", flags->keep[2], "How long rows by hour would be kept");
-  app.add_option("--hosts", flags->hosts, "So many hosts")->check(CLI::PositiveNumber);
+  app.add_option("--hosts", flags->hosts, "So many hosts")->check(CLI::Range(1.0, 1e9));
   app.add_option("--series", flags->series, "So many series of each host")->check(CLI::PositiveNumber);
   app.add_option("--interval", flags->interval, "How often each is sampled, for example 1s");
   app.footer("What is not given is as it is now.");

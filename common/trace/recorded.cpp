@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -95,9 +96,18 @@ Result<Trace> parse_trace(std::string_view text) {
 }
 
 Result<Trace> read_trace(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+    return fail(Errc::invalid_argument, "read {}: not a regular file", path);
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::string stored{std::istreambuf_iterator<char>(file), {}};
+  std::string stored;
+  try {
+    stored.assign(std::istreambuf_iterator<char>(file), {});
+  } catch (const std::ios_base::failure&) {  // thrown by the stream's buffer, whatever the stream was told
+    return fail_errno(errno == 0 ? EIO : errno, "read " + path);
+  }
   if (!file.is_open() || file.bad()) return fail_errno(errno == 0 ? EIO : errno, "read " + path);
   const auto text = unpack(stored);
   if (!text) return fail(text.error().code, "{}: {}", path, text.error().message);

@@ -84,7 +84,7 @@ Sent send(const fs::path& folder, std::int64_t time_ms, const std::vector<Source
     sent.result = receiver.take(all[i]);
   }
   sent.summary = receiver.finish();
-  if (sent.summary) REQUIRE(backup->prune(1));
+  if (sent.summary) REQUIRE(backup->prune(1, sent.summary->set));
   return sent;
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("What was backed up is restored byte by byte, readable by its owner on
   const auto restored = restore_to(folder);
   REQUIRE(restored);
   CHECK(restored->manifest.version == "1.2.3");
-  CHECK(names_in(folder.data()).size() == kSources.size());
+  CHECK(names_in(folder.data()).size() == kSources.size() + 1);  // and the lock
   for (const Source& source : kSources) {
     CHECK(contents(folder.data() / source.name) == source.content);
     CHECK((fs::status(folder.data() / source.name).permissions() & fs::perms::all) ==
@@ -199,6 +199,34 @@ TEST_CASE("What arrives damaged, or out of order, makes no set") {
     CHECK_FALSE(sent.result);
   }
   CHECK(list_sets(folder.backup()).value().empty());
+}
+
+TEST_CASE("A set of the future does not cost the one just made") {
+  const Folder folder;
+  const auto early = send(folder.backup(), kTime + 86'400'000, kSources);
+  REQUIRE(early.summary);
+  const auto late = send(folder.backup(), kTime, kSources);
+  REQUIRE(late.summary);
+  const auto sets = list_sets(folder.backup());
+  REQUIRE(sets);
+  CHECK(*sets == std::vector<std::string>{late.summary->set});
+}
+
+TEST_CASE("A folder that an aggregator holds, or in which a restore broke off, is left alone") {
+  const Folder folder;
+  REQUIRE(send(folder.backup(), kTime, kSources).summary);
+  fs::create_directories(folder.data());
+  {
+    const auto held = Lock::take(folder.data() / "lock");
+    REQUIRE(held);
+    const auto refused = restore_to(folder);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("in use by an aggregator") != std::string::npos);
+  }
+  std::ofstream(folder.data() / "history.db.partial") << "half";
+  const auto refused = restore_to(folder);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("a restore that broke off (history.db.partial)") != std::string::npos);
 }
 
 TEST_CASE("Damage in the backup is found before anything is written, and named") {

@@ -110,7 +110,14 @@ def small_disk(tmp_path):
     folder.mkdir()
     if os.geteuid() != 0:
         pytest.skip("mounting a small file system takes root")
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], capture_output=True, text=True)
+    # ext4 tells of a full disk at other calls than tmpfs does, but loop devices are not everywhere.
+    image = tmp_path / "image"
+    with open(image, "wb") as file:
+        file.truncate(12 << 20)
+    subprocess.run(["/usr/sbin/mkfs.ext4", "-q", "-m", "0", image], capture_output=True)
+    mounted = subprocess.run(["mount", "-o", "loop", image, folder], capture_output=True, text=True)
+    if mounted.returncode != 0:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder], capture_output=True, text=True)
     if mounted.returncode != 0:
         pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     yield folder

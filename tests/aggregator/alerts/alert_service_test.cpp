@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 
 using namespace vigil;
@@ -365,6 +367,27 @@ TEST_CASE("meta.db of a newer version is refused, and a broken row costs only it
   const auto refused = AlertService::open({dir.file("meta.db"), [] { return 0; }, {}}, rules_of(kRules));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::unsupported);
+}
+
+TEST_CASE("a meta.db that SQLite cannot read is set aside, and alerts begin anew") {
+  const TempDir dir;
+  {
+    Run run(dir);
+    run.evaluate(0, 1, {"a", "b"});
+    run.recorder.wait_for(2);
+  }
+  const std::string path = dir.file("meta.db");
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);  // behind SQLite's header: the page with the schema
+    file << std::string(3000, '\x55');
+    REQUIRE(file.good());
+  }
+  Run run(dir);
+  CHECK(run.service->alerts().empty());
+  CHECK(std::filesystem::exists(path + ".damaged"));
+  run.evaluate(0, 2, {"a"});
+  CHECK(run.recorder.wait_for(1).size() == 1);
 }
 
 TEST_CASE("When the disk refuses, messages go out all the same and the alert is stored later") {

@@ -1,12 +1,13 @@
 // Servers of a few lines that listen on loopback and do what a test tells them: one for HTTP, one for SMTP.
 #pragma once
 
+#include "tests/support/catch.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <functional>

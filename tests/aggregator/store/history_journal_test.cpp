@@ -3,6 +3,8 @@
 #include "aggregator/store/history.h"
 #include "tests/aggregator/store/folder_fixture.h"
 
+#include <fstream>
+
 namespace vigil::aggregator {
 namespace {
 
@@ -99,6 +101,43 @@ TEST_CASE("A seal settles what the journal no longer needs and keeps the rest") 
   CHECK(seqs_of(open->replayed) == std::vector<std::uint64_t>{1, 7, 8, 9, 10});
   CHECK(open->replayed[0].host == 1);
   CHECK(open->recovered.hosts[0].cursors == std::vector<Cursor>{{make_stream(0), 10, 8}});
+}
+
+TEST_CASE("What a journal that was cut off lacks is not called durable any more: agents send it again") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    for (std::uint64_t seq = 1; seq <= 10; ++seq) {
+      REQUIRE(open->history->journal(make_batch(0, seq)));
+      REQUIRE(open->history->sync());
+    }
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 4)}}, {{make_stream(0), 4, 4}}));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    if (!entry.path().filename().string().starts_with("journal-")) continue;
+    if (entry.path().extension() == ".db-wal") std::filesystem::resize_file(entry.path(), 4096);
+  }
+  const auto open = open_history(test_options(folder.path()));
+  CHECK(open->replayed.empty());
+  CHECK(open->recovered.hosts[0].cursors == std::vector<Cursor>{{make_stream(0), 4, 4}});
+}
+
+TEST_CASE("A folder without its index is refused, whether the index is missing or empty") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->journal(make_batch(0, 1)));
+  }
+  const auto index = folder.path() / "history.db";
+  std::filesystem::remove(index);
+  if (GENERATE(false, true)) std::ofstream(index).close();
+  const auto refused = testing::try_open_history(test_options(folder.path()));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::corrupt);
+  CHECK(refused.error().message.find("history.db is missing or empty, but there is journal-1.db") !=
+        std::string::npos);
 }
 
 TEST_CASE("A file of the journal goes as a whole when nothing in it is needed") {
