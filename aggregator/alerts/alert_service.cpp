@@ -9,6 +9,8 @@
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -415,11 +417,12 @@ Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& opti
   return std::unique_ptr<AlertService>(std::move(service));
 }
 
-/// With its log, for whoever wants to look at it.
+/// With its log, for whoever wants to look at it; the latest one only.
 Result<void> set_aside(const std::string& path) {
   for (const char* suffix : {"-shm", "-wal", ""}) {
     const std::string from = path + suffix;
     const std::string to = path + ".damaged" + suffix;
+    ::unlink(to.c_str());  // the log of another one must not stay beside it
     if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
       return fail_errno(errno, fmt::format("rename {} to {}", from, to));
   }
@@ -434,11 +437,11 @@ Result<std::unique_ptr<AlertService>> AlertService::open(AlertServiceOptions opt
   if (opened || opened.error().code != Errc::corrupt) return opened;
   // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a
   // fleet must not stay down for it.
+  if (auto moved = set_aside(options.path); !moved) return moved.error();
   log::error(
       "alerts",
       "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, messages that waited are lost",
       {{"error", opened.error()}});
-  if (auto moved = set_aside(options.path); !moved) return moved.error();
   return open_store(options, rules);
 }
 

@@ -35,6 +35,7 @@ HostInfo describe(const Host& host) {
   info.delivery_interval_ms = host.delivery_interval_ms;
   info.duplicates = host.duplicates;
   info.duplicate_remote = host.duplicate_remote;
+  info.refusal = host.refusal;
   info.gap_batches = host.gap_batches;
   info.lost_batches = host.lost_batches;
   return info;

@@ -46,6 +46,7 @@ struct HostInfo {
   std::uint32_t delivery_interval_ms = 0;  // how often it was asked to send
   std::uint64_t duplicates = 0;            // streams refused because they claimed this name while it was live
   std::string duplicate_remote;            // where one comes from that keeps trying; else empty
+  std::string refusal;                     // why its agent was turned away lately; else empty
   std::uint64_t gap_batches = 0;           // batches the agent had to drop, as declared
   std::uint64_t lost_batches = 0;          // batches we had acknowledged and have no more
 };

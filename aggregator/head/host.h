@@ -54,6 +54,8 @@ struct Host {
   std::uint64_t duplicates = 0;
   std::string duplicate_remote;     // of the latest one, while it keeps trying
   std::int64_t duplicate_ms = 0;    // when it tried
+  std::string refusal;              // why its agent was turned away lately, when it can do something about it
+  std::int64_t refusal_ms = 0;      // when
   std::uint64_t gap_batches = 0;    // the agent lost
   std::uint64_t lost_batches = 0;   // we had acknowledged and have no more
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source

@@ -13,7 +13,9 @@ namespace {
 constexpr std::int64_t kTickMs = 1000;
 constexpr std::size_t kStreamsKept = 4;   // of a host, in case one comes back: as many as the history keeps
 constexpr std::int64_t kLiveMs = 60'000;  // older rows are back-fill: no rule looks at them
-constexpr std::int64_t kDuplicateGoneMs = 60'000;  // refused agents try again every 5 to 11 s
+constexpr std::int64_t kRefusalShownMs = 60'000;       // of an agent that is taken again
+constexpr std::int64_t kRefusalForgottenMs = 900'000;  // of one that does not come back
+constexpr std::int64_t kDuplicateGoneMs = 60'000;      // refused agents try again every 5 to 11 s
 
 SealCursor cursor_of(const Host& host, const StreamProgress& stream) {
   const bool goes_on = stream.open || &stream == &host.streams.back();
@@ -253,6 +255,8 @@ void Shard::tick(std::int64_t now_ms) {
       log::info("fleet", "no second agent claims this name any more", {{"host", host->record.name}});
       host->duplicate_remote.clear();
     }
+    const bool taken_again = host->state == HostState::up && now_ms - host->refusal_ms > kRefusalShownMs;
+    if (taken_again || now_ms - host->refusal_ms > kRefusalForgottenMs) host->refusal.clear();
     if (!host->record.removed) write_fleet_row(*host, now_ms);
     if (host->head.seal_due(now_ms)) seal(*host, now_ms);
     seal_late(*host);

@@ -197,6 +197,10 @@ void Intake::end(Stream& stream, const Refused& refused, std::int64_t now_ms) {
              {"remote", stream.link->remote()},
              {"reason", to_string(refused.code)},
              {"message", refused.message}});
+  if (refused.code == v1::Refusal::CODE_LIMIT) {
+    stream.host->refusal = refused.message;
+    stream.host->refusal_ms = now_ms;
+  }
   const std::shared_ptr<AgentLink> link = stream.link;
   link->refuse(refused);
   forget(stream, now_ms);

@@ -149,7 +149,7 @@ class Replayer {
   RecoverySummary summary_;
 };
 
-/// What was acknowledged will not be sent again, even if the journal lost it.
+/// What cannot be decoded is not asked for again: the agent was told that it is durable.
 void settle(Host& host) {
   for (StreamProgress& stream : host.streams) {
     stream.stored_seq = std::max(stream.stored_seq, stream.durable_seq);

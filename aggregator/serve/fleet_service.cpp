@@ -122,6 +122,8 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
       out.add_problems(fmt::format("two agents call themselves {}: the second one is at {}", host.name,
                                    host.duplicate_remote));
     }
+    if (!host.refusal.empty())
+      out.add_problems(fmt::format("the agent of {} is turned away: {}", host.name, host.refusal));
     if (host.machine_changed_ms != 0 && out.now_ms() - host.machine_changed_ms < kTellOfMachineMs) {
       out.add_problems(fmt::format(
           "another machine took the name {} at {} ({}): replaced, or do two machines use one name?",

@@ -176,6 +176,11 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
       look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
+  if (damaged_logs > 0) {
+    // What SQLite left out must not be found again, behind what comes now.
+    if (auto begun = tables->database().execute("PRAGMA wal_checkpoint(TRUNCATE)"); !begun)
+      return begun.error();
+  }
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
   Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));

@@ -5,8 +5,9 @@
 // Order of use: open(), recover(), replay(), start(), then everything else; close() or the destructor ends
 // it. Writing calls before start() are queued (a replay may seal). One thread, "history", makes every commit
 // an acknowledgement waits for: calls that write hand over values and return at once; they are applied in the
-// order in which they were called, group by group. Another, "keeper", compacts and rolls up what is older
-// than a day and removes what is too old. Any thread may call anything after start().
+// order in which they were called, group by group; sealed blocks wait for others. Another, "keeper", compacts
+// and rolls up what is older than a day and removes what is too old. Any thread may call anything after
+// start().
 //
 // A group is committed every commit_interval or once commit_bytes wait. After COMMIT returned with
 // synchronous=FULL the entries are on disk (as far as fsync is honest), on_durable is called and only then

@@ -101,18 +101,24 @@ Result<void> Journal::each_salvaged(const std::filesystem::path& file, const std
     std::string& kept = groups[id];
     if (kept.empty() || !is_sound(kept)) kept = group;
   };
-  const auto take = [&](Result<Database> database) {
-    if (!database) return;
-    // From both ends: damage ends the reading.
-    for (const char* order : {kForwards, kBackwards}) (void)read_groups(*database, order, keep);
+  // From both ends: damage ends the reading.
+  const auto take = [&](Result<Database> database) -> Result<void> {
+    if (!database) return database.error();
+    auto forwards = read_groups(*database, kForwards, keep);
+    auto backwards = read_groups(*database, kBackwards, keep);
+    return forwards ? backwards : forwards;
   };
-  take(Database::open(file, Access::read_write, vfs_));
-  for (const std::string& image : images) take(Database::of_image(image));
-  std::int64_t expected = groups.empty() ? 0 : groups.begin()->first;
+  const auto is_damage = [](const Result<void>& read) { return read || read.error().code == Errc::corrupt; };
+  if (auto read = take(Database::open(file, Access::read_write, vfs_)); !is_damage(read)) return read;
+  for (const std::string& image : images) {
+    if (auto read = take(Database::of_image(image)); !is_damage(read)) return read;
+  }
+  std::int64_t expected = 1;
   for (const auto& [id, group] : groups) {
     if (std::exchange(expected, id + 1) != id) visit({});
     visit(group);
   }
+  if (groups.empty()) visit({});
   return {};
 }
 

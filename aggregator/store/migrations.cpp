@@ -1,5 +1,7 @@
 #include "aggregator/store/migrations.h"
 
+#include "aggregator/store/block_index.h"
+
 #include <string>
 
 namespace vigil::aggregator {
@@ -55,7 +57,8 @@ CREATE TABLE block_index(
 CREATE INDEX block_by_time ON block_index(host, last_ms);
 )sql";
 
-// The bucket is bucket_of(first_ms), see block_index.h.
+// The bucket is bucket_of(first_ms).
+static_assert(kBucketMs == 600'000, "the step of the migration divides by it");
 const std::string kBlocksByBucket = R"sql(
 CREATE TABLE block_index(
   bucket INTEGER NOT NULL, host INTEGER NOT NULL, source INTEGER NOT NULL, first_ms INTEGER NOT NULL, block INTEGER NOT NULL,

@@ -51,8 +51,14 @@ Result<PartitionContents> Partition::look(const std::filesystem::path& path, con
   const auto tables = database->integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   if (*tables == 0) return PartitionContents{};
+  const auto version = database->integer("PRAGMA user_version");
+  if (!version) return version.error();
   if (auto migrated = migrate(*database, partition_format(), path.string()); !migrated)
     return migrated.error();
+  if (*version < static_cast<std::int64_t>(partition_format().steps.size())) {
+    // Out of the log, where there is one: nobody adds to this file, so nobody would do it.
+    if (auto moved = database->execute("PRAGMA wal_checkpoint(TRUNCATE)"); !moved) return moved.error();
+  }
   return contents_of(*database);
 }
 

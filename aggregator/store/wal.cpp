@@ -22,7 +22,7 @@ constexpr std::size_t kFrameHeaderBytes = 24;
 constexpr std::uint32_t kMagic = 0x377f0682;  // | 1: checksums are of big-endian words
 constexpr std::uint32_t kLeastPage = 512;
 constexpr std::uint32_t kMostPage = 65'536;
-constexpr int kLooks = 3;  // at a log that begins anew while it is read
+constexpr int kLooks = 4;  // at a log that changes while it is read
 
 std::uint32_t big(const char* at) {
   std::uint32_t word = 0;
@@ -54,13 +54,14 @@ class VfsFile {
     sqlite3_vfs* files = sqlite3_vfs_find(vfs.empty() ? nullptr : vfs.c_str());
     if (files == nullptr) return fail(Errc::internal, "no SQLite VFS is called '{}'", vfs);
     VfsFile file;
-    file.path_ = path;
+    file.path_ = std::make_unique<const std::string>(path);
     file.memory_ = std::make_unique<std::max_align_t[]>(
         static_cast<std::size_t>(files->szOsFile) / sizeof(std::max_align_t) + 1);
-    const int code = files->xOpen(files, file.path_.c_str(), file.get(), flags | SQLITE_OPEN_WAL, nullptr);
+    errno = 0;
+    const int code = files->xOpen(files, file.path_->c_str(), file.get(), flags | SQLITE_OPEN_WAL, nullptr);
     if (code != SQLITE_OK) {
       file.memory_.reset();
-      return fail_errno(errno, "open " + path);
+      return fail_errno(errno == 0 ? EIO : errno, "open " + path);
     }
     return file;
   }
@@ -73,7 +74,7 @@ class VfsFile {
   Result<std::uint64_t> size() {
     sqlite3_int64 bytes = 0;
     if (const int code = get()->pMethods->xFileSize(get(), &bytes); code != SQLITE_OK)
-      return fail(Errc::io, "size of {}: SQLite error {}", path_, code);
+      return fail(Errc::io, "size of {}: SQLite error {}", *path_, code);
     return static_cast<std::uint64_t>(bytes);
   }
   /// False: it ended before.
@@ -82,13 +83,13 @@ class VfsFile {
                                             static_cast<sqlite3_int64>(offset));
     if (code == SQLITE_OK) return true;
     if (code == SQLITE_IOERR_SHORT_READ) return false;
-    return fail(Errc::io, "read {}: SQLite error {}", path_, code);
+    return fail(Errc::io, "read {}: SQLite error {}", *path_, code);
   }
 
  private:
   VfsFile() = default;
   sqlite3_file* get() const { return reinterpret_cast<sqlite3_file*>(memory_.get()); }
-  std::string path_;  // SQLite keeps a pointer to it
+  std::unique_ptr<const std::string> path_;  // SQLite keeps a pointer into it
   std::unique_ptr<std::max_align_t[]> memory_;
 };
 
@@ -119,7 +120,6 @@ class Log {
     return log;
   }
 
-  const std::string& header() const { return header_; }
   const std::vector<Frame>& frames() const { return frames_; }
   std::size_t frame_bytes() const { return kFrameHeaderBytes + page_bytes_; }
   std::uint64_t offset(std::size_t frame) const { return kHeaderBytes + frame * frame_bytes(); }
@@ -268,19 +268,18 @@ std::string to_text(const WalDamage& damage) {
 
 Result<std::optional<WalDamage>> find_wal_damage(const std::filesystem::path& path, const std::string& vfs) {
   const std::string name = log_of(path);
+  // Somebody may be writing: what is damage stays where it is.
+  std::optional<WalDamage> before;
   for (int look = 0; look < kLooks; ++look) {
     if (!log_exists(name, vfs)) return std::optional<WalDamage>{};
     auto file = VfsFile::open(name, vfs, SQLITE_OPEN_READONLY);
+    if (!file && !log_exists(name, vfs)) return std::optional<WalDamage>{};
     if (!file) return file.error();
     const auto log = Log::read(*file);
     if (!log) return log.error();
     const auto damage = log->damage();
-    if (!damage) return damage;
-    // While it was read it may have begun anew.
-    std::string header(kHeaderBytes, '\0');
-    auto whole = file->read(0, header);
-    if (!whole) return whole.error();
-    if (header == log->header()) return damage;
+    if (!damage || (before && before->offset == damage->offset)) return damage;
+    before = damage;
   }
   return std::optional<WalDamage>{};
 }

@@ -218,7 +218,7 @@ class Writer {
   std::vector<JournalIndex::StreamKey> reopened_;
   std::size_t group_bytes_ = 0;
   std::vector<Group> groups_;
-  std::vector<SealBlocks> unwritten_;  // in the journal: they wait for others, or for room
+  std::vector<SealBlocks> unwritten_;  // their rows are in the journal: they wait for others, or for room
   std::size_t unwritten_bytes_ = 0;
   Clock::time_point unwritten_since_{};
   std::vector<std::pair<BlockKey, std::shared_ptr<const SealedBlock>>> new_blocks_;

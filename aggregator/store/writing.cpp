@@ -60,7 +60,7 @@ Result<void> Writer::commit_blocks() {
     if (auto done = raw.partition.commit(); !done) return done;
     raw.in_transaction = false;
     raw.dirty = true;
-    // Now, not after the journal: the group may have to be tried again, and then these blocks are replaced.
+    // Now, file by file: where another one fails all are tried again, and then these blocks are replaced.
     surroundings_.catalogue.cover(number, raw.first_ms, raw.last_ms);
     surroundings_.catalogue.add(number, raw.added, raw.replaced);
   }

@@ -89,6 +89,7 @@ Result<std::size_t> BackupFolder::prune(std::optional<std::size_t> keep, const s
   std::set<std::string> needed;
   for (std::size_t i = old; i < sets->size(); ++i) {
     const auto manifest = read_set(path_, (*sets)[i]);
+    if (!manifest && !keep) return std::size_t{0};
     if (!manifest) return manifest.error();  // what it needs is not known: nothing goes
     for (const BackedUp& file : manifest->files) needed.insert(stored_name(file));
   }

@@ -113,8 +113,7 @@ Result<void> copy(const RestoreRequest& request, const BackedUp& file,
   return give_to_owner(target, request.data_folder);
 }
 
-/// The index comes last: without it an aggregator would take the folder for a new one, and the rest for
-/// strangers.
+/// The index comes last: without it no aggregator starts in the folder.
 void put_index_last(std::vector<BackedUp>& files) {
   std::stable_partition(files.begin(), files.end(),
                         [](const BackedUp& file) { return file.name != "history.db"; });

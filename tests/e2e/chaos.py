@@ -107,7 +107,7 @@ class Connection:
         while piece := await self.near_reader.read(1 << 16):
             if said is not None:
                 said.append(piece)
-                if INGEST in piece:
+                if INGEST in b"".join(said):
                     if self.chaos.bad:
                         await self.begin_trouble()
                         for _, writer in self.lines[1:]:

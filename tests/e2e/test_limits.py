@@ -17,6 +17,14 @@ def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):
     assert second.child.poll() is None
 
 
+def test_an_agent_with_too_many_series_is_told_the_key_and_so_is_the_operator(vigil):
+    vigil.start("ingest: {max_series: 100}")
+    agent = vigil.agent("many")
+    agent.wait_for("ingest.max_series")
+    eventually("status says why", lambda: [p for p in vigil.json("status")["problems"] if "many is turned away" in p and "ingest.max_series" in p])
+    assert agent.child.poll() is None
+
+
 def test_a_host_is_forgotten_and_its_name_begins_anew(vigil):
     vigil.start("ingest: {down_after: 2s}")
     agent = vigil.agent("here")

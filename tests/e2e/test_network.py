@@ -71,10 +71,10 @@ def test_a_network_that_cuts_delays_doubles_and_reorders_loses_nothing(vigil, ne
     healed = int(time.time() * 1000)
     for host in hosts:
         eventually(f"{host} is back", lambda: times_of(vigil, host)[-1] > healed)
-        missed = vigil.query(f'vigil_agent_beats_missed_total{{instance="{host}"}}')[0]["value"]
 
         def complete():  # what the outages left comes beside what is live
             times = times_of(vigil, host)
+            missed = vigil.query(f'vigil_agent_beats_missed_total{{instance="{host}"}}')[0]["value"]  # on a busy machine
             assert len(times) == len(set(times)), "a sample was stored twice"
             holes = [(a, b) for a, b in zip(times, times[1:]) if b - a != BEAT_MS]
             return len(holes) <= missed and times
@@ -87,12 +87,14 @@ def test_a_network_that_cuts_delays_doubles_and_reorders_loses_nothing(vigil, ne
 
 
 def test_a_thousand_agents_that_come_back_at_once_lose_nothing(vigil, network):
-    fleet = Fleet(network.address, 1000, 10, 15)
+    fleet = Fleet(network.address, 1000, 10, 600)
     connected = lambda: sum(1 for host in vigil.json("hosts") if host["state"] == "up")
     eventually("a thousand agents send", lambda: connected() == 1000)
     assert network.cut_all() >= 1000
     eventually("they are back", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None)
     vigil.aggregator.kill(signal.SIGKILL)
     vigil.start(FLEET_FITS)
+    eventually("they are back again", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None)
+    fleet.child.send_signal(signal.SIGINT)  # ends its phase; what was acknowledged is read back
     assert_nothing_lost(*fleet.report())
     assert vigil.json("status")["store_state"] == "ok"

@@ -2,7 +2,8 @@
 // read is ever wrong, what is refused says which file, and what is not near the damage is still read.
 //
 // Damage in the write-ahead log of the index costs what came after: SQLite leaves that out, and a start says
-// so. The journal's is mended, and what a partition loses is in the journal still.
+// so. Of the journal each group is read from wherever it is whole, and what a partition loses is in the
+// journal.
 #include "tests/aggregator/store/machine.h"
 
 #include <algorithm>
