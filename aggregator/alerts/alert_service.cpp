@@ -431,8 +431,8 @@ Result<void> set_aside(const std::string& path) {
 
 }  // namespace
 
-Result<std::unique_ptr<AlertService>> AlertService::open(AlertServiceOptions options,
-                                                         rules::RuleSetPtr rules) {
+Result<std::unique_ptr<AlertService>> AlertService::open(const AlertServiceOptions& options,
+                                                         const rules::RuleSetPtr& rules) {
   auto opened = open_store(options, rules);
   if (opened || opened.error().code != Errc::corrupt) return opened;
   // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a

@@ -46,7 +46,8 @@ class AlertService {
  public:
   /// Opens or creates meta.db and restores alerts and outbox. One that SQLite cannot read is set aside, and a
   /// new one begun. Errc::unsupported: it is newer, or another program's.
-  static Result<std::unique_ptr<AlertService>> open(AlertServiceOptions options, rules::RuleSetPtr rules);
+  static Result<std::unique_ptr<AlertService>> open(const AlertServiceOptions& options,
+                                                    const rules::RuleSetPtr& rules);
   virtual ~AlertService() = default;
 
   /// What was active when meta.db was opened: for HostRules and FleetRules.
