@@ -129,13 +129,15 @@ class Connection:
                 writer.write(piece)
 
     async def down(self):
-        while piece := await self.lines[0][0].read(1 << 16):
-            if self.delay:
-                await asyncio.sleep(self.choose.uniform(0, self.delay))
-            if "down" not in self.stuck and not self.near.is_closing():
-                self.near.write(piece)
-        if not self.untold:
-            self.cut()
+        try:
+            while piece := await self.lines[0][0].read(1 << 16):
+                if self.delay:
+                    await asyncio.sleep(self.choose.uniform(0, self.delay))
+                if "down" not in self.stuck and not self.near.is_closing():
+                    self.near.write(piece)
+        finally:  # also when the aggregator died
+            if not self.untold:
+                self.cut()
 
     def cut(self):
         for writer in (self.near, *(line[1] for line in self.lines)):
