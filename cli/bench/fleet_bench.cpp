@@ -122,7 +122,13 @@ Result<AggregatorFigures> FleetBench::look() {
     if (!own_->in_memory()) figures.written_bytes = process->written_bytes;
     return figures;
   }
-  const auto status = client_->status();
+  auto status = client_->status();
+  if (!status && status.error().code == Errc::unavailable && fleet_) {  // one that restarts under load
+    wait("waiting", kPatience, [&] {
+      status = client_->status();
+      return status || status.error().code != Errc::unavailable ? 1.0 : 0.0;
+    });
+  }
   if (!status) return status.error();
   figures.cpu_seconds = status->cpu_seconds();
   figures.rss_bytes = status->resident_bytes();
@@ -211,6 +217,8 @@ Result<void> FleetBench::steady() {
   figures_.ack_p99 = fleet_->latencies().percentile(0.99);
   figures_.ack_max = fleet_->latencies().max();
   figures_.delivery_interval = fleet.delivery_interval;
+  if (now->cpu_seconds < from->cpu_seconds)
+    notes_.push_back("the aggregator restarted: figures of its CPU and memory are of no use");
   if (fleet.latest_delivery > milliseconds(fleet.delivery_interval)) {
     notes_.push_back(
         fmt::format("this program fell {:.1f} s behind: there was no CPU left for the fleet, and the figures "
