@@ -37,9 +37,11 @@ endif()
 # vigil_grpc: gRPC, protobuf and OpenSSL's libcrypto. The static form takes the archives of everything Debian ships as one; only libc stays shared.
 add_library(vigil_grpc INTERFACE)
 if(VIGIL_STATIC)
-  pkg_check_modules(GRPCPP REQUIRED grpc++)
+  # Asked once: pkg_check_modules() asks twenty times, and Abseil's hundreds of files make each a second.
+  execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --static --libs grpc++ OUTPUT_VARIABLE grpc_flags OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(grpc_flags UNIX_COMMAND "${grpc_flags}")
   set(grpc_archives)
-  foreach(flag IN LISTS GRPCPP_STATIC_LDFLAGS)
+  foreach(flag IN LISTS grpc_flags)
     if(flag MATCHES "^-l(.+)$")
       set(lib ${CMAKE_MATCH_1})
       if(EXISTS /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/lib${lib}.a AND NOT lib MATCHES "^(m|dl|rt|pthread|c)$")
