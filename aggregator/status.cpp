@@ -57,6 +57,8 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::too_old_blocks);
   add(Kind::gauge, "vigil_store_damaged_files", "Files that could not be read at start.",
       &HistoryStats::damaged_files);
+  add(Kind::gauge, "vigil_store_missing_files", "Files that somebody had removed, found at start.",
+      &HistoryStats::missing_files);
   add(Kind::gauge, "vigil_store_damaged_logs", "Write-ahead logs that were damaged at start.",
       &HistoryStats::damaged_logs);
   add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
@@ -206,6 +208,11 @@ void StatusReporter::describe(v1::Status& status) const {
   if (stats.damaged_files > 0)
     status.add_problems(
         fmt::format("store: {} damaged files were set aside: see vigil db check", stats.damaged_files));
+  if (stats.missing_files > 0)
+    status.add_problems(fmt::format(
+        "store: {} files are missing, somebody removed them: the log names them; restore a backup to have "
+        "them back",
+        stats.missing_files));
   if (stats.damaged_logs > 0)
     status.add_problems(
         fmt::format("store: {} write-ahead logs were damaged: see the log", stats.damaged_logs));

@@ -2,6 +2,7 @@
 
 #include "aggregator/notify/json_parts.h"
 #include "aggregator/store/folder.h"
+#include "aggregator/store/page_checksums.h"
 
 namespace vigil::alerts {
 namespace {
@@ -120,15 +121,17 @@ Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visi
 
 }  // namespace
 
-Result<MetaStore> MetaStore::open(const std::string& path) {
+Result<MetaStore> MetaStore::open(const std::string& path, const std::string& vfs) {
   if (auto made = aggregator::make_private_file(path); !made) return made.error();
-  auto database = Database::open(path, Access::read_write, "");
+  auto database = Database::open(path, Access::read_write, vfs);
   if (!database) return database.error();
   // Before anything is written: it may be somebody else's.
   if (auto known = migrate(*database, path); !known) return known.error();
   auto set = database->execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF; PRAGMA foreign_keys=ON;");
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
   if (!set) return fail(set.error().code, "{}: {}", path, set.error().message);
+  auto kept = aggregator::keep_page_checksums(database->handle());
+  if (!kept && kept.error().code != Errc::limit) return kept.error();
   MetaStore store(std::move(*database));
   if (auto prepared = store.prepare(); !prepared) return prepared.error();
   return store;

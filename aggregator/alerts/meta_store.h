@@ -36,7 +36,8 @@ struct StoredAlert {
 class MetaStore {
  public:
   /// Opens or creates the file and brings it to the newest version. Errc::corrupt, io, permission, conflict.
-  static Result<MetaStore> open(const std::string& path);
+  /// `vfs` "" is the default one.
+  static Result<MetaStore> open(const std::string& path, const std::string& vfs = "");
 
   Result<void> commit(const Changes& changes);
 

@@ -49,6 +49,7 @@ v1::BackupPart plan_of(const Snapshot& snapshot) {
   v1::BackupPlan& plan = *part.mutable_plan();
   plan.set_time_ms(snapshot.time_ms());
   plan.set_version(std::string(kVersion));
+  plan.set_folder_id(snapshot.folder_id());
   for (const SnapshotFile& file : snapshot.files()) {
     v1::BackupFile& out = *plan.add_files();
     out.set_name(file.name);

@@ -35,6 +35,7 @@ struct StoredFile {
   FileKind kind = FileKind::raw;
   FileForm form = FileForm::open;
   std::int64_t period_ms = 0;  // start of its day, month or year; of a journal 0
+  bool filled = false;         // what it holds may be nowhere else: it must be there
 };
 
 /// Sums over blocks.

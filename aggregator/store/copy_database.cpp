@@ -1,6 +1,7 @@
 #include "aggregator/store/copy_database.h"
 
 #include "aggregator/store/folder.h"
+#include "aggregator/store/page_checksums.h"
 
 namespace vigil::aggregator {
 namespace {
@@ -20,6 +21,9 @@ Result<void> copy_database(Database& from, const std::filesystem::path& to,
   auto target = Database::open(to, Access::read_write, "");
   if (!target) return target.error();
   if (auto set = target->execute("PRAGMA journal_mode=MEMORY; PRAGMA synchronous=OFF;"); !set) return set;
+  if (has_page_checksums(from.handle())) {
+    if (auto kept = keep_page_checksums(target->handle()); !kept) return kept;
+  }
   const std::unique_ptr<sqlite3_backup, EndBackup> backup(
       sqlite3_backup_init(target->handle(), "main", from.handle(), "main"));
   if (!backup) return sqlite_error(target->handle(), "copy to " + to.string());

@@ -17,6 +17,8 @@
 namespace vigil::aggregator {
 namespace {
 
+constexpr std::int64_t kRunNotedMs = 120'000;  // at the latest
+
 SeriesRange range_of(std::span<const SeriesId> series) {
   if (series.empty()) return {0, std::numeric_limits<std::int64_t>::max()};
   const auto [least, most] = std::minmax_element(series.begin(), series.end());
@@ -46,6 +48,35 @@ Result<void> refuse_orphans(const HistoryOptions& options) {
   }
   if (error) return fail_errno(error.value(), "read " + options.directory.string());
   return {};
+}
+
+/// When the journal was last written to, by its files; 0 when there are none.
+std::int64_t journal_written_ms(const std::filesystem::path& folder) {
+  using std::chrono::duration_cast, std::chrono::milliseconds;
+  std::int64_t newest = 0;
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with("journal-")) continue;
+    const auto written = entry->last_write_time(error);
+    if (error) break;
+    const auto since = std::chrono::file_clock::to_sys(written).time_since_epoch();
+    newest = std::max<std::int64_t>(newest, duration_cast<milliseconds>(since).count());
+  }
+  return newest;
+}
+
+/// A run that was killed noted its life up to a minute before its end: the journal knows better, unless
+/// somebody copied it.
+Result<void> complete_last_run(Tables& tables, std::int64_t journal_written_ms) {
+  auto runs = tables.runs();
+  if (!runs) return runs.error();
+  if (runs->empty()) return {};
+  RunRecord last = runs->back();
+  if (journal_written_ms <= last.alive_ms || journal_written_ms > last.alive_ms + kRunNotedMs) return {};
+  last.alive_ms = journal_written_ms;
+  auto put = tables.put_run(last);
+  return !put && put.error().code == Errc::limit ? Result<void>() : put;  // a full disk hinders no start
 }
 
 bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
@@ -174,6 +205,7 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (auto made = make_private_file(path); !made) return made.error();
   const std::uint64_t damaged_logs =
       look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
+  const std::int64_t written_ms = journal_written_ms(options.directory);
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
   if (damaged_logs > 0) {
@@ -181,6 +213,7 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
     if (auto begun = tables->database().execute("PRAGMA wal_checkpoint(TRUNCATE)"); !begun)
       return begun.error();
   }
+  if (auto completed = complete_last_run(*tables, written_ms); !completed) return completed.error();
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
   Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
@@ -333,6 +366,15 @@ std::int64_t History::complete_from_ms(Tier tier) const {
 
 Result<std::vector<GapRecord>> History::gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const {
   return parts_->readers.gaps(host, {start_ms, end_ms});
+}
+
+Result<std::vector<RunRecord>> History::runs() const {
+  auto runs = parts_->readers.runs();
+  const std::int64_t start_ms = parts_->writer.start_ms();
+  if (!runs || start_ms == 0) return runs;
+  if (runs->empty() || runs->back().start_ms < start_ms) runs->push_back({start_ms, start_ms});
+  runs->back().alive_ms = std::max(runs->back().alive_ms, parts_->options.now_ms());
+  return runs;
 }
 
 Result<std::int64_t> History::newest_ms(HostId host, std::string_view except) const {

@@ -124,6 +124,7 @@ struct HistoryStats {
   std::uint64_t refused_entries = 0;  // journal() said false
   std::uint64_t damaged_blocks = 0;   // found while reading, since start
   std::uint64_t damaged_files = 0;    // set aside at start
+  std::uint64_t missing_files = 0;    // somebody removed them; found at start
   std::uint64_t damaged_logs = 0;     // write-ahead logs, at start
   std::uint64_t retired_blocks = 0;   // by retention, since start
   std::uint64_t too_old_blocks = 0;   // came when their day had been retired already, since start
@@ -197,6 +198,8 @@ class History {
   std::int64_t complete_from_ms(Tier tier) const;
   /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
   Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
+  /// When an aggregator ran on these data, by start; the last one is now. Empty before the first start().
+  Result<std::vector<RunRecord>> runs() const;
 
   /// Time of the newest stored row of a host, sources of the job `except` left out; 0: none.
   Result<std::int64_t> newest_ms(HostId host, std::string_view except) const;

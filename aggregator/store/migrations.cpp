@@ -47,6 +47,14 @@ CREATE TABLE file(
 CREATE TABLE tier(tier INTEGER PRIMARY KEY, complete_from_ms INTEGER NOT NULL) STRICT;
 )sql";
 
+// When an aggregator ran; which files have something in them that nothing else has; which folder this is.
+const std::string kRunTables = R"sql(
+CREATE TABLE run(start_ms INTEGER PRIMARY KEY, alive_ms INTEGER NOT NULL) STRICT;
+ALTER TABLE file ADD COLUMN filled INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE folder(id BLOB NOT NULL) STRICT;
+INSERT INTO folder VALUES(randomblob(16));
+)sql";
+
 const std::string kBlocks = "CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
 
 const std::string kBlocksByHost = R"sql(
@@ -94,7 +102,8 @@ Result<void> bring_to(Database& database, const FileFormat& format, const std::s
 
 const FileFormat& index_format() {
   static const FileFormat format{
-      "history", kIndexId, {kIndexTables + kFirstForm, kFileTables}, kIndexTables + kFileTables};
+      "history", kIndexId, {kIndexTables + kFirstForm, kFileTables, kRunTables},
+      kIndexTables + kFileTables + kRunTables};
   return format;
 }
 

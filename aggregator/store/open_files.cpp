@@ -35,6 +35,9 @@ Result<void> Writer::open_files() {
   const auto complete_from = tables_.complete_from(Tier::raw);
   if (!complete_from) return complete_from.error();
   complete_from_ms_ = *complete_from;
+  auto id = tables_.folder_id();
+  if (!id) return id.error();
+  folder_id_ = std::move(*id);
   const auto files = tables_.files();
   if (!files) return files.error();
   for (const StoredFile& file : *files) {
@@ -54,8 +57,11 @@ Result<void> Writer::open_file(const StoredFile& file) {
   if (file.form == FileForm::building || file.form == FileForm::doomed) return remove_and_forget(file);
   if (!exists) {
     // Empty ones are not made before something comes; any other was removed by somebody.
-    if (file.form != FileForm::open)
+    if (file.form != FileForm::open || file.filled) {
       log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
+      const std::lock_guard lock(mutex_);
+      ++stats_.missing_files;
+    }
     return remove_and_forget(file);
   }
   if (file.kind == FileKind::journal) {
@@ -81,7 +87,9 @@ Result<void> Writer::open_raw(const StoredFile& file) {
   if (!contents) return fail(contents.error().code, "{}: {}", path_of(file), contents.error().message);
   surroundings_.catalogue.put(describe(file, path_of(file), *contents));
   OpenRaw raw{.partition = std::move(*partition), .day_ms = file.period_ms, .added = {}, .replaced = {}};
-  raw.dirty = contents->totals.blocks > 0;  // what is in its WAL may not be synced
+  raw.holds = contents->totals.blocks > 0;
+  raw.dirty = raw.holds;  // what is in its WAL may not be synced
+  raw.filled = file.filled;
   raw_.emplace(file.number, std::move(raw));
   by_day_[file.period_ms] = file.number;
   return {};

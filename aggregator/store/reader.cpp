@@ -16,6 +16,7 @@ constexpr const char* kLoad = "SELECT data FROM block WHERE id=?";
 constexpr const char* kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
     "first_ms, last_ms";
+constexpr const char* kRuns = "SELECT start_ms, alive_ms FROM run ORDER BY start_ms";
 constexpr const char* kSources = "SELECT id FROM source WHERE job=?";
 const std::string kLatest = over_buckets_backwards("i.bucket, last_ms, source", "host=?3");
 constexpr int kTries = 3;  // a file may be replaced by a compacted one between catalogue and opening
@@ -118,6 +119,18 @@ Result<std::vector<GapRecord>> Readers::gaps(HostId host, TimeRange range) {
   }
   if (!more) return more.error();
   return gaps;
+}
+
+Result<std::vector<RunRecord>> Readers::runs() {
+  auto connection = connections_.borrow(0, index_.string());
+  if (!connection) return connection.error();
+  auto find = (*connection)->statement(kRuns);
+  if (!find) return find.error();
+  std::vector<RunRecord> runs;
+  auto more = (*find)->step();
+  for (; more && *more; more = (*find)->step()) runs.push_back({(*find)->integer(0), (*find)->integer(1)});
+  if (!more) return more.error();
+  return runs;
 }
 
 Result<std::vector<std::int64_t>> Readers::sources_of(std::string_view job) {

@@ -43,6 +43,7 @@ class Readers {
 
   Result<FoundBlocks> blocks(const BlockQuery& query);
   Result<std::vector<GapRecord>> gaps(HostId host, TimeRange range);
+  Result<std::vector<RunRecord>> runs();
   /// As History::newest_ms().
   Result<std::int64_t> newest_ms(HostId host, std::string_view except);
   ReadConnections& connections() { return connections_; }

@@ -88,6 +88,13 @@ struct SealCursor {
 inline constexpr std::uint64_t kNothingNeeded = std::numeric_limits<std::uint64_t>::max();
 
 /// Time for which a host's data is known to be missing, and why.
+/// A time in which an aggregator ran on these data.
+struct RunRecord {
+  std::int64_t start_ms = 0;
+  std::int64_t alive_ms = 0;  // it lived then; of a killed one its end came up to a minute later
+  friend bool operator==(const RunRecord&, const RunRecord&) = default;
+};
+
 struct GapRecord {
   HostId host = 0;
   std::int64_t first_ms = 0;

@@ -51,6 +51,10 @@ Snapshot::~Snapshot() {
   writer_.release();
 }
 
+const std::string& Snapshot::folder_id() const {
+  return writer_.folder_id();
+}
+
 void Snapshot::clean(const std::filesystem::path& directory) {
   std::error_code ignored;  // what is left takes room, and no harm comes of it
   std::filesystem::remove_all(directory / kSnapshotFolder, ignored);

@@ -61,6 +61,8 @@ class Snapshot {
   /// What no longer changes comes first.
   const std::vector<SnapshotFile>& files() const { return files_; }
   std::int64_t time_ms() const { return time_ms_; }
+  /// Of the data folder: as Tables::folder_id().
+  const std::string& folder_id() const;
   /// Removes what a crash left behind.
   static void clean(const std::filesystem::path& directory);
 

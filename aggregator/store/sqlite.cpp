@@ -1,5 +1,7 @@
 #include "aggregator/store/sqlite.h"
 
+#include "aggregator/store/page_checksums.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,6 +31,7 @@ bool is_no_room(sqlite3* handle, int extended) {
 
 Errc code_of(sqlite3* handle, int extended) {
   if (is_no_room(handle, extended)) return Errc::limit;
+  if (extended == SQLITE_IOERR_DATA) return Errc::corrupt;
   switch (extended & 0xFF) {
     case SQLITE_ERROR:  // our statements are right: the tables are not those they should be
     case SQLITE_CORRUPT:
@@ -66,6 +69,7 @@ Error sqlite_error(sqlite3* handle, std::string_view what) {
   const Errc code = code_of(handle, extended);
   const char* path = code == Errc::corrupt ? sqlite3_db_filename(handle, "main") : nullptr;
   const std::string file = path != nullptr ? fmt::format(" in {}", path) : "";
+  if (extended == SQLITE_IOERR_DATA) return fail(code, "{}: the checksum of a page does not fit it{}", what, file);
   return fail(code, "{}: {} (SQLite error {}){}{}", what, sqlite3_errmsg(handle), extended, cause, file);
 }
 
@@ -106,8 +110,10 @@ std::string_view Statement::bytes(int column) const {
 Result<Database> Database::open(const std::filesystem::path& path, Access access, const std::string& vfs) {
   const int flags =
       SQLITE_OPEN_NOMUTEX | (access == Access::read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+  const auto layer = with_page_checksums(vfs);
+  if (!layer) return layer.error();
   sqlite3* raw = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, vfs.empty() ? nullptr : vfs.c_str());
+  const int code = sqlite3_open_v2(path.c_str(), &raw, flags, layer->c_str());
   Database database;
   database.handle_.reset(raw);
   if (raw == nullptr) return fail(Errc::io, "open {}: out of memory", path.string());

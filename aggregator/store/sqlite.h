@@ -64,7 +64,8 @@ enum class Access : std::uint8_t { read_only, read_write };
 
 class Database {
  public:
-  /// Opens an existing file; `vfs` "" is the default one.
+  /// Opens an existing file; `vfs` "" is the default one. Pages that have checksums are verified
+  /// (page_checksums.h).
   static Result<Database> open(const std::filesystem::path& path, Access access, const std::string& vfs);
   /// A file's content, in memory, for reading. Errc::corrupt.
   static Result<Database> of_image(const std::string& image);

@@ -3,6 +3,8 @@
 #include "aggregator/blocks/compress.h"
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/migrations.h"
+#include "aggregator/store/page_checksums.h"
+#include "common/log/log.h"
 
 #include <algorithm>
 #include <limits>
@@ -22,7 +24,7 @@ std::uint64_t loaded(std::int64_t value) {
 Result<void> set_up(Database& database) {
   // page_size counts only before the first table; larger pages waste more with blobs of 16 to 64 KB.
   auto set = database.execute(
-      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=OFF;"
+      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
       "PRAGMA cache_size=-16000;");
   if (!set) return set;
   const auto synchronous = database.integer("PRAGMA synchronous");
@@ -44,6 +46,13 @@ Result<Tables> Tables::open(const std::filesystem::path& path, const std::string
   }
   if (auto migrated = migrate(tables.database_, index_format(), path.string()); !migrated)
     return migrated.error();
+  auto kept = keep_page_checksums(tables.database_.handle());
+  if (!kept && kept.error().code == Errc::limit) {
+    log::warn("history", "no room to give the index checksums: tried again at the next start",
+              {{"file", path.string()}, {"error", kept.error()}});
+  } else if (!kept) {
+    return kept.error();
+  }
   const auto uses = tables.database_.integer("SELECT coalesce(max(used), 0) FROM cursor");
   if (!uses) return uses.error();
   tables.cursor_uses_ = *uses;
@@ -151,6 +160,10 @@ Result<void> Tables::set_form(std::int64_t number, FileForm form) {
   return run("UPDATE file SET form=?2 WHERE number=?1", number, static_cast<std::int64_t>(form));
 }
 
+Result<void> Tables::set_filled(std::int64_t number) {
+  return run("UPDATE file SET filled=1 WHERE number=?1", number);
+}
+
 Result<void> Tables::forget_file(std::int64_t number) {
   return run("DELETE FROM file WHERE number=?", number);
 }
@@ -158,9 +171,9 @@ Result<void> Tables::forget_file(std::int64_t number) {
 Result<std::vector<StoredFile>> Tables::files() {
   std::vector<StoredFile> files;
   auto read =
-      each("SELECT number, kind, form, period_ms FROM file ORDER BY number", [&](const Statement& row) {
+      each("SELECT number, kind, form, period_ms, filled FROM file ORDER BY number", [&](const Statement& row) {
         files.push_back({row.integer(0), static_cast<FileKind>(row.integer(1)),
-                         static_cast<FileForm>(row.integer(2)), row.integer(3)});
+                         static_cast<FileForm>(row.integer(2)), row.integer(3), row.integer(4) != 0});
       });
   if (!read) return read.error();
   return files;
@@ -176,7 +189,29 @@ Result<std::int64_t> Tables::complete_from(Tier tier) {
 }
 
 Result<void> Tables::retire_gaps(std::int64_t before_ms) {
-  return run("DELETE FROM gap WHERE last_ms<?", before_ms);
+  auto gone = run("DELETE FROM gap WHERE last_ms<?", before_ms);
+  if (gone) gone = run("DELETE FROM run WHERE alive_ms<?", before_ms);
+  return gone;
+}
+
+Result<void> Tables::put_run(const RunRecord& record) {
+  return run("REPLACE INTO run VALUES(?,?)", record.start_ms, record.alive_ms);
+}
+
+Result<std::vector<RunRecord>> Tables::runs() {
+  std::vector<RunRecord> runs;
+  auto read = each("SELECT start_ms, alive_ms FROM run ORDER BY start_ms", [&](const Statement& row) {
+    runs.push_back({row.integer(0), row.integer(1)});
+  });
+  if (!read) return read.error();
+  return runs;
+}
+
+Result<std::string> Tables::folder_id() {
+  std::string id;
+  auto read = each("SELECT lower(hex(id)) FROM folder", [&](const Statement& row) { id = row.bytes(0); });
+  if (!read) return read.error();
+  return id;
 }
 
 Result<std::uint64_t> Tables::used_bytes() {

@@ -59,12 +59,18 @@ class Tables {
   /// Files and their forms; the number of a new one was never used before.
   Result<std::int64_t> add_file(const StoredFile& file);
   Result<void> set_form(std::int64_t number, FileForm form);
+  Result<void> set_filled(std::int64_t number);
   Result<void> forget_file(std::int64_t number);
   Result<std::vector<StoredFile>> files();
   /// From when on a tier has everything; grows as its files are retired.
   Result<void> put_complete_from(Tier tier, std::int64_t time_ms);
   Result<std::int64_t> complete_from(Tier tier);
+  /// Gaps and runs that ended before.
   Result<void> retire_gaps(std::int64_t before_ms);
+  Result<void> put_run(const RunRecord& run);
+  Result<std::vector<RunRecord>> runs();  // by start
+  /// 16 random bytes, made with the file, in hexadecimal.
+  Result<std::string> folder_id();
   Result<std::uint64_t> used_bytes();
 
   // What a start reads back.

@@ -31,7 +31,7 @@ void Writer::upkeep(int mode) {
     const auto settled = settle_blocks(mode);
     if (!settled) return settled.error();
     if (*settled && unwritten_.empty()) {
-      if (auto saved = save_cursors(); !saved) return saved;
+      if (auto saved = save_progress(); !saved) return saved;
       if (auto dropped = drop_journals(); !dropped) return dropped;
     }
     return checkpoint_index(mode);
@@ -57,9 +57,22 @@ Result<bool> Writer::settle_blocks(int mode) {
   return all;
 }
 
-Result<void> Writer::save_cursors() {
-  if (cursors_.empty()) return {};
+/// Cursors say what need not be replayed: from then on the files that hold it must be there.
+Result<void> Writer::mark_filled() {
+  const std::int64_t journal = journal_.current_bytes() > 0 ? journal_.current() : 0;
+  Result<void> marked;
+  if (journal != 0 && journal != filled_journal_) marked = tables_.set_filled(journal);
+  for (const auto& [number, raw] : raw_) {
+    if (marked && raw.holds && !raw.filled) marked = tables_.set_filled(number);
+  }
+  return marked;
+}
+
+Result<void> Writer::save_progress() {
+  run_.alive_ms = std::max(run_.alive_ms, surroundings_.options.now_ms());
   auto saved = transact([this]() -> Result<void> {
+    if (auto alive = run_.start_ms != 0 ? tables_.put_run(run_) : Result<void>(); !alive) return alive;
+    if (auto marked = mark_filled(); !marked) return marked;
     for (const auto& [key, cursor] : cursors_) {
       const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);
       auto put = tables_.put_cursor({key.host, {key.stream, durable, cursor.sealed_seq}, cursor.needed_seq});
@@ -69,6 +82,8 @@ Result<void> Writer::save_cursors() {
     return {};
   });
   if (!saved) return saved;
+  filled_journal_ = journal_.current_bytes() > 0 ? journal_.current() : 0;
+  for (auto& [number, raw] : raw_) raw.filled = raw.holds;
   for (const auto& [key, cursor] : cursors_) index_.settle(key, cursor.needed_seq);
   cursors_.clear();
   index_.forget_settled_streams();

@@ -37,6 +37,8 @@ Writer::Writer(Tables tables, WriterSurroundings surroundings)
 void Writer::start(HistoryCallbacks callbacks) {
   callbacks_ = std::move(callbacks);
   upkeep_at_ = Clock::now();
+  run_.start_ms = run_.alive_ms = surroundings_.options.now_ms();
+  push(run_);
   {
     const std::lock_guard lock(mutex_);
     count_journal();

@@ -42,7 +42,8 @@ struct ForgetHost {
   HostRecord host;
 };
 
-using Operation = std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord, ForgetHost>;
+using Operation =
+    std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord, RunRecord, ForgetHost>;
 
 /// What the writer shares with the rest of the history.
 struct WriterSurroundings {
@@ -68,6 +69,9 @@ class Writer {
 
   // From any thread.
   void push(Operation operation);
+  std::int64_t start_ms() const { return run_.start_ms; }
+  /// As Tables::folder_id().
+  const std::string& folder_id() const { return folder_id_; }
   bool push_entry(JournalEntry entry);
   Result<void> sync();
   /// sync(), then checkpoints and settles all there is.
@@ -125,7 +129,9 @@ class Writer {
     Partition partition;
     std::int64_t day_ms = 0;
     bool in_transaction = false;
-    bool dirty = false;  // has blocks that no checkpoint has covered
+    bool dirty = false;   // has blocks that no checkpoint has covered
+    bool holds = false;   // has blocks at all
+    bool filled = false;  // the index knows that
     BlockTotals added;   // by the transaction
     BlockTotals replaced;
     std::int64_t first_ms = 0;
@@ -153,6 +159,7 @@ class Writer {
   Result<void> apply(const StoredSource& source) { return tables_.put_source(source); }
   Result<void> apply(const PutSeries& put) { return tables_.put_series(put.host, put.source, put.series); }
   Result<void> apply(const GapRecord& gap) { return tables_.put_gap(gap); }
+  Result<void> apply(const RunRecord& run) { return tables_.put_run(run); }
   Result<void> apply(const SealBlocks& /*seal*/) { return {}; }
   Result<void> apply(const ForgetHost& forget);
 
@@ -193,7 +200,8 @@ class Writer {
   void upkeep_when_due();
   void upkeep(int mode);
   Result<bool> settle_blocks(int mode);
-  Result<void> save_cursors();
+  Result<void> save_progress();
+  Result<void> mark_filled();
   Result<void> drop_journals();
   Result<void> checkpoint_index(int mode);
   std::string path_of(const StoredFile& file) const;
@@ -211,6 +219,7 @@ class Writer {
   std::map<std::int64_t, std::int64_t>
       planned_days_;  // day -> number of a file the index knows and that is to be made
   std::int64_t planned_journal_ = 0;
+  std::int64_t filled_journal_ = 0;  // the one the index knows to have something in it
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full
   std::vector<JournalEntry> entries_;
@@ -227,6 +236,8 @@ class Writer {
   Clock::time_point retry_at_{};
   Clock::time_point upkeep_at_{};
   Clock::time_point journal_since_{};
+  std::string folder_id_;  // set by open_files()
+  RunRecord run_;  // this one; its start is set before the thread begins
   int index_wal_pages_ = 0;              // set by SQLite's hook after each commit
   bool held_ = false;                    // by a snapshot
   std::vector<std::int64_t> to_remove_;  // once it lets go

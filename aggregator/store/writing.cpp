@@ -59,7 +59,7 @@ Result<void> Writer::commit_blocks() {
     if (!raw.in_transaction) continue;
     if (auto done = raw.partition.commit(); !done) return done;
     raw.in_transaction = false;
-    raw.dirty = true;
+    raw.dirty = raw.holds = true;
     // Now, file by file: where another one fails all are tried again, and then these blocks are replaced.
     surroundings_.catalogue.cover(number, raw.first_ms, raw.last_ms);
     surroundings_.catalogue.add(number, raw.added, raw.replaced);

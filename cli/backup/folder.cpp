@@ -31,6 +31,9 @@ Result<void> remove_file(const std::filesystem::path& path) {
 }  // namespace
 
 Result<BackupFolder> BackupFolder::open(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::exists(path / "history.db", ignored))
+    return fail(Errc::conflict, "{} is a data folder, it has a history.db: choose another one for backups", path.string());
   if (auto made = make_folder(path); !made) return made.error();
   auto lock = Lock::take(path / "lock");
   if (!lock && lock.error().code == Errc::conflict)
@@ -38,6 +41,19 @@ Result<BackupFolder> BackupFolder::open(const std::filesystem::path& path) {
   if (!lock) return lock.error();
   if (auto made = make_folder(path / kFiles); !made) return made.error();
   return BackupFolder(path, std::move(*lock));
+}
+
+Result<void> BackupFolder::belongs_to(const std::string& folder_id) const {
+  const auto sets = list_sets(path_);
+  if (!sets) return sets.error();
+  for (const std::string& set : *sets) {
+    const auto manifest = read_set(path_, set);
+    if (!manifest || manifest->folder_id.empty() || manifest->folder_id == folder_id) continue;
+    return fail(Errc::conflict,
+                "{} is of another aggregator's data: give each aggregator a folder of its own for backups",
+                (path_ / set).string());
+  }
+  return {};
 }
 
 Result<std::vector<BackedUp>> BackupFolder::files() const {
@@ -70,7 +86,11 @@ Result<BackedUp> BackupFolder::finish_file(NewFile file, const std::string& name
 
 Result<std::string> BackupFolder::add_set(const Manifest& manifest) const {
   if (auto synced = sync_folder(path_ / kFiles); !synced) return synced.error();
-  std::string name = set_name(manifest.time_ms);
+  const std::string second = set_name(manifest.time_ms);
+  std::string name = second;
+  std::error_code error;
+  for (int i = 2; std::filesystem::exists(path_ / (name + std::string(kSetSuffix)), error); ++i)
+    name = fmt::format("{}-{}", second, i);
   const auto path = path_ / (name + std::string(kSetSuffix));
   auto file = NewFile::create(path);
   if (!file) return file.error();
@@ -114,6 +134,7 @@ Result<std::vector<std::string>> list_sets(const std::filesystem::path& folder) 
     if (name.starts_with(kSetPrefix) && name.ends_with(kSetSuffix))
       sets.push_back(name.substr(0, name.size() - kSetSuffix.size()));
   }
+  std::sort(sets.begin(), sets.end());  // without the suffix "-2" comes after nothing
   return sets;
 }
 

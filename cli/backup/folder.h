@@ -17,9 +17,12 @@ namespace vigil::cli {
 
 class BackupFolder {
  public:
-  /// For adding a set. Makes the folder; Errc::conflict: another backup is being made into it.
+  /// For adding a set. Makes the folder; Errc::conflict: another backup is being made into it, or it is a data
+  /// folder.
   static Result<BackupFolder> open(const std::filesystem::path& path);
 
+  /// Errc::conflict: there are sets of another data folder. Sets without an id count for nothing.
+  Result<void> belongs_to(const std::string& folder_id) const;
   /// Files that are there; modified_ns is 0 where it cannot be told.
   Result<std::vector<BackedUp>> files() const;
 

@@ -3,6 +3,7 @@
 #include "common/text/human.h"
 
 #include <boost/json.hpp>
+#include <algorithm>
 #include <charconv>
 
 namespace vigil::cli {
@@ -11,6 +12,7 @@ namespace {
 namespace json = boost::json;
 constexpr std::int64_t kFormat = 1;
 constexpr std::size_t kHexDigits = 8;
+constexpr std::string_view kIndex = "history.db";
 
 std::string hex(std::uint32_t value) {
   return fmt::format("{:08x}", value);
@@ -74,6 +76,7 @@ std::string to_json(const Manifest& manifest) {
                            {"time_ms", manifest.time_ms},
                            {"time", format_rfc3339(manifest.time_ms)},
                            {"aggregator", manifest.version},
+                           {"folder", manifest.folder_id},
                            {"files", std::move(files)}};
   return json::serialize(whole) + "\n";
 }
@@ -92,7 +95,12 @@ Result<Manifest> parse_manifest(std::string_view text_of_it) {
   const auto time_ms = integer(object, "time_ms");
   const auto version = text(object, "aggregator");
   if (!time_ms || !version) return time_ms ? version.error() : time_ms.error();
-  Manifest manifest{*time_ms, *version, {}};
+  Manifest manifest{*time_ms, *version, "", {}};
+  if (object.contains("folder")) {
+    auto folder = text(object, "folder");
+    if (!folder) return folder.error();
+    manifest.folder_id = std::move(*folder);
+  }
   const json::value* files = object.if_contains("files");
   if (files == nullptr || !files->is_array()) return fail(Errc::corrupt, "'files' is missing, or no list");
   for (const json::value& each : files->get_array()) {
@@ -100,6 +108,8 @@ Result<Manifest> parse_manifest(std::string_view text_of_it) {
     if (!file) return file.error();
     manifest.files.push_back(std::move(*file));
   }
+  const bool has_index = std::ranges::any_of(manifest.files, [](const BackedUp& file) { return file.name == kIndex; });
+  if (!has_index) return fail(Errc::corrupt, "it has no {}, without which nothing can be read", kIndex);
   return manifest;
 }
 

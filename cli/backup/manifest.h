@@ -22,7 +22,8 @@ struct BackedUp {
 
 struct Manifest {
   std::int64_t time_ms = 0;
-  std::string version;  // of the aggregator
+  std::string version;    // of the aggregator
+  std::string folder_id;  // of its data folder; empty: made before there were ids
   std::vector<BackedUp> files;
   std::uint64_t bytes() const;
 };

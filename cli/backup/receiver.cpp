@@ -48,7 +48,9 @@ Result<void> Receiver::take(const v1::BackupPart& part) {
 
 Result<void> Receiver::take_plan(const v1::BackupPlan& plan) {
   if (manifest_.time_ms != 0) return out_of_order();
+  if (auto ours = folder_.belongs_to(plan.folder_id()); !ours) return ours;
   manifest_.time_ms = plan.time_ms();
+  manifest_.folder_id = plan.folder_id();
   manifest_.version = plan.version();
   for (const v1::BackupFile& file : plan.files()) {
     if (!is_file_name(file.name()))

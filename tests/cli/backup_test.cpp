@@ -290,16 +290,53 @@ TEST_CASE("Two backups into one folder at a time are refused") {
   CHECK(BackupFolder::open(folder.backup()).error().code == Errc::conflict);
 }
 
+TEST_CASE("A folder with backups of another aggregator takes none, and says whose they are") {
+  const Folder folder;
+  const auto of = [](const char* id) {
+    return [id](v1::BackupPart& part) {
+      if (part.has_plan()) part.mutable_plan()->set_folder_id(id);
+    };
+  };
+  REQUIRE(send(folder.backup(), kTime, kSources, 1000, of("aa")).summary);
+  const Sent other = send(folder.backup(), kTime + 60'000, kSources, 1000, of("bb"));
+  REQUIRE_FALSE(other.result);
+  CHECK(other.result.error().code == Errc::conflict);
+  CHECK_THAT(other.result.error().message, Catch::Contains("set-20261118T110640Z is of another aggregator"));
+  CHECK(send(folder.backup(), kTime + 60'000, kSources, 1000, of("aa")).summary);
+}
+
+TEST_CASE("Two backups within a second are two sets") {
+  const Folder folder;
+  auto backup = BackupFolder::open(folder.backup());
+  REQUIRE(backup);
+  const Manifest manifest{kTime, "1", "aa", {{"history.db", 1, 2, 0}}};
+  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z");
+  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-2");
+  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-3");
+  CHECK(list_sets(folder.backup()).value().back() == "set-20261118T110640Z-3");
+}
+
+TEST_CASE("A set without the index is none, and a data folder is no place for backups") {
+  const Manifest manifest{kTime, "1", "aa", {{"raw-20261117-3.db", 1, 2, 0}}};
+  CHECK_THAT(parse_manifest(to_json(manifest)).error().message, Catch::Contains("history.db"));
+  const Folder folder;
+  fs::create_directories(folder.data());
+  std::ofstream(folder.data() / "history.db").close();
+  CHECK_THAT(BackupFolder::open(folder.data()).error().message, Catch::Contains("is a data folder"));
+}
+
 TEST_CASE("A manifest reads as it was written, and no part of it passes for the whole") {
   const Manifest manifest{
       kTime,
       "1.2.3",
+      "00ff",
       {{"history.db", 12, 0x00abcdef, 0}, {"raw-20261117-3.db", 1ULL << 40, 7, 1'794'900'000'123'456'789}}};
   const std::string json = to_json(manifest);
   const auto parsed = parse_manifest(json);
   REQUIRE(parsed);
   CHECK(parsed->files == manifest.files);
   CHECK(parsed->time_ms == kTime);
+  CHECK(parsed->folder_id == "00ff");
   for (std::size_t size = 0; size + 1 < json.size(); ++size)
     CHECK_FALSE(parse_manifest(json.substr(0, size)));
   CHECK(parse_stored_name(stored_name(manifest.files[0])).value().crc32c == 0x00abcdef);

@@ -140,6 +140,24 @@ TEST_CASE("A folder without its index is refused, whether the index is missing o
         std::string::npos);
 }
 
+TEST_CASE("A file that somebody removed is told of, one that was never made is not") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->journal(make_batch(0, 1)));
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 10)}}, {{make_stream(0), 1, kNothingNeeded}}));
+    REQUIRE(open->history->tidy());
+  }
+  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 0);
+  std::filesystem::path raw;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    if (entry.path().filename().string().starts_with("raw-")) raw = entry.path();
+  REQUIRE(std::filesystem::remove(raw));
+  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 1);
+  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 0);  // told once, then forgotten
+}
+
 TEST_CASE("A file of the journal goes as a whole when nothing in it is needed") {
   const TemporaryFolder folder;
   const auto journals = [&] {

@@ -30,10 +30,9 @@ std::vector<std::uint64_t> seqs_of(const std::vector<JournalEntry>& entries) {
 
 // Runs SQL on a closed file, as somebody else would.
 void change_file(const std::filesystem::path& file, const char* sql) {
-  sqlite3* raw = nullptr;
-  REQUIRE(sqlite3_open(file.c_str(), &raw) == SQLITE_OK);
-  CHECK(sqlite3_exec(raw, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
-  sqlite3_close(raw);
+  auto database = Database::open(file, Access::read_write, "");  // as another vigil would
+  REQUIRE(database);
+  CHECK(database->execute(sql));
 }
 
 std::filesystem::path only_file(const std::filesystem::path& folder, const std::string& prefix) {
@@ -181,6 +180,24 @@ TEST_CASE("Gaps are stored once and read by range") {
 }
 
 constexpr std::int64_t kStart = 1'700'006'400'000;  // a midnight
+
+TEST_CASE("Runs of the aggregator are noted: to their end when it stops, and to the last minute when it is killed") {
+  const TemporaryFolder folder;
+  std::atomic<std::int64_t> now = 5'000'000;
+  auto options = test_options(folder.path());
+  options.now_ms = [&] { return now.load(); };
+  {
+    const auto open = open_history(options);
+    CHECK(open->history->runs().value() == std::vector<RunRecord>{{5'000'000, 5'000'000}});
+    now = 5'400'000;
+    CHECK(open->history->runs().value() == std::vector<RunRecord>{{5'000'000, 5'400'000}});
+  }
+  now = 6'000'000;
+  const auto open = open_history(options);
+  now = 6'001'000;
+  CHECK(open->history->runs().value() ==
+        std::vector<RunRecord>{{5'000'000, 5'400'000}, {6'000'000, 6'001'000}});
+}
 
 TEST_CASE("Retention by time removes old days and gaps, and a clock that jumps ahead removes nothing more") {
   const TemporaryFolder folder;
