@@ -1,5 +1,6 @@
 #include "aggregator/head/fleet_view.h"
 
+#include "aggregator/head/gap_finder.h"
 #include "aggregator/head/shard_set.h"
 #include "aggregator/head/slice.h"
 #include "aggregator/store/history.h"
@@ -24,6 +25,7 @@ HostInfo describe(const Host& host) {
   info.since_ms = host.since_ms;
   info.since_earlier = host.since_earlier;
   info.machine_changed_ms = host.machine_changed_ms;
+  info.first_seen_ms = host.record.first_seen_ms;
   info.last_sample_ms = host.last_sample_ms;
   info.clock_skew_seconds = host.skew.seconds();
   info.agent_version = host.record.agent_version;
@@ -64,21 +66,19 @@ std::vector<T> joined(std::vector<std::vector<T>> parts) {
   return all;
 }
 
-/// Those that ended last, in the order they came in: no host can hide what happened to the others today.
-void keep_newest(HostGaps& found) {
-  auto& gaps = found.gaps;
-  if (gaps.size() <= HostGaps::kMost) return;
-  found.truncated = true;
+}  // namespace
+
+void HostGaps::keep_newest() {
+  if (gaps.size() <= kMost) return;
+  truncated = true;
   std::vector<std::int64_t> ends;
   ends.reserve(gaps.size());
   for (const HostGap& gap : gaps) ends.push_back(gap.last_ms);
-  std::nth_element(ends.begin(), ends.end() - HostGaps::kMost, ends.end());
-  const std::int64_t least = ends[ends.size() - HostGaps::kMost];
+  std::nth_element(ends.begin(), ends.end() - kMost, ends.end());
+  const std::int64_t least = ends[ends.size() - kMost];
   std::erase_if(gaps, [least](const HostGap& gap) { return gap.last_ms < least; });
-  if (gaps.size() > HostGaps::kMost) gaps.resize(HostGaps::kMost);  // some ended at the same time
+  if (gaps.size() > kMost) gaps.resize(kMost);  // some ended at the same time
 }
-
-}  // namespace
 
 Result<std::vector<HostInfo>> FleetView::hosts() {
   auto parts = shards_.ask<std::vector<HostInfo>>([](Shard& shard) {
@@ -126,24 +126,14 @@ Result<std::vector<std::string>> FleetView::label_values(const std::string& name
   return std::vector<std::string>(values.begin(), values.end());
 }
 
-Result<HostGaps> FleetView::gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms) {
-  const auto known = hosts();
+Result<HostGaps> FleetView::gaps(const GapQuery& query) {
+  auto known = hosts();
   if (!known) return known.error();
-  HostGaps out;
-  bool found = false;
-  for (const HostInfo& info : *known) {
-    if (!host.empty() && info.name != host) continue;
-    found = true;
-    if (history_ == nullptr) continue;
-    auto gaps = history_->gaps(info.id, start_ms, end_ms);
-    if (!gaps) return gaps.error();
-    for (GapRecord& gap : *gaps)
-      out.gaps.push_back({info.name, gap.first_ms, gap.last_ms, std::move(gap.reason)});
-    if (out.gaps.size() > 2 * HostGaps::kMost) keep_newest(out);
+  if (!query.host.empty()) {
+    std::erase_if(*known, [&](const HostInfo& info) { return info.name != query.host; });
+    if (known->empty()) return fail(Errc::not_found, "no host is called '{}'", query.host);
   }
-  if (!found && !host.empty()) return fail(Errc::not_found, "no host is called '{}'", host);
-  keep_newest(out);
-  return out;
+  return GapFinder(*this, history_, query).find(*known);
 }
 
 Result<std::size_t> FleetView::forget(const std::string& name) {

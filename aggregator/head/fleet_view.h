@@ -18,6 +18,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,6 +36,7 @@ struct HostInfo {
   std::int64_t since_ms = 0;            // when it entered this state
   bool since_earlier = false;           // or before that: since_ms is when we knew it was so
   std::int64_t machine_changed_ms = 0;  // when another machine took the name; 0: none since our start
+  std::int64_t first_seen_ms = 0;
   std::int64_t last_sample_ms = 0;      // newest row, the agent's clock; 0: none yet
   double clock_skew_seconds = 0;        // positive: the agent's clock is ahead of ours
   std::string agent_version;
@@ -57,12 +59,26 @@ struct HostGap {
   std::int64_t first_ms = 0;
   std::int64_t last_ms = 0;
   std::string reason;
+  std::string collector;  // only its series; empty: all
 };
 
 struct HostGaps {
   static constexpr std::size_t kMost = 10'000;
-  std::vector<HostGap> gaps;  // by host and time
-  bool truncated = false;     // there are older ones
+  std::vector<HostGap> gaps;         // by host and time
+  bool truncated = false;            // there are older ones
+  std::int64_t looked_from_ms = 0;   // before it only declared ones are listed; 0: all the time was looked at
+  bool collectors_left_out = false;  // there was too much to look at: blocked collectors are not listed
+
+  /// Only kMost of them stay, those that ended last: no host can hide what happened to the others today.
+  void keep_newest();
+};
+
+struct GapQuery {
+  std::string host;  // empty: all
+  std::int64_t start_ms = 0;
+  std::int64_t end_ms = 0;
+  std::int64_t now_ms = 0;
+  std::function<bool()> cancelled;  // may be empty
 };
 
 struct SeriesInfo {
@@ -91,9 +107,9 @@ class FleetView {
   Result<std::vector<std::string>> label_values(const std::string& name,
                                                 const std::vector<std::vector<promql::Matcher>>& any_of);
 
-  /// Committed gaps that overlap [start_ms, end_ms]; of `host` only unless it is empty. Errc::not_found. At
-  /// most the HostGaps::kMost that ended last.
-  Result<HostGaps> gaps(const std::string& host, std::int64_t start_ms, std::int64_t end_ms);
+  /// Times in [start_ms, end_ms] for which samples are missing, and why: declared gaps, and what gap_finder.h
+  /// finds. Errc::not_found. At most the HostGaps::kMost that ended last.
+  Result<HostGaps> gaps(const GapQuery& query);
 
   /// Shard::forget(); the error of a name that is not known suggests another.
   Result<std::size_t> forget(const std::string& name);

@@ -192,18 +192,22 @@ grpc::ServerUnaryReactor* FleetService::ListGaps(grpc::CallbackServerContext* co
                                                  const v1::ListGapsRequest* request,
                                                  v1::ListGapsResponse* response) {
   return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
                   const std::int64_t end_ms =
                       request->end_ms() == 0 ? std::numeric_limits<std::int64_t>::max() : request->end_ms();
-                  const auto gaps = sources_.engine.view().gaps(request->host(), request->start_ms(), end_ms);
+                  const auto gaps = sources_.engine.view().gaps(
+                      {request->host(), request->start_ms(), end_ms, sources_.now_ms(), cancelled});
                   if (!gaps) return gaps.error();
                   response->set_truncated(gaps->truncated);
+                  response->set_looked_from_ms(gaps->looked_from_ms);
+                  response->set_collectors_left_out(gaps->collectors_left_out);
                   for (const HostGap& gap : gaps->gaps) {
                     v1::HostGap& out = *response->add_gaps();
                     out.set_host(gap.host);
                     out.set_first_ms(gap.first_ms);
                     out.set_last_ms(gap.last_ms);
                     out.set_reason(gap.reason);
+                    out.set_collector(gap.collector);
                   }
                   return {};
                 });

@@ -9,13 +9,23 @@ Run declare_gaps(CLI::App& app) {
   auto start = std::make_shared<std::string>("30d");
   app.add_option_function<std::string>(
       "host", [request](const std::string& host) { request->set_host(host); }, "Only of this host");
+  auto end = std::make_shared<std::string>("now");
   app.add_option("--start", *start, "Gaps that end before are left out: 2h (two hours ago), yesterday")
       ->type_name("TIME")
       ->capture_default_str();
-  return [request, start](Context& context) -> Result<Exit> {
+  app.add_option("--end", *end, "Gaps that begin after are left out")
+      ->type_name("TIME")
+      ->capture_default_str();
+  app.footer(
+      "Reasons that are found by looking at what is stored: agent_down, aggregator_down, "
+      "collector_blocked.\nThe others were declared: docs/operations.md has all.");
+  return [request, start, end](Context& context) -> Result<Exit> {
     const auto start_ms = parse_time(*start, context.now_ms);
     if (!start_ms) return fail(Errc::invalid_argument, "--start: {}", start_ms.error().message);
+    const auto end_ms = parse_time(*end, context.now_ms);
+    if (!end_ms) return fail(Errc::invalid_argument, "--end: {}", end_ms.error().message);
     request->set_start_ms(*start_ms);
+    if (*end != "now") request->set_end_ms(*end_ms);  // the aggregator's clock, not ours
     const auto gaps = context.client->gaps(*request);
     if (!gaps) return gaps.error();
     Listing listing;
@@ -24,7 +34,8 @@ Run declare_gaps(CLI::App& app) {
                        {"first_ms", "FROM"},
                        {"last_ms", "TO"},
                        {"duration_ms", "LONG", Align::right},
-                       {"reason", "REASON"}};
+                       {"reason", "REASON"},
+                       {"collector", "COLLECTOR"}};
     for (const auto& gap : gaps->gaps()) {
       const std::int64_t took_ms = gap.last_ms() - gap.first_ms();
       listing.rows.push_back(
@@ -32,12 +43,19 @@ Run declare_gaps(CLI::App& app) {
            Cell{gap.first_ms(), format_local_time(gap.first_ms()), Style::plain},
            Cell{gap.last_ms(), format_local_time(gap.last_ms()), Style::plain},
            Cell{took_ms, format_duration(std::chrono::milliseconds(took_ms)), Style::plain},
-           Cell::of(gap.reason())});
+           Cell::of(gap.reason()), Cell::of(gap.collector())});
     }
     show(context, listing);
     if (gaps->truncated())
       fmt::print(stderr, "Only the {} that ended last are shown: name a host, or a later --start.\n",
                  gaps->gaps_size());
+    if (gaps->looked_from_ms() != 0)
+      fmt::print(stderr,
+                 "Times at which nothing was sampled were looked for since {} only: name a host, or a later "
+                 "--start.\n",
+                 format_local_time(gaps->looked_from_ms()));
+    if (gaps->collectors_left_out())
+      fmt::print(stderr, "Blocked collectors are left out: name a host, or a later --start.\n");
     return Exit::ok;
   };
 }

@@ -6,6 +6,7 @@
 #include "common/text/human.h"
 
 #include <cstdio>
+#include <set>
 
 namespace vigil::cli {
 namespace {
@@ -75,6 +76,40 @@ void draw(const v1::QueryResult& result, const Range& range, PlotOptions options
   fmt::print("{}\n", paint(range_text(range), Style::faint, options.colours));
 }
 
+/// Which samples behind this answer are missing, and why: a hole in a line is not zero. Nothing of answers
+/// without hosts, nor of many hosts.
+std::vector<std::string> missing_lines(Context& context, const v1::QueryResult& result, const Range& range) {
+  constexpr std::size_t kMostHosts = 8;
+  constexpr std::size_t kMostLines = 5;
+  std::set<std::string> hosts;
+  for (const auto& series : result.series()) {
+    for (const auto& label : series.labels())
+      if (label.name() == "instance") hosts.insert(label.value());
+  }
+  std::vector<std::string> lines;
+  if (hosts.size() > kMostHosts) return lines;
+  for (const std::string& host : hosts) {
+    v1::ListGapsRequest request;
+    request.set_host(host);
+    request.set_start_ms(range.start_ms);
+    request.set_end_ms(range.end_ms);
+    const auto gaps = context.client->gaps(request);
+    if (!gaps) continue;  // the answer stands without them
+    for (const auto& gap : gaps->gaps()) {
+      lines.push_back(fmt::format("{}: no samples{} from {} to {} ({})", host,
+                                  gap.collector().empty() ? "" : " of " + gap.collector(),
+                                  format_local_time(gap.first_ms()), format_local_time(gap.last_ms()),
+                                  gap.reason()));
+    }
+  }
+  if (lines.size() > kMostLines) {
+    const std::size_t more = lines.size() - kMostLines;
+    lines.resize(kMostLines);
+    lines.push_back(fmt::format("and {} more times without samples, see vigil gaps", more));
+  }
+  return lines;
+}
+
 }  // namespace
 
 Run declare_query(CLI::App& app) {
@@ -101,6 +136,7 @@ Run declare_query(CLI::App& app) {
       "csv");
   return [flags](Context& context) -> Result<Exit> {
     Result<v1::QueryResult> result = v1::QueryResult{};
+    std::vector<std::string> missing;
     if (flags->range.start.empty()) {
       const auto at = parse_time(flags->at, context.now_ms);
       if (!at) return fail(Errc::invalid_argument, "--at: {}", at.error().message);
@@ -115,10 +151,12 @@ Run declare_query(CLI::App& app) {
       result = flags->range.step.empty()
                    ? ask_narrowing(*context.client, flags->expression, flags->range, kPoints, *range)
                    : ask_range(*context.client, flags->expression, *range);
+      if (result && context.format == Format::table) missing = missing_lines(context, *result, *range);
     }
     if (!result) return result.error();
     show_annotations(*result);
     show(context, points_listing(*result));
+    for (const std::string& line : missing) fmt::print(stderr, "{}\n", line);
     return Exit::ok;
   };
 }
@@ -154,6 +192,8 @@ Run declare_plot(CLI::App& app) {
       return Exit::ok;
     }
     draw(*result, *range, options);
+    for (const std::string& line : missing_lines(context, *result, *range))
+      fmt::print("{}\n", paint(line, Style::faint, options.colours));
     return Exit::ok;
   };
 }

@@ -94,7 +94,8 @@ class FakeAgent {
   v1::AgentMessage schema() const {
     wire::SourceSchema schema{1, version_, "node", 1000, {}};
     for (std::size_t i = 0; i < width_; ++i) {
-      schema.series.push_back({fmt::format("m{}", i), {}, SeriesType::gauge, Encoding::decimal, 0});
+      const SeriesSpec plain{fmt::format("m{}", i), {}, SeriesType::gauge, Encoding::decimal, 0};
+      schema.series.push_back(i < named.size() ? named[i] : plain);
     }
     v1::AgentMessage message;
     wire::to_wire(schema, *message.mutable_schema());
@@ -133,6 +134,7 @@ class FakeAgent {
     return message;
   }
 
+  std::vector<SeriesSpec> named;  // instead of the first ones of m0, m1, ...
   char machine = 'm';
   std::uint64_t durable_seq = 0;  // ever acknowledged
   bool ended = false;             // back-fill

@@ -20,6 +20,29 @@ std::vector<GapRecord> gaps_of(Life& life) {
   return life.history->gaps(0, 0, std::numeric_limits<std::int64_t>::max()).value();
 }
 
+/// An agent that tells of a collector.
+FakeAgent agent_with_collector(const std::string& name = "web-1", char stream = 's') {
+  FakeAgent agent(name, stream);
+  agent.named = {{"node_scrape_collector_success", {{"collector", "cpu"}}, SeriesType::gauge, Encoding::decimal, 0}};
+  return agent;
+}
+
+/// Rows of the seconds [from, to) after kT0.
+std::vector<std::int64_t> rows(std::int64_t from_s, std::int64_t to_s) {
+  std::vector<std::int64_t> times;
+  for (std::int64_t s = from_s; s < to_s; ++s) times.push_back(kT0 + s * 1000);
+  return times;
+}
+
+std::string told(FleetView& view, std::int64_t end_ms, const std::string& host = "") {
+  const auto gaps = view.gaps({host, kT0, end_ms, end_ms, {}});
+  REQUIRE(gaps);
+  std::string text;
+  for (const HostGap& gap : gaps->gaps)
+    text += fmt::format("{} {} {}-{}\n", gap.host, gap.reason, (gap.first_ms - kT0) / 1000, (gap.last_ms - kT0) / 1000);
+  return text;
+}
+
 }  // namespace
 
 TEST_CASE("rows with times nobody can use are acknowledged and declared, as one gap while it lasts") {
@@ -140,14 +163,68 @@ TEST_CASE("of more gaps than an answer may hold those that ended last are told, 
   life.commit();
   life.shards->at(0).worker().start();
   FleetView view(*life.shards, life.history.get());
-  const auto few = view.gaps("web-2", 0, kT0 * 2);
+  const auto few = view.gaps({"web-2", 0, kT0 * 2, kT0, {}});
   REQUIRE(few);
   CHECK(few->gaps.size() == 1);
   CHECK_FALSE(few->truncated);
-  const auto all = view.gaps("", 0, kT0 * 2);
+  const auto all = view.gaps({"", 0, kT0 * 2, kT0, {}});
   REQUIRE(all);
   CHECK(all->truncated);
   REQUIRE(all->gaps.size() == HostGaps::kMost);
   CHECK(all->gaps.front().first_ms == kT0 + 1000);  // the oldest went
   CHECK(all->gaps.back().host == "web-2");
+}
+
+TEST_CASE("while nothing came the agent was down, and what comes later closes the gap") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent = agent_with_collector();
+  FakeAgent next = agent_with_collector("web-1", 't');
+  auto link = life.connect(agent);
+  life.send(link, agent.schema());
+  life.send(link, agent.batch(rows(1, 20), true));
+  const std::int64_t later = kT0 + 100'000;
+  life.intake->closed(link.get(), kT0 + 20'000);
+  link = life.connect(next);
+  life.send(link, next.schema());
+  life.send(link, next.batch(rows(60, 100), true));
+  life.shards->at(0).worker().start();
+  FleetView view(*life.shards, life.history.get());
+  CHECK(told(view, later) == "web-1 agent_down 20-59\n");
+  CHECK(told(view, kT0 + 40'000) == "web-1 agent_down 20-40\n");
+  CHECK(told(view, later, "web-1") == told(view, later));
+  CHECK_FALSE(view.gaps({"web-9", kT0, later, later, {}}));
+}
+
+TEST_CASE("what was declared is not told of a second time as silence") {
+  const TemporaryFolder folder;
+  Life life(folder.path());
+  FakeAgent agent = agent_with_collector();
+  const auto link = life.connect(agent);
+  life.send(link, agent.schema());
+  life.send(link, agent.batch(rows(1, 20), true));
+  life.send(link, agent.batch(rows(60, 80)));
+  REQUIRE(life.history->put_gap({0, kT0 + 20'000, kT0 + 40'000, "buffer_full"}));
+  life.commit();
+  life.shards->at(0).worker().start();
+  FleetView view(*life.shards, life.history.get());
+  CHECK(told(view, kT0 + 80'000) == "web-1 buffer_full 20-40\nweb-1 agent_down 41-59\n");
+}
+
+TEST_CASE("while the aggregator was away it is the one that was down, and the agent before and after") {
+  const TemporaryFolder folder;
+  const auto run = [&](std::int64_t start_s, std::int64_t end_s, const std::vector<std::int64_t>& times, char stream) {
+    Life life(folder.path(), kT0 + start_s * 1000, {}, kT0 + start_s * 1000);
+    FakeAgent agent = agent_with_collector("web-1", stream);
+    const auto link = life.connect(agent);
+    life.send(link, agent.schema());
+    life.send(link, agent.batch(times, true));
+    life.clock = kT0 + end_s * 1000;
+    life.commit();
+    life.shards->at(0).worker().start();
+    FleetView view(*life.shards, life.history.get());
+    return told(view, kT0 + end_s * 1000);
+  };
+  CHECK(run(0, 100, rows(1, 30), 's') == "");
+  CHECK(run(200, 300, rows(260, 300), 't') == "web-1 agent_down 30-99\nweb-1 aggregator_down 100-200\nweb-1 agent_down 200-259\n");
 }

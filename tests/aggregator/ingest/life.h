@@ -15,9 +15,11 @@ namespace vigil::aggregator::testing {
 /// What a process has of the aggregator between a start and an end: history, one shard, intake. Everything
 /// happens in the calls; commits when told to.
 struct Life {
-  explicit Life(const std::filesystem::path& folder, std::int64_t now = kT0, ShardOptions limits = {}) {
+  explicit Life(const std::filesystem::path& folder, std::int64_t now = kT0, ShardOptions limits = {},
+                std::int64_t clock_ms = kT0)
+      : clock(clock_ms) {
     HistoryOptions options = test_options(folder);
-    options.now_ms = [] { return kT0; };
+    options.now_ms = [this] { return clock.load(); };
     auto opened = History::open(std::move(options));
     REQUIRE(opened);
     history = std::move(*opened);
@@ -60,6 +62,7 @@ struct Life {
     return text_of(found);
   }
 
+  std::atomic<std::int64_t> clock;  // the history's
   self::Registry registry;
   IngestCounters counters{registry};
   std::atomic<std::uint32_t> delivery{1000};
