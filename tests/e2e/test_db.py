@@ -116,7 +116,7 @@ def test_files_that_do_not_change_are_sent_once(vigil, tmp_path):
     assert first["sent_bytes"] == first["bytes"]
     assert second["bytes"] == first["bytes"]
     assert second["sent_bytes"] <= first["bytes"] - (vigil.data / raw["file"]).stat().st_size
-    assert len(list(folder.glob("set-*.json"))) == 1
+    assert len(list(folder.glob("set-*.json"))) == 2
 
 
 def test_a_flipped_byte_in_the_backup_is_refused_by_name(vigil, tmp_path):

@@ -2,6 +2,8 @@
 
 VIGIL_KILLS says how often (./dev torture), VIGIL_SEED draws other instants, VIGIL_PROGRESS=1 shows how far it is."""
 
+import concurrent.futures
+import itertools
 import os
 import random
 import signal
@@ -13,7 +15,8 @@ import pytest
 
 from support import Vigil, eventually
 
-KILLS = int(os.environ.get("VIGIL_KILLS", 40))
+KILLS = int(os.environ.get("VIGIL_KILLS", 300))
+LANES = 6  # aggregators side by side, each with its agent: most of the time they wait
 SEED = int(os.environ.get("VIGIL_SEED", 1))
 KILLS_PER_FOLDER = 100  # a query over all of it stays short
 BEAT_MS = 200
@@ -21,7 +24,11 @@ UNWRITTEN_MS = 2000  # an agent that is killed loses this much of what was not a
 DURABLE_SECONDS = 0.6  # twice the commit interval and more: what was seen before it is on disk
 
 
-def progress(done):
+kills_done = itertools.count(1)
+
+
+def progress():
+    done = next(kills_done)
     if os.environ.get("VIGIL_PROGRESS"):
         print(f"\rkills of the shipped programs: {done} of {KILLS}", end="", file=sys.stderr, flush=True)
 
@@ -89,19 +96,26 @@ class Torture:
         self.vigil.close()
 
 
-def test_kill_9_of_either_or_both_at_random_instants_loses_and_doubles_nothing(tmp_path):
-    choose = random.Random(SEED)
+def kill_in_a_lane(folder, lane, kills):
+    choose = random.Random(SEED * 1000 + lane)
     done = 0
-    while done < KILLS:
-        torture = Torture(tmp_path / str(done), choose)
+    while done < kills:
+        torture = Torture(folder / f"{lane}-{done}", choose)
         try:
-            for _ in range(min(KILLS_PER_FOLDER, KILLS - done)):
+            for _ in range(min(KILLS_PER_FOLDER, kills - done)):
                 torture.kill_once()
                 done += 1
-                progress(done)
+                progress()
             torture.finish()
         finally:
             torture.vigil.close()
+
+
+def test_kill_9_of_either_or_both_at_random_instants_loses_and_doubles_nothing(tmp_path):
+    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+        running = [lanes.submit(kill_in_a_lane, tmp_path, lane, -(-KILLS // LANES)) for lane in range(LANES)]
+        for lane in concurrent.futures.as_completed(running):
+            lane.result()
 
 
 @pytest.fixture
