@@ -61,6 +61,8 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::missing_files);
   add(Kind::gauge, "vigil_store_damaged_logs", "Write-ahead logs that were damaged at start.",
       &HistoryStats::damaged_logs);
+  add(Kind::gauge, "vigil_store_lost_names",
+      "Hosts and series that files held and the index did not know, at start.", &HistoryStats::lost_names);
   add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
       &HistoryStats::checkpoints);
   registry.collect(Kind::gauge, "vigil_store_healthy", "1 while received samples become durable.",
@@ -213,6 +215,12 @@ void StatusReporter::describe(v1::Status& status) const {
         "store: {} files are missing, somebody removed them: the log names them; restore a backup to have "
         "them back",
         stats.missing_files));
+  if (stats.lost_names > 0)
+    status.add_problems(
+        fmt::format("store: history.db lacked {} hosts or series that files hold: it, or its log, was "
+                    "damaged, removed or "
+                    "replaced by an older copy; restore a backup to have their names back",
+                    stats.lost_names));
   if (stats.damaged_logs > 0)
     status.add_problems(
         fmt::format("store: {} write-ahead logs were damaged: see the log", stats.damaged_logs));

@@ -3,6 +3,7 @@
 #include "aggregator/notify/json_parts.h"
 #include "aggregator/store/folder.h"
 #include "aggregator/store/page_checksums.h"
+#include "common/log/log.h"
 
 namespace vigil::alerts {
 namespace {
@@ -119,6 +120,16 @@ Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visi
   }
 }
 
+/// Reads all of it: damage that a start does not meet would hinder each later commit.
+Result<void> check_whole(Database& database, const std::string& path) {
+  auto look = database.prepare("PRAGMA quick_check(1)");
+  if (!look) return look.error();
+  const auto row = look->step();
+  if (!row) return row.error();
+  if (*row && look->bytes(0) != "ok") return fail(Errc::corrupt, "{} is damaged: {}", path, look->bytes(0));
+  return {};
+}
+
 }  // namespace
 
 Result<MetaStore> MetaStore::open(const std::string& path, const std::string& vfs) {
@@ -127,11 +138,14 @@ Result<MetaStore> MetaStore::open(const std::string& path, const std::string& vf
   if (!database) return database.error();
   // Before anything is written: it may be somebody else's.
   if (auto known = migrate(*database, path); !known) return known.error();
-  auto set = database->execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
+  auto set = database->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;");
   if (!set) return fail(set.error().code, "{}: {}", path, set.error().message);
+  if (auto whole = check_whole(*database, path); !whole) return whole.error();
   auto kept = aggregator::keep_page_checksums(database->handle());
   if (!kept && kept.error().code != Errc::limit) return kept.error();
+  if (!kept)
+    log::warn("alerts", "no room to give meta.db checksums: tried again at the next start",
+              {{"error", kept.error()}});
   MetaStore store(std::move(*database));
   if (auto prepared = store.prepare(); !prepared) return prepared.error();
   return store;

@@ -60,7 +60,7 @@ Result<void> compare_folder(Check& check, const std::set<std::string>& before) {
     check.begin_file(name);
     if (file.form == FileForm::damaged)
       check.found("SQLite could not read it at a start, and it was set aside: what it held is not shown");
-    const bool needed = file.form == FileForm::finished || file.form == FileForm::compacted;
+    const bool needed = holds_data(file.form) && (file.form != FileForm::open || file.filled);
     if (needed && !now->contains(name)) check.found("it is missing, and with it what it held");
   }
   return {};
@@ -155,7 +155,12 @@ void quick_check(Check& check, Database& database) {
   if (!look) return check.found(look.error().message);
   auto more = look->step();
   for (; more && *more; more = look->step()) {
-    if (look->bytes(0) != "ok") check.found(fmt::format("SQLite says: {}", look->bytes(0)));
+    std::string said(look->bytes(0));
+    if (said == "ok") continue;
+    std::replace(said.begin(), said.end(), '\n', ' ');
+    const bool checksum = said.find(fmt::format("{}", SQLITE_IOERR_DATA)) != std::string::npos;
+    check.found(
+        fmt::format("SQLite says: {}{}", said, checksum ? " (the checksum of a page does not fit it)" : ""));
   }
   if (!more) check.found(more.error().message);
 }

@@ -125,11 +125,12 @@ Result<Index> read_index(const CheckScope& scope) {
                 [&](const Statement& row) { index.sources[row.integer(0)] = row.bytes(1); });
   }
   if (read) {
-    read = each(*database, "SELECT number, kind, form, period_ms FROM file", [&](const Statement& row) {
-      const StoredFile file{row.integer(0), static_cast<FileKind>(row.integer(1)),
-                            static_cast<FileForm>(row.integer(2)), row.integer(3)};
-      index.files[name_of(file)] = file;
-    });
+    read =
+        each(*database, "SELECT number, kind, form, period_ms, filled FROM file", [&](const Statement& row) {
+          const StoredFile file{row.integer(0), static_cast<FileKind>(row.integer(1)),
+                                static_cast<FileForm>(row.integer(2)), row.integer(3), row.integer(4) != 0};
+          index.files[name_of(file)] = file;
+        });
   }
   if (!read) return read.error();
   return index;

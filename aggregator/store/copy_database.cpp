@@ -34,6 +34,9 @@ Result<void> copy_database(Database& from, const std::filesystem::path& to,
     if (!progress(static_cast<std::uint64_t>(pages) * kPageBytes))
       return fail(Errc::unavailable, "cancelled");
   }
+  if (code == SQLITE_IOERR_DATA || (code & 0xFF) == SQLITE_CORRUPT)
+    return fail(Errc::corrupt, "{}: a page is damaged, and cannot be copied",
+                sqlite3_db_filename(from.handle(), "main"));
   if (code != SQLITE_DONE) return sqlite_error(target->handle(), "copy to " + to.string());
   return {};
 }

@@ -9,6 +9,7 @@
 #include "aggregator/store/wal.h"
 #include "aggregator/store/writer.h"
 #include "common/clock.h"
+#include "common/log/log.h"
 
 #include <algorithm>
 #include <map>
@@ -32,7 +33,10 @@ Error in_folder(const HistoryOptions& options, const Error& error) {
 
 /// Files without the index that says what is in them: a new one would give their numbers and hosts to others.
 Result<void> refuse_orphans(const HistoryOptions& options) {
-  if (database_exists(options.directory / kIndexFile, options.vfs)) return {};  // not one of no bytes
+  std::error_code no_file;
+  constexpr std::uintmax_t kHeaderBytes = 100;  // less is no database, and SQLite takes it for an empty one
+  const auto size = std::filesystem::file_size(options.directory / kIndexFile, no_file);
+  if (!no_file && size >= kHeaderBytes) return {};
   std::error_code error;
   auto entry = std::filesystem::directory_iterator(options.directory, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
@@ -50,31 +54,26 @@ Result<void> refuse_orphans(const HistoryOptions& options) {
   return {};
 }
 
-/// When the journal was last written to, by its files; 0 when there are none.
-std::int64_t journal_written_ms(const std::filesystem::path& folder) {
-  using std::chrono::duration_cast, std::chrono::milliseconds;
-  std::int64_t newest = 0;
+/// When the folder's lock was last touched: each second of a run. 0 when there is none.
+std::int64_t last_touched_ms(const std::filesystem::path& folder) {
   std::error_code error;
-  auto entry = std::filesystem::directory_iterator(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    if (!entry->path().filename().string().starts_with("journal-")) continue;
-    const auto written = entry->last_write_time(error);
-    if (error) break;
-    const auto since = std::chrono::file_clock::to_sys(written).time_since_epoch();
-    newest = std::max<std::int64_t>(newest, duration_cast<milliseconds>(since).count());
-  }
-  return newest;
+  const auto touched = std::filesystem::last_write_time(folder / "lock", error);
+  if (error) return 0;
+  const auto since = std::chrono::file_clock::to_sys(touched).time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(since).count();
 }
 
-/// A run that was killed noted its life up to a minute before its end: the journal knows better, unless
+/// A run that was killed noted its life up to a minute before its end: its lock knows better, unless
 /// somebody copied it.
-Result<void> complete_last_run(Tables& tables, std::int64_t journal_written_ms) {
+Result<void> complete_last_run(Tables& tables, std::int64_t touched_ms) {
   auto runs = tables.runs();
   if (!runs) return runs.error();
-  if (runs->empty()) return {};
-  RunRecord last = runs->back();
-  if (journal_written_ms <= last.alive_ms || journal_written_ms > last.alive_ms + kRunNotedMs) return {};
-  last.alive_ms = journal_written_ms;
+  RunRecord last;  // before that: a clock that was ahead may have left others
+  for (const RunRecord& run : *runs) {
+    if (run.alive_ms < touched_ms && run.alive_ms > last.alive_ms) last = run;
+  }
+  if (last.start_ms == 0 || touched_ms > last.alive_ms + kRunNotedMs) return {};
+  last.alive_ms = touched_ms;
   auto put = tables.put_run(last);
   return !put && put.error().code == Errc::limit ? Result<void>() : put;  // a full disk hinders no start
 }
@@ -161,6 +160,7 @@ struct History::Parts {
   Keeper keeper;
   std::atomic<std::uint64_t> damaged_blocks = 0;
   std::uint64_t damaged_logs = 0;  // at start
+  std::uint64_t lost_names = 0;    // at start
   bool closed = false;
 
   // Held while an operation is pushed, so that ids reach the disk in the order in which they were given.
@@ -169,10 +169,45 @@ struct History::Parts {
   std::map<SourceKey, SourceId> sources;
   SourceId next_source = 1;
 
+  void keep_lost_ids(Recovered& recovered);
   TierStats stats_of(Tier tier) const;
   SourceId source_of(const SourceKey& key);
   Result<void> check_host(HostId host) const;
 };
+
+/// An index that lost its latest commits (its log was damaged or removed, an older copy took its place) would
+/// give ids again that blocks of others have, and with them their samples. A lost host is one that was
+/// removed; a lost series has a name that says so.
+void History::Parts::keep_lost_ids(Recovered& recovered) {
+  for (const auto& [host, last_series] : writer.used_ids()) {
+    while (recovered.hosts.size() <= host) {
+      HostRecord lost;
+      lost.id = static_cast<HostId>(recovered.hosts.size());
+      lost.removed = true;
+      writer.push(lost);
+      recovered.hosts.push_back({std::move(lost), {}, {}});
+      ++lost_names;
+    }
+    RecoveredHost& known = recovered.hosts[host];
+    if (known.host.removed) continue;
+    const SourceKey source{"lost", 1000};
+    for (auto id = static_cast<std::int64_t>(known.series.size()); id <= last_series; ++id) {
+      SeriesRecord lost{
+          static_cast<SeriesId>(id),
+          source,
+          {"vigil_lost_series", Labels{{"id", std::to_string(id)}}, SeriesType::gauge, Encoding::decimal, 0}};
+      writer.push(PutSeries{host, source_of(source), lost});
+      known.series.push_back(std::move(lost));
+      ++lost_names;
+    }
+  }
+  if (lost_names == 0) return;
+  log::error("history",
+             "history.db lacks hosts or series that files hold: it, or its log, was damaged, removed or "
+             "replaced by an "
+             "older copy; restore a backup to have their names back",
+             {{"file", (options.directory / kIndexFile).string()}, {"names", lost_names}});
+}
 
 // The registry must be locked.
 SourceId History::Parts::source_of(const SourceKey& key) {
@@ -198,6 +233,7 @@ History::~History() {
 Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (!options.now_ms) options.now_ms = wall_ms;
   if (auto made = make_private_folder(options.directory); !made) return made.error();
+  const std::int64_t touched_ms = last_touched_ms(options.directory);  // before we do
   auto lock = FolderLock::take(options.directory);
   if (!lock) return lock.error();
   const std::filesystem::path path = options.directory / kIndexFile;
@@ -205,7 +241,6 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (auto made = make_private_file(path); !made) return made.error();
   const std::uint64_t damaged_logs =
       look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
-  const std::int64_t written_ms = journal_written_ms(options.directory);
   auto tables = Tables::open(path, options.vfs);
   if (!tables) return tables.error();
   if (damaged_logs > 0) {
@@ -213,8 +248,9 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
     if (auto begun = tables->database().execute("PRAGMA wal_checkpoint(TRUNCATE)"); !begun)
       return begun.error();
   }
-  if (auto completed = complete_last_run(*tables, written_ms); !completed) return completed.error();
+  if (auto completed = complete_last_run(*tables, touched_ms); !completed) return completed.error();
   if (auto moved = move_legacy(*tables, options); !moved) return moved.error();
+  if (auto kept = tables->keep_checksums(path); !kept) return kept.error();
   Snapshot::clean(options.directory);
   auto parts = std::make_unique<Parts>(std::move(options), std::move(*lock), std::move(*tables));
   parts->damaged_logs = damaged_logs;
@@ -226,12 +262,13 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
 Result<Recovered> History::recover() {
   auto recovery = recover_from(parts_->writer);
   if (!recovery) return in_folder(parts_->options, recovery.error());
-  for (const RecoveredHost& host : recovery->recovered.hosts) {
-    parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
-  }
   for (const StoredSource& source : recovery->sources) {
     parts_->sources[source.key] = source.id;
     parts_->next_source = std::max(parts_->next_source, source.id + 1);
+  }
+  parts_->keep_lost_ids(recovery->recovered);
+  for (const RecoveredHost& host : recovery->recovered.hosts) {
+    parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
   }
   return std::move(recovery->recovered);
 }
@@ -372,8 +409,9 @@ Result<std::vector<RunRecord>> History::runs() const {
   auto runs = parts_->readers.runs();
   const std::int64_t start_ms = parts_->writer.start_ms();
   if (!runs || start_ms == 0) return runs;
-  if (runs->empty() || runs->back().start_ms < start_ms) runs->push_back({start_ms, start_ms});
-  runs->back().alive_ms = std::max(runs->back().alive_ms, parts_->options.now_ms());
+  std::erase_if(*runs, [start_ms](const RunRecord& run) { return run.start_ms == start_ms; });
+  const RunRecord now{start_ms, std::max(start_ms, parts_->options.now_ms())};
+  runs->insert(std::ranges::upper_bound(*runs, start_ms, {}, &RunRecord::start_ms), now);
   return runs;
 }
 
@@ -422,6 +460,7 @@ HistoryStats History::stats() const {
     stats.disk_bytes += stats.tiers.at(static_cast<std::size_t>(tier)).disk_bytes;
   }
   stats.damaged_logs = parts_->damaged_logs;
+  stats.lost_names = parts_->lost_names;
   stats.index_bytes = database_bytes(parts_->options.directory / kIndexFile);
   stats.disk_bytes += stats.index_bytes + stats.journal_disk_bytes;
   const TierStats& raw = stats.tiers.front();

@@ -126,8 +126,9 @@ struct HistoryStats {
   std::uint64_t damaged_files = 0;    // set aside at start
   std::uint64_t missing_files = 0;    // somebody removed them; found at start
   std::uint64_t damaged_logs = 0;     // write-ahead logs, at start
-  std::uint64_t retired_blocks = 0;   // by retention, since start
-  std::uint64_t too_old_blocks = 0;   // came when their day had been retired already, since start
+  std::uint64_t lost_names = 0;      // hosts and series that files hold and the index does not know, at start
+  std::uint64_t retired_blocks = 0;  // by retention, since start
+  std::uint64_t too_old_blocks = 0;  // came when their day had been retired already, since start
   std::uint64_t checkpoints = 0;
   double commit_seconds_last = 0;
   double commit_seconds_max = 0;  // since start

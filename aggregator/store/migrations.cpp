@@ -101,9 +101,10 @@ Result<void> bring_to(Database& database, const FileFormat& format, const std::s
 }  // namespace
 
 const FileFormat& index_format() {
-  static const FileFormat format{
-      "history", kIndexId, {kIndexTables + kFirstForm, kFileTables, kRunTables},
-      kIndexTables + kFileTables + kRunTables};
+  static const FileFormat format{"history",
+                                 kIndexId,
+                                 {kIndexTables + kFirstForm, kFileTables, kRunTables},
+                                 kIndexTables + kFileTables + kRunTables};
   return format;
 }
 

@@ -5,6 +5,7 @@
 #include "common/log/log.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace vigil::aggregator {
 namespace {
@@ -23,6 +24,17 @@ PartitionInfo describe(const StoredFile& file, std::string path, const Partition
   return info;
 }
 
+/// Of "raw-20261122-7.db" 7; 0: it is none of ours.
+std::int64_t number_of(const std::string& name) {
+  const bool ours = name.starts_with("raw-") || name.starts_with("minute-") || name.starts_with("hour-") ||
+                    name.starts_with("journal-");
+  if (!ours || !name.ends_with(".db")) return 0;
+  std::int64_t number = 0;
+  const char* begin = name.data() + name.rfind('-') + 1;
+  std::from_chars(begin, name.data() + name.size(), number);
+  return number;
+}
+
 }  // namespace
 
 std::string Writer::path_of(const StoredFile& file) const {
@@ -38,12 +50,30 @@ Result<void> Writer::open_files() {
   auto id = tables_.folder_id();
   if (!id) return id.error();
   folder_id_ = std::move(*id);
+  if (auto reserved = reserve_numbers(); !reserved) return reserved;
   const auto files = tables_.files();
   if (!files) return files.error();
   for (const StoredFile& file : *files) {
     if (auto opened = open_file(file); !opened) return opened;
   }
   return {};
+}
+
+void Writer::note_used(HostId host, std::int64_t last_series) {
+  if (started_) return;
+  auto& last = used_ids_.try_emplace(host, last_series).first->second;
+  last = std::max(last, last_series);
+}
+
+/// A file the index does not know any more keeps its number.
+Result<void> Writer::reserve_numbers() {
+  std::int64_t highest = 0;
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(surroundings_.options.directory, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+    highest = std::max(highest, number_of(entry->path().filename().string()));
+  if (error) return fail_errno(error.value(), "read " + surroundings_.options.directory.string());
+  return tables_.reserve_file_numbers(highest);
 }
 
 Result<void> Writer::open_file(const StoredFile& file) {
@@ -85,6 +115,8 @@ Result<void> Writer::open_raw(const StoredFile& file) {
   if (!partition) return partition.error();
   const auto contents = partition->contents();
   if (!contents) return fail(contents.error().code, "{}: {}", path_of(file), contents.error().message);
+  auto noted = partition->each_host([this](HostId host, std::int64_t last) { note_used(host, last); });
+  if (!noted) return fail(noted.error().code, "{}: {}", path_of(file), noted.error().message);
   surroundings_.catalogue.put(describe(file, path_of(file), *contents));
   OpenRaw raw{.partition = std::move(*partition), .day_ms = file.period_ms, .added = {}, .replaced = {}};
   raw.holds = contents->totals.blocks > 0;

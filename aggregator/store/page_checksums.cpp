@@ -37,10 +37,13 @@ sqlite3_file* below(sqlite3_file* file) {
 /// Learns from the beginning of the database what its pages are like.
 void learn(File& file, const char* header) {
   if (std::string_view(header, kHeaderMagic.size()) != kHeaderMagic) return;
-  const auto byte = [header](std::size_t at) { return static_cast<int>(static_cast<unsigned char>(header[at])); };
+  const auto byte = [header](std::size_t at) {
+    return static_cast<int>(static_cast<unsigned char>(header[at]));
+  };
   const int size = byte(kPageSizeAt) << 8 | byte(kPageSizeAt + 1);
   file.page_size = size == 1 ? 65536 : size;
-  file.pages = byte(kReservedAt) == kReservedBytes && file.page_size >= kLeastPage ? Pages::with_checksums : Pages::plain;
+  file.pages = byte(kReservedAt) == kReservedBytes && file.page_size >= kLeastPage ? Pages::with_checksums
+                                                                                   : Pages::plain;
 }
 
 /// A page may be asked for before anybody looked at the first one, which may be in the log.
@@ -141,8 +144,10 @@ int sector_size(sqlite3_file* file) {
   return below(file)->pMethods->xSectorSize(below(file));
 }
 
+/// Without SQLITE_IOCAP_SUBPAGE_READ: part of a page cannot be verified.
 int device_characteristics(sqlite3_file* file) {
-  return below(file)->pMethods->xDeviceCharacteristics(below(file));
+  constexpr int kReadsPartOfPage = 0x8000;  // of SQLite 3.48 and later
+  return ~kReadsPartOfPage & below(file)->pMethods->xDeviceCharacteristics(below(file));
 }
 
 int shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** memory) {
@@ -197,7 +202,8 @@ int open_file(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags,
   sqlite3_file* real = below(file);
   real->pMethods = nullptr;
   const int code = base->xOpen(base, path, real, flags, out_flags);
-  if (real->pMethods != nullptr) self->base.pMethods = real->pMethods->iVersion >= 2 ? &kSharedMethods : &kPlainMethods;
+  if (real->pMethods != nullptr)
+    self->base.pMethods = real->pMethods->iVersion >= 2 ? &kSharedMethods : &kPlainMethods;
   return code;
 }
 
@@ -229,8 +235,9 @@ int last_error(sqlite3_vfs* vfs, int size, char* text) {
   return base_of(vfs)->xGetLastError(base_of(vfs), size, text);
 }
 
+/// Also reads the header of one that is not.
 bool is_empty(sqlite3* handle) {
-  int pages = 0;
+  int pages = -1;  // one that cannot be read is not empty
   const auto take = [](void* out, int, char** values, char**) {
     *static_cast<int*>(out) = std::atoi(values[0]);
     return 0;
@@ -239,7 +246,7 @@ bool is_empty(sqlite3* handle) {
   return pages == 0;
 }
 
-/// Registered for good, as SQLite wants it.
+/// Registered for good: never destroyed, for SQLite has its address.
 struct Layer {
   std::string name;
   sqlite3_vfs vfs{};
@@ -249,10 +256,10 @@ struct Layer {
 
 Result<std::string> with_page_checksums(const std::string& base) {
   static std::mutex mutex;
-  static std::map<std::string, std::unique_ptr<Layer>> layers;
+  static auto& layers = *new std::map<std::string, Layer*>;
   const std::lock_guard lock(mutex);
-  auto& layer = layers[base];
-  if (layer) return layer->name;
+  Layer*& layer = layers[base];
+  if (layer != nullptr) return layer->name;
   sqlite3_vfs* under = sqlite3_vfs_find(base.empty() ? nullptr : base.c_str());
   if (under == nullptr) return fail(Errc::internal, "no SQLite VFS is called '{}'", base);
   auto made = std::make_unique<Layer>();
@@ -272,12 +279,12 @@ Result<std::string> with_page_checksums(const std::string& base) {
   made->vfs.xGetLastError = last_error;
   if (sqlite3_vfs_register(&made->vfs, 0) != SQLITE_OK)
     return fail(Errc::internal, "SQLite takes no VFS {}", made->name);
-  layer = std::move(made);
+  layer = made.release();
   return layer->name;
 }
 
 bool has_page_checksums(sqlite3* handle) {
-  (void)is_empty(handle);  // its header is read then
+  (void)is_empty(handle);
   int reserved = -1;  // asks
   sqlite3_file_control(handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
   return reserved == kReservedBytes;
@@ -295,7 +302,12 @@ Result<void> keep_page_checksums(sqlite3* handle) {
   if (sqlite3_file_control(handle, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved) != SQLITE_OK)
     return sqlite_error(handle, "reserve bytes of pages");
   if (is_empty(handle)) return run("PRAGMA user_version=1");  // its first page is made, and says it
-  return run("VACUUM");
+  // SQLite makes the copy in memory otherwise, and an index may be larger than that.
+  if (auto set = run("PRAGMA temp_store=FILE"); !set) return set;
+  auto written = run("VACUUM");
+  if (!written) (void)run("PRAGMA wal_checkpoint(TRUNCATE)");  // its log may have taken the last of the room
+  if (auto set = run("PRAGMA temp_store=MEMORY"); !set) return set;
+  return written;
 }
 
 }  // namespace vigil::aggregator

@@ -1,5 +1,5 @@
-// A SQLite VFS that gives pages checksums. SQLite itself has none: a flipped bit that leaves a page well formed
-// is a name or a number that is wrong, and nobody notices.
+// A SQLite VFS that gives pages checksums. SQLite itself has none: a flipped bit that leaves a page well
+// formed is a name or a number that is wrong, and nobody notices.
 //
 // Of a database with kReservedBytes at the end of each page (byte 20 of its header,
 // https://sqlite.org/fileformat2.html section 1.3.4), each page that is written to the file carries there
@@ -26,8 +26,8 @@ inline constexpr int kReservedBytes = 8;
 /// The name of this VFS on top of `base` ("": the default one). Any thread.
 Result<std::string> with_page_checksums(const std::string& base);
 
-/// Pages of this database have checksums from now on, free ones too (secure_delete); one that had none is written anew (VACUUM), which takes
-/// as much room again. Outside a transaction. Errors as sqlite_error().
+/// Pages of this database have checksums from now on, free ones too (secure_delete); one that had none is
+/// written anew (VACUUM), which takes as much room again. Outside a transaction. Errors as sqlite_error().
 Result<void> keep_page_checksums(sqlite3* handle);
 /// Whether they have.
 bool has_page_checksums(sqlite3* handle);

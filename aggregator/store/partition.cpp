@@ -185,6 +185,16 @@ Result<PartitionContents> Partition::contents() {
   return contents_of(database_);
 }
 
+Result<void> Partition::each_host(const std::function<void(HostId, std::int64_t)>& visit) {
+  auto hosts = database_.prepare("SELECT host, max(last_series) FROM block_index GROUP BY host");
+  if (!hosts) return hosts.error();
+  auto more = hosts->step();
+  for (; more && *more; more = hosts->step())
+    visit(static_cast<HostId>(hosts->integer(0)), hosts->integer(1));
+  if (!more) return more.error();
+  return {};
+}
+
 Result<bool> Partition::checkpoint(int mode) {
   int frames = 0;
   int done = 0;

@@ -66,6 +66,8 @@ class Partition {
   /// Removes the blocks of a source that lie within the range.
   Result<BlockTotals> remove(HostId host, SourceId source, TimeRange range);
   Result<PartitionContents> contents();
+  /// Each host that has a block, with the last of its series.
+  Result<void> each_host(const std::function<void(HostId, std::int64_t last_series)>& visit);
 
   /// True: everything committed before is in the file and synced.
   Result<bool> checkpoint(int mode);

@@ -87,7 +87,6 @@ struct SealCursor {
 /// and is sealed).
 inline constexpr std::uint64_t kNothingNeeded = std::numeric_limits<std::uint64_t>::max();
 
-/// Time for which a host's data is known to be missing, and why.
 /// A time in which an aggregator ran on these data.
 struct RunRecord {
   std::int64_t start_ms = 0;
@@ -95,6 +94,7 @@ struct RunRecord {
   friend bool operator==(const RunRecord&, const RunRecord&) = default;
 };
 
+/// Time for which a host's data is known to be missing, and why.
 struct GapRecord {
   HostId host = 0;
   std::int64_t first_ms = 0;

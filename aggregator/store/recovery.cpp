@@ -57,8 +57,16 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
 Result<void> each_group(Writer& writer,
                         const std::function<void(std::int64_t file, std::string_view group)>& visit) {
   for (const StoredFile& file : writer.journals()) {
-    auto read =
-        writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
+    std::size_t groups = 0;
+    auto read = writer.journal().each_group(file.number, [&](std::string_view group) {
+      ++groups;
+      visit(file.number, group);
+    });
+    if (read && file.filled && groups == 0) {
+      log::error("history", "a file of the journal is empty and was not: was its log removed?",
+                 {{"file", writer.journal().path(file.number).string()}});
+      visit(file.number, {});
+    }
     if (read) continue;
     if (read.error().code != Errc::corrupt) return read;
     log::error("history", "a file of the journal is damaged: what comes after is lost",
@@ -78,6 +86,7 @@ Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& host
     ++order;
     // A damaged group is told and counted by the replay; here it stays without entries.
     (void)read_group(group, [&](const EntryView& entry) {
+      writer.note_used(entry.host, -1);
       if (forgotten(entry.host)) return;
       const StreamKey key{entry.host, entry.stream};
       if (entry.kind == EntryKind::schema) {

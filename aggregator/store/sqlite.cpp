@@ -30,8 +30,8 @@ bool is_no_room(sqlite3* handle, int extended) {
 }
 
 Errc code_of(sqlite3* handle, int extended) {
+  if (extended == SQLITE_IOERR_DATA) return Errc::corrupt;  // first: no call of the system failed
   if (is_no_room(handle, extended)) return Errc::limit;
-  if (extended == SQLITE_IOERR_DATA) return Errc::corrupt;
   switch (extended & 0xFF) {
     case SQLITE_ERROR:  // our statements are right: the tables are not those they should be
     case SQLITE_CORRUPT:
@@ -69,7 +69,10 @@ Error sqlite_error(sqlite3* handle, std::string_view what) {
   const Errc code = code_of(handle, extended);
   const char* path = code == Errc::corrupt ? sqlite3_db_filename(handle, "main") : nullptr;
   const std::string file = path != nullptr ? fmt::format(" in {}", path) : "";
-  if (extended == SQLITE_IOERR_DATA) return fail(code, "{}: the checksum of a page does not fit it{}", what, file);
+  if (extended == SQLITE_IOERR_DATA)
+    return fail(code,
+                "{}: the checksum of a page does not fit it{}: bits changed, or another program wrote to it",
+                what, file);
   return fail(code, "{}: {} (SQLite error {}){}{}", what, sqlite3_errmsg(handle), extended, cause, file);
 }
 

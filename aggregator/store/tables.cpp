@@ -24,8 +24,11 @@ std::uint64_t loaded(std::int64_t value) {
 Result<void> set_up(Database& database) {
   // page_size counts only before the first table; larger pages waste more with blobs of 16 to 64 KB.
   auto set = database.execute(
-      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-      "PRAGMA cache_size=-16000;");
+      "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-16000;");
+  if (!set) return set;
+  // Free pages of one with checksums are written, too; what a first form is rid of need not be.
+  const bool written = has_page_checksums(database.handle());
+  set = database.execute(written ? "PRAGMA secure_delete=ON" : "PRAGMA secure_delete=OFF");
   if (!set) return set;
   const auto synchronous = database.integer("PRAGMA synchronous");
   if (!synchronous) return synchronous.error();
@@ -46,13 +49,6 @@ Result<Tables> Tables::open(const std::filesystem::path& path, const std::string
   }
   if (auto migrated = migrate(tables.database_, index_format(), path.string()); !migrated)
     return migrated.error();
-  auto kept = keep_page_checksums(tables.database_.handle());
-  if (!kept && kept.error().code == Errc::limit) {
-    log::warn("history", "no room to give the index checksums: tried again at the next start",
-              {{"file", path.string()}, {"error", kept.error()}});
-  } else if (!kept) {
-    return kept.error();
-  }
   const auto uses = tables.database_.integer("SELECT coalesce(max(used), 0) FROM cursor");
   if (!uses) return uses.error();
   tables.cursor_uses_ = *uses;
@@ -62,6 +58,14 @@ Result<Tables> Tables::open(const std::filesystem::path& path, const std::string
   if (!rows) return rows.error();
   tables.schema_rows_ = *rows;
   return tables;
+}
+
+Result<void> Tables::keep_checksums(const std::filesystem::path& path) {
+  auto kept = keep_page_checksums(database_.handle());
+  if (kept || kept.error().code != Errc::limit) return kept;
+  log::warn("history", "no room to give the index checksums: tried again at the next start",
+            {{"file", path.string()}, {"error", kept.error()}});
+  return {};
 }
 
 Result<Statement*> Tables::statement(const char* sql) {
@@ -156,6 +160,15 @@ Result<std::int64_t> Tables::add_file(const StoredFile& file) {
   return sqlite3_last_insert_rowid(database_.handle());
 }
 
+Result<void> Tables::reserve_file_numbers(std::int64_t highest) {
+  const auto given = database_.integer("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name='file'");
+  if (!given) return given.error();
+  if (*given >= highest) return {};
+  auto added = run("INSERT INTO file VALUES(?,?,?,0,0)", highest,
+                   static_cast<std::int64_t>(FileKind::journal), static_cast<std::int64_t>(FileForm::open));
+  return added ? forget_file(highest) : added;
+}
+
 Result<void> Tables::set_form(std::int64_t number, FileForm form) {
   return run("UPDATE file SET form=?2 WHERE number=?1", number, static_cast<std::int64_t>(form));
 }
@@ -170,8 +183,8 @@ Result<void> Tables::forget_file(std::int64_t number) {
 
 Result<std::vector<StoredFile>> Tables::files() {
   std::vector<StoredFile> files;
-  auto read =
-      each("SELECT number, kind, form, period_ms, filled FROM file ORDER BY number", [&](const Statement& row) {
+  auto read = each(
+      "SELECT number, kind, form, period_ms, filled FROM file ORDER BY number", [&](const Statement& row) {
         files.push_back({row.integer(0), static_cast<FileKind>(row.integer(1)),
                          static_cast<FileForm>(row.integer(2)), row.integer(3), row.integer(4) != 0});
       });

@@ -38,6 +38,8 @@ class Tables {
  public:
   /// Makes or migrates the file. Errc::unsupported: it is newer than this program, or not a history.
   static Result<Tables> open(const std::filesystem::path& path, const std::string& vfs);
+  /// Gives the pages checksums when they have none (page_checksums.h); where there is no room, another time.
+  Result<void> keep_checksums(const std::filesystem::path& path);
 
   Database& database() { return database_; }
 
@@ -58,6 +60,8 @@ class Tables {
 
   /// Files and their forms; the number of a new one was never used before.
   Result<std::int64_t> add_file(const StoredFile& file);
+  /// New files get higher ones.
+  Result<void> reserve_file_numbers(std::int64_t highest);
   Result<void> set_form(std::int64_t number, FileForm form);
   Result<void> set_filled(std::int64_t number);
   Result<void> forget_file(std::int64_t number);

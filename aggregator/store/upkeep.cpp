@@ -11,6 +11,7 @@ namespace {
 constexpr auto kUpkeepEvery = std::chrono::seconds(60);
 constexpr int kUpkeepPages = 16384;  // 64 MB of WAL
 constexpr std::uint64_t kJournalBytes = std::uint64_t{4} << 20;
+constexpr std::int64_t kClockSetMs = 120'000;
 constexpr auto kJournalAge = std::chrono::minutes(10);
 
 }  // namespace
@@ -65,11 +66,28 @@ Result<void> Writer::mark_filled() {
   for (const auto& [number, raw] : raw_) {
     if (marked && raw.holds && !raw.filled) marked = tables_.set_filled(number);
   }
+  for (const Tier tier : {Tier::minute, Tier::hour}) {
+    for (const PartitionInfo& file : surroundings_.catalogue.all(tier)) {
+      if (marked && !file.empty() && !filled_tiers_.contains(file.file.number))
+        marked = tables_.set_filled(file.file.number);
+    }
+  }
   return marked;
 }
 
+/// A clock that was set, or a machine that slept, ends a run: the time in between is none in which we were
+/// there.
+void Writer::note_life() {
+  if (run_.start_ms == 0) return;
+  const std::int64_t now_ms = surroundings_.options.now_ms();
+  const auto lived = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - run_noted_);
+  if (std::abs(now_ms - run_.alive_ms - lived.count()) > kClockSetMs) return begin_run();
+  run_.alive_ms = std::max(run_.alive_ms, now_ms);
+  run_noted_ = Clock::now();
+}
+
 Result<void> Writer::save_progress() {
-  run_.alive_ms = std::max(run_.alive_ms, surroundings_.options.now_ms());
+  note_life();
   auto saved = transact([this]() -> Result<void> {
     if (auto alive = run_.start_ms != 0 ? tables_.put_run(run_) : Result<void>(); !alive) return alive;
     if (auto marked = mark_filled(); !marked) return marked;
@@ -84,6 +102,10 @@ Result<void> Writer::save_progress() {
   if (!saved) return saved;
   filled_journal_ = journal_.current_bytes() > 0 ? journal_.current() : 0;
   for (auto& [number, raw] : raw_) raw.filled = raw.holds;
+  for (const Tier tier : {Tier::minute, Tier::hour}) {
+    for (const PartitionInfo& file : surroundings_.catalogue.all(tier))
+      if (!file.empty()) filled_tiers_.insert(file.file.number);
+  }
   for (const auto& [key, cursor] : cursors_) index_.settle(key, cursor.needed_seq);
   cursors_.clear();
   index_.forget_settled_streams();

@@ -4,6 +4,9 @@
 #include "aggregator/store/files.h"
 #include "common/log/log.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <future>
 
@@ -37,7 +40,7 @@ Writer::Writer(Tables tables, WriterSurroundings surroundings)
 void Writer::start(HistoryCallbacks callbacks) {
   callbacks_ = std::move(callbacks);
   upkeep_at_ = Clock::now();
-  run_.start_ms = run_.alive_ms = surroundings_.options.now_ms();
+  begin_run();
   push(run_);
   {
     const std::lock_guard lock(mutex_);
@@ -45,6 +48,12 @@ void Writer::start(HistoryCallbacks callbacks) {
   }
   started_ = true;
   worker_.start();
+}
+
+void Writer::begin_run() {
+  run_.start_ms = run_.alive_ms = surroundings_.options.now_ms();
+  run_noted_ = Clock::now();
+  start_ms_ = run_.start_ms;
 }
 
 void Writer::push(Operation operation) {
@@ -146,7 +155,16 @@ void Writer::stop() {
   journal_.close();
 }
 
+/// Whoever starts after us sees until when we lived, to the second: nothing is written for it but an inode.
+void Writer::touch_lock() {
+  const auto now = Clock::now();
+  if (now < touched_ + std::chrono::seconds(1)) return;
+  touched_ = now;
+  (void)::utimensat(AT_FDCWD, (surroundings_.options.directory / "lock").c_str(), nullptr, 0);
+}
+
 void Writer::tick() {
+  touch_lock();
   commit(Attempt::when_due);
   if (health().state == HistoryState::ok) upkeep_when_due();
 }

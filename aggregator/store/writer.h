@@ -19,6 +19,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -65,11 +66,16 @@ class Writer {
   /// Opens what the index lists, and removes what a crash left half done.
   Result<void> open_files();
   const std::vector<StoredFile>& journals() const { return journals_; }
+  /// Hosts that files of the day and the journal hold, whether the index knows them or not, with the last
+  /// series of each; -1: none is known.
+  const std::map<HostId, std::int64_t>& used_ids() const { return used_ids_; }
+  void note_used(HostId host, std::int64_t last_series);
   void start(HistoryCallbacks callbacks);
 
   // From any thread.
   void push(Operation operation);
-  std::int64_t start_ms() const { return run_.start_ms; }
+  /// Of this run; 0 before it.
+  std::int64_t start_ms() const { return start_ms_; }
   /// As Tables::folder_id().
   const std::string& folder_id() const { return folder_id_; }
   bool push_entry(JournalEntry entry);
@@ -132,7 +138,7 @@ class Writer {
     bool dirty = false;   // has blocks that no checkpoint has covered
     bool holds = false;   // has blocks at all
     bool filled = false;  // the index knows that
-    BlockTotals added;   // by the transaction
+    BlockTotals added;    // by the transaction
     BlockTotals replaced;
     std::int64_t first_ms = 0;
     std::int64_t last_ms = 0;
@@ -142,6 +148,7 @@ class Writer {
   /// A transaction on history.db, on its thread; rolled back when `work` fails.
   Result<void> transact(const std::function<Result<void>()>& work);
   Result<void> call(const std::function<Result<void>()>& work);
+  void touch_lock();
   void tick();
   void commit(Attempt attempt);
   bool collect();
@@ -185,8 +192,10 @@ class Writer {
   void roll_back();
   void failed(const Error& error);
   void set_health(HistoryState state, const std::string& message);
+  void begin_run();
 
   // open_files.cpp
+  Result<void> reserve_numbers();
   Result<void> open_file(const StoredFile& file);
   Result<void> open_raw(const StoredFile& file);
   Result<void> remove_and_forget(const StoredFile& file);
@@ -201,6 +210,7 @@ class Writer {
   void upkeep(int mode);
   Result<bool> settle_blocks(int mode);
   Result<void> save_progress();
+  void note_life();
   Result<void> mark_filled();
   Result<void> drop_journals();
   Result<void> checkpoint_index(int mode);
@@ -214,12 +224,14 @@ class Writer {
   Journal journal_;
   JournalIndex index_;
   std::vector<StoredFile> journals_;             // of earlier runs, as found at start
+  std::map<HostId, std::int64_t> used_ids_;      // at start
   std::map<std::int64_t, OpenRaw> raw_;          // by number
   std::map<std::int64_t, std::int64_t> by_day_;  // day -> number of the file blocks are added to
   std::map<std::int64_t, std::int64_t>
       planned_days_;  // day -> number of a file the index knows and that is to be made
   std::int64_t planned_journal_ = 0;
-  std::int64_t filled_journal_ = 0;  // the one the index knows to have something in it
+  std::int64_t filled_journal_ = 0;      // the one the index knows to have something in it
+  std::set<std::int64_t> filled_tiers_;  // numbers of tiers' files it knows that of
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full
   std::vector<JournalEntry> entries_;
@@ -237,7 +249,9 @@ class Writer {
   Clock::time_point upkeep_at_{};
   Clock::time_point journal_since_{};
   std::string folder_id_;  // set by open_files()
-  RunRecord run_;  // this one; its start is set before the thread begins
+  RunRecord run_;          // this one
+  Clock::time_point touched_{};
+  Clock::time_point run_noted_{};        // when its life was noted
   int index_wal_pages_ = 0;              // set by SQLite's hook after each commit
   bool held_ = false;                    // by a snapshot
   std::vector<std::int64_t> to_remove_;  // once it lets go
@@ -251,6 +265,7 @@ class Writer {
   HistoryStats stats_;
   std::vector<std::int64_t> stats_journals_;
 
+  std::atomic<std::int64_t> start_ms_ = 0;
   std::atomic<std::int64_t> complete_from_ms_ = std::numeric_limits<std::int64_t>::min();  // of the raw tier
   bool started_ = false;
   Worker worker_{"history"};  // last: it ends before what it works on

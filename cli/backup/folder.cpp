@@ -33,7 +33,8 @@ Result<void> remove_file(const std::filesystem::path& path) {
 Result<BackupFolder> BackupFolder::open(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::exists(path / "history.db", ignored))
-    return fail(Errc::conflict, "{} is a data folder, it has a history.db: choose another one for backups", path.string());
+    return fail(Errc::conflict, "{} is a data folder, it has a history.db: choose another one for backups",
+                path.string());
   if (auto made = make_folder(path); !made) return made.error();
   auto lock = Lock::take(path / "lock");
   if (!lock && lock.error().code == Errc::conflict)
@@ -50,7 +51,8 @@ Result<void> BackupFolder::belongs_to(const std::string& folder_id) const {
     const auto manifest = read_set(path_, set);
     if (!manifest || manifest->folder_id.empty() || manifest->folder_id == folder_id) continue;
     return fail(Errc::conflict,
-                "{} is of another aggregator's data: give each aggregator a folder of its own for backups",
+                "{} is of another aggregator's data: give each aggregator a folder of its own for backups "
+                "(and a new one after a set without an id, of an older version, was restored)",
                 (path_ / set).string());
   }
   return {};
@@ -90,7 +92,7 @@ Result<std::string> BackupFolder::add_set(const Manifest& manifest) const {
   std::string name = second;
   std::error_code error;
   for (int i = 2; std::filesystem::exists(path_ / (name + std::string(kSetSuffix)), error); ++i)
-    name = fmt::format("{}-{}", second, i);
+    name = fmt::format("{}-{:03}", second, i);
   const auto path = path_ / (name + std::string(kSetSuffix));
   auto file = NewFile::create(path);
   if (!file) return file.error();

@@ -17,8 +17,8 @@ namespace vigil::cli {
 
 class BackupFolder {
  public:
-  /// For adding a set. Makes the folder; Errc::conflict: another backup is being made into it, or it is a data
-  /// folder.
+  /// For adding a set. Makes the folder; Errc::conflict: another backup is being made into it, or it is a
+  /// data folder.
   static Result<BackupFolder> open(const std::filesystem::path& path);
 
   /// Errc::conflict: there are sets of another data folder. Sets without an id count for nothing.

@@ -2,8 +2,8 @@
 
 #include "common/text/human.h"
 
-#include <boost/json.hpp>
 #include <algorithm>
+#include <boost/json.hpp>
 #include <charconv>
 
 namespace vigil::cli {
@@ -108,7 +108,8 @@ Result<Manifest> parse_manifest(std::string_view text_of_it) {
     if (!file) return file.error();
     manifest.files.push_back(std::move(*file));
   }
-  const bool has_index = std::ranges::any_of(manifest.files, [](const BackedUp& file) { return file.name == kIndex; });
+  const bool has_index =
+      std::ranges::any_of(manifest.files, [](const BackedUp& file) { return file.name == kIndex; });
   if (!has_index) return fail(Errc::corrupt, "it has no {}, without which nothing can be read", kIndex);
   return manifest;
 }

@@ -311,9 +311,9 @@ TEST_CASE("Two backups within a second are two sets") {
   REQUIRE(backup);
   const Manifest manifest{kTime, "1", "aa", {{"history.db", 1, 2, 0}}};
   CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z");
-  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-2");
-  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-3");
-  CHECK(list_sets(folder.backup()).value().back() == "set-20261118T110640Z-3");
+  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-002");
+  CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-003");
+  CHECK(list_sets(folder.backup()).value().back() == "set-20261118T110640Z-003");
 }
 
 TEST_CASE("A set without the index is none, and a data folder is no place for backups") {

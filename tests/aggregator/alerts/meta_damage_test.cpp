@@ -1,5 +1,5 @@
-// meta.db when the power goes, when calls of the disk fail, and when bytes on it change: what was committed is
-// there, what is read was written, and damage is told.
+// meta.db when the power goes, when calls of the disk fail, and when bytes on it change: what was committed
+// is there, what is read was written, and damage is told.
 #include "aggregator/alerts/meta_store.h"
 #include "tests/aggregator/alerts/rules_of.h"
 #include "tests/aggregator/store/power_cut.h"
@@ -20,7 +20,8 @@ namespace {
 constexpr int kActs = 60;
 
 rules::RulePtr rule() {
-  static const rules::RuleSetPtr rules = rules_of("groups: [{name: g, rules: [{alert: Full, expr: used > 90}]}]");
+  static const rules::RuleSetPtr rules =
+      rules_of("groups: [{name: g, rules: [{alert: Full, expr: used > 90}]}]");
   return rules->rules()[0];
 }
 
@@ -34,12 +35,14 @@ Result<std::string> text_of(MetaStore& store) {
   if (!alerts) return alerts.error();
   std::set<std::string> lines;
   for (const StoredAlert& stored : *alerts)
-    lines.insert(fmt::format("{} {} {}\n", stored.alert.fingerprint, stored.alert.value, stored.alert.labels.to_string()));
+    lines.insert(fmt::format("{} {} {}\n", stored.alert.fingerprint, stored.alert.value,
+                             stored.alert.labels.to_string()));
   std::string text;
   for (const std::string& line : lines) text += line;
   auto queued = store.queued();
   if (!queued) return queued.error();
-  for (const notify::Row& row : *queued) text += fmt::format("{} {} {}\n", row.id, row.receiver, row.attempts);
+  for (const notify::Row& row : *queued)
+    text += fmt::format("{} {} {}\n", row.id, row.receiver, row.attempts);
   CHECK(store.damaged() == 0);
   return text;
 }
@@ -48,7 +51,8 @@ Result<std::string> text_of(MetaStore& store) {
 Result<void> act(MetaStore& store, int i) {
   if (i % 7 == 6) return store.checkpoint();
   if (i % 5 == 4)
-    return store.record({{i / 2}, i % 2 == 0 ? notify::Outcome::delivered : notify::Outcome::postponed, i, 5000, "busy"}, 0);
+    return store.record(
+        {{i / 2}, i % 2 == 0 ? notify::Outcome::delivered : notify::Outcome::postponed, i, 5000, "busy"}, 0);
   if (i % 11 == 10) return store.prune(i);
   Alert alert;
   alert.rule = rule();
@@ -135,7 +139,8 @@ TEST_CASE("A power cut at any write or sync of meta.db leaves what was committed
 }
 
 TEST_CASE("A call of the disk that fails loses nothing that meta.db had committed") {
-  const DiskCall call = GENERATE(DiskCall::open, DiskCall::write, DiskCall::sync, DiskCall::truncate, DiskCall::remove);
+  const DiskCall call =
+      GENERATE(DiskCall::open, DiskCall::write, DiskCall::sync, DiskCall::truncate, DiskCall::remove);
   const int error = GENERATE(EIO, ENOSPC, EMFILE);
   const Lasting lasting = GENERATE(Lasting::once, Lasting::for_ever);
   constexpr int kMost = 400;

@@ -12,6 +12,7 @@ using testing::make_batch;
 using testing::make_host;
 using testing::make_schema;
 using testing::make_sealed;
+using testing::make_series;
 using testing::make_stream;
 using testing::open_history;
 using testing::TemporaryFolder;
@@ -140,6 +141,53 @@ TEST_CASE("A folder without its index is refused, whether the index is missing o
         std::string::npos);
 }
 
+TEST_CASE("An index that is older than its files gives none of their ids and numbers again") {
+  const TemporaryFolder folder;
+  const auto index = folder.path() / "history.db";
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->put_series(0, {make_series(0), make_series(1)}));
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 10, 2)}}, {}));
+    REQUIRE(open->history->sync());
+  }
+  std::filesystem::copy_file(index, folder.path() / "older");
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(1)));
+    REQUIRE(open->history->put_series(0, {make_series(2)}));
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(61'000, 10, 3)}}, {}));
+    REQUIRE(open->history->seal(1, {{kNode, make_sealed(61'000, 10, 3)}}, {}));
+    REQUIRE(open->history->journal(make_batch(1, 1)));
+    REQUIRE(open->history->sync());
+  }
+  std::filesystem::rename(folder.path() / "older", index);
+  std::ofstream(folder.path() / "raw-19700102-77.db").close();
+  {
+    const auto open = open_history(test_options(folder.path()));
+    const auto& hosts = open->recovered.hosts;
+    REQUIRE(hosts.size() == 2);
+    CHECK(hosts[1].host.removed);
+    REQUIRE(hosts[0].series.size() == 3);
+    CHECK(hosts[0].series[2].spec.name == "vigil_lost_series");
+    CHECK(open->history->stats().lost_names == 2);
+    REQUIRE(open->history->put_host(make_host(2)));
+    REQUIRE(open->history->put_series(2, {make_series(0)}));
+    REQUIRE(open->history->seal(2, {{kNode, make_sealed(86'400'000, 10, 1)}}, {}));  // a new file
+    REQUIRE(open->history->sync());
+  }
+  const auto open = open_history(test_options(folder.path()));
+  CHECK(open->history->stats().lost_names == 0);  // they are known now
+  REQUIRE(open->recovered.hosts.size() == 3);
+  std::int64_t number = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    const std::string name = entry.path().filename();
+    if (name.starts_with("raw-19700102-") && name.ends_with(".db") && !name.ends_with("-77.db"))
+      number = std::stol(name.substr(std::string("raw-19700102-").size()));
+  }
+  CHECK(number > 77);
+}
+
 TEST_CASE("A file that somebody removed is told of, one that was never made is not") {
   const TemporaryFolder folder;
   {
@@ -155,7 +203,8 @@ TEST_CASE("A file that somebody removed is told of, one that was never made is n
     if (entry.path().filename().string().starts_with("raw-")) raw = entry.path();
   REQUIRE(std::filesystem::remove(raw));
   CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 1);
-  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 0);  // told once, then forgotten
+  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files ==
+        0);  // told once, then forgotten
 }
 
 TEST_CASE("A file of the journal goes as a whole when nothing in it is needed") {

@@ -181,7 +181,24 @@ TEST_CASE("Gaps are stored once and read by range") {
 
 constexpr std::int64_t kStart = 1'700'006'400'000;  // a midnight
 
-TEST_CASE("Runs of the aggregator are noted: to their end when it stops, and to the last minute when it is killed") {
+TEST_CASE("The end of a run that was killed is when its lock was last touched") {
+  const TemporaryFolder folder;
+  { const auto open = open_history(test_options(folder.path())); }
+  const auto written = std::filesystem::last_write_time(folder.path() / "lock");
+  const std::int64_t written_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                                      std::chrono::file_clock::to_sys(written).time_since_epoch())
+                                      .count();
+  const auto alive_after = [&](std::int64_t noted_ms) {
+    change_file(folder.path() / "history.db",
+                fmt::format("DELETE FROM run; INSERT INTO run VALUES(1000, {})", noted_ms).c_str());
+    const auto open = open_history(test_options(folder.path()));
+    return open->history->runs().value().at(0).alive_ms;
+  };
+  CHECK(alive_after(written_ms - 50'000) >= written_ms);
+  CHECK(alive_after(written_ms - 500'000) == written_ms - 500'000);  // somebody copied the file
+}
+
+TEST_CASE("Runs of the aggregator are noted, and one ends when the clock is set") {
   const TemporaryFolder folder;
   std::atomic<std::int64_t> now = 5'000'000;
   auto options = test_options(folder.path());
@@ -189,14 +206,18 @@ TEST_CASE("Runs of the aggregator are noted: to their end when it stops, and to 
   {
     const auto open = open_history(options);
     CHECK(open->history->runs().value() == std::vector<RunRecord>{{5'000'000, 5'000'000}});
-    now = 5'400'000;
-    CHECK(open->history->runs().value() == std::vector<RunRecord>{{5'000'000, 5'400'000}});
+    now = 5'100'000;
+    CHECK(open->history->runs().value() == std::vector<RunRecord>{{5'000'000, 5'100'000}});
   }
   now = 6'000'000;
   const auto open = open_history(options);
   now = 6'001'000;
   CHECK(open->history->runs().value() ==
-        std::vector<RunRecord>{{5'000'000, 5'400'000}, {6'000'000, 6'001'000}});
+        std::vector<RunRecord>{{5'000'000, 5'100'000}, {6'000'000, 6'001'000}});
+  now = 9'000'000;  // the clock was set, or the machine slept
+  REQUIRE(open->history->tidy());
+  CHECK(open->history->runs().value() ==
+        std::vector<RunRecord>{{5'000'000, 5'100'000}, {6'000'000, 6'000'000}, {9'000'000, 9'000'000}});
 }
 
 TEST_CASE("Retention by time removes old days and gaps, and a clock that jumps ahead removes nothing more") {

@@ -15,7 +15,8 @@ using testing::TemporaryFolder;
 
 constexpr std::size_t kPage = 4096;
 constexpr const char* kFill =
-    "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE "
+    "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+    "i+1 FROM n WHERE "
     "i<500) INSERT INTO t SELECT i, 'a name of some length, number ' || i FROM n;";
 
 Database opened(const std::filesystem::path& path, Access access = Access::read_write) {
