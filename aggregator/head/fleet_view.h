@@ -37,8 +37,8 @@ struct HostInfo {
   bool since_earlier = false;           // or before that: since_ms is when we knew it was so
   std::int64_t machine_changed_ms = 0;  // when another machine took the name; 0: none since our start
   std::int64_t first_seen_ms = 0;
-  std::int64_t last_sample_ms = 0;      // newest row, the agent's clock; 0: none yet
-  double clock_skew_seconds = 0;        // positive: the agent's clock is ahead of ours
+  std::int64_t last_sample_ms = 0;  // newest row, the agent's clock; 0: none yet
+  double clock_skew_seconds = 0;    // positive: the agent's clock is ahead of ours
   std::string agent_version;
   std::string boot_id;
   std::string remote;  // address of the connection, or of the last one

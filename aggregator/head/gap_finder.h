@@ -6,8 +6,13 @@
 #include "aggregator/head/fleet_view.h"
 #include "aggregator/head/silence.h"
 
+#include <cstdint>
 #include <functional>
+#include <map>
+#include <set>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -27,10 +32,12 @@ class GapFinder {
  private:
   Result<void> add_declared(std::span<const HostInfo> hosts);
   void plan(std::span<const HostInfo> hosts);
+  Result<std::vector<promql::Matcher>> beat_matchers() const;
+  Result<void> find_samplers();
   Result<void> look(std::span<const HostInfo> hosts);
   Result<void> read_traces();
   void tell(const HostInfo& host, const Traces& traces);
-  void tell_silence(const std::string& host, const Span& span, std::int64_t least_ms);
+  void tell_silence(const HostInfo& host, const Span& span, std::int64_t least_ms);
 
   FleetView& view_;
   History* const history_;  // may be null
@@ -38,6 +45,7 @@ class GapFinder {
   HostGaps found_;
   std::map<std::string, Spans, std::less<>> declared_;  // by host
   std::map<std::string, Traces, std::less<>> traces_;   // by host
+  std::set<HostId> samplers_;
   Spans aggregator_down_;
   std::int64_t from_ms_ = 0;
   std::int64_t window_ms_ = 0;

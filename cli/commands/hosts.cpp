@@ -25,17 +25,16 @@ Run declare_gaps(CLI::App& app) {
     const auto end_ms = parse_time(*end, context.now_ms);
     if (!end_ms) return fail(Errc::invalid_argument, "--end: {}", end_ms.error().message);
     request->set_start_ms(*start_ms);
+    if (*end_ms < *start_ms)
+      return fail(Errc::invalid_argument, "--end: {} is before --start {}", *end, *start);
     if (*end != "now") request->set_end_ms(*end_ms);  // the aggregator's clock, not ours
     const auto gaps = context.client->gaps(*request);
     if (!gaps) return gaps.error();
     Listing listing;
     listing.empty_note = "No samples are known to be missing.";
-    listing.columns = {{"host", "HOST"},
-                       {"first_ms", "FROM"},
-                       {"last_ms", "TO"},
-                       {"duration_ms", "LONG", Align::right},
-                       {"reason", "REASON"},
-                       {"collector", "COLLECTOR"}};
+    listing.columns = {{"host", "HOST"},     {"first_ms", "FROM"},
+                       {"last_ms", "TO"},    {"duration_ms", "LONG", Align::right},
+                       {"reason", "REASON"}, {"collector", "COLLECTOR"}};
     for (const auto& gap : gaps->gaps()) {
       const std::int64_t took_ms = gap.last_ms() - gap.first_ms();
       listing.rows.push_back(

@@ -76,12 +76,33 @@ void draw(const v1::QueryResult& result, const Range& range, PlotOptions options
   fmt::print("{}\n", paint(range_text(range), Style::faint, options.colours));
 }
 
+/// Hosts an expression asks for by name: of an empty answer nothing else tells.
+std::set<std::string> named_hosts(std::string_view expression) {
+  constexpr std::string_view kLabel = "instance";
+  constexpr std::string_view kSpace = " \t\n";
+  std::set<std::string> hosts;
+  for (std::size_t at = expression.find(kLabel); at != std::string_view::npos;
+       at = expression.find(kLabel, at)) {
+    at += kLabel.size();
+    const std::size_t equals = expression.find_first_not_of(kSpace, at);
+    if (equals == std::string_view::npos || expression[equals] != '=') continue;
+    const std::size_t quote = expression.find_first_not_of(kSpace, equals + 1);
+    if (quote == std::string_view::npos || (expression[quote] != '"' && expression[quote] != '\'')) continue;
+    const std::size_t end = expression.find(expression[quote], quote + 1);
+    if (end == std::string_view::npos) break;
+    hosts.emplace(expression.substr(quote + 1, end - quote - 1));
+    at = end;
+  }
+  return hosts;
+}
+
 /// Which samples behind this answer are missing, and why: a hole in a line is not zero. Nothing of answers
 /// without hosts, nor of many hosts.
-std::vector<std::string> missing_lines(Context& context, const v1::QueryResult& result, const Range& range) {
+std::vector<std::string> missing_lines(Context& context, const std::string& expression,
+                                       const v1::QueryResult& result, const Range& range) {
   constexpr std::size_t kMostHosts = 8;
   constexpr std::size_t kMostLines = 5;
-  std::set<std::string> hosts;
+  std::set<std::string> hosts = named_hosts(expression);
   for (const auto& series : result.series()) {
     for (const auto& label : series.labels())
       if (label.name() == "instance") hosts.insert(label.value());
@@ -96,6 +117,7 @@ std::vector<std::string> missing_lines(Context& context, const v1::QueryResult& 
     const auto gaps = context.client->gaps(request);
     if (!gaps) continue;  // the answer stands without them
     for (const auto& gap : gaps->gaps()) {
+      if (gap.reason() == "machine_changed") continue;  // before it nothing is missing
       lines.push_back(fmt::format("{}: no samples{} from {} to {} ({})", host,
                                   gap.collector().empty() ? "" : " of " + gap.collector(),
                                   format_local_time(gap.first_ms()), format_local_time(gap.last_ms()),
@@ -151,7 +173,8 @@ Run declare_query(CLI::App& app) {
       result = flags->range.step.empty()
                    ? ask_narrowing(*context.client, flags->expression, flags->range, kPoints, *range)
                    : ask_range(*context.client, flags->expression, *range);
-      if (result && context.format == Format::table) missing = missing_lines(context, *result, *range);
+      if (result && context.format == Format::table)
+        missing = missing_lines(context, flags->expression, *result, *range);
     }
     if (!result) return result.error();
     show_annotations(*result);
@@ -192,7 +215,7 @@ Run declare_plot(CLI::App& app) {
       return Exit::ok;
     }
     draw(*result, *range, options);
-    for (const std::string& line : missing_lines(context, *result, *range))
+    for (const std::string& line : missing_lines(context, flags->expression, *result, *range))
       fmt::print("{}\n", paint(line, Style::faint, options.colours));
     return Exit::ok;
   };

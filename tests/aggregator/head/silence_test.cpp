@@ -1,5 +1,6 @@
 // Holes in what collectors tell of themselves.
 #include "aggregator/head/silence.h"
+
 #include "tests/support/catch.h"
 
 #include <random>
@@ -13,11 +14,13 @@ namespace {
 constexpr std::int64_t kStart = 1'700'000'000'000;
 
 /// Points each `step_ms` in [from, to), seconds after kStart, of one collector; `value` of all.
-promql::SelectedSeries series(const std::string& collector, std::int64_t from_s, std::int64_t to_s, std::int64_t step_ms = 1000,
-                              double value = 1) {
+promql::SelectedSeries series(const std::string& collector, std::int64_t from_s, std::int64_t to_s,
+                              std::int64_t step_ms = 1000, double value = 1) {
   promql::SelectedSeries out;
-  out.labels = std::make_shared<const Labels>(Labels{{"__name__", "node_scrape_collector_success"}, {"collector", collector}});
-  for (std::int64_t t = kStart + from_s * 1000; t < kStart + to_s * 1000; t += step_ms) out.points.push_back({t, value});
+  out.labels = std::make_shared<const Labels>(
+      Labels{{"__name__", "node_scrape_collector_success"}, {"collector", collector}});
+  for (std::int64_t t = kStart + from_s * 1000; t < kStart + to_s * 1000; t += step_ms)
+    out.points.push_back({t, value});
   return out;
 }
 
@@ -81,6 +84,59 @@ TEST_CASE("Points of a coarser tier stand for their bucket") {
   REQUIRE(silent.size() == 1);
   CHECK(silent[0].first_ms == kStart + 9 * 60'000 + 60'000);
   CHECK(silent[0].last_ms == kStart + 20 * 60'000 - 1000);
+}
+
+TEST_CASE("The end of a coarser tier is no silence") {
+  Traces traces(kStart, 1000);
+  auto minutes = series("cpu", 59, 3600, 60'000);
+  minutes.coarse_until_ms = kStart + 3'600'000;
+  minutes.coarse_ms = 60'000;
+  traces.add(minutes);
+  CHECK(traces.silences(kStart + 3'599'000 + 56'000).empty());
+  CHECK(traces.silences(kStart + 3'800'000) == Spans{seconds(3600, 3800)});
+}
+
+TEST_CASE("Intervals that begin irregularly, or change, are no holes") {
+  Traces traces(kStart, 1000);
+  auto status = series("filesystem", 4, 5);  // one second before its slot
+  const auto rest = series("filesystem", 5, 600, 5000);
+  status.points.insert(status.points.end(), rest.points.begin(), rest.points.end());
+  for (auto& point : status.points)
+    if (point.t_ms >= kStart + 200'000 && point.t_ms < kStart + 300'000) point.v = 0;
+  traces.add(status);
+  auto load = series("", 0, 200);
+  load.labels = std::make_shared<const Labels>(Labels{{"__name__", "node_load1"}});
+  for (const auto& more : {series("", 200, 400, 10'000), series("", 400, 600)})
+    load.points.insert(load.points.end(), more.points.begin(), more.points.end());
+  traces.add(load);
+  CHECK(traces.silences(kStart + 599'000).empty());
+  const auto blocked = traces.blocked();
+  REQUIRE(blocked.size() == 1);
+  CHECK(blocked[0].span == seconds(200, 295));
+  CHECK(traces.first_ms() == kStart);
+  CHECK(traces.newest_ms() == kStart + 599'000);
+}
+
+TEST_CASE("What collectors tell each five seconds hides no short silence, and ends a long one") {
+  const auto load = [](std::int64_t from_s, std::int64_t to_s) {
+    auto points = series("", from_s, to_s);
+    points.labels = std::make_shared<const Labels>(Labels{{"__name__", "node_load1"}});
+    return points;
+  };
+  Traces traces(kStart, 1000);
+  traces.add(load(0, 100));
+  traces.add(load(109, 200));
+  traces.add(series("cpu", 0, 100, 5000));
+  traces.add(series("cpu", 109, 600, 5000));
+  CHECK(traces.silences(kStart + 599'000) == Spans{seconds(100, 108)});  // from 200 on only node_load1 is off
+}
+
+TEST_CASE("One sample between two outages closes neither") {
+  Traces traces(kStart, 1000);
+  traces.add(series("cpu", 0, 100));
+  traces.add(series("cpu", 160, 161));
+  traces.add(series("cpu", 220, 300));
+  CHECK(traces.silences(kStart + 299'000) == Spans{seconds(100, 159), seconds(161, 219)});
 }
 
 TEST_CASE("A collector that fails for some beats was blocked then") {

@@ -23,7 +23,8 @@ std::vector<GapRecord> gaps_of(Life& life) {
 /// An agent that tells of a collector.
 FakeAgent agent_with_collector(const std::string& name = "web-1", char stream = 's') {
   FakeAgent agent(name, stream);
-  agent.named = {{"node_scrape_collector_success", {{"collector", "cpu"}}, SeriesType::gauge, Encoding::decimal, 0}};
+  agent.named = {
+      {"node_scrape_collector_success", {{"collector", "cpu"}}, SeriesType::gauge, Encoding::decimal, 0}};
   return agent;
 }
 
@@ -39,7 +40,8 @@ std::string told(FleetView& view, std::int64_t end_ms, const std::string& host =
   REQUIRE(gaps);
   std::string text;
   for (const HostGap& gap : gaps->gaps)
-    text += fmt::format("{} {} {}-{}\n", gap.host, gap.reason, (gap.first_ms - kT0) / 1000, (gap.last_ms - kT0) / 1000);
+    text += fmt::format("{} {} {}-{}\n", gap.host, gap.reason, (gap.first_ms - kT0) / 1000,
+                        (gap.last_ms - kT0) / 1000);
   return text;
 }
 
@@ -213,12 +215,13 @@ TEST_CASE("what was declared is not told of a second time as silence") {
 
 TEST_CASE("while the aggregator was away it is the one that was down, and the agent before and after") {
   const TemporaryFolder folder;
-  const auto run = [&](std::int64_t start_s, std::int64_t end_s, const std::vector<std::int64_t>& times, char stream) {
+  const auto run = [&](std::int64_t start_s, std::int64_t end_s, const std::vector<std::int64_t>& times,
+                       char stream) {
     Life life(folder.path(), kT0 + start_s * 1000, {}, kT0 + start_s * 1000);
     FakeAgent agent = agent_with_collector("web-1", stream);
     const auto link = life.connect(agent);
     life.send(link, agent.schema());
-    life.send(link, agent.batch(times, true));
+    send_at(life, link, agent.batch(times, true), times.back());
     life.clock = kT0 + end_s * 1000;
     life.commit();
     life.shards->at(0).worker().start();
@@ -226,5 +229,6 @@ TEST_CASE("while the aggregator was away it is the one that was down, and the ag
     return told(view, kT0 + end_s * 1000);
   };
   CHECK(run(0, 100, rows(1, 30), 's') == "");
-  CHECK(run(200, 300, rows(260, 300), 't') == "web-1 agent_down 30-99\nweb-1 aggregator_down 100-200\nweb-1 agent_down 200-259\n");
+  CHECK(run(200, 300, rows(260, 300), 't') ==
+        "web-1 agent_down 30-99\nweb-1 aggregator_down 100-200\nweb-1 agent_down 200-259\n");
 }
