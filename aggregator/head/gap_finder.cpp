@@ -18,6 +18,8 @@ constexpr std::chrono::seconds kPatience{20};
 constexpr std::int64_t kWindowPoints = 2'000'000;  // at once in memory
 constexpr std::int64_t kLeastWindowMs = 60'000;
 constexpr std::int64_t kMostWindowMs = 6LL * 3600 * 1000;
+/// An agent that is down before and after a restart of ours is down meanwhile.
+constexpr std::int64_t kToldWithinMs = 60'000;
 /// What every agent samples with each beat, by collectors that have nothing to do with each other.
 constexpr std::string_view kOfEachBeat = "node_load1|node_memory_MemAvailable_bytes";
 constexpr std::string_view kOfEachBeatAndCollector =
@@ -193,7 +195,7 @@ void GapFinder::tell(const HostInfo& host, const Traces& traces) {
   const std::int64_t newest_ms = std::max(host.last_sample_ms, traces.newest_ms());
   const std::int64_t until_ms = is_away(host) ? end_ms : std::min(end_ms, newest_ms);
   // One that was enrolled meanwhile sampled nothing before, whatever its clock says.
-  const bool is_new = host.first_seen_ms > from_ms_ && !traces.empty();
+  const bool is_new = host.first_seen_ms >= from_ms_ && !traces.empty();
   const std::int64_t begin_ms = is_new ? traces.first_ms() : from_ms_;
   const Spans silent = traces.empty() ? Spans{{std::max(from_ms_, host.first_seen_ms), until_ms}}
                                       : intersect(traces.silences(until_ms), {{begin_ms, until_ms}});
@@ -213,9 +215,10 @@ void GapFinder::tell_silence(const HostInfo& host, const Span& span, std::int64_
   const std::int64_t beside_ms = 2 * least_ms + skew_ms;
   Spans away;
   for (Span down : intersect({span}, aggregator_down_)) {
-    if (down.first_ms - span.first_ms < beside_ms) down.first_ms = span.first_ms;
-    if (span.last_ms - down.last_ms < beside_ms) down.last_ms = span.last_ms;
-    away.push_back(down);
+    const bool begins = down.first_ms - span.first_ms < beside_ms;
+    const bool ends = span.last_ms - down.last_ms < beside_ms;
+    if (!begins && !ends && down.last_ms - down.first_ms < kToldWithinMs) continue;
+    away.push_back({begins ? span.first_ms : down.first_ms, ends ? span.last_ms : down.last_ms});
   }
   away = ascending(std::move(away));
   for (const Span& part : away)

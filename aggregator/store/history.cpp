@@ -127,6 +127,12 @@ Result<std::vector<std::shared_ptr<const SealedBlock>>> by_day(std::shared_ptr<c
   return days;
 }
 
+/// So far from those the index knows that nobody gave it.
+void tell_of_strange_id(std::int64_t id, std::string_view what) {
+  log::error("history", "the index of a day's blocks names an id that cannot be: see vigil db check",
+             {{"id", id}, {"of", what}});
+}
+
 }  // namespace
 
 std::string_view to_string(HistoryState state) {
@@ -179,7 +185,12 @@ struct History::Parts {
 /// give ids again that blocks of others have, and with them their samples. A lost host is one that was
 /// removed; a lost series has a name that says so.
 void History::Parts::keep_lost_ids(Recovered& recovered) {
+  constexpr std::int64_t kMostLost = 100'000;  // of hosts, or of one's series; more is a damaged number
   for (const auto& [host, last_series] : writer.used_ids()) {
+    if (host >= recovered.hosts.size() + kMostLost) {
+      tell_of_strange_id(host, "host");
+      continue;
+    }
     while (recovered.hosts.size() <= host) {
       HostRecord lost;
       lost.id = static_cast<HostId>(recovered.hosts.size());
@@ -190,6 +201,10 @@ void History::Parts::keep_lost_ids(Recovered& recovered) {
     }
     RecoveredHost& known = recovered.hosts[host];
     if (known.host.removed) continue;
+    if (last_series >= static_cast<std::int64_t>(known.series.size()) + kMostLost) {
+      tell_of_strange_id(last_series, "series");
+      continue;
+    }
     const SourceKey source{"lost", 1000};
     for (auto id = static_cast<std::int64_t>(known.series.size()); id <= last_series; ++id) {
       SeriesRecord lost{
@@ -204,8 +219,7 @@ void History::Parts::keep_lost_ids(Recovered& recovered) {
   if (lost_names == 0) return;
   log::error("history",
              "history.db lacks hosts or series that files hold: it, or its log, was damaged, removed or "
-             "replaced by an "
-             "older copy; restore a backup to have their names back",
+             "replaced by an older copy; restore a backup to have their names back",
              {{"file", (options.directory / kIndexFile).string()}, {"names", lost_names}});
 }
 

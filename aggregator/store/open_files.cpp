@@ -89,11 +89,11 @@ Result<void> Writer::open_file(const StoredFile& file) {
     // Empty ones are not made before something comes; any other was removed by somebody.
     if (file.form != FileForm::open || file.filled) {
       log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
-      const std::lock_guard lock(mutex_);
-      ++stats_.missing_files;
+      count_missing_file();
     }
     return remove_and_forget(file);
   }
+  if (file.filled) filled_.insert(file.number);
   if (file.kind == FileKind::journal) {
     journals_.push_back(file);
     return {};
@@ -101,6 +101,11 @@ Result<void> Writer::open_file(const StoredFile& file) {
   auto opened = file.kind == FileKind::raw && file.form == FileForm::open ? open_raw(file) : look_at(file);
   if (!opened && opened.error().code == Errc::corrupt) return set_aside(file, opened.error());
   return opened;
+}
+
+void Writer::count_missing_file() {
+  const std::lock_guard lock(mutex_);
+  ++stats_.missing_files;
 }
 
 /// With whatever is there of it: -wal and -shm outlive a file that somebody removed.
@@ -121,7 +126,6 @@ Result<void> Writer::open_raw(const StoredFile& file) {
   OpenRaw raw{.partition = std::move(*partition), .day_ms = file.period_ms, .added = {}, .replaced = {}};
   raw.holds = contents->totals.blocks > 0;
   raw.dirty = raw.holds;  // what is in its WAL may not be synced
-  raw.filled = file.filled;
   raw_.emplace(file.number, std::move(raw));
   by_day_[file.period_ms] = file.number;
   return {};

@@ -108,41 +108,16 @@ int write(sqlite3_file* file, const void* buffer, int size, sqlite3_int64 offset
   return real->pMethods->xWrite(real, page.data(), size, offset);
 }
 
-int close_file(sqlite3_file* file) {
-  return below(file)->pMethods->xClose(below(file));
-}
-
-int truncate_file(sqlite3_file* file, sqlite3_int64 size) {
-  return below(file)->pMethods->xTruncate(below(file), size);
-}
-
-int sync_file(sqlite3_file* file, int flags) {
-  return below(file)->pMethods->xSync(below(file), flags);
-}
-
-int file_size(sqlite3_file* file, sqlite3_int64* size) {
-  return below(file)->pMethods->xFileSize(below(file), size);
-}
-
-int lock_file(sqlite3_file* file, int level) {
-  return below(file)->pMethods->xLock(below(file), level);
-}
-
-int unlock_file(sqlite3_file* file, int level) {
-  return below(file)->pMethods->xUnlock(below(file), level);
-}
-
-int check_reserved_lock(sqlite3_file* file, int* result) {
-  return below(file)->pMethods->xCheckReservedLock(below(file), result);
-}
-
-int file_control(sqlite3_file* file, int operation, void* argument) {
-  return below(file)->pMethods->xFileControl(below(file), operation, argument);
-}
-
-int sector_size(sqlite3_file* file) {
-  return below(file)->pMethods->xSectorSize(below(file));
-}
+/// Methods of a file that pass through: `Below<&sqlite3_io_methods::xSync>::call` is the one of the VFS
+/// below.
+template <auto Method>
+struct Below;
+template <class Answer, class... Values, Answer (*sqlite3_io_methods::*Method)(sqlite3_file*, Values...)>
+struct Below<Method> {
+  static Answer call(sqlite3_file* file, Values... values) {
+    return (below(file)->pMethods->*Method)(below(file), values...);
+  }
+};
 
 /// Without SQLITE_IOCAP_SUBPAGE_READ: part of a page cannot be verified.
 int device_characteristics(sqlite3_file* file) {
@@ -150,42 +125,26 @@ int device_characteristics(sqlite3_file* file) {
   return ~kReadsPartOfPage & below(file)->pMethods->xDeviceCharacteristics(below(file));
 }
 
-int shm_map(sqlite3_file* file, int page, int size, int extend, void volatile** memory) {
-  return below(file)->pMethods->xShmMap(below(file), page, size, extend, memory);
-}
-
-int shm_lock(sqlite3_file* file, int offset, int count, int flags) {
-  return below(file)->pMethods->xShmLock(below(file), offset, count, flags);
-}
-
-void shm_barrier(sqlite3_file* file) {
-  below(file)->pMethods->xShmBarrier(below(file));
-}
-
-int shm_unmap(sqlite3_file* file, int remove) {
-  return below(file)->pMethods->xShmUnmap(below(file), remove);
-}
-
 /// No memory mapping (version 3): what is mapped is not read.
 constexpr sqlite3_io_methods methods(int version) {
   sqlite3_io_methods all{};
   all.iVersion = version;
-  all.xClose = close_file;
+  all.xClose = Below<&sqlite3_io_methods::xClose>::call;
   all.xRead = read;
   all.xWrite = write;
-  all.xTruncate = truncate_file;
-  all.xSync = sync_file;
-  all.xFileSize = file_size;
-  all.xLock = lock_file;
-  all.xUnlock = unlock_file;
-  all.xCheckReservedLock = check_reserved_lock;
-  all.xFileControl = file_control;
-  all.xSectorSize = sector_size;
+  all.xTruncate = Below<&sqlite3_io_methods::xTruncate>::call;
+  all.xSync = Below<&sqlite3_io_methods::xSync>::call;
+  all.xFileSize = Below<&sqlite3_io_methods::xFileSize>::call;
+  all.xLock = Below<&sqlite3_io_methods::xLock>::call;
+  all.xUnlock = Below<&sqlite3_io_methods::xUnlock>::call;
+  all.xCheckReservedLock = Below<&sqlite3_io_methods::xCheckReservedLock>::call;
+  all.xFileControl = Below<&sqlite3_io_methods::xFileControl>::call;
+  all.xSectorSize = Below<&sqlite3_io_methods::xSectorSize>::call;
   all.xDeviceCharacteristics = device_characteristics;
-  all.xShmMap = shm_map;
-  all.xShmLock = shm_lock;
-  all.xShmBarrier = shm_barrier;
-  all.xShmUnmap = shm_unmap;
+  all.xShmMap = Below<&sqlite3_io_methods::xShmMap>::call;
+  all.xShmLock = Below<&sqlite3_io_methods::xShmLock>::call;
+  all.xShmBarrier = Below<&sqlite3_io_methods::xShmBarrier>::call;
+  all.xShmUnmap = Below<&sqlite3_io_methods::xShmUnmap>::call;
   return all;
 }
 constexpr sqlite3_io_methods kPlainMethods = methods(1);
@@ -207,33 +166,13 @@ int open_file(sqlite3_vfs* vfs, const char* path, sqlite3_file* file, int flags,
   return code;
 }
 
-int delete_file(sqlite3_vfs* vfs, const char* path, int sync) {
-  return base_of(vfs)->xDelete(base_of(vfs), path, sync);
-}
-
-int access_file(sqlite3_vfs* vfs, const char* path, int flags, int* result) {
-  return base_of(vfs)->xAccess(base_of(vfs), path, flags, result);
-}
-
-int full_path(sqlite3_vfs* vfs, const char* path, int size, char* out) {
-  return base_of(vfs)->xFullPathname(base_of(vfs), path, size, out);
-}
-
-int randomness(sqlite3_vfs* vfs, int size, char* out) {
-  return base_of(vfs)->xRandomness(base_of(vfs), size, out);
-}
-
-int sleep_for(sqlite3_vfs* vfs, int microseconds) {
-  return base_of(vfs)->xSleep(base_of(vfs), microseconds);
-}
-
-int current_time(sqlite3_vfs* vfs, double* time) {
-  return base_of(vfs)->xCurrentTime(base_of(vfs), time);
-}
-
-int last_error(sqlite3_vfs* vfs, int size, char* text) {
-  return base_of(vfs)->xGetLastError(base_of(vfs), size, text);
-}
+/// Of the VFS, likewise.
+template <class Answer, class... Values, Answer (*sqlite3_vfs::*Method)(sqlite3_vfs*, Values...)>
+struct Below<Method> {
+  static Answer call(sqlite3_vfs* vfs, Values... values) {
+    return (base_of(vfs)->*Method)(base_of(vfs), values...);
+  }
+};
 
 /// Also reads the header of one that is not.
 bool is_empty(sqlite3* handle) {
@@ -270,13 +209,13 @@ Result<std::string> with_page_checksums(const std::string& base) {
   made->vfs.zName = made->name.c_str();
   made->vfs.pAppData = under;
   made->vfs.xOpen = open_file;
-  made->vfs.xDelete = delete_file;
-  made->vfs.xAccess = access_file;
-  made->vfs.xFullPathname = full_path;
-  made->vfs.xRandomness = randomness;
-  made->vfs.xSleep = sleep_for;
-  made->vfs.xCurrentTime = current_time;
-  made->vfs.xGetLastError = last_error;
+  made->vfs.xDelete = Below<&sqlite3_vfs::xDelete>::call;
+  made->vfs.xAccess = Below<&sqlite3_vfs::xAccess>::call;
+  made->vfs.xFullPathname = Below<&sqlite3_vfs::xFullPathname>::call;
+  made->vfs.xRandomness = Below<&sqlite3_vfs::xRandomness>::call;
+  made->vfs.xSleep = Below<&sqlite3_vfs::xSleep>::call;
+  made->vfs.xCurrentTime = Below<&sqlite3_vfs::xCurrentTime>::call;
+  made->vfs.xGetLastError = Below<&sqlite3_vfs::xGetLastError>::call;
   if (sqlite3_vfs_register(&made->vfs, 0) != SQLITE_OK)
     return fail(Errc::internal, "SQLite takes no VFS {}", made->name);
   layer = made.release();

@@ -57,16 +57,8 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
 Result<void> each_group(Writer& writer,
                         const std::function<void(std::int64_t file, std::string_view group)>& visit) {
   for (const StoredFile& file : writer.journals()) {
-    std::size_t groups = 0;
-    auto read = writer.journal().each_group(file.number, [&](std::string_view group) {
-      ++groups;
-      visit(file.number, group);
-    });
-    if (read && file.filled && groups == 0) {
-      log::error("history", "a file of the journal is empty and was not: was its log removed?",
-                 {{"file", writer.journal().path(file.number).string()}});
-      visit(file.number, {});
-    }
+    auto read =
+        writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
     if (read) continue;
     if (read.error().code != Errc::corrupt) return read;
     log::error("history", "a file of the journal is damaged: what comes after is lost",
@@ -76,13 +68,24 @@ Result<void> each_group(Writer& writer,
   return {};
 }
 
+void tell_of_empty_files(Writer& writer, const std::set<std::int64_t>& with_groups) {
+  for (const StoredFile& file : writer.journals()) {
+    if (!file.filled || with_groups.contains(file.number)) continue;
+    log::error("history", "a file of the journal is empty and was not: was its log removed?",
+               {{"file", writer.journal().path(file.number).string()}});
+    writer.count_missing_file();
+  }
+}
+
 Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& hosts, Streams& streams) {
   const auto forgotten = [&](HostId host) { return host >= hosts.size() || hosts[host].host.removed; };
   JournalIndex& index = writer.index();
   for (const StoredFile& file : writer.journals()) index.add_file(file.number);
   std::int64_t order = 0;
-  return each_group(writer, [&](std::int64_t file, std::string_view group) {
+  std::set<std::int64_t> with_groups;
+  auto read = each_group(writer, [&](std::int64_t file, std::string_view group) {
     index.add_group(file, group.size());
+    with_groups.insert(file);
     ++order;
     // A damaged group is told and counted by the replay; here it stays without entries.
     (void)read_group(group, [&](const EntryView& entry) {
@@ -99,6 +102,8 @@ Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& host
       use.cursor.stream = entry.stream;
     });
   });
+  if (read) tell_of_empty_files(writer, with_groups);
+  return read;
 }
 
 /// A journal that was cut off, or a file of it that went, looks whole by itself; the cursors know better.

@@ -59,20 +59,18 @@ Result<bool> Writer::settle_blocks(int mode) {
 }
 
 /// Cursors say what need not be replayed: from then on the files that hold it must be there.
-Result<void> Writer::mark_filled() {
-  const std::int64_t journal = journal_.current_bytes() > 0 ? journal_.current() : 0;
-  Result<void> marked;
-  if (journal != 0 && journal != filled_journal_) marked = tables_.set_filled(journal);
+std::vector<std::int64_t> Writer::newly_filled() const {
+  std::vector<std::int64_t> files;
+  if (journal_.current_bytes() > 0) files.push_back(journal_.current());
   for (const auto& [number, raw] : raw_) {
-    if (marked && raw.holds && !raw.filled) marked = tables_.set_filled(number);
+    if (raw.holds) files.push_back(number);
   }
   for (const Tier tier : {Tier::minute, Tier::hour}) {
-    for (const PartitionInfo& file : surroundings_.catalogue.all(tier)) {
-      if (marked && !file.empty() && !filled_tiers_.contains(file.file.number))
-        marked = tables_.set_filled(file.file.number);
-    }
+    for (const PartitionInfo& file : surroundings_.catalogue.all(tier))
+      if (!file.empty()) files.push_back(file.file.number);
   }
-  return marked;
+  std::erase_if(files, [this](std::int64_t file) { return filled_.contains(file); });
+  return files;
 }
 
 /// A clock that was set, or a machine that slept, ends a run: the time in between is none in which we were
@@ -88,9 +86,12 @@ void Writer::note_life() {
 
 Result<void> Writer::save_progress() {
   note_life();
-  auto saved = transact([this]() -> Result<void> {
+  const std::vector<std::int64_t> filled = newly_filled();
+  auto saved = transact([&]() -> Result<void> {
     if (auto alive = run_.start_ms != 0 ? tables_.put_run(run_) : Result<void>(); !alive) return alive;
-    if (auto marked = mark_filled(); !marked) return marked;
+    for (const std::int64_t file : filled) {
+      if (auto marked = tables_.set_filled(file); !marked) return marked;
+    }
     for (const auto& [key, cursor] : cursors_) {
       const std::uint64_t durable = std::max(index_.durable_seq(key), cursor.sealed_seq);
       auto put = tables_.put_cursor({key.host, {key.stream, durable, cursor.sealed_seq}, cursor.needed_seq});
@@ -100,12 +101,7 @@ Result<void> Writer::save_progress() {
     return {};
   });
   if (!saved) return saved;
-  filled_journal_ = journal_.current_bytes() > 0 ? journal_.current() : 0;
-  for (auto& [number, raw] : raw_) raw.filled = raw.holds;
-  for (const Tier tier : {Tier::minute, Tier::hour}) {
-    for (const PartitionInfo& file : surroundings_.catalogue.all(tier))
-      if (!file.empty()) filled_tiers_.insert(file.file.number);
-  }
+  filled_.insert(filled.begin(), filled.end());
   for (const auto& [key, cursor] : cursors_) index_.settle(key, cursor.needed_seq);
   cursors_.clear();
   index_.forget_settled_streams();

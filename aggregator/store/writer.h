@@ -70,6 +70,7 @@ class Writer {
   /// series of each; -1: none is known.
   const std::map<HostId, std::int64_t>& used_ids() const { return used_ids_; }
   void note_used(HostId host, std::int64_t last_series);
+  void count_missing_file();
   void start(HistoryCallbacks callbacks);
 
   // From any thread.
@@ -135,10 +136,9 @@ class Writer {
     Partition partition;
     std::int64_t day_ms = 0;
     bool in_transaction = false;
-    bool dirty = false;   // has blocks that no checkpoint has covered
-    bool holds = false;   // has blocks at all
-    bool filled = false;  // the index knows that
-    BlockTotals added;    // by the transaction
+    bool dirty = false;  // has blocks that no checkpoint has covered
+    bool holds = false;  // has blocks at all
+    BlockTotals added;   // by the transaction
     BlockTotals replaced;
     std::int64_t first_ms = 0;
     std::int64_t last_ms = 0;
@@ -211,7 +211,7 @@ class Writer {
   Result<bool> settle_blocks(int mode);
   Result<void> save_progress();
   void note_life();
-  Result<void> mark_filled();
+  std::vector<std::int64_t> newly_filled() const;
   Result<void> drop_journals();
   Result<void> checkpoint_index(int mode);
   std::string path_of(const StoredFile& file) const;
@@ -230,8 +230,7 @@ class Writer {
   std::map<std::int64_t, std::int64_t>
       planned_days_;  // day -> number of a file the index knows and that is to be made
   std::int64_t planned_journal_ = 0;
-  std::int64_t filled_journal_ = 0;      // the one the index knows to have something in it
-  std::set<std::int64_t> filled_tiers_;  // numbers of tiers' files it knows that of
+  std::set<std::int64_t> filled_;  // files the index knows to have something in them
   std::vector<Operation>
       operations_;  // of the group that is being written; kept for another try when the disk is full
   std::vector<JournalEntry> entries_;

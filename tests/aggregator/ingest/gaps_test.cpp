@@ -232,3 +232,25 @@ TEST_CASE("while the aggregator was away it is the one that was down, and the ag
   CHECK(run(200, 300, rows(260, 300), 't') ==
         "web-1 agent_down 30-99\nweb-1 aggregator_down 100-200\nweb-1 agent_down 200-259\n");
 }
+
+TEST_CASE("an agent that is down before and after a short restart of the aggregator is down meanwhile") {
+  const TemporaryFolder folder;
+  const auto live = [&](std::int64_t start_s, std::int64_t end_s, const std::vector<std::int64_t>& times,
+                        char stream) {
+    Life life(folder.path(), kT0 + start_s * 1000, {}, kT0 + start_s * 1000);
+    FakeAgent agent = agent_with_collector("web-1", stream);
+    if (!times.empty()) {
+      const auto link = life.connect(agent);
+      life.send(link, agent.schema());
+      send_at(life, link, agent.batch(times, true), times.back());
+    }
+    life.clock = kT0 + end_s * 1000;
+    life.commit();
+    life.shards->at(0).worker().start();
+    FleetView view(*life.shards, life.history.get());
+    return told(view, kT0 + end_s * 1000);
+  };
+  live(0, 60, rows(1, 20), 's');
+  live(70, 100, {}, 's');
+  CHECK(live(105, 200, rows(150, 200), 't') == "web-1 agent_down 20-149\n");
+}

@@ -188,6 +188,49 @@ TEST_CASE("An index that is older than its files gives none of their ids and num
   CHECK(number > 77);
 }
 
+TEST_CASE("A number that was damaged makes no million of hosts or series") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->put_series(0, {make_series(0)}));
+    REQUIRE(open->history->seal(0, {{kNode, make_sealed(1000, 10, 1)}}, {}));
+    REQUIRE(open->history->sync());
+  }
+  const char* harm =
+      GENERATE("UPDATE block_index SET host=1073741824", "UPDATE block_index SET last_series=1099511627776",
+               "UPDATE block_index SET host=-1");
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("raw-") || !name.ends_with(".db")) continue;
+    auto database = Database::open(entry.path(), Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(harm));
+  }
+  const auto open = open_history(test_options(folder.path()));
+  CHECK(open->recovered.hosts.size() == 1);
+  CHECK(open->recovered.hosts[0].series.size() == 1);
+  CHECK(open->history->stats().lost_names == 0);
+}
+
+TEST_CASE("A journal that had something in it and has nothing is told of") {
+  const TemporaryFolder folder;
+  {
+    const auto open = open_history(test_options(folder.path()));
+    REQUIRE(open->history->put_host(make_host(0)));
+    REQUIRE(open->history->journal(make_batch(0, 1)));
+    REQUIRE(open->history->tidy());
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("journal-") || !name.ends_with(".db")) continue;
+    auto database = Database::open(entry.path(), Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("DELETE FROM entry_group"));
+  }
+  CHECK(open_history(test_options(folder.path()))->history->stats().missing_files == 1);
+}
+
 TEST_CASE("A file that somebody removed is told of, one that was never made is not") {
   const TemporaryFolder folder;
   {
