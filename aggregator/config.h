@@ -47,7 +47,7 @@ struct StoreConfig {
   TierConfig minute{.retention = std::chrono::hours(24 * 400)};
   TierConfig hour{.retention = std::chrono::hours(24 * 3650)};
   std::chrono::milliseconds slot{120'000};
-  std::chrono::milliseconds window{900'000};
+  std::chrono::milliseconds window{600'000};
 };
 void describe(config::Fields& fields, StoreConfig& store);
 

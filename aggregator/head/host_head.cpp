@@ -265,7 +265,7 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
     for (std::size_t i = 0; i < open.width(); ++i) {
       const auto cell = cells.find(open.columns()[i]);
       if (cell != cells.end() && cell->second.time_ms < open.last_ms())
-        cell->second = {open.last_ms(), open.cell(open.rows() - 1, i)};
+        cell->second = {open.last_ms(), open.latest(i)};
     }
   }
   std::vector<promql::SelectedSeries> out;

@@ -27,7 +27,7 @@ namespace vigil::aggregator {
 
 struct HeadOptions {
   std::int64_t slot_ms = 120'000;    // open blocks are sealed this often; each host at its own phase of it
-  std::int64_t window_ms = 900'000;  // sealed blocks stay in memory this long
+  std::int64_t window_ms = 600'000;  // sealed blocks stay in memory this long
 };
 
 /// Numbers of sources: those of one stream's rows are lane * kLaneSources + Schema.source_id.

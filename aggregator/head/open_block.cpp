@@ -1,6 +1,9 @@
 #include "aggregator/head/open_block.h"
 
+#include "aggregator/blocks/column.h"
+
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <limits>
 
@@ -34,16 +37,27 @@ bool OpenBlock::fits(std::size_t column, std::int64_t value) const {
 void OpenBlock::append(std::int64_t time_ms, std::span<const std::int64_t> values) {
   assert(values.size() <= width());
   assert(empty() || time_ms > last_ms());
+  if (page_rows() == kPageRows) pack();
   std::vector<std::size_t> too_narrow;
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!fits(i, values[i])) too_narrow.push_back(i);
   if (!too_narrow.empty()) widen(too_narrow);
-
   times_ms_.push_back(time_ms);
-  narrow_.resize(rows() * narrow_width_, kNarrowAbsent);
-  wide_.resize(rows() * wide_width_, kAbsent);
-  std::int32_t* const narrow = narrow_.data() + (rows() - 1) * narrow_width_;
-  std::int64_t* const wide = wide_.data() + (rows() - 1) * wide_width_;
+  write(values);
+}
+
+/// The page's last row, whose time is there already.
+void OpenBlock::write(std::span<const std::int64_t> values) {
+  const std::size_t row = page_rows() - 1;
+  // Doubling would leave room for rows that never come; the first ones are of sources that have few.
+  if (row == kPageRows / 2) {
+    narrow_.reserve(kPageRows * narrow_width_);
+    wide_.reserve(kPageRows * wide_width_);
+  }
+  narrow_.resize((row + 1) * narrow_width_, kNarrowAbsent);
+  wide_.resize((row + 1) * wide_width_, kAbsent);
+  std::int32_t* const narrow = narrow_.data() + row * narrow_width_;
+  std::int64_t* const wide = wide_.data() + row * wide_width_;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const Place place = places_[i];
     if (place.wide != 0) {
@@ -55,21 +69,43 @@ void OpenBlock::append(std::int64_t time_ms, std::span<const std::int64_t> value
   }
 }
 
-/// All rows are written anew: rare, for a column does it once.
-void OpenBlock::widen(const std::vector<std::size_t>& columns) {
-  OpenBlock wider(columns_);
-  for (std::size_t i = 0; i < width(); ++i) wider.places_[i].wide = places_[i].wide;
-  for (const std::size_t column : columns) wider.places_[column].wide = 1;
-  wider.narrow_width_ = 0;
-  for (Place& place : wider.places_)
-    place.index =
-        static_cast<std::uint32_t>(place.wide != 0 ? wider.wide_width_++ : wider.narrow_width_++) & kMaxIndex;
-  std::vector<std::int64_t> row(width());
-  for (std::size_t r = 0; r < rows(); ++r) {
-    for (std::size_t i = 0; i < width(); ++i) row[i] = cell(r, i);
-    wider.append(times_ms_[r], row);
+void OpenBlock::pack() {
+  thread_local std::string bytes;
+  bytes.clear();
+  Packed packed;
+  packed.starts.reserve(width());
+  std::array<std::int64_t, kPageRows> column;
+  for (std::size_t i = 0; i < width(); ++i) {
+    for (std::size_t row = 0; row < kPageRows; ++row) column[row] = cell(row, i);
+    packed.starts.push_back(static_cast<std::uint32_t>(bytes.size()));
+    encode_column(column, bytes);
   }
-  *this = std::move(wider);
+  packed.bytes = bytes;
+  packed_.push_back(std::move(packed));
+  narrow_.clear();
+  wide_.clear();
+  std::ranges::fill(bases_, kAbsent);
+}
+
+/// The rows of the page are written anew: rare, for a column does it once.
+void OpenBlock::widen(const std::vector<std::size_t>& columns) {
+  std::vector<std::vector<std::int64_t>> rows(page_rows(), std::vector<std::int64_t>(width()));
+  for (std::size_t row = 0; row < rows.size(); ++row)
+    for (std::size_t i = 0; i < width(); ++i) rows[row][i] = cell(row, i);
+  for (const std::size_t column : columns) places_[column].wide = 1;
+  narrow_width_ = wide_width_ = 0;
+  for (Place& place : places_)
+    place.index = static_cast<std::uint32_t>(place.wide != 0 ? wide_width_++ : narrow_width_++) & kMaxIndex;
+  narrow_ = {};
+  wide_ = {};
+  std::ranges::fill(bases_, kAbsent);
+  const std::vector<std::int64_t> times(times_ms_.end() - static_cast<std::ptrdiff_t>(rows.size()),
+                                        times_ms_.end());
+  times_ms_.resize(packed_rows());
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    times_ms_.push_back(times[row]);
+    write(rows[row]);
+  }
 }
 
 std::int64_t OpenBlock::value_of(std::size_t column, std::int32_t cell) const {
@@ -86,30 +122,34 @@ std::int64_t OpenBlock::cell(std::size_t row, std::size_t column) const {
 }
 
 void OpenBlock::read(std::size_t column, std::span<std::int64_t> out) const {
-  for (std::size_t row = 0; row < rows(); ++row) out[row] = cell(row, column);
+  std::size_t row = 0;
+  for (const Packed& page : packed_) {
+    ByteReader in(std::string_view(page.bytes).substr(page.starts[column]));
+    [[maybe_unused]] const bool whole = decode_column(in, out.subspan(row, kPageRows));
+    assert(whole);  // what pack() wrote
+    row += kPageRows;
+  }
+  for (std::size_t i = 0; i < page_rows(); ++i) out[row + i] = cell(i, column);
 }
 
 std::size_t OpenBlock::memory_bytes() const {
-  return (times_ms_.capacity() + bases_.capacity() + wide_.capacity()) * sizeof(std::int64_t) +
-         narrow_.capacity() * sizeof(std::int32_t) + places_.capacity() * sizeof(Place) +
-         columns_.capacity() * sizeof(SeriesId);
+  std::size_t bytes = (times_ms_.capacity() + bases_.capacity() + wide_.capacity()) * sizeof(std::int64_t) +
+                      narrow_.capacity() * sizeof(std::int32_t) + places_.capacity() * sizeof(Place) +
+                      columns_.capacity() * sizeof(SeriesId) + packed_.capacity() * sizeof(Packed);
+  for (const Packed& page : packed_)
+    bytes += page.bytes.capacity() + page.starts.capacity() * sizeof(std::uint32_t);
+  return bytes;
 }
 
 Block OpenBlock::transposed() const {
-  constexpr std::size_t kTile = 16;  // columns at a time: 16 cache lines are written while rows are read once
-  const std::size_t row_count = rows();
-  Block block{columns_, times_ms_, std::vector<std::int64_t>(row_count * width())};
-  for (std::size_t begin = 0; begin < width(); begin += kTile) {
-    const std::size_t end = std::min(begin + kTile, width());
-    for (std::size_t row = 0; row < row_count; ++row)
-      for (std::size_t column = begin; column < end; ++column)
-        block.values[column * row_count + row] = cell(row, column);
-  }
+  Block block{columns_, times_ms_, std::vector<std::int64_t>(rows() * width())};
+  for (std::size_t i = 0; i < width(); ++i) read(i, std::span(block.values).subspan(i * rows(), rows()));
   return block;
 }
 
 void OpenBlock::clear() {
   times_ms_.clear();
+  packed_ = {};
   narrow_.clear();
   wide_.clear();
   std::ranges::fill(bases_, kAbsent);

@@ -1,20 +1,24 @@
 // The rows of one source that are still being collected: row after row, so that a new one is written in one
-// place. Pure.
+// place; those of some seconds ago packed column by column. Pure.
 #pragma once
 
 #include "aggregator/blocks/block.h"
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace vigil::aggregator {
 
-/// Open rows are most of what an aggregator keeps in memory, so a cell is 32 bits: the difference to its
-/// column's first value of the block. A column with a difference that does not fit becomes wide, 64 bits a
-/// cell, and stays so.
+/// Open rows are half of what an aggregator keeps in memory. Only the latest kPageRows stand as they came, 32
+/// bits a cell: the difference to the column's first value of that page. A column with a difference that does
+/// not fit becomes wide, 64 bits a cell, and stays so. A page that is full is packed when the next row comes,
+/// with the transforms of sealed blocks (blocks/column.h) but without their zstd: one to two bytes a cell.
 class OpenBlock {
  public:
+  static constexpr std::size_t kPageRows = 16;
+
   explicit OpenBlock(std::vector<SeriesId> columns = {});
 
   /// `values` is as wide as the columns; `time_ms` is after last_ms(). Columns beyond `values` (of series
@@ -28,33 +32,48 @@ class OpenBlock {
   std::int64_t last_ms() const { return times_ms_.back(); }
   std::span<const SeriesId> columns() const { return columns_; }
   std::span<const std::int64_t> times_ms() const { return times_ms_; }
-  std::int64_t cell(std::size_t row, std::size_t column) const;
+  /// The cell of the last row: nothing is unpacked for it.
+  std::int64_t latest(std::size_t column) const { return cell(page_rows() - 1, column); }
   /// All cells of a column, a row each; `out` has room for them.
   void read(std::size_t column, std::span<std::int64_t> out) const;
   std::size_t memory_bytes() const;
 
   /// Column-major, as sealing wants it.
   Block transposed() const;
-  /// Forgets the rows, keeps columns and memory.
+  /// Forgets the rows, keeps columns and the memory of a page.
   void clear();
 
  private:
-  /// Where the cells of a column stand.
+  /// Where the cells of a column stand in the page.
   struct Place {
     std::uint32_t index : 31 = 0;  // within a row of the narrow or the wide ones
     std::uint32_t wide : 1 = 0;
   };
+  /// kPageRows rows, a column after the other.
+  struct Packed {
+    std::vector<std::uint32_t> starts;  // of each column in bytes
+    std::string bytes;
+  };
+  std::size_t packed_rows() const { return packed_.size() * kPageRows; }
+  std::size_t page_rows() const { return rows() - packed_rows(); }
+  /// Of the page.
+  std::int64_t cell(std::size_t row, std::size_t column) const;
+  void write(std::span<const std::int64_t> values);
+  void pack();
   /// Whether the cell is wide enough.
   bool fits(std::size_t column, std::int64_t value) const;
   void widen(const std::vector<std::size_t>& columns);
   std::int64_t value_of(std::size_t column, std::int32_t cell) const;
 
   std::vector<SeriesId> columns_;
+  std::vector<std::int64_t> times_ms_;  // of all rows
+  std::vector<Packed> packed_;          // full pages, oldest first
+
+  // The page.
   std::vector<Place> places_;        // by column
   std::vector<std::int64_t> bases_;  // by column: what narrow cells are relative to; kAbsent: no value yet
   std::size_t narrow_width_ = 0;
   std::size_t wide_width_ = 0;
-  std::vector<std::int64_t> times_ms_;
   std::vector<std::int32_t> narrow_;  // a row after the other
   std::vector<std::int64_t> wide_;
 };

@@ -20,8 +20,8 @@ struct LoadFigures {
 /// 1: ingest takes all it should have (half of the CPUs, commits of a second, a queue that is half full).
 double load_of(const LoadFigures& figures);
 
-/// The least interval for so many streams, in milliseconds, whatever the load is just now: a message a second
-/// of each shall cost a fifth of the CPUs at most, at about 0.1 ms each.
+/// The least interval for so many streams, in milliseconds, whatever the load is just now: at about 0.1 ms a
+/// message, one second as long as that costs a twenty-fifth of the CPUs, then as often as a fifth allows.
 std::uint32_t delivery_interval_for(std::size_t streams, std::size_t cpus);
 
 /// Owned by the service; one thread.

@@ -18,7 +18,7 @@ bool is_aggregator_series(std::string_view name) {
 }
 
 /// A shard keeps this much of its hosts in memory; what looks further back needs the history.
-constexpr std::int64_t kHostReachMs = 900'000;
+constexpr std::int64_t kHostReachMs = 600'000;
 constexpr std::int64_t kLookbackMs = 300'000;
 
 Scope scope_of(const promql::Expr& expr, const promql::MetricNames& names) {

@@ -22,9 +22,9 @@ void check_same(const OpenBlock& block, const Rows& rows) {
   const Block transposed = block.transposed();
   for (std::size_t i = 0; i < block.width(); ++i) {
     block.read(i, column);
+    REQUIRE(block.latest(i) == column.back());
     for (std::size_t row = 0; row < rows.size(); ++row) {
       const std::int64_t wanted = i < rows[row].size() ? rows[row][i] : kAbsent;
-      REQUIRE(block.cell(row, i) == wanted);
       REQUIRE(column[row] == wanted);
       REQUIRE(transposed.values[i * rows.size() + row] == wanted);
     }
@@ -41,7 +41,7 @@ TEST_CASE("whatever the values, each cell comes back, over many blocks of one la
     OpenBlock block({1, 2, 3, 4, 5});
     for (int life = 0; life < 3; ++life) {
       Rows rows;
-      for (int row = 0; row < 20; ++row) {
+      for (int row = 0; row < 40; ++row) {
         std::vector<std::int64_t> values(random() % 7 == 0 ? 3 : 5);
         for (std::size_t i = 0; i < values.size(); ++i) {
           const std::uint64_t kind = random() % 50;
@@ -77,14 +77,28 @@ TEST_CASE("differences at the edge of a narrow cell, and across the edge of 64 b
   }
 }
 
-TEST_CASE("a cell of a usual column takes four bytes, also when one column of many is wide") {
+TEST_CASE(
+    "rows take four bytes a cell while they are new, and two or less afterwards, also when a column is "
+    "wide") {
   std::vector<SeriesId> ids(100);
   for (SeriesId i = 0; i < 100; ++i) ids[i] = i;
   OpenBlock block(ids);
+  std::mt19937_64 random(5);
   std::vector<std::int64_t> row(100, 1'000'000'000'000);
   for (int r = 0; r < 128; ++r) {
     row[3] += kNarrowMax;
+    for (std::size_t i = 4; i < row.size(); ++i) row[i] += static_cast<std::int64_t>(random() % 100);
     block.append(kT0 + r, row);
   }
-  CHECK(block.memory_bytes() / 100 < 128 * 4 + 100);
+  CHECK(block.memory_bytes() / 100 < OpenBlock::kPageRows * 4 + 128 * 2 + 100);
+}
+
+TEST_CASE("a page that becomes wide in its middle keeps its rows, and so do the pages before it") {
+  OpenBlock block({1, 2});
+  Rows rows;
+  for (std::int64_t r = 0; r < 40; ++r) {
+    rows.push_back({r == 37 ? kMax : r, r});
+    block.append(kT0 + r, rows.back());
+  }
+  check_same(block, rows);
 }

@@ -32,11 +32,12 @@ TEST_CASE("the number of streams sets the least interval, by what their messages
     CHECK(delivery_interval_for(streams, cpus) == wanted);
   };
   f(0, 2, 1000);
-  f(1000, 2, 1000);
-  f(4000, 2, 1000);
-  f(4001, 2, 2000);
+  f(800, 2, 1000);
+  f(801, 2, 2000);
+  f(8000, 2, 2000);
+  f(8001, 2, 5000);
   f(10'000, 2, 5000);
-  f(10'000, 16, 1000);
+  f(10'000, 32, 1000);
   f(1'000'000, 1, 10'000);
   f(10'000, 0, 5000);
 }
