@@ -3,7 +3,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
 
 namespace vigil {
@@ -23,12 +22,6 @@ struct Attributes {
 };
 
 constexpr std::uint64_t kShortestTurnNs = 100'000;  // the least the kernel takes
-constexpr std::uint64_t kResetOnFork = 1;           // SCHED_FLAG_RESET_ON_FORK
-constexpr std::int32_t kUrgent = -10;
-
-bool set(const Attributes& attributes) {
-  return ::syscall(SYS_sched_setattr, 0, &attributes, 0U) == 0;
-}
 
 }  // namespace
 
@@ -36,11 +29,8 @@ void ask_for_short_turns() {
   Attributes attributes;
   if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0U) != 0) return;
   attributes.runtime_ns = kShortestTurnNs;
-  Attributes urgent = attributes;
-  urgent.flags |= kResetOnFork;
-  urgent.nice = std::min(attributes.nice, kUrgent);
   // Refused or ignored, the thread runs as any other does.
-  if (!set(urgent)) static_cast<void>(set(attributes));
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &attributes, 0U));
 }
 
 }  // namespace vigil

@@ -6,8 +6,7 @@ namespace vigil {
 /// Asks for short turns for the calling thread, which then gets them sooner when every CPU is busy: who asks
 /// for less time at once has the earlier deadline, and may take the CPU from who asked for more (EEVDF,
 /// Linux 6.12 and later: sched_setattr(2), sched_runtime of an ordinary thread; needs no privilege). Older
-/// kernels ignore it. Who may (root, CAP_SYS_NICE, or RLIMIT_NICE of 30 and more) is nice -10 as well, which
-/// threads begun later do not inherit: for threads that seldom run, and then at once.
+/// kernels ignore it. It does not change how much time the thread gets.
 void ask_for_short_turns();
 
 }  // namespace vigil
