@@ -176,12 +176,13 @@ Result<void> Aggregator::listen() {
   limits.timeout = config_.query.timeout;
   limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
+  open_tails(limits.threads);
   status_ = std::make_unique<StatusReporter>(
       StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_,
                     std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   watch();
   status_->add_metrics(registry_);
-  query_service_ = std::make_unique<QueryService>(*engine_, wall_ms);
+  query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
   store_service_ = std::make_unique<StoreService>(StoreSources{
@@ -204,6 +205,16 @@ Result<void> Aggregator::listen() {
   if (auto opened = open_grpc(*grpc_address); !opened) return opened;
   http_->run();
   return {};
+}
+
+void Aggregator::open_tails(std::size_t query_threads) {
+  TailLimits limits;
+  limits.running = std::max<std::size_t>(query_threads / 2, 1);
+  tails_ = std::make_unique<LiveTails>(*engine_, LiveTails::Clocks{wall_ms}, limits);
+  registry_.collect(self::Kind::gauge, "vigil_aggregator_live_tails", "Expressions somebody watches.",
+                    [this] { return static_cast<double>(tails_->size()); });
+  tail_timer_.every(milliseconds(100), [this] { tails_->tick(); });
+  tail_timer_.start();
 }
 
 Result<void> Aggregator::open_grpc(const Address& address) {
@@ -235,6 +246,7 @@ void Aggregator::watch() {
   for (std::size_t i = 0; i < shards_->size(); ++i) watchdog_.watch(shards_->at(i).worker());
   for (const Worker* worker : alerting_->workers()) watchdog_.watch(*worker);
   watchdog_.watch(history_->worker());
+  watchdog_.watch(tail_timer_);
   for (const auto& [what, count] :
        {std::pair{"rules", &late_for_rules_}, {"evidence", &late_for_evidence_}}) {
     registry_.collect(self::Kind::counter, "vigil_aggregator_late_answers_total",
@@ -316,7 +328,9 @@ void Aggregator::stop() {
   });
   if (grpc_) grpc_->set_serving(false);
   ingest_->stop();
+  tail_timer_.stop();
   if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
+  if (tails_) tails_->stop();
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
   if (engine_) engine_->stop();

@@ -21,6 +21,7 @@
 #include "aggregator/load_meter.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
+#include "aggregator/serve/live_tails.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
 #include "aggregator/serve/store_service.h"
@@ -49,6 +50,7 @@ class Aggregator {
   Result<void> open_alerting();
   void start_shards();
   Result<void> listen();
+  void open_tails(std::size_t query_threads);
   Result<void> open_grpc(const Address& address);
   void reopen_grpc();
   void watch();
@@ -80,6 +82,8 @@ class Aggregator {
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
   std::unique_ptr<StatusReporter> status_;
+  std::unique_ptr<LiveTails> tails_;
+  Worker tail_timer_{"tails"};
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;

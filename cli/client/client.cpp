@@ -112,11 +112,15 @@ class GrpcClient final : public Client {
     return call<v1::StoreStatus>(*store_, &v1::Store::Stub::GetStoreStatus, request);
   }
   Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>& take) override {
-    return stream<v1::CheckEvent>(&v1::Store::Stub::CheckStore, v1::CheckStoreRequest{}, take);
+    return stream<v1::CheckEvent>(*store_, &v1::Store::Stub::CheckStore, v1::CheckStoreRequest{}, take);
   }
   Result<void> backup(const v1::BackupRequest& request,
                       const std::function<Result<void>(const v1::BackupPart&)>& take) override {
-    return stream<v1::BackupPart>(&v1::Store::Stub::Backup, request, take);
+    return stream<v1::BackupPart>(*store_, &v1::Store::Stub::Backup, request, take);
+  }
+  Result<void> watch(const v1::WatchRequest& request,
+                     const std::function<Result<void>(const v1::WatchUpdate&)>& take) override {
+    return stream<v1::WatchUpdate>(*query_, &v1::Query::Stub::Watch, request, take);
   }
   void cancel() override {
     const std::lock_guard lock(mutex_);
@@ -141,15 +145,15 @@ class GrpcClient final : public Client {
   }
 
   /// A call that answers with many messages.
-  template <class Message, class Method, class Request>
-  Result<void> stream(Method method, const Request& request,
+  template <class Message, class Stub, class Method, class Request>
+  Result<void> stream(Stub& stub, Method method, const Request& request,
                       const std::function<Result<void>(const Message&)>& take) {
     grpc::ClientContext context;
     if (!enter(context)) {
       leave();
       return fail(Errc::unavailable, "cancelled");
     }
-    const auto reader = ((*store_).*method)(&context, request);
+    const auto reader = (stub.*method)(&context, request);
     Result<void> taken;
     for (Message message; taken && reader->Read(&message);) taken = take(message);
     if (!taken) context.TryCancel();

@@ -50,6 +50,7 @@ Run declare_hosts(CLI::App& app);
 Run declare_containers(CLI::App& app);
 Run declare_top(CLI::App& app);
 Run declare_query(CLI::App& app);
+Run declare_watch(CLI::App& app);
 Run declare_plot(CLI::App& app);
 Run declare_series(CLI::App& app);
 Run declare_alerts(CLI::App& app);
