@@ -18,6 +18,7 @@ class Metric:
     kind: str  # counter, gauge, odd, bucket
     labels: dict = field(hash=False)
     distinct: bool = False  # no two series have the same value at an instant, as good as surely
+    only: tuple = ()  # the one target that has it
 
 
 METRICS = [
@@ -29,15 +30,15 @@ METRICS = [
     Metric("dt_duration_seconds_bucket", "counter", {"le": BOUNDS}),
     Metric("dt_duration_seconds_count", "counter", {}),
     Metric("dt_duration_seconds_sum", "counter", {}),
-    Metric("dt_info", "gauge", {"version": [f"1.{n}.0" for n in range(5)], "zone": ["east", "west"]}),
+    Metric("dt_info", "gauge", {"zone": ["east", "west"]}),
     Metric("dt_start_time_seconds", "gauge", {}, True),
     Metric("dt_slow", "gauge", {}),
     Metric("dt_fast", "gauge", {}),
     Metric("dt_gappy", "odd", {"gap": ["short", "long"]}),
     Metric("dt_late_total", "counter", {}, True),
     Metric("dt_ended", "odd", {"pod": [f"pod-{n}" for n in range(5)]}),
-    Metric("dt_odd", "odd", {"shape": ["nan", "inf", "now_and_then_nan", "both_inf", "zero", "minus_zero", "huge", "tiny", "negative", "constant"]}),
-    Metric("dt_labelled", "gauge", {"n": list("012345"), "label_b": ["b0", "b1"], "text": ["a b", "Grüße", "日本", 'say "hi"']}),
+    Metric("dt_odd", "odd", {"shape": ["nan", "inf", "now_and_then_nan", "both_inf", "zero", "minus_zero", "huge", "tiny", "negative", "constant"]}, only=INSTANCES[0]),
+    Metric("dt_labelled", "gauge", {"n": list("012345"), "text": ["a b", "Grüße", "日本", 'say "hi"']}, only=INSTANCES[2]),
 ]
 BY_NAME = {metric.name: metric for metric in METRICS}
 
@@ -110,33 +111,43 @@ class Generator:
 
     # -------------------------------------------------------------------------------------------------------- selectors
 
-    def matcher(self, metric):
+    def matcher(self, metric, name, target):
+        """`target`: labels of a series there is, mostly matched."""
         rng = self.rng
-        labels = {**OWN, **metric.labels}
-        name = rng.choice(list(labels))
-        value = rng.choice(labels[name])
-        some = rng.sample(labels[name], min(len(labels[name]), rng.randint(1, 3)))
+        value = target[name]
+        values = {**OWN, **metric.labels}[name]
+        some = [value] + rng.sample(values, min(len(values), rng.randint(0, 2)))
+        other = rng.choice([each for each in values if each != value] or ["other"])
         quote = lambda text: '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        pattern = "|".join(regex(each) for each in some)
         roll = rng.random()
-        if roll < 0.4:
+        if roll < 0.35:
             return f"{name}={quote(value)}"
-        if roll < 0.55:
-            return f"{name}!={quote(value)}"
-        if roll < 0.7:
-            return f"{name}=~{quote(pattern)}"
-        if roll < 0.8:
-            return f"{name}!~{quote(pattern)}"
+        if roll < 0.5:
+            return f"{name}!={quote(other)}"
+        if roll < 0.65:
+            return f"{name}=~{quote('|'.join(regex(each) for each in some))}"
+        if roll < 0.75:
+            return f"{name}!~{quote('|'.join(regex(each) for each in [other, 'x.*']))}"
+        plain = value.isascii() and '"' not in value and "\\" not in value
         return rng.choice([
-            f"{name}=~{quote(regex(value[:2]) + '.*')}", f'{name}=~".+"', f'{name}!=""', f'missing=""', f'missing!~".+"', f"{name}=~{quote('.*' + regex(value[-1:]))}",
-            f'{name}=~"(?i){regex(value).upper()}"' if value.isascii() and '"' not in value and "\\" not in value else f'{name}!=""', f'{name}="nothing like it"', f'{name}!~"x.*"',
-            f"{name}=~{quote('[' + 'a-m' + ']?.*')}",
+            f"{name}=~{quote(regex(value[:2]) + '.*')}", f'{name}=~".+"', f'{name}!=""', 'missing=""', 'missing!~".+"', f"{name}=~{quote('.*' + regex(value[-1:]))}",
+            f'{name}=~"(?i){regex(value).upper()}"' if plain else f'{name}!=""', f'{name}!~"x.*"', f'{name}="nothing like it"', f'{name}!~".+"', f"{name}=~{quote('[a-m]?.*')}",
         ])
+
+    def matchers(self, metric):
+        """One label each, but now and then one twice."""
+        rng = self.rng
+        instance, job = metric.only or rng.choice(INSTANCES)
+        target = {"instance": instance, "job": job, **{name: rng.choice(values) for name, values in metric.labels.items()}}
+        names = rng.sample(list(target), min(len(target), rng.choice([0, 0, 0, 0, 1, 1, 1, 2, 2])))
+        if names and rng.random() < 0.1:
+            names.append(names[0])
+        return [self.matcher(metric, name, target) for name in names]
 
     def selector(self, kinds=None, metric=None, plain=False):
         rng = self.rng
         metric = metric or rng.choice([each for each in METRICS if kinds is None or each.kind in kinds])
-        matchers = [self.matcher(metric) for _ in range(rng.choice([0, 0, 0, 1, 1, 2, 3]))]
+        matchers = self.matchers(metric)
         if not plain and kinds is None and rng.random() < 0.04:
             return "{" + ", ".join([rng.choice(['__name__=~"dt_(info|slow)"', '__name__=~"dt_f.*"', '__name__="dt_info"'])] + matchers[:1]) + "}"
         if rng.random() < 0.05:
