@@ -67,6 +67,7 @@ class LiveTails::Tail final : public grpc::ServerWriteReactor<v1::WatchUpdate> {
   std::atomic<bool> closing = false;  // set under the owner's lock; an evaluation looks, too
 
   // Protected by the owner's lock.
+  bool admitted = false;
   bool begun = false;  // the first one is due at once, whenever that is
   Clock::time_point due{};
   std::uint64_t skipped = 0;
@@ -93,8 +94,8 @@ LiveTails::~LiveTails() = default;
 
 std::size_t LiveTails::size() const {
   const std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(
-      std::count_if(tails_.begin(), tails_.end(), [](const auto& tail) { return !tail->ended; }));
+  return static_cast<std::size_t>(std::count_if(
+      tails_.begin(), tails_.end(), [](const auto& tail) { return tail->admitted && !tail->closing; }));
 }
 
 grpc::Status LiveTails::admit(const v1::WatchRequest& request, Tail& tail) {
@@ -105,22 +106,28 @@ grpc::Status LiveTails::admit(const v1::WatchRequest& request, Tail& tail) {
   if (const auto parsed = promql::parse(tail.expression); !parsed) return to_grpc(parsed.error());
   const std::lock_guard lock(mutex_);
   if (stopping_) return to_grpc(fail(Errc::unavailable, "the aggregator is stopping"));
-  const auto open =
-      std::count_if(tails_.begin(), tails_.end(), [](const auto& other) { return !other->ended; });
-  if (static_cast<std::size_t>(open) <= limits_.tails) return grpc::Status::OK;  // itself among them
-  return to_grpc(fail(Errc::limit, "{} expressions are watched already; end one of them", limits_.tails));
+  const auto admitted = std::count_if(tails_.begin(), tails_.end(),
+                                      [](const auto& other) { return other->admitted && !other->ended; });
+  if (static_cast<std::size_t>(admitted) == limits_.tails) {
+    return to_grpc(fail(Errc::limit, "{} expressions are watched already; end one of them", limits_.tails));
+  }
+  tail.admitted = true;
+  tail.busy = false;
+  return grpc::Status::OK;
 }
 
 grpc::ServerWriteReactor<v1::WatchUpdate>* LiveTails::open(const v1::WatchRequest& request) {
   auto made = std::make_unique<Tail>(*this, request);
   Tail& tail = *made;
-  tail.busy = true;  // until it is admitted
+  tail.busy = true;  // nobody else's until it is admitted
   {
     const std::lock_guard lock(mutex_);
     tails_.push_back(std::move(made));
   }
-  if (const grpc::Status status = admit(request, tail); !status.ok()) leave(tail, status);
-  rest(tail);
+  if (const grpc::Status status = admit(request, tail); !status.ok()) {
+    leave(tail, status);
+    rest(tail);
+  }
   return &tail;
 }
 

@@ -81,6 +81,10 @@ class Sampled : public Client {
                       const std::function<Result<void>(const v1::BackupPart&)>&) override {
     return unasked();
   }
+  Result<void> watch(const v1::WatchRequest&,
+                     const std::function<Result<void>(const v1::WatchUpdate&)>&) override {
+    return unasked();
+  }
   void cancel() override {}
 
   int calls = 0;
