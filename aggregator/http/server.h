@@ -14,10 +14,10 @@ namespace vigil::aggregator::http {
 struct ServerOptions {
   Address listen{"127.0.0.1", 8461};
   std::size_t threads = 1;
+  std::size_t body_threads = 1;  // make the pieces of answers that are sent in chunks
   std::size_t max_connections = 256;
   std::uint32_t max_header_bytes = 16 << 10;
-  std::uint64_t max_body_bytes = 1 << 20;
-  std::chrono::milliseconds request_timeout{10'000};  // to send a request, or to take a response
+  std::chrono::milliseconds request_timeout{10'000};  // to send a request, or to take a piece of a response
   std::chrono::milliseconds idle_timeout{60'000};     // between requests of a connection
 };
 
@@ -32,7 +32,8 @@ class Server {
 
   const Address& address() const;
   void run();
-  /// Closes all connections and ends the threads.
+  /// Closes all connections and ends the threads. Answers that come afterwards find nobody; a Responder may
+  /// outlive the server.
   void stop();
 
  private:
