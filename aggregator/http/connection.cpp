@@ -13,6 +13,8 @@ using Code = boost::system::error_code;
 /// What a client may have sent ahead while its request is worked on; then it is no longer watched.
 constexpr std::size_t kMostAhead = 16 << 10;
 
+constexpr unsigned kClientLeft = 499;  // as web servers log it
+
 std::string lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) {
@@ -76,18 +78,26 @@ void Connection::read(std::chrono::milliseconds timeout) {
 
 void Connection::on_header(Code error) {
   if (refuse_unreadable(error)) return;
-  const auto& message = parser_->get();
-  method_ = message.method();
-  version_ = message.version();
-  const std::string_view target = view(message.target());
-  const auto found = shared_.router.find(std::string(view(message.method_string())),
-                                         decode_path(target.substr(0, target.find('?'))));
+  note_request();
+  const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), path_);
   if (const auto* route = std::get_if<const Route*>(&found)) {
     route_ = *route;
   } else {
     found_none_ = std::get<Response>(found);
   }
   accept_body();
+}
+
+/// What is needed to answer, whatever becomes of the request.
+void Connection::note_request() {
+  const auto& message = parser_->get();
+  asked_at_ = std::chrono::steady_clock::now();
+  method_ = message.method();
+  version_ = message.version();
+  const std::string_view target = view(message.target());
+  path_ = decode_path(target.substr(0, target.find('?')));
+  origin_ = view(message[beast::http::field::origin]);
+  coding_ = best_coding(view(message[beast::http::field::accept_encoding]));
 }
 
 void Connection::accept_body() {
@@ -131,9 +141,9 @@ bool Connection::refuse_unreadable(Code error) {
 void Connection::on_request(Code error) {
   if (refuse_unreadable(error)) return;
   keep_ = parser_->get().keep_alive();
-  if (found_none_) return respond(std::move(*found_none_));
+  if (found_none_) return respond(dressed(std::move(*found_none_)));
   auto request = take_request();
-  if (!request) return respond(error_response(request.error()));
+  if (!request) return respond(dressed(error_response(request.error())));
   dispatch(*route_, std::move(*request));
 }
 
@@ -159,7 +169,8 @@ Result<Request> Connection::take_request() {
 }
 
 void Connection::dispatch(const Route& route, Request request) {
-  if (const auto* handler = std::get_if<Handler>(&route.handler)) return respond((*handler)(request));
+  if (const auto* handler = std::get_if<Handler>(&route.handler))
+    return respond(dressed((*handler)(request)));
   answer_later(std::get<LaterHandler>(route.handler), std::move(request));
 }
 
@@ -200,10 +211,11 @@ void Connection::on_watched(Code error, std::size_t bytes) {
 }
 
 void Connection::answer(Response response) {
-  asio::post(stream_.get_executor(), [self = shared_from_this(), response = std::move(response)]() mutable {
-    self->waiting_.cancel();
-    self->respond(std::move(response));
-  });
+  asio::post(stream_.get_executor(),
+             [self = shared_from_this(), response = dressed(std::move(response))]() mutable {
+               self->waiting_.cancel();
+               self->respond(std::move(response));
+             });
 }
 
 void Connection::refuse(unsigned status, std::string_view message) {
@@ -213,13 +225,19 @@ void Connection::refuse(unsigned status, std::string_view message) {
   respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
 }
 
+Response Connection::dressed(Response response) const {
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  shared_.options.cors.add_headers(path_, origin_, response);
+  return encoded(std::move(response), coding_);
+}
+
 void Connection::respond(Response response) {
   namespace http = beast::http;
+  status_ = response.status;
   next_ = std::move(response.next);
   if (next_ && version_ < 11) keep_ = false;  // no chunks: the end of the connection ends the body
   response_.emplace(static_cast<http::status>(response.status), version_);
   if (!response.content_type.empty()) response_->set(http::field::content_type, response.content_type);
-  response_->set("X-Content-Type-Options", "nosniff");
   for (const auto& [name, value] : response.headers) response_->insert(name, value);
   response_->keep_alive(keep_);
   if (next_) {
@@ -282,6 +300,12 @@ void Connection::write_end() {
 }
 
 void Connection::after_answer(Code error) {
+  if (shared_.options.counts != nullptr && asked_at_ != std::chrono::steady_clock::time_point()) {
+    const bool is_left = error || (gone_ && *gone_);
+    shared_.options.counts->add(route_ ? route_->path : "other", is_left ? kClientLeft : status_,
+                                std::chrono::steady_clock::now() - asked_at_);
+  }
+  asked_at_ = {};
   // It may hold a large result: letting go of that takes its time, too.
   if (next_) asio::post(shared_.bodies, [done = std::exchange(next_, nullptr)] {});
   piece_ = {};

@@ -2,6 +2,7 @@
 // them. Internal to the server.
 #pragma once
 
+#include "aggregator/http/coding.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
 
@@ -55,6 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_body();
   void on_request(Code error);
   bool refuse_unreadable(Code error);
+  void note_request();
   Result<Request> take_request();
   void dispatch(const Route& route, Request request);
   void answer_later(const LaterHandler& handler, Request request);
@@ -63,6 +65,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_watched(Code error, std::size_t bytes);
 
   void refuse(unsigned status, std::string_view message);
+  /// With the headers that every answer has, compressed if the client takes that. On any thread.
+  Response dressed(Response response) const;
   void respond(Response response);
   void write_whole();
   void write_head();
@@ -80,6 +84,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<Response> found_none_;
 
   // Of the request being answered.
+  std::chrono::steady_clock::time_point asked_at_;
+  Coding coding_ = Coding::identity;  // what the client takes
+  std::string path_;
+  std::string origin_;
+  unsigned status_ = 0;  // 0: there is none
   boost::beast::http::verb method_ = boost::beast::http::verb::get;
   unsigned version_ = 11;
   bool keep_ = false;

@@ -1,6 +1,8 @@
 // The HTTP port: Boost.Beast on threads of its own, with limits on sizes, times and connections.
 #pragma once
 
+#include "aggregator/http/cors.h"
+#include "aggregator/http/request_counts.h"
 #include "aggregator/http/router.h"
 #include "common/error.h"
 #include "common/text/address.h"
@@ -19,6 +21,8 @@ struct ServerOptions {
   std::uint32_t max_header_bytes = 16 << 10;
   std::chrono::milliseconds request_timeout{10'000};  // to send a request, or to take a piece of a response
   std::chrono::milliseconds idle_timeout{60'000};     // between requests of a connection
+  Cors cors = {};
+  RequestCounts* counts = nullptr;  // outlives the server; may be null
 };
 
 class Server {
