@@ -5,14 +5,19 @@
 #include "common/text/human.h"
 #include "common/text/utf8.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 namespace vigil::aggregator::api {
 namespace {
 
-// Further away no time is a time: what a year of five digits would be is far below.
+// Times further away are taken for this one, which leaves room to calculate.
 constexpr double kMostSeconds = 9e12;
+// What Go's clients write when they mean "from the beginning" and "to the end".
+constexpr std::string_view kGoMinTime = "-292273086-05-16T16:47:06Z";
+constexpr std::string_view kGoMaxTime = "292277025-08-18T07:12:54.999999999Z";
 
 std::optional<double> read_number(std::string_view text) {
   if (!text.empty() && text.front() == '+') text.remove_prefix(1);
@@ -68,9 +73,11 @@ std::optional<std::uint32_t> take_escape(std::string_view& text) {
 
 Result<std::int64_t> parse_timestamp(std::string_view text) {
   if (const auto seconds = read_number(text)) {
-    if (!(std::abs(*seconds) <= kMostSeconds)) return fail(Errc::parse, "'{}' is too far away", text);
-    return std::llround(*seconds * 1000);
+    if (std::isnan(*seconds)) return fail(Errc::parse, "'{}' is no time", text);
+    return std::llround(std::clamp(*seconds, -kMostSeconds, kMostSeconds) * 1000);
   }
+  if (text == kGoMinTime) return std::llround(-kMostSeconds * 1000);
+  if (text == kGoMaxTime || text == "+" + std::string(kGoMaxTime)) return std::llround(kMostSeconds * 1000);
   if (is_rfc3339(text)) {
     if (const auto time = parse_time(text, 0)) return *time;
   }
@@ -128,11 +135,12 @@ Result<promql::TimeRange> range_parameters(const http::Request& request) {
   if (!step) return step.error();
   const std::int64_t step_ms = (*step)->count();
   if ((*end - *start) / step_ms > promql::kMaxSteps)
-    return fail(Errc::invalid_argument,
-                "more than {} points of each series are asked for; take a longer step: for this span at least "
-                "{}",
-                promql::kMaxSteps,
-                format_duration(std::chrono::seconds((*end - *start) / promql::kMaxSteps / 1000 + 1)));
+    return fail(
+        Errc::invalid_argument,
+        "more than {} points of each series are asked for; take a longer step: for this span at least "
+        "{}",
+        promql::kMaxSteps,
+        format_duration(std::chrono::seconds((*end - *start) / promql::kMaxSteps / 1000 + 1)));
   return promql::TimeRange{*start, *end, step_ms};
 }
 
@@ -151,8 +159,8 @@ Result<MatcherLists> match_parameters(const http::Request& request) {
     auto selector = promql::parse_selector(text);
     if (!selector) return wrong_parameter("match[]", fmt::format("{}: {}", text, selector.error().message));
     if (takes_everything(selector->matchers))
-      return wrong_parameter("match[]",
-                             fmt::format("{} takes every series; a matcher must exclude the empty text", text));
+      return wrong_parameter(
+          "match[]", fmt::format("{} takes every series; a matcher must exclude the empty text", text));
     lists.push_back(std::move(selector->matchers));
   }
   return lists;

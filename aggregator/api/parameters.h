@@ -43,7 +43,8 @@ using MatcherLists = std::vector<std::vector<promql::Matcher>>;
 /// `match[]`: a list of matchers for each. One that takes every series is an error, as in Prometheus.
 Result<MatcherLists> match_parameters(const http::Request& request);
 
-/// The label that a path means: "U__" begins Prometheus's escaping of names that are not [a-zA-Z_][a-zA-Z0-9_]*
+/// The label that a path means: "U__" begins Prometheus's escaping of names that are not
+/// [a-zA-Z_][a-zA-Z0-9_]*
 /// ("U__a_2e_b" is "a.b"; what does not follow the rules stays as it is).
 std::string unescape_name(std::string_view name);
 
