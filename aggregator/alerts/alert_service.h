@@ -40,6 +40,7 @@ struct AlertServiceOptions {
   /// Unix milliseconds; tests script it.
   std::function<std::int64_t()> now_ms;
   EvidenceCollector evidence;  // may be empty
+  rules::RecordSink records;   // takes ALERTS and ALERTS_FOR_STATE; may be empty
 };
 
 class AlertService {

@@ -7,6 +7,8 @@
 // names have no '/'.
 #pragma once
 
+#include "aggregator/store/records.h"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -36,5 +38,9 @@ constexpr std::string_view to_string(HostKind kind) {
   }
   return "agent";
 }
+
+/// The name in the history of source `number` of such a host; 0: it is none.
+SourceKey pushed_source(HostKind kind, std::uint16_t number);
+std::uint16_t pushed_number(HostKind kind, const SourceKey& source);
 
 }  // namespace vigil::aggregator
