@@ -7,7 +7,10 @@
 #include "common/grpc/runtime.h"
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
+#include "common/text/human.h"
 #include "common/version.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -73,11 +76,18 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   return options;
 }
 
+Labels labels_of(const std::map<std::string, std::string>& pairs) {
+  std::vector<Label> labels;
+  for (const auto& [name, value] : pairs) labels.push_back({name, value});
+  return Labels(std::move(labels));
+}
+
 }  // namespace
 
 Aggregator::Aggregator(const Invocation& invocation)
     : invocation_(invocation),
       config_(invocation_.config),
+      config_state_{shown_config(invocation_), true, wall_ms()},
       counters_(registry_),
       reopened_(registry_.counter("vigil_aggregator_port_reopened_total",
                                   "Times the gRPC port was opened anew: it had stopped accepting.")) {}
@@ -195,12 +205,15 @@ Result<void> Aggregator::listen() {
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });
-  http::add_status_routes(router_, registry_, [this]() -> std::string {
-    if (!ready_) return "starting or stopping";
-    const HistoryHealth health = history_->health();
-    return health.state == HistoryState::failed ? "the history failed: " + health.message : "";
-  });
+  http::add_status_routes(router_, registry_, [this] { return not_ready(); });
+  auto cors = http::Cors::create(config_.http.cors_origin);
+  if (!cors) return cors.error();
+  api_ = std::make_unique<api::Api>(api_sources());
+  api_->add_routes(router_);
+  request_counts_ = std::make_unique<http::RequestCounts>(registry_);
   http::ServerOptions http_options;
+  http_options.cors = std::move(*cors);
+  http_options.counts = request_counts_.get();
   http_options.listen = *http_address;
   http_options.max_connections = room_.http_connections;
   auto http = http::Server::listen(http_options, router_);
@@ -244,6 +257,33 @@ void Aggregator::reopen_grpc() {
   if (auto opened = open_grpc(address); !opened)
     return log::error("grpc", "cannot open the port anew", {{"error", opened.error()}});  // run() ends
   grpc_->set_serving(true);
+}
+
+std::string Aggregator::not_ready() const {
+  if (!ready_) return "starting or stopping";
+  const HistoryHealth health = history_->health();
+  return health.state == HistoryState::failed ? "the history failed: " + health.message : "";
+}
+
+api::ApiSources Aggregator::api_sources() {
+  api::ApiSources sources{*engine_, wall_ms};
+  sources.alerts = [this] { return alerting_->alerts(); };
+  sources.rules = [this] { return alerting_->rules(); };
+  sources.history = [this] { return history_->stats(); };
+  sources.config = [this] {
+    const std::lock_guard lock(reload_mutex_);
+    return config_state_;
+  };
+  sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
+  sources.readiness = [this] { return not_ready(); };
+  sources.cors = *http::Cors::create(config_.http.cors_origin);  // checked before
+  sources.external_labels = labels_of(config_.rules.external_labels);
+  sources.facts.started_ms = wall_ms();
+  sources.facts.version = kVersion;
+  sources.facts.working_directory = std::filesystem::current_path().string();
+  sources.facts.storage_retention = format_duration(config_.store.raw.retention);
+  sources.facts.flags = invocation_.flags;
+  return sources;
 }
 
 void Aggregator::watch() {
@@ -313,13 +353,42 @@ void Aggregator::beat() {
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
 }
 
-void Aggregator::reload() {
-  const auto rules = reread_rules(invocation_);
-  if (!rules) return log::error("rules", "not reloaded, the old rules stay", {{"error", rules.error()}});
-  if (auto loaded = alerting_->reload_rules(*rules); !loaded) {
-    return log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+/// Any thread. The signal makes run() look.
+void Aggregator::ask_reload(api::Reloaded done) {
+  {
+    const std::lock_guard lock(reload_mutex_);
+    reload_asked_.push_back(std::move(done));
   }
-  log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+  ::kill(::getpid(), SIGHUP);
+}
+
+void Aggregator::reload() {
+  std::vector<api::Reloaded> asked;
+  {
+    const std::lock_guard lock(reload_mutex_);
+    asked.swap(reload_asked_);
+  }
+  const Result<void> loaded = reload_rules();
+  if (loaded) {
+    log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+  } else {
+    log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+  }
+  {
+    const std::lock_guard lock(reload_mutex_);
+    config_state_.reload_ok = loaded.has_value();
+    if (loaded) {
+      config_state_.yaml = shown_config(invocation_);
+      config_state_.loaded_ms = wall_ms();
+    }
+  }
+  for (const api::Reloaded& done : asked) done(loaded);
+}
+
+Result<void> Aggregator::reload_rules() {
+  const auto rules = reread_rules(invocation_);
+  if (!rules) return rules.error();
+  return alerting_->reload_rules(*rules);
 }
 
 void Aggregator::stop() {
@@ -339,6 +408,7 @@ void Aggregator::stop() {
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
   if (engine_) engine_->stop();
+  if (api_) api_->stop();
   if (store_service_) store_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {

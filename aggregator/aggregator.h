@@ -12,6 +12,7 @@
 // acknowledged.
 #pragma once
 
+#include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
@@ -32,6 +33,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 namespace vigil::aggregator {
 
@@ -58,6 +61,10 @@ class Aggregator {
   void announce();
   void beat();
   void reload();
+  Result<void> reload_rules();
+  void ask_reload(api::Reloaded done);
+  api::ApiSources api_sources();
+  std::string not_ready() const;
   void stop();
 
   const Invocation invocation_;
@@ -66,6 +73,10 @@ class Aggregator {
   std::atomic<bool> failed_ = false;
   bool running_ = false;
   Room room_;  // connections
+
+  std::mutex reload_mutex_;                  // protects the next two
+  std::vector<api::Reloaded> reload_asked_;  // who waits for the next reload
+  api::ConfigState config_state_;
 
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;
@@ -89,6 +100,8 @@ class Aggregator {
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<http::RequestCounts> request_counts_;
+  std::unique_ptr<api::Api> api_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;

@@ -1,5 +1,6 @@
 #include "aggregator/flags.h"
 
+#include "common/config/redact.h"
 #include "common/flags/help.h"
 #include "common/version.h"
 
@@ -71,7 +72,24 @@ void apply(const Flags& flags, AggregatorConfig& config) {
   add_rule_files(flags.rules, config.rules);
 }
 
+std::map<std::string, std::string> flags_in_force(const Invocation& invocation) {
+  const AggregatorConfig& config = invocation.config;
+  return {{"config", invocation.config_path},
+          {"data-dir", data_directory(config)},
+          {"grpc-listen", config.grpc_listen},
+          {"http-listen", config.http_listen},
+          {"rules", fmt::format("{}", fmt::join(invocation.extra_rules, ","))}};
+}
+
 }  // namespace
+
+std::string shown_config(const Invocation& invocation) {
+  if (invocation.config_path.empty()) return "# no file: every key has its default\n";
+  const auto text = config::read_file(invocation.config_path);
+  if (!text) return fmt::format("# {}\n", text.error().message);
+  auto shown = config::redacted(*text);
+  return shown ? std::move(*shown) : fmt::format("# {}\n", shown.error().message);
+}
 
 Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   CLI::App app(kDescription, "vigil-aggregator");
@@ -99,6 +117,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
   }
   apply(flags, invocation.config);
+  invocation.flags = flags_in_force(invocation);
   auto warnings = check(invocation.config);
   if (!warnings) return warnings.error();
   invocation.warnings = std::move(*warnings);
