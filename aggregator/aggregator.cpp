@@ -21,7 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRulePoints = 5'000'000;   // of one fleet rule, or of one query for evidence
+constexpr std::size_t kRulePoints = 5'000'000;     // of one fleet rule, or of one query for evidence
+constexpr std::size_t kReplayPoints = 20'000'000;  // of one rule and part of a replay
+constexpr milliseconds kReplayPatience{30'000};
 constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
 constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
@@ -187,6 +189,13 @@ Result<void> Aggregator::listen() {
   store_service_ = std::make_unique<StoreService>(StoreSources{
       *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
 
+  rules_service_ = std::make_unique<RulesService>(RulesSources{
+      [this] { return alerting_->rule_set(); },
+      [this]() -> std::unique_ptr<promql::Storage> {
+        return std::make_unique<FleetStorage>(*view_, FleetReads{kReplayPoints, kReplayPatience});
+      },
+      wall_ms, config_.rules.interval});
+
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });
@@ -210,8 +219,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(
-      *options, {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get()});
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                           store_service_.get(), rules_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -321,6 +330,7 @@ void Aggregator::stop() {
   if (http_) http_->stop();
   if (engine_) engine_->stop();
   if (store_service_) store_service_->stop();
+  if (rules_service_) rules_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

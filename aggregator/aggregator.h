@@ -23,6 +23,7 @@
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
+#include "aggregator/serve/rules_service.h"
 #include "aggregator/serve/store_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
@@ -83,6 +84,7 @@ class Aggregator {
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<RulesService> rules_service_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;
