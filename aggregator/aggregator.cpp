@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -24,7 +26,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRulePoints = 5'000'000;   // of one fleet rule, or of one query for evidence
+constexpr std::size_t kRulePoints = 5'000'000;     // of one fleet rule, or of one query for evidence
+constexpr std::size_t kReplayPoints = 20'000'000;  // of one rule and part of a replay
+constexpr milliseconds kReplayPatience{30'000};
 constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
 constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
@@ -80,6 +84,13 @@ Labels labels_of(const std::map<std::string, std::string>& pairs) {
   std::vector<Label> labels;
   for (const auto& [name, value] : pairs) labels.push_back({name, value});
   return Labels(std::move(labels));
+}
+
+/// The system's, as agents call themselves.
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name.front() == '\0') return "localhost";
+  return name.data();
 }
 
 }  // namespace
@@ -196,11 +207,19 @@ Result<void> Aggregator::listen() {
                     std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   watch();
   status_->add_metrics(registry_);
+  own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, host_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
   store_service_ = std::make_unique<StoreService>(StoreSources{
       *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
+
+  rules_service_ = std::make_unique<RulesService>(RulesSources{
+      [this] { return alerting_->rule_set(); },
+      [this]() -> std::unique_ptr<promql::Storage> {
+        return std::make_unique<FleetStorage>(*view_, FleetReads{kReplayPoints, kReplayPatience});
+      },
+      wall_ms, config_.rules.interval});
 
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
@@ -238,8 +257,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(
-      *options, {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get()});
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                           store_service_.get(), rules_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -348,6 +367,7 @@ void Aggregator::beat() {
   local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
+  own_metrics_->beat(wall_ms());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
   const bool alive = watchdog_.check(std::chrono::steady_clock::now());
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
@@ -410,6 +430,7 @@ void Aggregator::stop() {
   if (engine_) engine_->stop();
   if (api_) api_->stop();
   if (store_service_) store_service_->stop();
+  if (rules_service_) rules_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

@@ -21,11 +21,13 @@
 #include "aggregator/ingest/local_service.h"
 #include "aggregator/ingest/service.h"
 #include "aggregator/load_meter.h"
+#include "aggregator/own_metrics.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/live_tails.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
+#include "aggregator/serve/rules_service.h"
 #include "aggregator/serve/store_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
@@ -95,6 +97,7 @@ class Aggregator {
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
   std::unique_ptr<StatusReporter> status_;
+  std::unique_ptr<OwnMetrics> own_metrics_;
   std::unique_ptr<LiveTails> tails_;
   Worker tail_timer_{"tails"};
   std::unique_ptr<QueryService> query_service_;
@@ -102,6 +105,7 @@ class Aggregator {
   std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;
   std::unique_ptr<api::Api> api_;
+  std::unique_ptr<RulesService> rules_service_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;

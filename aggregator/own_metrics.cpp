@@ -1,5 +1,6 @@
 #include "aggregator/own_metrics.h"
 
+#include "aggregator/head/host_kind.h"
 #include "common/log/log.h"
 
 #include <utility>
@@ -8,7 +9,8 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::string_view kJob = "vigil";
-constexpr std::string_view kHost = "vigil/itself";
+const std::string kHost =
+    std::string(kRulesPrefix) + "vigil itself";  // computed here, as what rules record is
 
 SeriesType type_of(self::Kind kind) {
   return kind == self::Kind::counter ? SeriesType::counter : SeriesType::gauge;

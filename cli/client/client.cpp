@@ -2,6 +2,7 @@
 
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
+#include "vigil/v1/rules.grpc.pb.h"
 #include "vigil/v1/store.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -76,6 +77,7 @@ class GrpcClient final : public Client {
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
     store_ = v1::Store::NewStub(channel);
+    rules_ = v1::Rules::NewStub(channel);
   }
 
   Result<v1::QueryResult> instant(const v1::InstantRequest& request) override {
@@ -121,6 +123,10 @@ class GrpcClient final : public Client {
   Result<void> watch(const v1::WatchRequest& request,
                      const std::function<Result<void>(const v1::WatchUpdate&)>& take) override {
     return stream<v1::WatchUpdate>(*query_, &v1::Query::Stub::Watch, request, take);
+  }
+  Result<void> replay_rules(const v1::ReplayRequest& request,
+                            const std::function<Result<void>(const v1::ReplayEvent&)>& take) override {
+    return stream<v1::ReplayEvent>(*rules_, &v1::Rules::Stub::Replay, request, take);
   }
   void cancel() override {
     const std::lock_guard lock(mutex_);
@@ -193,6 +199,7 @@ class GrpcClient final : public Client {
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
   std::unique_ptr<v1::Store::Stub> store_;
+  std::unique_ptr<v1::Rules::Stub> rules_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "vigil/v1/fleet.pb.h"
 #include "vigil/v1/query.pb.h"
+#include "vigil/v1/rules.pb.h"
 #include "vigil/v1/store.pb.h"
 
 #include <chrono>
@@ -48,6 +49,8 @@ class Client {
 
   virtual Result<void> watch(const v1::WatchRequest& request,
                              const std::function<Result<void>(const v1::WatchUpdate&)>& take) = 0;
+  virtual Result<void> replay_rules(const v1::ReplayRequest& request,
+                                    const std::function<Result<void>(const v1::ReplayEvent&)>& take) = 0;
 
   /// Any thread: ends the call under way, and every later one at once, with Errc::unavailable.
   virtual void cancel() = 0;
