@@ -73,6 +73,7 @@ class GrpcClient final : public Client {
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
     arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
     arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);  // who watches waits for a restart
     const auto channel = grpc::CreateCustomChannel(address_, credentials(options), arguments);
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);

@@ -77,10 +77,8 @@ def test_a_restart_of_the_aggregator_interrupts_a_tail_only(watched):
     watched.aggregator.kill()
     watched.start()
     assert "trying again" in child.stderr.readline()
-    told = json.loads(json.dumps(child.stdout.readline()))
-    assert told.startswith("scalar,")
-    stopped = time.time() * 1000
-    eventually("values of now", lambda: int(child.stdout.readline().split(",")[1]) > stopped)
+    back = time.time() * 1000
+    eventually("values of now", lambda: int(child.stdout.readline().split(",")[1]) > back)
     child.kill()
     child.communicate()
 
