@@ -1,8 +1,9 @@
 """What fires, since when, and whether the messages about it arrive."""
 
-from source.model import (ANY_IS_BAD, ANY_IS_ODD, GREEN, ORANGE, RED, YELLOW, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
+from source.model import (ANY_IS_BAD, ANY_IS_ODD, ORANGE, RED, YELLOW, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
 
 THESE = 'alertname=~"$alertname", severity=~"$severity"'
+OF_HOST = 'instance!=""'
 
 
 def of(state, more=""):
@@ -22,7 +23,7 @@ def build():
         stat("Pending", "True, but not for long enough yet.", f"count({of('pending')}) or vector(0)", width=4, steps=thresholds((1, YELLOW))),
         stat("Messages waiting", "Not yet taken by their receivers.", "sum(vigil_notifications_waiting) or vector(0)", width=4, steps=thresholds((10, ORANGE), (100, RED))),
         stat("Messages given up", "In the range shown: nobody was told.", "sum(increase(vigil_notifications_dead_total[$__range])) or vector(0)", width=4, steps=ANY_IS_BAD, graph=False, decimals=0),
-        stat("Hosts with alerts", "Hosts of which some alert fires.", f"count(count by (instance) ({of('firing', 'instance!=' + chr(34) + chr(34))})) or vector(0)", width=4, steps=ANY_IS_ODD),
+        stat("Hosts with alerts", "Hosts of which some alert fires.", f"count(count by (instance) ({of('firing', OF_HOST)})) or vector(0)", width=4, steps=ANY_IS_ODD),
         table("Firing", "The alerts themselves, with evidence and buttons, are on the aggregator's page /alerts/.", [(f"max by (alertname, severity, instance) ({of('firing')})", "Firing", "bool_yes_no", thresholds((1, RED)))],
               ["alertname", "severity", "instance"], width=12, height=9, links={"instance": to_host}),
         table("Pending", "They fire once they were true for as long as their rule says.", [(f"max by (alertname, severity, instance) ({of('pending')})", "Pending", "bool_yes_no", thresholds((1, YELLOW)))],

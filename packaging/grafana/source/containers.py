@@ -1,10 +1,12 @@
 """Containers of all hosts: what state they are in, and what they use."""
 
-from source.model import (ANY_IS_BAD, ANY_IS_ODD, BLUE, FULL, GREEN, GREY, ORANGE, RED, YELLOW, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
+from source.model import (ANY_IS_BAD, ANY_IS_ODD, FULL, GREEN, GREY, ORANGE, RED, YELLOW, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
 
 THESE = 'instance=~"$instance", name=~"$name"'
 EACH = "{{instance}} {{name}}"
 RUNNING, UNHEALTHY, MISSING, EXITED = 'state="running"', 'state="unhealthy"', 'state="missing"', 'state="exited"'
+HEALTHY, STARTING = 'state="healthy"', 'state="starting"'
+WAITING, ENDED, LOST = 'state=~"paused|restarting|created"', 'state=~"exited|removing"', 'state=~"missing|dead"'
 
 
 def of(name, more=""):
@@ -44,10 +46,10 @@ def build():
             (f"time() - max by (instance, name) ({of('container_start_time_seconds')})", "Since start", "s"),
         ], ["instance", "name"], sort="CPU (cores)", links={"instance": link_to("vigil-host", "This host", instance="${__data.fields.instance}")}),
         states("State", "Of each container: green runs, orange is paused, restarting or new, grey has ended, red is missing or dead.", [
-            (f"1 * ({of('container_state', RUNNING)} == 1) or 2 * ({of('container_state', 'state=~' + chr(34) + 'paused|restarting|created' + chr(34))} == 1) or 3 * ({of('container_state', 'state=~' + chr(34) + 'exited|removing' + chr(34))} == 1)"
-             f" or 4 * ({of('container_state', 'state=~' + chr(34) + 'missing|dead' + chr(34))} == 1)", EACH)],
+            (f"1 * ({of('container_state', RUNNING)} == 1) or 2 * ({of('container_state', WAITING)} == 1) or 3 * ({of('container_state', ENDED)} == 1)"
+             f" or 4 * ({of('container_state', LOST)} == 1)", EACH)],
                {"1": ("running", GREEN), "2": ("paused, restarting or created", ORANGE), "3": ("exited", GREY), "4": ("missing or dead", RED)}),
-        states("Health", "Where there is a health check.", (f"1 * ({of('container_health_state', 'state=' + chr(34) + 'healthy' + chr(34))} == 1) or 2 * ({of('container_health_state', 'state=' + chr(34) + 'starting' + chr(34))} == 1) or 3 * ({of('container_health_state', UNHEALTHY)} == 1)", EACH),
+        states("Health", "Where there is a health check.", (f"1 * ({of('container_health_state', HEALTHY)} == 1) or 2 * ({of('container_health_state', STARTING)} == 1) or 3 * ({of('container_health_state', UNHEALTHY)} == 1)", EACH),
                {"1": ("healthy", GREEN), "2": ("starting", YELLOW), "3": ("unhealthy", RED)}, height=6),
         row("CPU and memory"),
         timeseries("CPU", "In cores, of the ten that use most.", (f"topk(10, {cores})", EACH), "short", least=0),

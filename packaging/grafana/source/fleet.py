@@ -1,6 +1,6 @@
 """The whole fleet: is anything down, what is fullest, who is busiest."""
 
-from source.model import (ANY_IS_BAD, ANY_IS_ODD, BLUE, BUSY, FULL, GREEN, GREY, ORANGE, RED, bars, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
+from source.model import (ANY_IS_BAD, ANY_IS_ODD, BUSY, FULL, GREEN, ORANGE, RED, bars, dashboard, link_to, row, stat, states, table, thresholds, timeseries, variable)
 
 HOSTS = 'instance=~"$instance"'
 DISKS = 'fstype!~"tmpfs|ramfs|squashfs|iso9660"'

@@ -1,6 +1,6 @@
 """One host, from its cores to its services."""
 
-from source.model import (ANY_IS_BAD, ANY_IS_ODD, BUSY, FULL, GREEN, ORANGE, RED, bars, dashboard, row, stat, states, table, thresholds, timeseries, variable)
+from source.model import (ANY_IS_BAD, BUSY, FULL, GREEN, ORANGE, RED, bars, dashboard, row, stat, states, table, thresholds, timeseries, variable)
 
 HOST = 'instance="$instance"'
 DISKS = 'fstype!~"tmpfs|ramfs|squashfs|iso9660"'

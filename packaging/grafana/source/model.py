@@ -62,8 +62,8 @@ class Panel:
 
     def json(self, number, x, y):
         body = {"id": number, **self.body, "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y}}
-        if self.body["type"] in ("row", "text"):
-            return {**body, **({"options": self.options} if self.options else {})}
+        if self.body["type"] == "row":
+            return {**body, "collapsed": False, "panels": []}
         defaults = {"color": {"mode": "palette-classic"}, "mappings": [], **self.defaults}
         if self.custom:
             defaults["custom"] = self.custom
@@ -152,12 +152,6 @@ def table(title, description, columns, keys, width=24, height=10, sort=None, lin
 
 def row(title):
     return Panel("row", title, "", width=24, height=1)
-
-
-def text(content, width=24, height=3):
-    panel = Panel("text", "", "", width=width, height=height)
-    panel.options = {"mode": "markdown", "content": content}
-    return panel
 
 
 def variable(name, label, query, multi=False):
