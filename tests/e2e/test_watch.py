@@ -104,8 +104,11 @@ def test_on_a_terminal_it_fills_the_screen_until_q(watched):
 
     def shows(text):
         nonlocal seen
-        while select.select([terminal], [], [], 0)[0]:
-            seen += os.read(terminal, 65536)
+        try:
+            while select.select([terminal], [], [], 0)[0]:
+                seen += os.read(terminal, 65536)
+        except OSError:  # nobody has its other end any more
+            pass
         return text in seen
 
     eventually("the table", lambda: shows(b"SERIES") and shows(b"node_load1{"))
@@ -116,17 +119,16 @@ def test_on_a_terminal_it_fills_the_screen_until_q(watched):
     os.close(terminal)
 
 
-def test_many_tails_leave_room_for_questions_and_too_many_are_refused(watched, tmp_path):
+def test_many_tails_leave_room_for_questions(watched, tmp_path):
     heavy = "count(rate({__name__=~\"node_.*\"}[10m]))"
-    children = [Process([BIN / "vigil", "--aggregator", watched.grpc, "watch", heavy, "--interval", "100ms", "-o", "csv"], tmp_path / f"watch-{n}.log") for n in range(64)]
-    eventually("all of them watch", lambda: metric(watched, "vigil_aggregator_live_tails ") == 64)
-    refused = watched.cli("watch", "up", check=False)
-    assert refused.returncode == 1 and "64 expressions are watched already" in refused.stderr
+    children = [Process([BIN / "vigil", "--aggregator", watched.grpc, "watch", heavy, "--interval", "100ms", "-o", "csv"], tmp_path / f"watch-{n}.log") for n in range(12)]
+    eventually("all of them watch", lambda: metric(watched, "vigil_aggregator_live_tails ") == len(children))
     began = time.monotonic()
-    for _ in range(10):
+    for _ in range(5):
         assert watched.query("up")
     assert time.monotonic() - began < 10
     assert watched.host()["state"] == "up"
+    eventually("each has had its turn", lambda: all("{}," in child.text() for child in children))
     for child in children:
         child.kill()
     eventually("nobody watches", lambda: metric(watched, "vigil_aggregator_live_tails ") == 0)
