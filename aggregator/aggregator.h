@@ -12,17 +12,22 @@
 // acknowledged.
 #pragma once
 
+#include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
 #include "aggregator/ingest/grpc_server.h"
+#include "aggregator/ingest/local_service.h"
 #include "aggregator/ingest/service.h"
 #include "aggregator/load_meter.h"
+#include "aggregator/own_metrics.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
+#include "aggregator/serve/live_tails.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
+#include "aggregator/serve/rules_service.h"
 #include "aggregator/serve/store_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
@@ -30,6 +35,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 namespace vigil::aggregator {
 
@@ -49,12 +56,17 @@ class Aggregator {
   Result<void> open_alerting();
   void start_shards();
   Result<void> listen();
+  void open_tails(std::size_t query_threads);
   Result<void> open_grpc(const Address& address);
   void reopen_grpc();
   void watch();
   void announce();
   void beat();
   void reload();
+  Result<void> reload_rules();
+  void ask_reload(api::Reloaded done);
+  api::ApiSources api_sources();
+  std::string not_ready() const;
   void stop();
 
   const Invocation invocation_;
@@ -63,6 +75,10 @@ class Aggregator {
   std::atomic<bool> failed_ = false;
   bool running_ = false;
   Room room_;  // connections
+
+  std::mutex reload_mutex_;                  // protects the next two
+  std::vector<api::Reloaded> reload_asked_;  // who waits for the next reload
+  api::ConfigState config_state_;
 
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;
@@ -76,13 +92,20 @@ class Aggregator {
   std::unique_ptr<FleetView> view_;
   std::unique_ptr<alerts::Alerting> alerting_;
   std::unique_ptr<IngestService> ingest_;
+  std::unique_ptr<LocalService> local_;  // samples that no agent sends
   std::unique_ptr<LoadMeter> load_meter_;
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
   std::unique_ptr<StatusReporter> status_;
+  std::unique_ptr<OwnMetrics> own_metrics_;
+  std::unique_ptr<LiveTails> tails_;
+  Worker tail_timer_{"tails"};
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<http::RequestCounts> request_counts_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<RulesService> rules_service_;
   http::Router router_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;

@@ -27,6 +27,7 @@ constexpr std::array kCommands = {
     Command{"containers", declare_containers, "Containers: state, health, restarts, usage"},
     Command{"top", declare_top, "The fleet on a full screen, live"},
     Command{"query", declare_query, "Evaluate a PromQL expression"},
+    Command{"watch", declare_watch, "A PromQL expression again and again, live"},
     Command{"plot", declare_plot, "Draw a PromQL expression in the terminal"},
     Command{"series", declare_series, "Series that exist"},
     Command{"alerts", declare_alerts, "Alerts that are pending, firing or just resolved"},

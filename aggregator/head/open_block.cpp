@@ -6,6 +6,8 @@
 #include <array>
 #include <cassert>
 #include <limits>
+#include <unordered_map>
+#include <utility>
 
 namespace vigil::aggregator {
 namespace {
@@ -37,7 +39,7 @@ bool OpenBlock::fits(std::size_t column, std::int64_t value) const {
 void OpenBlock::append(std::int64_t time_ms, std::span<const std::int64_t> values) {
   assert(values.size() <= width());
   assert(empty() || time_ms > last_ms());
-  if (page_rows() == kPageRows) pack();
+  if (page_rows() == kPageRows && !loose_) pack();
   std::vector<std::size_t> too_narrow;
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!fits(i, values[i])) too_narrow.push_back(i);
@@ -76,7 +78,7 @@ void OpenBlock::pack() {
   packed.starts.reserve(width());
   std::array<std::int64_t, kPageRows> column;
   for (std::size_t i = 0; i < width(); ++i) {
-    for (std::size_t row = 0; row < kPageRows; ++row) column[row] = cell(row, i);
+    for (std::size_t row = 0; row < kPageRows; ++row) column[row] = page_cell(row, i);
     packed.starts.push_back(static_cast<std::uint32_t>(bytes.size()));
     encode_column(column, bytes);
   }
@@ -87,11 +89,91 @@ void OpenBlock::pack() {
   std::ranges::fill(bases_, kAbsent);
 }
 
+/// From now on rows come in pieces, each to where it belongs.
+void OpenBlock::loosen() {
+  if (std::exchange(loose_, true) || packed_.empty()) return;
+  const Block all = transposed();
+  clear();
+  std::vector<std::int64_t> row(width());
+  for (std::size_t r = 0; r < all.times_ms.size(); ++r) {
+    for (std::size_t i = 0; i < width(); ++i) row[i] = all.values[i * all.times_ms.size() + r];
+    append(all.times_ms[r], row);
+  }
+}
+
+std::size_t OpenBlock::row_at(std::int64_t time_ms) {
+  loosen();
+  const auto at =
+      empty() || time_ms > last_ms() ? times_ms_.end() : std::ranges::lower_bound(times_ms_, time_ms);
+  const auto row = at - times_ms_.begin();
+  if (at != times_ms_.end() && *at == time_ms) return static_cast<std::size_t>(row);
+  times_ms_.insert(at, time_ms);
+  narrow_.insert(narrow_.begin() + row * static_cast<std::ptrdiff_t>(narrow_width_), narrow_width_,
+                 kNarrowAbsent);
+  wide_.insert(wide_.begin() + row * static_cast<std::ptrdiff_t>(wide_width_), wide_width_, kAbsent);
+  return static_cast<std::size_t>(row);
+}
+
+OpenBlock::Put OpenBlock::put(std::size_t row, std::size_t column, std::int64_t value) {
+  assert(loose_);  // row_at() said where
+  const std::int64_t there = cell(row, column);
+  if (there != kAbsent) return there == value ? Put::same : Put::other;
+  if (!fits(column, value)) widen({column});
+  set_cell(row, column, value);
+  return Put::stored;
+}
+
+void OpenBlock::set_cell(std::size_t row, std::size_t column, std::int64_t value) {
+  const Place place = places_[column];
+  if (place.wide != 0) {
+    wide_[row * wide_width_ + place.index] = value;
+  } else if (value != kAbsent) {
+    if (bases_[column] == kAbsent) bases_[column] = value;
+    narrow_[row * narrow_width_ + place.index] = static_cast<std::int32_t>(difference(value, bases_[column]));
+  }
+}
+
+void OpenBlock::set_columns(std::vector<SeriesId> columns) {
+  loosen();
+  OpenBlock changed(std::move(columns));
+  changed.loose_ = true;
+  if (!empty()) {
+    std::unordered_map<SeriesId, std::size_t> places;
+    for (std::size_t i = 0; i < changed.width(); ++i) places.emplace(changed.columns_[i], i);
+    changed.narrow_width_ = 0;
+    for (std::size_t i = 0; i < width(); ++i) changed.places_[places.at(columns_[i])].wide = places_[i].wide;
+    for (Place& place : changed.places_)
+      place.index =
+          static_cast<std::uint32_t>(place.wide != 0 ? changed.wide_width_++ : changed.narrow_width_++) &
+          kMaxIndex;
+    changed.times_ms_ = std::move(times_ms_);
+    changed.narrow_.assign(changed.rows() * changed.narrow_width_, kNarrowAbsent);
+    changed.wide_.assign(changed.rows() * changed.wide_width_, kAbsent);
+    for (std::size_t i = 0; i < width(); ++i) {
+      const std::size_t column = places.at(columns_[i]);
+      changed.bases_[column] = bases_[i];
+      for (std::size_t row = 0; row < changed.rows(); ++row) changed.set_cell(row, column, cell(row, i));
+    }
+  }
+  *this = std::move(changed);
+}
+
+std::vector<SeriesId> OpenBlock::filled_columns() const {
+  std::vector<SeriesId> filled;
+  std::vector<std::int64_t> cells(rows());
+  for (std::size_t i = 0; i < width(); ++i) {
+    read(i, cells);
+    if (std::ranges::any_of(cells, [](std::int64_t value) { return value != kAbsent; }))
+      filled.push_back(columns_[i]);
+  }
+  return filled;
+}
+
 /// The rows of the page are written anew: rare, for a column does it once.
 void OpenBlock::widen(const std::vector<std::size_t>& columns) {
   std::vector<std::vector<std::int64_t>> rows(page_rows(), std::vector<std::int64_t>(width()));
   for (std::size_t row = 0; row < rows.size(); ++row)
-    for (std::size_t i = 0; i < width(); ++i) rows[row][i] = cell(row, i);
+    for (std::size_t i = 0; i < width(); ++i) rows[row][i] = page_cell(row, i);
   for (const std::size_t column : columns) places_[column].wide = 1;
   narrow_width_ = wide_width_ = 0;
   for (Place& place : places_)
@@ -116,20 +198,31 @@ std::int64_t OpenBlock::value_of(std::size_t column, std::int32_t cell) const {
 }
 
 std::int64_t OpenBlock::cell(std::size_t row, std::size_t column) const {
+  if (row >= packed_rows()) return page_cell(row - packed_rows(), column);
+  std::array<std::int64_t, kPageRows> cells{};
+  read_packed(packed_[row / kPageRows], column, cells);
+  return cells[row % kPageRows];
+}
+
+std::int64_t OpenBlock::page_cell(std::size_t row, std::size_t column) const {
   const Place place = places_[column];
   if (place.wide != 0) return wide_[row * wide_width_ + place.index];
   return value_of(column, narrow_[row * narrow_width_ + place.index]);
 }
 
+void OpenBlock::read_packed(const Packed& page, std::size_t column, std::span<std::int64_t> out) {
+  ByteReader in(std::string_view(page.bytes).substr(page.starts[column]));
+  [[maybe_unused]] const bool whole = decode_column(in, out);
+  assert(whole);  // what pack() wrote
+}
+
 void OpenBlock::read(std::size_t column, std::span<std::int64_t> out) const {
   std::size_t row = 0;
   for (const Packed& page : packed_) {
-    ByteReader in(std::string_view(page.bytes).substr(page.starts[column]));
-    [[maybe_unused]] const bool whole = decode_column(in, out.subspan(row, kPageRows));
-    assert(whole);  // what pack() wrote
+    read_packed(page, column, out.subspan(row, kPageRows));
     row += kPageRows;
   }
-  for (std::size_t i = 0; i < page_rows(); ++i) out[row + i] = cell(i, column);
+  for (std::size_t i = 0; i < page_rows(); ++i) out[row + i] = page_cell(i, column);
 }
 
 std::size_t OpenBlock::memory_bytes() const {

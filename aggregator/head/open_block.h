@@ -25,6 +25,18 @@ class OpenBlock {
   /// that ended) are absent.
   void append(std::int64_t time_ms, std::span<const std::int64_t> values);
 
+  // For rows that come in pieces and in any order. Such a block stays unpacked:
+
+  enum class Put : std::uint8_t { stored, same, other };  // what the cell holds already
+  /// The row of this time, made without any cell where it belongs when there is none.
+  std::size_t row_at(std::int64_t time_ms);
+  /// Fills a cell that is absent; one that is not stays as it is.
+  Put put(std::size_t row, std::size_t column, std::int64_t value);
+  /// Other columns, those of now among them unless the block is empty; new ones are absent in all rows.
+  void set_columns(std::vector<SeriesId> columns);
+  /// Columns with at least one value.
+  std::vector<SeriesId> filled_columns() const;
+
   bool empty() const { return times_ms_.empty(); }
   std::size_t rows() const { return times_ms_.size(); }
   std::size_t width() const { return columns_.size(); }
@@ -32,8 +44,8 @@ class OpenBlock {
   std::int64_t last_ms() const { return times_ms_.back(); }
   std::span<const SeriesId> columns() const { return columns_; }
   std::span<const std::int64_t> times_ms() const { return times_ms_; }
-  /// The cell of the last row: nothing is unpacked for it.
-  std::int64_t latest(std::size_t column) const { return cell(page_rows() - 1, column); }
+  /// Those of the last row are never packed.
+  std::int64_t cell(std::size_t row, std::size_t column) const;
   /// All cells of a column, a row each; `out` has room for them.
   void read(std::size_t column, std::span<std::int64_t> out) const;
   std::size_t memory_bytes() const;
@@ -56,10 +68,12 @@ class OpenBlock {
   };
   std::size_t packed_rows() const { return packed_.size() * kPageRows; }
   std::size_t page_rows() const { return rows() - packed_rows(); }
-  /// Of the page.
-  std::int64_t cell(std::size_t row, std::size_t column) const;
+  std::int64_t page_cell(std::size_t row, std::size_t column) const;
+  static void read_packed(const Packed& page, std::size_t column, std::span<std::int64_t> out);
   void write(std::span<const std::int64_t> values);
   void pack();
+  void loosen();
+  void set_cell(std::size_t row, std::size_t column, std::int64_t value);
   /// Whether the cell is wide enough.
   bool fits(std::size_t column, std::int64_t value) const;
   void widen(const std::vector<std::size_t>& columns);
@@ -68,6 +82,7 @@ class OpenBlock {
   std::vector<SeriesId> columns_;
   std::vector<std::int64_t> times_ms_;  // of all rows
   std::vector<Packed> packed_;          // full pages, oldest first
+  bool loose_ = false;                  // rows come in pieces: all of them are in the page
 
   // The page.
   std::vector<Place> places_;        // by column

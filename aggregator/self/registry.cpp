@@ -70,18 +70,37 @@ void Registry::collect_many(Kind kind, const std::string& name, const std::strin
 
 namespace {
 
-void append_histogram(std::string& out, const std::string& name, const Histogram& histogram) {
+/// `put(name, labels, value)` of each series of a histogram.
+template <class Put>
+void put_histogram(const std::string& name, const Histogram& histogram, const Put& put) {
   for (std::size_t i = 0; i < Histogram::kBounds.size(); ++i) {
-    append_sample(out, name + "_bucket", {{"le", format_value(Histogram::kBounds[i])}},
-                  static_cast<double>(histogram.up_to(i)));
+    put(name + "_bucket", Labels{{"le", format_value(Histogram::kBounds[i])}},
+        static_cast<double>(histogram.up_to(i)));
   }
   const auto count = static_cast<double>(histogram.count());
-  append_sample(out, name + "_bucket", {{"le", "+Inf"}}, count);
-  append_sample(out, name + "_sum", {}, histogram.sum());
-  append_sample(out, name + "_count", {}, count);
+  put(name + "_bucket", Labels{{"le", "+Inf"}}, count);
+  put(name + "_sum", Labels{}, histogram.sum());
+  put(name + "_count", Labels{}, count);
 }
 
 }  // namespace
+
+std::vector<Registry::Reading> Registry::read() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Reading> out;
+  for (const auto& [name, family] : families_) {
+    if (family.histogram != nullptr) {
+      put_histogram(name, *family.histogram, [&out](std::string series, Labels labels, double value) {
+        out.push_back({Kind::counter, std::move(series), std::move(labels), value});
+      });
+      continue;
+    }
+    for (const auto& source : family.sources) {
+      for (auto& [labels, value] : source()) out.push_back({family.kind, name, std::move(labels), value});
+    }
+  }
+  return out;
+}
 
 std::string Registry::exposition() const {
   const std::lock_guard lock(mutex_);
@@ -89,7 +108,10 @@ std::string Registry::exposition() const {
   for (const auto& [name, family] : families_) {
     if (family.histogram != nullptr) {
       append_family(out, name, family.help, "histogram");
-      append_histogram(out, name, *family.histogram);
+      put_histogram(name, *family.histogram,
+                    [&out](const std::string& series, const Labels& labels, double value) {
+                      append_sample(out, series, labels, value);
+                    });
       continue;
     }
     append_family(out, name, family.help, family.kind == Kind::counter ? "counter" : "gauge");

@@ -72,6 +72,14 @@ class Registry {
 
   /// Prometheus text exposition, families by name.
   std::string exposition() const;
+  /// The same as values: of a histogram its buckets, sum and count.
+  struct Reading {
+    Kind kind = Kind::counter;
+    std::string name;
+    Labels labels;
+    double value = 0;
+  };
+  std::vector<Reading> read() const;
 
  private:
   struct Family {

@@ -1,6 +1,7 @@
 #include "aggregator/serve/query_service.h"
 
 #include "aggregator/promql/parser.h"
+#include "aggregator/serve/query_answer.h"
 #include "aggregator/serve/unary.h"
 #include "common/text/human.h"
 
@@ -10,54 +11,6 @@ namespace {
 constexpr std::uint32_t kDefaultSeriesLimit = 100'000;
 constexpr int kMostInfos = 5;
 constexpr double kSeenAhead = 5;  // seconds a clock may be ahead before a new host has no samples of now
-
-void put_labels(const vigil::Labels& labels, v1::QuerySeries& out) {
-  for (const LabelView& label : labels) {
-    auto& pair = *out.add_labels();
-    pair.set_name(std::string(label.name));
-    pair.set_value(std::string(label.value));
-  }
-}
-
-void put_point(std::int64_t t_ms, double value, v1::QuerySeries& out) {
-  out.add_times_ms(t_ms);
-  out.add_values(value);
-}
-
-void put_matrix(const promql::Matrix& matrix, v1::QueryResult& out) {
-  out.set_kind(v1::QueryResult::KIND_MATRIX);
-  for (const promql::Series& series : matrix) {
-    auto& target = *out.add_series();
-    put_labels(*series.labels, target);
-    for (const promql::Point& point : series.points) put_point(point.t_ms, point.v, target);
-  }
-}
-
-struct PutValue {
-  v1::QueryResult& out;
-  void operator()(const promql::Scalar& scalar) const {
-    out.set_kind(v1::QueryResult::KIND_SCALAR);
-    put_point(scalar.t_ms, scalar.v, *out.add_series());
-  }
-  void operator()(const promql::Vector& vector) const {
-    out.set_kind(v1::QueryResult::KIND_VECTOR);
-    for (const promql::Sample& sample : vector) {
-      auto& target = *out.add_series();
-      put_labels(*sample.labels, target);
-      put_point(sample.t_ms, sample.v, target);
-    }
-  }
-  void operator()(const promql::Matrix& matrix) const { put_matrix(matrix, out); }
-  void operator()(const promql::String& text) const {
-    out.set_kind(v1::QueryResult::KIND_STRING);
-    out.set_text(text.v);
-  }
-};
-
-void put_annotations(const promql::Annotations& annotations, v1::QueryResult& out) {
-  for (const auto& text : annotations.warnings) out.add_warnings(text);
-  for (const auto& text : annotations.infos) out.add_infos(text);
-}
 
 Result<std::chrono::milliseconds> lookback_of(const v1::RangeRequest& request) {
   constexpr std::chrono::milliseconds kMost = std::chrono::hours(31 * 24);
@@ -143,8 +96,7 @@ grpc::ServerUnaryReactor* QueryService::Instant(grpc::CallbackServerContext* con
                   const std::int64_t t_ms = request->time_ms() == 0 ? now_ms_() : request->time_ms();
                   const auto value = engine_.instant(request->expression(), t_ms, cancelled);
                   if (!value) return value.error();
-                  std::visit(PutValue{*response}, value->data);
-                  put_annotations(value->annotations, *response);
+                  put_value(*value, *response);
                   if (request->time_ms() == 0 && response->series().empty() && response->text().empty())
                     explain_clocks(engine_, t_ms, *response);
                   return {};
@@ -164,8 +116,7 @@ grpc::ServerUnaryReactor* QueryService::Range(grpc::CallbackServerContext* conte
         if (!lookback) return lookback.error();
         const auto value = engine_.range(request->expression(), range, *lookback, cancelled);
         if (!value) return value.error();
-        put_matrix(value->series, *response);
-        put_annotations(value->annotations, *response);
+        put_value(*value, *response);
         return {};
       });
 }
@@ -202,6 +153,11 @@ grpc::ServerUnaryReactor* QueryService::Labels(grpc::CallbackServerContext* cont
     for (const std::string& value : *values) response->add_values(value);
     return {};
   });
+}
+
+grpc::ServerWriteReactor<v1::WatchUpdate>* QueryService::Watch(grpc::CallbackServerContext*,
+                                                               const v1::WatchRequest* request) {
+  return tails_.open(*request);
 }
 
 }  // namespace vigil::aggregator

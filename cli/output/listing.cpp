@@ -158,16 +158,21 @@ std::string render_object(const Listing& listing) {
   return out + "\n}\n";
 }
 
+std::string json_row(const Listing& listing, const std::vector<Cell>& row) {
+  std::string out = "{";
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    if (i > 0) out += ',';
+    out += '"' + listing.columns[i].key + "\":" + to_json(row[i]);
+  }
+  return out + '}';
+}
+
 std::string render_json(const Listing& listing) {
   if (listing.shape == Shape::pairs) return render_object(listing);
   std::string out = "[";
   for (const auto& row : listing.rows) {
-    out += out.size() == 1 ? "\n  {" : ",\n  {";
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      if (i > 0) out += ',';
-      out += '"' + listing.columns[i].key + "\":" + to_json(row[i]);
-    }
-    out += '}';
+    out += out.size() == 1 ? "\n  " : ",\n  ";
+    out += json_row(listing, row);
   }
   return out + (listing.rows.empty() ? "]\n" : "\n]\n");
 }
@@ -194,19 +199,34 @@ std::string csv_text(const Cell& cell) {
   return std::holds_alternative<Object>(cell.value) ? to_json(cell) : "";
 }
 
-std::string render_csv(const Listing& listing) {
-  std::string out;
+/// `text_of(i)` of each column for everybody.
+template <class TextOf>
+std::string csv_line(const Listing& listing, TextOf text_of) {
   std::string line;
-  const auto put = [&](std::size_t column, std::string_view text) {
-    if (listing.columns[column].programs == Programs::json) return;
-    if (column > 0) line += ',';
-    append_csv(line, text);
-  };
-  for (std::size_t i = 0; i < listing.columns.size(); ++i) put(i, listing.columns[i].key);
-  out += line + '\n';
+  for (std::size_t i = 0; i < listing.columns.size(); ++i) {
+    if (listing.columns[i].programs == Programs::json) continue;
+    if (i > 0) line += ',';
+    append_csv(line, text_of(i));
+  }
+  return line + '\n';
+}
+
+std::string csv_rows(const Listing& listing) {
+  std::string out;
+  for (const auto& row : listing.rows)
+    out += csv_line(listing, [&row](std::size_t i) { return csv_text(row[i]); });
+  return out;
+}
+
+std::string table_rows(const Listing& listing, Colours colours) {
+  std::string out;
   for (const auto& row : listing.rows) {
-    line.clear();
-    for (std::size_t i = 0; i < row.size(); ++i) put(i, csv_text(row[i]));
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (listing.columns[i].title.empty()) continue;
+      if (!line.empty()) line += "  ";
+      line += paint(printable(row[i].text), row[i].style, colours);
+    }
     out += line + '\n';
   }
   return out;
@@ -265,12 +285,24 @@ std::size_t terminal_width() {
   return size.ws_col;
 }
 
+std::string csv_header(const Listing& listing) {
+  return csv_line(listing, [&listing](std::size_t i) -> std::string_view { return listing.columns[i].key; });
+}
+
+std::string render_more(const Listing& listing, Format format, Colours colours) {
+  if (format == Format::csv) return csv_rows(listing);
+  if (format == Format::table) return table_rows(listing, colours);
+  std::string out;
+  for (const auto& row : listing.rows) out += json_row(listing, row) + '\n';
+  return out;
+}
+
 std::string render(const Listing& listing, Format format, Colours colours, std::size_t width) {
   switch (format) {
     case Format::json:
       return render_json(listing);
     case Format::csv:
-      return render_csv(listing);
+      return csv_header(listing) + csv_rows(listing);
     case Format::table:
       break;
   }

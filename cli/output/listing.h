@@ -78,6 +78,11 @@ std::string paint(std::string_view text, Style style, Colours colours);
 
 /// `width`: columns a table may take, see Fit; 0: any number. Columns without a text in any row are left out.
 std::string render(const Listing& listing, Format format, Colours colours, std::size_t width = 0);
+/// Rows for something that goes on: in JSON an object a line, in CSV without the line of names, as a table
+/// without titles.
+std::string render_more(const Listing& listing, Format format, Colours colours);
+/// The line of names of a CSV.
+std::string csv_header(const Listing& listing);
 /// Columns of the terminal, or 0 when standard output is none.
 std::size_t terminal_width();
 

@@ -34,6 +34,15 @@ TEST_CASE("JSON has every column with its own value, unknown is null") {
         "{\"name\":\"däta,\\\"2\\\"\",\"cpu_ratio\":null,\"id\":8}\n]\n");
 }
 
+TEST_CASE("rows of what goes on are lines of their own, without what begins or ends a whole") {
+  CHECK(render_more(two_hosts(), Format::json, Colours::never) ==
+        "{\"name\":\"web-1\",\"cpu_ratio\":0.5,\"id\":7}\n"
+        "{\"name\":\"däta,\\\"2\\\"\",\"cpu_ratio\":null,\"id\":8}\n");
+  CHECK(csv_header(two_hosts()) == "name,cpu_ratio,id\n");
+  CHECK(render_more(two_hosts(), Format::csv, Colours::never) == "web-1,0.5,7\n\"däta,\"\"2\"\"\",,8\n");
+  CHECK(render_more(two_hosts(), Format::table, Colours::never) == "web-1  50 %\ndäta,\"2\"  –\n");
+}
+
 TEST_CASE("CSV quotes as RFC 4180 says") {
   CHECK(render(two_hosts(), Format::csv, Colours::never) ==
         "name,cpu_ratio,id\nweb-1,0.5,7\n\"däta,\"\"2\"\"\",,8\n");

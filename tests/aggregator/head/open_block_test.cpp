@@ -22,9 +22,9 @@ void check_same(const OpenBlock& block, const Rows& rows) {
   const Block transposed = block.transposed();
   for (std::size_t i = 0; i < block.width(); ++i) {
     block.read(i, column);
-    REQUIRE(block.latest(i) == column.back());
     for (std::size_t row = 0; row < rows.size(); ++row) {
       const std::int64_t wanted = i < rows[row].size() ? rows[row][i] : kAbsent;
+      REQUIRE(block.cell(row, i) == wanted);
       REQUIRE(column[row] == wanted);
       REQUIRE(transposed.values[i * rows.size() + row] == wanted);
     }
@@ -100,5 +100,21 @@ TEST_CASE("a page that becomes wide in its middle keeps its rows, and so do the 
     rows.push_back({r == 37 ? kMax : r, r});
     block.append(kT0 + r, rows.back());
   }
+  check_same(block, rows);
+}
+
+TEST_CASE("rows that come in order and then in pieces are all there") {
+  OpenBlock block({1, 2});
+  Rows rows;
+  for (std::int64_t r = 0; r < 40; ++r) {
+    rows.push_back({100 + r, kMax - r});
+    block.append(kT0 + 2 * r, rows.back());
+  }
+  const std::size_t between = block.row_at(kT0 + 11);
+  CHECK(between == 6);
+  CHECK(block.put(between, 0, 7) == OpenBlock::Put::stored);
+  CHECK(block.put(5, 0, 105) == OpenBlock::Put::same);
+  CHECK(block.put(5, 0, 106) == OpenBlock::Put::other);
+  rows.insert(rows.begin() + 6, {7, kAbsent});
   check_same(block, rows);
 }

@@ -44,3 +44,26 @@ TEST_CASE("this process has memory, descriptors and time") {
     CHECK(std::stod(text.substr(at + std::string_view(name).size() + 2)) > 0);
   }
 }
+
+TEST_CASE("values are read as the exposition shows them, histograms series by series") {
+  Registry registry;
+  registry.counter("b_total", "Things.", {{"kind", "error"}}).add(3);
+  registry.collect_many(Kind::gauge, "a", "Levels.", [] {
+    return Registry::Samples{{{{"of", "x"}}, 0.5}, {{{"of", "y"}}, 2}};
+  });
+  registry.histogram("d_seconds", "How long.").observe(0.03);
+  std::string text;
+  for (const Registry::Reading& reading : registry.read())
+    text += fmt::format("{} {}{} {}\n", reading.kind == Kind::gauge ? "gauge" : "counter", reading.name,
+                        reading.labels.to_string(), reading.value);
+  CHECK(text.starts_with(R"(gauge a{of="x"} 0.5
+gauge a{of="y"} 2
+counter b_total{kind="error"} 3
+counter d_seconds_bucket{le="0.0001"} 0
+)"));
+  CHECK(text.ends_with(R"(counter d_seconds_bucket{le="10"} 1
+counter d_seconds_bucket{le="+Inf"} 1
+counter d_seconds_sum{} 0.03
+counter d_seconds_count{} 1
+)"));
+}
