@@ -51,12 +51,15 @@ class SealedBlock {
 
   /// The time column.
   Result<std::vector<std::int64_t>> times() const;
+  /// The same into memory that is used again.
+  Result<void> times(std::vector<std::int64_t>& out) const;
   /// The values of one column (index into series()); decompresses its group only.
   Result<std::vector<std::int64_t>> column(std::size_t index) const;
   /// Everything, decompressing each group once.
   Result<Block> decode() const;
 
  private:
+  friend class ColumnReader;
   SealedBlock() = default;
   struct Group {
     std::uint32_t first_column = 0;
@@ -79,6 +82,21 @@ class SealedBlock {
   std::uint64_t samples_ = 0;
   std::size_t times_offset_ = 0;  // the encoded time column, in bytes_
   std::size_t times_size_ = 0;
+};
+
+/// Reads some columns of a block, in ascending order: each group of them is decompressed once. One at a time
+/// on a thread. Refers to the block.
+class ColumnReader {
+ public:
+  explicit ColumnReader(const SealedBlock& block) : block_(block) {}
+  /// The values of a column behind those that were read; good until the next one is.
+  Result<std::span<const std::int64_t>> read(std::size_t index);
+
+ private:
+  const SealedBlock& block_;
+  std::size_t group_ = static_cast<std::size_t>(-1);
+  std::size_t next_ = 0;  // the column that begins at position_
+  std::size_t position_ = 0;
 };
 
 }  // namespace vigil::aggregator

@@ -187,4 +187,16 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::S
   return out;
 }
 
+Result<void> FleetStorage::visit(const promql::Selection& selection, promql::SeriesSink& sink) {
+  const auto found = slices(selection);
+  if (!found) return found.error();
+  sink.begin(1);
+  SliceReader reader(view_.history());
+  for (const HostSlice& slice : *found) {
+    const SliceRead read{selection.start_ms, selection.end_ms, reads_.max_points};
+    if (auto done = reader.read(slice, read, 0, sink); !done) return done;
+  }
+  return {};
+}
+
 }  // namespace vigil::aggregator

@@ -137,6 +137,7 @@ class FleetStorage : public promql::Storage {
   explicit FleetStorage(FleetView& view, const FleetReads& reads = {})
       : view_(view), reads_(reads), left_(reads.patience) {}
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override;
+  Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override;
 
  private:
   Result<std::vector<HostSlice>> slices(const promql::Selection& selection);

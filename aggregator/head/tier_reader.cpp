@@ -5,15 +5,16 @@
 
 namespace vigil::aggregator {
 
-TierReader::TierReader(const HostSlice& slice, const History& history, PointSets& sets)
-    : slice_(slice), history_(history), sets_(sets) {
-  for (const WantedSeries& series : slice.series) wanted_[series.id] = &series;
+TierReader::TierReader(HostId host, std::span<const WantedSeries> wanted, const History& history,
+                       PointSets& sets)
+    : host_(host), history_(history), sets_(sets) {
+  for (const WantedSeries& series : wanted) wanted_[series.id] = &series;
 }
 
 Result<void> TierReader::add(Tier tier, const SliceRead& read) {
   if (read.start_ms > read.end_ms) return {};
   sets_.coarse(read.end_ms + 1, resolution_ms(tier));
-  const auto blocks = history_.read_tier(tier, slice_.host, read.start_ms, read.end_ms);
+  const auto blocks = history_.read_tier(tier, host_, read.start_ms, read.end_ms);
   if (!blocks) return blocks.error();
   for (const auto& block : *blocks) {
     if (auto added = add_block(*block); !added) return added;

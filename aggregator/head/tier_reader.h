@@ -8,13 +8,14 @@
 #include "aggregator/store/tier.h"
 #include "common/error.h"
 
+#include <span>
 #include <unordered_map>
 
 namespace vigil::aggregator {
 
 class TierReader {
  public:
-  TierReader(const HostSlice& slice, const History& history, PointSets& sets);
+  TierReader(HostId host, std::span<const WantedSeries> wanted, const History& history, PointSets& sets);
 
   /// Adds the points of [start_ms, end_ms]; nothing when that is empty. Tiers in order of time. Errc::limit
   /// beyond max_points.
@@ -25,7 +26,7 @@ class TierReader {
   void add_series(const WantedSeries& series, std::span<const std::int64_t> last,
                   std::span<const std::int64_t> excess);
 
-  const HostSlice& slice_;
+  const HostId host_;
   const History& history_;
   PointSets& sets_;
   std::unordered_map<SeriesId, const WantedSeries*> wanted_;

@@ -52,6 +52,10 @@ class Evaluator {
   Result<Block> apply_samples(const Expr& expr, const Grid& grid, SampleFn apply);
   Result<Block> apply_date(const Expr& expr, const Grid& grid, DateFn apply);
   Result<Block> apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply);
+  Result<Block> apply_to_selected(const MatrixSelector& matrix, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
+  Result<Block> apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
   void hint(const Expr& expr, const Block& result, std::span<const double> scalar);
 
   Result<RangeVector> eval_matrix(const MatrixSelector& matrix, const Grid& grid);

@@ -206,14 +206,27 @@ Result<Block> Evaluator::apply_date(const Expr& expr, const Grid& grid, DateFn a
 Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply) {
   const Call& call = std::get<Call>(expr.node);
   const std::size_t matrix_at = call.args[0]->type == ValueType::matrix ? 0 : 1;
-  auto ranges = eval_ranges(*call.args[matrix_at], grid);
-  if (!ranges) return ranges.error();
   Block scalar;
   if (call.args.size() == 2) {
     auto argument = eval(*call.args[1 - matrix_at], grid);
     if (!argument) return argument;
     scalar = std::move(*argument);
   }
+  const Expr& inner = strip_parens(*call.args[matrix_at]);
+  const auto* matrix = std::get_if<MatrixSelector>(&inner.node);
+  auto block = matrix ? apply_to_selected(*matrix, grid, apply, scalar.values)
+                      : apply_to_subquery(std::get<Subquery>(inner.node), grid, apply, scalar.values);
+  if (!block) return block;
+  hint(expr, *block, scalar.values);
+  if (call.function->name_rule == NameRule::keeps) return block;
+  if (auto ok = drop_names(*block); !ok) return ok.error();
+  return block;
+}
+
+Result<Block> Evaluator::apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                           std::span<const double> scalar) {
+  auto ranges = eval_subquery(subquery, grid);
+  if (!ranges) return ranges.error();
   auto block = new_block(grid, ranges->series.size());
   if (!block) return block;
   block->names = ranges->names;
@@ -221,13 +234,10 @@ Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeF
   for (SelectedSeries& one : ranges->series) {
     place_windows(one.points, ranges->windows);
     const std::span<double> row = block->add_row(std::move(one.labels));
-    apply({one.points, ranges->windows, scalar.values, &pulse_}, row);
+    apply({one.points, ranges->windows, scalar, &pulse_}, row);
     if (!pulse_.working(one.points.size() + grid.steps)) return pulse_.check().error();
     block->drop_last_if_empty();
   }
-  hint(expr, *block, scalar.values);
-  if (call.function->name_rule == NameRule::keeps) return block;
-  if (auto ok = drop_names(*block); !ok) return ok.error();
   return block;
 }
 

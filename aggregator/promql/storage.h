@@ -66,6 +66,19 @@ struct SelectedSeries {
   /// looks back that far for them.
   std::int64_t coarse_until_ms = std::numeric_limits<std::int64_t>::min();
   std::int64_t coarse_ms = 0;
+  bool has_markers = true;  // false: none of the points is a staleness marker
+};
+
+/// Takes series one by one. What is read at the same time is read in parts: one thread hands over those of a
+/// part, in a fixed order; different parts may come from different threads.
+class SeriesSink {
+ public:
+  virtual ~SeriesSink() = default;
+  /// Once, before everything else: parts are numbered from 0.
+  virtual void begin(std::size_t parts) = 0;
+  /// `series` belongs to the storage and is used again for the next one: what is kept of it is moved or
+  /// copied. An error ends the reading.
+  virtual Result<void> take(std::size_t part, SelectedSeries& series) = 0;
 };
 
 class Storage {
@@ -74,6 +87,8 @@ class Storage {
   /// In no particular order; each label set at most once. Fails with Errc::limit, Errc::unavailable or
   /// Errc::corrupt.
   virtual Result<std::vector<SelectedSeries>> select(const Selection& selection) = 0;
+  /// The same, a series at a time, so that only what is made of it is held. By default by select().
+  virtual Result<void> visit(const Selection& selection, SeriesSink& sink);
 };
 
 }  // namespace vigil::promql
