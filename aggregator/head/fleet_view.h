@@ -129,6 +129,9 @@ struct FleetReads {
   std::chrono::milliseconds patience{5000};
   std::atomic<std::uint64_t>* missed = nullptr;  // counts storages that had to give up; may be null
   LateRows late = LateRows::shown;               // of what is in memory; rules look back no further
+  /// Runs work on several threads at the same time, the caller's among them, and waits for all; may be empty.
+  std::function<void(const std::function<void()>& work)> spread = nullptr;
+  std::size_t parts = 1;  // how many pieces are worth being spread
 };
 
 /// promql::Storage over all hosts, head and history. One per query; cheap to make.
@@ -140,6 +143,7 @@ class FleetStorage : public promql::Storage {
   Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override;
 
  private:
+  std::size_t parts_of(const std::vector<HostSlice>& slices, const promql::Selection& selection) const;
   Result<std::vector<HostSlice>> slices(const promql::Selection& selection);
 
   FleetView& view_;

@@ -39,7 +39,7 @@ bool is_empty(const SliceRead& read) {
   return read.start_ms > read.end_ms;
 }
 
-constexpr SliceRead kNothing{0, -1, 0};
+constexpr SliceRead kNothing{.start_ms = 0, .end_ms = -1};
 
 /// Takes all of it, up to a number of points.
 class Collected final : public promql::SeriesSink {
@@ -63,19 +63,33 @@ class Collected final : public promql::SeriesSink {
 }  // namespace
 
 /// What is older than the slice. Where samples have been removed, minutes stand in for them, and hours for
-/// minutes.
+/// minutes; where days are rolled up they do so as far as the question allows it.
 Result<SliceReader::Plan> SliceReader::plan(const HostSlice& slice, const SliceRead& read) const {
-  Plan plan{kNothing, kNothing, kNothing, {}};
-  if (history_ == nullptr || read.start_ms >= slice.complete_from_ms) return plan;
+  Plan plan{kNothing, kNothing, kNothing, read.start_ms, {}};
+  if (history_ == nullptr) return plan;
+  std::int64_t raw_from = history_->complete_from_ms(Tier::raw);
+  std::int64_t minutes_from = history_->complete_from_ms(Tier::minute);
+  const auto may_read = [&](Tier tier) {
+    return read.coarse_ms >= resolution_ms(tier) &&
+           history_->complete_from_ms(tier) <= std::max(read.start_ms, raw_from);
+  };
+  if (may_read(Tier::minute)) raw_from = std::max(raw_from, read.rolled_up_ms);
+  if (may_read(Tier::hour)) minutes_from = std::max(minutes_from, read.rolled_up_ms);
+  // An instant selector may look back to the hour before.
+  if (read.start_ms < minutes_from) plan.wanted_from_ms -= kHourMs;
+  const std::int64_t start_ms = plan.wanted_from_ms;
+  if (start_ms >= slice.complete_from_ms) return plan;
   const std::int64_t end_ms = std::min(read.end_ms, slice.complete_from_ms - 1);
-  const std::int64_t raw_from = history_->complete_from_ms(Tier::raw);
-  const std::int64_t minutes_from = history_->complete_from_ms(Tier::minute);
+  const auto over = [&read](std::int64_t from_ms, std::int64_t to_ms) {
+    SliceRead part = read;
+    part.start_ms = from_ms;
+    part.end_ms = to_ms;
+    return part;
+  };
   const std::int64_t before = std::min(end_ms, raw_from - 1);
-  if (read.start_ms < minutes_from)
-    plan.hours = {read.start_ms, std::min(before, minutes_from - 1), read.max_points};
-  if (read.start_ms < raw_from)
-    plan.minutes = {std::max(read.start_ms, minutes_from), before, read.max_points};
-  plan.samples = {std::max(read.start_ms, raw_from), end_ms, read.max_points};
+  plan.hours = over(start_ms, std::min(before, minutes_from - 1));
+  plan.minutes = over(std::max(start_ms, minutes_from), before);
+  plan.samples = over(std::max(start_ms, raw_from), end_ms);
   if (is_empty(plan.samples)) return plan;
   std::vector<SeriesId> ids;
   for (const WantedSeries& series : slice.series) ids.push_back(series.id);
@@ -124,10 +138,7 @@ Result<void> SliceReader::read(const HostSlice& slice, const SliceRead& read, st
     if (auto taken = sink.take(part, one); !taken) return taken;
   }
   if (slice.series.empty()) return {};
-  SliceRead wider = read;  // an instant selector may look back to the hour before
-  if (history_ != nullptr && read.start_ms < history_->complete_from_ms(Tier::minute))
-    wider.start_ms -= kHourMs;
-  const auto planned = plan(slice, wider);
+  const auto planned = plan(slice, read);
   if (!planned) return planned.error();
   std::size_t rows = 0;
   for (const auto& block : planned->stored) rows += block->rows();
@@ -140,7 +151,7 @@ Result<void> SliceReader::read(const HostSlice& slice, const SliceRead& read, st
     std::size_t last = std::min(first + step, wanted_.size());
     while (last < wanted_.size() && wanted_[last].labels == wanted_[last - 1].labels) ++last;
     const auto some = std::span(wanted_).subspan(first, last - first);
-    sets_.begin(some, wider.start_ms, wider.end_ms);
+    sets_.begin(some, planned->wanted_from_ms, read.end_ms);
     if (auto done = read_some(slice, some, *planned); !done) return done;
     if (sets_.points() > read.max_points) return too_many_points(read.max_points);
     if (auto done = sets_.hand_over(part, sink); !done) return done;

@@ -42,6 +42,9 @@ struct SliceRead {
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
   std::size_t max_points = 0;  // beyond it Errc::limit
+  std::int64_t coarse_ms = 0;  // promql::Selection's
+  promql::Stand stand = promql::Stand::last;
+  std::int64_t rolled_up_ms = 0;  // History::rolled_up_until_ms()
 };
 
 /// Decodes slices, and what is older from a history, a few series at a time: only their points are held. For
@@ -60,6 +63,7 @@ class SliceReader {
   /// Where a span of time is read from.
   struct Plan {
     SliceRead hours, minutes, samples;  // empty when they end before they start
+    std::int64_t wanted_from_ms = 0;    // a little before what is read for, where points are far apart
     Blocks stored;
   };
   Result<Plan> plan(const HostSlice& slice, const SliceRead& read) const;

@@ -1,5 +1,5 @@
-// Points of a tier where samples are no longer kept: of gauges the last value of each bucket; of counters
-// that too, and before it what a reset within the bucket hides, so that rate() and increase() over it give
+// Points of a tier in place of samples: of gauges the last, least or greatest value of each bucket; of counters
+// the last one, and before it what a reset within the bucket hides, so that rate() and increase() over it give
 // what they gave over the samples.
 #pragma once
 
@@ -22,7 +22,7 @@ class TierReader {
   Result<void> add(Tier tier, const SliceRead& read);
 
  private:
-  Result<void> add_block(const SealedBlock& block);
+  Result<void> add_block(const SealedBlock& block, promql::Stand stand);
   void add_series(const WantedSeries& series, std::span<const std::int64_t> last,
                   std::span<const std::int64_t> excess);
 

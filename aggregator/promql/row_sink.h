@@ -17,13 +17,14 @@ class RowSink final : public SeriesSink {
   RowSink(Pulse& pulse, const Grid& grid, Fill fill) : pulse_(pulse), grid_(grid), fill_(std::move(fill)) {}
 
   void begin(std::size_t parts) override {
-    for (std::size_t i = 0; i < parts; ++i) parts_.push_back({make_block(grid_), fill_});
+    for (std::size_t i = 0; i < parts; ++i) parts_.push_back({make_block(grid_), fill_, {}});
   }
 
   Result<void> take(std::size_t part, SelectedSeries& series) override {
     const std::size_t points = series.points.size();
     if (auto held = pulse_.hold(points + grid_.steps); !held) return held;
     Part& at = parts_[part];
+    at.coarse.see(series);
     const std::size_t rows = at.block.rows();
     at.fill(series, at.block.add_row(std::move(series.labels)));
     at.block.drop_last_if_empty();
@@ -32,6 +33,11 @@ class RowSink final : public SeriesSink {
     return {};
   }
 
+  Coarse coarse() const {
+    Coarse all;
+    for (const Part& part : parts_) all.join(part.coarse);
+    return all;
+  }
   /// All rows, in the order of the parts.
   Block finish() {
     Block block = parts_.empty() ? make_block(grid_) : std::move(parts_.front().block);
@@ -49,6 +55,7 @@ class RowSink final : public SeriesSink {
   struct Part {
     Block block;
     Fill fill;
+    Coarse coarse;
   };
   Pulse& pulse_;
   const Grid grid_;

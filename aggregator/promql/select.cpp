@@ -1,8 +1,11 @@
 // Selectors, range selectors and subqueries: where series enter an evaluation.
 #include "aggregator/promql/eval.h"
+#include "aggregator/promql/implementations.h"
 #include "aggregator/promql/row_sink.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace vigil::promql {
 namespace {
@@ -47,6 +50,18 @@ std::uint32_t skip_until(std::span<const Point> points, std::uint32_t at, std::i
   const auto later = [](std::int64_t t, const Point& point) { return t < point.t_ms; };
   const auto found = std::upper_bound(points.begin() + low, points.begin() + at, t_ms, later);
   return static_cast<std::uint32_t>(found - points.begin());
+}
+
+// Values of a coarser tier answer exactly enough where there are so many of them in each step and window.
+constexpr std::int64_t kPointsPerStep = 5;
+
+/// What may stand for a stretch of samples in a function's ranges; nothing where each sample counts.
+std::optional<Stand> stand_for_range(RangeFn apply) {
+  if (apply == range_min) return Stand::least;
+  if (apply == range_max) return Stand::greatest;
+  constexpr std::array kByLast = {range_rate, range_increase, range_delta,         range_last,
+                                  range_present, range_deriv, range_predict_linear};
+  return std::ranges::find(kByLast, apply) == kByLast.end() ? std::nullopt : std::optional(Stand::last);
 }
 
 void drop_markers(SelectedSeries& series) {
@@ -94,10 +109,19 @@ Result<std::vector<SelectedSeries>> Evaluator::select(const Selection& selection
   auto series = storage_.select(selection);
   if (!series) return series;
   std::size_t samples = 0;
-  for (const SelectedSeries& one : *series) samples += one.points.size();
+  Coarse coarse;
+  for (const SelectedSeries& one : *series) {
+    samples += one.points.size();
+    coarse.see(one);
+  }
+  note(coarse);
   if (auto ok = pulse_.hold(samples); !ok) return ok.error();
   held = Held(pulse_, samples);
   return series;
+}
+
+void Evaluator::note(const Coarse& coarse) {
+  coarse_.join(coarse);
 }
 
 Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Grid& grid, Take take) {
@@ -106,6 +130,7 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
   const std::int64_t last = reference(selector.shift, grid, grid.steps - 1);
   const std::int64_t stride = first == last ? 0 : grid.step_ms;
   const Need need = first == last ? Need::last_point : Need::every_point;
+  const std::int64_t coarse_ms = first == last ? 0 : grid.step_ms / kPointsPerStep;
   const auto fill = [=](const SelectedSeries& series, std::span<double> row) {
     const std::span<const Point> points = series.points;
     std::uint32_t next = 0;  // the first point that is too new
@@ -121,8 +146,9 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
     }
   };
   RowSink rows(pulse_, grid, fill);
-  if (auto read = storage_.visit({selector.matchers, first - lookback + 1, last, need}, rows); !read)
+  if (auto read = storage_.visit({selector.matchers, first - lookback + 1, last, need, coarse_ms}, rows); !read)
     return read.error();
+  note(rows.coarse());
   Block block = rows.finish();
   block.one_name = names_one_metric(selector);
   return block;
@@ -139,9 +165,14 @@ Result<Block> Evaluator::apply_to_selected(const MatrixSelector& matrix, const G
   };
   const std::int64_t first = reference(matrix.selector.shift, grid, 0) - matrix.range_ms;
   const std::int64_t last = reference(matrix.selector.shift, grid, grid.steps - 1);
+  Selection selection{matrix.selector.matchers, first + 1, last, Need::every_point};
+  if (const auto stand = stand_for_range(apply)) {
+    selection.coarse_ms = std::min(grid.steps > 1 ? grid.step_ms : matrix.range_ms, matrix.range_ms) / kPointsPerStep;
+    selection.stand = *stand;
+  }
   RowSink rows(pulse_, grid, fill);
-  if (auto read = storage_.visit({matrix.selector.matchers, first + 1, last, Need::every_point}, rows); !read)
-    return read.error();
+  if (auto read = storage_.visit(selection, rows); !read) return read.error();
+  note(rows.coarse());
   Block block = rows.finish();
   block.one_name = names_one_metric(matrix.selector);
   return block;
