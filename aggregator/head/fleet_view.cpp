@@ -218,7 +218,7 @@ Result<void> FleetStorage::visit(const promql::Selection& selection, promql::Ser
   std::mutex mutex;
   Result<void> done;  // protected by mutex
   const auto work = [&] {
-    SliceReader reader(view_.history());
+    SliceReader reader(view_.history(), &view_.cache());
     for (std::size_t part = next++; part < parts; part = next++) {
       const std::size_t end = found->size() * (part + 1) / parts;
       for (std::size_t i = found->size() * part / parts; i < end; ++i) {

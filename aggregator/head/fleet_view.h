@@ -8,6 +8,7 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/blocks/group_cache.h"
 #include "aggregator/fleet/host_state.h"
 #include "aggregator/head/host_head.h"
 #include "aggregator/promql/storage.h"
@@ -116,10 +117,13 @@ class FleetView {
 
   ShardSet& shards() { return shards_; }
   History* history() { return history_; }
+  GroupCache& cache() { return cache_; }
 
  private:
+  static constexpr std::size_t kCacheBytes = std::size_t{32} << 20;
   ShardSet& shards_;
   History* const history_;
+  GroupCache cache_{kCacheBytes};
 };
 
 struct FleetReads {

@@ -103,7 +103,7 @@ Result<void> SliceReader::add_block(const SealedBlock& block) {
   sets_.find_wanted(block.series(), columns_);
   if (columns_.empty()) return {};
   if (auto read = block.times(times_ms_); !read) return read;
-  ColumnReader reader(block);
+  ColumnReader reader(block, cache_);
   for (const std::uint32_t i : columns_) {
     const auto values = reader.read(i);
     if (!values) return values.error();

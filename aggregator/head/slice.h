@@ -51,8 +51,9 @@ struct SliceRead {
 /// many slices one after the other, so that memory is used again; on one thread.
 class SliceReader {
  public:
-  /// `history` may be null.
-  explicit SliceReader(const History* history) : history_(history) {}
+  /// Both may be null.
+  explicit SliceReader(const History* history, GroupCache* cache = nullptr)
+      : history_(history), cache_(cache) {}
 
   /// Hands every series with points to the sink, as those of `part`. Points are ascending. Errc::limit when
   /// more than max_points would be held at a time.
@@ -71,6 +72,7 @@ class SliceReader {
   Result<void> add_block(const SealedBlock& block);
 
   const History* const history_;
+  GroupCache* const cache_;
   PointSets sets_;
   std::vector<WantedSeries> wanted_;
   std::vector<std::uint32_t> columns_;

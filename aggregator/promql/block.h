@@ -65,11 +65,6 @@ class Held {
     std::swap(samples_, other.samples_);
     return *this;
   }
-  /// Takes over what other accounts for.
-  void join(Held&& other) {
-    if (!pulse_) pulse_ = other.pulse_;
-    if (std::exchange(other.pulse_, nullptr)) samples_ += other.samples_;
-  }
   Held(const Held&) = delete;
   Held& operator=(const Held&) = delete;
   ~Held() {
