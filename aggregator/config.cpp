@@ -94,6 +94,7 @@ void describe(config::Fields& fields, AggregatorConfig& config) {
   fields.field("ingest", config.ingest, "What is taken from agents.");
   fields.field("store", config.store, "What is kept.");
   fields.field("query", config.query, "What a query may cost.");
+  fields.field("remote_write", config.remote_write, "What is taken from senders of remote_write.");
   fields.field("rules", config.rules, "Alert rules.");
   fields.field("notifications", config.notifications, "Who is told.");
   fields.choice("log_level", config.log_level,

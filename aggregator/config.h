@@ -4,6 +4,7 @@
 
 #include "aggregator/alerts/alerting.h"
 #include "aggregator/notify/config.h"
+#include "aggregator/remote_write/config.h"
 #include "aggregator/rules/config.h"
 #include "common/config/fields.h"
 #include "common/error.h"
@@ -67,6 +68,7 @@ struct AggregatorConfig {
   IngestConfig ingest;
   StoreConfig store;
   QueryConfig query;
+  remote_write::RemoteWriteConfig remote_write;
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
   log::Level log_level = log::Level::info;
