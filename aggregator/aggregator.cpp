@@ -113,12 +113,16 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
+  local_ = std::make_unique<LocalService>(*shards_, wall_ms);
   load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
 
   const auto began = std::chrono::steady_clock::now();
   const auto recovered = recover(*history_, *shards_, wall_ms());
   if (!recovered) return recovered.error();
-  history_->start({[this](std::span<const DurableBatch> batches) { ingest_->durable(batches); },
+  history_->start({[this](std::span<const DurableBatch> batches) {
+                     ingest_->durable(batches);
+                     local_->durable(batches);
+                   },
                    [this](const Error&) { failed_ = true; }});
   // What recovery gave up goes before anything new comes. A full disk says so by itself.
   if (recovered->given_up_streams > 0) (void)history_->sync();
@@ -139,9 +143,11 @@ Result<void> Aggregator::open_alerting() {
       return std::make_unique<FleetStorage>(*view_, reads);
     };
   };
+  rule_records_ = std::make_unique<RuleRecords>(*local_, registry_);
   auto opened = alerts::Alerting::open(
       alerting_options(config_),
-      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)});
+      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
+      [this](rules::RecordedBatch batch) { rule_records_->take(std::move(batch)); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -298,6 +304,7 @@ Result<void> Aggregator::run() {
 
 void Aggregator::beat() {
   ingest_->sweep();
+  local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();

@@ -2,6 +2,7 @@
 
 #include "aggregator/promql/parser.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 namespace vigil::aggregator {
@@ -31,22 +32,36 @@ Result<void> QueryEngine::submit(std::function<void()> work) {
   return {};
 }
 
-promql::EvalOptions QueryEngine::options(const Cancelled& cancelled) const {
+promql::EvalOptions QueryEngine::options(const Ask& ask) const {
   promql::EvalOptions options;
+  options.lookback = ask.lookback;
   options.max_samples = limits_.max_samples;
-  const auto deadline = std::chrono::steady_clock::now() + limits_.timeout;
-  options.expired = [this, deadline, cancelled] {
+  const auto deadline = std::chrono::steady_clock::now() + std::min(limits_.timeout, ask.timeout);
+  options.expired = [this, deadline, cancelled = ask.cancelled] {
     return stopping_ || std::chrono::steady_clock::now() > deadline || (cancelled && cancelled());
   };
   return options;
+}
+
+Result<promql::Value> QueryEngine::instant(const promql::Expr& expr, std::int64_t t_ms,
+                                           const Ask& ask) const {
+  FleetStorage storage(view_, {limits_.max_samples, std::min(limits_.timeout, ask.timeout)});
+  return promql::evaluate_instant(expr, storage, t_ms, options(ask));
+}
+
+Result<promql::MatrixValue> QueryEngine::range(const promql::Expr& expr, const promql::TimeRange& range,
+                                               const Ask& ask) const {
+  FleetStorage storage(view_, {limits_.max_samples, std::min(limits_.timeout, ask.timeout)});
+  return promql::evaluate_range(expr, storage, range, options(ask));
 }
 
 Result<promql::Value> QueryEngine::instant(const std::string& expression, std::int64_t t_ms,
                                            const Cancelled& cancelled) const {
   const auto parsed = promql::parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, {limits_.max_samples, limits_.timeout});
-  return promql::evaluate_instant(**parsed, storage, t_ms, options(cancelled));
+  Ask ask;
+  ask.cancelled = cancelled;
+  return instant(**parsed, t_ms, ask);
 }
 
 Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, const promql::TimeRange& range,
@@ -54,10 +69,10 @@ Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, co
                                                const Cancelled& cancelled) const {
   const auto parsed = promql::parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, {limits_.max_samples, limits_.timeout});
-  promql::EvalOptions with_lookback = options(cancelled);
-  with_lookback.lookback = lookback;
-  return promql::evaluate_range(**parsed, storage, range, with_lookback);
+  Ask ask;
+  ask.lookback = lookback;
+  ask.cancelled = cancelled;
+  return this->range(**parsed, range, ask);
 }
 
 }  // namespace vigil::aggregator

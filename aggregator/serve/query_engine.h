@@ -22,6 +22,13 @@ struct QueryLimits {
   std::chrono::milliseconds timeout = std::chrono::seconds(30);
 };
 
+/// What one question may want otherwise than the engine's limits say.
+struct Ask {
+  std::chrono::milliseconds lookback = promql::EvalOptions().lookback;
+  std::chrono::milliseconds timeout = std::chrono::hours(24);  // the limit, where that is shorter
+  std::function<bool()> cancelled;                             // asked now and then; may be empty
+};
+
 class QueryEngine {
  public:
   using Cancelled = std::function<bool()>;
@@ -44,10 +51,15 @@ class QueryEngine {
   /// `lookback`: how far back an instant sees a sample.
   Result<promql::MatrixValue> range(const std::string& expression, const promql::TimeRange& range,
                                     std::chrono::milliseconds lookback, const Cancelled& cancelled) const;
+  /// The same of an expression that is parsed already.
+  Result<promql::Value> instant(const promql::Expr& expr, std::int64_t t_ms, const Ask& ask) const;
+  Result<promql::MatrixValue> range(const promql::Expr& expr, const promql::TimeRange& range,
+                                    const Ask& ask) const;
   FleetView& view() const { return view_; }
+  const QueryLimits& limits() const { return limits_; }
 
  private:
-  promql::EvalOptions options(const Cancelled& cancelled) const;
+  promql::EvalOptions options(const Ask& ask) const;
 
   FleetView& view_;
   const QueryLimits limits_;
