@@ -24,7 +24,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRulePoints = 5'000'000;   // of one fleet rule, or of one query for evidence
+constexpr std::size_t kRulePoints = 5'000'000;     // of one fleet rule, or of one query for evidence
+constexpr std::size_t kReplayPoints = 20'000'000;  // of one rule and part of a replay
+constexpr milliseconds kReplayPatience{30'000};
 constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
 constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
@@ -121,12 +123,16 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
+  local_ = std::make_unique<LocalService>(*shards_, wall_ms);
   load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
 
   const auto began = std::chrono::steady_clock::now();
   const auto recovered = recover(*history_, *shards_, wall_ms());
   if (!recovered) return recovered.error();
-  history_->start({[this](std::span<const DurableBatch> batches) { ingest_->durable(batches); },
+  history_->start({[this](std::span<const DurableBatch> batches) {
+                     ingest_->durable(batches);
+                     local_->durable(batches);
+                   },
                    [this](const Error&) { failed_ = true; }});
   // What recovery gave up goes before anything new comes. A full disk says so by itself.
   if (recovered->given_up_streams > 0) (void)history_->sync();
@@ -147,9 +153,11 @@ Result<void> Aggregator::open_alerting() {
       return std::make_unique<FleetStorage>(*view_, reads);
     };
   };
+  rule_records_ = std::make_unique<RuleRecords>(*local_, registry_);
   auto opened = alerts::Alerting::open(
       alerting_options(config_),
-      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)});
+      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
+      [this](rules::RecordedBatch batch) { rule_records_->take(std::move(batch)); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -197,6 +205,13 @@ Result<void> Aggregator::listen() {
   store_service_ = std::make_unique<StoreService>(StoreSources{
       *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
 
+  rules_service_ = std::make_unique<RulesService>(RulesSources{
+      [this] { return alerting_->rule_set(); },
+      [this]() -> std::unique_ptr<promql::Storage> {
+        return std::make_unique<FleetStorage>(*view_, FleetReads{kReplayPoints, kReplayPatience});
+      },
+      wall_ms, config_.rules.interval});
+
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });
@@ -223,8 +238,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(
-      *options, {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get()});
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                           store_service_.get(), rules_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -329,6 +344,7 @@ Result<void> Aggregator::run() {
 
 void Aggregator::beat() {
   ingest_->sweep();
+  local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
@@ -391,6 +407,7 @@ void Aggregator::stop() {
   if (engine_) engine_->stop();
   if (api_) api_->stop();
   if (store_service_) store_service_->stop();
+  if (rules_service_) rules_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

@@ -18,12 +18,15 @@
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
 #include "aggregator/ingest/grpc_server.h"
+#include "aggregator/ingest/local_service.h"
 #include "aggregator/ingest/service.h"
 #include "aggregator/load_meter.h"
+#include "aggregator/rule_records.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
+#include "aggregator/serve/rules_service.h"
 #include "aggregator/serve/store_service.h"
 #include "aggregator/status.h"
 #include "aggregator/store/history.h"
@@ -85,8 +88,10 @@ class Aggregator {
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<FleetView> view_;
+  std::unique_ptr<RuleRecords> rule_records_;
   std::unique_ptr<alerts::Alerting> alerting_;
   std::unique_ptr<IngestService> ingest_;
+  std::unique_ptr<LocalService> local_;  // samples that no agent sends
   std::unique_ptr<LoadMeter> load_meter_;
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
@@ -94,6 +99,7 @@ class Aggregator {
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<RulesService> rules_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;
   std::unique_ptr<api::Api> api_;
   http::Router router_;

@@ -33,6 +33,9 @@ struct Flags {
   std::optional<std::string> http_listen;
   std::vector<std::string> rules;
   bool check = false;
+  std::vector<std::string> files;
+  const CLI::App* check_rules = nullptr;
+  const CLI::App* test_rules = nullptr;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -50,6 +53,15 @@ void declare(CLI::App& app, Flags& flags) {
       ->type_name("HOST:PORT");
   app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");
+  CLI::App* rules = app.add_subcommand("rules", "Rule files by themselves: no aggregator is started");
+  rules->require_subcommand(1);
+  const auto add = [&](const char* name, const char* summary) {
+    CLI::App* sub = rules->add_subcommand(name, summary);
+    sub->add_option("FILE", flags.files, "YAML files")->required();
+    return sub;
+  };
+  flags.check_rules = add("check", "Whether rule files can be loaded; `vigil rules check` calls it");
+  flags.test_rules = add("test", "Runs unit tests of rules; `vigil rules test` calls it");
 }
 
 void add_rule_files(const std::vector<std::string>& files, rules::RulesConfig& rules) {
@@ -108,6 +120,11 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
       fmt::print(stderr, "vigil-aggregator: {}\n`vigil-aggregator --help` explains it\n",
                  explain_usage(app, error));
     }
+    return invocation;
+  }
+  if (flags.check_rules->parsed() || flags.test_rules->parsed()) {
+    invocation.mode = flags.check_rules->parsed() ? Mode::check_rules : Mode::test_rules;
+    invocation.files = flags.files;
     return invocation;
   }
   invocation.mode = flags.check ? Mode::check : Mode::run;

@@ -9,7 +9,7 @@
 
 namespace vigil::aggregator {
 
-enum class Mode : std::uint8_t { run, check, done };
+enum class Mode : std::uint8_t { run, check, check_rules, test_rules, done };
 
 struct Invocation {
   Mode mode = Mode::run;
@@ -17,6 +17,7 @@ struct Invocation {
   AggregatorConfig config;
   std::vector<std::string> warnings;         // what the configuration says without effect
   std::string config_path;                   // "": none
+  std::vector<std::string> files;            // of Mode::check_rules and Mode::test_rules
   std::vector<std::string> extra_rules;      // of --rules, beside those of the file
   std::map<std::string, std::string> flags;  // as they count: with their defaults, by name
 };

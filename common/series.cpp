@@ -133,7 +133,8 @@ std::string_view to_string(SeriesType type) {
 }
 
 double to_double(std::int64_t raw, Encoding encoding, std::uint8_t scale) {
-  if (encoding == Encoding::float64) return double_from_raw(raw);
+  if (is_float(encoding)) return double_from_raw(raw);
+  if (encoding == Encoding::sparse_decimal && raw == kEnded) return stale_marker();
   if (scale == 0) return static_cast<double>(raw);
   return static_cast<double>(raw) / kPowers[std::min<std::size_t>(scale, kMaxScale)];
 }

@@ -51,7 +51,7 @@ void HostHead::set_columns(std::uint32_t source, SourceKey key, std::vector<Seri
   std::ranges::copy_if(before, std::back_inserter(columns), [&](SeriesId id) { return !now.contains(id); });
   close(source, at);
   const bool ended = declared == 0 && !columns.empty();
-  at = Source{std::move(key), OpenBlock(std::move(columns)), declared, at.last_ms};
+  at = Source{std::move(key), false, OpenBlock(std::move(columns)), declared, at.last_ms};
   if (ended) append(source, at.last_ms + 1, {});  // no row will come that could say so
 }
 
@@ -136,6 +136,12 @@ void HostHead::close(std::uint32_t number, Source& source) {
   const bool late = lane_of(number) != kLiveLane;
   kept_.push_back({*sealed, late, false, {}, {}});
   ++closed_blocks_;
+  if (source.in_pieces) {  // what had no value in this block may have none in the next one
+    std::vector<SeriesId> filled = source.open.filled_columns();
+    source.open.clear();
+    source.open.set_columns(std::move(filled));
+    source.declared = source.open.width();
+  }
   if (late) unsaved_late_bytes_ += (*sealed)->bytes().size();
   (late ? unsaved_late_ : unsaved_).push_back({source.key, std::move(*sealed)});
   if (source.open.width() > source.declared) {

@@ -11,6 +11,7 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
       static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), start_ms_) - times.begin());
   const auto end =
       static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), end_ms_) - times.begin());
+  if (is_sparse(form.encoding)) return add_sparse(column, {begin, end}, form);
   see_before(column, begin);
   if (begin >= end) return;
   if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
@@ -32,6 +33,16 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
   }
 }
 
+/// Absent cells say nothing here, and what ended says so itself.
+void PointCollector::add_sparse(const Column& column, const Rows& rows, const SeriesForm& form) {
+  for (std::size_t row = rows.begin; row < rows.end; ++row) {
+    if (column.cells[row] == kAbsent) continue;
+    if (!points_.empty() && column.times_ms[row] <= points_.back().t_ms) ascending_ = false;
+    points_.push_back({column.times_ms[row], to_double(column.cells[row], form.encoding, form.scale)});
+  }
+  sparse_ = true;
+}
+
 /// The first `count` rows lie before the span: the last of them may be the value a marker ends.
 void PointCollector::see_before(const Column& column, std::size_t count) {
   if (count == 0 || column.times_ms[count - 1] < before_ms_) return;
@@ -46,7 +57,7 @@ std::vector<promql::Point> PointCollector::take() {
     std::stable_sort(points_.begin(), points_.end(), earlier);
     points_.erase(std::unique(points_.begin(), points_.end(), same), points_.end());
   }
-  if (doubtful_ || !ascending_) {
+  if ((doubtful_ || !ascending_) && !sparse_) {
     std::erase_if(points_, [had_value = value_before_](const promql::Point& point) mutable {
       return !std::exchange(had_value, !is_stale(point.v)) && is_stale(point.v);
     });

@@ -18,7 +18,8 @@ namespace vigil::aggregator {
 /// Collects the points of one label set within [start_ms, end_ms]. Pieces may come in any order and lie
 /// within each other, as back-fill does; in order of time is cheapest. An absent cell after a value gives one
 /// staleness marker at its time: the series ended there, and the engine must not look further back
-/// (Prometheus's staleness). Absent cells after that give nothing.
+/// (Prometheus's staleness). Absent cells after that give nothing. Of sparse encodings absent cells never
+/// give anything.
 class PointCollector {
  public:
   PointCollector(std::int64_t start_ms, std::int64_t end_ms) : start_ms_(start_ms), end_ms_(end_ms) {}
@@ -35,6 +36,11 @@ class PointCollector {
   std::size_t size() const { return points_.size(); }
 
  private:
+  struct Rows {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  void add_sparse(const Column& column, const Rows& rows, const SeriesForm& form);
   void see_before(const Column& column, std::size_t count);
 
   const std::int64_t start_ms_;
@@ -43,6 +49,7 @@ class PointCollector {
   bool value_before_ = false;                                          // it held a value
   bool ascending_ = true;
   bool doubtful_ = false;  // a marker stands where a piece began: whether it ends anything, take() sees
+  bool sparse_ = false;    // markers came as such and stay
   std::vector<promql::Point> points_;
 };
 
