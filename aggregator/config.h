@@ -59,11 +59,17 @@ struct QueryConfig {
 };
 void describe(config::Fields& fields, QueryConfig& query);
 
+struct HttpConfig {
+  std::string cors_origin;
+};
+void describe(config::Fields& fields, HttpConfig& http);
+
 struct AggregatorConfig {
   std::string data_dir;  // "": $STATE_DIRECTORY, or ./vigil-data
   std::string grpc_listen = kGrpcAddress;
   std::string http_listen = kHttpAddress;
   std::string external_url;
+  HttpConfig http;
   TlsConfig tls;
   IngestConfig ingest;
   StoreConfig store;

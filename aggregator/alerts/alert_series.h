@@ -30,14 +30,15 @@ class AlertSeries {
     Labels labels;  // of the alert
     promql::LabelsPtr alerts;
     promql::LabelsPtr for_state;
+    std::int64_t last_ms = 0;
     std::int64_t due_ms = 0;
     std::uint64_t round = 0;
   };
-  void put(const Alert& alert, Written& written, std::int64_t t_ms, std::vector<rules::RecordedSample>& out);
+  static void put(const Alert& alert, Written& written, std::int64_t now_ms,
+                  std::vector<rules::RecordedSample>& out);
 
   std::unordered_map<std::string, Written> written_;  // by fingerprint
   std::uint64_t round_ = 0;
-  std::int64_t last_ms_ = 0;
 };
 
 }  // namespace vigil::alerts

@@ -54,7 +54,7 @@ class Service : public AlertService {
       : options_(std::move(options)),
         store_(std::move(store)),
         rules_(std::move(rules)),
-        book_(rules_->external_labels(), rules_->external_url()),
+        book_({rules_->external_labels(), rules_->external_url(), options_.ask, {}}),
         evidence_(options_.evidence) {
     adopt(rules_);
   }
@@ -253,7 +253,7 @@ void Service::write_series() {
     const std::lock_guard lock(mutex_);
     samples = series_.write(book_, options_.now_ms());
   }
-  if (!samples.empty()) options_.records(std::move(samples));
+  if (!samples.empty()) options_.records({"ALERTS", std::move(samples)});
 }
 
 void Service::began(const Transition& transition) {

@@ -29,6 +29,14 @@ EvidenceCollector make_collector(const rules::FleetRules::OpenStorage& open_stor
   };
 }
 
+Ask make_ask(const rules::FleetRules::OpenStorage& open_storage) {
+  if (!open_storage) return {};
+  return [open_storage](std::string_view expr, std::int64_t t_ms) {
+    const auto storage = open_storage();
+    return rules::ask(expr, *storage, t_ms);
+  };
+}
+
 class Whole : public Alerting {
  public:
   Whole(rules::RuleSetPtr rules, std::string external_url, std::unique_ptr<AlertService> service)
@@ -82,6 +90,7 @@ class Whole : public Alerting {
   AlertService& service() override { return *service_; }
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
   std::vector<RuleInfo> rules() const override { return service_->rules(); }
+  rules::RuleSetPtr rule_set() const override { return current_.get(); }
   std::vector<std::string> warnings() const override { return current_.get()->warnings(); }
   Counters counters() const override {
     Counters out = service_->counters();
@@ -119,8 +128,9 @@ Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
                                                  rules::RecordSink records) {
   auto rules = load_rules(options.rules, options.external_url);
   if (!rules) return rules.error();
-  auto service =
-      AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence), records}, *rules);
+  auto service = AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence),
+                                     make_ask(readers.for_evidence), records},
+                                    *rules);
   if (!service) return service.error();
   auto whole = std::make_unique<Whole>(*rules, options.external_url, std::move(*service));
   if (auto connected =

@@ -61,6 +61,7 @@ class Alerting {
   virtual AlertService& service() = 0;
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
+  virtual rules::RuleSetPtr rule_set() const = 0;
   /// What was accepted but is probably not meant.
   virtual std::vector<std::string> warnings() const = 0;
   virtual Counters counters() const = 0;

@@ -54,9 +54,9 @@ void Api::add_catalogue(http::Router& router) {
       [this](const Errand& e) { return targets_answer(e, sources_); });
   add(router, "/api/v1/scrape_pools", Kind::lookup, [](const Errand&) { return scrape_pools_answer(); });
   add(router, "/api/v1/rules", Kind::lookup,
-      [this](const Errand& e) { return rules_answer(e, sources_.alerting); });
+      [this](const Errand& e) { return rules_answer(e, sources_); });
   add(router, "/api/v1/alerts", Kind::lookup,
-      [this](const Errand&) { return alerts_answer(sources_.alerting); });
+      [this](const Errand&) { return alerts_answer(sources_); });
   add(router, "/api/v1/alertmanagers", Kind::lookup, [](const Errand&) { return alertmanagers_answer(); });
 }
 

@@ -48,6 +48,8 @@ bool is_active(const AlertInfo& alert) {
 void write_alert(JsonWriter& json, const AlertInfo& alert) {
   json.begin_object().key("labels").labels(alert.labels).key("annotations").labels(alert.annotations);
   json.member("state", alerts::to_string(alert.state)).member("activeAt", moment_text(alert.active_since_ms));
+  if (alert.keep_firing_since_ms != 0)
+    json.member("keepFiringSince", moment_text(alert.keep_firing_since_ms));
   json.member("value", value_with_exponent(alert.value)).end_object();
 }
 
@@ -125,11 +127,15 @@ void write_alerting(JsonWriter& json, const RuleInfo& info, const std::vector<co
   json.end_array();
 }
 
+double evaluation_seconds(const RuleInfo& info) {
+  return static_cast<double>(info.last_duration_ns) / 1e9;
+}
+
 void write_health(JsonWriter& json, const RuleInfo& info) {
-  const bool was_evaluated = info.last_evaluation_ms != 0;
-  json.member("health", !info.last_error.empty() ? "err" : was_evaluated ? "ok" : "unknown");
+  json.member("health", alerts::to_string(info.health()));
   if (!info.last_error.empty()) json.member("lastError", info.last_error);
-  json.member("evaluationTime", 0.0).member("lastEvaluation", moment_text(info.last_evaluation_ms));
+  json.member("evaluationTime", evaluation_seconds(info));
+  json.member("lastEvaluation", moment_text(info.last_evaluation_ms));
 }
 
 void write_rule(JsonWriter& json, const RuleInfo& info, const AlertsByRule& alerts) {
@@ -157,26 +163,28 @@ bool is_same_group(const RuleInfo& a, const RuleInfo& b) {
 void write_group(JsonWriter& json, std::span<const RuleInfo> rules, const AlertsByRule& alerts) {
   const rules::Rule& first = *rules.front().rule;
   std::int64_t latest_ms = 0;
+  double seconds = 0;
   json.begin_object().member("name", first.group).member("file", first.file).key("rules").begin_array();
   for (const RuleInfo& rule : rules) {
     write_rule(json, rule, alerts);
     latest_ms = std::max(latest_ms, rule.last_evaluation_ms);
+    seconds += evaluation_seconds(rule);
   }
   json.end_array().member("interval", in_seconds(first.interval)).member("limit", first.limit);
-  json.member("evaluationTime", 0.0).member("lastEvaluation", moment_text(latest_ms)).end_object();
+  json.member("evaluationTime", seconds).member("lastEvaluation", moment_text(latest_ms)).end_object();
 }
 
 }  // namespace
 
-http::Response rules_answer(const Errand& errand, const alerts::Alerting& alerting) {
+http::Response rules_answer(const Errand& errand, const ApiSources& sources) {
   const auto filter = RuleFilter::read(errand.request);
   if (!filter) return bad_data(filter.error());
-  auto rules = alerting.rules();
+  auto rules = sources.rules();
   std::erase_if(rules, [&filter](const RuleInfo& info) { return !filter->takes(*info.rule); });
-  const auto active = filter->with_alerts ? alerting.alerts() : std::vector<AlertInfo>();
+  const auto active = filter->with_alerts ? sources.alerts() : std::vector<AlertInfo>();
   AlertsByRule by_rule;
   for (const AlertInfo& alert : active) {
-    if (is_active(alert)) by_rule[alert.rule->key].push_back(&alert);
+    if (is_active(alert)) by_rule[alert.rule_key].push_back(&alert);
   }
   return success([&](JsonWriter& json) {
     json.begin_object().key("groups").begin_array();
@@ -190,10 +198,10 @@ http::Response rules_answer(const Errand& errand, const alerts::Alerting& alerti
   });
 }
 
-http::Response alerts_answer(const alerts::Alerting& alerting) {
-  return success([&alerting](JsonWriter& json) {
+http::Response alerts_answer(const ApiSources& sources) {
+  return success([&sources](JsonWriter& json) {
     json.begin_object().key("alerts").begin_array();
-    for (const AlertInfo& alert : alerting.alerts()) {
+    for (const AlertInfo& alert : sources.alerts()) {
       if (is_active(alert)) write_alert(json, alert);
     }
     json.end_array().end_object();

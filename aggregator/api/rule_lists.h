@@ -6,8 +6,8 @@
 
 namespace vigil::aggregator::api {
 
-http::Response rules_answer(const Errand& errand, const alerts::Alerting& alerting);
-http::Response alerts_answer(const alerts::Alerting& alerting);
+http::Response rules_answer(const Errand& errand, const ApiSources& sources);
+http::Response alerts_answer(const ApiSources& sources);
 /// None: vigil tells its receivers itself.
 http::Response alertmanagers_answer();
 

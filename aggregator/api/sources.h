@@ -1,7 +1,7 @@
 // What the API answers from. All of it outlives the API; everything may be called from any thread.
 #pragma once
 
-#include "aggregator/alerts/alerting.h"
+#include "aggregator/alerts/listing.h"
 #include "aggregator/http/cors.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/store/history.h"
@@ -36,8 +36,9 @@ using Reloaded = std::function<void(const Result<void>&)>;
 
 struct ApiSources {
   QueryEngine& engine;
-  const alerts::Alerting& alerting;
   std::function<std::int64_t()> now_ms;
+  std::function<std::vector<alerts::AlertInfo>()> alerts;
+  std::function<std::vector<alerts::RuleInfo>()> rules;
   std::function<HistoryStats()> history;  // empty: there is no history
   std::function<ConfigState()> config;
   /// Has the configuration read again where that belongs, and answers then.

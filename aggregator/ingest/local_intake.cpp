@@ -188,6 +188,10 @@ void LocalIntake::put(Work& work, std::span<const LocalRow> rows) {
            *work.host.head.registry().at(*counts.conflict)->labels);
     newest_ms = std::max(newest_ms, row.time_ms);
   }
+  if (counters_ != nullptr) {
+    counters_->rows.add(rows.size());
+    counters_->samples.add(work.written.stored);
+  }
   shard_.samples_pushed(work.host, newest_ms, work.now_ms);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/head/shard.h"
+#include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/local_rows.h"
 #include "aggregator/ingest/local_writer.h"
 #include "aggregator/ingest/pending_writes.h"
@@ -18,7 +19,8 @@ namespace vigil::aggregator {
 /// One per shard. `pending` outlives it.
 class LocalIntake {
  public:
-  LocalIntake(Shard& shard, PendingWrites& pending) : shard_(shard), pending_(pending) {}
+  LocalIntake(Shard& shard, PendingWrites& pending, IngestCounters* counters = nullptr)
+      : shard_(shard), pending_(pending), counters_(counters) {}
 
   void write(const LocalWrite& write, LocalDone done, std::int64_t now_ms);
 
@@ -51,6 +53,7 @@ class LocalIntake {
 
   Shard& shard_;
   PendingWrites& pending_;
+  IngestCounters* const counters_;  // may be null
   // Reused from write to write.
   std::vector<Placed> placed_;
   std::vector<HostHead::Cell> cells_;

@@ -43,7 +43,7 @@ void FleetRules::keep_records(const RuleSet& old, std::int64_t now_ms) {
     if (same && same->kind == RuleKind::record) {
       records_[same.get()] = std::move(found->second);
     } else if (auto markers = found->second.end(now_ms); !markers.empty() && sinks_.records) {
-      sinks_.records(std::move(markers));
+      sinks_.records({rule->group, std::move(markers)});
     }
   }
 }
@@ -67,21 +67,25 @@ void FleetRules::tick(std::int64_t now_ms) {
 }
 
 void FleetRules::run(const Schedule& schedule, RecordedStorage& storage, std::int64_t t_ms) {
+  std::vector<RecordedSample> recorded;
   for (const RulePtr& rule : schedule.rules) {
     if (rule->kind == RuleKind::record) {
-      record(*rule, storage, t_ms);
+      for (RecordedSample& sample : record(*rule, storage, t_ms)) recorded.push_back(std::move(sample));
       continue;
     }
     auto evaluation = evaluate(rule, storage, t_ms, remembered_[rule.get()]);
     if (evaluation) sinks_.alerts(std::move(*evaluation));
   }
+  if (!recorded.empty() && sinks_.records)
+    sinks_.records({schedule.rules.front()->group, std::move(recorded)});
 }
 
-void FleetRules::record(const Rule& rule, RecordedStorage& storage, std::int64_t t_ms) {
+std::vector<RecordedSample> FleetRules::record(const Rule& rule, RecordedStorage& storage,
+                                               std::int64_t t_ms) {
   Record& kept = records_[&rule];
   auto samples = kept.evaluate(rule, storage, t_ms);
   storage.show(rule, kept.latest());
-  if (!samples.empty() && sinks_.records) sinks_.records(std::move(samples));
+  return samples;
 }
 
 }  // namespace vigil::rules

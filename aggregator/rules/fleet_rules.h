@@ -41,7 +41,7 @@ class FleetRules {
   void seed();
   void keep_records(const RuleSet& old, std::int64_t now_ms);
   void run(const Schedule& schedule, RecordedStorage& storage, std::int64_t t_ms);
-  void record(const Rule& rule, RecordedStorage& storage, std::int64_t t_ms);
+  std::vector<RecordedSample> record(const Rule& rule, RecordedStorage& storage, std::int64_t t_ms);
 
   const CurrentRules& current_;
   const KnownAlertsPtr known_;

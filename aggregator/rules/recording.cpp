@@ -1,5 +1,6 @@
 #include "aggregator/rules/recording.h"
 
+#include "aggregator/promql/parser.h"
 #include "aggregator/rules/watch.h"
 
 #include <unordered_set>
@@ -13,6 +14,17 @@ using LabelSet = std::unordered_set<Labels, LabelsHash>;
 constexpr std::int64_t kClockStepMs = 10'000;
 
 }  // namespace
+
+Result<std::vector<std::pair<Labels, double>>> ask(std::string_view expr, promql::Storage& storage,
+                                                   std::int64_t t_ms) {
+  const auto parsed = promql::parse(expr);
+  if (!parsed) return parsed.error();
+  const auto samples = instant(**parsed, storage, t_ms);
+  if (!samples) return samples.error();
+  std::vector<std::pair<Labels, double>> out;
+  for (const promql::Sample& sample : *samples) out.emplace_back(*sample.labels, sample.v);
+  return out;
+}
 
 Result<promql::Vector> as_recorded(const Rule& rule, promql::Vector samples) {
   if (rule.limit > 0 && samples.size() > rule.limit)

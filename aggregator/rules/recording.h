@@ -9,6 +9,9 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vigil::rules {
@@ -20,9 +23,19 @@ struct RecordedSample {
   double value = 0;  // may be stale_marker()
 };
 
+/// Samples of one evaluation of a group.
+struct RecordedBatch {
+  std::string source;  // the group's name, or "ALERTS"
+  std::vector<RecordedSample> samples;
+};
+
 /// Where samples that vigil makes itself go. Any thread; must not block. What does not get there is counted
 /// and logged by whoever takes it.
-using RecordSink = std::function<void(std::vector<RecordedSample>)>;
+using RecordSink = std::function<void(RecordedBatch)>;
+
+/// What Prometheus's templates ask: `expr` as an instant vector at `t_ms`.
+Result<std::vector<std::pair<Labels, double>>> ask(std::string_view expr, promql::Storage& storage,
+                                                   std::int64_t t_ms);
 
 /// `samples` under the name and with the labels of `rule`. Errc::invalid_argument when two are the same then,
 /// Errc::limit beyond the group's limit.

@@ -253,13 +253,43 @@ std::string_view Rule::annotation(std::string_view name) const {
   return text_of(annotations, name);
 }
 
-Result<std::shared_ptr<const RuleSet>> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
-                                                     std::string external_url) {
-  auto files = read_layers(config);
+Result<RuleSetPtr> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
+                                 std::string external_url) {
+  const auto files = read_layers(config);
   if (!files) return files.error();
+  return build(*files, config, {external_labels, std::move(external_url)});
+}
+
+Result<RuleSetPtr> RuleSet::load_texts(const std::vector<RuleText>& texts, const RulesConfig& config,
+                                       const Labels& external_labels, std::string external_url) {
+  std::deque<RuleFile> files;
+  std::size_t count = 0;
+  for (const RuleText& text : texts) {
+    auto file = parse_rule_file(text.text, text.name);
+    if (!file) return file.error();
+    count += count_rules(*file);
+    if (count > kMaxRules) return too_many_rules(*file, count);
+    files.push_back(std::move(*file));
+  }
+  return build(files, config, {external_labels, std::move(external_url)});
+}
+
+RuleSetPtr RuleSet::only_alerts(const std::set<std::string_view>& names) const {
+  std::shared_ptr<RuleSet> part(new RuleSet());
+  for (const RulePtr& rule : rules_) {
+    if (rule->kind == RuleKind::alert && names.contains(rule->name)) part->rules_.push_back(rule);
+  }
+  part->external_labels_ = external_labels_;
+  part->external_url_ = external_url_;
+  part->schedule();
+  return part;
+}
+
+Result<RuleSetPtr> RuleSet::build(const std::deque<RuleFile>& files, const RulesConfig& config,
+                                  std::pair<Labels, std::string> external) {
   std::vector<std::string> errors;
   std::vector<Draft> drafts;
-  for (const RuleFile& file : *files) add_layer(drafts, file, config.interval);
+  for (const RuleFile& file : files) add_layer(drafts, file, config.interval);
   for (const Override& change : config.overrides) {
     if (const auto done = apply_override(drafts, change); !done) {
       errors.push_back(place_override(change, done.error().message));
@@ -273,17 +303,17 @@ Result<std::shared_ptr<const RuleSet>> RuleSet::load(const RulesConfig& config, 
   if (config.missing == MissingData::ends) {
     for (auto& rule : rules) rule->presence.reset();
   }
-  for (const RuleFile& file : *files) {
+  for (const RuleFile& file : files) {
     if (const auto fine = file.document.result(); !fine) errors.push_back(fine.error().message);
   }
   if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
   make_keys_unique(rules);
   std::shared_ptr<RuleSet> set(new RuleSet());
   set->rules_.assign(rules.begin(), rules.end());
-  set->external_labels_ = external_labels;
-  set->external_url_ = std::move(external_url);
+  set->external_labels_ = std::move(external.first);
+  set->external_url_ = std::move(external.second);
   set->schedule();
-  return std::shared_ptr<const RuleSet>(std::move(set));
+  return RuleSetPtr(std::move(set));
 }
 
 void RuleSet::schedule() {

@@ -14,9 +14,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -104,12 +106,29 @@ struct Schedule {
   bool records() const { return !recording_group.empty(); }
 };
 
+struct RuleFile;
+
+/// A rule file that is in no folder here.
+struct RuleText {
+  std::string name;  // for messages
+  std::string text;
+};
+
 class RuleSet {
  public:
   /// Reads preset and files and applies the overrides. All errors are reported at once, one a line, as
   /// "file:line:column: groups[0].rules[3].expr: ...".
   static Result<std::shared_ptr<const RuleSet>> load(const RulesConfig& config, const Labels& external_labels,
                                                      std::string external_url);
+
+  /// The same of texts; `config` gives the interval of groups that name none.
+  static Result<std::shared_ptr<const RuleSet>> load_texts(const std::vector<RuleText>& texts,
+                                                           const RulesConfig& config,
+                                                           const Labels& external_labels,
+                                                           std::string external_url);
+
+  /// Those of its alerting rules that have one of these names; they share their statistics with this.
+  std::shared_ptr<const RuleSet> only_alerts(const std::set<std::string_view>& names) const;
 
   /// In the order of the files.
   const std::vector<RulePtr>& rules() const { return rules_; }
@@ -123,6 +142,9 @@ class RuleSet {
 
  private:
   RuleSet() = default;
+  static Result<std::shared_ptr<const RuleSet>> build(const std::deque<RuleFile>& files,
+                                                      const RulesConfig& config,
+                                                      std::pair<Labels, std::string> external);
   void schedule();
 
   std::vector<RulePtr> rules_;

@@ -129,6 +129,10 @@ Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::in
   return run(*rule.expr, storage, t_ms - rule.query_offset.count());
 }
 
+Result<promql::Vector> instant(const promql::Expr& expr, promql::Storage& storage, std::int64_t t_ms) {
+  return run(expr, storage, t_ms);
+}
+
 StatsScope::StatsScope(RuleStats& stats, std::int64_t t_ms)
     : stats_(stats), began_(std::chrono::steady_clock::now()) {
   stats_.evaluations.fetch_add(1, std::memory_order_relaxed);

@@ -30,6 +30,8 @@ using Memory = std::vector<Remembered>;
 /// The rule's expression at `t_ms`, less the group's query_offset; a scalar is one sample without labels.
 Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::int64_t t_ms);
 
+Result<promql::Vector> instant(const promql::Expr& expr, promql::Storage& storage, std::int64_t t_ms);
+
 /// One evaluation in the rule's statistics.
 class StatsScope {
  public:

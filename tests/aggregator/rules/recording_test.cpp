@@ -31,7 +31,7 @@ struct Fleet {
         rules(
             current, nullptr, [this] { return std::make_unique<View>(table); },
             FleetRules::Sinks{[this](Evaluation e) { evaluations.push_back(std::move(e)); },
-                              [this](std::vector<RecordedSample> samples) { take(samples); }}) {}
+                              [this](const RecordedBatch& batch) { take(batch.samples); }}) {}
 
   void take(const std::vector<RecordedSample>& samples) {
     for (const RecordedSample& sample : samples) {
