@@ -93,18 +93,27 @@ void describe(config::Fields& fields, QueryConfig& query) {
                  "must be more than 0 and at most 32KiB");
 }
 
+void describe(config::Fields& fields, HttpConfig& http) {
+  fields.field("cors_origin", http.cors_origin,
+               "Regular expression for whole origins whose pages may read the API in a browser, such as "
+               "https?://grafana\\.example\\.org; empty: none.");
+}
+
 void describe(config::Fields& fields, AggregatorConfig& config) {
   fields.path("data_dir", config.data_dir,
               "Folder of the databases; empty: $STATE_DIRECTORY, or ./vigil-data.");
   fields.field("grpc_listen", config.grpc_listen,
                "Where agents and the command line connect; port 0: any free one.");
-  fields.field("http_listen", config.http_listen, "Where /alerts/, /healthz, /readyz and /metrics are.");
+  fields.field("http_listen", config.http_listen,
+               "Where Prometheus's HTTP API, /alerts/, /healthz, /readyz and /metrics are.");
   fields.field("external_url", config.external_url,
                "How people reach this aggregator: for links in messages.");
+  fields.field("http", config.http, "The HTTP port.");
   fields.field("tls", config.tls, "Encryption of the gRPC port.");
   fields.field("ingest", config.ingest, "What is taken from agents.");
   fields.field("store", config.store, "What is kept.");
   fields.field("query", config.query, "What a query may cost.");
+  fields.field("remote_write", config.remote_write, "What is taken from senders of remote_write.");
   fields.field("rules", config.rules, "Alert rules.");
   fields.field("notifications", config.notifications, "Who is told.");
   fields.choice("log_level", config.log_level,

@@ -139,6 +139,7 @@ Result<HostGaps> FleetView::gaps(const GapQuery& query) {
     std::erase_if(*known, [&](const HostInfo& info) { return info.name != query.host; });
     if (known->empty()) return fail(Errc::not_found, "no host is called '{}'", query.host);
   }
+  std::erase_if(*known, [](const HostInfo& info) { return kind_of(info.name) != HostKind::agent; });
   return GapFinder(*this, history_, query).find(*known);
 }
 

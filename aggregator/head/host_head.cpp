@@ -39,14 +39,21 @@ struct NewestCell {
   std::int64_t raw = kAbsent;
 };
 
-/// Cells of the wanted series (by id) in one row, where it is newer than what they have.
-void read_row(const OpenBlock& open, std::size_t row, std::span<const WantedSeries> series,
-              std::span<NewestCell> cells) {
+/// Cells of the wanted series (by id) in the rows [first, last], where they are newer than what is known: in the
+/// last of them, but of sparse series, of which a row need not say anything, in the last one that does.
+void read_rows(const OpenBlock& open, std::size_t first, std::size_t last, std::span<const WantedSeries> series,
+               std::span<NewestCell> cells) {
   constexpr std::size_t kFew = 4;
-  const std::int64_t time_ms = open.times_ms()[row];
   const auto columns = open.columns();
   const auto take = [&](std::size_t i, std::size_t column) {
-    if (cells[i].time_ms < time_ms) cells[i] = {time_ms, open.cell(row, column)};
+    std::size_t row = last;
+    std::int64_t raw = open.cell(row, column);
+    if (is_sparse(series[i].form.encoding)) {
+      while (raw == kAbsent && row > first) raw = open.cell(--row, column);
+      if (raw == kAbsent) return;
+    }
+    const std::int64_t time_ms = open.times_ms()[row];
+    if (cells[i].time_ms < time_ms) cells[i] = {time_ms, raw};
   };
   if (series.size() <= kFew) {
     for (std::size_t i = 0; i < series.size(); ++i) {
@@ -93,7 +100,7 @@ void HostHead::set_columns(std::uint32_t source, SourceKey key, std::vector<Seri
   std::ranges::copy_if(before, std::back_inserter(columns), [&](SeriesId id) { return !now.contains(id); });
   close(source, at);
   const bool ended = declared == 0 && !columns.empty();
-  at = Source{std::move(key), OpenBlock(std::move(columns)), declared, at.last_ms};
+  at = Source{std::move(key), false, OpenBlock(std::move(columns)), declared, at.last_ms};
   if (ended) append(source, at.last_ms + 1, {});  // no row will come that could say so
 }
 
@@ -178,6 +185,12 @@ void HostHead::close(std::uint32_t number, Source& source) {
   const bool late = lane_of(number) != kLiveLane;
   kept_.push_back({*sealed, late, false, {}, {}});
   ++closed_blocks_;
+  if (source.in_pieces) {  // what had no value in this block may have none in the next one
+    std::vector<SeriesId> filled = source.open.filled_columns();
+    source.open.clear();
+    source.open.set_columns(std::move(filled));
+    source.declared = source.open.width();
+  }
   if (late) unsaved_late_bytes_ += (*sealed)->bytes().size();
   (late ? unsaved_late_ : unsaved_).push_back({source.key, std::move(*sealed)});
   if (source.open.width() > source.declared) {
@@ -296,8 +309,10 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
     if (open.empty() || lane_of(number) != kLiveLane) continue;
     const auto times = open.times_ms();
     const auto end = std::upper_bound(times.begin(), times.end(), selection.end_ms);
-    if (end == times.begin() || *std::prev(end) < selection.start_ms) continue;
-    read_row(open, static_cast<std::size_t>(std::prev(end) - times.begin()), series, cells);
+    const auto begin = std::lower_bound(times.begin(), end, selection.start_ms);
+    if (begin == end) continue;
+    read_rows(open, static_cast<std::size_t>(begin - times.begin()),
+              static_cast<std::size_t>(std::prev(end) - times.begin()), series, cells);
   }
   const auto again = ids_of_one_label_set(series);
   std::vector<promql::SelectedSeries> out;
@@ -310,7 +325,7 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
     } else {
       const double value = to_double(cells[i].raw, one.form.encoding, one.form.scale);
       promql::SelectedSeries newest{std::move(one.labels), {{cells[i].time_ms, value}}};
-      newest.has_markers = false;
+      newest.has_markers = is_end(cells[i].raw, one.form.encoding);
       out.push_back(std::move(newest));
     }
   }

@@ -7,9 +7,9 @@
 namespace vigil::aggregator {
 namespace {
 
-bool any_absent(std::span<const std::int64_t> cells) {
+bool any_of(std::span<const std::int64_t> cells, std::int64_t one, std::int64_t other) {
   bool any = false;  // no early end: the compiler looks at several at a time
-  for (const std::int64_t cell : cells) any |= cell == kAbsent;
+  for (const std::int64_t cell : cells) any |= cell == one || cell == other;
   return any;
 }
 
@@ -29,6 +29,7 @@ void PointCollector::begin(std::int64_t start_ms, std::int64_t end_ms) {
   ascending_ = true;
   doubtful_ = false;
   has_markers_ = false;
+  sparse_ = false;
   points_.clear();
 }
 
@@ -38,12 +39,13 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
       static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), start_ms_) - times.begin());
   const auto end =
       static_cast<std::size_t>(std::upper_bound(times.begin(), times.end(), end_ms_) - times.begin());
+  if (is_sparse(form.encoding)) return add_sparse(column, {begin, end}, form);
   see_before(column, begin);
   if (begin >= end) return;
   if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
   const auto within = times.subspan(begin, end - begin);
   const std::int64_t* cells = column.cells + begin;
-  if (!any_absent({cells, within.size()})) return append(within, cells, form);
+  if (!any_of({cells, within.size()}, kAbsent, kAbsent)) return append(within, cells, form);
   has_markers_ = true;
   if (begin == 0 && *cells == kAbsent) doubtful_ = true;
   append_with_absent(within, cells, form, begin == 0 || cells[-1] != kAbsent);
@@ -54,7 +56,7 @@ void PointCollector::append(std::span<const std::int64_t> times_ms, const std::i
   const std::size_t before = points_.size();
   points_.resize(before + times_ms.size());
   promql::Point* out = points_.data() + before;
-  if (form.encoding == Encoding::float64) {
+  if (is_float(form.encoding)) {
     convert(times_ms, cells, out, double_from_raw);
   } else if (form.scale == 0) {
     convert(times_ms, cells, out, [](std::int64_t raw) { return static_cast<double>(raw); });
@@ -78,6 +80,25 @@ void PointCollector::append_with_absent(std::span<const std::int64_t> times_ms, 
   }
 }
 
+/// Absent cells say nothing here, and what ended says so itself.
+void PointCollector::add_sparse(const Column& column, const Rows& rows, const SeriesForm& form) {
+  sparse_ = true;
+  if (rows.begin >= rows.end) return;
+  const auto within = column.times_ms.subspan(rows.begin, rows.end - rows.begin);
+  const std::int64_t* cells = column.cells + rows.begin;
+  const std::int64_t ended = is_float(form.encoding) ? raw_from_double(stale_marker()) : kEnded;
+  if (!any_of({cells, within.size()}, kAbsent, ended)) {
+    if (!points_.empty() && within.front() <= points_.back().t_ms) ascending_ = false;
+    return append(within, cells, form);
+  }
+  has_markers_ = true;
+  for (std::size_t row = 0; row < within.size(); ++row) {
+    if (cells[row] == kAbsent) continue;
+    if (!points_.empty() && within[row] <= points_.back().t_ms) ascending_ = false;
+    points_.push_back({within[row], to_double(cells[row], form.encoding, form.scale)});
+  }
+}
+
 /// The first `count` rows lie before the span: the last of them may be the value a marker ends.
 void PointCollector::see_before(const Column& column, std::size_t count) {
   if (count == 0 || column.times_ms[count - 1] < before_ms_) return;
@@ -92,7 +113,7 @@ std::vector<promql::Point>& PointCollector::finish() {
     std::stable_sort(points_.begin(), points_.end(), earlier);
     points_.erase(std::unique(points_.begin(), points_.end(), same), points_.end());
   }
-  if (doubtful_ || !ascending_) {
+  if ((doubtful_ || !ascending_) && !sparse_) {
     std::erase_if(points_, [had_value = value_before_](const promql::Point& point) mutable {
       return !std::exchange(had_value, !is_stale(point.v)) && is_stale(point.v);
     });

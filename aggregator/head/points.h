@@ -17,7 +17,8 @@ namespace vigil::aggregator {
 /// Collects the points of one label set within [start_ms, end_ms]. Pieces may come in any order and lie
 /// within each other, as back-fill does; in order of time is cheapest. An absent cell after a value gives one
 /// staleness marker at its time: the series ended there, and the engine must not look further back
-/// (Prometheus's staleness). Absent cells after that give nothing.
+/// (Prometheus's staleness). Absent cells after that give nothing. Of sparse encodings absent cells never
+/// give anything.
 class PointCollector {
  public:
   PointCollector() = default;
@@ -42,6 +43,11 @@ class PointCollector {
   bool has_markers() const { return has_markers_; }
 
  private:
+  struct Rows {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+  };
+  void add_sparse(const Column& column, const Rows& rows, const SeriesForm& form);
   void see_before(const Column& column, std::size_t count);
   void append(std::span<const std::int64_t> times_ms, const std::int64_t* cells, const SeriesForm& form);
   void append_with_absent(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
@@ -54,6 +60,7 @@ class PointCollector {
   bool ascending_ = true;
   bool doubtful_ = false;  // a marker stands where a piece began: whether it ends anything, take() sees
   bool has_markers_ = false;
+  bool sparse_ = false;    // markers came as such and stay
   std::vector<promql::Point> points_;
 };
 

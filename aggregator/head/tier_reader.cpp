@@ -66,7 +66,7 @@ Result<void> TierReader::add_block(const SealedBlock& block, promql::Stand stand
 
 void TierReader::add_series(const WantedSeries& series, std::span<const std::int64_t> last,
                             std::span<const std::int64_t> excess) {
-  const std::int64_t none = series.form.encoding == Encoding::decimal ? 0 : raw_from_double(0);
+  const std::int64_t none = is_float(series.form.encoding) ? raw_from_double(0) : 0;
   std::vector<std::int64_t> times;
   std::vector<std::int64_t> values;
   for (std::size_t row = 0; row < last.size(); ++row) {

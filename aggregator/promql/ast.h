@@ -23,8 +23,12 @@ enum class ValueType : std::uint8_t { scalar, vector, matrix, string };
 /// "scalar", "instant vector", "range vector", "string".
 std::string_view to_string(ValueType type);
 
+enum class NumberForm : std::uint8_t { number, duration };
+
+/// `1.5`, `-Inf`, or `5m`, which is 300. A sign directly before a literal is part of it.
 struct NumberLiteral {
   double value = 0;
+  NumberForm form = NumberForm::number;  // as written
 };
 
 struct StringLiteral {
@@ -40,7 +44,8 @@ struct TimeShift {
   std::int64_t at_ms = 0;  // only with AtKind::time
 };
 
-/// `name{label="value", ...}`. The name, when there is one, is also among the matchers.
+/// `name{label="value", ...}`. A name before the braces is also the last of the matchers; one in quotes
+/// inside them is among the matchers only.
 struct VectorSelector {
   std::string name;
   std::vector<Matcher> matchers;
@@ -160,9 +165,15 @@ struct Expr {
   std::uint32_t height = 1;  // of the tree below, this node included; bounded by kMaxDepth
 };
 
-/// The expression in canonical form: one space around operators, durations as "1h30m", strings in double
-/// quotes, no redundant parentheses added or removed. parse(to_string(e)) gives an equal tree.
+/// The expression as Prometheus prints it: one space around operators, matchers sorted, durations as "1h30m",
+/// strings in double quotes, no parentheses added or removed. parse(to_string(e)) gives an equal tree.
 std::string to_string(const Expr& expr);
+
+/// The parts of the text between the operands, which the prettifier places itself: `sum by (a) ` and
+/// `+ bool on (x) group_left () `, the latter without the spaces around it, and `[1h:1m] @ end() offset 5m`.
+std::string head_of(const Aggregate& aggregate);
+std::string head_of(const Binary& binary);
+std::string suffix_of(const Subquery& subquery);
 
 /// The expression inside any number of parentheses.
 const Expr& strip_parens(const Expr& expr);

@@ -196,6 +196,8 @@ std::optional<std::string> unquote(std::string_view text) {
 }
 
 std::string quote(std::string_view text) {
+  static constexpr std::string_view kControls = "\a\b\f\n\r\t\v";
+  static constexpr std::string_view kControlLetters = "abfnrtv";
   const bool utf8 = is_utf8(text);
   std::string out = "\"";
   for (const char c : text) {
@@ -203,10 +205,9 @@ std::string quote(std::string_view text) {
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\t') {
-      out += "\\t";
+    } else if (const auto at = kControls.find(c); at != kControls.npos) {
+      out += '\\';
+      out += kControlLetters[at];
     } else if (byte < 0x20 || byte == 0x7F || (byte >= 0x80 && !utf8)) {
       out += fmt::format("\\x{:02x}", byte);
     } else {

@@ -160,6 +160,12 @@ Result<ExprPtr> Parser::parse_unary() {
   // A sign binds like a product: -a ^ b is -(a ^ b), -a * b is (-a) * b.
   auto operand = parse_binary(Precedence::power);
   if (!operand) return operand;
+  if (auto* number = std::get_if<NumberLiteral>(&(*operand)->node)) {
+    if (token.kind == TokenKind::sub) number->value = -number->value;
+    (*operand)->line = token.at.line;
+    (*operand)->column = token.at.column;
+    return operand;
+  }
   return make(token.at,
               Unary{token.kind == TokenKind::sub ? UnaryOp::minus : UnaryOp::plus, std::move(*operand)});
 }
@@ -184,9 +190,11 @@ Result<ExprPtr> Parser::parse_primary() {
   const Token& token = peek();
   switch (token.kind) {
     case TokenKind::number:
-    case TokenKind::duration:
       ++pos_;
       return make(token.at, NumberLiteral{token.number});
+    case TokenKind::duration:
+      ++pos_;
+      return make(token.at, NumberLiteral{token.number, NumberForm::duration});
     case TokenKind::string:
       ++pos_;
       return make(token.at, StringLiteral{token.decoded});

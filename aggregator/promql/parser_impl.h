@@ -56,6 +56,12 @@ class Parser {
   Result<ExprPtr> parse_selector();
   Result<void> parse_matchers(VectorSelector& selector);
   Result<void> parse_matcher(VectorSelector& selector);
+  struct WrittenMatcher {
+    MatchOp op;
+    std::string label;
+    const Token& value;
+  };
+  static Result<void> add_matcher(VectorSelector& selector, const Token& at, WrittenMatcher written);
   Result<std::vector<std::string>> parse_label_list();
   Result<std::string> parse_label_name();
   Result<std::vector<ExprPtr>> parse_arguments();

@@ -161,11 +161,6 @@ Result<ExprPtr> Parser::parse_selector() {
     if (auto parsed = parse_matchers(selector); !parsed) return parsed.error();
   }
   if (!selector.name.empty()) {
-    const auto names = [](const Matcher& matcher) {
-      return matcher.name() == kMetricName && matcher.op() == MatchOp::equal;
-    };
-    if (std::ranges::any_of(selector.matchers, names))
-      return parse_error(first.at, "the metric name is given twice");
     auto matcher = Matcher::create(MatchOp::equal, std::string(kMetricName), selector.name);
     if (!matcher) return matcher.error();
     selector.matchers.push_back(std::move(*matcher));
@@ -191,13 +186,10 @@ Result<void> Parser::parse_matcher(VectorSelector& selector) {
   const Token& token = peek();
   const TokenKind after = peek_next().kind;
   if (token.kind == TokenKind::string && (after == TokenKind::comma || after == TokenKind::right_brace)) {
-    if (!selector.name.empty())
-      return parse_error(token.at, "the metric name is already set to \"{}\"", selector.name);
     if (token.decoded.empty() || !is_utf8(token.decoded))
       return parse_error(token.at, "a metric name must be UTF-8 and not empty");
-    selector.name = token.decoded;
     ++pos_;
-    return {};
+    return add_matcher(selector, token, {MatchOp::equal, std::string(kMetricName), token});
   }
   auto label = parse_label_name();
   if (!label) return label.error();
@@ -221,11 +213,24 @@ Result<void> Parser::parse_matcher(VectorSelector& selector) {
   const Token& value = peek();
   if (value.kind != TokenKind::string) return expected("a quoted label value");
   ++pos_;
-  if (*label == kMetricName && op == MatchOp::equal && !selector.name.empty()) {
-    return parse_error(token.at, "the metric name is already set to \"{}\"", selector.name);
+  return add_matcher(selector, token, {op, std::move(*label), value});
+}
+
+/// `at` is where the matcher begins.
+Result<void> Parser::add_matcher(VectorSelector& selector, const Token& at, WrittenMatcher written) {
+  if (written.label == kMetricName) {
+    const auto names = [](const Matcher& matcher) {
+      return matcher.name() == kMetricName && matcher.op() == MatchOp::equal;
+    };
+    const auto named = std::ranges::find_if(selector.matchers, names);
+    const bool outside = !selector.name.empty();
+    if (outside || (named != selector.matchers.end() && written.op == MatchOp::equal)) {
+      return parse_error(at.at, "the metric name is already set to {}",
+                         quote(outside ? selector.name : named->value()));
+    }
   }
-  auto matcher = Matcher::create(op, std::move(*label), value.decoded);
-  if (!matcher) return parse_error(value.at, "{}", matcher.error().message);
+  auto matcher = Matcher::create(written.op, std::move(written.label), written.value.decoded);
+  if (!matcher) return parse_error(written.value.at, "{}", matcher.error().message);
   selector.matchers.push_back(std::move(*matcher));
   return {};
 }

@@ -10,23 +10,14 @@
 namespace vigil::promql {
 namespace {
 
-bool is_plain_name(std::string_view name, std::string_view extra) {
-  const auto letter = [extra](char c) {
-    return std::isalpha(static_cast<unsigned char>(c)) || c == '_' || extra.find(c) != extra.npos;
-  };
+bool is_plain_name(std::string_view name) {
+  const auto letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; };
   if (name.empty() || !letter(name[0])) return false;
   return std::ranges::all_of(name, [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
 }
 
-bool is_plain_metric(std::string_view name) {
-  // The lexer reads these words as numbers.
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return is_plain_name(name, ":") && lower != "inf" && lower != "nan";
-}
-
 std::string label_name(std::string_view name) {
-  return is_plain_name(name, "") ? std::string(name) : quote(name);
+  return is_plain_name(name) ? std::string(name) : quote(name);
 }
 
 std::string label_list(const std::vector<std::string>& labels) {
@@ -66,26 +57,26 @@ std::string print_shift(const TimeShift& shift) {
 
 /// Without the shift, which stands behind the range.
 std::string print_selector(const VectorSelector& selector) {
-  const bool plain = is_plain_metric(selector.name);
-  std::string inner;
-  if (!selector.name.empty() && !plain) inner = quote(selector.name);
   // The last matcher is the name's own when the selector has a name.
   const std::size_t count = selector.matchers.size() - (selector.name.empty() ? 0 : 1);
+  std::vector<std::string> matchers;
   for (std::size_t i = 0; i < count; ++i) {
     const Matcher& matcher = selector.matchers[i];
-    if (!inner.empty()) inner += ", ";
-    inner +=
-        fmt::format("{}{}{}", label_name(matcher.name()), match_symbol(matcher.op()), quote(matcher.value()));
+    matchers.push_back(label_name(matcher.name()) + std::string(match_symbol(matcher.op())) +
+                       quote(matcher.value()));
   }
-  if (plain && inner.empty()) return selector.name;
-  return fmt::format("{}{{{}}}", plain ? selector.name : "", inner);
+  if (matchers.empty()) return selector.name;
+  std::sort(matchers.begin(), matchers.end());
+  return fmt::format("{}{{{}}}", selector.name, fmt::join(matchers, ","));
+}
+
+std::string print_number(const NumberLiteral& number) {
+  if (number.form == NumberForm::number) return format_value(number.value);
+  return format_duration_ms(std::llround(number.value * 1000));
 }
 
 struct Printer {
-  std::string operator()(const NumberLiteral& number) const {
-    // Literals have no sign of their own.
-    return std::isinf(number.value) ? "Inf" : format_value(number.value);
-  }
+  std::string operator()(const NumberLiteral& number) const { return print_number(number); }
   std::string operator()(const StringLiteral& string) const { return quote(string.value); }
   std::string operator()(const VectorSelector& selector) const {
     return print_selector(selector) + print_shift(selector.shift);
@@ -95,9 +86,7 @@ struct Printer {
                        print_shift(matrix.selector.shift));
   }
   std::string operator()(const Subquery& subquery) const {
-    return fmt::format("{}[{}:{}]{}", to_string(*subquery.expr), format_duration_ms(subquery.range_ms),
-                       subquery.step_ms > 0 ? format_duration_ms(subquery.step_ms) : "",
-                       print_shift(subquery.shift));
+    return to_string(*subquery.expr) + suffix_of(subquery);
   }
   std::string operator()(const Call& call) const {
     std::string out(call.function->name);
@@ -109,12 +98,7 @@ struct Printer {
     return out + ')';
   }
   std::string operator()(const Aggregate& aggregate) const {
-    std::string out(to_string(aggregate.op));
-    if (aggregate.grouping == Grouping::without) {
-      out += " without " + label_list(aggregate.labels) + ' ';
-    } else if (!aggregate.labels.empty()) {
-      out += " by " + label_list(aggregate.labels) + ' ';
-    }
+    std::string out = head_of(aggregate);
     out += '(';
     if (aggregate.param) out += to_string(*aggregate.param) + ", ";
     return out + to_string(*aggregate.expr) + ')';
@@ -123,26 +107,38 @@ struct Printer {
     return (unary.op == UnaryOp::minus ? "-" : "+") + to_string(*unary.expr);
   }
   std::string operator()(const Binary& binary) const {
-    return fmt::format("{} {}{} {}", to_string(*binary.lhs), to_string(binary.op), modifiers(binary),
-                       to_string(*binary.rhs));
+    return fmt::format("{} {} {}", to_string(*binary.lhs), head_of(binary), to_string(*binary.rhs));
   }
   std::string operator()(const Paren& paren) const { return '(' + to_string(*paren.expr) + ')'; }
-
-  static std::string modifiers(const Binary& binary) {
-    const VectorMatching& matching = binary.matching;
-    std::string out = binary.comparison == ComparisonMode::boolean ? " bool" : "";
-    const bool plain = matching.mode == MatchMode::ignoring && matching.labels.empty() &&
-                       matching.cardinality == Cardinality::one_to_one;
-    if (plain) return out;
-    out += matching.mode == MatchMode::on ? " on " : " ignoring ";
-    out += label_list(matching.labels);
-    if (matching.cardinality == Cardinality::one_to_one) return out;
-    out += matching.cardinality == Cardinality::many_to_one ? " group_left " : " group_right ";
-    return out + label_list(matching.include);
-  }
 };
 
 }  // namespace
+
+std::string head_of(const Aggregate& aggregate) {
+  const std::string op(to_string(aggregate.op));
+  if (aggregate.grouping == Grouping::without) return op + " without " + label_list(aggregate.labels) + ' ';
+  return aggregate.labels.empty() ? op : op + " by " + label_list(aggregate.labels) + ' ';
+}
+
+std::string head_of(const Binary& binary) {
+  const VectorMatching& matching = binary.matching;
+  std::string out(to_string(binary.op));
+  if (binary.comparison == ComparisonMode::boolean) out += " bool";
+  const bool plain = matching.mode == MatchMode::ignoring && matching.labels.empty() &&
+                     matching.cardinality == Cardinality::one_to_one;
+  if (plain) return out;
+  out += matching.mode == MatchMode::on ? " on " : " ignoring ";
+  out += label_list(matching.labels);
+  if (matching.cardinality == Cardinality::one_to_one) return out;
+  out += matching.cardinality == Cardinality::many_to_one ? " group_left " : " group_right ";
+  return out + label_list(matching.include);
+}
+
+std::string suffix_of(const Subquery& subquery) {
+  return fmt::format("[{}:{}]{}", format_duration_ms(subquery.range_ms),
+                     subquery.step_ms > 0 ? format_duration_ms(subquery.step_ms) : "",
+                     print_shift(subquery.shift));
+}
 
 std::string to_string(const Expr& expr) {
   return std::visit(Printer{}, expr.node);

@@ -115,10 +115,10 @@ void QueryEngine::spread(const std::function<void()>& work) const {
   shared->ended.wait(lock, [&] { return shared->running == 0; });
 }
 
-FleetReads QueryEngine::reads() const {
+FleetReads QueryEngine::reads(const Ask& ask) const {
   FleetReads reads;
   reads.max_points = limits_.max_samples;
-  reads.patience = limits_.timeout;
+  reads.patience = std::min(limits_.timeout, ask.timeout);
   reads.spread = [this](const std::function<void()>& work) { spread(work); };
   reads.parts = limits_.threads > 1 ? kPartsPerThread * limits_.threads : 1;
   return reads;
@@ -129,29 +129,42 @@ Result<promql::ExprPtr> QueryEngine::parse(const std::string& expression) const 
     return fail(Errc::limit, "the query has {} bytes; at most {} are allowed (query.max_expression)",
                 expression.size(), limits_.max_expression_bytes);
   }
-  auto parsed = promql::parse(expression);
-  if (!parsed) return parsed;
-  if (auto checked = check_regexes(**parsed, limits_.max_regex_bytes); !checked) return checked.error();
-  return parsed;
+  return promql::parse(expression);
 }
 
-promql::EvalOptions QueryEngine::options(const Cancelled& cancelled) const {
+promql::EvalOptions QueryEngine::options(const Ask& ask) const {
   promql::EvalOptions options;
+  options.lookback = ask.lookback;
   options.max_samples = limits_.max_samples;
   options.max_steps = limits_.max_steps;
-  const auto deadline = std::chrono::steady_clock::now() + limits_.timeout;
-  options.expired = [this, deadline, cancelled] {
+  const auto deadline = std::chrono::steady_clock::now() + std::min(limits_.timeout, ask.timeout);
+  options.expired = [this, deadline, cancelled = ask.cancelled] {
     return stopping_ || std::chrono::steady_clock::now() > deadline || (cancelled && cancelled());
   };
   return options;
+}
+
+Result<promql::Value> QueryEngine::instant(const promql::Expr& expr, std::int64_t t_ms,
+                                           const Ask& ask) const {
+  if (auto checked = check_regexes(expr, limits_.max_regex_bytes); !checked) return checked.error();
+  FleetStorage storage(view_, reads(ask));
+  return promql::evaluate_instant(expr, storage, t_ms, options(ask));
+}
+
+Result<promql::MatrixValue> QueryEngine::range(const promql::Expr& expr, const promql::TimeRange& range,
+                                               const Ask& ask) const {
+  if (auto checked = check_regexes(expr, limits_.max_regex_bytes); !checked) return checked.error();
+  FleetStorage storage(view_, reads(ask));
+  return promql::evaluate_range(expr, storage, range, options(ask));
 }
 
 Result<promql::Value> QueryEngine::instant(const std::string& expression, std::int64_t t_ms,
                                            const Cancelled& cancelled) const {
   const auto parsed = parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, reads());
-  return promql::evaluate_instant(**parsed, storage, t_ms, options(cancelled));
+  Ask ask;
+  ask.cancelled = cancelled;
+  return instant(**parsed, t_ms, ask);
 }
 
 Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, const promql::TimeRange& range,
@@ -159,10 +172,10 @@ Result<promql::MatrixValue> QueryEngine::range(const std::string& expression, co
                                                const Cancelled& cancelled) const {
   const auto parsed = parse(expression);
   if (!parsed) return parsed.error();
-  FleetStorage storage(view_, reads());
-  promql::EvalOptions with_lookback = options(cancelled);
-  with_lookback.lookback = lookback;
-  return promql::evaluate_range(**parsed, storage, range, with_lookback);
+  Ask ask;
+  ask.lookback = lookback;
+  ask.cancelled = cancelled;
+  return this->range(**parsed, range, ask);
 }
 
 }  // namespace vigil::aggregator

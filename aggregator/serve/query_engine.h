@@ -26,6 +26,13 @@ struct QueryLimits {
   std::size_t max_regex_bytes = promql::kMaxRegexBytes;  // of one matcher; at most promql::kMaxRegexBytes
 };
 
+/// What one question may want otherwise than the engine's limits say.
+struct Ask {
+  std::chrono::milliseconds lookback = promql::EvalOptions().lookback;
+  std::chrono::milliseconds timeout = std::chrono::hours(24);  // the limit, where that is shorter
+  std::function<bool()> cancelled;                             // asked now and then; may be empty
+};
+
 class QueryEngine {
  public:
   using Cancelled = std::function<bool()>;
@@ -42,18 +49,25 @@ class QueryEngine {
   /// The same, and waits.
   void stop();
 
+  /// Errc::parse, and Errc::limit when it is too long.
+  Result<promql::ExprPtr> parse(const std::string& expression) const;
+
   // On a query thread (or a test's): these block.
   Result<promql::Value> instant(const std::string& expression, std::int64_t t_ms,
                                 const Cancelled& cancelled) const;
   /// `lookback`: how far back an instant sees a sample.
   Result<promql::MatrixValue> range(const std::string& expression, const promql::TimeRange& range,
                                     std::chrono::milliseconds lookback, const Cancelled& cancelled) const;
+  /// The same of an expression that is parsed already.
+  Result<promql::Value> instant(const promql::Expr& expr, std::int64_t t_ms, const Ask& ask) const;
+  Result<promql::MatrixValue> range(const promql::Expr& expr, const promql::TimeRange& range,
+                                    const Ask& ask) const;
   FleetView& view() const { return view_; }
+  const QueryLimits& limits() const { return limits_; }
 
  private:
-  Result<promql::ExprPtr> parse(const std::string& expression) const;
-  promql::EvalOptions options(const Cancelled& cancelled) const;
-  FleetReads reads() const;
+  promql::EvalOptions options(const Ask& ask) const;
+  FleetReads reads(const Ask& ask) const;
   void spread(const std::function<void()>& work) const;
 
   FleetView& view_;

@@ -23,9 +23,9 @@ TEST_CASE("expressions print back in canonical form") {
   const auto [query, canonical] = GENERATE(table<std::string, std::string>({
       {"up", "up"},
       {"up{ }", "up"},
-      {"up{job='node',instance=~`web-.*`,}", R"(up{job="node", instance=~"web-.*"})"},
+      {"up{job='node',instance=~`web-.*`,}", R"(up{instance=~"web-.*",job="node"})"},
       {"{__name__=\"up\"}", R"({__name__="up"})"},
-      {"{\"my.metric\", \"a.b\"!=\"c\"}", R"({"my.metric", "a.b"!="c"})"},
+      {"{\"my.metric\", \"a.b\"!=\"c\"}", R"({"a.b"!="c",__name__="my.metric"})"},
       {"{\"plain\"}", "plain"},
       {":rule:name", ":rule:name"},
       {"rate(x[5m])", "rate(x[5m])"},
@@ -44,8 +44,9 @@ TEST_CASE("expressions print back in canonical form") {
       {"a unless ignoring(z) b", "a unless ignoring (z) b"},
       {"max_over_time(rate(x[1m])[1h:])", "max_over_time(rate(x[1m])[1h:])"},
       {"x[1h:30s] offset 1m", "x[1h:30s] offset 1m"},
-      {"1e3 + 0x1F + 1_000 + .5 + 017 + Inf", "1000 + 31 + 1000 + 0.5 + 15 + Inf"},
-      {"vector(5m)", "vector(300)"},
+      {"1e3 + 0x1F + 1_000 + .5 + 017 + Inf", "1000 + 31 + 1000 + 0.5 + 15 + +Inf"},
+      {"vector(5m)", "vector(5m)"},
+      {"- -5m + +1 - -Inf", "5m + 1 - -Inf"},
       {"\"a\\x41\\u00e9\\n\"", "\"aA\u00e9\\n\""},
       {"a # comment\n+ b", "a + b"},
       {"sum", "sum"},
@@ -113,7 +114,7 @@ TEST_CASE("errors say where and what was expected") {
       {"topk(up)", "1:5: parse error: wrong number of arguments for topk: expected 2, found 1"},
       {"sum by (a:b) (up)", "1:9: parse error: expected a label name, found identifier \"a:b\""},
       {"up{__name__=\"x\"}", "1:4: parse error: the metric name is already set to \"up\""},
-      {"{__name__=\"x\", \"up\"}", "1:1: parse error: the metric name is given twice"},
+      {"{__name__=\"x\", \"up\"}", "1:16: parse error: the metric name is already set to \"x\""},
       {"up @ foo", "1:6: parse error: expected a Unix time, start() or end(), found identifier \"foo\""},
   }));
   INFO(query);
