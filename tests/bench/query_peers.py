@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 
@@ -125,7 +126,7 @@ class Server:
     """Something that takes remote_write and answers as Prometheus does."""
 
     def __init__(self, name, pid, port):
-        self.name, self.pid = name, pid
+        self.name, self.pid, self.asked = name, pid, 0
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def request(self, method, path, body=None, headers=None):
@@ -220,6 +221,46 @@ def cost(server, questions, end, cpu_seconds, idle):
         times += 1
     took = time.monotonic() - began
     return (cpu_seconds(server.pid) - before - idle * took) / times * 1000, took / times * 1000
+
+
+WORST = [
+    ('sum by (series) (rate({__name__=~"bench_.*"}[1m]))', HOUR, 5),
+    ('quantile_over_time(0.9, {__name__=~"bench_.*"}[5m])', HOUR, 5),
+    ('topk(10, {__name__=~".+"})', HOUR, 5),
+    ('count by (__name__) ({__name__=~".+"})', 0, 0),
+]
+
+
+def hammer(server, stop):
+    """The worst that can be asked, one after the other; limits may end them."""
+    while not stop.is_set():
+        for expression, span, step in WORST:
+            now = int(time.time())
+            given = {"query": expression} | ({"start": now - span, "end": now, "step": step} if span else {})
+            server.request("GET", f"/api/v1/query{'_range' if span else ''}?" + urllib.parse.urlencode(given))
+            server.asked += 1
+
+
+def bench_beside_ingest(seconds, fleet):
+    """Rows of what `fleet` reports, with nobody asking and with four clients that ask the worst."""
+    rows = []
+    for clients in (0, 4):
+        with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+            vigil = Vigil(folder).start("ingest: {max_agents: 2000, max_hosts: 2000, max_new_hosts: 5000}\nquery: {timeout: 10s}\n")
+            port = int(vigil.http.rsplit(":", 1)[1])
+            stop = threading.Event()
+            servers = [Server("vigil", vigil.aggregator.child.pid, port) for _ in range(clients)]
+            threads = [threading.Thread(target=hammer, args=(server, stop), daemon=True) for server in servers]
+            for thread in threads:
+                thread.start()
+            report, _ = fleet("--aggregator", vigil.grpc, "--agents", 500, "--series", 100, "--duration", f"{seconds}s", "--phase", "spread")
+            stop.set()
+            for thread in threads:
+                thread.join()
+            asked = sum(server.asked for server in servers)
+            rows.append((f"{clients} clients, {asked} of the worst queries" if clients else "nobody asks", report))
+            vigil.close()
+    return rows
 
 
 def bench(options, table, cpu_seconds):
