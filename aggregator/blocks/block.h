@@ -95,7 +95,8 @@ class SealedBlock {
 class ColumnReader {
  public:
   /// `cache` may be null.
-  explicit ColumnReader(const SealedBlock& block, GroupCache* cache = nullptr) : block_(block), cache_(cache) {}
+  explicit ColumnReader(const SealedBlock& block, GroupCache* cache = nullptr)
+      : block_(block), cache_(cache) {}
   /// The values of a column behind those that were read; good until the next one is.
   Result<std::span<const std::int64_t>> read(std::size_t index);
 

@@ -23,7 +23,7 @@ class GroupCache {
   std::size_t bytes() const;
 
  private:
-  static constexpr std::size_t kShelves = 8;  // so that query threads seldom wait for each other
+  static constexpr std::size_t kShelves = 8;     // so that query threads seldom wait for each other
   static constexpr std::size_t kGroupBits = 20;  // a block has at most 2^24 cells and a group 16 columns
   struct Shelf {
     mutable std::mutex mutex;  // protects what follows

@@ -188,8 +188,8 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::S
   const std::int64_t rolled_up = rolled_up_ms(view_.history(), selection);
   for (const HostSlice& slice : *found) {
     const std::size_t before = out.size();
-    const SliceRead read{selection.start_ms, selection.end_ms, room,
-                         selection.coarse_ms, selection.stand, rolled_up};
+    const SliceRead read{selection.start_ms,  selection.end_ms, room,
+                         selection.coarse_ms, selection.stand,  rolled_up};
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();
     for (std::size_t i = before; i < out.size(); ++i) room -= out[i].points.size();
   }
@@ -213,8 +213,8 @@ Result<void> FleetStorage::visit(const promql::Selection& selection, promql::Ser
   if (!found) return found.error();
   const std::size_t parts = parts_of(*found, selection);
   sink.begin(parts);
-  const SliceRead read{selection.start_ms, selection.end_ms,   reads_.max_points,
-                       selection.coarse_ms, selection.stand, rolled_up_ms(view_.history(), selection)};
+  const SliceRead read{selection.start_ms,  selection.end_ms, reads_.max_points,
+                       selection.coarse_ms, selection.stand,  rolled_up_ms(view_.history(), selection)};
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   Result<void> done;  // protected by mutex

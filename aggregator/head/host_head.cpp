@@ -39,10 +39,10 @@ struct NewestCell {
   std::int64_t raw = kAbsent;
 };
 
-/// Cells of the wanted series (by id) in the rows [first, last], where they are newer than what is known: in the
-/// last of them, but of sparse series, of which a row need not say anything, in the last one that does.
-void read_rows(const OpenBlock& open, std::size_t first, std::size_t last, std::span<const WantedSeries> series,
-               std::span<NewestCell> cells) {
+/// Cells of the wanted series (by id) in the rows [first, last], where they are newer than what is known: in
+/// the last of them, but of sparse series, of which a row need not say anything, in the last one that does.
+void read_rows(const OpenBlock& open, std::size_t first, std::size_t last,
+               std::span<const WantedSeries> series, std::span<NewestCell> cells) {
   constexpr std::size_t kFew = 4;
   const auto columns = open.columns();
   const auto take = [&](std::size_t i, std::size_t column) {

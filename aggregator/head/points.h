@@ -60,7 +60,7 @@ class PointCollector {
   bool ascending_ = true;
   bool doubtful_ = false;  // a marker stands where a piece began: whether it ends anything, take() sees
   bool has_markers_ = false;
-  bool sparse_ = false;    // markers came as such and stay
+  bool sparse_ = false;  // markers came as such and stay
   std::vector<promql::Point> points_;
 };
 

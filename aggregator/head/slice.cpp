@@ -19,7 +19,8 @@ constexpr std::size_t kManyPoints = 4 * 1024 * 1024;
 
 std::size_t series_at_a_time(std::size_t rows) {
   const std::size_t fitting = kPointsAtATime / std::max<std::size_t>(rows, 1);
-  const std::size_t least = std::clamp<std::size_t>(kManyPoints / std::max<std::size_t>(rows, 1), 1, kGroupOfColumns);
+  const std::size_t least =
+      std::clamp<std::size_t>(kManyPoints / std::max<std::size_t>(rows, 1), 1, kGroupOfColumns);
   return std::clamp(fitting, least, kMostSeries);
 }
 

@@ -57,7 +57,8 @@ class SliceReader {
 
   /// Hands every series with points to the sink, as those of `part`. Points are ascending. Errc::limit when
   /// more than max_points would be held at a time.
-  Result<void> read(const HostSlice& slice, const SliceRead& read, std::size_t part, promql::SeriesSink& sink);
+  Result<void> read(const HostSlice& slice, const SliceRead& read, std::size_t part,
+                    promql::SeriesSink& sink);
 
  private:
   using Blocks = std::vector<std::shared_ptr<const SealedBlock>>;

@@ -1,6 +1,6 @@
-// Points of a tier in place of samples: of gauges the last, least or greatest value of each bucket; of counters
-// the last one, and before it what a reset within the bucket hides, so that rate() and increase() over it give
-// what they gave over the samples.
+// Points of a tier in place of samples: of gauges the last, least or greatest value of each bucket; of
+// counters the last one, and before it what a reset within the bucket hides, so that rate() and increase()
+// over it give what they gave over the samples.
 #pragma once
 
 #include "aggregator/head/points.h"

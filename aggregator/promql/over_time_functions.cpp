@@ -85,8 +85,8 @@ void range_avg(const RangeSeries& series, std::span<double> out) {
   });
 }
 void range_sum(const RangeSeries& series, std::span<double> out) {
-  summed<CompensatedSum, SlidingSum>(
-      series, out, [](const SlidingSum& sum, std::uint32_t) { return sum.sum.value(); });
+  summed<CompensatedSum, SlidingSum>(series, out,
+                                     [](const SlidingSum& sum, std::uint32_t) { return sum.sum.value(); });
 }
 void range_stdvar(const RangeSeries& series, std::span<double> out) {
   summed<Variance, SlidingVariance>(

@@ -59,8 +59,8 @@ constexpr std::int64_t kPointsPerStep = 5;
 std::optional<Stand> stand_for_range(RangeFn apply) {
   if (apply == range_min) return Stand::least;
   if (apply == range_max) return Stand::greatest;
-  constexpr std::array kByLast = {range_rate, range_increase, range_delta,         range_last,
-                                  range_present, range_deriv, range_predict_linear};
+  constexpr std::array kByLast = {range_rate,    range_increase, range_delta,         range_last,
+                                  range_present, range_deriv,    range_predict_linear};
   return std::ranges::find(kByLast, apply) == kByLast.end() ? std::nullopt : std::optional(Stand::last);
 }
 
@@ -146,7 +146,8 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
     }
   };
   RowSink rows(pulse_, grid, fill);
-  if (auto read = storage_.visit({selector.matchers, first - lookback + 1, last, need, coarse_ms}, rows); !read)
+  if (auto read = storage_.visit({selector.matchers, first - lookback + 1, last, need, coarse_ms}, rows);
+      !read)
     return read.error();
   note(rows.coarse());
   Block block = rows.finish();
@@ -156,9 +157,9 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
 
 Result<Block> Evaluator::apply_to_selected(const MatrixSelector& matrix, const Grid& grid, RangeFn apply,
                                            std::span<const double> scalar) {
-  const auto fill = [&pulse = pulse_, apply, scalar, windows = make_windows(
-                         matrix.selector.shift, matrix.range_ms, grid)](SelectedSeries& series,
-                                                                        std::span<double> row) mutable {
+  const auto fill = [&pulse = pulse_, apply, scalar,
+                     windows = make_windows(matrix.selector.shift, matrix.range_ms, grid)](
+                        SelectedSeries& series, std::span<double> row) mutable {
     drop_markers(series);
     place_windows(series.points, windows);
     apply({series.points, windows, scalar, &pulse}, row);
@@ -167,7 +168,8 @@ Result<Block> Evaluator::apply_to_selected(const MatrixSelector& matrix, const G
   const std::int64_t last = reference(matrix.selector.shift, grid, grid.steps - 1);
   Selection selection{matrix.selector.matchers, first + 1, last, Need::every_point};
   if (const auto stand = stand_for_range(apply)) {
-    selection.coarse_ms = std::min(grid.steps > 1 ? grid.step_ms : matrix.range_ms, matrix.range_ms) / kPointsPerStep;
+    selection.coarse_ms =
+        std::min(grid.steps > 1 ? grid.step_ms : matrix.range_ms, matrix.range_ms) / kPointsPerStep;
     selection.stand = *stand;
   }
   RowSink rows(pulse_, grid, fill);

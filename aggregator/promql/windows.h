@@ -1,6 +1,6 @@
-// What a window that moves on over the points of a series sees, at a cost per step that does not depend on how
-// long the window is. Nothing is ever subtracted: what left a window cannot leave its rounding behind, nor can
-// a NaN or an infinity. Internal to the engine.
+// What a window that moves on over the points of a series sees, at a cost per step that does not depend on
+// how long the window is. Nothing is ever subtracted: what left a window cannot leave its rounding behind,
+// nor can a NaN or an infinity. Internal to the engine.
 #pragma once
 
 #include "aggregator/promql/functions.h"
@@ -47,8 +47,8 @@ class SlidingWindow {
   }
 
   At at_;
-  std::vector<Sum> before_;   // of the points [i, middle_), from i = base_
-  Sum behind_;                // of the points [middle_, end_)
+  std::vector<Sum> before_;  // of the points [i, middle_), from i = base_
+  Sum behind_;               // of the points [middle_, end_)
   std::uint32_t base_ = 0;
   std::uint32_t middle_ = 0;
   std::uint32_t end_ = 0;

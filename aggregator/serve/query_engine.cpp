@@ -36,7 +36,8 @@ Result<void> check_regexes(const promql::Expr& expr, std::size_t max_bytes) {
   const auto* selector = matrix ? &matrix->selector : std::get_if<promql::VectorSelector>(&expr.node);
   if (selector != nullptr) {
     for (const promql::Matcher& matcher : selector->matchers) {
-      const bool is_regex = matcher.op() == promql::MatchOp::regex || matcher.op() == promql::MatchOp::not_regex;
+      const bool is_regex =
+          matcher.op() == promql::MatchOp::regex || matcher.op() == promql::MatchOp::not_regex;
       if (!is_regex || matcher.value().size() <= max_bytes) continue;
       return fail(Errc::limit,
                   "the regular expression for label \"{}\" has {} bytes; at most {} are allowed "

@@ -21,8 +21,8 @@ struct QueryLimits {
   std::size_t waiting = 64;  // queries in line; beyond it Errc::limit
   std::size_t max_samples = 50'000'000;
   std::chrono::milliseconds timeout = std::chrono::seconds(30);
-  std::int64_t max_steps = promql::kMaxSteps;     // points of a series
-  std::size_t max_expression_bytes = 65'536;      // at most promql::kMaxQueryBytes
+  std::int64_t max_steps = promql::kMaxSteps;            // points of a series
+  std::size_t max_expression_bytes = 65'536;             // at most promql::kMaxQueryBytes
   std::size_t max_regex_bytes = promql::kMaxRegexBytes;  // of one matcher; at most promql::kMaxRegexBytes
 };
 

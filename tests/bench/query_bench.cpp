@@ -75,10 +75,12 @@ class Walk {
     for (std::size_t i = 0; i < values_.size(); ++i) {
       const std::uint64_t dice = random_();
       if (i < counters_) {
-        values_[i] += i % 8 == 0 ? 80 + static_cast<std::int64_t>(dice % 16) : static_cast<std::int64_t>(dice % 4);
+        values_[i] +=
+            i % 8 == 0 ? 80 + static_cast<std::int64_t>(dice % 16) : static_cast<std::int64_t>(dice % 4);
       } else {
         const std::size_t kind = i - counters_;
-        if (kind == 0) values_[i] = std::max<std::int64_t>(0, values_[i] + static_cast<std::int64_t>(dice % 9) - 4);
+        if (kind == 0)
+          values_[i] = std::max<std::int64_t>(0, values_[i] + static_cast<std::int64_t>(dice % 9) - 4);
         if (kind >= 2 && kind <= 4) values_[i] += (static_cast<std::int64_t>(dice % 129) - 64) * 4096;
         if (kind == 5 || kind == 6) values_[i] += static_cast<std::int64_t>(dice % 20'000);
         if (kind == 7) values_[i] -= static_cast<std::int64_t>(dice % 3) * 4096;
@@ -198,16 +200,21 @@ constexpr Question kQuestions[] = {
     {"max over 10 m, 1 h at 15 s", R"(max_over_time(node_load1{instance=~"host-00.*"}[10m]))", kHour, 15'000},
 };
 constexpr Question kDashboard[] = {
-    {"", R"(100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{instance="host-0003", mode="idle"}[5m]))))", kHour, 15'000},
+    {"",
+     R"(100 * (1 - avg by (instance) (rate(node_cpu_seconds_total{instance="host-0003", mode="idle"}[5m]))))",
+     kHour, 15'000},
     {"", R"(sum by (mode) (rate(node_cpu_seconds_total{instance="host-0003"}[5m])))", kHour, 15'000},
     {"", R"(node_load1{instance="host-0003"})", kHour, 15'000},
-    {"", R"(node_memory_MemAvailable_bytes{instance="host-0003"} / node_memory_MemTotal_bytes{instance="host-0003"})", kHour, 15'000},
+    {"",
+     R"(node_memory_MemAvailable_bytes{instance="host-0003"} / node_memory_MemTotal_bytes{instance="host-0003"})",
+     kHour, 15'000},
     {"", R"(node_memory_MemFree_bytes{instance="host-0003"})", kHour, 15'000},
     {"", R"(node_memory_Cached_bytes{instance="host-0003"})", kHour, 15'000},
     {"", R"(rate(node_network_receive_bytes_total{instance="host-0003"}[5m]) * 8)", kHour, 15'000},
     {"", R"(rate(node_network_transmit_bytes_total{instance="host-0003"}[5m]) * 8)", kHour, 15'000},
     {"", R"(node_filesystem_avail_bytes{instance="host-0003"})", kHour, 15'000},
-    {"", R"(predict_linear(node_filesystem_avail_bytes{instance="host-0003"}[30m], 4 * 3600))", kHour, 15'000},
+    {"", R"(predict_linear(node_filesystem_avail_bytes{instance="host-0003"}[30m], 4 * 3600))", kHour,
+     15'000},
     {"", R"(max_over_time(node_load1{instance="host-0003"}[10m]))", kHour, 15'000},
     {"", "topk(5, node_load1)", 0},
 };
@@ -223,8 +230,9 @@ Cost median(FleetView& view, const Question& question, int times) {
 
 int main(int argc, char** argv) {
   log::set_level(log::Level::error);
-  const auto folder = argc > 1 ? std::filesystem::path(argv[1])
-                               : std::filesystem::temp_directory_path() / fmt::format("vigil-query-bench-{}", getpid());
+  const auto folder =
+      argc > 1 ? std::filesystem::path(argv[1])
+               : std::filesystem::temp_directory_path() / fmt::format("vigil-query-bench-{}", getpid());
   std::filesystem::remove_all(folder);
   {
     Fleet fleet(folder);
@@ -246,8 +254,8 @@ int main(int argc, char** argv) {
         all.wall += cost.wall;
         all.points += cost.points;
       }
-      std::printf("dashboard panels=%zu cpu_ms=%.2f wall_ms=%.2f points=%zu\n", std::size(kDashboard), all.cpu,
-                  all.wall, all.points);
+      std::printf("dashboard panels=%zu cpu_ms=%.2f wall_ms=%.2f points=%zu\n", std::size(kDashboard),
+                  all.cpu, all.wall, all.points);
     }
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);

@@ -164,8 +164,8 @@ TEST_CASE("what stands in a query several times is read once") {
   storage.add({{"__name__", "m_total"}, {"x", "2"}}, 10'000, {4, 4, 4, 8});
   CHECK(show(instant(storage, "m_total / (m_total + m_total)", 30'000)) == "{x=\"1\"} 0.5\n{x=\"2\"} 0.5");
   CHECK(storage.selects() == 1);
-  CHECK(show(instant(storage, "rate(m_total[1m]) - rate(m_total[1m]) + on(x) sum by (x) (m_total)", 30'000)) ==
-        "{x=\"1\"} 5\n{x=\"2\"} 8");
+  CHECK(show(instant(storage, "rate(m_total[1m]) - rate(m_total[1m]) + on(x) sum by (x) (m_total)",
+                     30'000)) == "{x=\"1\"} 5\n{x=\"2\"} 8");
   CHECK(storage.selects() == 3);
   CHECK(show(instant(storage, "sum(m_total) - sum(m_total offset 10s)", 30'000)) == "{} 6");
   CHECK(storage.selects() == 5);

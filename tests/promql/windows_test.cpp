@@ -70,12 +70,12 @@ double mostly_zero(std::mt19937& random, int) {
 }  // namespace
 
 TEST_CASE("a window that slides gives what each window by itself gives, whatever comes in and leaves") {
-  const Make make = GENERATE(smooth, noisy, restarts, cancels, overflows, not_finite, large_and_steady, tiny,
-                             mostly_zero);
-  const std::string function = GENERATE(as<std::string>(), "sum_over_time", "avg_over_time", "min_over_time",
-                                        "max_over_time", "count_over_time", "last_over_time",
-                                        "present_over_time", "stddev_over_time", "stdvar_over_time", "rate",
-                                        "increase", "delta", "changes", "resets", "irate", "deriv");
+  const Make make =
+      GENERATE(smooth, noisy, restarts, cancels, overflows, not_finite, large_and_steady, tiny, mostly_zero);
+  const std::string function =
+      GENERATE(as<std::string>(), "sum_over_time", "avg_over_time", "min_over_time", "max_over_time",
+               "count_over_time", "last_over_time", "present_over_time", "stddev_over_time",
+               "stdvar_over_time", "rate", "increase", "delta", "changes", "resets", "irate", "deriv");
   std::mt19937 random(7);
   MemoryStorage storage;
   std::int64_t t = 0;

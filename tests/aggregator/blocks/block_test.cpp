@@ -115,9 +115,10 @@ TEST_CASE("Some columns, read one after the other, equal those of the whole bloc
     for (std::size_t i = step - 1; i < block.series.size(); i += step) {
       const auto column = reader.read(i);
       REQUIRE(column);
-      REQUIRE(std::equal(column->begin(), column->end(),
-                         block.values.begin() + static_cast<std::ptrdiff_t>(i * block.times_ms.size()),
-                         block.values.begin() + static_cast<std::ptrdiff_t>((i + 1) * block.times_ms.size())));
+      REQUIRE(
+          std::equal(column->begin(), column->end(),
+                     block.values.begin() + static_cast<std::ptrdiff_t>(i * block.times_ms.size()),
+                     block.values.begin() + static_cast<std::ptrdiff_t>((i + 1) * block.times_ms.size())));
     }
   }
 }

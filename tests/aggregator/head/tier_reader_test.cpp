@@ -133,7 +133,8 @@ TEST_CASE("A coarse step over days that are over reads minutes, a finer one samp
 
   // Each sample counts: by the step, or by what is asked.
   for (const auto& [expression, step_ms, first] :
-       {std::tuple("gauge", kMinuteMs, 60.0), std::tuple("count_over_time(gauge[10m])", 10 * kMinuteMs, 600.0),
+       {std::tuple("gauge", kMinuteMs, 60.0),
+        std::tuple("count_over_time(gauge[10m])", 10 * kMinuteMs, 600.0),
         std::tuple("increase(counter[1m])", 10 * kMinuteMs, 120.0)}) {
     const auto exact = past.ask(expression, {kDay + kHourMs, kDay + 3 * kHourMs, step_ms});
     CHECK(exact.series[0].points[0].v == Approx(first).epsilon(1e-12));

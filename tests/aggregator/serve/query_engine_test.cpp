@@ -65,8 +65,8 @@ TEST_CASE("with the help of other threads a query gives what it gives alone, to 
   Fleet fleet;
   QueryEngine alone(fleet.view(), {.threads = 1});
   QueryEngine together(fleet.view(), {.threads = 4});
-  for (const std::string expression :
-       {"rate(m_total[5m])", "m_total", "sum by (n) (rate(m_total[1m]))", "avg(m_total)", "topk(3, m_total)"}) {
+  for (const std::string expression : {"rate(m_total[5m])", "m_total", "sum by (n) (rate(m_total[1m]))",
+                                       "avg(m_total)", "topk(3, m_total)"}) {
     INFO(expression);
     const auto one = hour(alone, expression);
     REQUIRE(one);
@@ -94,12 +94,14 @@ TEST_CASE("a query whose client has gone ends") {
   QueryEngine engine(fleet.view(), {.threads = 2});
   std::atomic<int> asked = 0;
   const auto gone = [&asked] { return ++asked > 3; };
-  on_query_thread(engine, [&] { CHECK(hour(engine, "rate(m_total[5m])", gone).error().code == Errc::timeout); });
+  on_query_thread(engine,
+                  [&] { CHECK(hour(engine, "rate(m_total[5m])", gone).error().code == Errc::timeout); });
 }
 
 TEST_CASE("what a query may cost is limited, and the error names the key") {
   Fleet fleet;
-  const QueryEngine engine(fleet.view(), {.max_steps = 100, .max_expression_bytes = 40, .max_regex_bytes = 8});
+  const QueryEngine engine(fleet.view(),
+                           {.max_steps = 100, .max_expression_bytes = 40, .max_regex_bytes = 8});
   const auto error = [&](const std::string& expression) {
     const auto value = hour(engine, expression);
     REQUIRE_FALSE(value);
