@@ -143,6 +143,10 @@ void PointSets::begin(std::span<const WantedSeries> wanted, std::int64_t start_m
   coarse_ms_ = 0;
 }
 
+void PointSets::reserve(std::size_t points) {
+  for (std::size_t i = 0; i < labels_.size(); ++i) collectors_[i].reserve(points);
+}
+
 const PointSets::Target* PointSets::find(SeriesId id) const {
   const auto at = std::ranges::lower_bound(targets_, id, {}, &Target::id);
   return at != targets_.end() && at->id == id ? &*at : nullptr;

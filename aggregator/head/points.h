@@ -26,6 +26,8 @@ class PointCollector {
 
   /// Forgets what was collected, but for the memory.
   void begin(std::int64_t start_ms, std::int64_t end_ms);
+  /// There may be so many points.
+  void reserve(std::size_t points) { points_.reserve(points); }
 
   struct Column {
     std::span<const std::int64_t> times_ms;
@@ -79,6 +81,8 @@ class PointSets {
   PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
     begin(wanted, start_ms, end_ms);
   }
+  /// Each series may have so many points.
+  void reserve(std::size_t points);
   /// Begins anew with other series; memory is used again.
   void begin(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms);
   bool wants(SeriesId id) const { return find(id) != nullptr; }

@@ -153,6 +153,7 @@ Result<void> SliceReader::read(const HostSlice& slice, const SliceRead& read, st
     while (last < wanted_.size() && wanted_[last].labels == wanted_[last - 1].labels) ++last;
     const auto some = std::span(wanted_).subspan(first, last - first);
     sets_.begin(some, planned->wanted_from_ms, read.end_ms);
+    if (rows <= kManyPoints) sets_.reserve(rows);
     if (auto done = read_some(slice, some, *planned); !done) return done;
     if (sets_.points() > read.max_points) return too_many_points(read.max_points);
     if (auto done = sets_.hand_over(part, sink); !done) return done;

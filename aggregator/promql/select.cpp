@@ -32,10 +32,6 @@ std::vector<Point> points_of(std::span<const double> row, const Grid& grid) {
   return points;
 }
 
-}  // namespace
-
-namespace {
-
 /// The first point from `at` on that is later than `t_ms`: looks in strides that double, so that the cost
 /// hardly depends on how far that is.
 std::uint32_t skip_until(std::span<const Point> points, std::uint32_t at, std::int64_t t_ms) {

@@ -126,8 +126,9 @@ struct SlidingVariance {
   /// Prometheus's only by going the same way.
   bool depends_on_order() const {
     constexpr double kSpread = 1e-8;
+    if (squares == 0) return false;  // all are equal
     const double value = mean.value();
-    return !(squares / count >= kSpread * value * value) || value > 1e150;
+    return !(squares / count >= kSpread * value * value) || std::fabs(value) > 1e150;
   }
 };
 
