@@ -4,6 +4,8 @@
 #include "tests/support/catch.h"
 
 #include <cmath>
+#include <map>
+#include <optional>
 #include <random>
 
 namespace vigil::promql {
