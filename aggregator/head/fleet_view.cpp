@@ -1,6 +1,7 @@
 #include "aggregator/head/fleet_view.h"
 
 #include "aggregator/head/gap_finder.h"
+#include "aggregator/head/same_labels.h"
 #include "aggregator/head/shard_set.h"
 #include "aggregator/head/slice.h"
 #include "aggregator/store/history.h"
@@ -185,6 +186,7 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::S
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();
     for (std::size_t i = before; i < out.size(); ++i) room -= out[i].points.size();
   }
+  if (share_labels(*found)) join_same_labels(out);
   return out;
 }
 

@@ -10,6 +10,7 @@
 #include "aggregator/blocks/block.h"
 #include "aggregator/fleet/host_state.h"
 #include "aggregator/head/host_head.h"
+#include "aggregator/head/host_kind.h"
 #include "aggregator/promql/storage.h"
 #include "common/error.h"
 #include "common/series.h"
@@ -30,7 +31,7 @@ class History;
 
 struct HostInfo {
   HostId id = 0;
-  std::string name;  // the label instance
+  std::string name;  // the label instance; says what kind of host it is, see host_kind.h
   HostState state = HostState::late;
   bool connected = false;
   std::int64_t since_ms = 0;            // when it entered this state

@@ -209,7 +209,7 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) c
 }
 
 HostSlice HostHead::slice(const promql::Selection& selection, LateRows late) const {
-  HostSlice slice{id_, {}, wanted(selection), {}, {}, complete_from_ms_};
+  HostSlice slice{id_, kind_of(registry_.instance()), {}, wanted(selection), {}, {}, complete_from_ms_};
   if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
   const bool hide = late == LateRows::hidden;

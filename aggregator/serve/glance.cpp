@@ -190,7 +190,8 @@ Result<void> list_containers(const QueryEngine& engine, std::int64_t now_ms, con
   if (!hosts) return hosts.error();
   Moments moments{{{"", now_ms}}, {}};
   for (const HostInfo& info : *hosts) {
-    if (info.state == HostState::up || info.state == HostState::late)
+    const bool is_agent = kind_of(info.name) == HostKind::agent;
+    if (is_agent && (info.state == HostState::up || info.state == HostState::late))
       add_moment(moments, info.name, info.last_sample_ms);
   }
   Containers containers;
