@@ -224,6 +224,7 @@ Result<void> Aggregator::listen() {
   receiver_ = std::make_unique<remote_write::Receiver>(config_.remote_write, *local_, registry_, wall_ms);
   if (config_.remote_write.enabled) receiver_->add_route(router_);
   receiver_->start();
+  watchdog_.watch(receiver_->worker());
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
   http::ServerOptions http_options;
   http_options.cors = std::move(*cors);

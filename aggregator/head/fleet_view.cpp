@@ -103,6 +103,9 @@ Result<std::vector<SeriesInfo>> FleetView::series(const MatcherLists& any_of, st
   if (all.size() > limit)
     return fail(Errc::limit, "{} series match, at most {} are listed", all.size(), limit);
   std::ranges::sort(all, [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels < *b.labels; });
+  // Of several hosts, see same_labels.h.
+  const auto same = [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels == *b.labels; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
 }
 

@@ -166,7 +166,7 @@ Result<void> add_host_figures(const QueryEngine& engine, std::int64_t now_ms, v1
   Moments moments{{{"", now_ms}}, {}};
   for (v1::Host& host : *hosts.mutable_hosts()) {
     // A query still finds the last samples of a host that is away: they are no figures of now.
-    if (is_away(host.state())) continue;
+    if (is_away(host.state()) || kind_of(host.name()) != HostKind::agent) continue;
     by_name.emplace(host.name(), &host);
     add_moment(moments, host.name(), host.last_sample_ms());
   }
