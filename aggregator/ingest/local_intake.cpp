@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
 #include <utility>
 
@@ -38,6 +39,8 @@ HostHead::SourceExtent extent_of(const Host& host, std::uint16_t number) {
 }  // namespace
 
 std::optional<std::int64_t> raw_of(double value, const SeriesForm& form) {
+  if (std::isnan(value) && !is_stale(value))
+    value = std::numeric_limits<double>::quiet_NaN();  // one is kAbsent
   if (is_float(form.encoding)) return raw_from_double(value);
   if (is_stale(value)) return kEnded;
   const double power = power_of_ten(form.scale);
