@@ -194,6 +194,10 @@ Result<void> Aggregator::listen() {
   limits.threads = config_.query.threads;
   limits.timeout = config_.query.timeout;
   limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
+  limits.max_steps = config_.query.max_steps;
+  limits.waiting = config_.query.max_waiting;
+  limits.max_expression_bytes = config_.query.max_expression.count;
+  limits.max_regex_bytes = config_.query.max_regex.count;
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   status_ = std::make_unique<StatusReporter>(
       StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_,

@@ -24,6 +24,7 @@ void join(promql::SelectedSeries& into, promql::SelectedSeries& more) {
   into.points = std::move(all);
   into.coarse_until_ms = std::max(into.coarse_until_ms, more.coarse_until_ms);
   into.coarse_ms = std::max(into.coarse_ms, more.coarse_ms);
+  into.has_markers = into.has_markers || more.has_markers;
 }
 
 }  // namespace
