@@ -76,7 +76,9 @@ TEST_CASE("what a series is, metadata says, else its name") {
   CHECK(book.type_of("requests_total") == SeriesType::counter);
   CHECK(book.type_of("latency_bucket") == SeriesType::counter);
   CHECK(book.type_of("other") == SeriesType::unknown);
-  CHECK(book.all().at("weight").help == "Help.");
+  CHECK(book.of("weight")->help == "Help.");
+  CHECK(book.of("latency_sum")->unit == "seconds");
+  CHECK_FALSE(book.of("other"));
   const auto result = routed({one({{"__name__", "other_total"}}), one({{"__name__", "weight"}})},
                              [&](std::string_view name) { return book.type_of(name); });
   CHECK(result.writes.at(0).series[0].type == SeriesType::counter);
