@@ -223,11 +223,12 @@ Result<void> Aggregator::listen() {
   http::add_status_routes(router_, registry_, [this] { return not_ready(); });
   auto cors = http::Cors::create(config_.http.cors_origin);
   if (!cors) return cors.error();
-  api_ = std::make_unique<api::Api>(api_sources());
-  api_->add_routes(router_);
   receiver_ = std::make_unique<remote_write::Receiver>(config_.remote_write, *local_, registry_, wall_ms);
   if (config_.remote_write.enabled) receiver_->add_route(router_);
   receiver_->start();
+  watchdog_.watch(receiver_->worker());
+  api_ = std::make_unique<api::Api>(api_sources());
+  api_->add_routes(router_);
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
   http::ServerOptions http_options;
   http_options.cors = std::move(*cors);
@@ -281,6 +282,11 @@ api::ApiSources Aggregator::api_sources() {
   sources.config = [this] {
     const std::lock_guard lock(reload_mutex_);
     return config_state_;
+  };
+  sources.told_metadata = [this](std::string_view metric) -> std::optional<api::ToldMetadata> {
+    const auto told = receiver_->metadata().of(metric);
+    if (!told) return std::nullopt;
+    return api::ToldMetadata{std::string(remote_write::to_string(told->type)), told->help, told->unit};
   };
   sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
   sources.readiness = [this] { return not_ready(); };

@@ -1,6 +1,7 @@
 #include "aggregator/head/fleet_view.h"
 
 #include "aggregator/head/gap_finder.h"
+#include "aggregator/head/same_labels.h"
 #include "aggregator/head/shard_set.h"
 #include "aggregator/head/slice.h"
 #include "aggregator/store/history.h"
@@ -108,6 +109,9 @@ Result<std::vector<SeriesInfo>> FleetView::series(const MatcherLists& any_of, st
   if (all.size() > limit)
     return fail(Errc::limit, "{} series match, at most {} are listed", all.size(), limit);
   std::ranges::sort(all, [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels < *b.labels; });
+  // Of several hosts, see same_labels.h.
+  const auto same = [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels == *b.labels; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
 }
 
@@ -183,17 +187,35 @@ Result<std::vector<HostSlice>> FleetStorage::slices(const promql::Selection& sel
 Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::Selection& selection) {
   const auto found = slices(selection);
   if (!found) return found.error();
+  return read_all(*found, selection);
+}
+
+Result<std::vector<promql::SelectedSeries>> FleetStorage::read_all(const std::vector<HostSlice>& slices,
+                                                                   const promql::Selection& selection) const {
   std::vector<promql::SelectedSeries> out;
   std::size_t room = reads_.max_points;
   const std::int64_t rolled_up = rolled_up_ms(view_.history(), selection);
-  for (const HostSlice& slice : *found) {
+  for (const HostSlice& slice : slices) {
     const std::size_t before = out.size();
     const SliceRead read{selection.start_ms,  selection.end_ms, room,
                          selection.coarse_ms, selection.stand,  rolled_up};
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();
     for (std::size_t i = before; i < out.size(); ++i) room -= out[i].points.size();
   }
+  if (share_labels(slices)) join_same_labels(out);
   return out;
+}
+
+/// Where one label set is on several hosts everything is read before it is joined.
+Result<void> FleetStorage::visit_joined(const std::vector<HostSlice>& slices,
+                                        const promql::Selection& selection, promql::SeriesSink& sink) const {
+  auto all = read_all(slices, selection);
+  if (!all) return all.error();
+  sink.begin(1);
+  for (promql::SelectedSeries& series : *all) {
+    if (auto taken = sink.take(0, series); !taken) return taken;
+  }
+  return {};
 }
 
 /// Threads are asked for help only where there is more to read than waking them costs.
@@ -211,6 +233,7 @@ std::size_t FleetStorage::parts_of(const std::vector<HostSlice>& slices,
 Result<void> FleetStorage::visit(const promql::Selection& selection, promql::SeriesSink& sink) {
   const auto found = slices(selection);
   if (!found) return found.error();
+  if (share_labels(*found)) return visit_joined(*found, selection, sink);
   const std::size_t parts = parts_of(*found, selection);
   sink.begin(parts);
   const SliceRead read{selection.start_ms,  selection.end_ms, reads_.max_points,

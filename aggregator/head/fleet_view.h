@@ -11,6 +11,7 @@
 #include "aggregator/blocks/group_cache.h"
 #include "aggregator/fleet/host_state.h"
 #include "aggregator/head/host_head.h"
+#include "aggregator/head/host_kind.h"
 #include "aggregator/promql/storage.h"
 #include "common/error.h"
 #include "common/series.h"
@@ -31,7 +32,7 @@ class History;
 
 struct HostInfo {
   HostId id = 0;
-  std::string name;  // the label instance
+  std::string name;  // the label instance; says what kind of host it is, see host_kind.h
   HostState state = HostState::late;
   bool connected = false;
   std::int64_t since_ms = 0;            // when it entered this state
@@ -147,6 +148,10 @@ class FleetStorage : public promql::Storage {
   Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override;
 
  private:
+  Result<std::vector<promql::SelectedSeries>> read_all(const std::vector<HostSlice>& slices,
+                                                       const promql::Selection& selection) const;
+  Result<void> visit_joined(const std::vector<HostSlice>& slices, const promql::Selection& selection,
+                            promql::SeriesSink& sink) const;
   std::size_t parts_of(const std::vector<HostSlice>& slices, const promql::Selection& selection) const;
   Result<std::vector<HostSlice>> slices(const promql::Selection& selection);
 

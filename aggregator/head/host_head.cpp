@@ -10,10 +10,6 @@
 namespace vigil::aggregator {
 namespace {
 
-// Far below aggregator::kMaxCells, whatever cadence an agent claims: 1,000 series fit for 17 minutes at one
-// row a second.
-constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
-
 bool overlaps(std::int64_t first_ms, std::int64_t last_ms, const promql::Selection& selection) {
   return first_ms <= selection.end_ms && last_ms >= selection.start_ms;
 }
@@ -258,7 +254,7 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) c
 }
 
 HostSlice HostHead::slice(const promql::Selection& selection, LateRows late) const {
-  HostSlice slice{id_, {}, wanted(selection), {}, {}, complete_from_ms_};
+  HostSlice slice{id_, kind_of(registry_.instance()), {}, wanted(selection), {}, {}, complete_from_ms_};
   if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
   const bool hide = late == LateRows::hidden;

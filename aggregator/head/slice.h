@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/head/host_kind.h"
 #include "aggregator/head/points.h"
 #include "aggregator/promql/storage.h"
 #include "common/error.h"
@@ -28,6 +29,7 @@ struct OpenRows {
 
 struct HostSlice {
   HostId host = 0;
+  HostKind kind = HostKind::agent;
   std::vector<promql::SelectedSeries>
       ready;  // answered from the newest row already (promql::Need::last_point)
   std::vector<WantedSeries> series;

@@ -40,20 +40,25 @@ void MetadataBook::put(std::span<const Metadata> metadata) {
   }
 }
 
-SeriesType MetadataBook::type_of(std::string_view metric) const {
-  const std::lock_guard lock(mutex_);
-  if (families_.empty()) return SeriesType::unknown;
+MetadataBook::Families::const_iterator MetadataBook::find_locked(std::string_view metric) const {
   auto at = families_.find(metric);
   for (const std::string_view suffix : {"_total", "_bucket", "_count", "_sum"}) {
     if (at != families_.end()) break;
     if (metric.ends_with(suffix)) at = families_.find(metric.substr(0, metric.size() - suffix.size()));
   }
+  return at;
+}
+
+SeriesType MetadataBook::type_of(std::string_view metric) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = find_locked(metric);
   return at == families_.end() ? SeriesType::unknown : to_series_type(at->second.type, metric);
 }
 
-std::map<std::string, FamilyMetadata, std::less<>> MetadataBook::all() const {
+std::optional<FamilyMetadata> MetadataBook::of(std::string_view metric) const {
   const std::lock_guard lock(mutex_);
-  return families_;
+  const auto at = find_locked(metric);
+  return at == families_.end() ? std::nullopt : std::optional(at->second);
 }
 
 }  // namespace vigil::aggregator::remote_write

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,15 +26,19 @@ class MetadataBook {
   void put(std::span<const Metadata> metadata);
   /// Of a series' metric: of its family, which lacks _total, _bucket, _count or _sum.
   SeriesType type_of(std::string_view metric) const;
-  std::map<std::string, FamilyMetadata, std::less<>> all() const;
+  /// What was said of it; nothing when nobody spoke.
+  std::optional<FamilyMetadata> of(std::string_view metric) const;
 
   static constexpr std::size_t kMost = 20'000;
   static constexpr std::size_t kMaxHelpBytes = 1024;
   static constexpr std::size_t kMaxNameBytes = 256;
 
  private:
+  using Families = std::map<std::string, FamilyMetadata, std::less<>>;
+  Families::const_iterator find_locked(std::string_view metric) const;
+
   mutable std::mutex mutex_;  // protects what follows
-  std::map<std::string, FamilyMetadata, std::less<>> families_;
+  Families families_;
 };
 
 std::string_view to_string(MetricType type);

@@ -223,10 +223,10 @@ void Receiver::read(const http::Request& request, const std::shared_ptr<Answer>&
   if (!version) return refuse(version.error());
   const auto plain = uncompress(request.body, config_.max_uncompressed.count);
   if (!plain) return refuse(plain.error());
-  const auto read =
+  const auto message =
       read_request(*version, *plain, {config_.max_series, config_.max_samples, config_.max_labels});
-  if (!read) return refuse(read.error());
-  hand_over(*read, address_of(request.remote), answer);
+  if (!message) return refuse(message.error());
+  hand_over(*message, address_of(request.remote), answer);
 }
 
 void Receiver::hand_over(const Request& request, const std::string& sender,
