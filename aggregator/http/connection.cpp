@@ -13,6 +13,9 @@ using Code = boost::system::error_code;
 /// What a client may have sent ahead while its request is worked on; then it is no longer watched.
 constexpr std::size_t kMostAhead = 16 << 10;
 
+/// How long a refused client may go on sending before it looks at the answer.
+constexpr std::chrono::seconds kLinger{2};
+
 constexpr unsigned kClientLeft = 499;  // as web servers log it
 
 std::string lower_case(std::string_view text) {
@@ -220,6 +223,7 @@ void Connection::answer(Response response) {
 
 void Connection::refuse(unsigned status, std::string_view message) {
   keep_ = false;
+  unread_ = status != 503;  // a connection too many is not kept any longer
   method_ = beast::http::verb::get;
   version_ = 11;
   respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
@@ -311,6 +315,7 @@ void Connection::after_answer(Code error) {
   piece_ = {};
   serializer_.reset();
   response_.reset();
+  if (!error && unread_) return linger();
   if (error || !keep_) return close();
   if (watch_ == Watch::pending) {
     next_request_ = true;
@@ -318,6 +323,21 @@ void Connection::after_answer(Code error) {
   }
   watch_ = Watch::none;
   read(shared_.options.idle_timeout);
+}
+
+/// Closed at once, the bytes still to come would make the kernel throw the answer away (RFC 9112, 9.6).
+void Connection::linger() {
+  Code ignored;
+  stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.expires_after(kLinger);
+  drain();
+}
+
+void Connection::drain() {
+  buffer_.consume(buffer_.size());
+  stream_.async_read_some(buffer_.prepare(kMostAhead), [self = shared_from_this()](Code error, std::size_t) {
+    error ? self->close() : self->drain();
+  });
 }
 
 void Connection::close() {
