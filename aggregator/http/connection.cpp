@@ -1,7 +1,9 @@
 #include "aggregator/http/connection.h"
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <ctime>
 
 namespace vigil::aggregator::http {
 namespace {
@@ -17,6 +19,15 @@ constexpr std::size_t kMostAhead = 16 << 10;
 constexpr std::chrono::seconds kLinger{2};
 
 constexpr unsigned kClientLeft = 499;  // as web servers log it
+
+/// "Sun, 29 Nov 2026 07:00:41 GMT" (RFC 9110, 5.6.7)
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 40> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -241,6 +252,7 @@ void Connection::respond(Response response) {
   next_ = std::move(response.next);
   if (next_ && version_ < 11) keep_ = false;  // no chunks: the end of the connection ends the body
   response_.emplace(static_cast<http::status>(response.status), version_);
+  response_->set(http::field::date, http_date());
   if (!response.content_type.empty()) response_->set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) response_->insert(name, value);
   response_->keep_alive(keep_);

@@ -25,6 +25,9 @@ TEST_CASE("an instant query gives each type of result in Prometheus's shape") {
         R"("env":"prod","instance":"web-1","job":"node"},"value":[1700000060.500,"1.5"]}]}})");
   CHECK(fleet.get("/api/v1/query?query=1%2B1").text ==
         R"({"status":"success","data":{"resultType":"scalar","result":[1700000060,"2"]}})");
+  CHECK(fleet.get("/api/v1/query?query=1e21").text.find(R"(,"1000000000000000000000"])") !=
+        std::string::npos);
+  CHECK(fleet.get("/api/v1/query?query=vector(1e21)").text.find(R"(,"1e+21"])") != std::string::npos);
   CHECK(fleet.get("/api/v1/query?query=%22x%22").data() ==
         R"({"resultType":"string","result":[1700000060,"x"]})");
   const auto matrix =
