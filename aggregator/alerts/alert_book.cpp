@@ -49,12 +49,10 @@ std::int64_t AlertBook::longest_step_ms(const Rule& rule) const {
 /// `texts` filled in, as labels set on `onto`.
 Labels AlertBook::expand(const Alert& alert, const std::vector<rules::NamedTemplate>& texts,
                          std::int64_t t_ms, Labels onto) const {
-  Labels sample = *alert.series;
-  sample.erase(kMetricName);
   const rules::TemplateQuery query =
       options_.ask ? [&](std::string_view expr) { return options_.ask(expr, t_ms); } : rules::TemplateQuery();
-  const rules::TemplateData data{sample, alert.value, options_.external_labels, options_.external_url,
-                                 t_ms,   &query};
+  const rules::TemplateData data{*alert.series,         alert.value, options_.external_labels,
+                                 options_.external_url, t_ms,        &query};
   for (const rules::NamedTemplate& text : texts) onto.set(text.name, text.compiled.expand_or_error(data));
   return onto;
 }
