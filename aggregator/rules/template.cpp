@@ -22,7 +22,6 @@ class Expansion {
 
   Result<std::string> run() {
     begin(&root_);
-    static const Labels kNone;
     declare("labels", &data_.labels);
     declare("externalLabels", &data_.external_labels);
     declare("externalURL", std::string(data_.external_url));
