@@ -176,7 +176,7 @@ http::Response rules_answer(const Errand& errand, const alerts::Alerting& alerti
   const auto active = filter->with_alerts ? alerting.alerts() : std::vector<AlertInfo>();
   AlertsByRule by_rule;
   for (const AlertInfo& alert : active) {
-    if (is_active(alert)) by_rule[alert.rule->key].push_back(&alert);
+    if (is_active(alert)) by_rule[alert.rule_key].push_back(&alert);
   }
   return success([&](JsonWriter& json) {
     json.begin_object().key("groups").begin_array();
