@@ -71,6 +71,7 @@ struct Call {
   std::vector<ExprPtr> args;
 };
 
+/// From topk on with a parameter.
 enum class AggregateOp : std::uint8_t {
   sum,
   avg,
@@ -83,8 +84,11 @@ enum class AggregateOp : std::uint8_t {
   topk,
   bottomk,
   quantile,
-  count_values
+  count_values,
+  limitk,
+  limit_ratio
 };
+inline constexpr std::size_t kAggregateOps = 14;
 std::string_view to_string(AggregateOp op);
 
 enum class Grouping : std::uint8_t { by, without };
@@ -92,7 +96,7 @@ enum class Grouping : std::uint8_t { by, without };
 struct Aggregate {
   AggregateOp op = AggregateOp::sum;
   ExprPtr expr;
-  ExprPtr param;  // topk, bottomk, quantile: a scalar; count_values: a string; otherwise null
+  ExprPtr param;  // topk, bottomk, quantile, limitk, limit_ratio: a scalar; count_values: a string; else null
   Grouping grouping = Grouping::by;
   std::vector<std::string> labels;  // as written
 };

@@ -65,7 +65,7 @@ std::string print_selector(const VectorSelector& selector) {
     matchers.push_back(label_name(matcher.name()) + std::string(match_symbol(matcher.op())) +
                        quote(matcher.value()));
   }
-  if (matchers.empty()) return selector.name;
+  if (matchers.empty() && !selector.name.empty()) return selector.name;
   std::sort(matchers.begin(), matchers.end());
   return fmt::format("{}{{{}}}", selector.name, fmt::join(matchers, ","));
 }
