@@ -177,6 +177,7 @@ std::string to_string(const Expr& expr);
 /// `+ bool on (x) group_left () `, the latter without the spaces around it, and `[1h:1m] @ end() offset 5m`.
 std::string head_of(const Aggregate& aggregate);
 std::string head_of(const Binary& binary);
+std::string left_of(const Binary& binary);  // on one line
 std::string suffix_of(const Subquery& subquery);
 
 /// The expression inside any number of parentheses.

@@ -39,6 +39,7 @@ TEST_CASE("expressions print back in canonical form") {
       {"a+b*c^d^e", "a + b * c ^ d ^ e"},
       {"(a+b)*c", "(a + b) * c"},
       {"-a^2", "-a ^ 2"},
+      {"+Inf + Inf ^ (Inf ^ -Inf)", "+Inf + Inf ^ (Inf ^ -Inf)"},
       {"a > BOOL b", "a > bool b"},
       {"a / on(x) group_left(y) b", "a / on (x) group_left (y) b"},
       {"a unless ignoring(z) b", "a unless ignoring (z) b"},
