@@ -7,7 +7,10 @@
 #include "common/grpc/runtime.h"
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
+#include "common/text/human.h"
 #include "common/version.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -21,7 +24,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kRulePoints = 5'000'000;   // of one fleet rule, or of one query for evidence
+constexpr std::size_t kRulePoints = 5'000'000;     // of one fleet rule, or of one query for evidence
+constexpr std::size_t kReplayPoints = 20'000'000;  // of one rule and part of a replay
+constexpr milliseconds kReplayPatience{30'000};
 constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
 constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
@@ -36,7 +41,8 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   options.down_after_ms = config.ingest.down_after.count();
   options.retention_ms = config.store.raw.retention.count();
   options.max_series = config.ingest.max_series;
-  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series};
+  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series,
+                   config.remote_write.max_hosts};
   return options;
 }
 
@@ -73,11 +79,18 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   return options;
 }
 
+Labels labels_of(const std::map<std::string, std::string>& pairs) {
+  std::vector<Label> labels;
+  for (const auto& [name, value] : pairs) labels.push_back({name, value});
+  return Labels(std::move(labels));
+}
+
 }  // namespace
 
 Aggregator::Aggregator(const Invocation& invocation)
     : invocation_(invocation),
       config_(invocation_.config),
+      config_state_{shown_config(invocation_), true, wall_ms()},
       counters_(registry_),
       reopened_(registry_.counter("vigil_aggregator_port_reopened_total",
                                   "Times the gRPC port was opened anew: it had stopped accepting.")) {}
@@ -111,12 +124,16 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
+  local_ = std::make_unique<LocalService>(*shards_, wall_ms, &counters_);
   load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
 
   const auto began = std::chrono::steady_clock::now();
   const auto recovered = recover(*history_, *shards_, wall_ms());
   if (!recovered) return recovered.error();
-  history_->start({[this](std::span<const DurableBatch> batches) { ingest_->durable(batches); },
+  history_->start({[this](std::span<const DurableBatch> batches) {
+                     ingest_->durable(batches);
+                     local_->durable(batches);
+                   },
                    [this](const Error&) { failed_ = true; }});
   // What recovery gave up goes before anything new comes. A full disk says so by itself.
   if (recovered->given_up_streams > 0) (void)history_->sync();
@@ -137,9 +154,11 @@ Result<void> Aggregator::open_alerting() {
       return std::make_unique<FleetStorage>(*view_, reads);
     };
   };
+  rule_records_ = std::make_unique<RuleRecords>(*local_, registry_);
   auto opened = alerts::Alerting::open(
       alerting_options(config_),
-      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)});
+      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
+      [this](rules::RecordedBatch batch) { rule_records_->take(std::move(batch)); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -175,6 +194,10 @@ Result<void> Aggregator::listen() {
   limits.threads = config_.query.threads;
   limits.timeout = config_.query.timeout;
   limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
+  limits.max_steps = config_.query.max_steps;
+  limits.waiting = config_.query.max_waiting;
+  limits.max_expression_bytes = config_.query.max_expression.count;
+  limits.max_regex_bytes = config_.query.max_regex.count;
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   status_ = std::make_unique<StatusReporter>(
       StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_,
@@ -187,15 +210,28 @@ Result<void> Aggregator::listen() {
   store_service_ = std::make_unique<StoreService>(StoreSources{
       *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
 
+  rules_service_ = std::make_unique<RulesService>(RulesSources{
+      [this] { return alerting_->rule_set(); },
+      [this]() -> std::unique_ptr<promql::Storage> {
+        return std::make_unique<FleetStorage>(*view_, FleetReads{kReplayPoints, kReplayPatience});
+      },
+      wall_ms, config_.rules.interval});
+
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });
-  http::add_status_routes(router_, registry_, [this]() -> std::string {
-    if (!ready_) return "starting or stopping";
-    const HistoryHealth health = history_->health();
-    return health.state == HistoryState::failed ? "the history failed: " + health.message : "";
-  });
+  http::add_status_routes(router_, registry_, [this] { return not_ready(); });
+  auto cors = http::Cors::create(config_.http.cors_origin);
+  if (!cors) return cors.error();
+  api_ = std::make_unique<api::Api>(api_sources());
+  api_->add_routes(router_);
+  receiver_ = std::make_unique<remote_write::Receiver>(config_.remote_write, *local_, registry_, wall_ms);
+  if (config_.remote_write.enabled) receiver_->add_route(router_);
+  receiver_->start();
+  request_counts_ = std::make_unique<http::RequestCounts>(registry_);
   http::ServerOptions http_options;
+  http_options.cors = std::move(*cors);
+  http_options.counts = request_counts_.get();
   http_options.listen = *http_address;
   http_options.max_connections = room_.http_connections;
   auto http = http::Server::listen(http_options, router_);
@@ -210,8 +246,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(
-      *options, {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get()});
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                           store_service_.get(), rules_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -229,6 +265,33 @@ void Aggregator::reopen_grpc() {
   if (auto opened = open_grpc(address); !opened)
     return log::error("grpc", "cannot open the port anew", {{"error", opened.error()}});  // run() ends
   grpc_->set_serving(true);
+}
+
+std::string Aggregator::not_ready() const {
+  if (!ready_) return "starting or stopping";
+  const HistoryHealth health = history_->health();
+  return health.state == HistoryState::failed ? "the history failed: " + health.message : "";
+}
+
+api::ApiSources Aggregator::api_sources() {
+  api::ApiSources sources{*engine_, wall_ms};
+  sources.alerts = [this] { return alerting_->alerts(); };
+  sources.rules = [this] { return alerting_->rules(); };
+  sources.history = [this] { return history_->stats(); };
+  sources.config = [this] {
+    const std::lock_guard lock(reload_mutex_);
+    return config_state_;
+  };
+  sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
+  sources.readiness = [this] { return not_ready(); };
+  sources.cors = *http::Cors::create(config_.http.cors_origin);  // checked before
+  sources.external_labels = labels_of(config_.rules.external_labels);
+  sources.facts.started_ms = wall_ms();
+  sources.facts.version = kVersion;
+  sources.facts.working_directory = std::filesystem::current_path().string();
+  sources.facts.storage_retention = format_duration(config_.store.raw.retention);
+  sources.facts.flags = invocation_.flags;
+  return sources;
 }
 
 void Aggregator::watch() {
@@ -289,6 +352,7 @@ Result<void> Aggregator::run() {
 
 void Aggregator::beat() {
   ingest_->sweep();
+  local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
@@ -296,13 +360,42 @@ void Aggregator::beat() {
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
 }
 
-void Aggregator::reload() {
-  const auto rules = reread_rules(invocation_);
-  if (!rules) return log::error("rules", "not reloaded, the old rules stay", {{"error", rules.error()}});
-  if (auto loaded = alerting_->reload_rules(*rules); !loaded) {
-    return log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+/// Any thread. The signal makes run() look.
+void Aggregator::ask_reload(api::Reloaded done) {
+  {
+    const std::lock_guard lock(reload_mutex_);
+    reload_asked_.push_back(std::move(done));
   }
-  log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+  ::kill(::getpid(), SIGHUP);
+}
+
+void Aggregator::reload() {
+  std::vector<api::Reloaded> asked;
+  {
+    const std::lock_guard lock(reload_mutex_);
+    asked.swap(reload_asked_);
+  }
+  const Result<void> loaded = reload_rules();
+  if (loaded) {
+    log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+  } else {
+    log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+  }
+  {
+    const std::lock_guard lock(reload_mutex_);
+    config_state_.reload_ok = loaded.has_value();
+    if (loaded) {
+      config_state_.yaml = shown_config(invocation_);
+      config_state_.loaded_ms = wall_ms();
+    }
+  }
+  for (const api::Reloaded& done : asked) done(loaded);
+}
+
+Result<void> Aggregator::reload_rules() {
+  const auto rules = reread_rules(invocation_);
+  if (!rules) return rules.error();
+  return alerting_->reload_rules(*rules);
 }
 
 void Aggregator::stop() {
@@ -319,8 +412,11 @@ void Aggregator::stop() {
   if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
+  if (receiver_) receiver_->stop();
   if (engine_) engine_->stop();
+  if (api_) api_->stop();
   if (store_service_) store_service_->stop();
+  if (rules_service_) rules_service_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

@@ -1,4 +1,5 @@
 #include "aggregator/config.h"
+#include "aggregator/http/cors.h"
 #include "common/text/html.h"
 
 #include <linux/magic.h>
@@ -78,12 +79,18 @@ void check_external_url(const AggregatorConfig& config, Problems& problems) {
                                   config.external_url)));
 }
 
+void check_http(const AggregatorConfig& config, Problems& problems) {
+  if (const auto cors = http::Cors::create(config.http.cors_origin); !cors)
+    problems.add(config.at.wrong("http.cors_origin", cors.error().message));
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> check(const AggregatorConfig& config) {
   Problems problems;
   check_listen(config, "grpc_listen", problems);
   check_listen(config, "http_listen", problems);
+  check_http(config, problems);
   check_tls(config, problems);
   check_data_dir(config, problems);
   check_external_url(config, problems);

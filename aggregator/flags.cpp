@@ -1,5 +1,6 @@
 #include "aggregator/flags.h"
 
+#include "common/config/redact.h"
 #include "common/flags/help.h"
 #include "common/version.h"
 
@@ -32,6 +33,9 @@ struct Flags {
   std::optional<std::string> http_listen;
   std::vector<std::string> rules;
   bool check = false;
+  std::vector<std::string> files;
+  const CLI::App* check_rules = nullptr;
+  const CLI::App* test_rules = nullptr;
 };
 
 void declare(CLI::App& app, Flags& flags) {
@@ -49,6 +53,15 @@ void declare(CLI::App& app, Flags& flags) {
       ->type_name("HOST:PORT");
   app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");
+  CLI::App* rules = app.add_subcommand("rules", "Rule files by themselves: no aggregator is started");
+  rules->require_subcommand(1);
+  const auto add = [&](const char* name, const char* summary) {
+    CLI::App* sub = rules->add_subcommand(name, summary);
+    sub->add_option("FILE", flags.files, "YAML files")->required();
+    return sub;
+  };
+  flags.check_rules = add("check", "Whether rule files can be loaded; `vigil rules check` calls it");
+  flags.test_rules = add("test", "Runs unit tests of rules; `vigil rules test` calls it");
 }
 
 void add_rule_files(const std::vector<std::string>& files, rules::RulesConfig& rules) {
@@ -71,7 +84,24 @@ void apply(const Flags& flags, AggregatorConfig& config) {
   add_rule_files(flags.rules, config.rules);
 }
 
+std::map<std::string, std::string> flags_in_force(const Invocation& invocation) {
+  const AggregatorConfig& config = invocation.config;
+  return {{"config", invocation.config_path},
+          {"data-dir", data_directory(config)},
+          {"grpc-listen", config.grpc_listen},
+          {"http-listen", config.http_listen},
+          {"rules", fmt::format("{}", fmt::join(invocation.extra_rules, ","))}};
+}
+
 }  // namespace
+
+std::string shown_config(const Invocation& invocation) {
+  if (invocation.config_path.empty()) return "# no file: every key has its default\n";
+  const auto text = config::read_file(invocation.config_path);
+  if (!text) return fmt::format("# {}\n", text.error().message);
+  auto shown = config::redacted(*text);
+  return shown ? std::move(*shown) : fmt::format("# {}\n", shown.error().message);
+}
 
 Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   CLI::App app(kDescription, "vigil-aggregator");
@@ -92,6 +122,11 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     }
     return invocation;
   }
+  if (flags.check_rules->parsed() || flags.test_rules->parsed()) {
+    invocation.mode = flags.check_rules->parsed() ? Mode::check_rules : Mode::test_rules;
+    invocation.files = flags.files;
+    return invocation;
+  }
   invocation.mode = flags.check ? Mode::check : Mode::run;
   invocation.config_path = flags.config;
   invocation.extra_rules = flags.rules;
@@ -99,6 +134,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
   }
   apply(flags, invocation.config);
+  invocation.flags = flags_in_force(invocation);
   auto warnings = check(invocation.config);
   if (!warnings) return warnings.error();
   invocation.warnings = std::move(*warnings);

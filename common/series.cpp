@@ -49,6 +49,16 @@ Labels::Labels(std::vector<Label> labels) {
   }
 }
 
+Labels Labels::of_sorted(std::span<const LabelView> labels) {
+  Labels made;
+  std::size_t bytes = 0;
+  for (const LabelView& label : labels)
+    bytes += label.name.size() + label.value.size() + 2 * kUsualLengthBytes;
+  made.packed_.reserve(bytes);
+  for (const LabelView& label : labels) made.append(label.name, label.value);
+  return made;
+}
+
 void Labels::append(std::string_view name, std::string_view value) {
   for (const std::string_view text : {name, value}) {
     std::size_t length = text.size();
@@ -133,7 +143,8 @@ std::string_view to_string(SeriesType type) {
 }
 
 double to_double(std::int64_t raw, Encoding encoding, std::uint8_t scale) {
-  if (encoding == Encoding::float64) return double_from_raw(raw);
+  if (is_float(encoding)) return double_from_raw(raw);
+  if (encoding == Encoding::sparse_decimal && raw == kEnded) return stale_marker();
   if (scale == 0) return static_cast<double>(raw);
   return static_cast<double>(raw) / kPowers[std::min<std::size_t>(scale, kMaxScale)];
 }

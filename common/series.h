@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,9 @@ class Labels {
   Labels(std::initializer_list<Label> labels);
   /// In any order; of labels with one name the first one counts.
   explicit Labels(std::vector<Label> labels);
+
+  /// Of labels sorted by name, none twice and none empty.
+  static Labels of_sorted(std::span<const LabelView> labels);
 
   /// The value of `name`, or "" (as in Prometheus, an empty label is an absent one).
   std::string_view get(std::string_view name) const;
@@ -139,10 +143,23 @@ std::string_view to_string(SeriesType type);
 enum class Encoding : std::uint8_t {
   decimal = 0,  // value = raw / 10^scale; exact for what /proc and cgroups print
   float64 = 1,  // raw = the bits of a double, see raw_from_double(): for sources that bring real floats
+  // The same of series that no agent sampled: an absent cell says nothing. What ends them is a marker of
+  // their own, kEnded in decimals and a double's stale_marker(). They never travel in a Schema.
+  sparse_decimal = 2,
+  sparse_float64 = 3,
 };
+constexpr bool is_float(Encoding encoding) {
+  return encoding == Encoding::float64 || encoding == Encoding::sparse_float64;
+}
+constexpr bool is_sparse(Encoding encoding) {
+  return encoding == Encoding::sparse_decimal || encoding == Encoding::sparse_float64;
+}
 
 /// No sample at this tick: the series was not there or its collector failed. Never a value.
 inline constexpr std::int64_t kAbsent = std::numeric_limits<std::int64_t>::min();
+
+/// The staleness marker of Encoding::sparse_decimal.
+inline constexpr std::int64_t kEnded = kAbsent + 1;
 
 inline constexpr int kMaxScale = 12;
 
@@ -177,6 +194,12 @@ inline double stale_marker() {
 }
 inline bool is_stale(double value) {
   return std::bit_cast<std::uint64_t>(value) == kStaleBits;
+}
+
+/// Whether a raw value is no number, but says that its series ended here.
+inline bool is_end(std::int64_t raw, Encoding encoding) {
+  if (encoding == Encoding::sparse_decimal) return raw == kEnded;
+  return encoding == Encoding::sparse_float64 && is_stale(double_from_raw(raw));
 }
 
 }  // namespace vigil

@@ -12,12 +12,6 @@ using promql::LabelsPtr;
 using rules::Evaluation;
 using rules::Rule;
 
-/// Two true evaluations further apart than this have a gap between them: the host, or we, were away. What
-/// happened in a gap is unknown and does not count towards `for`.
-std::int64_t longest_step_ms(const Rule& rule) {
-  return std::max<std::int64_t>(3 * rule.interval.count(), 60'000);
-}
-
 std::string key_of(std::string_view rule_key, std::string_view scope) {
   std::string key(rule_key);
   key += '\0';
@@ -45,29 +39,55 @@ void AlertBook::restore(Alert alert) {
   groups_[key].insert_or_assign(std::move(series), std::move(alert));
 }
 
-/// Labels and annotations as they are to be shown with `value`.
-void AlertBook::describe(Alert& alert, double value) const {
+/// Two true evaluations further apart than this have a gap between them: the host, or we, were away. What
+/// happened in a gap is unknown and does not count towards `for`.
+std::int64_t AlertBook::longest_step_ms(const Rule& rule) const {
+  const auto step = options_.step.count() > 0 ? options_.step : rule.interval;
+  return std::max<std::int64_t>(3 * step.count(), 60'000);
+}
+
+/// `texts` filled in, as labels set on `onto`.
+Labels AlertBook::expand(const Alert& alert, const std::vector<rules::NamedTemplate>& texts,
+                         std::int64_t t_ms, Labels onto) const {
   Labels sample = *alert.series;
   sample.erase(kMetricName);
-  const rules::TemplateData data{sample, value, external_labels_, external_url_};
-  Labels labels = sample;
-  for (const rules::NamedTemplate& label : alert.rule->labels)
-    labels.set(label.name, label.compiled.expand_or_error(data));
+  const rules::TemplateQuery query =
+      options_.ask ? [&](std::string_view expr) { return options_.ask(expr, t_ms); } : rules::TemplateQuery();
+  const rules::TemplateData data{sample, alert.value, options_.external_labels, options_.external_url,
+                                 t_ms,   &query};
+  for (const rules::NamedTemplate& text : texts) onto.set(text.name, text.compiled.expand_or_error(data));
+  return onto;
+}
+
+Labels AlertBook::labels_of(const Alert& alert, double value, std::int64_t t_ms) const {
+  Alert with_value;
+  with_value.series = alert.series;
+  with_value.value = value;
+  Labels sample = *alert.series;
+  sample.erase(kMetricName);
+  Labels labels = expand(with_value, alert.rule->labels, t_ms, std::move(sample));
   labels.set("alertname", alert.rule->name);
-  alert.labels = std::move(labels);
+  return labels;
+}
+
+/// Labels and annotations as they are to be shown with `value`.
+void AlertBook::describe(Alert& alert, double value, std::int64_t t_ms) const {
+  alert.labels = labels_of(alert, value, t_ms);
   alert.value = value;
-  alert.annotations = annotations_now(alert);
+  alert.annotations = annotations_at(alert, t_ms);
+}
+
+Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
+  if (alert.rule->annotations.empty()) return alert.annotations;  // also of a rule that is no more
+  return expand(alert, alert.rule->annotations, t_ms, {});
 }
 
 Labels AlertBook::annotations_now(const Alert& alert) const {
-  if (alert.rule->annotations.empty()) return alert.annotations;  // also of a rule that is no more
-  Labels sample = *alert.series;
-  sample.erase(kMetricName);
-  const rules::TemplateData data{sample, alert.value, external_labels_, external_url_};
-  Labels annotations;
-  for (const rules::NamedTemplate& text : alert.rule->annotations)
-    annotations.set(text.name, text.compiled.expand_or_error(data));
-  return annotations;
+  if (alert.rule->annotations.empty()) return alert.annotations;
+  const auto& texts = alert.rule->annotations;
+  const bool asks =
+      std::any_of(texts.begin(), texts.end(), [](const auto& text) { return text.compiled.queries(); });
+  return asks ? alert.annotations : annotations_at(alert, alert.last_true_ms);
 }
 
 void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {
@@ -96,15 +116,36 @@ void AlertBook::hold_true(Alert& alert, const Evaluation& evaluation, double val
   alert.value = value;
   if (alert.state == State::firing) return;
   if (alert.held_ms >= alert.rule->hold.count()) {
-    describe(alert, value);
+    describe(alert, value, t_ms);
     const State from = std::exchange(alert.state, State::firing);
     alert.fired_at_ms = t_ms;
     out.push_back({from, State::firing, alert});
   } else if (is_new) {
-    describe(alert, value);
+    describe(alert, value, t_ms);
     alert.state = State::pending;
     out.push_back({State::inactive, State::pending, alert});
   }
+}
+
+/// Labels with templates may change with the value, as severity: "{{ if gt $value 90.0 }}critical{{ else }}
+/// warning{{ end }}". An alert is its labels: with others the old one is over and another begins.
+void AlertBook::relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out) {
+  const auto& texts = alert.rule->labels;
+  const auto changes = [](const rules::NamedTemplate& label) {
+    return label.text.find("{{") != std::string::npos;
+  };
+  if (std::none_of(texts.begin(), texts.end(), changes)) return;
+  const Labels labels = labels_of(alert, value, t_ms);
+  if (labels == alert.labels) return;
+  end(alert, t_ms, "its labels changed", out);
+  const auto known = by_fingerprint_.extract(alert.fingerprint);
+  Alert next;
+  next.rule = alert.rule;
+  next.scope = alert.scope;
+  next.series = alert.series;
+  next.fingerprint = fingerprint(alert.rule->key + labels.to_string(), *alert.series);
+  if (!known.empty()) by_fingerprint_[next.fingerprint] = known.mapped();
+  alert = std::move(next);
 }
 
 void AlertBook::hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
@@ -135,6 +176,7 @@ std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
       alert.fingerprint = fingerprint(evaluation.rule->key, *sample.labels);
       by_fingerprint_[alert.fingerprint] = {key, *sample.labels};
     }
+    if (!is_new) relabel(alert, sample.value, evaluation.t_ms, out);
     hold_true(alert, evaluation, sample.value, out);
     settled.insert(&alert);
   }
@@ -194,8 +236,8 @@ std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64
     }
   }
   forget_ended(out);
-  external_labels_ = rules.external_labels();
-  external_url_ = rules.external_url();
+  options_.external_labels = rules.external_labels();
+  options_.external_url = rules.external_url();
   return out;
 }
 

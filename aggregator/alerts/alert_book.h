@@ -5,6 +5,7 @@
 #include "aggregator/alerts/alert.h"
 #include "aggregator/rules/evaluation.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -14,10 +15,19 @@
 
 namespace vigil::alerts {
 
+/// Answers what texts ask of the storage, {{ query "..." }}, as of a time in Unix milliseconds.
+using Ask = std::function<Result<std::vector<std::pair<Labels, double>>>(std::string_view, std::int64_t)>;
+
+struct AlertBookOptions {
+  Labels external_labels;
+  std::string external_url;
+  Ask ask{};                         // may be empty: then texts that ask say that they cannot
+  std::chrono::milliseconds step{};  // between evaluations; 0: as the rules say
+};
+
 class AlertBook {
  public:
-  AlertBook(Labels external_labels, std::string external_url)
-      : external_labels_(std::move(external_labels)), external_url_(std::move(external_url)) {}
+  explicit AlertBook(AlertBookOptions options) : options_(std::move(options)) {}
 
   /// Puts back what was stored. Before the first apply().
   void restore(Alert alert);
@@ -35,8 +45,11 @@ class AlertBook {
 
   /// Every pending and firing alert. The reference is good until the next call that changes the book.
   void for_each(const std::function<void(const Alert&)>& visit) const;
-  /// Its texts for people, filled in with the value it has now. Those it fired with are in its messages.
+  /// Its texts for people, filled in with the value it has now; those that ask the storage stay as they were
+  /// when its state changed. Those it fired with are in its messages.
   Labels annotations_now(const Alert& alert) const;
+  /// All of them as of now, at the cost of asking.
+  Labels annotations_at(const Alert& alert, std::int64_t t_ms) const;
   /// The alert, or null.
   Alert* find(const std::string& fingerprint);
   std::size_t size() const { return by_fingerprint_.size(); }
@@ -47,13 +60,17 @@ class AlertBook {
 
   void hold_true(Alert& alert, const rules::Evaluation& evaluation, double value,
                  std::vector<Transition>& out);
+  void relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out);
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
-  void describe(Alert& alert, double value) const;
+  void describe(Alert& alert, double value, std::int64_t t_ms) const;
+  Labels labels_of(const Alert& alert, double value, std::int64_t t_ms) const;
+  Labels expand(const Alert& alert, const std::vector<rules::NamedTemplate>& texts, std::int64_t t_ms,
+                Labels onto) const;
+  std::int64_t longest_step_ms(const rules::Rule& rule) const;
   void forget_ended(const std::vector<Transition>& transitions);
 
-  Labels external_labels_;
-  std::string external_url_;
+  AlertBookOptions options_;
   std::unordered_map<Key, Alerts> groups_;
   std::unordered_map<std::string, std::pair<Key, Labels>> by_fingerprint_;
 };

@@ -1,6 +1,7 @@
 #include "aggregator/alerts/alert_service.h"
 
 #include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/alert_series.h"
 #include "aggregator/alerts/inbox.h"
 #include "aggregator/alerts/inhibition.h"
 #include "aggregator/alerts/ledger.h"
@@ -53,7 +54,7 @@ class Service : public AlertService {
       : options_(std::move(options)),
         store_(std::move(store)),
         rules_(std::move(rules)),
-        book_(rules_->external_labels(), rules_->external_url()),
+        book_({rules_->external_labels(), rules_->external_url(), options_.ask, {}}),
         evidence_(options_.evidence) {
     adopt(rules_);
   }
@@ -95,6 +96,7 @@ class Service : public AlertService {
   void ended(const Transition& transition);
   void announce();
   void say(Alert& alert, notify::Kind kind);
+  void write_series();
   void commit();
   void upkeep();
 
@@ -117,6 +119,7 @@ class Service : public AlertService {
   std::set<std::string> unannounced_;  // firing, nobody told yet
   std::set<std::string> held_back_;    // those of them that an inhibitor keeps back
   EvidenceRound evidence_;
+  AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   std::int64_t next_upkeep_ms_ = 0;
   Worker worker_{"alerts"};
@@ -205,6 +208,7 @@ void Service::beat() {
   evidence_.begin();
   settle(expired);
   drain();  // should the task of take() have found no room
+  write_series();
   std::erase_if(forgotten_, [now](const auto& entry) { return now - entry.second > kForgottenMs; });
   if (now >= next_upkeep_ms_) upkeep();
 }
@@ -239,6 +243,17 @@ void Service::settle(const Transitions& transitions) {
   }
   announce();
   commit();
+  if (!transitions.empty()) write_series();
+}
+
+void Service::write_series() {
+  if (!options_.records) return;
+  std::vector<rules::RecordedSample> samples;
+  {
+    const std::lock_guard lock(mutex_);
+    samples = series_.write(book_, options_.now_ms());
+  }
+  if (!samples.empty()) options_.records({"ALERTS", std::move(samples)});
 }
 
 void Service::began(const Transition& transition) {

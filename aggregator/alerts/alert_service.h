@@ -6,6 +6,7 @@
 // from memory and the alerts are written as soon as it accepts again: better twice after a crash than never.
 #pragma once
 
+#include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/evidence.h"
 #include "aggregator/alerts/listing.h"
 #include "aggregator/notify/notifier.h"
@@ -39,7 +40,9 @@ struct AlertServiceOptions {
   std::string path;  // of meta.db
   /// Unix milliseconds; tests script it.
   std::function<std::int64_t()> now_ms;
-  EvidenceCollector evidence;  // may be empty
+  EvidenceCollector evidence;   // may be empty
+  Ask ask{};                    // of texts that ask the storage; within bounds; may be empty
+  rules::RecordSink records{};  // takes ALERTS and ALERTS_FOR_STATE; may be empty
 };
 
 class AlertService {

@@ -29,14 +29,22 @@ EvidenceCollector make_collector(const rules::FleetRules::OpenStorage& open_stor
   };
 }
 
+Ask make_ask(const rules::FleetRules::OpenStorage& open_storage) {
+  if (!open_storage) return {};
+  return [open_storage](std::string_view expr, std::int64_t t_ms) {
+    const auto storage = open_storage();
+    return rules::ask(expr, *storage, t_ms);
+  };
+}
+
 class Whole : public Alerting {
  public:
   Whole(rules::RuleSetPtr rules, std::string external_url, std::unique_ptr<AlertService> service)
       : current_(std::move(rules)), external_url_(std::move(external_url)), service_(std::move(service)) {}
   ~Whole() override { stop(); }
 
-  Result<void> connect(const notify::NotificationsConfig& config,
-                       rules::FleetRules::OpenStorage open_storage) {
+  Result<void> connect(const notify::NotificationsConfig& config, rules::FleetRules::OpenStorage open_storage,
+                       rules::RecordSink records) {
     auto notifier = notify::Notifier::create(
         config, [this](notify::Delivery delivery) { service_->delivered(std::move(delivery)); });
     if (!notifier) return notifier.error();
@@ -46,7 +54,8 @@ class Whole : public Alerting {
       fleet_worker_.getting_on();
       return open_storage();
     };
-    fleet_ = std::make_unique<rules::FleetRules>(current_, service_->known(), open, sink());
+    fleet_ = std::make_unique<rules::FleetRules>(current_, service_->known(), open,
+                                                 rules::FleetRules::Sinks{sink(), std::move(records)});
     return {};
   }
 
@@ -81,6 +90,7 @@ class Whole : public Alerting {
   AlertService& service() override { return *service_; }
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
   std::vector<RuleInfo> rules() const override { return service_->rules(); }
+  rules::RuleSetPtr rule_set() const override { return current_.get(); }
   std::vector<std::string> warnings() const override { return current_.get()->warnings(); }
   Counters counters() const override {
     Counters out = service_->counters();
@@ -114,14 +124,18 @@ Result<std::vector<std::string>> check(const AlertingOptions& options) {
   return (*rules)->warnings();
 }
 
-Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options, FleetReaders readers) {
+Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options, FleetReaders readers,
+                                                 rules::RecordSink records) {
   auto rules = load_rules(options.rules, options.external_url);
   if (!rules) return rules.error();
-  auto service =
-      AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence)}, *rules);
+  auto service = AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence),
+                                     make_ask(readers.for_evidence), records},
+                                    *rules);
   if (!service) return service.error();
   auto whole = std::make_unique<Whole>(*rules, options.external_url, std::move(*service));
-  if (auto connected = whole->connect(options.notifications, std::move(readers.for_rules)); !connected) {
+  if (auto connected =
+          whole->connect(options.notifications, std::move(readers.for_rules), std::move(records));
+      !connected) {
     return connected.error();
   }
   // NOLINTBEGIN(clang-analyzer-cplusplus.NewDeleteLeaks): owned; some versions say so at the brace

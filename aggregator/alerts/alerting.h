@@ -27,7 +27,7 @@ struct AlertingOptions {
 };
 
 /// Everything that can be wrong with rules and notifications, without side effects. Otherwise the warnings:
-/// what was accepted but has no effect, such as recording rules.
+/// what was accepted but is probably not meant.
 Result<std::vector<std::string>> check(const AlertingOptions& options);
 
 /// Views of the whole fleet, called on the threads of Alerting, between start() and stop(). Each bounds how
@@ -39,7 +39,9 @@ struct FleetReaders {
 
 class Alerting {
  public:
-  static Result<std::unique_ptr<Alerting>> open(const AlertingOptions& options, FleetReaders readers);
+  /// `records` takes what recording rules and alerts give as series; it outlives this, and may be empty.
+  static Result<std::unique_ptr<Alerting>> open(const AlertingOptions& options, FleetReaders readers,
+                                                rules::RecordSink records = {});
   virtual ~Alerting() = default;
 
   /// One for each shard, to live no longer than this.
@@ -59,7 +61,8 @@ class Alerting {
   virtual AlertService& service() = 0;
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
-  /// What was accepted but has no effect, such as recording rules.
+  virtual rules::RuleSetPtr rule_set() const = 0;
+  /// What was accepted but is probably not meant.
   virtual std::vector<std::string> warnings() const = 0;
   virtual Counters counters() const = 0;
   virtual std::vector<notify::ReceiverStats> receivers() const = 0;

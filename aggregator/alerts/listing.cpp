@@ -21,8 +21,18 @@ bool worse(const AlertInfo& a, const AlertInfo& b) {
 
 }  // namespace
 
+std::string_view to_string(Health health) {
+  return health == Health::ok ? "ok" : health == Health::err ? "err" : "unknown";
+}
+
+Health RuleInfo::health() const {
+  if (last_evaluation_ms == 0) return Health::unknown;
+  return last_error.empty() ? Health::ok : Health::err;
+}
+
 AlertInfo to_info(const Alert& alert) {
   return {alert.fingerprint,
+          alert.rule->key,
           alert.rule->group,
           alert.rule->name,
           std::string(alert.severity()),
@@ -34,6 +44,7 @@ AlertInfo to_info(const Alert& alert) {
           alert.active_since_ms,
           alert.fired_at_ms,
           alert.resolved_at_ms,
+          alert.state == State::firing ? alert.false_since_ms : 0,
           alert.no_data_since_ms,
           {},
           alert.reason,
@@ -77,6 +88,7 @@ std::vector<RuleInfo> list_rules(const rules::RuleSet& rules, const CountsByRule
     info.evaluations = rule->stats->evaluations.load(std::memory_order_relaxed);
     info.failures = rule->stats->failures.load(std::memory_order_relaxed);
     info.last_evaluation_ms = rule->stats->last_evaluation_ms.load(std::memory_order_relaxed);
+    info.last_duration_ns = rule->stats->last_duration_ns.load(std::memory_order_relaxed);
     info.last_error = rule->stats->last_error();
   }
   return out;

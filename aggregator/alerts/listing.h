@@ -16,6 +16,7 @@ namespace vigil::alerts {
 /// An alert as services show it.
 struct AlertInfo {
   std::string fingerprint;
+  std::string rule_key;  // rules::Rule::key
   std::string group;
   std::string name;
   std::string severity;
@@ -27,13 +28,19 @@ struct AlertInfo {
   std::int64_t active_since_ms = 0;
   std::int64_t fired_at_ms = 0;
   std::int64_t resolved_at_ms = 0;
-  std::int64_t no_data_since_ms = 0;  // the state is kept although there is no data; 0: there is
-  std::string inhibited_by;           // name of the alert that keeps this one's message back
+  std::int64_t keep_firing_since_ms = 0;  // false since then, firing on by keep_firing_for; otherwise 0
+  std::int64_t no_data_since_ms = 0;      // the state is kept although there is no data; 0: there is
+  std::string inhibited_by;               // name of the alert that keeps this one's message back
   std::string reason;
   std::vector<notify::Evidence> evidence;
 };
 
-/// A rule as services show it.
+enum class Health : std::uint8_t { unknown, ok, err };
+/// "unknown", "ok", "err": as in Prometheus's API.
+std::string_view to_string(Health health);
+
+/// A rule as services show it. Group, file, interval, times and labels are those of `rule`; the rules of a
+/// group stand together. A group is told by file and name.
 struct RuleInfo {
   rules::RulePtr rule;
   State state = State::inactive;  // of the worst of its alerts
@@ -41,8 +48,11 @@ struct RuleInfo {
   std::size_t firing = 0;
   std::uint64_t evaluations = 0;
   std::uint64_t failures = 0;
-  std::int64_t last_evaluation_ms = 0;
+  std::int64_t last_evaluation_ms = 0;  // 0: not yet
+  std::int64_t last_duration_ns = 0;
   std::string last_error;
+
+  Health health() const;
 };
 
 AlertInfo to_info(const Alert& alert);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <mutex>
 #include <optional>
 #include <set>
 
@@ -57,6 +58,11 @@ void add_matching(const Host& host, const MatcherLists& any_of, std::vector<Seri
   for (const auto& matchers : any_of) {
     for (const SeriesId id : registry.matching(matchers)) add(id);
   }
+}
+
+std::int64_t rolled_up_ms(const History* history, const promql::Selection& selection) {
+  constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
+  return history != nullptr && selection.coarse_ms >= kMinuteMs ? history->rolled_up_until_ms() : kNone;
 }
 
 template <class T>
@@ -133,6 +139,7 @@ Result<HostGaps> FleetView::gaps(const GapQuery& query) {
     std::erase_if(*known, [&](const HostInfo& info) { return info.name != query.host; });
     if (known->empty()) return fail(Errc::not_found, "no host is called '{}'", query.host);
   }
+  std::erase_if(*known, [](const HostInfo& info) { return kind_of(info.name) != HostKind::agent; });
   return GapFinder(*this, history_, query).find(*known);
 }
 
@@ -178,13 +185,59 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::S
   if (!found) return found.error();
   std::vector<promql::SelectedSeries> out;
   std::size_t room = reads_.max_points;
+  const std::int64_t rolled_up = rolled_up_ms(view_.history(), selection);
   for (const HostSlice& slice : *found) {
     const std::size_t before = out.size();
-    const SliceRead read{selection.start_ms, selection.end_ms, room};
+    const SliceRead read{selection.start_ms,  selection.end_ms, room,
+                         selection.coarse_ms, selection.stand,  rolled_up};
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();
     for (std::size_t i = before; i < out.size(); ++i) room -= out[i].points.size();
   }
   return out;
+}
+
+/// Threads are asked for help only where there is more to read than waking them costs.
+std::size_t FleetStorage::parts_of(const std::vector<HostSlice>& slices,
+                                   const promql::Selection& selection) const {
+  constexpr std::int64_t kUsualMs = 1000;  // from sample to sample
+  constexpr std::int64_t kWorthHelp = 500'000;
+  if (!reads_.spread || reads_.parts < 2) return 1;
+  std::int64_t series = 0;
+  for (const HostSlice& slice : slices) series += static_cast<std::int64_t>(slice.series.size());
+  const std::int64_t points = series * ((selection.end_ms - selection.start_ms) / kUsualMs + 1);
+  return points < kWorthHelp ? 1 : std::clamp<std::size_t>(slices.size(), 1, reads_.parts);
+}
+
+Result<void> FleetStorage::visit(const promql::Selection& selection, promql::SeriesSink& sink) {
+  const auto found = slices(selection);
+  if (!found) return found.error();
+  const std::size_t parts = parts_of(*found, selection);
+  sink.begin(parts);
+  const SliceRead read{selection.start_ms,  selection.end_ms, reads_.max_points,
+                       selection.coarse_ms, selection.stand,  rolled_up_ms(view_.history(), selection)};
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  Result<void> done;  // protected by mutex
+  const auto work = [&] {
+    SliceReader reader(view_.history(), &view_.cache());
+    for (std::size_t part = next++; part < parts; part = next++) {
+      const std::size_t end = found->size() * (part + 1) / parts;
+      for (std::size_t i = found->size() * part / parts; i < end; ++i) {
+        const auto taken = reader.read((*found)[i], read, part, sink);
+        if (taken) continue;
+        next = parts;  // nobody begins another part
+        const std::lock_guard lock(mutex);
+        if (done) done = taken;
+        return;
+      }
+    }
+  };
+  if (parts > 1) {
+    reads_.spread(work);
+  } else {
+    work();
+  }
+  return done;
 }
 
 }  // namespace vigil::aggregator

@@ -21,6 +21,12 @@ StreamProgress& Host::use(const StreamId& stream) {
   return streams.back();
 }
 
+void Host::push(SeriesId id, std::uint16_t number) {
+  if (id >= pushed.size()) pushed.resize(std::size_t{id} + 1);
+  pushed[id].source = number;
+  pushed_sources = std::max(pushed_sources, number);
+}
+
 void Host::end_lane(Lane lane) {
   if (lane == kLateLane) late_stream.reset();
   head.end_lane(lane);

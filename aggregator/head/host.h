@@ -6,6 +6,7 @@
 #include "aggregator/head/allowance.h"
 #include "aggregator/head/gap_book.h"
 #include "aggregator/head/host_head.h"
+#include "aggregator/head/host_kind.h"
 #include "aggregator/store/records.h"
 
 #include <array>
@@ -35,8 +36,15 @@ struct RefusedTime {
   Allowance telling;  // of it in the log
 };
 
+/// What is known of the series of a host without an agent, by series id.
+struct PushedSeries {
+  std::uint16_t source = 0;    // 0: not one of these
+  std::int64_t newest_ms = 0;  // 0: none since our start
+};
+
 struct Host {
   HostRecord record;
+  HostKind kind;
   HostHead head;
   HostFacts facts;
   HostState state = HostState::late;
@@ -69,13 +77,18 @@ struct Host {
   Allowance new_series;
   RefusedTime refused;
   GapBook gaps;
+  std::vector<PushedSeries> pushed;  // by series id
+  std::uint16_t pushed_sources = 0;  // numbered from 1
 
   Host(HostRecord host_record, const HeadOptions& options)
       : record(std::move(host_record)),
+        kind(kind_of(record.name)),
         head(record.id, SeriesRegistry(record.name, record.labels), options) {}
 
   /// The progress of `stream`, which becomes the one used last; made when it is new.
   StreamProgress& use(const StreamId& stream);
+  /// Series `id` belongs to source `number`.
+  void push(SeriesId id, std::uint16_t number);
   /// Nothing more comes in this lane, see HostHead::end_lane().
   void end_lane(Lane lane);
   /// The next schemas of this lane begin its columns anew.

@@ -19,6 +19,7 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -60,6 +61,28 @@ class HostHead {
   /// A row of the declared columns. A row that is not after the last one (the agent's clock was set back)
   /// begins a new block.
   void append(std::uint32_t source, std::int64_t time_ms, std::span<const std::int64_t> values);
+
+  // Rows that come in pieces and in any order, of hosts without an agent (host_kind.h):
+
+  struct Cell {
+    SeriesId series = 0;
+    std::int64_t raw = kAbsent;
+  };
+  struct PutCounts {
+    std::uint64_t stored = 0;
+    std::uint64_t repeated = 0;        // were there
+    std::uint64_t conflicting = 0;     // another value was
+    std::optional<SeriesId> conflict;  // the first of those
+  };
+  /// Cells of one time, ascending by series, into the open block of source `number`, whose columns become
+  /// those it has values of. What is older than that block goes a way of its own, as back-fill does.
+  PutCounts put(std::uint32_t number, std::int64_t time_ms, std::span<const Cell> cells);
+  /// Columns the source has now, and time of its newest row; 0, 0: there is no such source.
+  struct SourceExtent {
+    std::size_t columns = 0;
+    std::int64_t last_ms = 0;
+  };
+  SourceExtent extent(std::uint32_t number) const;
 
   /// All series of the live sources from `first_source` on end now: their agent left. Its next schemas begin
   /// them anew.
@@ -106,6 +129,7 @@ class HostHead {
                                              std::vector<WantedSeries>& series) const;
   struct Source {
     SourceKey key;
+    bool in_pieces = false;  // filled by put()
     OpenBlock open;
     std::size_t declared = 0;  // columns beyond it belong to series that ended with the last change
     std::int64_t last_ms = 0;  // of the latest row, also after a seal
@@ -124,6 +148,11 @@ class HostHead {
   void schedule_seal(std::int64_t now_ms);
   std::vector<WantedSeries> wanted(const promql::Selection& selection) const;
   static Result<void> collect(Kept& kept, PointSets& sets);
+  Source& source_for_put(std::uint32_t number);
+  bool make_room(std::uint32_t number, Source& source, std::int64_t time_ms);
+  void put_cells(Source& source, std::int64_t time_ms, std::span<const Cell> cells, PutCounts& counts);
+  std::vector<Cell> without_known(std::int64_t time_ms, std::span<const Cell> cells, PutCounts& counts);
+  static std::int64_t known_value(Kept& kept, std::int64_t time_ms, SeriesId series);
 
   const HostId id_;
   const HeadOptions options_;

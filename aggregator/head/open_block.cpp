@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <unordered_map>
 
 namespace vigil::aggregator {
 namespace {
@@ -53,6 +54,69 @@ void OpenBlock::append(std::int64_t time_ms, std::span<const std::int64_t> value
       narrow[place.index] = static_cast<std::int32_t>(difference(values[i], bases_[i]));
     }
   }
+}
+
+std::size_t OpenBlock::row_at(std::int64_t time_ms) {
+  const auto at =
+      empty() || time_ms > last_ms() ? times_ms_.end() : std::ranges::lower_bound(times_ms_, time_ms);
+  const auto row = at - times_ms_.begin();
+  if (at != times_ms_.end() && *at == time_ms) return static_cast<std::size_t>(row);
+  times_ms_.insert(at, time_ms);
+  narrow_.insert(narrow_.begin() + row * static_cast<std::ptrdiff_t>(narrow_width_), narrow_width_,
+                 kNarrowAbsent);
+  wide_.insert(wide_.begin() + row * static_cast<std::ptrdiff_t>(wide_width_), wide_width_, kAbsent);
+  return static_cast<std::size_t>(row);
+}
+
+OpenBlock::Put OpenBlock::put(std::size_t row, std::size_t column, std::int64_t value) {
+  const std::int64_t there = cell(row, column);
+  if (there != kAbsent) return there == value ? Put::same : Put::other;
+  if (!fits(column, value)) widen({column});
+  set_cell(row, column, value);
+  return Put::stored;
+}
+
+void OpenBlock::set_cell(std::size_t row, std::size_t column, std::int64_t value) {
+  const Place place = places_[column];
+  if (place.wide != 0) {
+    wide_[row * wide_width_ + place.index] = value;
+  } else if (value != kAbsent) {
+    if (bases_[column] == kAbsent) bases_[column] = value;
+    narrow_[row * narrow_width_ + place.index] = static_cast<std::int32_t>(difference(value, bases_[column]));
+  }
+}
+
+void OpenBlock::set_columns(std::vector<SeriesId> columns) {
+  OpenBlock changed(std::move(columns));
+  if (!empty()) {
+    std::unordered_map<SeriesId, std::size_t> places;
+    for (std::size_t i = 0; i < changed.width(); ++i) places.emplace(changed.columns_[i], i);
+    changed.narrow_width_ = 0;
+    for (std::size_t i = 0; i < width(); ++i) changed.places_[places.at(columns_[i])].wide = places_[i].wide;
+    for (Place& place : changed.places_)
+      place.index =
+          static_cast<std::uint32_t>(place.wide != 0 ? changed.wide_width_++ : changed.narrow_width_++) &
+          kMaxIndex;
+    changed.times_ms_ = std::move(times_ms_);
+    changed.narrow_.assign(changed.rows() * changed.narrow_width_, kNarrowAbsent);
+    changed.wide_.assign(changed.rows() * changed.wide_width_, kAbsent);
+    for (std::size_t i = 0; i < width(); ++i) {
+      const std::size_t column = places.at(columns_[i]);
+      changed.bases_[column] = bases_[i];
+      for (std::size_t row = 0; row < changed.rows(); ++row) changed.set_cell(row, column, cell(row, i));
+    }
+  }
+  *this = std::move(changed);
+}
+
+std::vector<SeriesId> OpenBlock::filled_columns() const {
+  std::vector<SeriesId> filled;
+  for (std::size_t i = 0; i < width(); ++i) {
+    bool any = false;
+    for (std::size_t row = 0; row < rows() && !any; ++row) any = cell(row, i) != kAbsent;
+    if (any) filled.push_back(columns_[i]);
+  }
+  return filled;
 }
 
 /// All rows are written anew: rare, for a column does it once.

@@ -21,6 +21,18 @@ class OpenBlock {
   /// that ended) are absent.
   void append(std::int64_t time_ms, std::span<const std::int64_t> values);
 
+  // For rows that come in pieces and in any order:
+
+  enum class Put : std::uint8_t { stored, same, other };  // what the cell holds already
+  /// The row of this time, made without any cell where it belongs when there is none.
+  std::size_t row_at(std::int64_t time_ms);
+  /// Fills a cell that is absent; one that is not stays as it is.
+  Put put(std::size_t row, std::size_t column, std::int64_t value);
+  /// Other columns, those of now among them unless the block is empty; new ones are absent in all rows.
+  void set_columns(std::vector<SeriesId> columns);
+  /// Columns with at least one value.
+  std::vector<SeriesId> filled_columns() const;
+
   bool empty() const { return times_ms_.empty(); }
   std::size_t rows() const { return times_ms_.size(); }
   std::size_t width() const { return columns_.size(); }
@@ -44,6 +56,7 @@ class OpenBlock {
     std::uint32_t index : 31 = 0;  // within a row of the narrow or the wide ones
     std::uint32_t wide : 1 = 0;
   };
+  void set_cell(std::size_t row, std::size_t column, std::int64_t value);
   /// Whether the cell is wide enough.
   bool fits(std::size_t column, std::int64_t value) const;
   void widen(const std::vector<std::size_t>& columns);

@@ -1,5 +1,6 @@
 #include "aggregator/head/series_registry.h"
 
+#include "aggregator/head/host_kind.h"
 #include "common/fnv1a.h"
 
 #include <algorithm>
@@ -26,10 +27,16 @@ std::uint64_t hash_of(std::string_view name) {
 }  // namespace
 
 SeriesRegistry::SeriesRegistry(std::string instance, Labels host_labels)
-    : instance_(std::move(instance)), host_labels_(std::move(host_labels)) {}
+    : instance_(std::move(instance)),
+      as_sent_(kind_of(instance_) != HostKind::agent),
+      host_labels_(std::move(host_labels)) {}
 
 Labels SeriesRegistry::full_labels(const std::string& job, const SeriesSpec& spec) const {
   Labels labels = spec.labels;
+  if (as_sent_) {
+    labels.set(kMetricName, spec.name);
+    return labels;
+  }
   for (const LabelView& label : host_labels_) set_target_label(labels, label.name, label.value);
   set_target_label(labels, "instance", instance_);
   set_target_label(labels, "job", job);
@@ -80,11 +87,21 @@ void SeriesRegistry::add(SeriesId id, Labels full, const SeriesForm& form) {
   ++count_;
 }
 
+std::optional<SeriesId> SeriesRegistry::newest(const Labels& full) const {
+  std::optional<SeriesId> latest;
+  by_labels_.find(full.hash(), [&](SeriesId id) {
+    if ((!latest || id > *latest) && *series_[id].labels == full) latest = id;
+    return false;
+  });
+  return latest;
+}
+
 const RegisteredSeries* SeriesRegistry::at(SeriesId id) const {
   return id < series_.size() && series_[id].labels ? &series_[id] : nullptr;
 }
 
 bool SeriesRegistry::may_match(std::span<const promql::Matcher> matchers) const {
+  if (as_sent_) return true;
   return std::all_of(matchers.begin(), matchers.end(), [this](const promql::Matcher& matcher) {
     return matcher.name() != "instance" || matcher.matches(instance_);
   });

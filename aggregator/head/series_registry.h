@@ -42,13 +42,15 @@ class SeriesRegistry {
   SeriesRegistry(std::string instance, Labels host_labels);
 
   /// The labels a series is found by. The sender's own `instance`, `job` or host label, if it differs, is
-  /// kept as `exported_…`.
+  /// kept as `exported_…`. Series of hosts without an agent stay as they are.
   Labels full_labels(const std::string& job, const SeriesSpec& spec) const;
 
   /// The same series of the same host under other host labels.
   SeriesRegistry relabelled(Labels host_labels) const;
 
   std::optional<SeriesId> find(const Labels& full, const SeriesForm& form) const;
+  /// The one of these labels that was added last, in whatever form.
+  std::optional<SeriesId> newest(const Labels& full) const;
   /// `id` is the one the history gave; ids may come in any order but are dense in the end.
   void add(SeriesId id, Labels full, const SeriesForm& form);
   /// Null for an id never added.
@@ -67,6 +69,7 @@ class SeriesRegistry {
   std::string_view name_of(SeriesId id) const { return series_[id].labels->get(kMetricName); }
 
   std::string instance_;
+  bool as_sent_ = false;  // no label is added
   Labels host_labels_;
   std::size_t count_ = 0;
   std::vector<RegisteredSeries> series_;  // by id; labels null where an id is unused

@@ -53,7 +53,7 @@ Host& Shard::add(HostRecord record, std::int64_t now_ms) {
   host.facts.beat_ms = std::max<std::int64_t>(host.record.interval_ms, 1);
   host.facts.down_after_ms = options_.down_after_ms;
   host.facts.left = host.record.left;
-  host.state = judge(host.facts, now_ms);
+  host.state = host.kind == HostKind::agent ? judge(host.facts, now_ms) : judge_pushed(host.facts, now_ms);
   by_name_[host.record.name] = &host;
   hosts_[host.record.id] = std::move(made);
   return host;
@@ -123,7 +123,7 @@ Result<std::size_t> Shard::forget(const std::string& name) {
   if (history_ != nullptr) {
     if (auto stored = history_->forget_host(std::move(record)); !stored) return stored.error();
   }
-  directory_.forget(series);
+  directory_.forget(host->record, series);
   by_name_.erase(name);
   hosts_.erase(id);
   log::info("fleet", "host forgotten", {{"host", name}, {"id", id}, {"series", series}});
@@ -195,6 +195,33 @@ void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms
   if (live) run_hook(host, std::max(arrival.stored_ms, now_ms), now_ms);
 }
 
+Result<SeriesId> Shard::push_series(Host& host, std::uint16_t source, SeriesSpec spec,
+                                    std::vector<SeriesRecord>& records) {
+  SeriesRegistry& registry = host.head.registry();
+  if (registry.size() >= options_.max_known_series)
+    return fail(Errc::limit, "{} has {} series already, no more are taken", host.record.name,
+                registry.size());
+  if (auto room = directory_.take_series(); !room) return room.error();
+  const auto id = static_cast<SeriesId>(registry.size());
+  registry.add(id, registry.full_labels({}, spec), {spec.type, spec.encoding, spec.scale});
+  host.push(id, source);
+  records.push_back({id, pushed_source(host.kind, source), std::move(spec)});
+  return id;
+}
+
+void Shard::samples_pushed(Host& host, std::int64_t newest_ms, std::int64_t now_ms) {
+  host.facts.presence = Presence::heard;
+  host.facts.last_rows_ms = now_ms;
+  host.last_sample_ms = std::max(host.last_sample_ms, newest_ms);
+  judge_host(host, now_ms);
+  if (newest_ms >= now_ms - kLiveMs) run_hook(host, std::max(newest_ms, now_ms), now_ms);
+}
+
+/// Nobody is expected to push: who stops has left.
+HostState Shard::judge_pushed(const HostFacts& facts, std::int64_t now_ms) {
+  return now_ms - facts.last_rows_ms <= kPushedGoneMs ? HostState::up : HostState::left;
+}
+
 void Shard::farewell(Host& host, std::int64_t now_ms) {
   host.facts.left = true;
   host.record.left = true;
@@ -205,7 +232,8 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
 }
 
 void Shard::judge_host(Host& host, std::int64_t now_ms) {
-  const HostState state = judge(host.facts, now_ms);
+  const HostState state =
+      host.kind == HostKind::agent ? judge(host.facts, now_ms) : judge_pushed(host.facts, now_ms);
   if (state == host.state) {
     host.since_ms = std::min(host.since_ms, now_ms);  // our clock was ahead for a while
     if (state != HostState::left || host.left_for_good || now_ms - host.since_ms < kLeftForGoodMs) return;
@@ -257,7 +285,7 @@ void Shard::tick(std::int64_t now_ms) {
     }
     const bool taken_again = host->state == HostState::up && now_ms - host->refusal_ms > kRefusalShownMs;
     if (taken_again || now_ms - host->refusal_ms > kRefusalForgottenMs) host->refusal.clear();
-    if (!host->record.removed) write_fleet_row(*host, now_ms);
+    if (!host->record.removed && host->kind == HostKind::agent) write_fleet_row(*host, now_ms);
     if (host->head.seal_due(now_ms)) seal(*host, now_ms);
     seal_late(*host);
     host->head.evict(now_ms);
@@ -292,7 +320,7 @@ void Shard::store_blocks(Host& host, std::vector<SealedPart> parts, std::vector<
 void Shard::seal_all(std::int64_t now_ms) {
   for (const auto& [id, host] : hosts_) {
     seal(*host, now_ms);
-    if (!host->record.left)
+    if (!host->record.left || host->kind != HostKind::agent)
       store_record(*host, host->facts.presence == Presence::heard ? host->facts.last_rows_ms
                                                                   : host->record.last_seen_ms);
   }

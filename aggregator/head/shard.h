@@ -36,6 +36,9 @@ struct ShardOptions {
   std::size_t max_known_series = 500'000;         // a host ever had
 };
 
+/// How long a host without an agent counts as one that sends: the lookback of queries.
+inline constexpr std::int64_t kPushedGoneMs = 300'000;
+
 /// Longer than any restart or upgrade of an agent: until then its alerts are kept as they are.
 inline constexpr std::int64_t kLeftForGoodMs = 300'000;
 
@@ -90,6 +93,13 @@ class Shard {
   Result<std::vector<SeriesId>> columns(Host& host, const SourceKey& source,
                                         const std::vector<SeriesSpec>& specs, std::int64_t now_ms);
 
+  /// A series of a host without an agent, made when nobody knew it; `records` are what the history has to be
+  /// told before its samples are journalled. Errc::limit when no more are taken.
+  Result<SeriesId> push_series(Host& host, std::uint16_t source, SeriesSpec spec,
+                               std::vector<SeriesRecord>& records);
+  /// Samples of a host without an agent are in its head, the newest of `newest_ms`.
+  void samples_pushed(Host& host, std::int64_t newest_ms, std::int64_t now_ms);
+
   /// A batch came, with rows of now; late ones are in the head and nothing else.
   void rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms);
   void farewell(Host& host, std::int64_t now_ms);
@@ -110,6 +120,7 @@ class Shard {
   void store_blocks(Host& host, std::vector<SealedPart> parts, std::vector<SealCursor> cursors);
   Host& add(HostRecord record, std::int64_t now_ms);
   void judge_host(Host& host, std::int64_t now_ms);
+  static HostState judge_pushed(const HostFacts& facts, std::int64_t now_ms);
   void write_fleet_row(Host& host, std::int64_t now_ms);
   void run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms);
   void relabel(Host& host);

@@ -1,5 +1,6 @@
 #include "aggregator/http/message.h"
 
+#include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
@@ -47,6 +48,17 @@ std::string Request::get(const std::string& name, std::string_view fallback) con
   return at == query.end() ? std::string(fallback) : at->second;
 }
 
+std::vector<std::string> Request::all(const std::string& name) const {
+  std::vector<std::string> values;
+  for (auto [at, end] = query.equal_range(name); at != end; ++at) values.push_back(at->second);
+  return values;
+}
+
+std::string_view Request::header(const std::string& name) const {
+  const auto at = headers.find(name);
+  return at == headers.end() ? std::string_view() : std::string_view(at->second);
+}
+
 Response error_response(unsigned status, std::string_view type, std::string_view message) {
   const boost::json::value body = {{"status", "error"}, {"errorType", type}, {"error", message}};
   return {status, "application/json", boost::json::serialize(body) + "\n", {}};
@@ -57,17 +69,23 @@ Response error_response(const Error& error) {
   return error_response(as.status, as.type, error.message);
 }
 
-std::string decode_url(std::string_view text) {
+std::string decode_path(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
       out += static_cast<char>(hex(text[i + 1]) * 16 + hex(text[i + 2]));
       i += 2;
     } else {
-      out += text[i] == '+' ? ' ' : text[i];
+      out += text[i];
     }
   }
   return out;
+}
+
+std::string decode_url(std::string_view text) {
+  std::string spaced(text);
+  std::replace(spaced.begin(), spaced.end(), '+', ' ');
+  return decode_path(spaced);
 }
 
 void add_query(Request& request, std::string_view query) {
@@ -89,7 +107,7 @@ Result<Request> parse_target(std::string_view method, std::string_view target) {
   Request request;
   request.method = method;
   const auto question = target.find('?');
-  request.path = decode_url(target.substr(0, question));
+  request.path = decode_path(target.substr(0, question));
   if (question != std::string_view::npos) add_query(request, target.substr(question + 1));
   return request;
 }

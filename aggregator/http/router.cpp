@@ -1,33 +1,53 @@
 #include "aggregator/http/router.h"
 
-#include <iterator>
-
 namespace vigil::aggregator::http {
 
-void Router::add(const std::string& method, const std::string& path, Handler handler) {
-  routes_[path][method] = std::move(handler);
+namespace {
+
+std::string allowed_methods(const std::map<std::string, Route>& methods) {
+  std::string allowed;
+  for (const auto& [method, unused] : methods) {
+    allowed += method + ", ";
+    if (method == "GET") allowed += "HEAD, ";
+  }
+  return allowed + "OPTIONS";
 }
 
-Response Router::answer(const Request& request) const {
-  auto at = routes_.find(request.path);
-  if (at == routes_.end() && routes_.contains(request.path + '/')) {
-    return {
-        308, "text/plain; charset=utf-8", "see " + request.path + "/\n", {{"Location", request.path + '/'}}};
-  }
-  // The nearest folder above, if one was added.
-  for (std::string folder = request.path; at == routes_.end();) {
+}  // namespace
+
+void Router::add(const std::string& method, const std::string& path, Handler handler) {
+  routes_[path][method] = {path, std::move(handler), {}};
+}
+
+void Router::add_later(const std::string& method, const std::string& path, LaterHandler handler,
+                       RouteOptions options) {
+  routes_[path][method] = {path, std::move(handler), options};
+}
+
+/// Those of the path itself, or of the nearest folder above.
+const Router::Methods* Router::methods_of(const std::string& path) const {
+  auto at = routes_.find(path);
+  for (std::string folder = path; at == routes_.end();) {
     const auto slash = folder.size() < 2 ? std::string::npos : folder.rfind('/', folder.size() - 2);
-    if (slash == std::string::npos) break;
+    if (slash == std::string::npos) return nullptr;
     folder.resize(slash + 1);
     at = routes_.find(folder);
   }
-  if (at == routes_.end()) return error_response(404, "not_found", "nothing is at " + request.path);
-  const auto handler = at->second.find(request.method == "HEAD" ? "GET" : request.method);
-  if (handler != at->second.end()) return handler->second(request);
-  Response response = error_response(405, "bad_method", request.method + " is not possible here");
-  std::string allowed;
-  for (const auto& [method, unused] : at->second) allowed += (allowed.empty() ? "" : ", ") + method;
-  response.headers.emplace_back("Allow", allowed);
+  return &at->second;
+}
+
+std::variant<const Route*, Response> Router::find(const std::string& method, const std::string& path) const {
+  if (!routes_.contains(path) && routes_.contains(path + '/')) {
+    return Response{308, "text/plain; charset=utf-8", "see " + path + "/\n", {{"Location", path + '/'}}};
+  }
+  const Methods* methods = methods_of(path);
+  if (methods == nullptr) return error_response(404, "not_found", "nothing is at " + path);
+  const auto found = methods->find(method == "HEAD" ? "GET" : method);
+  if (found != methods->end()) return &found->second;
+  Response response = method == "OPTIONS"
+                          ? Response{204, "", "", {}}
+                          : error_response(405, "bad_method", method + " is not possible here");
+  response.headers.emplace_back("Allow", allowed_methods(*methods));
   return response;
 }
 

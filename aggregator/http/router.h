@@ -3,26 +3,49 @@
 #pragma once
 
 #include "aggregator/http/message.h"
+#include "aggregator/http/responder.h"
 #include "aggregator/self/registry.h"
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
+#include <variant>
 
 namespace vigil::aggregator::http {
 
+/// Answers at once: on HTTP's thread, so it must not block.
 using Handler = std::function<Response(const Request&)>;
+/// Answers when it can: takes request and responder to where the work is done, and returns.
+using LaterHandler = std::function<void(Request, Responder)>;
+
+struct RouteOptions {
+  std::uint64_t max_body_bytes = 1 << 20;  // as sent; beyond it 413
+};
+
+struct Route {
+  std::string path;  // as it was added: for counting
+  std::variant<Handler, LaterHandler> handler;
+  RouteOptions options;
+};
 
 class Router {
  public:
-  /// `method` is "GET" (which also answers HEAD) or "POST". A path ending in '/' answers everything below it,
-  /// and without that '/' leads there.
+  /// `method` is "GET" (which also answers HEAD), "POST" and so on. A path ending in '/' answers everything
+  /// below it, and without that '/' leads there.
   void add(const std::string& method, const std::string& path, Handler handler);
-  /// 404 and 405 in the form of error_response().
-  Response answer(const Request& request) const;
+  void add_later(const std::string& method, const std::string& path, LaterHandler handler,
+                 RouteOptions options = {});
+
+  /// The route, good as long as this is, or the answer where there is none: 404 and 405 in the form of
+  /// error_response(), 308 to a folder, 204 to OPTIONS.
+  std::variant<const Route*, Response> find(const std::string& method, const std::string& path) const;
 
  private:
-  std::map<std::string, std::map<std::string, Handler>> routes_;  // path, method
+  using Methods = std::map<std::string, Route>;
+  const Methods* methods_of(const std::string& path) const;
+
+  std::map<std::string, Methods> routes_;  // by path
 };
 
 /// Whether the aggregator can take data: "" when it can, otherwise the reason.

@@ -1,16 +1,10 @@
 #include "aggregator/http/server.h"
 
+#include "aggregator/http/connection.h"
 #include "common/log/log.h"
 
-#include <atomic>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
-#include <boost/beast/http.hpp>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -18,108 +12,8 @@ namespace vigil::aggregator::http {
 namespace {
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 using Tcp = asio::ip::tcp;
 using Code = boost::system::error_code;
-
-struct Shared {
-  const ServerOptions options;
-  const Router& router;
-  std::atomic<std::size_t> connections = 0;
-};
-
-/// One connection. Owns itself: it lives as long as one of its operations is pending.
-class Connection : public std::enable_shared_from_this<Connection> {
- public:
-  Connection(Tcp::socket socket, Shared& shared) : shared_(shared), stream_(std::move(socket)) {
-    ++shared_.connections;
-  }
-  ~Connection() { --shared_.connections; }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
-
-  void start() {
-    if (shared_.connections > shared_.options.max_connections) {
-      return respond(error_response(503, "unavailable", "too many connections"), 11, beast::http::verb::get);
-    }
-    read(shared_.options.request_timeout);
-  }
-
- private:
-  void read(std::chrono::milliseconds timeout) {
-    parser_.emplace();
-    parser_->header_limit(shared_.options.max_header_bytes);
-    parser_->body_limit(shared_.options.max_body_bytes);
-    stream_.expires_after(timeout);
-    beast::http::async_read(stream_, buffer_, *parser_,
-                            [self = shared_from_this()](Code error, std::size_t) { self->on_read(error); });
-  }
-
-  void on_read(Code error) {
-    namespace http = beast::http;
-    if (error == http::error::body_limit) return refuse(413, "the body is too large");
-    if (error == http::error::header_limit) return refuse(431, "the header is too large");
-    if (error && error.category() == http::make_error_code(http::error::end_of_stream).category() &&
-        error != http::error::end_of_stream && error != http::error::partial_message) {
-      return refuse(400, error.message());
-    }
-    if (error) return close();
-    const auto message = parser_->release();
-    keep_ = message.keep_alive();
-    respond(answer(message), message.version(), message.method());
-  }
-
-  Response answer(const beast::http::request<beast::http::string_body>& message) const {
-    const auto method = message.method_string();
-    const auto target = message.target();
-    auto request = parse_target({method.data(), method.size()}, {target.data(), target.size()});
-    if (!request) return error_response(request.error());
-    request->body = message.body();
-    if (message[beast::http::field::content_type].starts_with("application/x-www-form-urlencoded")) {
-      add_query(*request, request->body);
-    }
-    return shared_.router.answer(*request);
-  }
-
-  void refuse(unsigned status, std::string_view message) {
-    keep_ = false;
-    respond(error_response(status, "bad_data", message), 11, beast::http::verb::get);
-  }
-
-  void respond(Response response, unsigned version, beast::http::verb method) {
-    namespace http = beast::http;
-    response_.emplace(static_cast<http::status>(response.status), version);
-    response_->set(http::field::content_type, response.content_type);
-    response_->set("X-Content-Type-Options", "nosniff");
-    for (const auto& [name, value] : response.headers) response_->set(name, value);
-    response_->keep_alive(keep_);
-    const std::size_t length = response.body.size();
-    if (method != http::verb::head) response_->body() = std::move(response.body);
-    response_->content_length(length);
-    stream_.expires_after(shared_.options.request_timeout);
-    const auto done = [self = shared_from_this()](Code error, std::size_t) {
-      if (error || !self->keep_) return self->close();
-      self->read(self->shared_.options.idle_timeout);
-    };
-    serializer_.emplace(*response_);
-    if (method == http::verb::head) return http::async_write_header(stream_, *serializer_, done);
-    http::async_write(stream_, *serializer_, done);
-  }
-
-  void close() {
-    Code ignored;
-    stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
-    stream_.close();
-  }
-
-  Shared& shared_;
-  beast::tcp_stream stream_;
-  beast::flat_buffer buffer_;
-  std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
-  std::optional<beast::http::response<beast::http::string_body>> response_;
-  std::optional<beast::http::response_serializer<beast::http::string_body>> serializer_;
-  bool keep_ = false;
-};
 
 Result<Tcp::endpoint> resolve(asio::io_context& context, const Address& address) {
   if (address.host.empty()) return Tcp::endpoint(Tcp::v6(), address.port);  // ":8461": all interfaces
@@ -136,8 +30,9 @@ Result<Tcp::endpoint> resolve(asio::io_context& context, const Address& address)
 
 struct Server::Parts {
   Parts(const ServerOptions& options, const Router& router)
-      : shared{options, router},
-        context(static_cast<int>(options.threads)),
+      : context(static_cast<int>(options.threads)),
+        bodies(options.body_threads),
+        shared{options, router, bodies},
         acceptor(context),
         retry(context) {}
 
@@ -176,8 +71,9 @@ struct Server::Parts {
     });
   }
 
-  Shared shared;
   asio::io_context context;
+  asio::thread_pool bodies;
+  Shared shared;
   Tcp::acceptor acceptor;
   asio::steady_timer retry;
   Address bound;
@@ -207,11 +103,17 @@ void Server::run() {
 }
 
 void Server::stop() {
+  {
+    const std::lock_guard lock(parts_->shared.gate->mutex);
+    parts_->shared.gate->is_open = false;
+  }
   parts_->context.stop();
   for (std::thread& thread : parts_->threads) {
     if (thread.joinable()) thread.join();
   }
   parts_->threads.clear();
+  parts_->bodies.stop();
+  parts_->bodies.join();
 }
 
 }  // namespace vigil::aggregator::http

@@ -1,6 +1,8 @@
 // The HTTP port: Boost.Beast on threads of its own, with limits on sizes, times and connections.
 #pragma once
 
+#include "aggregator/http/cors.h"
+#include "aggregator/http/request_counts.h"
 #include "aggregator/http/router.h"
 #include "common/error.h"
 #include "common/text/address.h"
@@ -14,11 +16,13 @@ namespace vigil::aggregator::http {
 struct ServerOptions {
   Address listen{"127.0.0.1", 8461};
   std::size_t threads = 1;
+  std::size_t body_threads = 1;  // make the pieces of answers that are sent in chunks
   std::size_t max_connections = 256;
   std::uint32_t max_header_bytes = 16 << 10;
-  std::uint64_t max_body_bytes = 1 << 20;
-  std::chrono::milliseconds request_timeout{10'000};  // to send a request, or to take a response
+  std::chrono::milliseconds request_timeout{10'000};  // to send a request, or to take a piece of a response
   std::chrono::milliseconds idle_timeout{60'000};     // between requests of a connection
+  Cors cors = {};
+  RequestCounts* counts = nullptr;  // outlives the server; may be null
 };
 
 class Server {
@@ -32,7 +36,8 @@ class Server {
 
   const Address& address() const;
   void run();
-  /// Closes all connections and ends the threads.
+  /// Closes all connections and ends the threads. Answers that come afterwards find nobody; a Responder may
+  /// outlive the server.
   void stop();
 
  private:

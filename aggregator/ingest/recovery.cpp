@@ -2,6 +2,7 @@
 
 #include "aggregator/fleet/fleet_rows.h"
 #include "aggregator/ingest/append.h"
+#include "aggregator/ingest/local_rows.h"
 #include "aggregator/ingest/stream_decoder.h"
 #include "common/log/log.h"
 
@@ -26,6 +27,7 @@ void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t
   for (const SeriesRecord& series : recovered.series) {
     const SeriesForm form{series.spec.type, series.spec.encoding, series.spec.scale};
     registry.add(series.id, registry.full_labels(series.source.job, series.spec), form);
+    if (host.kind != HostKind::agent) host.push(series.id, std::max<std::uint16_t>(pushed_number(host.kind, series.source), 1));
   }
   for (const Cursor& cursor : recovered.cursors) {
     host.streams.push_back(
@@ -45,6 +47,7 @@ class Replayer {
     Shard& shard = shards_.at(shards_.directory().shard_of(entry.host));
     Host* host = shard.find(entry.host);
     if (host == nullptr) return;
+    if (entry.kind == EntryKind::samples) return replay_samples(*host, entry);
     Stream& stream = stream_of(entry);
     if (entry.kind == EntryKind::schema) {
       v1::Schema schema;
@@ -115,6 +118,25 @@ class Replayer {
     if (!told_.insert({entry.host, entry.stream}).second) return;
     log::error("store", "a journalled batch cannot be decoded",
                {{"host", host.record.name}, {"seq", entry.seq}, {"error", why}});
+  }
+
+  /// Each entry stands by itself.
+  void replay_samples(Host& host, const JournalEntry& entry) {
+    StreamProgress& progress = host.use(entry.stream);
+    const bool stored = entry.seq <= progress.stored_seq;
+    progress.stored_seq = std::max(progress.stored_seq, entry.seq);
+    progress.keyframe_seq = progress.stored_seq + 1;
+    if (stored) return;
+    auto rows = decode_rows(entry.bytes);
+    if (!rows) return note_lost(host, entry, rows.error());
+    for (DecodedLocalRow& row : *rows) {
+      std::erase_if(row.cells, [&](const HostHead::Cell& cell) {
+        return host.head.registry().at(cell.series) == nullptr;  // the index is damaged
+      });
+      (void)host.head.put(source_number(kLiveLane, row.source), row.time_ms, row.cells);
+      host.last_sample_ms = std::max(host.last_sample_ms, row.time_ms);
+      ++summary_.rows;
+    }
   }
 
   Result<void> replay(Shard& shard, Host& host, Stream& stream, const JournalEntry& entry) {

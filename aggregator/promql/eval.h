@@ -4,8 +4,13 @@
 
 #include "aggregator/promql/block.h"
 #include "aggregator/promql/functions.h"
+#include "aggregator/promql/repeated.h"
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace vigil::promql {
@@ -24,11 +29,27 @@ struct RangeVector {
 /// Sets first and last of each window for these points with two cursors that only advance.
 void place_windows(std::span<const Point> points, std::vector<Window>& windows);
 
+/// What of a result comes from a coarser tier.
+struct Coarse {
+  std::int64_t until_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t apart_ms = 0;
+
+  void see(const SelectedSeries& series) {
+    if (!series.points.empty() && series.points.front().t_ms < series.coarse_until_ms)
+      join({series.coarse_until_ms, series.coarse_ms});
+  }
+  void join(const Coarse& other) {
+    until_ms = std::max(until_ms, other.until_ms);
+    apart_ms = std::max(apart_ms, other.apart_ms);
+  }
+};
+
 class Evaluator {
  public:
-  /// `query` is what start(), end() and step() mean, at any depth: the whole query's. An instant has step 0.
-  Evaluator(Storage& storage, const EvalOptions& options, const TimeRange& query)
-      : storage_(storage), options_(options), query_(query), pulse_(options) {}
+  /// `expr` is the whole query and `query` its times: what start(), end() and step() mean at any depth. An
+  /// instant has step 0.
+  Evaluator(const Expr& expr, Storage& storage, const EvalOptions& options, const TimeRange& query)
+      : storage_(storage), options_(options), query_(query), pulse_(options), repeated_(expr) {}
 
   /// A scalar or an instant vector at each step.
   Result<Block> eval(const Expr& expr, const Grid& grid);
@@ -50,17 +71,29 @@ class Evaluator {
   Annotations take_annotations();
 
  private:
+  /// The value of an expression that the query needs again.
+  struct Kept {
+    Block block;
+    std::size_t uses = 0;  // that are to come
+  };
   Result<Block> eval_node(const Expr& expr, const Grid& grid);
+  Result<Block> eval_once(const Expr& expr, const Grid& grid);
+  Result<Block> copy(const Block& block);
   Result<Block> eval_unary(const Unary& unary, const Grid& grid);
   Result<Block> eval_call(const Expr& expr, const Grid& grid);
   Result<Block> apply_samples(const Expr& expr, const Grid& grid, SampleFn apply);
   Result<Block> apply_date(const Expr& expr, const Grid& grid, DateFn apply);
   Result<Block> apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply);
+  Result<Block> apply_to_selected(const MatrixSelector& matrix, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
+  Result<Block> apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
   void hint(const Expr& expr, const Block& result, std::span<const double> scalar);
 
   Result<RangeVector> eval_matrix(const MatrixSelector& matrix, const Grid& grid);
   Result<RangeVector> eval_subquery(const Subquery& subquery, const Grid& grid);
   Result<std::vector<SelectedSeries>> select(const Selection& selection, Held& held);
+  void note(const Coarse& coarse);
   /// The time that a step means to a selector, after @ and offset.
   std::int64_t reference(const TimeShift& shift, const Grid& grid, std::size_t step) const;
   std::vector<Window> make_windows(const TimeShift& shift, std::int64_t range_ms, const Grid& grid) const;
@@ -69,6 +102,9 @@ class Evaluator {
   const EvalOptions& options_;
   const TimeRange query_;
   Pulse pulse_;
+  Coarse coarse_;
+  const Repeated repeated_;
+  std::map<std::string, Kept> kept_;  // by what repeated_ calls it, and grid
   std::set<std::string> warnings_;
   std::set<std::string> infos_;
 };

@@ -31,13 +31,17 @@ struct Override {
 };
 void describe(config::Fields& fields, Override& change);
 
+/// Whether an alert without data is kept, as on a running aggregator, or over, as in Prometheus.
+enum class MissingData : std::uint8_t { keeps, ends };
+
 struct RulesConfig {
   Preset preset = Preset::production;
   std::vector<std::string> files;
   std::chrono::milliseconds interval = std::chrono::seconds(5);  // for groups that name none
   std::map<std::string, std::string> external_labels;
   std::vector<Override> overrides;
-  config::Place at;  // for messages
+  MissingData missing = MissingData::keeps;  // no key: for tests of rule files
+  config::Place at;                          // for messages
 };
 void describe(config::Fields& fields, RulesConfig& rules);
 

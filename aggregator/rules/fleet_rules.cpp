@@ -2,11 +2,12 @@
 
 namespace vigil::rules {
 
-FleetRules::FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenStorage open_storage, Sink sink)
+FleetRules::FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenStorage open_storage,
+                       Sinks sinks)
     : current_(current),
       known_(std::move(known)),
       open_storage_(std::move(open_storage)),
-      sink_(std::move(sink)) {}
+      sinks_(std::move(sinks)) {}
 
 void FleetRules::refresh(std::int64_t now_ms) {
   const std::uint64_t version = current_.version();
@@ -19,11 +20,31 @@ void FleetRules::refresh(std::int64_t now_ms) {
   for (auto& [rule, memory] : before) {
     if (const RulePtr same = rules_->find(rule->key)) remembered_[same.get()] = std::move(memory);
   }
-  if (!is_first || !known_) return;
+  if (old) keep_records(*old, now_ms);
+  if (is_first) seed();
+}
+
+void FleetRules::seed() {
+  if (!known_) return;
   for (const auto& [key, series] : *known_) {
     const RulePtr rule = key.second.empty() ? rules_->find(key.first) : nullptr;
     if (!rule) continue;
     for (const promql::LabelsPtr& labels : series) remembered_[rule.get()].push_back({labels, 0});
+  }
+}
+
+/// What a rule recorded stays with it; series of rules that are no more end.
+void FleetRules::keep_records(const RuleSet& old, std::int64_t now_ms) {
+  auto before = std::exchange(records_, {});
+  for (const RulePtr& rule : old.rules()) {
+    const auto found = before.find(rule.get());
+    if (found == before.end()) continue;
+    const RulePtr same = rules_->find(rule->key);
+    if (same && same->kind == RuleKind::record) {
+      records_[same.get()] = std::move(found->second);
+    } else if (auto markers = found->second.end(now_ms); !markers.empty() && sinks_.records) {
+      sinks_.records({rule->group, std::move(markers)});
+    }
   }
 }
 
@@ -38,11 +59,33 @@ void FleetRules::tick(std::int64_t now_ms) {
     if (!set_back) missed_ += static_cast<std::uint64_t>((now_ms - due_ms_[i]) / interval);
     due_ms_[i] = (now_ms / interval + 1) * interval;
     const auto storage = open_storage_();
-    for (const RulePtr& rule : schedule.rules) {
-      auto evaluation = evaluate(rule, *storage, now_ms, remembered_[rule.get()]);
-      if (evaluation) sink_(std::move(*evaluation));
-    }
+    RecordedStorage with_records(*storage);
+    for (const auto& [rule, record] : records_) with_records.show(*rule, record.latest());
+    // What is recorded lies on multiples of the interval, whenever the tick that does it comes.
+    run(schedule, with_records, schedule.records() ? now_ms / interval * interval : now_ms);
   }
+}
+
+void FleetRules::run(const Schedule& schedule, RecordedStorage& storage, std::int64_t t_ms) {
+  std::vector<RecordedSample> recorded;
+  for (const RulePtr& rule : schedule.rules) {
+    if (rule->kind == RuleKind::record) {
+      for (RecordedSample& sample : record(*rule, storage, t_ms)) recorded.push_back(std::move(sample));
+      continue;
+    }
+    auto evaluation = evaluate(rule, storage, t_ms, remembered_[rule.get()]);
+    if (evaluation) sinks_.alerts(std::move(*evaluation));
+  }
+  if (!recorded.empty() && sinks_.records)
+    sinks_.records({schedule.rules.front()->group, std::move(recorded)});
+}
+
+std::vector<RecordedSample> FleetRules::record(const Rule& rule, RecordedStorage& storage,
+                                               std::int64_t t_ms) {
+  Record& kept = records_[&rule];
+  auto samples = kept.evaluate(rule, storage, t_ms);
+  storage.show(rule, kept.latest());
+  return samples;
 }
 
 }  // namespace vigil::rules

@@ -1,11 +1,15 @@
 #include "aggregator/rules/go_format.h"
 
+#include "aggregator/rules/template_functions.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
+#include <memory>
 
 namespace vigil::rules {
 namespace {
@@ -134,16 +138,24 @@ std::string format_value(const Verb& verb, const TemplateValue& value) {
 }  // namespace
 
 std::string_view type_name(const TemplateValue& value) {
-  constexpr std::string_view kNames[] = {"<nil>", "bool", "int", "float64", "string", "map[string]string"};
+  constexpr std::string_view kNames[] = {"<nil>",     "bool",          "int",
+                                         "float64",   "string",        "map[string]string",
+                                         "sample",    "vector",        "map[string]interface {}",
+                                         "time.Time", "time.Duration", "data"};
+  static_assert(std::size(kNames) == std::variant_size_v<TemplateValue>);
   return kNames[value.index()];
 }
 
 bool is_true(const TemplateValue& value) {
-  return std::visit(Overloaded{[](std::monostate) { return false; }, [](bool b) { return b; },
-                               [](std::int64_t i) { return i != 0; }, [](double d) { return d != 0; },
-                               [](const std::string& s) { return !s.empty(); },
-                               [](const Labels* labels) { return !labels->empty(); }},
-                    value);
+  return std::visit(
+      Overloaded{[](std::monostate) { return false; }, [](bool b) { return b; },
+                 [](std::int64_t i) { return i != 0; }, [](double d) { return d != 0; },
+                 [](const std::string& s) { return !s.empty(); },
+                 [](const Labels* labels) { return !labels->empty(); },
+                 [](const std::shared_ptr<const TemplateList>& list) { return !list->items.empty(); },
+                 [](const std::shared_ptr<const TemplateMap>& map) { return !map->entries.empty(); },
+                 [](TemplateDuration d) { return d.seconds != 0; }, [](const auto&) { return true; }},
+      value);
 }
 
 std::string go_float(double value) {
@@ -161,20 +173,62 @@ std::string go_float(double value) {
   return {buffer, fixed.ptr};
 }
 
+namespace {
+
+std::string print_labels(const Labels& labels) {
+  std::string out;
+  for (const LabelView& label : labels)
+    out += fmt::format("{}{}:{}", out.empty() ? "" : " ", label.name, label.value);
+  return "map[" + out + "]";
+}
+
+std::string print_map(const TemplateMap& map) {
+  std::string out;
+  for (const auto& [key, value] : map.entries)
+    out += fmt::format("{}{}:{}", out.empty() ? "" : " ", key, go_print(value));
+  return "map[" + out + "]";
+}
+
+std::string print_list(const TemplateList& list) {
+  std::string out;
+  for (const TemplateValue& item : list.items) out += (out.empty() ? "" : " ") + go_print(item);
+  return "[" + out + "]";
+}
+
+/// "1h2m3.5s", as time.Duration has it.
+std::string print_duration(double seconds) {
+  if (seconds == 0) return "0s";
+  const std::string sign = seconds < 0 ? "-" : "";
+  const double size = std::abs(seconds);
+  if (size < 1e-6) return sign + go_float(size * 1e9) + "ns";
+  if (size < 1e-3) return sign + go_float(size * 1e6) + "\u00b5s";
+  if (size < 1) return sign + go_float(size * 1e3) + "ms";
+  const auto whole = static_cast<std::int64_t>(size);
+  const double rest = std::round((size - static_cast<double>(whole / 60 * 60)) * 1e9) / 1e9;
+  std::string out = sign;
+  if (whole >= 3600) out += fmt::format("{}h", whole / 3600);
+  if (whole >= 60) out += fmt::format("{}m", whole / 60 % 60);
+  return out + go_float(rest) + "s";
+}
+
+}  // namespace
+
 std::string go_print(const TemplateValue& value) {
-  return std::visit(Overloaded{[](std::monostate) { return std::string("<no value>"); },
-                               [](bool b) { return std::string(b ? "true" : "false"); },
-                               [](std::int64_t i) { return std::to_string(i); },
-                               [](double d) { return go_float(d); }, [](const std::string& s) { return s; },
-                               [](const Labels* labels) {
-                                 std::string out = "map[";
-                                 for (const LabelView& label : *labels) {
-                                   if (out.size() > 4) out += ' ';
-                                   out.append(label.name).append(1, ':').append(label.value);
-                                 }
-                                 return out + ']';
-                               }},
-                    value);
+  return std::visit(
+      Overloaded{[](std::monostate) { return std::string("<no value>"); },
+                 [](bool b) { return std::string(b ? "true" : "false"); },
+                 [](std::int64_t i) { return std::to_string(i); }, [](double d) { return go_float(d); },
+                 [](const std::string& s) { return s; },
+                 [](const Labels* labels) { return print_labels(*labels); },
+                 [](const std::shared_ptr<const TemplateSample>& sample) {
+                   return fmt::format("&{{{} {}}}", print_labels(sample->labels), go_float(sample->value));
+                 },
+                 [](const std::shared_ptr<const TemplateList>& list) { return print_list(*list); },
+                 [](const std::shared_ptr<const TemplateMap>& map) { return print_map(*map); },
+                 [](TemplateTime t) { return humanize_timestamp(t.unix_seconds); },
+                 [](TemplateDuration d) { return print_duration(d.seconds); },
+                 [](const TemplateRoot*) { return std::string("{}"); }},
+      value);
 }
 
 std::string go_sprintf(std::string_view format, std::span<const TemplateValue> args) {

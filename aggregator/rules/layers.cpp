@@ -39,8 +39,10 @@ void explain_override(Draft& draft, std::string_view what, std::string value, co
   draft.explain.push_back({std::string(what), std::move(value), fmt::format("{} (override)", from)});
 }
 
+/// Files of the user stand beside each other, as in Prometheus: only what was shipped is replaced.
 bool same_rule(const Draft& a, const Draft& b) {
-  return a.group->name.text == b.group->name.text && a.name() == b.name() && a.severity() == b.severity();
+  return a.rule.alert.at && b.file.starts_with(kPresetPrefix) && a.group->name.text == b.group->name.text &&
+         a.name() == b.name() && a.severity() == b.severity();
 }
 
 bool is_meant(const Override& change, const Draft& draft) {
@@ -117,6 +119,11 @@ Error no_such_rule(const std::vector<Draft>& drafts, const Override& change) {
               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
+/// 0 is as good as none, as in Prometheus.
+std::chrono::milliseconds interval_of(const RawGroup& group, std::chrono::milliseconds fallback) {
+  return group.interval && group.interval->count() > 0 ? *group.interval : fallback;
+}
+
 }  // namespace
 
 std::string_view Draft::severity() const {
@@ -128,7 +135,7 @@ void add_layer(std::vector<Draft>& drafts, const RuleFile& file, std::chrono::mi
   const std::size_t earlier = drafts.size();
   for (const RawGroup& group : file.content.groups) {
     for (const RawRule& rule : group.rules) {
-      Draft draft{&group, rule, file.name, rule.expr.text, group.interval.value_or(default_interval), {}};
+      Draft draft{&group, rule, file.name, rule.expr.text, interval_of(group, default_interval), {}};
       for (const auto& [name, value] : group.labels) draft.rule.labels.emplace(name, value);
       explain_file(draft);
       const auto end = drafts.begin() + static_cast<std::ptrdiff_t>(earlier);

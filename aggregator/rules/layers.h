@@ -11,6 +11,9 @@
 
 namespace vigil::rules {
 
+/// What the name of a shipped file begins with: "preset production".
+inline constexpr std::string_view kPresetPrefix = "preset ";
+
 struct Draft {
   const RawGroup* group = nullptr;  // lives in its RuleFile
   RawRule rule;
@@ -23,7 +26,7 @@ struct Draft {
   std::string_view severity() const;
 };
 
-/// Adds the rules of `file`; those with group, name and severity of an earlier draft take its place.
+/// Adds the rules of `file`; alerts with group, name and severity of a shipped one take its place.
 void add_layer(std::vector<Draft>& drafts, const RuleFile& file, std::chrono::milliseconds default_interval);
 
 /// Applies one override to every draft it names. The error says why there was nothing to apply it to.

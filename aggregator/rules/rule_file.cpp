@@ -31,12 +31,11 @@ void describe(config::Fields& fields, RawRule& rule) {
 
 void describe(config::Fields& fields, RawGroup& group) {
   fields.required("name", group.name, "Name of the group, once per file.");
-  fields.field("interval", group.interval, "How often the rules are evaluated.");
+  fields.field("interval", group.interval, "How often the rules are evaluated; 0 as when absent.");
   fields.field("query_offset", group.query_offset, "Evaluate this far in the past.");
   fields.field("limit", group.limit, "Most alerts one rule may have; 0: any number.");
   fields.field("labels", group.labels, "Labels added to every rule of the group.");
   fields.field("rules", group.rules, "The rules.");
-  fields.require("interval", !group.interval || group.interval->count() > 0, "must be more than 0");
   fields.require("limit", group.limit >= 0, "must be 0 or more");
 }
 
@@ -55,7 +54,8 @@ void check_shape(const RawRule& rule) {
   }
   if (is_alert && rule.alert.text.empty()) rule.alert.at.error("must not be empty");
   if (is_record && !is_metric_name(rule.record.text)) rule.record.at.error("is not a valid metric name");
-  if (is_record && (rule.hold || rule.keep_firing_for || !rule.annotations.empty())) {
+  const auto is_set = [](const auto& time) { return time && time->count() > 0; };
+  if (is_record && (is_set(rule.hold) || is_set(rule.keep_firing_for) || !rule.annotations.empty())) {
     rule.record.at.error("a recording rule has no for, keep_firing_for or annotations");
   }
   for (const auto& [name, value] : rule.labels) {

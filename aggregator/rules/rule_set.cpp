@@ -7,6 +7,8 @@
 #include "aggregator/rules/rewrite.h"
 
 #include <deque>
+#include <set>
+#include <tuple>
 
 namespace vigil::rules {
 namespace {
@@ -56,7 +58,20 @@ std::string place_override(const Override& change, const std::string& message) {
   return change.at.say(message.substr(0, colon), message.substr(colon + 2));
 }
 
-bool compile_expr(const Draft& draft, Rule& rule) {
+/// Recorded labels are no templates: they are taken as they are.
+void copy_texts(const std::map<std::string, PlacedText>& texts, std::vector<NamedTemplate>& out) {
+  for (const auto& [name, value] : texts) out.push_back({name, value.text, Template()});
+}
+
+using RecordedNames = std::set<std::string, std::less<>>;
+
+/// What rules record is of no single host's shard.
+bool looks_at_any(const RecordedNames& recorded, const promql::MetricNames& names) {
+  return std::any_of(names.names.begin(), names.names.end(),
+                     [&recorded](const auto& name) { return recorded.contains(name); });
+}
+
+bool compile_expr(const Draft& draft, const RecordedNames& recorded, Rule& rule) {
   if (!draft.rule.expr.at) return false;  // reported when the file was read
   auto parsed = promql::parse(draft.expr);
   if (!parsed) {
@@ -70,7 +85,9 @@ bool compile_expr(const Draft& draft, Rule& rule) {
   }
   const promql::MetricNames names = promql::metric_names(**parsed);
   rule.metric_names.assign(names.names.begin(), names.names.end());
-  rule.scope = scope_of(**parsed, names);
+  const bool is_fleet =
+      rule.kind == RuleKind::record || rule.query_offset.count() != 0 || looks_at_any(recorded, names);
+  rule.scope = is_fleet ? Scope::fleet : scope_of(**parsed, names);
   rule.threshold = threshold(**parsed);
   rule.expr_text = promql::to_string(**parsed);
   auto presence = presence_of(**parsed);
@@ -79,7 +96,7 @@ bool compile_expr(const Draft& draft, Rule& rule) {
   return true;
 }
 
-RulePtr compile(const Draft& draft, std::vector<std::string>& errors) {
+RulePtr compile(const Draft& draft, const RecordedNames& recorded, std::vector<std::string>& errors) {
   auto rule = std::make_shared<Rule>();
   rule->kind = draft.rule.alert.at ? RuleKind::alert : RuleKind::record;
   rule->group = draft.group->name.text;
@@ -89,12 +106,17 @@ RulePtr compile(const Draft& draft, std::vector<std::string>& errors) {
   rule->interval = draft.interval;
   rule->hold = draft.rule.hold.value_or(std::chrono::milliseconds(0));
   rule->keep_firing_for = draft.rule.keep_firing_for.value_or(std::chrono::milliseconds(0));
+  rule->query_offset = draft.group->query_offset.value_or(std::chrono::milliseconds(0));
   rule->limit = static_cast<std::size_t>(std::max<std::int64_t>(draft.group->limit, 0));
   rule->explain = draft.explain;
-  compile_texts(draft.rule.labels, rule->labels, errors);
+  if (rule->kind == RuleKind::record) {
+    copy_texts(draft.rule.labels, rule->labels);
+  } else {
+    compile_texts(draft.rule.labels, rule->labels, errors);
+  }
   compile_texts(draft.rule.annotations, rule->annotations, errors);
   rule->key = fmt::format("{}/{}/{}", rule->group, rule->name, draft.severity());
-  return compile_expr(draft, *rule) ? rule : nullptr;
+  return compile_expr(draft, recorded, *rule) ? rule : nullptr;
 }
 
 /// Each is compiled, kept and looked at with every tick of a host.
@@ -125,8 +147,8 @@ Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
   std::vector<std::string> errors;
   std::size_t count = 0;
   if (config.preset != Preset::none) {
-    auto file =
-        parse_rule_file(preset_text(config.preset), fmt::format("preset {}", to_string(config.preset)));
+    auto file = parse_rule_file(preset_text(config.preset),
+                                fmt::format("{}{}", kPresetPrefix, to_string(config.preset)));
     if (!file) return file.error();
     files.push_back(std::move(*file));
   }
@@ -159,13 +181,43 @@ void make_keys_unique(std::vector<std::shared_ptr<Rule>>& rules) {
   }
 }
 
-void add_to(std::vector<Schedule>& schedules, const RulePtr& rule) {
+/// A group is told by its file and its name.
+std::string group_of(const Rule& rule) {
+  return rule.file + '\0' + rule.group;
+}
+
+void add_to(std::vector<Schedule>& schedules, const RulePtr& rule, const std::string& recording_group) {
   for (Schedule& schedule : schedules) {
-    if (schedule.interval != rule->interval) continue;
+    if (schedule.interval != rule->interval || schedule.recording_group != recording_group) continue;
     schedule.rules.push_back(rule);
     return;
   }
-  schedules.push_back({rule->interval, {rule}});
+  schedules.push_back({rule->interval, {rule}, recording_group});
+}
+
+RecordedNames recorded_names(const std::vector<Draft>& drafts) {
+  RecordedNames names;
+  for (const Draft& draft : drafts) {
+    if (draft.rule.record.at) names.insert(draft.rule.record.text);
+  }
+  return names;
+}
+
+/// "x.yml:12: recording rule job:up:count does the same as the one at line 7", as promtool's lint.
+std::vector<std::string> find_duplicates(const std::vector<RulePtr>& rules) {
+  std::vector<std::string> found;
+  std::map<std::tuple<std::string_view, RuleKind, std::string_view, Labels>, const Rule*> seen;
+  for (const RulePtr& rule : rules) {
+    Labels labels;
+    for (const NamedTemplate& label : rule->labels) labels.set(label.name, label.text);
+    const auto [first, is_new] =
+        seen.try_emplace({rule->file, rule->kind, rule->name, std::move(labels)}, rule.get());
+    if (is_new) continue;
+    const char* what = rule->kind == RuleKind::record ? "recording rule" : "alert";
+    found.push_back(fmt::format("{}:{}: {} {} has the name and the labels of the one at line {}", rule->file,
+                                rule->line, what, rule->name, first->second->line));
+  }
+  return found;
 }
 
 }  // namespace
@@ -201,45 +253,87 @@ std::string_view Rule::annotation(std::string_view name) const {
   return text_of(annotations, name);
 }
 
-Result<std::shared_ptr<const RuleSet>> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
-                                                     std::string external_url) {
-  auto files = read_layers(config);
+Result<RuleSetPtr> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
+                                 std::string external_url) {
+  const auto files = read_layers(config);
   if (!files) return files.error();
+  return build(*files, config, {external_labels, std::move(external_url)});
+}
+
+Result<RuleSetPtr> RuleSet::load_texts(const std::vector<RuleText>& texts, const RulesConfig& config,
+                                       const Labels& external_labels, std::string external_url) {
+  std::deque<RuleFile> files;
+  std::size_t count = 0;
+  for (const RuleText& text : texts) {
+    auto file = parse_rule_file(text.text, text.name);
+    if (!file) return file.error();
+    count += count_rules(*file);
+    if (count > kMaxRules) return too_many_rules(*file, count);
+    files.push_back(std::move(*file));
+  }
+  return build(files, config, {external_labels, std::move(external_url)});
+}
+
+RuleSetPtr RuleSet::only_alerts(const std::set<std::string_view>& names) const {
+  std::shared_ptr<RuleSet> part(new RuleSet());
+  for (const RulePtr& rule : rules_) {
+    if (rule->kind == RuleKind::alert && names.contains(rule->name)) part->rules_.push_back(rule);
+  }
+  part->external_labels_ = external_labels_;
+  part->external_url_ = external_url_;
+  part->schedule();
+  return part;
+}
+
+Result<RuleSetPtr> RuleSet::build(const std::deque<RuleFile>& files, const RulesConfig& config,
+                                  std::pair<Labels, std::string> external) {
   std::vector<std::string> errors;
   std::vector<Draft> drafts;
-  for (const RuleFile& file : *files) add_layer(drafts, file, config.interval);
+  for (const RuleFile& file : files) add_layer(drafts, file, config.interval);
   for (const Override& change : config.overrides) {
     if (const auto done = apply_override(drafts, change); !done) {
       errors.push_back(place_override(change, done.error().message));
     }
   }
+  const RecordedNames recorded = recorded_names(drafts);
   std::vector<std::shared_ptr<Rule>> rules;
   for (const Draft& draft : drafts) {
-    if (auto rule = compile(draft, errors)) rules.push_back(std::const_pointer_cast<Rule>(rule));
+    if (auto rule = compile(draft, recorded, errors)) rules.push_back(std::const_pointer_cast<Rule>(rule));
   }
-  for (const RuleFile& file : *files) {
+  if (config.missing == MissingData::ends) {
+    for (auto& rule : rules) rule->presence.reset();
+  }
+  for (const RuleFile& file : files) {
     if (const auto fine = file.document.result(); !fine) errors.push_back(fine.error().message);
   }
   if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
   make_keys_unique(rules);
   std::shared_ptr<RuleSet> set(new RuleSet());
   set->rules_.assign(rules.begin(), rules.end());
-  set->external_labels_ = external_labels;
-  set->external_url_ = std::move(external_url);
+  set->external_labels_ = std::move(external.first);
+  set->external_url_ = std::move(external.second);
   set->schedule();
-  return std::shared_ptr<const RuleSet>(std::move(set));
+  return RuleSetPtr(std::move(set));
 }
 
 void RuleSet::schedule() {
+  std::set<std::string> recording;
   for (const RulePtr& rule : rules_) {
-    if (rule->kind == RuleKind::record) {
-      warnings_.push_back(
-          fmt::format("{}:{}: recording rule {} is accepted but not evaluated by this version", rule->file,
-                      rule->line, rule->name));
-    } else {
-      add_to(rule->scope == Scope::host ? host_schedules_ : fleet_schedules_, rule);
+    if (rule->kind == RuleKind::record) recording.insert(group_of(*rule));
+  }
+  // Groups that record come first: alerts of other groups then see what they recorded at the same time.
+  for (const RulePtr& rule : rules_) {
+    const std::string group = group_of(*rule);
+    if (rule->scope == Scope::fleet && recording.contains(group)) add_to(fleet_schedules_, rule, group);
+  }
+  for (const RulePtr& rule : rules_) {
+    if (rule->scope == Scope::host) {
+      add_to(host_schedules_, rule, "");
+    } else if (!recording.contains(group_of(*rule))) {
+      add_to(fleet_schedules_, rule, "");
     }
   }
+  warnings_ = find_duplicates(rules_);
 }
 
 RulePtr RuleSet::find(std::string_view key) const {

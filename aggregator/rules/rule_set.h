@@ -14,9 +14,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +38,7 @@ struct RuleStats {
   std::atomic<std::uint64_t> evaluations = 0;
   std::atomic<std::uint64_t> failures = 0;
   std::atomic<std::int64_t> last_evaluation_ms = 0;
+  std::atomic<std::int64_t> last_duration_ns = 0;  // how long it took, of a host rule on one host
   void note_error(std::string message);
   std::string last_error() const;  // "" when the latest evaluation went well
 
@@ -78,9 +81,10 @@ struct Rule {
   std::chrono::milliseconds interval{};
   std::chrono::milliseconds hold{};  // `for`
   std::chrono::milliseconds keep_firing_for{};
+  std::chrono::milliseconds query_offset{};  // of the group: it is evaluated as of this long ago
   std::vector<NamedTemplate> labels;
   std::vector<NamedTemplate> annotations;
-  std::size_t limit = 0;  // samples; 0: none
+  std::size_t limit = 0;  // of the group: alerts or series of one evaluation; 0: none
   Scope scope = Scope::fleet;
   std::vector<std::string> metric_names;
   std::optional<double> threshold;  // the number an override of `threshold` replaces
@@ -92,10 +96,22 @@ struct Rule {
 };
 using RulePtr = std::shared_ptr<const Rule>;
 
-/// The alert rules of one scope and interval, evaluated together.
+/// Rules evaluated together, in this order: the alerts of one scope and interval; or, where a group records,
+/// what that group has for the whole fleet, since its rules see what those before them recorded.
 struct Schedule {
   std::chrono::milliseconds interval{};
   std::vector<RulePtr> rules;
+  std::string recording_group;  // file and name; "" for alerts that look at no rule's order
+
+  bool records() const { return !recording_group.empty(); }
+};
+
+struct RuleFile;
+
+/// A rule file that is in no folder here.
+struct RuleText {
+  std::string name;  // for messages
+  std::string text;
 };
 
 class RuleSet {
@@ -105,18 +121,30 @@ class RuleSet {
   static Result<std::shared_ptr<const RuleSet>> load(const RulesConfig& config, const Labels& external_labels,
                                                      std::string external_url);
 
+  /// The same of texts; `config` gives the interval of groups that name none.
+  static Result<std::shared_ptr<const RuleSet>> load_texts(const std::vector<RuleText>& texts,
+                                                           const RulesConfig& config,
+                                                           const Labels& external_labels,
+                                                           std::string external_url);
+
+  /// Those of its alerting rules that have one of these names; they share their statistics with this.
+  std::shared_ptr<const RuleSet> only_alerts(const std::set<std::string_view>& names) const;
+
   /// In the order of the files.
   const std::vector<RulePtr>& rules() const { return rules_; }
   const std::vector<Schedule>& host_schedules() const { return host_schedules_; }
   const std::vector<Schedule>& fleet_schedules() const { return fleet_schedules_; }
   RulePtr find(std::string_view key) const;
-  /// What was accepted but has no effect, such as recording rules.
+  /// What was accepted but is probably not meant: two rules that do the same.
   const std::vector<std::string>& warnings() const { return warnings_; }
   const Labels& external_labels() const { return external_labels_; }
   const std::string& external_url() const { return external_url_; }
 
  private:
   RuleSet() = default;
+  static Result<std::shared_ptr<const RuleSet>> build(const std::deque<RuleFile>& files,
+                                                      const RulesConfig& config,
+                                                      std::pair<Labels, std::string> external);
   void schedule();
 
   std::vector<RulePtr> rules_;

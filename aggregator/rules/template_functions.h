@@ -10,21 +10,35 @@
 
 namespace vigil::rules {
 
+using TemplateArgs = std::span<const TemplateValue>;
+
 struct TemplateFunction {
+  /// Whether all arguments are evaluated, or only as many as decide; `tmpl` is done where the templates are.
+  enum class Kind : std::uint8_t { plain, all_of, any_of, tmpl };
   std::string_view name;
   std::size_t min_args = 0;
   std::size_t max_args = 0;
-  Result<TemplateValue> (*call)(std::span<const TemplateValue> args, const TemplateData& data) = nullptr;
+  Result<TemplateValue> (*call)(TemplateArgs args, const TemplateData& data) = nullptr;
+  Kind kind = Kind::plain;
 };
 
 /// Null when there is none of that name.
 const TemplateFunction* find_template_function(std::string_view name);
 
-/// What Prometheus has and vigil has not (yet): "range", "query", ...
-bool is_unsupported_word(std::string_view name);
-
 /// The known name most like `name`, or "".
 std::string_view suggest_template_function(std::string_view name);
+
+// Parts of the table, one file each.
+std::span<const TemplateFunction> number_functions();  // humanize and its kin, comparisons
+std::span<const TemplateFunction> text_functions();    // words, patterns, escapes, links
+std::span<const TemplateFunction> data_functions();    // query and what is done with its answer
+
+// What several of them need.
+/// A number, or text that is one.
+Result<double> template_number(const TemplateValue& value);
+Result<std::string> template_text(const TemplateValue& value);
+/// `value.name`, as Go finds fields and keys.
+Result<TemplateValue> template_field(const TemplateValue& value, const std::string& name);
 
 // The humanize functions by themselves, for messages. As in Prometheus: "1.235k", "1.206Ki", "1h 2m 3s".
 std::string humanize(double value);

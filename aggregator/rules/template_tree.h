@@ -5,6 +5,7 @@
 #include "aggregator/rules/template_functions.h"
 #include "aggregator/rules/template_value.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -12,19 +13,25 @@
 
 namespace vigil::rules {
 
-enum class Root : std::uint8_t { value, labels, external_labels, external_url };
-
-/// `$labels.instance`: a root and, for labels, the name of one.
-struct Path {
-  Root root = Root::value;
-  std::string label;  // "" for the root itself
+/// What `.` is at the beginning, and `$`.
+struct TemplateRoot {
+  const TemplateData* data = nullptr;
 };
 
 struct Pipeline;
 
-/// A word of a command: a literal, a path, or a parenthesised pipeline.
+/// `$name`; "" for `$`.
+struct Variable {
+  std::string name;
+};
+/// `.`
+struct Dot {};
+
+/// A word of a command: a literal, a variable, the dot, or a parenthesised pipeline, and what is taken of it:
+/// `.Labels.instance` is the dot with two fields.
 struct Operand {
-  std::variant<TemplateValue, Path, std::unique_ptr<Pipeline>> what;
+  std::variant<TemplateValue, Variable, Dot, std::unique_ptr<Pipeline>> what;
+  std::vector<std::string> fields;
 };
 
 /// `humanize $value`: a function and its arguments, or a single operand.
@@ -33,23 +40,33 @@ struct Command {
   std::vector<Operand> operands;
 };
 
-/// Commands joined by `|`: the result of one is the last argument of the next.
+/// Commands joined by `|`: the result of one is the last argument of the next. `$x := ...` declares.
 struct Pipeline {
+  enum class Names : std::uint8_t { none, declares, assigns };
+  Names names = Names::none;
+  std::vector<std::string> variables;  // of range at most two
   std::vector<Command> commands;
 };
 
-/// Plain text, an action, or an `if` with its branches (an else has no condition).
 struct Template::Node {
+  enum class Kind : std::uint8_t { text, action, branch, range, with, call, leave_loop, next_round };
   struct Branch {
-    std::unique_ptr<Pipeline> condition;
+    std::unique_ptr<Pipeline> pipeline;  // null: else
     std::vector<Node> body;
   };
-  std::string text;
-  std::unique_ptr<Pipeline> action;
-  std::vector<Branch> branches;
+  Kind kind = Kind::text;
+  std::string text;                    // plain, or the name of the template that is called
+  std::unique_ptr<Pipeline> pipeline;  // of an action, or what is given to the template
+  std::vector<Branch> branches;  // of branch, with and range: the first, `else if` and `else with`, else
+};
+
+struct Template::Tree {
+  std::vector<Node> nodes;
+  std::map<std::string, std::vector<Node>, std::less<>> defined;
+  bool queries = false;
 };
 
 /// The tree of `text`.
-Result<std::vector<Template::Node>> parse_template(std::string_view text);
+Result<Template::Tree> parse_template(std::string_view text);
 
 }  // namespace vigil::rules

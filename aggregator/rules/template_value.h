@@ -3,15 +3,50 @@
 
 #include "common/series.h"
 
+#include <compare>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 namespace vigil::rules {
 
-/// Nothing, a truth, an integer literal, a number, text, or a set of labels (which outlives the expansion).
-using TemplateValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, const Labels*>;
+struct TemplateSample;
+struct TemplateList;
+struct TemplateMap;
+struct TemplateRoot;
+
+/// A moment or a length of time: prints as Go's time.Time and time.Duration.
+struct TemplateTime {
+  double unix_seconds = 0;
+  friend auto operator<=>(const TemplateTime&, const TemplateTime&) = default;  // NOLINT
+};
+struct TemplateDuration {
+  double seconds = 0;
+  friend auto operator<=>(const TemplateDuration&, const TemplateDuration&) = default;  // NOLINT
+};
+
+/// Nothing, a truth, an integer literal, a number, text, a set of labels (which outlives the expansion); what
+/// query and args give; the data a template begins with.
+using TemplateValue =
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, const Labels*,
+                 std::shared_ptr<const TemplateSample>, std::shared_ptr<const TemplateList>,
+                 std::shared_ptr<const TemplateMap>, TemplateTime, TemplateDuration, const TemplateRoot*>;
+
+/// A sample of a query's answer.
+struct TemplateSample {
+  Labels labels;  // with __name__
+  double value = 0;
+};
+struct TemplateList {
+  std::vector<TemplateValue> items;
+};
+struct TemplateMap {
+  std::map<std::string, TemplateValue> entries;
+};
 
 /// As Go names it: "float64", "string", ...
 std::string_view type_name(const TemplateValue& value);

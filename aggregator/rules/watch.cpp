@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <unordered_set>
 
 namespace vigil::rules {
@@ -44,7 +45,7 @@ Labels nameless(const Labels& labels) {
 /// The label sets, without names, that have data, or nothing when that cannot be told.
 std::optional<LabelSet> present_labels(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
   if (!rule.presence) return std::nullopt;
-  const auto samples = run(*rule.presence, storage, t_ms);
+  const auto samples = run(*rule.presence, storage, t_ms - rule.query_offset.count());
   if (!samples) return std::nullopt;
   LabelSet present;
   for (const promql::Sample& sample : *samples) present.insert(nameless(*sample.labels));
@@ -93,29 +94,78 @@ void judge_missing(const Memory& missing, promql::Storage& storage, Evaluation& 
   }
 }
 
+/// Two series that differ in what the rule replaces would be one alert: Prometheus's error, in its words.
+Result<void> check_distinct(const Rule& rule, const promql::Vector& samples) {
+  if (samples.size() < 2) return {};
+  const auto is_template = [](const NamedTemplate& label) {
+    return label.text.find("{{") != std::string::npos;
+  };
+  if (std::any_of(rule.labels.begin(), rule.labels.end(), is_template)) return {};
+  LabelSet seen;
+  for (const promql::Sample& sample : samples) {
+    Labels shown = nameless(*sample.labels);
+    for (const NamedTemplate& label : rule.labels) shown.set(label.name, label.text);
+    if (!seen.insert(std::move(shown)).second) {
+      return fail(Errc::invalid_argument,
+                  "vector contains metrics with the same labelset after applying alert labels");
+    }
+  }
+  return {};
+}
+
+/// The samples of an alerting rule, as far as the rule may have them.
+Result<promql::Vector> alert_samples(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
+  auto samples = query(rule, storage, t_ms);
+  if (!samples) return samples;
+  if (auto distinct = check_distinct(rule, *samples); !distinct) return distinct.error();
+  if (rule.limit > 0 && samples->size() > rule.limit)
+    return fail(Errc::limit, "exceeded limit of {} with {} alerts", rule.limit, samples->size());
+  return samples;
+}
+
 }  // namespace
+
+Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
+  return run(*rule.expr, storage, t_ms - rule.query_offset.count());
+}
+
+Result<promql::Vector> instant(const promql::Expr& expr, promql::Storage& storage, std::int64_t t_ms) {
+  return run(expr, storage, t_ms);
+}
+
+StatsScope::StatsScope(RuleStats& stats, std::int64_t t_ms)
+    : stats_(stats), began_(std::chrono::steady_clock::now()) {
+  stats_.evaluations.fetch_add(1, std::memory_order_relaxed);
+  stats_.last_evaluation_ms.store(t_ms, std::memory_order_relaxed);
+}
+StatsScope::~StatsScope() {
+  const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - began_;
+  stats_.last_duration_ns.store(took.count(), std::memory_order_relaxed);
+}
+void StatsScope::failed(const Error& error) {
+  stats_.failures.fetch_add(1, std::memory_order_relaxed);
+  stats_.note_error(error.message);
+}
 
 std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
                                    Memory& memory) {
-  RuleStats& stats = *rule->stats;
-  stats.evaluations.fetch_add(1, std::memory_order_relaxed);
-  stats.last_evaluation_ms.store(t_ms, std::memory_order_relaxed);
-  auto samples = run(*rule->expr, storage, t_ms);
-  if (samples && rule->limit > 0 && samples->size() > rule->limit) {
-    samples = fail(Errc::limit, "{} samples, but the group's limit is {}", samples->size(), rule->limit);
-  }
+  StatsScope scope(*rule->stats, t_ms);
+  auto samples = alert_samples(*rule, storage, t_ms);
   if (!samples) {
-    stats.failures.fetch_add(1, std::memory_order_relaxed);
-    stats.note_error(samples.error().message);
+    scope.failed(samples.error());
     return std::nullopt;
   }
-  stats.note_success();
-  if (samples->empty() && memory.empty()) return std::nullopt;
+  rule->stats->note_success();
+  return judge({rule, t_ms}, std::move(*samples), storage, memory);
+}
 
-  Evaluation out{rule, {}, t_ms, {}, {}, {}};
+std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, promql::Storage& storage,
+                                Memory& memory) {
+  if (samples.empty() && memory.empty()) return std::nullopt;
+  Evaluation out{moment.rule, {}, moment.t_ms, {}, {}, {}};
   Memory next;
   LabelSet active;
-  for (promql::Sample& sample : *samples) {
+  for (promql::Sample& sample : samples) {
     if (!memory.empty()) active.insert(*sample.labels);
     next.push_back({sample.labels, 0});
     out.active.push_back({std::move(sample.labels), sample.v});

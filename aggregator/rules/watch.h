@@ -4,6 +4,7 @@
 
 #include "aggregator/rules/evaluation.h"
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -26,9 +27,36 @@ struct Remembered {
 /// The label sets of one rule on one host that are, or were, active.
 using Memory = std::vector<Remembered>;
 
-/// Evaluates `rule` at `t_ms`. Nothing when nothing is active and nothing was, or when the evaluation failed
-/// (then the rule's statistics say why and the memory stays).
+/// The rule's expression at `t_ms`, less the group's query_offset; a scalar is one sample without labels.
+Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::int64_t t_ms);
+
+Result<promql::Vector> instant(const promql::Expr& expr, promql::Storage& storage, std::int64_t t_ms);
+
+/// One evaluation in the rule's statistics.
+class StatsScope {
+ public:
+  StatsScope(RuleStats& stats, std::int64_t t_ms);
+  ~StatsScope();
+  StatsScope(const StatsScope&) = delete;
+  StatsScope& operator=(const StatsScope&) = delete;
+  void failed(const Error& error);
+
+ private:
+  RuleStats& stats_;
+  const std::chrono::steady_clock::time_point began_;
+};
+
+/// Evaluates an alerting rule at `t_ms`. Nothing when nothing is active and nothing was, or when the
+/// evaluation failed (then the rule's statistics say why and the memory stays).
 std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
                                    Memory& memory);
+
+/// The second half of evaluate(), for whoever has the samples of the rule at that time already.
+struct Moment {
+  RulePtr rule;
+  std::int64_t t_ms = 0;
+};
+std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, promql::Storage& storage,
+                                Memory& memory);
 
 }  // namespace vigil::rules

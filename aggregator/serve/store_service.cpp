@@ -1,34 +1,13 @@
 #include "aggregator/serve/store_service.h"
 
 #include "aggregator/serve/backup_sender.h"
-#include "aggregator/serve/message_stream.h"
-#include "aggregator/serve/unary.h"
+#include "aggregator/serve/run_alone.h"
 #include "common/log/log.h"
 
 #include <filesystem>
 
 namespace vigil::aggregator {
 namespace {
-
-/// Runs `work(stream)`, which gives Result<void>, on a thread that does one such thing at a time, and ends
-/// the call.
-template <class Message, class Work>
-MessageStream<Message>* run_alone(Worker& worker, std::atomic<bool>& busy, Work work) {
-  auto* stream = new MessageStream<Message>();  // gRPC's from here on
-  if (busy.exchange(true)) {
-    stream->end(to_grpc(fail(Errc::conflict, "another one is under way: wait for its end")));
-    return stream;
-  }
-  const bool posted = worker.post([stream, &busy, work = std::move(work)] {
-    const Result<void> done = work(*stream);
-    busy = false;  // before the client can know: it may come back at once
-    stream->end(done ? grpc::Status::OK : to_grpc(done.error()));
-  });
-  if (posted) return stream;
-  busy = false;
-  stream->end(to_grpc(fail(Errc::unavailable, "the aggregator stops")));
-  return stream;
-}
 
 void put_tier(const TierStats& stats, const TierKeep& keep, v1::StoreTier& out) {
   out.set_files(stats.files);

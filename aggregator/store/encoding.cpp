@@ -50,7 +50,8 @@ Result<std::vector<EntryView>> parse_entries(std::string_view plain) {
     } else {
       entry.bytes = in.take(in.varint());
     }
-    const bool known = entry.kind == EntryKind::schema || entry.kind == EntryKind::batch;
+    const bool known = kind >= static_cast<std::uint8_t>(EntryKind::schema) &&
+                       kind <= static_cast<std::uint8_t>(EntryKind::samples);
     if (in.failed() || !known) return fail(Errc::corrupt, "journal group: an entry does not fit");
     entries.push_back(entry);
   }
@@ -88,7 +89,7 @@ Result<Labels> decode_labels(std::string_view bytes) {
 }
 
 void append_batch(const JournalEntry& entry, std::string& plain) {
-  append_head(entry, EntryKind::batch, plain);
+  append_head(entry, entry.kind, plain);
   append_text(plain, entry.bytes);
 }
 

@@ -17,7 +17,7 @@ Result<Labels> decode_labels(std::string_view bytes);
 
 /// Appends one entry to a group that is being collected. A schema's bytes stand in a table of their own, for
 /// it outlives the journal: here stands its row there, `schema_row`, so that a replay meets it in its place.
-void append_batch(const JournalEntry& entry, std::string& plain);
+void append_batch(const JournalEntry& entry, std::string& plain);  // or samples
 void append_schema_mark(const JournalEntry& entry, std::int64_t schema_row, std::string& plain);
 /// What is stored: magic, checksum, size, the collected entries under zstd level 1.
 std::string seal_group(std::string_view plain);
@@ -29,7 +29,7 @@ struct EntryView {
   std::uint64_t seq = 0;
   EntryKind kind = EntryKind::batch;
   std::int64_t schema_row = 0;  // of a schema
-  std::string_view bytes;       // of a batch
+  std::string_view bytes;       // of what is no schema
 };
 /// Visits the entries of a stored group in order. Errc::corrupt: nothing of it can be trusted, and nothing
 /// was visited.

@@ -41,6 +41,24 @@ Result<PartitionContents> contents_of(Database& database) {
       sums->integer(4)};
 }
 
+/// Whether each sample of `part` is in `whole`, which has the same series.
+bool holds(const SealedBlock& whole, const SealedBlock& part) {
+  const auto all = whole.decode();
+  const auto some = part.decode();
+  if (!all || !some) return false;
+  const auto& times = all->times_ms;
+  for (std::size_t row = 0; row < some->times_ms.size(); ++row) {
+    const auto at = std::ranges::lower_bound(times, some->times_ms[row]);
+    if (at == times.end() || *at != some->times_ms[row]) return false;
+    const auto same = static_cast<std::size_t>(at - times.begin());
+    for (std::size_t column = 0; column < some->series.size(); ++column) {
+      const std::int64_t value = some->values[column * some->times_ms.size() + row];
+      if (value != kAbsent && value != all->values[column * times.size() + same]) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<PartitionContents> Partition::look(const std::filesystem::path& path, const std::string& vfs) {
@@ -111,7 +129,8 @@ Result<std::vector<std::pair<std::int64_t, BlockTotals>>> Partition::replaced_by
     const Statement& row = **find;
     const auto old = SealedBlock::open(std::string(row.bytes(3)));
     const bool covered = old && (*old)->rows() <= block.block->rows() &&
-                         std::ranges::equal((*old)->series(), block.block->series());
+                         std::ranges::equal((*old)->series(), block.block->series()) &&
+                         holds(*block.block, **old);
     if (covered)
       replaced.push_back({row.integer(0), {1, unsigned_of(row.integer(1)), unsigned_of(row.integer(2))}});
   }

@@ -56,9 +56,10 @@ struct Cursor {
   friend bool operator==(const Cursor&, const Cursor&) = default;
 };
 
-enum class EntryKind : std::uint8_t { schema = 1, batch = 2 };
+/// samples: of a host without an agent, see ingest/local_rows.h; its own, no deltas, no schema.
+enum class EntryKind : std::uint8_t { schema = 1, batch = 2, samples = 3 };
 
-/// One message of an agent as it arrived.
+/// One message of an agent as it arrived, or what came by another way.
 struct JournalEntry {
   HostId host = 0;
   StreamId stream{};

@@ -187,7 +187,7 @@ class Replayer {
       hand_over_schema(entry.schema_row);
       return;
     }
-    visit_({entry.host, entry.stream, entry.seq, EntryKind::batch, 0, std::string(entry.bytes)});
+    visit_({entry.host, entry.stream, entry.seq, entry.kind, 0, std::string(entry.bytes)});
     ++replayed_.entries;
   }
 

@@ -8,14 +8,14 @@ namespace vigil::aggregator {
 namespace {
 
 bool less(Encoding encoding, std::int64_t left, std::int64_t right) {
-  if (encoding == Encoding::decimal) return left < right;
+  if (!is_float(encoding)) return left < right;
   return double_from_raw(left) < double_from_raw(right);
 }
 
 /// kAbsent when it does not fit, or cannot be told from it.
 std::int64_t plus(Encoding encoding, std::int64_t left, std::int64_t right) {
   if (left == kAbsent || right == kAbsent) return kAbsent;
-  if (encoding == Encoding::float64) return raw_from_double(double_from_raw(left) + double_from_raw(right));
+  if (is_float(encoding)) return raw_from_double(double_from_raw(left) + double_from_raw(right));
   std::int64_t sum = 0;
   return __builtin_add_overflow(left, right, &sum) ? kAbsent : sum;
 }
@@ -34,7 +34,7 @@ void Rollup::put_counter(Bucket& bucket, Encoding encoding, std::int64_t raw) {
 void Rollup::put(Bucket& bucket, const SeriesKind& kind, std::int64_t time_ms, std::int64_t raw) {
   if (bucket.count == 0) {
     bucket.min = bucket.max = bucket.sum = bucket.first = bucket.last = raw;
-    bucket.excess = kind.encoding == Encoding::decimal ? 0 : raw_from_double(0);
+    bucket.excess = is_float(kind.encoding) ? raw_from_double(0) : 0;
     bucket.last_ms = time_ms;
     bucket.count = 1;
     return;
@@ -78,6 +78,7 @@ void Rollup::add(const Block& block, const std::vector<SeriesKind>& kinds) {
         series = &series_[id];
         if (id < kinds.size()) series->kind = kinds[id];
       }
+      if (is_end(values[row], series->kind.encoding)) continue;
       put(bucket_at(*series, (times[row] - span_.start_ms) / span_.bucket_ms), series->kind, times[row],
           values[row]);
     }
@@ -110,6 +111,7 @@ std::optional<Block> Rollup::take() {
     }
   };
   for (const auto& [id, series] : series_) {
+    if (series.buckets.empty()) continue;  // nothing but the end of it
     if (series.kind.type == SeriesType::counter) {
       for (const Aggregate aggregate : kOfCounter) add_column(id, series, aggregate);
     } else {

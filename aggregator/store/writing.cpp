@@ -74,10 +74,10 @@ Result<void> Writer::write_entries() {
   std::size_t first = 0;
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const JournalEntry& entry = entries_[i];
-    if (entry.kind == EntryKind::batch)
-      append_batch(entry, plain);
-    else
+    if (entry.kind == EntryKind::schema)
       append_schema_mark(entry, schema_rows_.at(i), plain);
+    else
+      append_batch(entry, plain);
     if (plain.size() < kGroupBytes) continue;
     if (auto written = write_journal_group(plain, first, i + 1); !written) return written;
     plain.clear();

@@ -1,5 +1,7 @@
 #include "cli/bench/own_aggregator.h"
 
+#include "cli/client/aggregator_program.h"
+
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -29,26 +31,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLook{10};
 constexpr milliseconds kStartPatience{30'000};
 constexpr std::size_t kSpare = 16;  // more than needed of whatever is counted
-
-/// Beside this program, else in PATH.
-Result<std::string> find_program() {
-  constexpr const char* kName = "vigil-aggregator";
-  std::error_code error;
-  const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / kName;
-  if (!error && ::access(beside.c_str(), X_OK) == 0) return beside.string();
-  const char* path = std::getenv("PATH");
-  std::string_view rest = path == nullptr ? "" : path;
-  while (!rest.empty()) {
-    const std::size_t colon = std::min(rest.find(':'), rest.size());
-    const fs::path candidate = fs::path(rest.substr(0, colon)) / kName;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate.string();
-    rest.remove_prefix(std::min(colon + 1, rest.size()));
-  }
-  return fail(Errc::not_found,
-              "there is no {} beside this program ({}) nor in PATH; install it, or name a running one with "
-              "--aggregator",
-              kName, beside.parent_path().string());
-}
 
 Result<std::string> make_folder() {
   const char* base = std::getenv("TMPDIR");
@@ -116,7 +98,7 @@ Result<std::unique_ptr<OwnAggregator>> OwnAggregator::start(const OwnAggregatorO
 }
 
 Result<void> OwnAggregator::prepare(const OwnAggregatorOptions& options) {
-  auto program = find_program();
+  auto program = find_aggregator_program();
   if (!program) return program.error();
   program_ = std::move(*program);
   auto folder = make_folder();

@@ -2,6 +2,7 @@
 
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
+#include "vigil/v1/rules.grpc.pb.h"
 #include "vigil/v1/store.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
@@ -76,6 +77,7 @@ class GrpcClient final : public Client {
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
     store_ = v1::Store::NewStub(channel);
+    rules_ = v1::Rules::NewStub(channel);
   }
 
   Result<v1::QueryResult> instant(const v1::InstantRequest& request) override {
@@ -112,11 +114,15 @@ class GrpcClient final : public Client {
     return call<v1::StoreStatus>(*store_, &v1::Store::Stub::GetStoreStatus, request);
   }
   Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>& take) override {
-    return stream<v1::CheckEvent>(&v1::Store::Stub::CheckStore, v1::CheckStoreRequest{}, take);
+    return stream<v1::CheckEvent>(*store_, &v1::Store::Stub::CheckStore, v1::CheckStoreRequest{}, take);
   }
   Result<void> backup(const v1::BackupRequest& request,
                       const std::function<Result<void>(const v1::BackupPart&)>& take) override {
-    return stream<v1::BackupPart>(&v1::Store::Stub::Backup, request, take);
+    return stream<v1::BackupPart>(*store_, &v1::Store::Stub::Backup, request, take);
+  }
+  Result<void> replay_rules(const v1::ReplayRequest& request,
+                            const std::function<Result<void>(const v1::ReplayEvent&)>& take) override {
+    return stream<v1::ReplayEvent>(*rules_, &v1::Rules::Stub::Replay, request, take);
   }
   void cancel() override {
     const std::lock_guard lock(mutex_);
@@ -141,15 +147,15 @@ class GrpcClient final : public Client {
   }
 
   /// A call that answers with many messages.
-  template <class Message, class Method, class Request>
-  Result<void> stream(Method method, const Request& request,
+  template <class Message, class Stub, class Method, class Request>
+  Result<void> stream(Stub& stub, Method method, const Request& request,
                       const std::function<Result<void>(const Message&)>& take) {
     grpc::ClientContext context;
     if (!enter(context)) {
       leave();
       return fail(Errc::unavailable, "cancelled");
     }
-    const auto reader = ((*store_).*method)(&context, request);
+    const auto reader = (stub.*method)(&context, request);
     Result<void> taken;
     for (Message message; taken && reader->Read(&message);) taken = take(message);
     if (!taken) context.TryCancel();
@@ -189,6 +195,7 @@ class GrpcClient final : public Client {
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
   std::unique_ptr<v1::Store::Stub> store_;
+  std::unique_ptr<v1::Rules::Stub> rules_;
 };
 
 }  // namespace

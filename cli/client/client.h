@@ -4,6 +4,7 @@
 #include "common/error.h"
 #include "vigil/v1/fleet.pb.h"
 #include "vigil/v1/query.pb.h"
+#include "vigil/v1/rules.pb.h"
 #include "vigil/v1/store.pb.h"
 
 #include <chrono>
@@ -44,6 +45,9 @@ class Client {
   virtual Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>& take) = 0;
   virtual Result<void> backup(const v1::BackupRequest& request,
                               const std::function<Result<void>(const v1::BackupPart&)>& take) = 0;
+
+  virtual Result<void> replay_rules(const v1::ReplayRequest& request,
+                                    const std::function<Result<void>(const v1::ReplayEvent&)>& take) = 0;
 
   /// Any thread: ends the call under way, and every later one at once, with Errc::unavailable.
   virtual void cancel() = 0;

@@ -63,7 +63,7 @@ Run declare_alerts(CLI::App& app) {
   };
 }
 
-Run declare_rules(CLI::App& app) {
+Run declare_rule_list(CLI::App& app) {
   auto wide = std::make_shared<bool>(false);
   app.add_flag("--wide", *wide, "Whole expressions, also past the edge of the terminal");
   return [wide](Context& context) -> Result<Exit> {

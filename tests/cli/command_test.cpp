@@ -81,6 +81,10 @@ class Sampled : public Client {
                       const std::function<Result<void>(const v1::BackupPart&)>&) override {
     return unasked();
   }
+  Result<void> replay_rules(const v1::ReplayRequest&,
+                            const std::function<Result<void>(const v1::ReplayEvent&)>&) override {
+    return unasked();
+  }
   void cancel() override {}
 
   int calls = 0;

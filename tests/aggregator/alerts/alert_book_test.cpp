@@ -27,7 +27,7 @@ groups:
 )";
 
 struct Bench {
-  explicit Bench(const std::string& yaml = kRules) : rules(rules_of(yaml)), book({}, "") {}
+  explicit Bench(const std::string& yaml = kRules) : rules(rules_of(yaml)), book(AlertBookOptions{}) {}
 
   /// One line of a script: what the rule gave at a time.
   std::string at(std::int64_t seconds, const std::string& what, std::size_t rule = 0, double value = 91) {

@@ -37,16 +37,16 @@ TEST_CASE("paths are answered exactly, folders by the nearest one above, methods
   router.add("POST", "/a", say("posted"));
   router.add("GET", "/files/", say("files"));
   const auto ask = [&](const std::string& method, const std::string& path) {
-    Request request;
-    request.method = method;
-    request.path = path;
-    const Response response = router.answer(request);
-    return response.status == 200 ? response.body : std::to_string(response.status);
+    const auto found = router.find(method, path);
+    if (const auto* response = std::get_if<Response>(&found)) return std::to_string(response->status);
+    return std::get<Handler>(std::get<const Route*>(found)->handler)({}).body;
   };
   CHECK(ask("GET", "/a") == "a");
   CHECK(ask("HEAD", "/a") == "a");
   CHECK(ask("POST", "/a") == "posted");
   CHECK(ask("DELETE", "/a") == "405");
+  CHECK(ask("OPTIONS", "/a") == "204");
+  CHECK(ask("OPTIONS", "/b") == "404");
   CHECK(ask("GET", "/a/b") == "404");
   CHECK(ask("GET", "/files/x/y.css") == "files");
   CHECK(ask("GET", "/files") == "308");  // leads to /files/

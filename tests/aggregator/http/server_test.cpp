@@ -7,6 +7,8 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <future>
+#include <thread>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -23,6 +25,20 @@ struct Fixture {
       return Response{200, "text/plain", request.get("q") + "\n", {}};
     });
     router.add("GET", "/alerts/", [](const Request&) { return Response{200, "text/plain", "list", {}}; });
+    router.add_later("GET", "/later",
+                     [this](Request, Responder responder) { asked.set_value(std::move(responder)); });
+    router.add_later("POST", "/large",
+                     [](const Request& request, const Responder& responder) {
+                       responder.send({200, "text/plain", std::to_string(request.body.size()), {}});
+                     },
+                     {2 << 20});
+    router.add_later("GET", "/pieces", [this](Request, const Responder& responder) {
+      Response response{200, "text/plain", "first,", {}};
+      response.next = [this, left = pieces, held = held]() mutable -> std::string {
+        return held && left-- > 0 ? std::string(piece_bytes, 'x') : "";
+      };
+      responder.send(std::move(response));
+    });
     options.listen.port = 0;
     auto listening = Server::listen(options, router);
     REQUIRE(listening);
@@ -45,6 +61,10 @@ struct Fixture {
     return talk(method + " " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
   }
 
+  std::promise<Responder> asked;
+  std::shared_ptr<int> held = std::make_shared<int>();  // by what makes pieces
+  int pieces = 3;
+  std::size_t piece_bytes = 2;
   self::Registry registry;
   std::string reason;
   Router router;
@@ -111,10 +131,9 @@ TEST_CASE("a form's body is read like a query") {
 
 TEST_CASE("what is too large or not HTTP is refused") {
   ServerOptions options;
-  options.max_body_bytes = 100;
   options.max_header_bytes = 1024;
   Fixture f(options);
-  CHECK(status(f.talk("POST /form HTTP/1.1\r\nContent-Length: 101\r\n\r\n")) ==
+  CHECK(status(f.talk("POST /form HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n")) ==
         "HTTP/1.1 413 Payload Too Large");
   CHECK(status(f.talk("GET /healthz HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n")) ==
         "HTTP/1.1 431 Request Header Fields Too Large");
@@ -144,4 +163,113 @@ TEST_CASE("an occupied port is a conflict that names the address") {
   REQUIRE_FALSE(second);
   CHECK(second.error().code == Errc::conflict);
   CHECK(second.error().message.find(f.server->address().to_string()) != std::string::npos);
+}
+
+TEST_CASE("an answer may come later and from another thread, while others are answered") {
+  Fixture f;
+  std::thread client([&f] { CHECK(body(f.get("/later")) == "at last"); });
+  const Responder responder = f.asked.get_future().get();
+  CHECK(body(f.get("/healthz")) == "ok\n");
+  CHECK_FALSE(responder.client_gone());
+  responder.send({200, "text/plain", "at last", {}});
+  responder.send({200, "text/plain", "a second answer is nobody's", {}});
+  client.join();
+}
+
+TEST_CASE("a request that nobody answers is told so") {
+  Fixture f;
+  std::thread client([&f] { CHECK(status(f.get("/later")) == "HTTP/1.1 500 Internal Server Error"); });
+  { const Responder dropped = f.asked.get_future().get(); }
+  client.join();
+}
+
+TEST_CASE("a client that goes away while its answer is made is noticed") {
+  Fixture f;
+  asio::io_context context;
+  auto socket = std::make_unique<asio::ip::tcp::socket>(context);
+  socket->connect({asio::ip::make_address("127.0.0.1"), f.server->address().port});
+  asio::write(*socket, asio::buffer(std::string_view("GET /later HTTP/1.1\r\nHost: x\r\n\r\n")));
+  const Responder responder = f.asked.get_future().get();
+  socket.reset();
+  while (!responder.client_gone()) std::this_thread::yield();
+  responder.send({200, "text/plain", "to nobody", {}});
+  CHECK(body(f.get("/healthz")) == "ok\n");
+}
+
+TEST_CASE("requests sent ahead are answered in their order") {
+  Fixture f;
+  std::thread client([&f] {
+    const std::string answers = f.talk(
+        "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /pieces HTTP/1.1\r\nHost: x\r\n\r\n"
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const auto first = answers.find("at last");
+    const auto second = answers.find("first,");
+    CHECK(first < second);
+    CHECK(second < answers.find("ok\n"));
+    CHECK(answers.find("ok\n") != std::string::npos);
+  });
+  f.asked.get_future().get().send({200, "text/plain", "at last", {}});
+  client.join();
+}
+
+TEST_CASE("an answer in pieces is sent in chunks, and to HTTP/1.0 until the connection ends") {
+  Fixture f;
+  const std::string chunked = f.get("/pieces");
+  CHECK(chunked.find("Transfer-Encoding: chunked") != std::string::npos);
+  CHECK(body(chunked) == "6\r\nfirst,\r\n2\r\nxx\r\n2\r\nxx\r\n2\r\nxx\r\n0\r\n\r\n");
+  CHECK(body(f.talk("GET /pieces HTTP/1.0\r\n\r\n")) == "first,xxxxxx");
+  CHECK(body(f.get("/pieces", "HEAD")).empty());
+}
+
+TEST_CASE("who takes an answer too slowly is let go") {
+  ServerOptions options;
+  options.request_timeout = std::chrono::milliseconds(100);
+  Fixture f(options);
+  f.pieces = 1'000'000;
+  f.piece_bytes = 1 << 20;
+  asio::io_context context;
+  asio::ip::tcp::socket socket(context);
+  socket.connect({asio::ip::make_address("127.0.0.1"), f.server->address().port});
+  asio::write(socket, asio::buffer(std::string_view("GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n")));
+  char byte = 0;
+  asio::read(socket, asio::buffer(&byte, 1));  // the answer has begun
+  // The rest of the answer is never taken: what it holds is let go of.
+  while (f.held.use_count() > 1) std::this_thread::yield();
+  CHECK(body(f.get("/healthz")) == "ok\n");
+}
+
+TEST_CASE("a route says how large its bodies may be, and who asks first is told to go on") {
+  Fixture f;
+  const std::string large(1'500'000, 'x');
+  CHECK(
+      body(f.talk("POST /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1500000\r\n\r\n" +
+                  large)) == "1500000");
+  CHECK(status(f.talk("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 2097153\r\n\r\n")) ==
+        "HTTP/1.1 413 Payload Too Large");
+  const std::string asked = f.talk(
+      "POST /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 4\r\n"
+      "\r\nabcd");
+  CHECK(asked.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
+}
+
+TEST_CASE("headers are handed on with names in lower case, a form's parameters before those of the URL") {
+  Fixture f;
+  f.router.add("POST", "/echo", [](const Request& request) {
+    return Response{200, "text/plain", std::string(request.header("x-scope")) + " " + request.get("a"), {}};
+  });
+  CHECK(body(f.talk(
+            "POST /echo?a=url HTTP/1.1\r\nHost: x\r\nX-SCOPE: one\r\nX-Scope: two\r\nConnection: close\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\na=form")) ==
+        "one, two form");
+}
+
+TEST_CASE("an answer that comes after the server stopped finds nobody") {
+  Fixture f;
+  std::thread client([&f] { CHECK(f.get("/later").empty()); });
+  const Responder responder = f.asked.get_future().get();
+  f.server->stop();
+  f.server.reset();
+  client.join();
+  responder.send({200, "text/plain", "late", {}});
+  CHECK(responder.client_gone());
 }

@@ -230,7 +230,7 @@ TEST_CASE("Fleet rules run at their interval over all hosts") {
   std::vector<Evaluation> got;
   FleetRules rules(
       current, nullptr, [&] { return std::make_unique<View>(table); },
-      [&](Evaluation e) { got.push_back(std::move(e)); });
+      FleetRules::Sinks{[&](Evaluation e) { got.push_back(std::move(e)); }, {}});
   const Labels a{{"__name__", "up"}, {"instance", "a"}};
   const Labels b{{"__name__", "up"}, {"instance", "b"}};
   table.add(a, 10'000, 0);

@@ -67,9 +67,8 @@ TEST_CASE("A rule file is read as Prometheus reads it") {
   CHECK(rules[0]->scope == Scope::host);
   CHECK(rules[0]->threshold == 500);
   CHECK(rules[2]->kind == RuleKind::record);
-  REQUIRE((*set)->warnings().size() == 1);
-  CHECK((*set)->warnings()[0].find("recording rule job:up:count is accepted but not evaluated") !=
-        std::string::npos);
+  CHECK(rules[2]->label("team") == "blue");
+  CHECK((*set)->warnings().empty());
 }
 
 TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
@@ -99,7 +98,6 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
        "rules.yml:6:22: groups[0].rules[0].labels.1a: '1a' is not a valid label name"},
       {"groups:\n  - name: a\n    rules:\n      - record: a-b\n        expr: up\n",
        "rules.yml:4:17: groups[0].rules[0].record: is not a valid metric name"},
-      {"groups:\n  - {name: a, interval: 0s}\n", "rules.yml:2:25: groups[0].interval: must be more than 0"},
       {"grups: []\n", "rules.yml:1:1: grups: unknown key; did you mean groups?"},
       {"groups: [\n", "rules.yml:2:1: not valid YAML"},
   }));
@@ -232,9 +230,13 @@ TEST_CASE("Rules run on the host's shard only when one host's recent data answer
       {"predict_linear(node_filesystem_avail_bytes[6h], 3600) < 0", Scope::fleet},
       {"{job=\"node\"} > 5", Scope::fleet},
       {"node_load1 offset 1h > 5", Scope::fleet},
+      {"host:recorded > 5", Scope::fleet},
   }));
   CAPTURE(c.expr);
-  const auto set = load(fmt::format("groups: [{{name: g, rules: [{{alert: A, expr: '{}'}}]}}]", c.expr));
+  const auto set =
+      load(fmt::format("groups: [{{name: g, rules: [{{alert: A, expr: '{}'}}]}}, "
+                       "{{name: h, rules: [{{record: 'host:recorded', expr: node_load5}}]}}]",
+                       c.expr));
   REQUIRE(set);
   CHECK((*set)->rules()[0]->scope == c.scope);
 }

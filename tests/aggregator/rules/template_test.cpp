@@ -119,10 +119,19 @@ TEST_CASE("What a template cannot do is said when it is parsed") {
   const auto c = GENERATE(values<Case>({
       {"{{ $value", "unclosed action"},
       {"{{ humanise $value }}", "function \"humanise\" not defined; did you mean humanize?"},
-      {"{{ range query \"up\" }}{{ end }}",
-       "\"range\" is not supported in templates by this version of vigil"},
-      {"{{ query \"up\" | first | value }}",
-       "\"query\" is not supported in templates by this version of vigil"},
+      {"{{ range query \"up\" }}", "unexpected end of the text: {{ range }} without {{ end }}"},
+      {"{{ range }}{{ end }}", "missing value for range"},
+      {"{{ range 1 }}{{ else if 1 }}{{ end }}", "unexpected \"if 1 \" in else"},
+      {"{{ break }}", "{{break}} outside {{range}}"},
+      {"{{ if 1 }}{{ define \"x\" }}{{ end }}{{ end }}", "unexpected {{define}}"},
+      {"{{ define \"x\" }}{{ $value }}{{ end }}",
+       "undefined variable \"$value\"; known are $value, $labels, $externalLabels, $externalURL"},
+      {"{{ define \"x\" }}", "template \"x\" has no {{ end }}"},
+      {"{{ template x }}", "template needs a name in quotes"},
+      {"{{ if 1 }}{{ $x := 1 }}{{ end }}{{ $x }}",
+       "undefined variable \"$x\"; known are $value, $labels, $externalLabels, $externalURL"},
+      {"{{ $x = 1 }}", "undefined variable \"$x\""},
+      {"{{ .Lables.x }}", "there is no .Lables; known are .Value, .Labels, .ExternalLabels, .ExternalURL"},
       {"{{ $valu }}",
        "undefined variable \"$valu\"; known are $value, $labels, $externalLabels, $externalURL"},
       {"{{ if $value }}x", "unexpected end of the text: {{ if }} without {{ end }}"},
@@ -134,8 +143,8 @@ TEST_CASE("What a template cannot do is said when it is parsed") {
       {"{{ humanize }}", "wrong number of args for humanize: want 1, got 0"},
       {"{{ (humanize 1 }}", "unclosed left parenthesis"},
       {"{{ \"abc }}", "unclosed action"},
-      {"{{ $value.x }}", "can't evaluate field x in value"},
-      {"{{ $labels. }}", "a label name must follow \"labels.\""},
+      {"{{ $value.x }}", "can't evaluate field x in $value"},
+      {"{{ $labels. }}", "a name must follow \"$labels.\""},
       {"{{/* x }}", "unclosed comment"},
       {"{{ 1x }}", "bad number syntax: \"1x\""},
   }));
@@ -143,6 +152,88 @@ TEST_CASE("What a template cannot do is said when it is parsed") {
   const auto compiled = Template::parse(c.text);
   REQUIRE_FALSE(compiled);
   CHECK(compiled.error().message == c.message);
+}
+
+namespace {
+
+/// Answers every query with three hosts' loads; its text is in the label `expr`.
+Result<std::vector<std::pair<Labels, double>>> answer(std::string_view expr) {
+  if (expr == "none") return std::vector<std::pair<Labels, double>>{};
+  if (expr == "bad") return fail(Errc::parse, "1:1: parse error");
+  std::vector<std::pair<Labels, double>> out;
+  double value = 0;
+  for (const char* host : {"c", "a", "b"})
+    out.emplace_back(Labels{{"__name__", "load"}, {"instance", host}, {"expr", std::string(expr)}},
+                     value += 1.5);
+  return out;
+}
+
+std::string expand_with_storage(std::string_view text) {
+  const auto compiled = Template::parse(text);
+  if (!compiled) return "parse error: " + compiled.error().message;
+  const TemplateQuery query = answer;
+  return compiled->expand_or_error({kLabels, 91.25, kExternal, "https://vigil.example", 1500, &query});
+}
+
+}  // namespace
+
+TEST_CASE("Templates ask the storage and go over its answer") {
+  struct Case {
+    std::string_view text, expected;
+  };
+  const auto c = GENERATE(values<Case>({
+      {"{{ query \"load\" | first | value }}", "1.5"},
+      {"{{ with query \"load\" }}{{ . | first | label \"instance\" }}{{ end }}", "c"},
+      {"{{ range query \"load\" }}{{ .Labels.instance }}={{ .Value }} {{ end }}", "c=1.5 a=3 b=4.5 "},
+      {"{{ range $i, $s := query \"load\" | sortByLabel \"instance\" }}{{ $i }}{{ $s.Labels.instance }}{{ "
+       "end }}",
+       "0a1b2c"},
+      {"{{ range query \"none\" }}x{{ else }}nothing{{ end }}", "nothing"},
+      {"{{ with query \"none\" }}x{{ else with $labels }}{{ .mountpoint }}{{ end }}", "/var"},
+      {"{{ len (query \"load\") }} {{ (index (query \"load\") 1).Value }}", "3 3"},
+      {"{{ range query \"load\" }}{{ if eq .Labels.instance \"a\" }}{{ continue }}{{ end }}{{ "
+       ".Labels.instance }}"
+       "{{ break }}{{ end }}",
+       "c"},
+      {"{{ $q := printf \"up{x='%s'}\" $labels.mountpoint }}{{ query $q | first | label \"expr\" }}",
+       "up{x='/var'}"},
+      {"{{ $n := 0 }}{{ range query \"load\" }}{{ $n = .Value }}{{ end }}{{ $n }}", "4.5"},
+      {"{{ range $k, $v := $externalLabels }}{{ $k }}={{ $v }}{{ end }}", "region=eu"},
+      {"{{ define \"host\" }}<{{ .Labels.instance }}>{{ end }}{{ range query \"load\" }}{{ template \"host\" "
+       ". "
+       "}}{{ end }}",
+       "<c><a><b>"},
+      {"{{ define \"two\" }}{{ .arg0 }}-{{ .arg1 }}{{ .arg2 }}{{ end }}{{ template \"two\" (args 1 \"b\") }}",
+       "1-b<no value>"},
+      {"{{ define \"t\" }}[{{ . }}]{{ end }}{{ tmpl \"t\" $value | toUpper }}", "[91.25]"},
+      {"{{ block \"b\" $value }}({{ . }}){{ end }}", "(91.25)"},
+      {"{{ query \"load\" | first }}", "&{map[__name__:load expr:load instance:c] 1.5}"},
+      {"{{ $.Value }} {{ $x := 5 }}{{ $x }} {{ with $x }}{{ . }}{{ end }} {{ range $i := 3 }}{{ $i }}{{ end "
+       "}}",
+       "91.25 5 5 012"},
+      {"{{ toTime 0 }} {{ toDuration 3661.5 }} {{ now }} {{ strvalue (query \"load\" | first) }}.",
+       "1970-01-01 00:00:00 +0000 UTC 1h1m1.5s 1.5 ."},
+      {"{{ tableLink \"up == 0\" }} {{ graphLink \"up\" }}",
+       "/graph?g0.expr=up+%3D%3D+0&g0.tab=1 /graph?g0.expr=up&g0.tab=0"},
+      {"{{ safeHtml \"<b>\" }} {{ html \"<b>\" }} {{ urlquery \"a b&\" }} {{ js \"it's\" }}{{ println 1 2 }}",
+       "<b> &lt;b&gt; a+b%26 it\\'s1 2\n"},
+      {"{{ slice \"abcdef\" 1 3 }} {{ or $labels.none \"fallback\" }} {{ and 1 \"\" }}|", "bc fallback |"},
+      {"{{ query \"none\" | first }}",
+       "<error expanding template: error calling first: first() called on vector with no elements>"},
+      {"{{ query \"bad\" }}", "<error expanding template: error calling query: 1:1: parse error>"},
+      {"{{ template \"x\" }}", "<error expanding template: template \"x\" not defined>"},
+      {"{{ range $value }}{{ end }}", "<error expanding template: range can't iterate over 91.25>"},
+  }));
+  CAPTURE(c.text);
+  CHECK(expand_with_storage(c.text) == c.expected);
+}
+
+TEST_CASE("A template that never ends is ended") {
+  CHECK(expand("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}") ==
+        "<error expanding template: templates call each other more than 100 deep>");
+  CHECK(expand("{{ range 1000000000 }}{{ end }}") == "<error expanding template: more than 100000 steps>");
+  CHECK(expand("{{ range 10000 }}0123456789{{ end }}") ==
+        "<error expanding template: the text is longer than 65536 bytes>");
 }
 
 TEST_CASE("A template that fails leaves its error in the text, not nothing") {

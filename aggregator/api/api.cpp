@@ -1,0 +1,106 @@
+#include "aggregator/api/api.h"
+
+#include "aggregator/api/answer.h"
+#include "aggregator/api/federate.h"
+#include "aggregator/api/program.h"
+#include "aggregator/api/rule_lists.h"
+#include "aggregator/api/targets.h"
+
+namespace vigil::aggregator::api {
+
+using Kind = Desk::Kind;
+
+Api::Api(ApiSources sources)
+    : sources_(std::move(sources)), questions_(sources_), catalogue_(sources_), desk_(sources_.engine) {}
+
+/// A route for GET.
+void Api::add(http::Router& router, const std::string& path, Kind kind, const Work& work) {
+  router.add_later("GET", path, desk_.handler(kind, work));
+}
+
+/// A route for GET, and for POST with a form.
+void Api::add_form(http::Router& router, const std::string& path, Kind kind, const Work& work) {
+  add(router, path, kind, work);
+  router.add_later("POST", path, desk_.handler(kind, work));
+}
+
+void Api::add_routes(http::Router& router) {
+  add_questions(router);
+  add_catalogue(router);
+  add_state(router);
+  add_management(router);
+}
+
+void Api::add_questions(http::Router& router) {
+  add_form(router, "/api/v1/query", Kind::question,
+           [this](const Errand& e) { return questions_.instant(e); });
+  add_form(router, "/api/v1/query_range", Kind::question,
+           [this](const Errand& e) { return questions_.range(e); });
+  add_form(router, "/api/v1/query_exemplars", Kind::lookup, Questions::exemplars);
+  add_form(router, "/api/v1/format_query", Kind::lookup, Questions::format);
+  add_form(router, "/api/v1/parse_query", Kind::lookup, Questions::parse);
+  add(router, "/federate", Kind::question, [this](const Errand& e) { return federate_answer(e, sources_); });
+}
+
+void Api::add_catalogue(http::Router& router) {
+  add_form(router, "/api/v1/series", Kind::lookup, [this](const Errand& e) { return catalogue_.series(e); });
+  add_form(router, "/api/v1/labels", Kind::lookup,
+           [this](const Errand& e) { return catalogue_.label_names(e); });
+  add(router, "/api/v1/label/", Kind::lookup, [this](const Errand& e) { return catalogue_.label_values(e); });
+  add(router, "/api/v1/metadata", Kind::lookup, [this](const Errand& e) { return catalogue_.metadata(e); });
+  add(router, "/api/v1/targets/metadata", Kind::lookup,
+      [this](const Errand& e) { return catalogue_.target_metadata(e); });
+  add(router, "/api/v1/targets", Kind::lookup,
+      [this](const Errand& e) { return targets_answer(e, sources_); });
+  add(router, "/api/v1/scrape_pools", Kind::lookup, [](const Errand&) { return scrape_pools_answer(); });
+  add(router, "/api/v1/rules", Kind::lookup,
+      [this](const Errand& e) { return rules_answer(e, sources_); });
+  add(router, "/api/v1/alerts", Kind::lookup,
+      [this](const Errand&) { return alerts_answer(sources_); });
+  add(router, "/api/v1/alertmanagers", Kind::lookup, [](const Errand&) { return alertmanagers_answer(); });
+}
+
+void Api::add_state(http::Router& router) {
+  add(router, "/api/v1/status/buildinfo", Kind::lookup,
+      [this](const Errand&) { return build_info_answer(sources_.facts); });
+  add(router, "/api/v1/status/config", Kind::lookup,
+      [this](const Errand&) { return config_answer(sources_); });
+  add(router, "/api/v1/status/flags", Kind::lookup,
+      [this](const Errand&) { return flags_answer(sources_.facts); });
+  add(router, "/api/v1/status/runtimeinfo", Kind::lookup,
+      [this](const Errand&) { return runtime_info_answer(sources_); });
+  add(router, "/api/v1/status/tsdb", Kind::lookup,
+      [this](const Errand& e) { return tsdb_answer(e, sources_); });
+  add(router, "/api/v1/status/walreplay", Kind::lookup, [](const Errand&) { return wal_replay_answer(); });
+  add(router, "/api/v1/notifications", Kind::lookup, [](const Errand&) { return notifications_answer(); });
+}
+
+void Api::add_management(http::Router& router) {
+  router.add("GET", "/-/healthy", [](const http::Request&) {
+    return http::Response{200, "text/plain; charset=utf-8", "vigil is healthy\n", {}};
+  });
+  router.add("GET", "/-/ready", [this](const http::Request&) {
+    const std::string reason = sources_.readiness();
+    if (reason.empty()) return http::Response{200, "text/plain; charset=utf-8", "vigil is ready\n", {}};
+    return http::Response{503, "text/plain; charset=utf-8", reason + "\n", {}};
+  });
+  for (const char* method : {"POST", "PUT"}) {
+    router.add_later(method, "/-/reload",
+                     [this](const http::Request& request, const http::Responder& responder) {
+                       reload(request, responder);
+                     });
+  }
+}
+
+void Api::reload(const http::Request& request, const http::Responder& responder) const {
+  if (sources_.cors.is_foreign(request)) {
+    return responder.send(http::error_response(
+        403, "forbidden", "a page of another origin may not reload: see http.cors_origin"));
+  }
+  sources_.reload([responder](const Result<void>& done) {
+    const std::string text = done ? "reloaded\n" : "not reloaded: " + done.error().message + "\n";
+    responder.send({done ? 200U : 500U, "text/plain; charset=utf-8", text, {}});
+  });
+}
+
+}  // namespace vigil::aggregator::api

@@ -1,0 +1,53 @@
+// What the API answers from. All of it outlives the API; everything may be called from any thread.
+#pragma once
+
+#include "aggregator/alerts/listing.h"
+#include "aggregator/http/cors.h"
+#include "aggregator/serve/query_engine.h"
+#include "aggregator/store/history.h"
+#include "common/error.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator::api {
+
+/// What does not change while the program runs.
+struct Facts {
+  std::int64_t started_ms = 0;
+  std::string version;
+  std::string working_directory;
+  std::string storage_retention;             // "30d"
+  std::map<std::string, std::string> flags;  // of the command line, by name
+};
+
+/// What became of the configuration when it was read last.
+struct ConfigState {
+  std::string yaml;  // as it was written, secrets replaced
+  bool reload_ok = true;
+  std::int64_t loaded_ms = 0;  // the one in force
+};
+
+/// Told what became of a reload.
+using Reloaded = std::function<void(const Result<void>&)>;
+
+struct ApiSources {
+  QueryEngine& engine;
+  std::function<std::int64_t()> now_ms;
+  std::function<std::vector<alerts::AlertInfo>()> alerts;
+  std::function<std::vector<alerts::RuleInfo>()> rules;
+  std::function<HistoryStats()> history;  // empty: there is no history
+  std::function<ConfigState()> config;
+  /// Has the configuration read again where that belongs, and answers then.
+  std::function<void(Reloaded)> reload;
+  /// "" when the aggregator takes samples and answers, otherwise the reason.
+  std::function<std::string()> readiness;
+  http::Cors cors;
+  Labels external_labels;
+  Facts facts;
+};
+
+}  // namespace vigil::aggregator::api

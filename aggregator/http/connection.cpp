@@ -1,0 +1,334 @@
+#include "aggregator/http/connection.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+namespace vigil::aggregator::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+using Code = boost::system::error_code;
+
+/// What a client may have sent ahead while its request is worked on; then it is no longer watched.
+constexpr std::size_t kMostAhead = 16 << 10;
+
+constexpr unsigned kClientLeft = 499;  // as web servers log it
+
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+std::string_view view(beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+/// The end of a Responder in a connection. The connection may be gone, and the server too.
+class ConnectionExchange : public Exchange {
+ public:
+  ConnectionExchange(std::weak_ptr<Connection> connection, std::shared_ptr<Gate> gate,
+                     std::shared_ptr<const std::atomic<bool>> gone)
+      : connection_(std::move(connection)), gate_(std::move(gate)), gone_(std::move(gone)) {}
+
+  void deliver(Response response) override {
+    const std::lock_guard lock(gate_->mutex);
+    if (!gate_->is_open) return;
+    if (const auto connection = connection_.lock()) connection->answer(std::move(response));
+  }
+  bool client_gone() const override { return *gone_; }
+
+ private:
+  const std::weak_ptr<Connection> connection_;
+  const std::shared_ptr<Gate> gate_;
+  const std::shared_ptr<const std::atomic<bool>> gone_;
+};
+
+}  // namespace
+
+Connection::Connection(Tcp::socket socket, Shared& shared)
+    : shared_(shared), stream_(std::move(socket)), waiting_(stream_.get_executor()) {
+  ++shared_.connections;
+  Code error;
+  const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
+  if (!error) remote_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+}
+
+Connection::~Connection() {
+  if (gone_) *gone_ = true;
+  --shared_.connections;
+}
+
+void Connection::start() {
+  if (shared_.connections > shared_.options.max_connections) return refuse(503, "too many connections");
+  read(shared_.options.request_timeout);
+}
+
+void Connection::read(std::chrono::milliseconds timeout) {
+  parser_.emplace();
+  parser_->header_limit(shared_.options.max_header_bytes);
+  parser_->body_limit(boost::none);  // the route decides, see accept_body()
+  route_ = nullptr;
+  found_none_.reset();
+  stream_.expires_after(timeout);
+  beast::http::async_read_header(
+      stream_, buffer_, *parser_,
+      [self = shared_from_this()](Code error, std::size_t) { self->on_header(error); });
+}
+
+void Connection::on_header(Code error) {
+  if (refuse_unreadable(error)) return;
+  note_request();
+  const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), path_);
+  if (const auto* route = std::get_if<const Route*>(&found)) {
+    route_ = *route;
+  } else {
+    found_none_ = std::get<Response>(found);
+  }
+  accept_body();
+}
+
+/// What is needed to answer, whatever becomes of the request.
+void Connection::note_request() {
+  const auto& message = parser_->get();
+  asked_at_ = std::chrono::steady_clock::now();
+  method_ = message.method();
+  version_ = message.version();
+  const std::string_view target = view(message.target());
+  path_ = decode_path(target.substr(0, target.find('?')));
+  origin_ = view(message[beast::http::field::origin]);
+  coding_ = best_coding(view(message[beast::http::field::accept_encoding]));
+}
+
+void Connection::accept_body() {
+  const std::uint64_t limit = (route_ ? route_->options : RouteOptions()).max_body_bytes;
+  const auto length = parser_->content_length();
+  if (length && *length > limit) return refuse(413, "the body is too large");
+  parser_->body_limit(limit);
+  const bool is_waiting = view(parser_->get()[beast::http::field::expect]) == "100-continue";
+  if (!is_waiting || parser_->is_done()) return read_body();
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+  asio::async_write(stream_, asio::buffer(kContinue), [self = shared_from_this()](Code error, std::size_t) {
+    if (error) return self->close();
+    self->read_body();
+  });
+}
+
+void Connection::read_body() {
+  stream_.expires_after(shared_.options.request_timeout);
+  beast::http::async_read(stream_, buffer_, *parser_,
+                          [self = shared_from_this()](Code error, std::size_t) { self->on_request(error); });
+}
+
+/// True when nothing can be made of what came: it is answered, or the connection closed.
+bool Connection::refuse_unreadable(Code error) {
+  namespace http = beast::http;
+  if (!error) return false;
+  const bool is_nonsense = error.category() == http::make_error_code(http::error::end_of_stream).category() &&
+                           error != http::error::end_of_stream && error != http::error::partial_message;
+  if (error == http::error::body_limit) {
+    refuse(413, "the body is too large");
+  } else if (error == http::error::header_limit) {
+    refuse(431, "the header is too large");
+  } else if (is_nonsense) {
+    refuse(400, error.message());
+  } else {
+    close();
+  }
+  return true;
+}
+
+void Connection::on_request(Code error) {
+  if (refuse_unreadable(error)) return;
+  keep_ = parser_->get().keep_alive();
+  if (found_none_) return respond(dressed(std::move(*found_none_)));
+  auto request = take_request();
+  if (!request) return respond(dressed(error_response(request.error())));
+  dispatch(*route_, std::move(*request));
+}
+
+Result<Request> Connection::take_request() {
+  auto message = parser_->release();
+  auto request = parse_target(view(message.method_string()), "/");
+  if (!request) return request;
+  for (const auto& field : message) {
+    std::string& value = request->headers[lower_case(view(field.name_string()))];
+    value += (value.empty() ? "" : ", ") + std::string(view(field.value()));
+  }
+  request->remote = remote_;
+  request->body = std::move(message.body());
+  // A form's parameters come before those of the URL, as Go's servers have it.
+  if (request->header("content-type").starts_with("application/x-www-form-urlencoded"))
+    add_query(*request, request->body);
+  const std::string_view target = view(message.target());
+  auto url = parse_target({}, target);
+  if (!url) return url.error();
+  request->path = std::move(url->path);
+  const auto question = target.find('?');
+  if (question != std::string_view::npos) add_query(*request, target.substr(question + 1));
+  return request;
+}
+
+void Connection::dispatch(const Route& route, Request request) {
+  if (const auto* handler = std::get_if<Handler>(&route.handler))
+    return respond(dressed((*handler)(request)));
+  answer_later(std::get<LaterHandler>(route.handler), std::move(request));
+}
+
+void Connection::answer_later(const LaterHandler& handler, Request request) {
+  gone_ = std::make_shared<std::atomic<bool>>(false);
+  waiting_.expires_at(asio::steady_timer::time_point::max());
+  waiting_.async_wait([self = shared_from_this()](Code) {});
+  stream_.expires_never();
+  watch();
+  handler(std::move(request),
+          Responder(std::make_shared<ConnectionExchange>(weak_from_this(), shared_.gate, gone_)));
+}
+
+/// Notices when the client goes away while its request is worked on. What it sends ahead is kept.
+void Connection::watch() {
+  if (buffer_.size() >= kMostAhead) {
+    watch_ = Watch::ended;
+    return;
+  }
+  watch_ = Watch::pending;
+  stream_.async_read_some(
+      buffer_.prepare(kMostAhead - buffer_.size()),
+      [self = shared_from_this()](Code error, std::size_t bytes) { self->on_watched(error, bytes); });
+}
+
+void Connection::on_watched(Code error, std::size_t bytes) {
+  watch_ = Watch::ended;
+  buffer_.commit(bytes);
+  if (next_request_) {
+    next_request_ = false;
+    watch_ = Watch::none;
+    return read(shared_.options.idle_timeout);
+  }
+  if (!error) return watch();
+  // Closed, or half closed: in HTTP a client that stops sending has stopped listening.
+  *gone_ = true;
+  keep_ = false;
+}
+
+void Connection::answer(Response response) {
+  asio::post(stream_.get_executor(),
+             [self = shared_from_this(), response = dressed(std::move(response))]() mutable {
+               self->waiting_.cancel();
+               self->respond(std::move(response));
+             });
+}
+
+void Connection::refuse(unsigned status, std::string_view message) {
+  keep_ = false;
+  method_ = beast::http::verb::get;
+  version_ = 11;
+  respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
+}
+
+Response Connection::dressed(Response response) const {
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  shared_.options.cors.add_headers(path_, origin_, response);
+  return encoded(std::move(response), coding_);
+}
+
+void Connection::respond(Response response) {
+  namespace http = beast::http;
+  status_ = response.status;
+  next_ = std::move(response.next);
+  if (next_ && version_ < 11) keep_ = false;  // no chunks: the end of the connection ends the body
+  response_.emplace(static_cast<http::status>(response.status), version_);
+  if (!response.content_type.empty()) response_->set(http::field::content_type, response.content_type);
+  for (const auto& [name, value] : response.headers) response_->insert(name, value);
+  response_->keep_alive(keep_);
+  if (next_) {
+    piece_ = std::move(response.body);
+    if (version_ >= 11) response_->chunked(true);
+    return write_head();
+  }
+  const std::size_t length = response.body.size();
+  if (method_ != http::verb::head) response_->body() = std::move(response.body);
+  if (response.status != 204) response_->content_length(length);
+  write_whole();
+}
+
+void Connection::write_whole() {
+  stream_.expires_after(shared_.options.request_timeout);
+  serializer_.emplace(*response_);
+  const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
+  if (method_ == beast::http::verb::head) return beast::http::async_write_header(stream_, *serializer_, done);
+  beast::http::async_write(stream_, *serializer_, done);
+}
+
+void Connection::write_head() {
+  stream_.expires_after(shared_.options.request_timeout);
+  serializer_.emplace(*response_);
+  beast::http::async_write_header(stream_, *serializer_,
+                                  [self = shared_from_this()](Code error, std::size_t) {
+                                    if (error || self->method_ == beast::http::verb::head)
+                                      return self->after_answer(error);
+                                    self->piece_.empty() ? self->make_piece() : self->write_piece();
+                                  });
+}
+
+void Connection::make_piece() {
+  if (gone_ && *gone_) return after_answer(asio::error::connection_aborted);
+  asio::post(shared_.bodies, [self = shared_from_this()] {
+    std::string piece = self->next_();
+    asio::post(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
+      self->piece_ = std::move(piece);
+      self->piece_.empty() ? self->write_end() : self->write_piece();
+    });
+  });
+}
+
+void Connection::write_piece() {
+  // The whole piece within the time: who takes it more slowly than that is let go, and the answer with him.
+  stream_.expires_after(shared_.options.request_timeout);
+  const auto done = [self = shared_from_this()](Code error, std::size_t) {
+    if (error) return self->after_answer(error);
+    self->make_piece();
+  };
+  if (version_ >= 11) return asio::async_write(stream_, beast::http::make_chunk(asio::buffer(piece_)), done);
+  asio::async_write(stream_, asio::buffer(piece_), done);
+}
+
+void Connection::write_end() {
+  const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
+  if (version_ < 11) return done({}, 0);
+  stream_.expires_after(shared_.options.request_timeout);
+  asio::async_write(stream_, beast::http::make_chunk_last(), done);
+}
+
+void Connection::after_answer(Code error) {
+  if (shared_.options.counts != nullptr && asked_at_ != std::chrono::steady_clock::time_point()) {
+    const bool is_left = error || (gone_ && *gone_);
+    shared_.options.counts->add(route_ ? route_->path : "other", is_left ? kClientLeft : status_,
+                                std::chrono::steady_clock::now() - asked_at_);
+  }
+  asked_at_ = {};
+  // It may hold a large result: letting go of that takes its time, too.
+  if (next_) asio::post(shared_.bodies, [done = std::exchange(next_, nullptr)] {});
+  piece_ = {};
+  serializer_.reset();
+  response_.reset();
+  if (error || !keep_) return close();
+  if (watch_ == Watch::pending) {
+    next_request_ = true;
+    return stream_.cancel();
+  }
+  watch_ = Watch::none;
+  read(shared_.options.idle_timeout);
+}
+
+void Connection::close() {
+  if (gone_) *gone_ = true;
+  Code ignored;
+  stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.close();
+}
+
+}  // namespace vigil::aggregator::http

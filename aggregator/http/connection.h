@@ -1,0 +1,107 @@
+// One connection of the HTTP port: reads requests, has them answered, writes answers as the client takes
+// them. Internal to the server.
+#pragma once
+
+#include "aggregator/http/coding.h"
+#include "aggregator/http/router.h"
+#include "aggregator/http/server.h"
+
+#include <atomic>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+namespace vigil::aggregator::http {
+
+/// Shut by Server::stop(): an answer that comes later finds nobody. Outlives server and connections.
+struct Gate {
+  std::mutex mutex;
+  bool is_open = true;  // protected by mutex, which is held while the connection is told
+};
+
+/// What the connections of a server have in common.
+struct Shared {
+  const ServerOptions options;
+  const Router& router;
+  boost::asio::thread_pool& bodies;  // makes the pieces of answers that are sent in chunks
+  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  std::atomic<std::size_t> connections = 0;
+};
+
+/// Owns itself: it lives as long as one of its operations is pending. Everything happens on its strand.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  using Tcp = boost::asio::ip::tcp;
+  using Code = boost::system::error_code;
+
+  Connection(Tcp::socket socket, Shared& shared);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void start();
+  /// The answer to the request that waits. On any thread.
+  void answer(Response response);
+
+ private:
+  void read(std::chrono::milliseconds timeout);
+  void on_header(Code error);
+  void accept_body();
+  void read_body();
+  void on_request(Code error);
+  bool refuse_unreadable(Code error);
+  void note_request();
+  Result<Request> take_request();
+  void dispatch(const Route& route, Request request);
+  void answer_later(const LaterHandler& handler, Request request);
+
+  void watch();
+  void on_watched(Code error, std::size_t bytes);
+
+  void refuse(unsigned status, std::string_view message);
+  /// With the headers that every answer has, compressed if the client takes that. On any thread.
+  Response dressed(Response response) const;
+  void respond(Response response);
+  void write_whole();
+  void write_head();
+  void make_piece();
+  void write_piece();
+  void write_end();
+  void after_answer(Code error);
+  void close();
+
+  Shared& shared_;
+  std::string remote_;  // address:port; empty: not known
+  boost::beast::tcp_stream stream_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  const Route* route_ = nullptr;  // of the request being read
+  std::optional<Response> found_none_;
+
+  // Of the request being answered.
+  std::chrono::steady_clock::time_point asked_at_;
+  Coding coding_ = Coding::identity;  // what the client takes
+  std::string path_;
+  std::string origin_;
+  unsigned status_ = 0;  // 0: there is none
+  boost::beast::http::verb method_ = boost::beast::http::verb::get;
+  unsigned version_ = 11;
+  bool keep_ = false;
+  boost::asio::steady_timer waiting_;        // keeps this alive while nothing else is pending
+  std::shared_ptr<std::atomic<bool>> gone_;  // told to the handler
+  enum class Watch { none, pending, ended } watch_ = Watch::none;
+  bool next_request_ = false;  // to be read as soon as the watch has ended
+
+  std::optional<boost::beast::http::response<boost::beast::http::string_body>> response_;
+  std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;
+  NextPiece next_;
+  std::string piece_;
+};
+
+}  // namespace vigil::aggregator::http

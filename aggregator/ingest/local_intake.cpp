@@ -1,0 +1,248 @@
+#include "aggregator/ingest/local_intake.h"
+
+#include "aggregator/store/history.h"
+#include "common/log/log.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace vigil::aggregator {
+namespace {
+
+constexpr std::uint8_t kScales[] = {0, 3, 6};
+constexpr std::uint32_t kBeatMs = 1000;
+constexpr double kMostExact = 9'007'199'254'740'992.0;  // 2^53
+
+double power_of_ten(std::uint8_t scale) {
+  constexpr double kPowers[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+  return kPowers[std::min<std::size_t>(scale, kMaxScale)];
+}
+
+void note(LocalWritten& written, std::string_view what, const Labels& labels) {
+  if (written.problem.empty()) written.problem = fmt::format("{}: {}", what, labels.to_string());
+}
+
+SeriesSpec spec_of(const LocalSeries& series, const SeriesForm& form) {
+  SeriesSpec spec{std::string(series.labels.get(kMetricName)), series.labels, form.type, form.encoding,
+                  form.scale};
+  spec.labels.erase(kMetricName);
+  return spec;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> raw_of(double value, const SeriesForm& form) {
+  if (is_float(form.encoding)) return raw_from_double(value);
+  if (is_stale(value)) return kEnded;
+  const double power = power_of_ten(form.scale);
+  const double scaled = value * power;
+  if (!(std::abs(scaled) < kMostExact)) return std::nullopt;
+  const double rounded = std::nearbyint(scaled);
+  const bool negative_zero = rounded == 0 && std::signbit(value);
+  if (rounded / power != value || negative_zero) return std::nullopt;
+  return static_cast<std::int64_t>(rounded);
+}
+
+SeriesForm form_for(double value, const SeriesForm& least) {
+  for (const std::uint8_t scale : kScales) {
+    const SeriesForm form{least.type, Encoding::sparse_decimal, scale};
+    if (!is_float(least.encoding) && scale >= least.scale && raw_of(value, form)) return form;
+  }
+  return {least.type, Encoding::sparse_float64, 0};
+}
+
+Result<Host*> LocalIntake::host_of(const std::string& name, std::int64_t now_ms) {
+  if (Host* known = shard_.find(name)) return known;
+  HostRecord record;
+  record.name = name;
+  record.interval_ms = kBeatMs;
+  return shard_.enroll(std::move(record), now_ms);
+}
+
+bool LocalIntake::in_time(Work& work, const LocalSeries& series, std::int64_t time_ms) const {
+  if (time_ms < work.now_ms - shard_.options().retention_ms) {
+    ++work.written.too_old;
+    note(work.written, "older than what is kept", series.labels);
+    return false;
+  }
+  if (time_ms > work.now_ms + shard_.options().future_ms) {
+    ++work.written.too_new;
+    note(work.written, "too far in the future", series.labels);
+    return false;
+  }
+  return true;
+}
+
+/// Where there is a row of the time of its first sample, and room: what begins together is sampled together.
+std::uint16_t LocalIntake::source_for(const Host& host, std::int64_t time_ms) const {
+  const auto extent = [&](std::uint16_t number) {
+    return host.head.extent(source_number(kLiveLane, number));
+  };
+  for (std::uint16_t number = host.pushed_sources; number > 0; --number) {
+    const HostHead::SourceExtent has = extent(number);
+    if (has.last_ms == time_ms && has.columns < kMaxColumns) return number;
+  }
+  if (host.pushed_sources < kMostLooseSources) return static_cast<std::uint16_t>(host.pushed_sources + 1);
+  std::uint16_t least = 1;
+  for (std::uint16_t number = 2; number <= host.pushed_sources; ++number)
+    if (extent(number).columns < extent(least).columns) least = number;
+  const bool full = extent(least).columns >= kMaxColumns && host.pushed_sources < 0xFFFF;
+  return full ? static_cast<std::uint16_t>(host.pushed_sources + 1) : least;
+}
+
+std::optional<SeriesId> LocalIntake::series_for(Work& work, const LocalSeries& series,
+                                                const promql::Point& first) {
+  if (const auto known = work.host.head.registry().newest(series.labels)) return known;
+  if (work.write.quota && !work.write.quota->take(work.now_ms)) {
+    note(work.written, "its sender brings too many new series", series.labels);
+    return std::nullopt;
+  }
+  const SeriesForm form = form_for(first.v, {series.type, Encoding::sparse_decimal, 0});
+  // What this very write brings stands together.
+  const bool together = !placed_.empty() && placed_.back().time_ms == first.t_ms;
+  const std::uint16_t beside = together ? placed_.back().source : std::uint16_t{0};
+  const bool room = beside != 0 && work.host.head.extent(beside).columns + work.records.size() < kMaxColumns;
+  const std::uint16_t source = room ? beside : source_for(work.host, first.t_ms);
+  auto id = shard_.push_series(work.host, source, spec_of(series, form), work.records);
+  if (id) return *id;
+  note(work.written, id.error().message, series.labels);
+  return std::nullopt;
+}
+
+/// The same series, with more digits.
+std::optional<SeriesId> LocalIntake::other_form(Work& work, const LocalSeries& series, SeriesId id,
+                                                double value) {
+  const SeriesForm form = form_for(value, work.host.head.registry().at(id)->form);
+  auto other =
+      shard_.push_series(work.host, work.host.pushed[id].source, spec_of(series, form), work.records);
+  if (!other) {
+    note(work.written, other.error().message, series.labels);
+    return std::nullopt;
+  }
+  work.host.pushed[*other].newest_ms = work.host.pushed[id].newest_ms;
+  return *other;
+}
+
+void LocalIntake::place(Work& work, const LocalSeries& series, std::span<const promql::Point> samples) {
+  std::optional<SeriesId> id;
+  Host& host = work.host;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const promql::Point& sample = samples[i];
+    if (!in_time(work, series, sample.t_ms)) continue;
+    if (!id && is_stale(sample.v) && !host.head.registry().newest(series.labels)) {
+      ++work.written.repeated;  // the end of what nobody knew
+      continue;
+    }
+    if (!id) id = series_for(work, series, sample);
+    if (id && host.pushed[*id].newest_ms - work.write.out_of_order_ms > sample.t_ms) {
+      ++work.written.too_old;
+      note(work.written, "out of order", series.labels);
+      continue;
+    }
+    std::optional<std::int64_t> raw;
+    if (id) raw = raw_of(sample.v, host.head.registry().at(*id)->form);
+    if (id && !raw) {
+      if (const auto other = other_form(work, series, *id, sample.v)) {
+        id = other;
+        raw = raw_of(sample.v, host.head.registry().at(*id)->form);
+      }
+    }
+    if (!raw) {
+      ++work.written.over_limit;
+      continue;
+    }
+    PushedSeries& pushed = host.pushed[*id];
+    pushed.newest_ms = std::max(pushed.newest_ms, sample.t_ms);
+    placed_.push_back({pushed.source, sample.t_ms, {*id, *raw}});
+  }
+}
+
+std::vector<LocalRow> LocalIntake::rows() {
+  const auto key = [](const Placed& each) { return std::tuple(each.source, each.time_ms, each.cell.series); };
+  const auto before = [&](const Placed& a, const Placed& b) { return key(a) < key(b); };
+  if (!std::ranges::is_sorted(placed_, before)) std::ranges::stable_sort(placed_, before);
+  cells_.clear();
+  cells_.reserve(placed_.size());  // rows point into it
+  std::vector<LocalRow> rows;
+  for (const Placed& each : placed_) {
+    cells_.push_back(each.cell);
+    const bool same =
+        !rows.empty() && rows.back().source == each.source && rows.back().time_ms == each.time_ms;
+    if (!same) rows.push_back({each.source, each.time_ms, {}});
+    const std::size_t cells = rows.back().cells.size() + 1;
+    rows.back().cells = {cells_.data() + cells_.size() - cells, cells};
+  }
+  return rows;
+}
+
+void LocalIntake::put(Work& work, std::span<const LocalRow> rows) {
+  std::int64_t newest_ms = 0;
+  for (const LocalRow& row : rows) {
+    const auto counts = work.host.head.put(source_number(kLiveLane, row.source), row.time_ms, row.cells);
+    work.written.stored += counts.stored;
+    work.written.repeated += counts.repeated;
+    work.written.conflicting += counts.conflicting;
+    if (counts.conflict)
+      note(work.written, "another value is stored for this time",
+           *work.host.head.registry().at(*counts.conflict)->labels);
+    newest_ms = std::max(newest_ms, row.time_ms);
+  }
+  if (counters_ != nullptr) {
+    counters_->rows.add(rows.size());
+    counters_->samples.add(work.written.stored);
+  }
+  shard_.samples_pushed(work.host, newest_ms, work.now_ms);
+}
+
+// The journal comes before the head, as with agents' batches.
+Result<void> LocalIntake::store(Work& work, LocalDone& done) {
+  History* history = shard_.history();
+  const HostId host = work.host.record.id;
+  if (history != nullptr && !work.records.empty()) {
+    if (auto stored = history->put_series(host, std::move(work.records)); !stored) return stored;
+  }
+  const std::vector<LocalRow> rows = this->rows();
+  if (history == nullptr || rows.empty()) {
+    if (!rows.empty()) put(work, rows);
+    done(work.written);
+    return {};
+  }
+  StreamProgress& progress = work.host.use(pending_.stream());
+  const std::uint64_t seq = progress.stored_seq + 1;
+  pending_.add(host, seq, std::move(done), work.now_ms);
+  if (!history->journal({host, pending_.stream(), seq, EntryKind::samples, 0, encode_rows(rows)})) {
+    pending_.fail(host, seq,
+                  {Errc::unavailable, "the disk does not keep up: too much waits for the journal"});
+    return {};
+  }
+  progress.stored_seq = seq;
+  progress.keyframe_seq = seq + 1;  // nothing builds on what is sealed
+  put(work, rows);
+  pending_.settle(host, seq, std::move(work.written));
+  return {};
+}
+
+void LocalIntake::write(const LocalWrite& write, LocalDone done, std::int64_t now_ms) {
+  const auto refuse = [&](const Error& error) {
+    LocalWritten written;
+    written.failed = error;
+    done(written);
+  };
+  const auto host = host_of(write.host, now_ms);
+  if (!host) return refuse(host.error());
+  Work work{write, **host, now_ms, {}, {}};
+  placed_.clear();
+  std::size_t next = 0;
+  for (const LocalSeries& series : write.series) {
+    const std::size_t count = std::min<std::size_t>(series.samples, write.samples.size() - next);
+    place(work, series, std::span(write.samples).subspan(next, count));
+    next += count;
+  }
+  if (auto stored = store(work, done); !stored) {
+    log::error("ingest", "cannot store what was pushed", {{"host", write.host}, {"error", stored.error()}});
+    refuse(stored.error());
+  }
+}
+
+}  // namespace vigil::aggregator

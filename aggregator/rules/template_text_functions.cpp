@@ -1,0 +1,261 @@
+#include "aggregator/rules/go_format.h"
+#include "aggregator/rules/template_functions.h"
+
+#include <re2/re2.h>
+
+#include <cctype>
+#include <memory>
+
+namespace vigil::rules {
+namespace {
+
+using Args = TemplateArgs;
+
+template <std::string (*kChange)(std::string)>
+Result<TemplateValue> change_text(Args args, const TemplateData& /*data*/) {
+  auto value = template_text(args[0]);
+  if (!value) return value.error();
+  return TemplateValue(kChange(std::move(*value)));
+}
+
+// ASCII only: the names of hosts, devices and units are.
+std::string upper(std::string value) {
+  for (char& c : value) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return value;
+}
+std::string lower(std::string value) {
+  for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return value;
+}
+std::string title(std::string value) {
+  bool start = true;
+  for (char& c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (start) c = static_cast<char>(std::toupper(byte));
+    start = std::isalnum(byte) == 0 && byte < 0x80 && c != '_' && c != '\'';
+  }
+  return value;
+}
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the form change_text() wants
+std::string strip_port(std::string value) {
+  if (value.starts_with('[')) {
+    const std::size_t end = value.find(']');
+    return end == std::string::npos ? value : value.substr(1, end - 1);
+  }
+  const std::size_t colon = value.find(':');
+  return colon == std::string::npos || value.find(':', colon + 1) != std::string::npos
+             ? value
+             : value.substr(0, colon);
+}
+std::string strip_domain(std::string value) {
+  const std::string host = strip_port(value);
+  const std::string port =
+      host.size() < value.size() && !value.starts_with('[') ? value.substr(host.size()) : "";
+  if (host.find_first_not_of("0123456789.") == std::string::npos || host.find(':') != std::string::npos)
+    return value;
+  return host.substr(0, host.find('.')) + port;
+}
+
+Result<TemplateValue> print_format(Args args, const TemplateData& /*data*/) {
+  const auto format = template_text(args[0]);
+  if (!format) return format.error();
+  return TemplateValue(go_sprintf(*format, args.subspan(1)));
+}
+
+/// Spaces between two values when neither is text, as fmt.Sprint does.
+Result<TemplateValue> print(Args args, const TemplateData& /*data*/) {
+  std::string out;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const bool words = i > 0 && !std::holds_alternative<std::string>(args[i]) &&
+                       !std::holds_alternative<std::string>(args[i - 1]);
+    if (words) out += ' ';
+    out += go_print(args[i]);
+  }
+  return TemplateValue(std::move(out));
+}
+
+Result<TemplateValue> print_line(Args args, const TemplateData& /*data*/) {
+  std::string out;
+  for (const TemplateValue& arg : args) out += (out.empty() ? "" : " ") + go_print(arg);
+  return TemplateValue(out + '\n');
+}
+
+Result<std::unique_ptr<RE2>> regex(const TemplateValue& value) {
+  const auto pattern = template_text(value);
+  if (!pattern) return pattern.error();
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(1 << 20);
+  auto compiled = std::make_unique<RE2>(*pattern, options);
+  if (!compiled->ok())
+    return fail(Errc::invalid_argument, "regular expression \"{}\": {}", *pattern, compiled->error());
+  return compiled;
+}
+
+Result<TemplateValue> match(Args args, const TemplateData& /*data*/) {
+  const auto pattern = regex(args[0]);
+  if (!pattern) return pattern.error();
+  const auto subject = template_text(args[1]);
+  if (!subject) return subject.error();
+  return TemplateValue(RE2::PartialMatch(*subject, **pattern));
+}
+
+/// Go's "$1" and "${1}" as RE2's "\1".
+std::string re2_rewrite(std::string_view go) {
+  std::string out;
+  for (std::size_t i = 0; i < go.size(); ++i) {
+    if (go[i] == '\\') out += "\\";
+    if (go[i] != '$' || i + 1 >= go.size()) {
+      out += go[i];
+      continue;
+    }
+    const bool braces = go[i + 1] == '{';
+    const std::size_t digit = i + 1 + (braces ? 1 : 0);
+    const bool group = digit < go.size() && std::isdigit(static_cast<unsigned char>(go[digit])) != 0 &&
+                       (!braces || (digit + 1 < go.size() && go[digit + 1] == '}'));
+    if (!group) {
+      out += '$';
+      continue;
+    }
+    out += '\\';
+    out += go[digit];
+    i = digit + (braces ? 1 : 0);
+  }
+  return out;
+}
+
+Result<TemplateValue> replace_all(Args args, const TemplateData& /*data*/) {
+  const auto pattern = regex(args[0]);
+  if (!pattern) return pattern.error();
+  const auto replacement = template_text(args[1]);
+  if (!replacement) return replacement.error();
+  auto subject = template_text(args[2]);
+  if (!subject) return subject.error();
+  const std::string rewrite = re2_rewrite(*replacement);
+  std::string why;
+  if (!(*pattern)->CheckRewriteString(rewrite, &why))
+    return fail(Errc::invalid_argument, "replacement: {}", why);
+  RE2::GlobalReplace(&*subject, **pattern, rewrite);
+  return TemplateValue(std::move(*subject));
+}
+
+Result<TemplateValue> external_url(Args /*args*/, const TemplateData& data) {
+  return TemplateValue(std::string(data.external_url));
+}
+
+Result<TemplateValue> path_prefix(Args /*args*/, const TemplateData& data) {
+  const std::size_t scheme = data.external_url.find("://");
+  const std::size_t path = data.external_url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
+  return TemplateValue(path == std::string_view::npos ? std::string()
+                                                      : std::string(data.external_url.substr(path)));
+}
+
+/// As in a query string: letters, digits and -_.~ stay, a space is "+".
+std::string escape_query(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view("-_.~").find(c) != std::string_view::npos) {
+      out += c;
+    } else if (c == ' ') {
+      out += '+';
+    } else {
+      out += fmt::format("%{:02X}", byte);
+    }
+  }
+  return out;
+}
+// NOLINTBEGIN(performance-unnecessary-value-param): the form change_text() wants
+std::string table_link(std::string expr) {
+  return fmt::format("/graph?g0.expr={}&g0.tab=1", escape_query(expr));
+}
+std::string graph_link(std::string expr) {
+  return fmt::format("/graph?g0.expr={}&g0.tab=0", escape_query(expr));
+}
+std::string query_escape(std::string value) {
+  return escape_query(value);
+}
+std::string html(std::string value) {
+  std::string out;
+  for (const char c : value) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+std::string javascript(std::string value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\\' || c == '\'' || c == '"') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == '<' || c == '>' || c == '&' || c == '=') {
+      out += fmt::format("\\u{:04X}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+// NOLINTEND(performance-unnecessary-value-param)
+
+/// What is there already: the text goes into no page.
+std::string as_it_is(std::string value) {
+  return value;
+}
+
+/// Of html, js and urlquery: what fmt.Sprint makes of the arguments.
+template <std::string (*kEscape)(std::string)>
+Result<TemplateValue> escape(Args args, const TemplateData& data) {
+  auto text = print(args, data);
+  if (!text) return text;
+  return TemplateValue(kEscape(std::get<std::string>(*text)));
+}
+
+constexpr std::size_t kMany = 64;
+constexpr TemplateFunction kFunctions[] = {
+    {"printf", 1, kMany, print_format},
+    {"print", 0, kMany, print},
+    {"println", 0, kMany, print_line},
+    {"title", 1, 1, change_text<title>},
+    {"toUpper", 1, 1, change_text<upper>},
+    {"toLower", 1, 1, change_text<lower>},
+    {"stripPort", 1, 1, change_text<strip_port>},
+    {"stripDomain", 1, 1, change_text<strip_domain>},
+    {"match", 2, 2, match},
+    {"reReplaceAll", 3, 3, replace_all},
+    {"externalURL", 0, 0, external_url},
+    {"pathPrefix", 0, 0, path_prefix},
+    {"tableLink", 1, 1, change_text<table_link>},
+    {"graphLink", 1, 1, change_text<graph_link>},
+    {"safeHtml", 1, 1, change_text<as_it_is>},
+    {"urlQueryEscape", 1, 1, change_text<query_escape>},
+    {"html", 1, kMany, escape<html>},
+    {"js", 1, kMany, escape<javascript>},
+    {"urlquery", 1, kMany, escape<query_escape>},
+};
+
+}  // namespace
+
+std::span<const TemplateFunction> text_functions() {
+  return kFunctions;
+}
+
+}  // namespace vigil::rules

@@ -1,0 +1,54 @@
+// rules: those in force, and rule files on trial: checked and tested by the program vigil-aggregator, which
+// needs no aggregator that is up, and replayed by the one that holds the history.
+#include "cli/client/aggregator_program.h"
+#include "cli/commands/command.h"
+
+#include <algorithm>
+
+namespace vigil::cli {
+namespace {
+
+/// `vigil-aggregator rules NAME FILES`: it knows rules, this program does not.
+Run hand_over(CLI::App& app, const char* name) {
+  auto files = std::make_shared<std::vector<std::string>>();
+  app.add_option("FILE", *files, "YAML files")->required()->type_name("");
+  return [files, name](Context&) -> Result<Exit> {
+    std::vector<std::string> arguments{"rules", name, "--"};
+    arguments.insert(arguments.end(), files->begin(), files->end());
+    return become_aggregator_program(arguments);
+  };
+}
+
+Run declare_rules_check(CLI::App& app) {
+  app.footer(
+      "Reads rule files as Prometheus has them and says what is wrong, with file, line and column. Needs no "
+      "aggregator.\nExit code 1 when something is wrong.");
+  return hand_over(app, "check");
+}
+
+Run declare_rules_test(CLI::App& app) {
+  app.footer(
+      "Runs unit tests of rules, written as for promtool. Needs no aggregator.\nExit code 1 when one fails.");
+  return hand_over(app, "test");
+}
+
+}  // namespace
+
+Run declare_rules(CLI::App& app) {
+  app.require_subcommand(0, 1);
+  const Run list = declare_rule_list(app);
+  auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
+  const auto add = [&](const char* name, const char* summary, Run (*declare)(CLI::App&)) {
+    CLI::App* sub = app.add_subcommand(name, summary);
+    runs->emplace_back(sub, declare(*sub));
+  };
+  add("check", "Whether rule files are right", declare_rules_check);
+  add("test", "Run unit tests of rules", declare_rules_test);
+  add("replay", "What rules would have said of the history", declare_rules_replay);
+  return [list, runs](Context& context) -> Result<Exit> {
+    const auto chosen = std::ranges::find_if(*runs, [](const auto& each) { return each.first->parsed(); });
+    return chosen == runs->end() ? list(context) : chosen->second(context);
+  };
+}
+
+}  // namespace vigil::cli

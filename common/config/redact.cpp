@@ -1,0 +1,97 @@
+#include "common/config/redact.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+namespace vigil::config {
+namespace {
+
+constexpr std::string_view kSecret = "<secret>";
+constexpr int kDeepest = 64;
+
+std::string in_lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool names_secret(const std::string& written) {
+  const std::string key = in_lower_case(written);
+  if (key.ends_with("_file")) return false;
+  constexpr std::array<std::string_view, 7> kWords = {"password", "secret", "token",      "webhook_url",
+                                                      "api_key",  "bearer", "credentials"};
+  return std::ranges::any_of(kWords,
+                             [&key](std::string_view word) { return key.find(word) != std::string::npos; });
+}
+
+bool names_url(const std::string& written) {
+  const std::string key = in_lower_case(written);
+  return key == "url" || key.ends_with("_url");
+}
+
+/// "https://user:word@host/path?x" -> "https://host/<secret>"
+std::string bare_url(const std::string& url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string::npos) return std::string(kSecret);
+  const auto begin = scheme + 3;
+  const auto end = std::min(url.find_first_of("/?#", begin), url.size());
+  const auto at = url.rfind('@', end);
+  const auto host = at != std::string::npos && at >= begin ? at + 1 : begin;
+  const bool is_bare = end == url.size() || (end + 1 == url.size() && url[end] == '/');
+  return url.substr(0, begin) + url.substr(host, end - host) + (is_bare ? "" : "/" + std::string(kSecret));
+}
+
+enum class Below { anything, secrets };
+
+void hide(YAML::Node node, Below below, int depth);
+
+void hide_entry(const std::string& key, YAML::Node value, Below below, int depth) {
+  const bool is_secret = below == Below::secrets || names_secret(key);
+  if (value.IsScalar()) {
+    if (is_secret) {
+      value = std::string(kSecret);
+    } else if (names_url(key) && key != "external_url") {
+      value = bare_url(value.Scalar());
+    }
+    return;
+  }
+  hide(value, is_secret || key == "headers" ? Below::secrets : Below::anything, depth + 1);
+}
+
+void hide(YAML::Node node, Below below, int depth) {
+  if (depth > kDeepest) {
+    node = std::string(kSecret);
+  } else if (node.IsMap()) {
+    for (auto entry : node) {
+      if (entry.first.IsScalar()) hide_entry(entry.first.Scalar(), entry.second, below, depth);
+    }
+  } else if (node.IsSequence()) {
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      YAML::Node item = node[i];
+      if (!item.IsScalar()) {
+        hide(item, below, depth + 1);
+      } else if (below == Below::secrets) {
+        item = std::string(kSecret);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::string> redacted(std::string_view yaml) {
+  try {  // the library's way of saying that it is none
+    YAML::Node root = YAML::Load(std::string(yaml));
+    hide(root, Below::anything, 0);
+    YAML::Emitter out;
+    out << root;
+    return std::string(out.c_str()) + "\n";
+  } catch (const YAML::Exception& error) {
+    return fail(Errc::parse, "{}", error.what());
+  }
+}
+
+}  // namespace vigil::config

@@ -1,0 +1,17 @@
+// A configuration for showing to others: as it was written, without its secrets.
+#pragma once
+
+#include "common/error.h"
+
+#include <string>
+#include <string_view>
+
+namespace vigil::config {
+
+/// The same YAML, comments left out, with "<secret>" for what is one: values of keys that speak of passwords,
+/// secrets, tokens or keys, of `webhook_url`, and of everything below `headers`; of other URLs what stands
+/// behind the host, and names and passwords in it. Names of files (`*_file`) are none. Errc::parse when the
+/// text is no YAML.
+Result<std::string> redacted(std::string_view yaml);
+
+}  // namespace vigil::config
