@@ -18,10 +18,12 @@ namespace vigil::promql {
 /// A range vector over a grid: points once per series, and what each step sees of them.
 struct RangeVector {
   std::vector<SelectedSeries> series;  // points without staleness markers
+  std::vector<Names> names;            // one per series; none: all kept
   std::vector<Window> windows;         // bounds per step; first and last are per series, see place_windows()
-  Names names = Names::kept;
   bool one_name = false;
   Held held;
+
+  Names name_of(std::size_t i) const { return names.empty() ? Names::kept : names[i]; }
 };
 
 /// Sets first and last of each window for these points with two cursors that only advance.
@@ -44,15 +46,10 @@ struct Coarse {
 
 class Evaluator {
  public:
-  /// `expr` is the whole query, and `start_ms` and `end_ms` are its: what start() and end() mean.
-  Evaluator(const Expr& expr, Storage& storage, const EvalOptions& options, std::int64_t start_ms,
-            std::int64_t end_ms)
-      : storage_(storage),
-        options_(options),
-        start_ms_(start_ms),
-        end_ms_(end_ms),
-        pulse_(options),
-        repeated_(expr) {}
+  /// `expr` is the whole query and `query` its times: what start(), end() and step() mean at any depth. An
+  /// instant has step 0.
+  Evaluator(const Expr& expr, Storage& storage, const EvalOptions& options, const TimeRange& query)
+      : storage_(storage), options_(options), query_(query), pulse_(options), repeated_(expr) {}
 
   /// A scalar or an instant vector at each step.
   Result<Block> eval(const Expr& expr, const Grid& grid);
@@ -66,6 +63,8 @@ class Evaluator {
   /// An empty block after accounting for `rows` rows.
   Result<Block> new_block(const Grid& grid, std::size_t rows);
 
+  const TimeRange& query() const { return query_; }
+  bool is_range_query() const { return query_.start_ms != query_.end_ms; }
   Pulse& pulse() { return pulse_; }
   void warn(const Expr& at, std::string text);
   void inform(const Expr& at, std::string text);
@@ -101,8 +100,7 @@ class Evaluator {
 
   Storage& storage_;
   const EvalOptions& options_;
-  const std::int64_t start_ms_;
-  const std::int64_t end_ms_;
+  const TimeRange query_;
   Pulse pulse_;
   Coarse coarse_;
   const Repeated repeated_;

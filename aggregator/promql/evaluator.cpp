@@ -1,10 +1,12 @@
 #include "aggregator/promql/evaluator.h"
 
 #include "aggregator/promql/eval.h"
+#include "aggregator/promql/notes.h"
 #include "common/text/human.h"
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 namespace vigil::promql {
 namespace {
@@ -15,15 +17,15 @@ constexpr std::int64_t kMaxTimeMs = 9'000'000'000'000'000;
 bool depends_on_time(const Call& call) {
   const std::string_view name = call.function->name;
   const bool date_of_now = std::holds_alternative<DateFn>(call.function->implementation) && call.args.empty();
-  // predict_linear() counts from the step's time even when @ fixes its range; timestamp() gives it for
-  // computed values.
-  return date_of_now || name == "time" || name == "timestamp" || name == "predict_linear";
+  // info() reads series that are not in its arguments. predict_linear() counts from the step's time even when
+  // @ fixes its range; timestamp() gives it for computed values.
+  return date_of_now || name == "time" || name == "timestamp" || name == "predict_linear" || name == "info";
 }
 
 Block broadcast(const Block& one, Block wide) {
-  wide.names = one.names;
   wide.one_name = one.one_name;
-  for (std::size_t i = 0; i < one.rows(); ++i) std::ranges::fill(wide.add_row(one.labels[i]), one.values[i]);
+  for (std::size_t i = 0; i < one.rows(); ++i)
+    std::ranges::fill(wide.add_row(one.labels[i], one.names[i]), one.values[i]);
   return wide;
 }
 
@@ -55,23 +57,22 @@ Matrix to_matrix(Block& block, const Grid& grid) {
   return out;
 }
 
-void erase_name(LabelsPtr& labels) {
-  Labels without = *labels;
-  without.erase(kMetricName);
-  labels = std::make_shared<const Labels>(std::move(without));
-}
-
 Result<Matrix> instant_matrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
   auto ranges = evaluator.eval_ranges(expr, grid);
   if (!ranges) return ranges.error();
   Matrix out;
-  for (SelectedSeries& one : ranges->series) {
+  std::unordered_set<Labels, LabelsHash> seen;
+  for (std::size_t i = 0; i < ranges->series.size(); ++i) {
+    SelectedSeries& one = ranges->series[i];
     place_windows(one.points, ranges->windows);
     const Window& window = ranges->windows.front();
     if (window.first == window.last) continue;
     Series series{std::move(one.labels),
                   {one.points.begin() + window.first, one.points.begin() + window.last}};
-    if (ranges->names == Names::dropped) erase_name(series.labels);
+    if (ranges->name_of(i) == Names::dropped) {
+      series.labels = without_name(series.labels);
+      if (!ranges->one_name && !seen.insert(*series.labels).second) return same_labels(*series.labels);
+    }
     out.push_back(std::move(series));
   }
   return out;
@@ -97,10 +98,10 @@ bool is_step_invariant(const Expr& expr) {
 }
 
 void Evaluator::warn(const Expr& at, std::string text) {
-  warnings_.insert(fmt::format("{} ({}:{})", text, at.line, at.column));
+  warnings_.insert(fmt::format("PromQL warning: {} ({}:{})", text, at.line, at.column));
 }
 void Evaluator::inform(const Expr& at, std::string text) {
-  infos_.insert(fmt::format("{} ({}:{})", text, at.line, at.column));
+  infos_.insert(fmt::format("PromQL info: {} ({}:{})", text, at.line, at.column));
 }
 
 Annotations Evaluator::take_annotations() {
@@ -185,7 +186,7 @@ Result<Block> Evaluator::eval_unary(const Unary& unary, const Grid& grid) {
   for (double& value : block->values) {
     if (has_value(value)) value = -value;
   }
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  block->drop_names();
   return block;
 }
 
@@ -218,7 +219,7 @@ Result<Block> Evaluator::apply_samples(const Expr& expr, const Grid& grid, Sampl
       if (has_value(row[step])) row[step] = apply(row[step], std::span(scalars).subspan(step * width, width));
     }
   }
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  block->drop_names();
   return block;
 }
 
@@ -236,7 +237,7 @@ Result<Block> Evaluator::apply_date(const Expr& expr, const Grid& grid, DateFn a
   for (double& value : block.values) {
     if (has_value(value)) value = apply(value);
   }
-  if (auto ok = drop_names(block); !ok) return ok.error();
+  block.drop_names();
   return block;
 }
 
@@ -255,8 +256,7 @@ Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeF
                       : apply_to_subquery(std::get<Subquery>(inner.node), grid, apply, scalar.values);
   if (!block) return block;
   hint(expr, *block, scalar.values);
-  if (call.function->name_rule == NameRule::keeps) return block;
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  if (call.function->name_rule == NameRule::drops) block->drop_names();
   return block;
 }
 
@@ -266,11 +266,11 @@ Result<Block> Evaluator::apply_to_subquery(const Subquery& subquery, const Grid&
   if (!ranges) return ranges.error();
   auto block = new_block(grid, ranges->series.size());
   if (!block) return block;
-  block->names = ranges->names;
   block->one_name = ranges->one_name;
-  for (SelectedSeries& one : ranges->series) {
+  for (std::size_t i = 0; i < ranges->series.size(); ++i) {
+    SelectedSeries& one = ranges->series[i];
     place_windows(one.points, ranges->windows);
-    const std::span<double> row = block->add_row(std::move(one.labels));
+    const std::span<double> row = block->add_row(std::move(one.labels), ranges->name_of(i));
     apply({one.points, ranges->windows, scalar, &pulse_}, row);
     if (!pulse_.working(one.points.size() + grid.steps)) return pulse_.check().error();
     block->drop_last_if_empty();
@@ -282,21 +282,16 @@ void Evaluator::hint(const Expr& expr, const Block& result, std::span<const doub
   const Call& call = std::get<Call>(expr.node);
   if (call.function->hint == Hint::quantile) {
     for (const double q : scalar) {
-      if (!(q >= 0 && q <= 1))
-        return warn(*call.args[0],
-                    fmt::format("a quantile should be between 0 and 1, not {}", format_value(q)));
+      if (!(q >= 0 && q <= 1)) return warn(*call.args[0], notes::invalid_quantile(q));
     }
   }
-  if (call.function->hint != Hint::counter || result.names == Names::dropped) return;
+  if (call.function->hint != Hint::counter) return;
   std::string_view last;
   for (const LabelsPtr& labels : result.labels) {
     const std::string_view name = labels->get(kMetricName);
     if (name == last || name.empty() || ends_like_a_counter(name)) continue;
     last = name;
-    inform(
-        *call.args[0],
-        fmt::format("\"{}\" may not be a counter: its name does not end in _total, _sum, _count or _bucket",
-                    name));
+    inform(*call.args[0], notes::possible_non_counter(name));
   }
 }
 
@@ -304,7 +299,7 @@ Result<Value> evaluate_instant(const Expr& expr, Storage& storage, std::int64_t 
                                const EvalOptions& options) {
   if (t_ms > kMaxTimeMs || t_ms < -kMaxTimeMs)
     return fail(Errc::invalid_argument, "evaluation time {} is out of range", t_ms);
-  Evaluator evaluator(expr, storage, options, t_ms, t_ms);
+  Evaluator evaluator(expr, storage, options, {t_ms, t_ms, 0});
   const Grid grid{t_ms, 1, 1};
   Value value;
   if (expr.type == ValueType::string) {
@@ -318,7 +313,7 @@ Result<Value> evaluate_instant(const Expr& expr, Storage& storage, std::int64_t 
   } else {
     auto block = evaluator.eval(expr, grid);
     if (!block) return block.error();
-    materialize_names(*block);
+    if (auto ok = remove_names(*block); !ok) return ok.error();
     if (expr.type == ValueType::scalar) {
       value.data = Scalar{t_ms, block->values[0]};
     } else {
@@ -345,11 +340,11 @@ Result<MatrixValue> evaluate_range(const Expr& expr, Storage& storage, const Tim
                 "the query would give {} points per series; at most {} are allowed, use a longer step", steps,
                 options.max_steps);
   }
-  Evaluator evaluator(expr, storage, options, range.start_ms, range.end_ms);
+  Evaluator evaluator(expr, storage, options, range);
   const Grid grid{range.start_ms, range.step_ms, static_cast<std::size_t>(steps)};
   auto block = evaluator.eval(expr, grid);
   if (!block) return block.error();
-  materialize_names(*block);
+  if (auto ok = remove_names(*block); !ok) return ok.error();
   return MatrixValue{to_matrix(*block, grid), evaluator.take_annotations()};
 }
 

@@ -44,6 +44,7 @@ class RowSink final : public SeriesSink {
     for (std::size_t i = 1; i < parts_.size(); ++i) {
       Block& next = parts_[i].block;
       std::move(next.labels.begin(), next.labels.end(), std::back_inserter(block.labels));
+      block.names.insert(block.names.end(), next.names.begin(), next.names.end());
       block.values.insert(block.values.end(), next.values.begin(), next.values.end());
       next = {};
     }

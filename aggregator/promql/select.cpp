@@ -84,11 +84,11 @@ std::int64_t Evaluator::reference(const TimeShift& shift, const Grid& grid, std:
     case AtKind::time:
       return shift.at_ms - shift.offset_ms;
     case AtKind::start:
-      return start_ms_ - shift.offset_ms;
+      return query_.start_ms - shift.offset_ms;
     case AtKind::end:
       break;
   }
-  return end_ms_ - shift.offset_ms;
+  return query_.end_ms - shift.offset_ms;
 }
 
 std::vector<Window> Evaluator::make_windows(const TimeShift& shift, std::int64_t range_ms,
