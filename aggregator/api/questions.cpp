@@ -5,6 +5,7 @@
 #include "aggregator/promql/ast_json.h"
 #include "aggregator/promql/parser.h"
 #include "aggregator/promql/pretty.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <utility>
@@ -14,10 +15,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-Result<std::unique_ptr<promql::Expr>> query_parameter(const http::Request& request) {
+Result<std::unique_ptr<promql::Expr>> query_parameter(const QueryEngine& engine,
+                                                       const http::Request& request) {
   const std::string text = request.get("query");
   if (text.empty()) return fail(Errc::invalid_argument, "parameter query: it is missing");
-  auto expr = promql::parse(text);
+  auto expr = engine.parse(text);
   if (!expr) return fail(Errc::invalid_argument, "parameter query: {}", expr.error().message);
   return expr;
 }
@@ -70,6 +72,15 @@ void cut(promql::Value& value, std::size_t limit) {
     limit_series(*matrix, limit, value.annotations);
 }
 
+/// A shard that did not answer within what was left of the request's own time is no trouble of ours.
+Error timely(const Error& error, const Errand& errand) {
+  const auto timeout = duration_parameter(errand.request, "timeout");
+  const bool is_over = timeout && *timeout && steady_clock::now() >= errand.asked_at + **timeout;
+  if (error.code != Errc::unavailable || !is_over) return error;
+  return fail(Errc::timeout, "the query took longer than the {} its timeout says",
+              format_duration(**timeout));
+}
+
 }  // namespace
 
 std::shared_ptr<void> OnTheWay::add(std::size_t samples) {
@@ -83,7 +94,7 @@ std::shared_ptr<void> OnTheWay::add(std::size_t samples) {
 
 template <class Answer>
 http::Response Questions::deliver(const Errand& errand, Answer answer, steady_clock::time_point began) {
-  if (!answer) return errand.is_canceled() ? canceled() : execution_error(answer.error());
+  if (!answer) return errand.is_canceled() ? canceled() : execution_error(timely(answer.error(), errand));
   const auto limit = limit_parameter(errand.request);
   if (!limit) return bad_data(limit.error());
   cut(*answer, *limit);
@@ -104,7 +115,7 @@ http::Response Questions::instant(const Errand& errand) {
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());
   if (const auto limit = limit_parameter(errand.request); !limit) return bad_data(limit.error());
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return deliver(errand, sources_.engine.instant(**expr, *time, *ask), began);
 }
@@ -116,7 +127,7 @@ http::Response Questions::range(const Errand& errand) {
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());
   if (const auto limit = limit_parameter(errand.request); !limit) return bad_data(limit.error());
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   const auto type = (*expr)->type;
   if (type != promql::ValueType::scalar && type != promql::ValueType::vector)
@@ -127,20 +138,20 @@ http::Response Questions::range(const Errand& errand) {
 }
 
 http::Response Questions::exemplars(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   if (const auto span = span_parameters(errand.request); !span) return bad_data(span.error());
   return success([](JsonWriter& json) { json.begin_array().end_array(); });
 }
 
 http::Response Questions::format(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return success([&expr](JsonWriter& json) { json.string(promql::pretty(**expr)); });
 }
 
 http::Response Questions::parse(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return success([&expr](JsonWriter& json) { json.raw(promql::to_json(**expr)); });
 }

@@ -29,6 +29,8 @@ void collect_names(const Expr& expr, MetricNames& out) {
     }
     out.has_unnamed_selector = out.has_unnamed_selector || !named;
   }
+  const auto* call = std::get_if<Call>(&expr.node);
+  if (call && call->function->name == "info" && call->args.size() == 1) out.names.insert("target_info");
   for_each_child(expr, [&out](const Expr& child) { collect_names(child, out); });
 }
 
@@ -69,10 +71,11 @@ class HostLocality {
 
   bool keeps(const Call& call) const {
     const std::string_view name = call.function->name;
-    static constexpr std::array<std::string_view, 6> kHostless = {
-        "absent", "absent_over_time", "scalar", "vector", "sort", "sort_desc"};
+    static constexpr std::array<std::string_view, 9> kHostless = {
+        "absent",        "absent_over_time",  "scalar", "vector", "sort", "info", "sort_desc",
+        "sort_by_label", "sort_by_label_desc"};
     if (std::ranges::find(kHostless, name) != kHostless.end() || call.args.empty()) return false;
-    if (name == "label_replace" || name == "label_join") {
+    if (name == "label_replace" || name == "label_join" || name == "histogram_quantiles") {
       const Expr& destination = strip_parens(*call.args[1]);
       if (std::get<StringLiteral>(destination.node).value == kHostLabel) return false;
     }

@@ -41,9 +41,13 @@ std::string_view to_string(AggregateOp op) {
     case AggregateOp::quantile:
       return "quantile";
     case AggregateOp::count_values:
+      return "count_values";
+    case AggregateOp::limitk:
+      return "limitk";
+    case AggregateOp::limit_ratio:
       break;
   }
-  return "count_values";
+  return "limit_ratio";
 }
 
 std::string_view to_string(BinaryOp op) {

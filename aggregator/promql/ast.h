@@ -71,6 +71,7 @@ struct Call {
   std::vector<ExprPtr> args;
 };
 
+/// From topk on with a parameter.
 enum class AggregateOp : std::uint8_t {
   sum,
   avg,
@@ -83,8 +84,11 @@ enum class AggregateOp : std::uint8_t {
   topk,
   bottomk,
   quantile,
-  count_values
+  count_values,
+  limitk,
+  limit_ratio
 };
+inline constexpr std::size_t kAggregateOps = 14;
 std::string_view to_string(AggregateOp op);
 
 enum class Grouping : std::uint8_t { by, without };
@@ -92,7 +96,7 @@ enum class Grouping : std::uint8_t { by, without };
 struct Aggregate {
   AggregateOp op = AggregateOp::sum;
   ExprPtr expr;
-  ExprPtr param;  // topk, bottomk, quantile: a scalar; count_values: a string; otherwise null
+  ExprPtr param;  // topk, bottomk, quantile, limitk, limit_ratio: a scalar; count_values: a string; else null
   Grouping grouping = Grouping::by;
   std::vector<std::string> labels;  // as written
 };
@@ -173,6 +177,7 @@ std::string to_string(const Expr& expr);
 /// `+ bool on (x) group_left () `, the latter without the spaces around it, and `[1h:1m] @ end() offset 5m`.
 std::string head_of(const Aggregate& aggregate);
 std::string head_of(const Binary& binary);
+std::string left_of(const Binary& binary);  // on one line
 std::string suffix_of(const Subquery& subquery);
 
 /// The expression inside any number of parentheses.

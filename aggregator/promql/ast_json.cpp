@@ -92,8 +92,7 @@ std::string_view type_name(ValueType type) {
 
 std::string signature(const Function& function) {
   const bool repeats = function.max_args == kVariadic;
-  const std::size_t named = repeats ? function.min_args + 1U : function.max_args;
-  const auto types = std::span(function.args).first(named);
+  const auto types = std::span(function.args).first(named_arguments(function));
   return fmt::format(R"({{"argTypes":{},"name":"{}","returnType":"{}","variadic":{}}})",
                      array(types, [](ValueType type) { return fmt::format("\"{}\"", type_name(type)); }),
                      function.name, type_name(function.result),

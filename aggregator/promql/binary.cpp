@@ -1,6 +1,7 @@
 // Binary operators: scalars, vector with scalar, and the matching of two vectors.
 #include "aggregator/promql/eval.h"
 #include "aggregator/promql/label_filter.h"
+#include "aggregator/promql/literals.h"
 
 #include <cmath>
 
@@ -74,7 +75,7 @@ Result<Block> with_scalar(const Binary& binary, Block vector, const Block& scala
     }
   }
   if (drops_name(binary)) {
-    if (auto ok = drop_names(vector); !ok) return ok.error();
+    vector.drop_names();
   } else {
     vector.drop_empty_rows();
   }
@@ -137,19 +138,27 @@ Result<Block> unite(Block left, Block right, const LabelFilter& filter) {
   if (left.rows() == 0) return right;
   keep_steps(right, left, filter, Keep::unmatched);
   if (right.rows() == 0) return left;
-  if (left.names != right.names) {
-    materialize_names(left);
-    materialize_names(right);
-  }
   left.one_name = false;
   for (std::size_t i = 0; i < right.rows(); ++i)
-    std::ranges::copy(right.row(i), left.add_row(std::move(right.labels[i])).begin());
+    std::ranges::copy(right.row(i), left.add_row(std::move(right.labels[i]), right.names[i]).begin());
   if (auto ok = merge_duplicates(left); !ok) return ok.error();
   return left;
 }
 
 // --- arithmetic and comparison of two vectors
 // --------------------------------------------------------------------------
+
+/// With the name among the labels, as Prometheus prints them in errors.
+std::string braced(const Labels& labels) {
+  std::string out = "{";
+  for (const LabelView& label : labels) {
+    if (out.size() > 1) out += ", ";
+    out += label.name;
+    out += '=';
+    out += quote(label.value);
+  }
+  return out + '}';
+}
 
 /// One evaluation of `many OP one`; with one-to-one matching "many" is the left side.
 class PairMatcher {
@@ -159,12 +168,13 @@ class PairMatcher {
         many_(many),
         one_(one),
         filter_(matching_filter(binary.matching)),
+        output_filter_(drops_name(binary) && !includes_name() ? LabelFilter::ignoring({})
+                                                              : LabelFilter::all()),
         one_rows_(rows_by_key(one, filter_, keys_)) {}
 
   Result<Block> run(Block empty) {
     out_ = std::move(empty);
     if (auto ok = check_one_side(); !ok) return ok.error();
-    out_.names = builds_labels() ? Names::kept : drops_name(binary_) ? Names::dropped : many_.names;
     out_.one_name = !builds_labels() && many_.one_name;
     for (std::size_t i = 0; i < many_.rows(); ++i) {
       const std::size_t key = keys_.find(*many_.labels[i], filter_);
@@ -179,6 +189,9 @@ class PairMatcher {
 
  private:
   bool grouped() const { return binary_.matching.cardinality != Cardinality::one_to_one; }
+  bool includes_name() const {
+    return std::ranges::find(binary_.matching.include, kMetricName) != binary_.matching.include.end();
+  }
   /// Whether result labels differ from the many side's (but for the name).
   bool builds_labels() const {
     return grouped() ? !binary_.matching.include.empty()
@@ -204,13 +217,14 @@ class PairMatcher {
 
   Error ambiguous(std::size_t a, std::size_t b) const {
     const bool right = binary_.matching.cardinality != Cardinality::one_to_many;
-    std::string first = one_.labels[a]->to_string();
-    std::string second = one_.labels[b]->to_string();
+    std::string first = braced(*one_.labels[a]);
+    std::string second = braced(*one_.labels[b]);
     if (second < first) std::swap(first, second);
-    return fail(Errc::invalid_argument,
-                "many-to-many matching: the {}-hand side of \"{}\" has several series for {}: {} and {}",
-                right ? "right" : "left", to_string(binary_.op), filter_.apply(*one_.labels[a]).to_string(),
-                first, second);
+    return fail(
+        Errc::invalid_argument,
+        "found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
+        "many-to-many matching not allowed: matching labels must be unique on one side",
+        braced(filter_.apply(*one_.labels[a])), right ? "right" : "left", first, second);
   }
 
   Result<void> match(std::size_t many, std::size_t one, std::size_t key) {
@@ -236,26 +250,37 @@ class PairMatcher {
   Error several_matches(std::size_t many) const {
     if (grouped()) {
       return fail(Errc::invalid_argument,
-                  "several matches for {}: the grouping labels must make results of \"{}\" unique",
-                  many_.labels[many]->to_string(), to_string(binary_.op));
+                  "multiple matches for labels: grouping labels must ensure unique matches: {}",
+                  braced(*many_.labels[many]));
     }
     return fail(
         Errc::invalid_argument,
-        "several matches for {}: many-to-one matching by \"{}\" must be explicit (group_left, group_right)",
-        filter_.apply(*many_.labels[many]).to_string(), to_string(binary_.op));
+        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right): {}",
+        braced(filter_.apply(*many_.labels[many])));
+  }
+
+  /// Labels that were built for the result are without the name unless group_left or group_right put one
+  /// there.
+  Names result_name(std::size_t many) const {
+    if (includes_name()) return Names::kept;
+    if (!drops_name(binary_)) return many_.names[many];
+    return builds_labels() ? Names::kept : Names::dropped;
   }
 
   /// The row of `out_` for this pair. Pairs share one when their result labels are the same.
   std::size_t output_row(std::size_t many, std::size_t one) {
-    const bool own_row = !builds_labels() && (out_.names == Names::kept || many_.one_name);
+    const bool hides_name = drops_name(binary_);
+    const Names name = result_name(many);
+    const bool own_row = !builds_labels() && (!hides_name || many_.one_name);
     if (own_row) {
-      if (last_many_ != many) out_.add_row(many_.labels[many]);
+      if (last_many_ != many) out_.add_row(many_.labels[many], name);
       last_many_ = many;
       return out_.rows() - 1;
     }
     LabelsPtr labels = builds_labels() ? build_labels(many, one) : many_.labels[many];
-    const std::size_t row = outputs_.insert(*labels, LabelFilter::all(out_.names));
-    if (row == out_.rows()) out_.add_row(std::move(labels));  // keeps alive what the index refers to
+    const std::size_t row = outputs_.insert(*labels, output_filter_);
+    if (row == out_.rows()) out_.add_row(std::move(labels), name);  // keeps alive what the index refers to
+    if (name == Names::dropped) out_.names[row] = name;
     return row;
   }
 
@@ -267,12 +292,9 @@ class PairMatcher {
 
   LabelsPtr build_labels(std::size_t many, std::size_t one) const {
     Labels labels = *many_.labels[many];
-    if (drops_name(binary_) || many_.names == Names::dropped) labels.erase(kMetricName);
+    if (drops_name(binary_)) labels.erase(kMetricName);
     if (grouped()) {
-      for (const std::string& name : binary_.matching.include) {
-        labels.set(name, name == kMetricName && one_.names == Names::dropped ? std::string_view()
-                                                                             : one_.labels[one]->get(name));
-      }
+      for (const std::string& name : binary_.matching.include) labels.set(name, one_.labels[one]->get(name));
     } else if (binary_.matching.mode == MatchMode::on) {
       labels = filter_.apply(labels);
     } else {
@@ -285,6 +307,7 @@ class PairMatcher {
   const Block& many_;
   const Block& one_;
   const LabelFilter filter_;
+  const LabelFilter output_filter_;
   KeyIndex keys_;
   const std::vector<std::vector<std::size_t>> one_rows_;
   KeyIndex outputs_;
@@ -296,10 +319,6 @@ class PairMatcher {
 Result<Block> between_vectors(Evaluator& evaluator, const Binary& binary, Block left, Block right,
                               const Grid& grid) {
   const LabelFilter filter = matching_filter(binary.matching);
-  if (filter.keeps(kMetricName)) {  // on(__name__): the flag is not enough
-    materialize_names(left);
-    materialize_names(right);
-  }
   switch (binary.op) {
     case BinaryOp::set_and:
       keep_steps(left, right, filter, Keep::matched);

@@ -27,18 +27,21 @@ bool merge_row(std::span<const double> from, std::span<double> into) {
 }  // namespace
 
 Result<void> Pulse::hold(std::size_t samples) {
-  held_ += samples;
-  if (held_ > options_->max_samples) {
+  if (held_.fetch_add(samples) + samples > options_->max_samples) {
+    held_ -= samples;
     return fail(Errc::limit,
                 "the query needs more than {} samples in memory; narrow its selectors or its time range",
                 options_->max_samples);
   }
-  return check();
+  if (auto ok = check(); !ok) {
+    held_ -= samples;
+    return ok;
+  }
+  return {};
 }
 
 bool Pulse::working(std::size_t points) {
-  work_ += points;
-  if (work_ >= kWorkPerCheck) {
+  if (work_.fetch_add(points, std::memory_order_relaxed) + points >= kWorkPerCheck) {
     work_ = 0;
     if (!check()) stopped_ = true;
   }
@@ -53,8 +56,9 @@ Result<void> Pulse::check() {
   return {};
 }
 
-std::span<double> Block::add_row(LabelsPtr series) {
+std::span<double> Block::add_row(LabelsPtr series, Names name) {
   labels.push_back(std::move(series));
+  names.push_back(name);
   values.resize(values.size() + steps, kNoValue);
   return row(labels.size() - 1);
 }
@@ -62,6 +66,7 @@ std::span<double> Block::add_row(LabelsPtr series) {
 void Block::drop_last_if_empty() {
   if (!is_empty(row(labels.size() - 1))) return;
   labels.pop_back();
+  names.pop_back();
   values.resize(values.size() - steps);
 }
 
@@ -71,11 +76,13 @@ void Block::drop_empty_rows() {
     if (is_empty(row(i))) continue;
     if (kept != i) {
       labels[kept] = std::move(labels[i]);
+      names[kept] = names[i];
       std::ranges::copy(row(i), row(kept).begin());
     }
     ++kept;
   }
   labels.resize(kept);
+  names.resize(kept);
   values.resize(kept * steps);
 }
 
@@ -96,48 +103,59 @@ Block make_scalar(const Grid& grid, double value) {
   return block;
 }
 
-void materialize_names(Block& block) {
-  if (block.names == Names::kept) return;
-  for (LabelsPtr& labels : block.labels) {
-    if (!labels->has(kMetricName)) continue;
-    Labels without = *labels;
-    without.erase(kMetricName);
-    labels = std::make_shared<const Labels>(std::move(without));
+LabelsPtr without_name(const LabelsPtr& labels) {
+  if (!labels->has(kMetricName)) return labels;
+  Labels without = *labels;
+  without.erase(kMetricName);
+  return std::make_shared<const Labels>(std::move(without));
+}
+
+Error same_labels(const Labels& labels) {
+  return fail(Errc::invalid_argument, "vector cannot contain metrics with the same labelset: {}",
+              labels.to_string());
+}
+
+Result<void> remove_names(Block& block) {
+  bool changed = false;
+  for (std::size_t i = 0; i < block.rows(); ++i) {
+    if (block.names[i] == Names::kept) continue;
+    block.labels[i] = without_name(block.labels[i]);
+    block.names[i] = Names::kept;
+    changed = true;
   }
-  block.names = Names::kept;
+  return changed && !block.one_name ? merge_duplicates(block) : Result<void>();
 }
 
 Result<void> merge_duplicates(Block& block) {
   if (block.rows() < 2) return {};
-  const LabelFilter filter = LabelFilter::all(block.names);
+  const LabelFilter filter = LabelFilter::all();
   // The index keeps references to label sets: they must not die when rows move.
   const std::vector<LabelsPtr> labels = block.labels;
+  constexpr std::size_t kNone = KeyIndex::kNone;
   KeyIndex index;
   index.reserve(labels.size());
+  std::vector<std::array<std::size_t, 2>> rows;  // per key: where its rows with and without a name went
   std::size_t kept = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::size_t key = index.insert(*labels[i], filter);
-    if (key < kept) {
-      if (merge_row(block.row(i), block.row(key))) continue;
-      return fail(Errc::invalid_argument, "the result would contain two series with the same labels: {}",
-                  filter.apply(*labels[i]).to_string());
+    if (key == rows.size()) rows.push_back({kNone, kNone});
+    std::size_t& row = rows[key][static_cast<std::size_t>(block.names[i])];
+    if (row != kNone) {
+      if (merge_row(block.row(i), block.row(row))) continue;
+      return same_labels(*labels[i]);
     }
+    row = kept;
     if (kept != i) {
       block.labels[kept] = labels[i];
+      block.names[kept] = block.names[i];
       std::ranges::copy(block.row(i), block.row(kept).begin());
     }
     ++kept;
   }
   block.labels.resize(kept);
+  block.names.resize(kept);
   block.values.resize(kept * block.steps);
   return {};
-}
-
-Result<void> drop_names(Block& block) {
-  if (block.names == Names::dropped) return {};
-  block.names = Names::dropped;
-  if (block.one_name) return {};
-  return merge_duplicates(block);
 }
 
 }  // namespace vigil::promql

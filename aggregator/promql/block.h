@@ -6,6 +6,7 @@
 #include "aggregator/promql/value.h"
 #include "common/series.h"
 
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -30,14 +31,15 @@ struct Grid {
   std::int64_t end_ms() const { return at(steps - 1); }
 };
 
-/// Limits of one evaluation: what it may hold and how long it may run. Owned by the Evaluator.
+/// Limits of one evaluation: what it may hold and how long it may run. Owned by the Evaluator; the threads
+/// that read for it share it.
 class Pulse {
  public:
   explicit Pulse(const EvalOptions& options) : options_(&options) {}
 
   /// Accounts for `samples` more in memory. Errc::limit when that is too much.
   Result<void> hold(std::size_t samples);
-  void release(std::size_t samples) { held_ -= std::min(samples, held_); }
+  void release(std::size_t samples) { held_ -= samples; }
 
   /// Accounts for work on `points` points; asks the caller's deadline every million. False: stop, check()
   /// says why.
@@ -47,9 +49,9 @@ class Pulse {
 
  private:
   const EvalOptions* options_;
-  std::size_t held_ = 0;
-  std::size_t work_ = 0;
-  bool stopped_ = false;
+  std::atomic<std::size_t> held_ = 0;
+  std::atomic<std::size_t> work_ = 0;
+  std::atomic<bool> stopped_ = false;
 };
 
 /// Samples accounted for as long as it lives.
@@ -74,16 +76,17 @@ class Held {
   std::size_t samples_ = 0;
 };
 
-/// Whether the label sets still carry the metric's name. Dropping it is a flag: label sets stay shared with
-/// the storage until a result or a new label set is built.
+/// Whether the metric's name of a row will be in the result. Dropping it is a flag and done at the very end
+/// (Prometheus calls it delayed name removal): until then functions and groupings see the name, two rows that
+/// differ only in it do not collide, and label sets stay shared with the storage.
 enum class Names : std::uint8_t { kept, dropped };
 
 /// Rows are series; a row has one value or kNoValue per step. A scalar is a Block of one row without labels.
 struct Block {
   std::size_t steps = 1;
-  Names names = Names::kept;
   bool one_name = false;  // all rows are known to share one metric name, so dropping it makes no duplicates
   std::vector<LabelsPtr> labels;
+  std::vector<Names> names;    // one per row
   std::vector<double> values;  // row-major
   Held held;
 
@@ -92,10 +95,12 @@ struct Block {
   std::span<const double> row(std::size_t i) const { return std::span(values).subspan(i * steps, steps); }
 
   /// Adds a row of kNoValue and returns it; the span is valid until the next change.
-  std::span<double> add_row(LabelsPtr series);
+  std::span<double> add_row(LabelsPtr series, Names name = Names::kept);
   /// Takes the last row away when it has no value at any step.
   void drop_last_if_empty();
   void drop_empty_rows();
+  /// No row's name will be in the result.
+  void drop_names() { std::fill(names.begin(), names.end(), Names::dropped); }
 };
 
 /// Shared by everything that has no labels.
@@ -105,14 +110,17 @@ const LabelsPtr& no_labels();
 Block make_block(const Grid& grid);
 Block make_scalar(const Grid& grid, double value);
 
-/// Label sets without the name where the block says so; afterwards names == kept.
-void materialize_names(Block& block);
+/// Takes the names away that are to be dropped and merges rows that become equal. Errc::invalid_argument when
+/// two of them have a value at the same step.
+Result<void> remove_names(Block& block);
 
-/// Drops the metric name and merges rows that become equal. Errc::invalid_argument when two of them have a
-/// value at the same step.
-Result<void> drop_names(Block& block);
+/// `labels` without the name.
+LabelsPtr without_name(const LabelsPtr& labels);
 
-/// Merges rows of equal labels, as drop_names does.
+/// Merges rows of equal labels and name flags, as remove_names() does.
 Result<void> merge_duplicates(Block& block);
+
+/// The error of two series with the same labels at the same time.
+Error same_labels(const Labels& labels);
 
 }  // namespace vigil::promql

@@ -11,9 +11,25 @@ Position position(const Expr& expr) {
   return {expr.line, expr.column};
 }
 
+/// What would make `found` fit, for the mistakes that are made most.
+std::string_view remedy(const Expr& found, ValueType wanted) {
+  if (wanted == ValueType::matrix && found.type == ValueType::vector) {
+    return std::holds_alternative<VectorSelector>(found.node)
+               ? "; put a range such as [5m] behind the selector"
+               : "; put a subquery such as [5m:1m] behind the expression";
+  }
+  if (wanted == ValueType::vector && found.type == ValueType::matrix)
+    return "; take the range away, or put a function such as rate() or avg_over_time() around it";
+  if (wanted == ValueType::vector && found.type == ValueType::scalar)
+    return "; vector() makes one of a number";
+  if (wanted == ValueType::scalar && found.type == ValueType::vector)
+    return "; scalar() makes a number of a vector with one element";
+  return "";
+}
+
 Error type_error(const Expr& found, std::string_view where, ValueType wanted) {
-  return parse_error(position(found), "expected type {} in {}, found {}", to_string(wanted), where,
-                     to_string(found.type));
+  return parse_error(position(found), "expected type {} in {}, found {}{}", to_string(wanted), where,
+                     to_string(found.type), remedy(found, wanted));
 }
 
 bool is_number(const Expr& expr) {
@@ -65,11 +81,19 @@ Result<ValueType> check_call(const Expr& expr, const Call& call) {
     return parse_error(position(expr), "wrong number of arguments for {}(): expected {}, found {}",
                        function.name, wanted, count);
   }
-  const std::size_t named = function.max_args == kVariadic ? function.min_args : function.max_args;
   for (std::size_t i = 0; i < count; ++i) {
-    const ValueType wanted = function.args[std::min(i, named > 0 ? named - 1 : 0)];
+    const ValueType wanted = function.args[std::min(i, named_arguments(function) - 1)];
     if (call.args[i]->type != wanted)
       return type_error(*call.args[i], fmt::format("call of {}()", function.name), wanted);
+  }
+  if (function.name == "info" && count == 2) {
+    const auto* selector = std::get_if<VectorSelector>(&call.args[1]->node);
+    if (!selector || !selector->name.empty() || selector->shift.offset_ms != 0 ||
+        selector->shift.at != AtKind::none) {
+      return parse_error(
+          position(*call.args[1]),
+          "expected label matchers only, such as {{version=~\".+\"}}, as the second argument of info()");
+    }
   }
   return function.result;
 }

@@ -1,9 +1,12 @@
 #include "aggregator/promql/evaluator.h"
 
 #include "aggregator/promql/eval.h"
+#include "aggregator/promql/notes.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_set>
 
 namespace vigil::promql {
 namespace {
@@ -14,15 +17,15 @@ constexpr std::int64_t kMaxTimeMs = 9'000'000'000'000'000;
 bool depends_on_time(const Call& call) {
   const std::string_view name = call.function->name;
   const bool date_of_now = std::holds_alternative<DateFn>(call.function->implementation) && call.args.empty();
-  // predict_linear() counts from the step's time even when @ fixes its range; timestamp() gives it for
-  // computed values.
-  return date_of_now || name == "time" || name == "timestamp" || name == "predict_linear";
+  // info() reads series that are not in its arguments. predict_linear() counts from the step's time even when
+  // @ fixes its range; timestamp() gives it for computed values.
+  return date_of_now || name == "time" || name == "timestamp" || name == "predict_linear" || name == "info";
 }
 
 Block broadcast(const Block& one, Block wide) {
-  wide.names = one.names;
   wide.one_name = one.one_name;
-  for (std::size_t i = 0; i < one.rows(); ++i) std::ranges::fill(wide.add_row(one.labels[i]), one.values[i]);
+  for (std::size_t i = 0; i < one.rows(); ++i)
+    std::ranges::fill(wide.add_row(one.labels[i], one.names[i]), one.values[i]);
   return wide;
 }
 
@@ -54,23 +57,22 @@ Matrix to_matrix(Block& block, const Grid& grid) {
   return out;
 }
 
-void erase_name(LabelsPtr& labels) {
-  Labels without = *labels;
-  without.erase(kMetricName);
-  labels = std::make_shared<const Labels>(std::move(without));
-}
-
 Result<Matrix> instant_matrix(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
   auto ranges = evaluator.eval_ranges(expr, grid);
   if (!ranges) return ranges.error();
   Matrix out;
-  for (SelectedSeries& one : ranges->series) {
+  std::unordered_set<Labels, LabelsHash> seen;
+  for (std::size_t i = 0; i < ranges->series.size(); ++i) {
+    SelectedSeries& one = ranges->series[i];
     place_windows(one.points, ranges->windows);
     const Window& window = ranges->windows.front();
     if (window.first == window.last) continue;
     Series series{std::move(one.labels),
                   {one.points.begin() + window.first, one.points.begin() + window.last}};
-    if (ranges->names == Names::dropped) erase_name(series.labels);
+    if (ranges->name_of(i) == Names::dropped) {
+      series.labels = without_name(series.labels);
+      if (!ranges->one_name && !seen.insert(*series.labels).second) return same_labels(*series.labels);
+    }
     out.push_back(std::move(series));
   }
   return out;
@@ -96,13 +98,19 @@ bool is_step_invariant(const Expr& expr) {
 }
 
 void Evaluator::warn(const Expr& at, std::string text) {
-  warnings_.insert(fmt::format("{} ({}:{})", text, at.line, at.column));
+  warnings_.insert(fmt::format("PromQL warning: {} ({}:{})", text, at.line, at.column));
 }
 void Evaluator::inform(const Expr& at, std::string text) {
-  infos_.insert(fmt::format("{} ({}:{})", text, at.line, at.column));
+  infos_.insert(fmt::format("PromQL info: {} ({}:{})", text, at.line, at.column));
 }
 
 Annotations Evaluator::take_annotations() {
+  if (coarse_.apart_ms > 0) {
+    constexpr std::int64_t kHour = 3'600'000;
+    infos_.insert(fmt::format("before {} the result is computed from one value a{} of each series",
+                              format_rfc3339(coarse_.until_ms),
+                              coarse_.apart_ms >= kHour ? "n hour" : " minute"));
+  }
   return {{warnings_.begin(), warnings_.end()}, {infos_.begin(), infos_.end()}};
 }
 
@@ -121,9 +129,39 @@ Result<Block> Evaluator::new_block(const Grid& grid, std::size_t rows) {
   return block;
 }
 
+Result<Block> Evaluator::copy(const Block& block) {
+  if (auto ok = pulse_.hold(block.values.size()); !ok) return ok.error();
+  Block made;
+  made.steps = block.steps;
+  made.names = block.names;
+  made.one_name = block.one_name;
+  made.labels = block.labels;
+  made.values = block.values;
+  made.held = Held(pulse_, block.values.size());
+  return made;
+}
+
+/// What stands in the query several times is read and computed once, and kept until its last use.
+Result<Block> Evaluator::eval_once(const Expr& expr, const Grid& grid) {
+  const Repeated::Term* term = repeated_.find(expr);
+  if (term == nullptr) return eval_node(expr, grid);
+  const std::string key = fmt::format("{} {} {} {}", grid.start_ms, grid.step_ms, grid.steps, term->text);
+  auto kept = kept_.find(key);
+  if (kept == kept_.end()) {
+    const std::size_t said = warnings_.size() + infos_.size();
+    auto block = eval_node(expr, grid);
+    if (!block || warnings_.size() + infos_.size() > said) return block;  // each place says it of itself
+    kept = kept_.emplace(key, Kept{std::move(*block), term->times}).first;
+  }
+  if (--kept->second.uses > 0) return copy(kept->second.block);
+  Block last = std::move(kept->second.block);
+  kept_.erase(kept);
+  return last;
+}
+
 Result<Block> Evaluator::eval(const Expr& expr, const Grid& grid) {
-  if (grid.steps == 1 || !is_step_invariant(expr)) return eval_node(expr, grid);
-  auto one = eval_node(expr, {grid.start_ms, grid.step_ms, 1});
+  if (grid.steps == 1 || !is_step_invariant(expr)) return eval_once(expr, grid);
+  auto one = eval_once(expr, {grid.start_ms, grid.step_ms, 1});
   if (!one) return one;
   auto wide = new_block(grid, one->rows());
   if (!wide) return wide;
@@ -134,7 +172,7 @@ Result<Block> Evaluator::eval_node(const Expr& expr, const Grid& grid) {
   if (const auto* number = std::get_if<NumberLiteral>(&expr.node)) return make_scalar(grid, number->value);
   if (const auto* selector = std::get_if<VectorSelector>(&expr.node))
     return eval_selector(*selector, grid, Take::value);
-  if (const auto* paren = std::get_if<Paren>(&expr.node)) return eval_node(*paren->expr, grid);
+  if (const auto* paren = std::get_if<Paren>(&expr.node)) return eval(*paren->expr, grid);
   if (const auto* unary = std::get_if<Unary>(&expr.node)) return eval_unary(*unary, grid);
   if (const auto* binary = std::get_if<Binary>(&expr.node)) return eval_binary(*this, *binary, grid);
   if (std::holds_alternative<Aggregate>(expr.node)) return eval_aggregate(*this, expr, grid);
@@ -148,7 +186,7 @@ Result<Block> Evaluator::eval_unary(const Unary& unary, const Grid& grid) {
   for (double& value : block->values) {
     if (has_value(value)) value = -value;
   }
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  block->drop_names();
   return block;
 }
 
@@ -181,7 +219,7 @@ Result<Block> Evaluator::apply_samples(const Expr& expr, const Grid& grid, Sampl
       if (has_value(row[step])) row[step] = apply(row[step], std::span(scalars).subspan(step * width, width));
     }
   }
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  block->drop_names();
   return block;
 }
 
@@ -199,35 +237,44 @@ Result<Block> Evaluator::apply_date(const Expr& expr, const Grid& grid, DateFn a
   for (double& value : block.values) {
     if (has_value(value)) value = apply(value);
   }
-  if (auto ok = drop_names(block); !ok) return ok.error();
+  block.drop_names();
   return block;
 }
 
 Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply) {
   const Call& call = std::get<Call>(expr.node);
   const std::size_t matrix_at = call.args[0]->type == ValueType::matrix ? 0 : 1;
-  auto ranges = eval_ranges(*call.args[matrix_at], grid);
-  if (!ranges) return ranges.error();
   Block scalar;
   if (call.args.size() == 2) {
     auto argument = eval(*call.args[1 - matrix_at], grid);
     if (!argument) return argument;
     scalar = std::move(*argument);
   }
+  const Expr& inner = strip_parens(*call.args[matrix_at]);
+  const auto* matrix = std::get_if<MatrixSelector>(&inner.node);
+  auto block = matrix ? apply_to_selected(*matrix, grid, apply, scalar.values)
+                      : apply_to_subquery(std::get<Subquery>(inner.node), grid, apply, scalar.values);
+  if (!block) return block;
+  hint(expr, *block, scalar.values);
+  if (call.function->name_rule == NameRule::drops) block->drop_names();
+  return block;
+}
+
+Result<Block> Evaluator::apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                           std::span<const double> scalar) {
+  auto ranges = eval_subquery(subquery, grid);
+  if (!ranges) return ranges.error();
   auto block = new_block(grid, ranges->series.size());
   if (!block) return block;
-  block->names = ranges->names;
   block->one_name = ranges->one_name;
-  for (SelectedSeries& one : ranges->series) {
+  for (std::size_t i = 0; i < ranges->series.size(); ++i) {
+    SelectedSeries& one = ranges->series[i];
     place_windows(one.points, ranges->windows);
-    const std::span<double> row = block->add_row(std::move(one.labels));
-    apply({one.points, ranges->windows, scalar.values, &pulse_}, row);
+    const std::span<double> row = block->add_row(std::move(one.labels), ranges->name_of(i));
+    apply({one.points, ranges->windows, scalar, &pulse_}, row);
     if (!pulse_.working(one.points.size() + grid.steps)) return pulse_.check().error();
     block->drop_last_if_empty();
   }
-  hint(expr, *block, scalar.values);
-  if (call.function->name_rule == NameRule::keeps) return block;
-  if (auto ok = drop_names(*block); !ok) return ok.error();
   return block;
 }
 
@@ -235,21 +282,16 @@ void Evaluator::hint(const Expr& expr, const Block& result, std::span<const doub
   const Call& call = std::get<Call>(expr.node);
   if (call.function->hint == Hint::quantile) {
     for (const double q : scalar) {
-      if (!(q >= 0 && q <= 1))
-        return warn(*call.args[0],
-                    fmt::format("a quantile should be between 0 and 1, not {}", format_value(q)));
+      if (!(q >= 0 && q <= 1)) return warn(*call.args[0], notes::invalid_quantile(q));
     }
   }
-  if (call.function->hint != Hint::counter || result.names == Names::dropped) return;
+  if (call.function->hint != Hint::counter) return;
   std::string_view last;
   for (const LabelsPtr& labels : result.labels) {
     const std::string_view name = labels->get(kMetricName);
     if (name == last || name.empty() || ends_like_a_counter(name)) continue;
     last = name;
-    inform(
-        *call.args[0],
-        fmt::format("\"{}\" may not be a counter: its name does not end in _total, _sum, _count or _bucket",
-                    name));
+    inform(*call.args[0], notes::possible_non_counter(name));
   }
 }
 
@@ -257,7 +299,7 @@ Result<Value> evaluate_instant(const Expr& expr, Storage& storage, std::int64_t 
                                const EvalOptions& options) {
   if (t_ms > kMaxTimeMs || t_ms < -kMaxTimeMs)
     return fail(Errc::invalid_argument, "evaluation time {} is out of range", t_ms);
-  Evaluator evaluator(storage, options, t_ms, t_ms);
+  Evaluator evaluator(expr, storage, options, {t_ms, t_ms, 0});
   const Grid grid{t_ms, 1, 1};
   Value value;
   if (expr.type == ValueType::string) {
@@ -271,7 +313,7 @@ Result<Value> evaluate_instant(const Expr& expr, Storage& storage, std::int64_t 
   } else {
     auto block = evaluator.eval(expr, grid);
     if (!block) return block.error();
-    materialize_names(*block);
+    if (auto ok = remove_names(*block); !ok) return ok.error();
     if (expr.type == ValueType::scalar) {
       value.data = Scalar{t_ms, block->values[0]};
     } else {
@@ -298,11 +340,11 @@ Result<MatrixValue> evaluate_range(const Expr& expr, Storage& storage, const Tim
                 "the query would give {} points per series; at most {} are allowed, use a longer step", steps,
                 options.max_steps);
   }
-  Evaluator evaluator(storage, options, range.start_ms, range.end_ms);
+  Evaluator evaluator(expr, storage, options, range);
   const Grid grid{range.start_ms, range.step_ms, static_cast<std::size_t>(steps)};
   auto block = evaluator.eval(expr, grid);
   if (!block) return block.error();
-  materialize_names(*block);
+  if (auto ok = remove_names(*block); !ok) return ok.error();
   return MatrixValue{to_matrix(*block, grid), evaluator.take_annotations()};
 }
 

@@ -68,6 +68,9 @@ struct Function {
 
 inline constexpr std::uint8_t kVariadic = 255;
 
+/// How many of `args` are meant. The last one is that of all further arguments.
+std::size_t named_arguments(const Function& function);
+
 /// Null when there is no such function. Names are case-sensitive.
 const Function* find_function(std::string_view name);
 

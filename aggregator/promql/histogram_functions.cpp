@@ -1,6 +1,8 @@
 // Functions of classic histograms: series `..._bucket{le="BOUND"}` that count observations up to each bound.
 #include "aggregator/promql/implementations.h"
 #include "aggregator/promql/label_filter.h"
+#include "aggregator/promql/literals.h"
+#include "aggregator/promql/notes.h"
 
 #include <cmath>
 #include <limits>
@@ -35,16 +37,14 @@ std::optional<double> parse_bound(std::string_view text) {
 }
 
 std::vector<Histogram> find_histograms(Evaluator& evaluator, const Expr& at, const Block& block) {
-  const LabelFilter filter = LabelFilter::all(block.names, {"le"});
+  const LabelFilter filter = LabelFilter::all({"le"});
   KeyIndex index;
   std::vector<Histogram> histograms;
   for (std::size_t i = 0; i < block.rows(); ++i) {
     const Labels& labels = *block.labels[i];
     const auto bound = parse_bound(labels.get("le"));
     if (!bound) {
-      evaluator.warn(at,
-                     fmt::format("bucket label \"le\" is missing or not a number (\"{}\") in metric \"{}\"",
-                                 labels.get("le"), labels.get(kMetricName)));
+      evaluator.warn(at, notes::bad_bucket(labels.get("le"), labels.get(kMetricName)));
       continue;
     }
     const std::size_t key = index.insert(labels, filter);
@@ -145,49 +145,115 @@ double bucket_fraction(double lower, double upper, const std::vector<Bucket>& bu
          total;
 }
 
-/// Calls `compute(buckets, step)` for each histogram and step with buckets.
+/// Calls `compute(histogram, buckets, step)` for each histogram and step with buckets.
 template <class Compute>
-Result<Block> each_histogram(Evaluator& evaluator, const Expr& argument, const Grid& grid, Compute compute) {
-  const auto block = evaluator.eval(argument, grid);
-  if (!block) return block.error();
-  const std::vector<Histogram> histograms = find_histograms(evaluator, argument, *block);
-  auto out = evaluator.new_block(grid, histograms.size());
-  if (!out) return out;
+Result<void> each_histogram(Evaluator& evaluator, const std::vector<Histogram>& histograms,
+                            const Block& block, Compute compute) {
   std::vector<Bucket> buckets;
-  for (const Histogram& histogram : histograms) {
-    const std::span<double> row = out->add_row(histogram.labels);
-    for (std::size_t step = 0; step < grid.steps; ++step) {
-      buckets_at(histogram, *block, step, buckets);
-      if (!buckets.empty()) row[step] = compute(buckets, step);
+  for (std::size_t i = 0; i < histograms.size(); ++i) {
+    for (std::size_t step = 0; step < block.steps; ++step) {
+      buckets_at(histograms[i], block, step, buckets);
+      if (!buckets.empty()) compute(i, buckets, step);
     }
-    if (!evaluator.pulse().working(histogram.rows.size() * grid.steps))
+    if (!evaluator.pulse().working(histograms[i].rows.size() * block.steps))
       return evaluator.pulse().check().error();
-    out->drop_last_if_empty();
   }
-  if (auto ok = drop_names(*out); !ok) return ok.error();
+  return {};
+}
+
+/// One row per histogram, whose name will be dropped.
+Result<Block> result_block(Evaluator& evaluator, const std::vector<Histogram>& histograms,
+                           const Block& block) {
+  auto out = evaluator.new_block({0, 1, block.steps}, histograms.size());
+  if (!out) return out;
+  out->one_name = block.one_name;
+  for (const Histogram& histogram : histograms) out->add_row(histogram.labels, Names::dropped);
   return out;
+}
+
+/// The scalar argument `i`, whose values should be quantiles.
+Result<Block> eval_quantile(Evaluator& evaluator, const Expr& argument, const Grid& grid) {
+  auto q = evaluator.eval(argument, grid);
+  if (!q) return q;
+  for (const double value : q->values) {
+    if (value >= 0 && value <= 1) continue;
+    evaluator.warn(argument, notes::invalid_quantile(value));
+    break;
+  }
+  return q;
+}
+
+Result<Block> quantile_block(Evaluator& evaluator, const std::vector<Histogram>& histograms,
+                             const Block& block, const Block& q, const Expr& at) {
+  auto out = result_block(evaluator, histograms, block);
+  if (!out) return out;
+  const auto compute = [&](std::size_t i, std::vector<Bucket>& buckets, std::size_t step) {
+    bool forced = false;
+    out->row(i)[step] = bucket_quantile(q.values[step], buckets, forced);
+    if (forced) evaluator.inform(at, notes::forced_monotonic(histograms[i].labels->get(kMetricName)));
+  };
+  if (auto ok = each_histogram(evaluator, histograms, block, compute); !ok) return ok.error();
+  out->drop_empty_rows();
+  return out;
+}
+
+/// How OpenMetrics writes a number: with a decimal point.
+std::string open_metrics_number(double value) {
+  std::string out = notes::number(value);
+  if (std::isfinite(value) && out.find_first_of(".e") == std::string::npos) out += ".0";
+  return out;
+}
+
+/// Appends the rows of `from` with each step's quantile as one more label.
+Result<void> append_labelled(Evaluator& evaluator, Block& out, const Block& from, const Block& q,
+                             const std::string& label) {
+  std::map<std::string, std::size_t> first_rows;
+  for (std::size_t step = 0; step < from.steps; ++step) {
+    const auto [at, added] = first_rows.emplace(open_metrics_number(q.values[step]), out.rows());
+    if (added) {
+      if (auto ok = evaluator.pulse().hold(from.values.size()); !ok) return ok;
+      for (std::size_t i = 0; i < from.rows(); ++i) {
+        Labels labels = *from.labels[i];
+        labels.set(label, at->first);
+        out.add_row(std::make_shared<const Labels>(std::move(labels)), from.names[i]);
+      }
+    }
+    for (std::size_t i = 0; i < from.rows(); ++i) out.row(at->second + i)[step] = from.row(i)[step];
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<Block> call_histogram_quantile(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
   const auto& call = std::get<Call>(expr.node);
-  const auto q = evaluator.eval(*call.args[0], grid);
+  const auto q = eval_quantile(evaluator, *call.args[0], grid);
   if (!q) return q.error();
-  for (const double value : q->values) {
-    if (value >= 0 && value <= 1) continue;
-    evaluator.warn(*call.args[0],
-                   fmt::format("a quantile should be between 0 and 1, not {}", format_value(value)));
-    break;
+  const auto block = evaluator.eval(*call.args[1], grid);
+  if (!block) return block.error();
+  const std::vector<Histogram> histograms = find_histograms(evaluator, *call.args[1], *block);
+  return quantile_block(evaluator, histograms, *block, *q, *call.args[1]);
+}
+
+Result<Block> call_histogram_quantiles(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
+  const auto& call = std::get<Call>(expr.node);
+  const std::string& label = string_argument(*call.args[1]);
+  if (label.empty() || !is_utf8(label))
+    return fail(Errc::invalid_argument, "{}:{}: invalid label name {}", expr.line, expr.column, quote(label));
+  const auto block = evaluator.eval(*call.args[0], grid);
+  if (!block) return block.error();
+  const std::vector<Histogram> histograms = find_histograms(evaluator, *call.args[0], *block);
+  Block out = make_block(grid);
+  for (std::size_t i = 2; i < call.args.size(); ++i) {
+    const auto q = eval_quantile(evaluator, *call.args[i], grid);
+    if (!q) return q.error();
+    const auto quantiles = quantile_block(evaluator, histograms, *block, *q, *call.args[0]);
+    if (!quantiles) return quantiles.error();
+    if (auto ok = append_labelled(evaluator, out, *quantiles, *q, label); !ok) return ok.error();
   }
-  bool forced = false;
-  auto out =
-      each_histogram(evaluator, *call.args[1], grid, [&](std::vector<Bucket>& buckets, std::size_t step) {
-        return bucket_quantile(q->values[step], buckets, forced);
-      });
-  if (out && forced)
-    evaluator.inform(*call.args[1],
-                     "bucket counts fell from bucket to bucket and were raised; the quantile is less exact");
+  out.held = Held(evaluator.pulse(), out.values.size());
+  out.drop_empty_rows();
+  if (auto ok = merge_duplicates(out); !ok) return ok.error();
   return out;
 }
 
@@ -197,9 +263,17 @@ Result<Block> call_histogram_fraction(Evaluator& evaluator, const Expr& expr, co
   if (!lower) return lower.error();
   const auto upper = evaluator.eval(*call.args[1], grid);
   if (!upper) return upper.error();
-  return each_histogram(evaluator, *call.args[2], grid, [&](std::vector<Bucket>& buckets, std::size_t step) {
-    return bucket_fraction(lower->values[step], upper->values[step], buckets);
-  });
+  const auto block = evaluator.eval(*call.args[2], grid);
+  if (!block) return block.error();
+  const std::vector<Histogram> histograms = find_histograms(evaluator, *call.args[2], *block);
+  auto out = result_block(evaluator, histograms, *block);
+  if (!out) return out;
+  const auto compute = [&](std::size_t i, std::vector<Bucket>& buckets, std::size_t step) {
+    out->row(i)[step] = bucket_fraction(lower->values[step], upper->values[step], buckets);
+  };
+  if (auto ok = each_histogram(evaluator, histograms, *block, compute); !ok) return ok.error();
+  out->drop_empty_rows();
+  return out;
 }
 
 }  // namespace vigil::promql

@@ -29,6 +29,15 @@ void range_quantile(const RangeSeries& series, std::span<double> out);
 void range_stddev(const RangeSeries& series, std::span<double> out);
 void range_stdvar(const RangeSeries& series, std::span<double> out);
 
+// point_functions.cpp
+void range_first(const RangeSeries& series, std::span<double> out);
+void range_time_of_first(const RangeSeries& series, std::span<double> out);
+void range_time_of_last(const RangeSeries& series, std::span<double> out);
+void range_time_of_max(const RangeSeries& series, std::span<double> out);
+void range_time_of_min(const RangeSeries& series, std::span<double> out);
+void range_median_deviation(const RangeSeries& series, std::span<double> out);
+Result<Block> call_double_exponential_smoothing(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
 // sample_functions.cpp
 double sample_round(double value, std::span<const double> scalars);
 double sample_clamp(double value, std::span<const double> scalars);
@@ -47,11 +56,24 @@ Result<Block> call_absent(Evaluator& evaluator, const Expr& expr, const Grid& gr
 Result<Block> call_absent_over_time(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_pi(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_scalar(Evaluator& evaluator, const Expr& expr, const Grid& grid);
-Result<Block> call_sort(Evaluator& evaluator, const Expr& expr, const Grid& grid);
-Result<Block> call_sort_desc(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_start(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_end(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_range(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_step(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_max_of(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_min_of(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_time(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_timestamp(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_vector(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
+// info_function.cpp
+Result<Block> call_info(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+
+// sort_functions.cpp
+Result<Block> call_sort(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_sort_desc(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_sort_by_label(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_sort_by_label_desc(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 
 // label_functions.cpp
 Result<Block> call_label_join(Evaluator& evaluator, const Expr& expr, const Grid& grid);
@@ -59,6 +81,7 @@ Result<Block> call_label_replace(Evaluator& evaluator, const Expr& expr, const G
 
 // histogram_functions.cpp
 Result<Block> call_histogram_quantile(Evaluator& evaluator, const Expr& expr, const Grid& grid);
+Result<Block> call_histogram_quantiles(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 Result<Block> call_histogram_fraction(Evaluator& evaluator, const Expr& expr, const Grid& grid);
 
 }  // namespace vigil::promql

@@ -19,14 +19,11 @@ LabelFilter LabelFilter::ignoring(std::vector<std::string> names) {
   return {std::move(names), false};
 }
 
-LabelFilter LabelFilter::all(Names names, std::vector<std::string> but) {
-  LabelFilter filter(std::move(but), false);
-  if (names == Names::dropped) filter.forget_name();
-  return filter;
+LabelFilter LabelFilter::all(std::vector<std::string> but) {
+  return {std::move(but), false};
 }
 
 bool LabelFilter::keeps(std::string_view name) const {
-  if (name_hidden_ && name == kMetricName) return false;
   return std::binary_search(names_.begin(), names_.end(), name) == listed_;
 }
 

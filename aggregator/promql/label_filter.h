@@ -2,7 +2,6 @@
 // binary operator, or all of them. Internal to the engine.
 #pragma once
 
-#include "aggregator/promql/block.h"
 #include "common/series.h"
 
 #include <cstdint>
@@ -19,21 +18,18 @@ class LabelFilter {
   static LabelFilter on(std::vector<std::string> names);
   /// All but these and the metric name.
   static LabelFilter ignoring(std::vector<std::string> names);
-  /// All labels but these; `names` says whether the metric name is one of them.
-  static LabelFilter all(Names names, std::vector<std::string> but = {});
+  /// All labels but these.
+  static LabelFilter all(std::vector<std::string> but = {});
 
   bool keeps(std::string_view name) const;
   std::uint64_t hash(const Labels& labels) const;
   bool equal(const Labels& a, const Labels& b) const;
   Labels apply(const Labels& labels) const;
-  /// A block without names must not offer them: `by (__name__)` of a rate is empty.
-  void forget_name() { name_hidden_ = true; }
 
  private:
   LabelFilter(std::vector<std::string> names, bool listed);
   std::vector<std::string> names_;  // sorted
   bool listed_;                     // keep what is listed, or keep the rest
-  bool name_hidden_ = false;
 };
 
 /// Numbers the distinct keys of label sets, from 0. Compares labels only when hashes are equal.
@@ -44,7 +40,7 @@ class KeyIndex {
   void reserve(std::size_t keys) { buckets_.reserve(keys); }
   /// The number of this key, a new one if it was never seen. `labels` must outlive the index.
   std::size_t insert(const Labels& labels, const LabelFilter& filter);
-  /// kNone when it was never inserted. `filter` may differ from the inserting one in forget_name() only.
+  /// kNone when it was never inserted. `filter` is the inserting one.
   std::size_t find(const Labels& labels, const LabelFilter& filter) const;
   std::size_t size() const { return representatives_.size(); }
   const Labels& representative(std::size_t key) const { return *representatives_[key]; }

@@ -68,16 +68,10 @@ bool is_label_name(const std::string& name) {
   return !name.empty() && is_utf8(name);
 }
 
-/// Evaluates the first argument such that its label sets can be changed.
-Result<Block> evaluate_vector(Evaluator& evaluator, const Call& call, const Grid& grid) {
-  auto block = evaluator.eval(*call.args[0], grid);
-  if (!block) return block;
-  materialize_names(*block);
-  block->one_name = false;
-  return block;
-}
-
-void set_label(LabelsPtr& labels, std::string_view name, std::string_view value) {
+/// Sets a label of a row. A name that is set stays, even if it was to be dropped.
+void set_label(Block& block, std::size_t row, std::string_view name, std::string_view value) {
+  if (name == kMetricName) block.names[row] = Names::kept;
+  LabelsPtr& labels = block.labels[row];
   if (labels->get(name) == value) return;
   Labels changed = *labels;
   changed.set(name, value);
@@ -101,16 +95,18 @@ Result<Block> call_label_replace(Evaluator& evaluator, const Expr& expr, const G
   if (!re.ok())
     return fail(Errc::invalid_argument, "{}:{}: invalid regular expression {}", expr.line, expr.column,
                 quote(pattern));
-  auto block = evaluate_vector(evaluator, call, grid);
+  auto block = evaluator.eval(*call.args[0], grid);
   if (!block) return block;
+  block->one_name = false;
   std::vector<re2::StringPiece> groups(static_cast<std::size_t>(re.NumberOfCapturingGroups()) + 1);
-  for (LabelsPtr& labels : block->labels) {
+  for (std::size_t i = 0; i < block->rows(); ++i) {
+    const LabelsPtr labels = block->labels[i];
     const std::string_view value = labels->get(source);
     const re2::StringPiece text(value.data(), value.size());
     if (!re.Match(text, 0, value.size(), re2::RE2::ANCHOR_BOTH, groups.data(),
                   static_cast<int>(groups.size())))
       continue;
-    set_label(labels, destination, expand(replacement, re, groups));
+    set_label(*block, i, destination, expand(replacement, re, groups));
   }
   if (auto ok = merge_duplicates(*block); !ok) return ok.error();
   return block;
@@ -121,16 +117,17 @@ Result<Block> call_label_join(Evaluator& evaluator, const Expr& expr, const Grid
   const std::string& destination = string_argument(*call.args[1]);
   const std::string& separator = string_argument(*call.args[2]);
   if (!is_label_name(destination)) return bad_label(expr, destination);
-  auto block = evaluate_vector(evaluator, call, grid);
+  auto block = evaluator.eval(*call.args[0], grid);
   if (!block) return block;
-  for (LabelsPtr& labels : block->labels) {
+  block->one_name = false;
+  for (std::size_t row = 0; row < block->rows(); ++row) {
     std::string joined;
     for (std::size_t i = 3; i < call.args.size() && joined.size() <= kMaxLabelBytes; ++i) {
       if (i > 3) joined += separator;
-      joined += labels->get(string_argument(*call.args[i]));
+      joined += block->labels[row]->get(string_argument(*call.args[i]));
     }
     if (joined.size() > kMaxLabelBytes) joined.resize(kMaxLabelBytes);
-    set_label(labels, destination, joined);
+    set_label(*block, row, destination, joined);
   }
   if (auto ok = merge_duplicates(*block); !ok) return ok.error();
   return block;

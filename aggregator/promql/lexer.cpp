@@ -97,7 +97,18 @@ class Lexer {
       if (symbol.kind == TokenKind::right_bracket) in_bracket_ = false;
       return take(symbol.kind, symbol.text.size());
     }
-    return parse_error(here(), "unexpected character {}", quote(text_.substr(pos_, character_bytes())));
+    return parse_error(here(), "unexpected character {}{}", quote(text_.substr(pos_, character_bytes())),
+                       advice());
+  }
+
+  /// For those who come from other languages.
+  std::string_view advice() const {
+    const std::string_view rest = text_.substr(pos_);
+    if (rest.starts_with("&&")) return "; the operator is called and";
+    if (rest.starts_with("||")) return "; the operator is called or";
+    if (rest.starts_with("!")) return "; the operators are !=, !~ and unless";
+    if (rest.starts_with("\xe2\x80\x9c") || rest.starts_with("\xe2\x80\x9d")) return "; use straight quotes";
+    return "";
   }
 
   std::size_t character_bytes() const {

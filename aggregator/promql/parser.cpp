@@ -30,6 +30,26 @@ Error Parser::expected(std::string_view what) const {
   return parse_error(peek().at, "expected {}, found {}", what, describe(peek()));
 }
 
+Error Parser::unclosed(const Token& open, std::string_view what) const {
+  if (peek().kind != TokenKind::end) return expected(what);
+  return parse_error(peek().at, "expected {}, found end of input; {} at {}:{} is not closed", what,
+                     describe(open), open.at.line, open.at.column);
+}
+
+/// What stands where an expression should have ended.
+Error Parser::left_over() const {
+  switch (peek().kind) {
+    case TokenKind::right_paren:
+    case TokenKind::right_brace:
+    case TokenKind::right_bracket:
+      return parse_error(peek().at, "{} closes nothing", describe(peek()));
+    case TokenKind::assign:
+      return parse_error(peek().at, "expected an operator or end of input, found \"=\"; write == to compare");
+    default:
+      return expected("an operator or end of input");
+  }
+}
+
 bool Parser::accept(TokenKind kind) {
   if (peek().kind != kind) return false;
   ++pos_;
@@ -46,7 +66,7 @@ Result<ExprPtr> Parser::parse_all() {
     return parse_error(peek().at, "expected an expression, found end of input");
   auto expr = parse_binary(Precedence::lowest);
   if (!expr) return expr;
-  if (peek().kind != TokenKind::end) return expected("an operator or end of input");
+  if (peek().kind != TokenKind::end) return left_over();
   return expr;
 }
 
@@ -210,7 +230,7 @@ Result<ExprPtr> Parser::parse_primary() {
   ++pos_;
   auto inner = parse_binary(Precedence::lowest);
   if (!inner) return inner;
-  if (auto closed = expect(TokenKind::right_paren, "\")\""); !closed) return closed.error();
+  if (!accept(TokenKind::right_paren)) return unclosed(token, "\")\"");
   return make(token.at, Paren{std::move(*inner)});
 }
 

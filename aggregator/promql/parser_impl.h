@@ -64,7 +64,8 @@ class Parser {
   static Result<void> add_matcher(VectorSelector& selector, const Token& at, WrittenMatcher written);
   Result<std::vector<std::string>> parse_label_list();
   Result<std::string> parse_label_name();
-  Result<std::vector<ExprPtr>> parse_arguments();
+  /// `function` is null for an aggregation.
+  Result<std::vector<ExprPtr>> parse_arguments(const Function* function = nullptr);
   Result<std::int64_t> parse_span(std::string_view what);
 
   /// A checked node; fails when its types do not fit or the tree grows too high.
@@ -78,10 +79,14 @@ class Parser {
   Result<void> expect(TokenKind kind, std::string_view what);
   /// "expected WHAT, found TOKEN" at the current token.
   Error expected(std::string_view what) const;
+  /// The same; at the end of input it also says what was opened and never closed.
+  Error unclosed(const Token& open, std::string_view what) const;
+  Error left_over() const;
 
   const std::vector<Token>& tokens_;
   std::size_t pos_ = 0;
   int depth_ = 0;
+  bool any_selector_ = false;  // the selector that begins here may match everything
 };
 
 /// True when `text` is `lower`, whatever its case.

@@ -1,6 +1,7 @@
 #include "aggregator/promql/functions.h"
 #include "aggregator/promql/literals.h"
 #include "aggregator/promql/parser_impl.h"
+#include "aggregator/promql/suggest.h"
 
 #include <algorithm>
 #include <array>
@@ -12,21 +13,16 @@ namespace {
 // Timestamps beyond this would overflow when ranges and offsets are added; it is about 285,000 years.
 constexpr double kMaxTimestampMs = 9.0e15;
 
-constexpr std::array<AggregateOp, 12> kAggregateOps = {
-    AggregateOp::sum,   AggregateOp::avg,     AggregateOp::min,      AggregateOp::max,
-    AggregateOp::count, AggregateOp::group,   AggregateOp::stddev,   AggregateOp::stdvar,
-    AggregateOp::topk,  AggregateOp::bottomk, AggregateOp::quantile, AggregateOp::count_values};
-
 std::optional<AggregateOp> aggregate_op(std::string_view word) {
-  for (const AggregateOp op : kAggregateOps) {
+  for (std::size_t i = 0; i < kAggregateOps; ++i) {
+    const auto op = static_cast<AggregateOp>(i);
     if (is_keyword(word, to_string(op))) return op;
   }
   return std::nullopt;
 }
 
 bool takes_parameter(AggregateOp op) {
-  return op == AggregateOp::topk || op == AggregateOp::bottomk || op == AggregateOp::quantile ||
-         op == AggregateOp::count_values;
+  return op >= AggregateOp::topk;
 }
 
 TimeShift* shift_of(Expr& expr) {
@@ -66,24 +62,29 @@ Result<ExprPtr> Parser::parse_call() {
   const Token& name = peek();
   Call call;
   call.function = find_function(name.text);
-  if (!call.function) return parse_error(name.at, "unknown function \"{}\"", name.text);
+  if (!call.function)
+    return parse_error(name.at, "unknown function \"{}\"{}", name.text, suggest_function(name.text));
   ++pos_;
-  auto args = parse_arguments();
+  auto args = parse_arguments(call.function);
   if (!args) return args.error();
   call.args = std::move(*args);
   return make(name.at, std::move(call));
 }
 
-Result<std::vector<ExprPtr>> Parser::parse_arguments() {
+Result<std::vector<ExprPtr>> Parser::parse_arguments(const Function* function) {
+  const Token& open = peek();
   if (auto opened = expect(TokenKind::left_paren, "\"(\""); !opened) return opened.error();
   std::vector<ExprPtr> args;
   if (accept(TokenKind::right_paren)) return args;
   for (;;) {
+    // The second argument of info() holds matchers of labels that need not be there.
+    any_selector_ =
+        function && function->name == "info" && args.size() == 1 && peek().kind == TokenKind::left_brace;
     auto arg = parse_binary(Precedence::lowest);
     if (!arg) return arg.error();
     args.push_back(std::move(*arg));
     if (accept(TokenKind::right_paren)) return args;
-    if (auto comma = expect(TokenKind::comma, "\",\" or \")\""); !comma) return comma.error();
+    if (!accept(TokenKind::comma)) return unclosed(open, "\",\" or \")\"");
   }
 }
 
@@ -122,6 +123,7 @@ Result<bool> Parser::parse_grouping(Aggregate& aggregate) {
 }
 
 Result<std::vector<std::string>> Parser::parse_label_list() {
+  const Token& open = peek();
   if (auto opened = expect(TokenKind::left_paren, "\"(\" and label names"); !opened) return opened.error();
   std::vector<std::string> labels;
   while (!accept(TokenKind::right_paren)) {
@@ -129,7 +131,7 @@ Result<std::vector<std::string>> Parser::parse_label_list() {
     if (!label) return label.error();
     labels.push_back(std::move(*label));
     if (accept(TokenKind::right_paren)) break;
-    if (auto comma = expect(TokenKind::comma, "\",\" or \")\""); !comma) return comma.error();
+    if (!accept(TokenKind::comma)) return unclosed(open, "\",\" or \")\"");
   }
   return labels;
 }
@@ -151,6 +153,7 @@ Result<std::string> Parser::parse_label_name() {
 }
 
 Result<ExprPtr> Parser::parse_selector() {
+  const bool any = std::exchange(any_selector_, false);
   const Token& first = peek();
   VectorSelector selector;
   if (first.kind == TokenKind::identifier) {
@@ -165,6 +168,7 @@ Result<ExprPtr> Parser::parse_selector() {
     if (!matcher) return matcher.error();
     selector.matchers.push_back(std::move(*matcher));
   }
+  if (any) return make(first.at, std::move(selector));
   const auto selective = [](const Matcher& matcher) { return !matcher.matches(std::string_view{}); };
   if (std::ranges::none_of(selector.matchers, selective)) {
     return parse_error(first.at, "a selector needs a name or a matcher that does not match the empty string");
@@ -173,11 +177,12 @@ Result<ExprPtr> Parser::parse_selector() {
 }
 
 Result<void> Parser::parse_matchers(VectorSelector& selector) {
+  const Token& open = peek();
   ++pos_;
   while (!accept(TokenKind::right_brace)) {
     if (auto parsed = parse_matcher(selector); !parsed) return parsed;
     if (accept(TokenKind::right_brace)) break;
-    if (auto comma = expect(TokenKind::comma, "\",\" or \"}\""); !comma) return comma;
+    if (!accept(TokenKind::comma)) return unclosed(open, "\",\" or \"}\"");
   }
   return {};
 }
@@ -211,6 +216,9 @@ Result<void> Parser::parse_matcher(VectorSelector& selector) {
   }
   ++pos_;
   const Token& value = peek();
+  if (value.kind == TokenKind::identifier)
+    return parse_error(value.at, "expected a quoted label value, found {}; write \"{}\"", describe(value),
+                       value.text);
   if (value.kind != TokenKind::string) return expected("a quoted label value");
   ++pos_;
   return add_matcher(selector, token, {op, std::move(*label), value});
@@ -246,14 +254,15 @@ Result<std::int64_t> Parser::parse_span(std::string_view what) {
 }
 
 Result<ExprPtr> Parser::parse_range(ExprPtr expr) {
-  const Position at = peek().at;
+  const Token& open = peek();
+  const Position at = open.at;
   const Position start{expr->line, expr->column};
   ++pos_;
   const auto range = parse_span("a duration such as 5m");
   if (!range) return range.error();
   if (*range == 0) return parse_error(at, "the range must be greater than 0");
   if (!accept(TokenKind::colon)) {
-    if (auto closed = expect(TokenKind::right_bracket, "\":\" or \"]\""); !closed) return closed.error();
+    if (!accept(TokenKind::right_bracket)) return unclosed(open, "\":\" or \"]\"");
     auto* selector = std::get_if<VectorSelector>(&expr->node);
     if (!selector)
       return parse_error(at, "a range is only possible behind a selector; use a subquery: [{}:]",
@@ -271,7 +280,7 @@ Result<ExprPtr> Parser::parse_range(ExprPtr expr) {
     if (*step == 0) return parse_error(step_at, "the step must be greater than 0");
     subquery.step_ms = *step;
   }
-  if (auto closed = expect(TokenKind::right_bracket, "\"]\""); !closed) return closed.error();
+  if (!accept(TokenKind::right_bracket)) return unclosed(open, "\"]\"");
   return make(start, std::move(subquery));
 }
 

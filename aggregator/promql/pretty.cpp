@@ -32,8 +32,9 @@ struct Splitter {
     return out + '\n' + indent(level) + ')';
   }
   std::string operator()(const Binary& binary) const {
-    return print(*binary.lhs, level + 1) + '\n' + indent(level) + head_of(binary) + '\n' +
-           print(*binary.rhs, level + 1);
+    const bool literal = std::holds_alternative<NumberLiteral>(binary.lhs->node);
+    const std::string left = literal ? indent(level + 1) + left_of(binary) : print(*binary.lhs, level + 1);
+    return left + '\n' + indent(level) + head_of(binary) + '\n' + print(*binary.rhs, level + 1);
   }
   std::string operator()(const Paren& paren) const {
     return indent(level) + "(\n" + print(*paren.expr, level + 1) + '\n' + indent(level) + ')';

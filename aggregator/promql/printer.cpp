@@ -65,7 +65,7 @@ std::string print_selector(const VectorSelector& selector) {
     matchers.push_back(label_name(matcher.name()) + std::string(match_symbol(matcher.op())) +
                        quote(matcher.value()));
   }
-  if (matchers.empty()) return selector.name;
+  if (matchers.empty() && !selector.name.empty()) return selector.name;
   std::sort(matchers.begin(), matchers.end());
   return fmt::format("{}{{{}}}", selector.name, fmt::join(matchers, ","));
 }
@@ -107,7 +107,7 @@ struct Printer {
     return (unary.op == UnaryOp::minus ? "-" : "+") + to_string(*unary.expr);
   }
   std::string operator()(const Binary& binary) const {
-    return fmt::format("{} {} {}", to_string(*binary.lhs), head_of(binary), to_string(*binary.rhs));
+    return fmt::format("{} {} {}", left_of(binary), head_of(binary), to_string(*binary.rhs));
   }
   std::string operator()(const Paren& paren) const { return '(' + to_string(*paren.expr) + ')'; }
 };
@@ -118,6 +118,13 @@ std::string head_of(const Aggregate& aggregate) {
   const std::string op(to_string(aggregate.op));
   if (aggregate.grouping == Grouping::without) return op + " without " + label_list(aggregate.labels) + ' ';
   return aggregate.labels.empty() ? op : op + " by " + label_list(aggregate.labels) + ' ';
+}
+
+std::string left_of(const Binary& binary) {
+  // In `+Inf ^ 2` the sign would be that of the power.
+  const auto* number = std::get_if<NumberLiteral>(&binary.lhs->node);
+  if (binary.op == BinaryOp::pow && number && std::isinf(number->value)) return "Inf";
+  return to_string(*binary.lhs);
 }
 
 std::string head_of(const Binary& binary) {

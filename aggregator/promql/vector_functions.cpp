@@ -1,10 +1,9 @@
-// Functions of whole vectors: presence, order, conversion between scalars and vectors, time.
+// Functions of whole vectors: presence, conversion between scalars and vectors, time; and of scalars.
 #include "aggregator/promql/implementations.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 
 namespace vigil::promql {
 namespace {
@@ -44,29 +43,24 @@ Block absent_where(const std::vector<bool>& present, const Expr& argument, const
   return block;
 }
 
-enum class Direction : std::uint8_t { ascending, descending };
+/// The same number at each step.
+Block constant(const Grid& grid, std::int64_t ms) {
+  return make_scalar(grid, static_cast<double>(ms) / 1000.0);
+}
 
-Result<Block> sorted(Evaluator& evaluator, const Expr& expr, const Grid& grid, Direction direction) {
-  auto block = evaluator.eval(argument(expr, 0), grid);
-  if (!block) return block;
-  if (grid.steps > 1) {
-    evaluator.warn(expr, "sorting has no effect in a range query: its results are ordered by labels");
-    return block;
+/// One number per step from the two arguments'; NaN when either is.
+Result<Block> combined(Evaluator& evaluator, const Expr& expr, const Grid& grid,
+                       double (*combine)(double, double)) {
+  auto left = evaluator.eval(argument(expr, 0), grid);
+  if (!left) return left;
+  const auto right = evaluator.eval(argument(expr, 1), grid);
+  if (!right) return right.error();
+  for (std::size_t step = 0; step < grid.steps; ++step) {
+    double& value = left->values[step];
+    const double other = right->values[step];
+    value = std::isnan(value) || std::isnan(other) ? std::nan("") : combine(value, other);
   }
-  std::vector<std::size_t> rows(block->rows());
-  std::iota(rows.begin(), rows.end(), 0);
-  std::stable_sort(rows.begin(), rows.end(), [&](std::size_t a, std::size_t b) {
-    const double x = block->values[a];
-    const double y = block->values[b];
-    if (std::isnan(x) || std::isnan(y)) return std::isnan(y) && !std::isnan(x);
-    return direction == Direction::ascending ? x < y : x > y;
-  });
-  auto out = evaluator.new_block(grid, rows.size());
-  if (!out) return out;
-  out->names = block->names;
-  out->one_name = block->one_name;
-  for (const std::size_t i : rows) out->add_row(block->labels[i])[0] = block->values[i];
-  return out;
+  return left;
 }
 
 }  // namespace
@@ -114,11 +108,24 @@ Result<Block> call_scalar(Evaluator& evaluator, const Expr& expr, const Grid& gr
   return out;
 }
 
-Result<Block> call_sort(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
-  return sorted(evaluator, expr, grid, Direction::ascending);
+Result<Block> call_start(Evaluator& evaluator, const Expr& /*expr*/, const Grid& grid) {
+  return constant(grid, evaluator.query().start_ms);
 }
-Result<Block> call_sort_desc(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
-  return sorted(evaluator, expr, grid, Direction::descending);
+Result<Block> call_end(Evaluator& evaluator, const Expr& /*expr*/, const Grid& grid) {
+  return constant(grid, evaluator.query().end_ms);
+}
+Result<Block> call_range(Evaluator& evaluator, const Expr& /*expr*/, const Grid& grid) {
+  return constant(grid, evaluator.query().end_ms - evaluator.query().start_ms);
+}
+Result<Block> call_step(Evaluator& evaluator, const Expr& /*expr*/, const Grid& grid) {
+  return constant(grid, evaluator.query().step_ms);
+}
+
+Result<Block> call_max_of(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
+  return combined(evaluator, expr, grid, [](double a, double b) { return std::max(a, b); });
+}
+Result<Block> call_min_of(Evaluator& evaluator, const Expr& expr, const Grid& grid) {
+  return combined(evaluator, expr, grid, [](double a, double b) { return std::min(a, b); });
 }
 
 Result<Block> call_time(Evaluator& /*evaluator*/, const Expr& /*expr*/, const Grid& grid) {
@@ -140,7 +147,7 @@ Result<Block> call_timestamp(Evaluator& evaluator, const Expr& expr, const Grid&
         block->values[i] = static_cast<double>(grid.at(i % grid.steps)) / 1000.0;
     }
   }
-  if (auto ok = drop_names(*block); !ok) return ok.error();
+  block->drop_names();
   return block;
 }
 

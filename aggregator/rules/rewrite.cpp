@@ -40,7 +40,8 @@ bool is_undecidable(const Expr& expr) {
   }
   if (const auto* aggregate = std::get_if<promql::Aggregate>(&expr.node)) {
     using enum promql::AggregateOp;
-    if (aggregate->op == topk || aggregate->op == bottomk || aggregate->op == count_values) return true;
+    // Those that choose rows or make labels of values.
+    if (aggregate->op >= topk && aggregate->op != quantile) return true;
   }
   bool found = false;
   promql::for_each_child(expr, [&found](const Expr& child) { found = found || is_undecidable(child); });

@@ -16,6 +16,8 @@ class MemoryStorage : public Storage {
     for (std::size_t i = 0; i < values.size(); ++i)
       add(labels, {static_cast<std::int64_t>(i) * step_ms, values[i]});
   }
+  /// All points of one series.
+  void replace(const Labels& labels, std::vector<Point> points) { series_[labels] = std::move(points); }
   void clear() { series_.clear(); }
   int selects() const { return selects_; }
 

@@ -26,7 +26,7 @@ TEST_CASE("expressions print back in canonical form") {
       {"up{job='node',instance=~`web-.*`,}", R"(up{instance=~"web-.*",job="node"})"},
       {"{__name__=\"up\"}", R"({__name__="up"})"},
       {"{\"my.metric\", \"a.b\"!=\"c\"}", R"({"a.b"!="c",__name__="my.metric"})"},
-      {"{\"plain\"}", "plain"},
+      {"{\"plain\"}", "{__name__=\"plain\"}"},
       {":rule:name", ":rule:name"},
       {"rate(x[5m])", "rate(x[5m])"},
       {"x[300]", "x[5m]"},
@@ -39,6 +39,7 @@ TEST_CASE("expressions print back in canonical form") {
       {"a+b*c^d^e", "a + b * c ^ d ^ e"},
       {"(a+b)*c", "(a + b) * c"},
       {"-a^2", "-a ^ 2"},
+      {"+Inf + Inf ^ (Inf ^ -Inf)", "+Inf + Inf ^ (Inf ^ -Inf)"},
       {"a > BOOL b", "a > bool b"},
       {"a / on(x) group_left(y) b", "a / on (x) group_left (y) b"},
       {"a unless ignoring(z) b", "a unless ignoring (z) b"},
@@ -50,6 +51,9 @@ TEST_CASE("expressions print back in canonical form") {
       {"\"a\\x41\\u00e9\\n\"", "\"aA\u00e9\\n\""},
       {"a # comment\n+ b", "a + b"},
       {"sum", "sum"},
+      {"info(up, {v=~\".*\"})", "info(up, {v=~\".*\"})"},
+      {"info(up, {})", "info(up, {})"},
+      {"LIMITK(2, x)", "limitk(2, x)"},
       {"and and and", "and and and"},
       {"by + offset", "by + offset"},
   }));
@@ -80,12 +84,45 @@ TEST_CASE("operators bind as in Prometheus") {
 TEST_CASE("errors say where and what was expected") {
   const auto [query, message] = GENERATE(table<std::string, std::string>({
       {"", "1:1: parse error: expected an expression, found end of input"},
-      {"sum(up", "1:7: parse error: expected \",\" or \")\", found end of input"},
+      {"sum(up", "1:7: parse error: expected \",\" or \")\", found end of input; \"(\" at 1:4 is not closed"},
       {"up{job=}", "1:8: parse error: expected a quoted label value, found \"}\""},
       {"up{job node}", "1:8: parse error: expected =, !=, =~ or !~, found identifier \"node\""},
       {"up\n  + )", "2:5: parse error: expected an expression, found \")\""},
       {"up up", "1:4: parse error: expected an operator or end of input, found identifier \"up\""},
-      {"rate(up)", "1:6: parse error: expected type range vector in call of rate(), found instant vector"},
+      {"rate(up)",
+       "1:6: parse error: expected type range vector in call of rate(), found instant vector; put a "
+       "range such as [5m] behind the selector"},
+      {"rate(sum(up))",
+       "1:6: parse error: expected type range vector in call of rate(), found instant vector; "
+       "put a subquery such as [5m:1m] behind the expression"},
+      {"abs(up[5m])",
+       "1:5: parse error: expected type instant vector in call of abs(), found range vector; take "
+       "the range away, or put a function such as rate() or avg_over_time() around it"},
+      {"sum(1)",
+       "1:5: parse error: expected type instant vector in the aggregation, found scalar; vector() makes one "
+       "of a "
+       "number"},
+      {"(up", "1:4: parse error: expected \")\", found end of input; \"(\" at 1:1 is not closed"},
+      {"up{a=\"b\"",
+       "1:9: parse error: expected \",\" or \"}\", found end of input; \"{\" at 1:3 is not closed"},
+      {"up[5m", "1:6: parse error: expected \":\" or \"]\", found end of input; \"[\" at 1:3 is not closed"},
+      {"sum(up))", "1:8: parse error: \")\" closes nothing"},
+      {"up = 1", "1:4: parse error: expected an operator or end of input, found \"=\"; write == to compare"},
+      {"up && up", "1:4: parse error: unexpected character \"&\"; the operator is called and"},
+      {"up{job=node}",
+       "1:8: parse error: expected a quoted label value, found identifier \"node\"; write \"node\""},
+      {"raet(up[5m])", "1:1: parse error: unknown function \"raet\"; did you mean rate()?"},
+      {"SORT(up)", "1:1: parse error: unknown function \"SORT\"; did you mean sort()?"},
+      {"holt_winters(up[5m], 0.5, 0.5)",
+       "1:1: parse error: unknown function \"holt_winters\"; it is called "
+       "double_exponential_smoothing() since Prometheus 3"},
+      {"histogram_count(up)",
+       "1:1: parse error: unknown function \"histogram_count\"; it reads native histograms, "
+       "and vigil has float samples only"},
+      {"info(up, up)",
+       "1:10: parse error: expected label matchers only, such as {version=~\".+\"}, as the second "
+       "argument of info()"},
+      {"up{__name__=~\"x\"}", "1:4: parse error: the metric name is already set to \"up\""},
       {"rate(up[5m], 1)", "1:1: parse error: wrong number of arguments for rate(): expected 1, found 2"},
       {"nosuch(up)", "1:1: parse error: unknown function \"nosuch\""},
       {"1 == 1", "1:1: parse error: comparisons between scalars must use the bool modifier"},
@@ -124,8 +161,24 @@ TEST_CASE("errors say where and what was expected") {
 TEST_CASE("a bad regular expression is reported at its string") {
   CHECK(error_of("up{job=~\"(\"}")
             .starts_with("1:9: parse error: regular expression \"(\" for label \"job\": "));
-  CHECK(error_of("up{job=~\"" + std::string(1001, 'a') + "\"}") ==
-        "1:9: parse error: regular expression for label \"job\" is longer than 1000 bytes");
+  CHECK(error_of("up{job=~\"" + std::string(kMaxRegexBytes + 1, 'a') + "\"}") ==
+        "1:9: parse error: regular expression for label \"job\" is longer than 32768 bytes");
+}
+
+TEST_CASE("a regular expression of plain texts matches those, and nothing like them") {
+  const auto matches = [](const std::string& pattern, std::string_view value) {
+    return Matcher::create(MatchOp::regex, "job", pattern)->matches(value);
+  };
+  CHECK(matches("a|bc|d e", "bc"));
+  CHECK(matches("a|bc|d e", "d e"));
+  CHECK_FALSE(matches("a|bc|d e", "b"));
+  CHECK_FALSE(matches("a|bc|d e", ""));
+  CHECK_FALSE(matches("a|bc|d e", "a|bc"));
+  CHECK(matches("a|", ""));
+  CHECK(matches("", ""));
+  CHECK_FALSE(matches("", "a"));
+  CHECK(matches("a.c|d", "abc"));
+  CHECK_FALSE(Matcher::create(MatchOp::not_regex, "job", "a|b")->matches("b"));
 }
 
 TEST_CASE("regular expressions are anchored at both ends and a dot matches a newline") {

@@ -123,13 +123,22 @@ std::string unescape(const std::string& quoted) {
   return selector ? selector->matchers[0].value() : "<bad string " + quoted + ">";
 }
 
+/// Behind `expect fail`, `expect warn` or `expect info`: nothing, `msg: TEXT` or `regex: PATTERN`.
+ExpectedText parse_text(const std::string& rest) {
+  using Kind = ExpectedText::Kind;
+  const std::string trimmed = trim(rest);
+  if (trimmed.starts_with("msg:")) return {Kind::exact, trim(trimmed.substr(4))};
+  if (trimmed.starts_with("regex:")) return {Kind::pattern, trim(trimmed.substr(6))};
+  return {Kind::any, ""};
+}
+
 void parse_expectation(const std::string& line, EvalCommand& eval) {
   static const RE2 kRange(R"(expect range vector from (\S+) to \S+ step (\S+))");
   std::string start;
   std::string step;
-  if (line.starts_with("expect fail")) eval.fails = true;
-  if (line.starts_with("expect warn")) eval.warns = true;
-  if (line.starts_with("expect info")) eval.informs = true;
+  if (line.starts_with("expect fail")) eval.fails = parse_text(line.substr(11));
+  if (line.starts_with("expect warn")) eval.warns = parse_text(line.substr(11));
+  if (line.starts_with("expect info")) eval.informs = parse_text(line.substr(11));
   if (line.starts_with("expect no_warn")) eval.silent_warn = true;
   if (line.starts_with("expect no_info")) eval.silent_info = true;
   if (line.starts_with("expect ordered")) eval.ordered = true;
@@ -160,9 +169,9 @@ Result<EvalCommand> parse_eval(const std::vector<std::string>& lines, std::size_
   } else {
     return fail(Errc::parse, "line {}: bad eval \"{}\"", i + 1, lines[i]);
   }
-  eval.fails = kind == "_fail";
-  eval.warns = kind == "_warn";
-  eval.informs = kind == "_info";
+  if (kind == "_fail") eval.fails = parse_text("");
+  if (kind == "_warn") eval.warns = parse_text("");
+  if (kind == "_info") eval.informs = parse_text("");
   eval.ordered = kind == "_ordered";
   for (++i; !lines[i].empty(); ++i) {
     if (lines[i].starts_with("expect ")) {

@@ -27,6 +27,13 @@ struct LoadCommand {
 
 struct ClearCommand {};
 
+/// What a message must be: nothing, any text, this text, or one that matches.
+struct ExpectedText {
+  enum class Kind { none, any, exact, pattern };
+  Kind kind = Kind::none;
+  std::string text;
+};
+
 struct EvalCommand {
   int line = 0;
   bool range = false;
@@ -34,9 +41,9 @@ struct EvalCommand {
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;
   std::string query;
-  bool fails = false;
-  bool warns = false;
-  bool informs = false;
+  ExpectedText fails;
+  ExpectedText warns;
+  ExpectedText informs;
   bool silent_warn = false;
   bool silent_info = false;
   bool ordered = false;
