@@ -113,8 +113,8 @@ def test_the_other_routes_have_prometheus_shapes(api):
     shown = api.data("status/config")["yaml"]
     assert "preset: none" in shown and "hunter2" not in shown
     assert api.data("status/tsdb")["headStats"]["numSeries"] > 100
-    (target,) = api.data("targets")["activeTargets"]
-    assert target["labels"]["instance"] == "here" and target["health"] == "up"
+    (target,) = [target for target in api.data("targets")["activeTargets"] if target["labels"]["instance"] == "here"]
+    assert target["health"] == "up" and target["scrapePool"] == "agents"
 
 
 def test_errors_say_what_is_wrong_with_prometheus_types(api):
@@ -134,7 +134,7 @@ def test_answers_are_compressed_as_the_client_likes(api):
     path = "/api/v1/series?" + urllib.parse.urlencode({"match[]": '{job="node"}'})
     _, _, plain = api.raw("GET", path)
     _, headers, packed = api.raw("GET", path, headers={"Accept-Encoding": "gzip"})
-    assert headers["Content-Encoding"] == "gzip" and headers["Vary"] == "Accept-Encoding"
+    assert headers["Content-Encoding"] == "gzip" and "Accept-Encoding" in headers.get_all("Vary")
     assert len(packed) < len(plain) / 4 and gzip.decompress(packed) == plain
     curl = subprocess.run(["curl", "-sS", "--compressed", "-H", "Accept-Encoding: zstd", "-D", "-", f"http://{api.vigil.http}{path}"],
                           check=True, capture_output=True, timeout=60).stdout

@@ -108,7 +108,7 @@ TEST_CASE("infos and warnings of the engine stand behind the data") {
   Fleet fleet;
   const auto answer = fleet.get("/api/v1/query?query=rate(node_load1[1m])");
   CHECK(answer.status == 200);
-  CHECK(answer.text.find(R"(},"infos":[")") != std::string::npos);
+  CHECK(answer.text.find("},\"infos\":[\"") != std::string::npos);
 }
 
 TEST_CASE("a client that left while it waited costs no evaluation") {
@@ -131,9 +131,8 @@ TEST_CASE("a query that takes longer than its timeout is ended") {
 
 TEST_CASE("format_query and parse_query say what a query means, query_exemplars has none") {
   Fleet fleet;
-  CHECK(fleet.get("/api/v1/format_query?query=sum+by(a)(up)").data() == R"("sum by (a) (up)")
-  ");
-      CHECK(fleet.post("/api/v1/parse_query", "query=up").json().at("data").at("type") == "vectorSelector");
+  CHECK(fleet.get("/api/v1/format_query?query=sum+by(a)(up)").data() == "\"sum by (a) (up)\"");
+  CHECK(fleet.post("/api/v1/parse_query", "query=up").json().at("data").at("type") == "vectorSelector");
   CHECK(fleet.get("/api/v1/query_exemplars?query=up&start=1&end=2").data() == "[]");
   CHECK(fleet.get("/api/v1/query_exemplars?query=up(").status == 400);
   CHECK(fleet.get("/api/v1/format_query?query=up(").status == 400);

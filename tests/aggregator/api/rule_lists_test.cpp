@@ -81,7 +81,7 @@ TEST_CASE("rules are listed by group as Prometheus lists them") {
   CHECK(groups[0].at("evaluationTime").to_number<double>() == 0.25);
   const auto& rules = groups[0].at("rules").as_array();
   CHECK(boost::json::serialize(rules[0]) ==
-        R"({"name":"load:sum","query":"sum(node_load1)","labels":{"team":"ops"},"health":"unknown",)"
+        R"j({"name":"load:sum","query":"sum(node_load1)","labels":{"team":"ops"},"health":"unknown",)j"
         R"("evaluationTime":0,"lastEvaluation":"0001-01-01T00:00:00Z","type":"recording"})");
   CHECK(boost::json::serialize(rules[1]) ==
         R"({"state":"firing","name":"HighLoad","query":"node_load1 > 1","duration":120,"keepFiringFor":60,)"
