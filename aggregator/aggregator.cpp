@@ -43,7 +43,8 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   options.down_after_ms = config.ingest.down_after.count();
   options.retention_ms = config.store.raw.retention.count();
   options.max_series = config.ingest.max_series;
-  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series};
+  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series,
+                   config.remote_write.max_hosts};
   return options;
 }
 
@@ -132,7 +133,7 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
-  local_ = std::make_unique<LocalService>(*shards_, wall_ms);
+  local_ = std::make_unique<LocalService>(*shards_, wall_ms, &counters_);
   load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
 
   const auto began = std::chrono::steady_clock::now();
@@ -162,9 +163,11 @@ Result<void> Aggregator::open_alerting() {
       return std::make_unique<FleetStorage>(*view_, reads);
     };
   };
+  rule_records_ = std::make_unique<RuleRecords>(*local_, registry_);
   auto opened = alerts::Alerting::open(
       alerting_options(config_),
-      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)});
+      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
+      [this](rules::RecordedBatch batch) { rule_records_->take(std::move(batch)); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
@@ -200,6 +203,10 @@ Result<void> Aggregator::listen() {
   limits.threads = config_.query.threads;
   limits.timeout = config_.query.timeout;
   limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
+  limits.max_steps = config_.query.max_steps;
+  limits.waiting = config_.query.max_waiting;
+  limits.max_expression_bytes = config_.query.max_expression.count;
+  limits.max_regex_bytes = config_.query.max_regex.count;
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   open_tails(limits.threads);
   status_ = std::make_unique<StatusReporter>(
@@ -227,6 +234,10 @@ Result<void> Aggregator::listen() {
   http::add_status_routes(router_, registry_, [this] { return not_ready(); });
   auto cors = http::Cors::create(config_.http.cors_origin);
   if (!cors) return cors.error();
+  receiver_ = std::make_unique<remote_write::Receiver>(config_.remote_write, *local_, registry_, wall_ms);
+  if (config_.remote_write.enabled) receiver_->add_route(router_);
+  receiver_->start();
+  watchdog_.watch(receiver_->worker());
   api_ = std::make_unique<api::Api>(api_sources());
   api_->add_routes(router_);
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
@@ -292,6 +303,11 @@ api::ApiSources Aggregator::api_sources() {
   sources.config = [this] {
     const std::lock_guard lock(reload_mutex_);
     return config_state_;
+  };
+  sources.told_metadata = [this](std::string_view metric) -> std::optional<api::ToldMetadata> {
+    const auto told = receiver_->metadata().of(metric);
+    if (!told) return std::nullopt;
+    return api::ToldMetadata{std::string(remote_write::to_string(told->type)), told->help, told->unit};
   };
   sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
   sources.readiness = [this] { return not_ready(); };
@@ -427,6 +443,7 @@ void Aggregator::stop() {
   if (tails_) tails_->stop();
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
+  if (receiver_) receiver_->stop();
   if (engine_) engine_->stop();
   if (api_) api_->stop();
   if (store_service_) store_service_->stop();

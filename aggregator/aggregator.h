@@ -22,6 +22,8 @@
 #include "aggregator/ingest/service.h"
 #include "aggregator/load_meter.h"
 #include "aggregator/own_metrics.h"
+#include "aggregator/remote_write/receiver.h"
+#include "aggregator/rule_records.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/live_tails.h"
@@ -90,6 +92,7 @@ class Aggregator {
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<FleetView> view_;
+  std::unique_ptr<RuleRecords> rule_records_;
   std::unique_ptr<alerts::Alerting> alerting_;
   std::unique_ptr<IngestService> ingest_;
   std::unique_ptr<LocalService> local_;  // samples that no agent sends
@@ -103,10 +106,11 @@ class Aggregator {
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<RulesService> rules_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;
   std::unique_ptr<api::Api> api_;
-  std::unique_ptr<RulesService> rules_service_;
   http::Router router_;
+  std::unique_ptr<remote_write::Receiver> receiver_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;
 };

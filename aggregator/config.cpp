@@ -1,5 +1,6 @@
 #include "aggregator/config.h"
 
+#include "aggregator/promql/parser.h"
 #include "aggregator/store/history.h"
 
 #include <array>
@@ -80,6 +81,16 @@ void describe(config::Fields& fields, QueryConfig& query) {
   fields.field("timeout", query.timeout, "A query that takes longer is ended.");
   fields.field("max_samples", query.max_samples, "Samples one query may hold in memory.");
   fields.require("max_samples", query.max_samples > 0, "must be more than 0");
+  fields.field("max_steps", query.max_steps, "Points of a series a range query may ask for.");
+  fields.require("max_steps", query.max_steps > 0, "must be more than 0");
+  fields.field("max_waiting", query.max_waiting, "Queries in line for a thread; beyond it they are refused.");
+  fields.field("max_expression", query.max_expression, "Length of an expression.");
+  fields.require("max_expression",
+                 query.max_expression.count > 0 && query.max_expression.count <= promql::kMaxQueryBytes,
+                 "must be more than 0 and at most 64KiB");
+  fields.field("max_regex", query.max_regex, "Length of a regular expression in a selector.");
+  fields.require("max_regex", query.max_regex.count > 0 && query.max_regex.count <= promql::kMaxRegexBytes,
+                 "must be more than 0 and at most 32KiB");
 }
 
 void describe(config::Fields& fields, HttpConfig& http) {
@@ -102,6 +113,7 @@ void describe(config::Fields& fields, AggregatorConfig& config) {
   fields.field("ingest", config.ingest, "What is taken from agents.");
   fields.field("store", config.store, "What is kept.");
   fields.field("query", config.query, "What a query may cost.");
+  fields.field("remote_write", config.remote_write, "What is taken from senders of remote_write.");
   fields.field("rules", config.rules, "Alert rules.");
   fields.field("notifications", config.notifications, "Who is told.");
   fields.choice("log_level", config.log_level,

@@ -4,6 +4,7 @@
 
 #include "aggregator/alerts/alerting.h"
 #include "aggregator/notify/config.h"
+#include "aggregator/remote_write/config.h"
 #include "aggregator/rules/config.h"
 #include "common/config/fields.h"
 #include "common/error.h"
@@ -55,6 +56,10 @@ struct QueryConfig {
   std::uint32_t threads = 2;
   std::chrono::milliseconds timeout{30'000};
   std::int64_t max_samples = 50'000'000;
+  std::int64_t max_steps = 11'000;
+  std::uint32_t max_waiting = 64;
+  config::Bytes max_expression{64 << 10};
+  config::Bytes max_regex{32 << 10};
 };
 void describe(config::Fields& fields, QueryConfig& query);
 
@@ -73,6 +78,7 @@ struct AggregatorConfig {
   IngestConfig ingest;
   StoreConfig store;
   QueryConfig query;
+  remote_write::RemoteWriteConfig remote_write;
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
   log::Level log_level = log::Level::info;

@@ -49,6 +49,16 @@ Labels::Labels(std::vector<Label> labels) {
   }
 }
 
+Labels Labels::of_sorted(std::span<const LabelView> labels) {
+  Labels made;
+  std::size_t bytes = 0;
+  for (const LabelView& label : labels)
+    bytes += label.name.size() + label.value.size() + 2 * kUsualLengthBytes;
+  made.packed_.reserve(bytes);
+  for (const LabelView& label : labels) made.append(label.name, label.value);
+  return made;
+}
+
 void Labels::append(std::string_view name, std::string_view value) {
   for (const std::string_view text : {name, value}) {
     std::size_t length = text.size();

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,9 @@ class Labels {
   Labels(std::initializer_list<Label> labels);
   /// In any order; of labels with one name the first one counts.
   explicit Labels(std::vector<Label> labels);
+
+  /// Of labels sorted by name, none twice and none empty.
+  static Labels of_sorted(std::span<const LabelView> labels);
 
   /// The value of `name`, or "" (as in Prometheus, an empty label is an absent one).
   std::string_view get(std::string_view name) const;

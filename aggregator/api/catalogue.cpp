@@ -73,6 +73,18 @@ void write_metadata(JsonWriter& json, SeriesType type) {
 
 using TypesByName = std::map<std::string, std::set<SeriesType>, std::less<>>;
 
+using Told = std::function<std::optional<ToldMetadata>(std::string_view metric)>;
+
+/// What its sender said of a metric; false when nobody did.
+bool write_told(JsonWriter& json, const std::string& metric, const Told& told) {
+  const auto metadata = told ? told(metric) : std::nullopt;
+  if (!metadata) return false;
+  json.key(metric).begin_array().begin_object();
+  json.member("type", metadata->type).member("help", metadata->help).member("unit", metadata->unit);
+  json.end_object().end_array();
+  return true;
+}
+
 void write_types(JsonWriter& json, const TypesByName::value_type& metric, std::size_t most) {
   json.key(metric.first).begin_array();
   std::size_t written = 0;
@@ -148,16 +160,17 @@ http::Response Catalogue::metadata(const Errand& errand) const {
     }
     at->second.insert(series.type);
   }
-  return success_in_steps([types, most = *per_metric, begun = false](JsonWriter& json) mutable {
-    if (!std::exchange(begun, true)) json.begin_object();
-    if (types->empty()) {
-      json.end_object();
-      return Progress::done;
-    }
-    const auto metric = types->extract(types->begin());
-    write_types(json, {metric.key(), metric.mapped()}, most);
-    return Progress::more;
-  });
+  return success_in_steps(
+      [types, most = *per_metric, told = sources_.told_metadata, begun = false](JsonWriter& json) mutable {
+        if (!std::exchange(begun, true)) json.begin_object();
+        if (types->empty()) {
+          json.end_object();
+          return Progress::done;
+        }
+        const auto metric = types->extract(types->begin());
+        if (!write_told(json, metric.key(), told)) write_types(json, {metric.key(), metric.mapped()}, most);
+        return Progress::more;
+      });
 }
 
 http::Response Catalogue::target_metadata(const Errand& errand) const {

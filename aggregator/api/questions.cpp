@@ -14,10 +14,11 @@ namespace {
 
 using std::chrono::steady_clock;
 
-Result<std::unique_ptr<promql::Expr>> query_parameter(const http::Request& request) {
+Result<std::unique_ptr<promql::Expr>> query_parameter(const QueryEngine& engine,
+                                                       const http::Request& request) {
   const std::string text = request.get("query");
   if (text.empty()) return fail(Errc::invalid_argument, "parameter query: it is missing");
-  auto expr = promql::parse(text);
+  auto expr = engine.parse(text);
   if (!expr) return fail(Errc::invalid_argument, "parameter query: {}", expr.error().message);
   return expr;
 }
@@ -104,7 +105,7 @@ http::Response Questions::instant(const Errand& errand) {
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());
   if (const auto limit = limit_parameter(errand.request); !limit) return bad_data(limit.error());
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return deliver(errand, sources_.engine.instant(**expr, *time, *ask), began);
 }
@@ -116,7 +117,7 @@ http::Response Questions::range(const Errand& errand) {
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());
   if (const auto limit = limit_parameter(errand.request); !limit) return bad_data(limit.error());
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   const auto type = (*expr)->type;
   if (type != promql::ValueType::scalar && type != promql::ValueType::vector)
@@ -127,20 +128,20 @@ http::Response Questions::range(const Errand& errand) {
 }
 
 http::Response Questions::exemplars(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   if (const auto span = span_parameters(errand.request); !span) return bad_data(span.error());
   return success([](JsonWriter& json) { json.begin_array().end_array(); });
 }
 
 http::Response Questions::format(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return success([&expr](JsonWriter& json) { json.string(promql::pretty(**expr)); });
 }
 
 http::Response Questions::parse(const Errand& errand) {
-  const auto expr = query_parameter(errand.request);
+  const auto expr = query_parameter(sources_.engine, errand.request);
   if (!expr) return bad_data(expr.error());
   return success([&expr](JsonWriter& json) { json.raw(promql::to_json(**expr)); });
 }

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::aggregator::api {
@@ -31,6 +33,13 @@ struct ConfigState {
   std::int64_t loaded_ms = 0;  // the one in force
 };
 
+/// What a sender said of a metric: remote_write brings it beside the samples.
+struct ToldMetadata {
+  std::string type;  // "histogram"
+  std::string help;
+  std::string unit;
+};
+
 /// Told what became of a reload.
 using Reloaded = std::function<void(const Result<void>&)>;
 
@@ -41,6 +50,7 @@ struct ApiSources {
   std::function<std::vector<alerts::RuleInfo>()> rules;
   std::function<HistoryStats()> history;  // empty: there is no history
   std::function<ConfigState()> config;
+  std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata;  // may be empty
   /// Has the configuration read again where that belongs, and answers then.
   std::function<void(Reloaded)> reload;
   /// "" when the aggregator takes samples and answers, otherwise the reason.

@@ -52,6 +52,7 @@ http::Response targets_answer(const Errand& errand, const ApiSources& sources) {
   const std::string pool = errand.request.get("scrapePool");
   auto hosts = sources.engine.view().hosts();
   if (!hosts) return execution_error(hosts.error());
+  std::erase_if(*hosts, [](const HostInfo& host) { return kind_of(host.name) != HostKind::agent; });
   if (!pool.empty() && pool != kPool) hosts->clear();
   const auto gone = std::partition(hosts->begin(), hosts->end(),
                                    [](const HostInfo& host) { return host.state != HostState::left; });

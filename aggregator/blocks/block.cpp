@@ -2,10 +2,12 @@
 
 #include "aggregator/blocks/column.h"
 #include "aggregator/blocks/compress.h"
+#include "aggregator/blocks/group_cache.h"
 #include "aggregator/blocks/varint.h"
 #include "common/crc32c.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <cstring>
 
@@ -177,14 +179,20 @@ bool SealedBlock::read_groups(ByteReader& in, std::uint64_t group_columns) {
 }
 
 Result<std::vector<std::int64_t>> SealedBlock::times() const {
-  std::vector<std::int64_t> times(rows_);
+  std::vector<std::int64_t> all;
+  if (auto read = times(all); !read) return read.error();
+  return all;
+}
+
+Result<void> SealedBlock::times(std::vector<std::int64_t>& times) const {
+  times.resize(rows_);
   ByteReader in(std::string_view(bytes_).substr(times_offset_, times_size_));
   if (!decode_column(in, times) || !in.at_end()) return corrupt("time column does not decode");
   const bool ascending =
       std::adjacent_find(times.begin(), times.end(), std::greater_equal<>()) == times.end();
   if (!ascending || times.front() != first_ms_ || times.back() != last_ms_)
     return corrupt("times are not ascending");
-  return times;
+  return {};
 }
 
 Result<std::vector<std::int64_t>> SealedBlock::column(std::size_t index) const {
@@ -201,6 +209,49 @@ Result<std::vector<std::int64_t>> SealedBlock::column(std::size_t index) const {
   std::vector<std::int64_t> values(rows_);
   if (!decode_column(in, values)) return corrupt("column does not decode");
   return values;
+}
+
+Result<void> ColumnReader::open_group(std::size_t group) {
+  thread_local std::string scratch;
+  const SealedBlock::Group& at = block_.groups_[group];
+  if (cache_ != nullptr) kept_ = cache_->find(block_.serial(), group);
+  if (cache_ == nullptr || !kept_) {
+    if (!decompress(std::string_view(block_.bytes_).substr(at.offset, at.size), at.plain_size, scratch))
+      return corrupt("column group does not decompress");
+    plain_ = scratch;
+    if (cache_ != nullptr) {
+      kept_ = std::make_shared<const std::string>(scratch);
+      cache_->put(block_.serial(), group, kept_);
+    }
+  }
+  if (kept_) plain_ = *kept_;
+  group_ = group;
+  next_ = at.first_column;
+  position_ = 0;
+  return {};
+}
+
+Result<std::span<const std::int64_t>> ColumnReader::read(std::size_t index) {
+  thread_local std::vector<std::int64_t> values;
+  assert(index < block_.series_.size() && (group_ == static_cast<std::size_t>(-1) || index >= next_));
+  const std::size_t group = index / block_.groups_.front().columns;
+  if (group != group_) {
+    if (auto opened = open_group(group); !opened) return opened.error();
+  }
+  ByteReader in(plain_.substr(position_));
+  for (; next_ < index; ++next_) {
+    if (!skip_column(in, block_.rows_)) return corrupt("column does not decode");
+  }
+  values.resize(block_.rows_);
+  if (!decode_column(in, values)) return corrupt("column does not decode");
+  ++next_;
+  position_ += in.position();
+  return std::span<const std::int64_t>(values);
+}
+
+std::uint64_t SealedBlock::next_serial() {
+  static std::atomic<std::uint64_t> last = 0;
+  return ++last;
 }
 
 bool SealedBlock::read_group(const Group& group, std::span<std::int64_t> values) const {

@@ -10,11 +10,13 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::aggregator {
 
 class ByteReader;
+class GroupCache;
 
 using HostId = std::uint32_t;    // dense, given by the history store when a host is first seen
 using SeriesId = std::uint32_t;  // dense within a host, given when a series is first seen; never reused
@@ -45,18 +47,23 @@ class SealedBlock {
   std::int64_t first_ms() const { return first_ms_; }
   std::int64_t last_ms() const { return last_ms_; }
   std::size_t rows() const { return rows_; }
+  /// Of this object, among all there ever were.
+  std::uint64_t serial() const { return serial_; }
   /// Cells that hold a value.
   std::uint64_t samples() const { return samples_; }
   const std::string& bytes() const { return bytes_; }
 
   /// The time column.
   Result<std::vector<std::int64_t>> times() const;
+  /// The same into memory that is used again.
+  Result<void> times(std::vector<std::int64_t>& out) const;
   /// The values of one column (index into series()); decompresses its group only.
   Result<std::vector<std::int64_t>> column(std::size_t index) const;
   /// Everything, decompressing each group once.
   Result<Block> decode() const;
 
  private:
+  friend class ColumnReader;
   SealedBlock() = default;
   struct Group {
     std::uint32_t first_column = 0;
@@ -65,11 +72,13 @@ class SealedBlock {
     std::size_t size = 0;    // compressed
     std::size_t plain_size = 0;
   };
+  static std::uint64_t next_serial();
   static Result<void> check_frame(const std::string& bytes);
   bool read_directory();
   bool read_series(ByteReader& in, std::uint64_t columns);
   bool read_groups(ByteReader& in, std::uint64_t group_columns);
   bool read_group(const Group& group, std::span<std::int64_t> values) const;
+  const std::uint64_t serial_ = next_serial();
   std::string bytes_;
   std::vector<SeriesId> series_;
   std::vector<Group> groups_;
@@ -79,6 +88,27 @@ class SealedBlock {
   std::uint64_t samples_ = 0;
   std::size_t times_offset_ = 0;  // the encoded time column, in bytes_
   std::size_t times_size_ = 0;
+};
+
+/// Reads some columns of a block, in ascending order: each group of them is decompressed once. One at a time
+/// on a thread. Refers to the block.
+class ColumnReader {
+ public:
+  /// `cache` may be null.
+  explicit ColumnReader(const SealedBlock& block, GroupCache* cache = nullptr)
+      : block_(block), cache_(cache) {}
+  /// The values of a column behind those that were read; good until the next one is.
+  Result<std::span<const std::int64_t>> read(std::size_t index);
+
+ private:
+  Result<void> open_group(std::size_t group);
+  const SealedBlock& block_;
+  GroupCache* const cache_;
+  std::shared_ptr<const std::string> kept_;  // in the cache, too
+  std::string_view plain_;                   // of the group
+  std::size_t group_ = static_cast<std::size_t>(-1);
+  std::size_t next_ = 0;  // the column that begins at position_
+  std::size_t position_ = 0;
 };
 
 }  // namespace vigil::aggregator

@@ -227,29 +227,32 @@ void decode_planes(std::string_view bytes, std::span<std::int64_t> values) {
 }
 
 void decode_frame(ByteReader& in, std::uint64_t base, std::uint64_t divisor, std::span<std::int64_t> values) {
-  for (std::int64_t& value : values) value = as_signed(base + in.varint() * divisor);
+  std::int64_t* to = values.data();
+  in.varints(values.size(), [&](std::uint64_t above) { *to++ = as_signed(base + above * divisor); });
 }
 
 void decode_delta(ByteReader& in, std::uint64_t first, std::uint64_t divisor,
                   std::span<std::int64_t> values) {
   std::uint64_t now = first;
-  values[0] = as_signed(now);
-  for (std::int64_t& value : values.subspan(1)) {
-    now += as_unsigned(in.signed_varint()) * divisor;
-    value = as_signed(now);
-  }
+  std::int64_t* to = values.data();
+  *to++ = as_signed(now);
+  in.varints(values.size() - 1, [&](std::uint64_t change) {
+    now += as_unsigned(unzigzag(change)) * divisor;
+    *to++ = as_signed(now);
+  });
 }
 
 void decode_second(ByteReader& in, std::uint64_t first, std::uint64_t divisor,
                    std::span<std::int64_t> values) {
   std::uint64_t now = first;
   std::uint64_t rate = 0;
-  values[0] = as_signed(now);
-  for (std::int64_t& value : values.subspan(1)) {
-    rate += as_unsigned(in.signed_varint());
+  std::int64_t* to = values.data();
+  *to++ = as_signed(now);
+  in.varints(values.size() - 1, [&](std::uint64_t change) {
+    rate += as_unsigned(unzigzag(change));
     now += rate * divisor;
-    value = as_signed(now);
-  }
+    *to++ = as_signed(now);
+  });
 }
 
 void decode_linear(std::uint64_t first, std::uint64_t step, std::span<std::int64_t> values) {

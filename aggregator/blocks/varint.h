@@ -71,6 +71,32 @@ class ByteReader {
     }
   }
 
+  /// Reads `count` varints and hands each to `take(value)`. As far as the bytes are known to suffice, without
+  /// looking where they end; most are short.
+  template <class Take>
+  void varints(std::size_t count, Take take) {
+    const char* at = at_;
+    while (count > 0 && static_cast<std::size_t>(end_ - at) >= kMaxVarintBytes) {
+      const auto first = static_cast<std::uint8_t>(at[0]);
+      const auto second = static_cast<std::uint8_t>(at[1]);
+      if (first < 0x80) {
+        take(std::uint64_t{first});
+        at += 1;
+      } else if (second < 0x80) {
+        take(std::uint64_t{first & 0x7FU} | (std::uint64_t{second} << 7));
+        at += 2;
+      } else {
+        at_ = at;
+        take(long_varint());
+        if (failed_) return;
+        at = at_;
+      }
+      --count;
+    }
+    at_ = at;
+    for (; count > 0; --count) take(varint());
+  }
+
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
   std::size_t position() const { return static_cast<std::size_t>(at_ - begin_); }
   bool failed() const { return failed_; }

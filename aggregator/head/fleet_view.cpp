@@ -1,6 +1,7 @@
 #include "aggregator/head/fleet_view.h"
 
 #include "aggregator/head/gap_finder.h"
+#include "aggregator/head/same_labels.h"
 #include "aggregator/head/shard_set.h"
 #include "aggregator/head/slice.h"
 #include "aggregator/store/history.h"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <mutex>
 #include <optional>
 #include <set>
 
@@ -59,6 +61,11 @@ void add_matching(const Host& host, const MatcherLists& any_of, std::vector<Seri
   }
 }
 
+std::int64_t rolled_up_ms(const History* history, const promql::Selection& selection) {
+  constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
+  return history != nullptr && selection.coarse_ms >= kMinuteMs ? history->rolled_up_until_ms() : kNone;
+}
+
 template <class T>
 std::vector<T> joined(std::vector<std::vector<T>> parts) {
   std::vector<T> all;
@@ -102,6 +109,9 @@ Result<std::vector<SeriesInfo>> FleetView::series(const MatcherLists& any_of, st
   if (all.size() > limit)
     return fail(Errc::limit, "{} series match, at most {} are listed", all.size(), limit);
   std::ranges::sort(all, [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels < *b.labels; });
+  // Of several hosts, see same_labels.h.
+  const auto same = [](const SeriesInfo& a, const SeriesInfo& b) { return *a.labels == *b.labels; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
   return all;
 }
 
@@ -177,15 +187,80 @@ Result<std::vector<HostSlice>> FleetStorage::slices(const promql::Selection& sel
 Result<std::vector<promql::SelectedSeries>> FleetStorage::select(const promql::Selection& selection) {
   const auto found = slices(selection);
   if (!found) return found.error();
+  return read_all(*found, selection);
+}
+
+Result<std::vector<promql::SelectedSeries>> FleetStorage::read_all(const std::vector<HostSlice>& slices,
+                                                                   const promql::Selection& selection) const {
   std::vector<promql::SelectedSeries> out;
   std::size_t room = reads_.max_points;
-  for (const HostSlice& slice : *found) {
+  const std::int64_t rolled_up = rolled_up_ms(view_.history(), selection);
+  for (const HostSlice& slice : slices) {
     const std::size_t before = out.size();
-    const SliceRead read{selection.start_ms, selection.end_ms, room};
+    const SliceRead read{selection.start_ms,  selection.end_ms, room,
+                         selection.coarse_ms, selection.stand,  rolled_up};
     if (auto done = read_slice(slice, view_.history(), read, out); !done) return done.error();
     for (std::size_t i = before; i < out.size(); ++i) room -= out[i].points.size();
   }
+  if (share_labels(slices)) join_same_labels(out);
   return out;
+}
+
+/// Where one label set is on several hosts everything is read before it is joined.
+Result<void> FleetStorage::visit_joined(const std::vector<HostSlice>& slices,
+                                        const promql::Selection& selection, promql::SeriesSink& sink) const {
+  auto all = read_all(slices, selection);
+  if (!all) return all.error();
+  sink.begin(1);
+  for (promql::SelectedSeries& series : *all) {
+    if (auto taken = sink.take(0, series); !taken) return taken;
+  }
+  return {};
+}
+
+/// Threads are asked for help only where there is more to read than waking them costs.
+std::size_t FleetStorage::parts_of(const std::vector<HostSlice>& slices,
+                                   const promql::Selection& selection) const {
+  constexpr std::int64_t kUsualMs = 1000;  // from sample to sample
+  constexpr std::int64_t kWorthHelp = 500'000;
+  if (!reads_.spread || reads_.parts < 2) return 1;
+  std::int64_t series = 0;
+  for (const HostSlice& slice : slices) series += static_cast<std::int64_t>(slice.series.size());
+  const std::int64_t points = series * ((selection.end_ms - selection.start_ms) / kUsualMs + 1);
+  return points < kWorthHelp ? 1 : std::clamp<std::size_t>(slices.size(), 1, reads_.parts);
+}
+
+Result<void> FleetStorage::visit(const promql::Selection& selection, promql::SeriesSink& sink) {
+  const auto found = slices(selection);
+  if (!found) return found.error();
+  if (share_labels(*found)) return visit_joined(*found, selection, sink);
+  const std::size_t parts = parts_of(*found, selection);
+  sink.begin(parts);
+  const SliceRead read{selection.start_ms,  selection.end_ms, reads_.max_points,
+                       selection.coarse_ms, selection.stand,  rolled_up_ms(view_.history(), selection)};
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  Result<void> done;  // protected by mutex
+  const auto work = [&] {
+    SliceReader reader(view_.history(), &view_.cache());
+    for (std::size_t part = next++; part < parts; part = next++) {
+      const std::size_t end = found->size() * (part + 1) / parts;
+      for (std::size_t i = found->size() * part / parts; i < end; ++i) {
+        const auto taken = reader.read((*found)[i], read, part, sink);
+        if (taken) continue;
+        next = parts;  // nobody begins another part
+        const std::lock_guard lock(mutex);
+        if (done) done = taken;
+        return;
+      }
+    }
+  };
+  if (parts > 1) {
+    reads_.spread(work);
+  } else {
+    work();
+  }
+  return done;
 }
 
 }  // namespace vigil::aggregator

@@ -8,8 +8,10 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/blocks/group_cache.h"
 #include "aggregator/fleet/host_state.h"
 #include "aggregator/head/host_head.h"
+#include "aggregator/head/host_kind.h"
 #include "aggregator/promql/storage.h"
 #include "common/error.h"
 #include "common/series.h"
@@ -30,7 +32,7 @@ class History;
 
 struct HostInfo {
   HostId id = 0;
-  std::string name;  // the label instance
+  std::string name;  // the label instance; says what kind of host it is, see host_kind.h
   HostState state = HostState::late;
   bool connected = false;
   std::int64_t since_ms = 0;            // when it entered this state
@@ -116,10 +118,13 @@ class FleetView {
 
   ShardSet& shards() { return shards_; }
   History* history() { return history_; }
+  GroupCache& cache() { return cache_; }
 
  private:
+  static constexpr std::size_t kCacheBytes = std::size_t{32} << 20;
   ShardSet& shards_;
   History* const history_;
+  GroupCache cache_{kCacheBytes};
 };
 
 struct FleetReads {
@@ -129,6 +134,9 @@ struct FleetReads {
   std::chrono::milliseconds patience{5000};
   std::atomic<std::uint64_t>* missed = nullptr;  // counts storages that had to give up; may be null
   LateRows late = LateRows::shown;               // of what is in memory; rules look back no further
+  /// Runs work on several threads at the same time, the caller's among them, and waits for all; may be empty.
+  std::function<void(const std::function<void()>& work)> spread = nullptr;
+  std::size_t parts = 1;  // how many pieces are worth being spread
 };
 
 /// promql::Storage over all hosts, head and history. One per query; cheap to make.
@@ -137,8 +145,14 @@ class FleetStorage : public promql::Storage {
   explicit FleetStorage(FleetView& view, const FleetReads& reads = {})
       : view_(view), reads_(reads), left_(reads.patience) {}
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override;
+  Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override;
 
  private:
+  Result<std::vector<promql::SelectedSeries>> read_all(const std::vector<HostSlice>& slices,
+                                                       const promql::Selection& selection) const;
+  Result<void> visit_joined(const std::vector<HostSlice>& slices, const promql::Selection& selection,
+                            promql::SeriesSink& sink) const;
+  std::size_t parts_of(const std::vector<HostSlice>& slices, const promql::Selection& selection) const;
   Result<std::vector<HostSlice>> slices(const promql::Selection& selection);
 
   FleetView& view_;

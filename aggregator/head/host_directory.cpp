@@ -1,5 +1,6 @@
 #include "aggregator/head/host_directory.h"
 
+#include "aggregator/head/host_kind.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
 
@@ -47,7 +48,11 @@ Result<void> HostDirectory::admit_locked(double allowed) const {
 
 Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  const double allowed = new_hosts_.left(rate_of(limits_), now_ms);
+  const bool pushed = kind_of(record.name) != HostKind::agent;
+  if (pushed) {
+    if (auto admitted = admit_pushed_locked(now_ms); !admitted) return admitted.error();
+  }
+  const double allowed = pushed ? limits_.max_new_a_minute : new_hosts_.left(rate_of(limits_), now_ms);
   if (auto admitted = admit_locked(allowed); !admitted) {
     if (refused_++ == 0) log::warn("fleet", "new hosts are refused", {{"error", admitted.error()}});
     return admitted.error();
@@ -63,14 +68,27 @@ Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   }
   shard_of_id_.push_back(shard);
   ++hosts_;
-  new_hosts_.spend(1);
+  if (pushed) ++pushed_hosts_;
+  (pushed ? new_pushed_hosts_ : new_hosts_).spend(1);
   return id;
+}
+
+Result<void> HostDirectory::admit_pushed_locked(std::int64_t now_ms) {
+  if (pushed_hosts_ >= limits_.max_pushed_hosts)
+    return fail(Errc::limit, "{} hosts without an agent are known already, remote_write.max_hosts",
+                pushed_hosts_);
+  if (new_pushed_hosts_.left(rate_of(limits_), now_ms) < 1)
+    return fail(Errc::limit, "new hosts come faster than {} a minute, ingest.max_new_hosts",
+                limits_.max_new_a_minute);
+  return {};
 }
 
 void HostDirectory::restore(const HostRecord& record) {
   const std::lock_guard lock(mutex_);
   shard_of_id_.push_back(static_cast<std::uint16_t>(shard_of(std::string_view(record.name))));
-  if (!record.removed) ++hosts_;
+  if (record.removed) return;
+  ++hosts_;
+  if (kind_of(record.name) != HostKind::agent) ++pushed_hosts_;
 }
 
 Result<void> HostDirectory::take_series() {
@@ -84,10 +102,11 @@ Result<void> HostDirectory::take_series() {
   return {};
 }
 
-void HostDirectory::forget(std::size_t series) {
+void HostDirectory::forget(const HostRecord& record, std::size_t series) {
   series_ -= series;
   const std::lock_guard lock(mutex_);
   --hosts_;
+  if (kind_of(record.name) != HostKind::agent) --pushed_hosts_;
 }
 
 }  // namespace vigil::aggregator

@@ -24,6 +24,7 @@ struct EnrolLimits {
   std::size_t max_hosts = 25'000;        // known at the same time
   std::uint32_t max_new_a_minute = 600;  // in the long run; twice as many at once, for a fleet that starts
   std::size_t max_total_series = 10'000'000;  // known of all hosts together
+  std::size_t max_pushed_hosts = 5000;        // without an agent; they count among the others, too
 };
 
 /// Thread-safe.
@@ -41,7 +42,7 @@ class HostDirectory {
   /// A host known from before; in order of id. A removed one keeps its number and counts no more.
   void restore(const HostRecord& record);
   /// A host was removed: there is room for another, and for its series.
-  void forget(std::size_t series);
+  void forget(const HostRecord& record, std::size_t series);
   /// Room for a series nobody knew. Errc::limit names the key of the configuration.
   Result<void> take_series();
   /// Series known from before: they count whatever the limit says now.
@@ -53,6 +54,7 @@ class HostDirectory {
 
  private:
   Result<void> admit_locked(double allowed) const;
+  Result<void> admit_pushed_locked(std::int64_t now_ms);
 
   History* const history_;
   const std::size_t shards_;
@@ -61,8 +63,10 @@ class HostDirectory {
   mutable std::mutex mutex_;             // protects what follows
   std::vector<std::uint16_t> shard_of_id_;
   std::size_t hosts_ = 0;
+  std::size_t pushed_hosts_ = 0;  // of these
   Allowance new_hosts_;
-  std::uint64_t refused_ = 0;  // since the last one that was taken
+  Allowance new_pushed_hosts_;  // of their own: they must not keep agents out
+  std::uint64_t refused_ = 0;   // since the last one that was taken
 };
 
 }  // namespace vigil::aggregator

@@ -10,10 +10,6 @@
 namespace vigil::aggregator {
 namespace {
 
-// Far below aggregator::kMaxCells, whatever cadence an agent claims: 1,000 series fit for 17 minutes at one
-// row a second.
-constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
-
 bool overlaps(std::int64_t first_ms, std::int64_t last_ms, const promql::Selection& selection) {
   return first_ms <= selection.end_ms && last_ms >= selection.start_ms;
 }
@@ -32,6 +28,55 @@ OpenRows copy_columns(const OpenBlock& open, const std::unordered_set<SeriesId>&
   for (std::size_t i = 0; i < columns.size(); ++i)
     open.read(columns[i], std::span(rows.cells).subspan(i * open.rows(), open.rows()));
   return rows;
+}
+
+struct NewestCell {
+  std::int64_t time_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t raw = kAbsent;
+};
+
+/// Cells of the wanted series (by id) in the rows [first, last], where they are newer than what is known: in
+/// the last of them, but of sparse series, of which a row need not say anything, in the last one that does.
+void read_rows(const OpenBlock& open, std::size_t first, std::size_t last,
+               std::span<const WantedSeries> series, std::span<NewestCell> cells) {
+  constexpr std::size_t kFew = 4;
+  const auto columns = open.columns();
+  const auto take = [&](std::size_t i, std::size_t column) {
+    std::size_t row = last;
+    std::int64_t raw = open.cell(row, column);
+    if (is_sparse(series[i].form.encoding)) {
+      while (raw == kAbsent && row > first) raw = open.cell(--row, column);
+      if (raw == kAbsent) return;
+    }
+    const std::int64_t time_ms = open.times_ms()[row];
+    if (cells[i].time_ms < time_ms) cells[i] = {time_ms, raw};
+  };
+  if (series.size() <= kFew) {
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      const auto at = std::find(columns.begin(), columns.end(), series[i].id);
+      if (at != columns.end()) take(i, static_cast<std::size_t>(at - columns.begin()));
+    }
+    return;
+  }
+  for (std::size_t column = 0; column < columns.size(); ++column) {
+    const auto at = std::ranges::lower_bound(series, columns[column], {}, &WantedSeries::id);
+    if (at != series.end() && at->id == columns[column])
+      take(static_cast<std::size_t>(at - series.begin()), column);
+  }
+}
+
+/// Label sets that have more than one id among the series.
+std::unordered_set<const Labels*> ids_of_one_label_set(std::span<const WantedSeries> series) {
+  std::unordered_set<const Labels*> again;
+  if (series.size() < 2) return again;
+  std::vector<const Labels*> all;
+  all.reserve(series.size());
+  for (const WantedSeries& one : series) all.push_back(one.labels.get());
+  std::ranges::sort(all);
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    if (all[i] == all[i - 1]) again.insert(all[i]);
+  }
+  return again;
 }
 
 }  // namespace
@@ -209,7 +254,7 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) c
 }
 
 HostSlice HostHead::slice(const promql::Selection& selection, LateRows late) const {
-  HostSlice slice{id_, {}, wanted(selection), {}, {}, complete_from_ms_};
+  HostSlice slice{id_, kind_of(registry_.instance()), {}, wanted(selection), {}, {}, complete_from_ms_};
   if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
   const bool hide = late == LateRows::hidden;
@@ -254,33 +299,33 @@ Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
 /// has more than one id, stays for the long way.
 std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& selection,
                                                      std::vector<WantedSeries>& series) const {
-  struct Cell {
-    std::int64_t time_ms = std::numeric_limits<std::int64_t>::min();
-    std::int64_t raw = kAbsent;
-  };
-  std::unordered_map<SeriesId, Cell> cells;
-  std::unordered_map<const Labels*, int> ids;
-  for (const WantedSeries& one : series) {
-    cells[one.id];
-    ++ids[one.labels.get()];
-  }
+  std::vector<NewestCell> cells(series.size());
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
     if (open.empty() || lane_of(number) != kLiveLane) continue;
-    if (open.last_ms() > selection.end_ms || open.last_ms() < selection.start_ms) continue;
-    for (std::size_t i = 0; i < open.width(); ++i) {
-      const auto cell = cells.find(open.columns()[i]);
-      if (cell != cells.end() && cell->second.time_ms < open.last_ms())
-        cell->second = {open.last_ms(), open.cell(open.rows() - 1, i)};
+    const auto times = open.times_ms();
+    const auto end = std::upper_bound(times.begin(), times.end(), selection.end_ms);
+    const auto begin = std::lower_bound(times.begin(), end, selection.start_ms);
+    if (begin == end) continue;
+    read_rows(open, static_cast<std::size_t>(begin - times.begin()),
+              static_cast<std::size_t>(std::prev(end) - times.begin()), series, cells);
+  }
+  const auto again = ids_of_one_label_set(series);
+  std::vector<promql::SelectedSeries> out;
+  std::vector<WantedSeries> rest;
+  out.reserve(series.size());
+  for (std::size_t i = 0; i < series.size(); ++i) {
+    WantedSeries& one = series[i];
+    if (cells[i].raw == kAbsent || (!again.empty() && again.contains(one.labels.get()))) {
+      rest.push_back(std::move(one));
+    } else {
+      const double value = to_double(cells[i].raw, one.form.encoding, one.form.scale);
+      promql::SelectedSeries newest{std::move(one.labels), {{cells[i].time_ms, value}}};
+      newest.has_markers = is_end(cells[i].raw, one.form.encoding);
+      out.push_back(std::move(newest));
     }
   }
-  std::vector<promql::SelectedSeries> out;
-  std::erase_if(series, [&](const WantedSeries& one) {
-    const Cell& cell = cells[one.id];
-    if (cell.raw == kAbsent || ids[one.labels.get()] > 1) return false;
-    out.push_back({one.labels, {{cell.time_ms, to_double(cell.raw, one.form.encoding, one.form.scale)}}});
-    return true;
-  });
+  series = std::move(rest);
   return out;
 }
 

@@ -123,6 +123,9 @@ class HostHead {
   std::size_t memory_bytes() const;
 
   static constexpr std::size_t kLateSealBytes = std::size_t{256} << 10;
+  /// Of an open block. Far below aggregator::kMaxCells, whatever cadence an agent claims: 1,000 series fit
+  /// for 17 minutes at one row a second.
+  static constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
 
  private:
   std::vector<promql::SelectedSeries> newest(const promql::Selection& selection,

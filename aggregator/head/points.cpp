@@ -1,9 +1,37 @@
 #include "aggregator/head/points.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 namespace vigil::aggregator {
+namespace {
+
+bool any_of(std::span<const std::int64_t> cells, std::int64_t one, std::int64_t other) {
+  bool any = false;  // no early end: the compiler looks at several at a time
+  for (const std::int64_t cell : cells) any |= cell == one || cell == other;
+  return any;
+}
+
+template <class Number>
+void convert(std::span<const std::int64_t> times_ms, const std::int64_t* cells, promql::Point* out,
+             Number number) {
+  for (std::size_t i = 0; i < times_ms.size(); ++i) out[i] = {times_ms[i], number(cells[i])};
+}
+
+}  // namespace
+
+void PointCollector::begin(std::int64_t start_ms, std::int64_t end_ms) {
+  start_ms_ = start_ms;
+  end_ms_ = end_ms;
+  before_ms_ = std::numeric_limits<std::int64_t>::min();
+  value_before_ = false;
+  ascending_ = true;
+  doubtful_ = false;
+  has_markers_ = false;
+  sparse_ = false;
+  points_.clear();
+}
 
 void PointCollector::add(const Column& column, const SeriesForm& form) {
   const auto& times = column.times_ms;
@@ -15,19 +43,38 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
   see_before(column, begin);
   if (begin >= end) return;
   if (!points_.empty() && times[begin] <= points_.back().t_ms) ascending_ = false;
-  bool had_value = true;
-  if (begin > 0) {
-    had_value = column.cells[begin - 1] != kAbsent;
-  } else if (column.cells[0] == kAbsent) {
-    doubtful_ = true;
+  const auto within = times.subspan(begin, end - begin);
+  const std::int64_t* cells = column.cells + begin;
+  if (!any_of({cells, within.size()}, kAbsent, kAbsent)) return append(within, cells, form);
+  has_markers_ = true;
+  if (begin == 0 && *cells == kAbsent) doubtful_ = true;
+  append_with_absent(within, cells, form, begin == 0 || cells[-1] != kAbsent);
+}
+
+void PointCollector::append(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
+                            const SeriesForm& form) {
+  const std::size_t before = points_.size();
+  points_.resize(before + times_ms.size());
+  promql::Point* out = points_.data() + before;
+  if (is_float(form.encoding)) {
+    convert(times_ms, cells, out, double_from_raw);
+  } else if (form.scale == 0) {
+    convert(times_ms, cells, out, [](std::int64_t raw) { return static_cast<double>(raw); });
+  } else {
+    convert(times_ms, cells, out,
+            [scale = form.scale](std::int64_t raw) { return to_double(raw, Encoding::decimal, scale); });
   }
-  for (std::size_t row = begin; row < end; ++row) {
-    const std::int64_t raw = column.cells[row];
+}
+
+void PointCollector::append_with_absent(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
+                                        const SeriesForm& form, bool had_value) {
+  for (std::size_t row = 0; row < times_ms.size(); ++row) {
+    const std::int64_t raw = cells[row];
     if (raw != kAbsent) {
-      points_.push_back({times[row], to_double(raw, form.encoding, form.scale)});
+      points_.push_back({times_ms[row], to_double(raw, form.encoding, form.scale)});
       had_value = true;
     } else if (had_value) {
-      points_.push_back({times[row], stale_marker()});
+      points_.push_back({times_ms[row], stale_marker()});
       had_value = false;
     }
   }
@@ -35,12 +82,21 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
 
 /// Absent cells say nothing here, and what ended says so itself.
 void PointCollector::add_sparse(const Column& column, const Rows& rows, const SeriesForm& form) {
-  for (std::size_t row = rows.begin; row < rows.end; ++row) {
-    if (column.cells[row] == kAbsent) continue;
-    if (!points_.empty() && column.times_ms[row] <= points_.back().t_ms) ascending_ = false;
-    points_.push_back({column.times_ms[row], to_double(column.cells[row], form.encoding, form.scale)});
-  }
   sparse_ = true;
+  if (rows.begin >= rows.end) return;
+  const auto within = column.times_ms.subspan(rows.begin, rows.end - rows.begin);
+  const std::int64_t* cells = column.cells + rows.begin;
+  const std::int64_t ended = is_float(form.encoding) ? raw_from_double(stale_marker()) : kEnded;
+  if (!any_of({cells, within.size()}, kAbsent, ended)) {
+    if (!points_.empty() && within.front() <= points_.back().t_ms) ascending_ = false;
+    return append(within, cells, form);
+  }
+  has_markers_ = true;
+  for (std::size_t row = 0; row < within.size(); ++row) {
+    if (cells[row] == kAbsent) continue;
+    if (!points_.empty() && within[row] <= points_.back().t_ms) ascending_ = false;
+    points_.push_back({within[row], to_double(cells[row], form.encoding, form.scale)});
+  }
 }
 
 /// The first `count` rows lie before the span: the last of them may be the value a marker ends.
@@ -50,7 +106,7 @@ void PointCollector::see_before(const Column& column, std::size_t count) {
   value_before_ = column.cells[count - 1] != kAbsent;
 }
 
-std::vector<promql::Point> PointCollector::take() {
+std::vector<promql::Point>& PointCollector::finish() {
   if (!ascending_) {
     const auto earlier = [](const promql::Point& a, const promql::Point& b) { return a.t_ms < b.t_ms; };
     const auto same = [](const promql::Point& a, const promql::Point& b) { return a.t_ms == b.t_ms; };
@@ -62,24 +118,48 @@ std::vector<promql::Point> PointCollector::take() {
       return !std::exchange(had_value, !is_stale(point.v)) && is_stale(point.v);
     });
   }
-  return std::move(points_);
+  return points_;
 }
 
-PointSets::PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
-  std::unordered_map<const Labels*, std::size_t> by_labels;
+std::vector<promql::Point> PointCollector::take() {
+  return std::move(finish());
+}
+
+void PointSets::begin(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
+  targets_.clear();
+  labels_.clear();
+  std::unordered_map<const Labels*, std::uint32_t> by_labels;
+  by_labels.reserve(wanted.size());
   for (const WantedSeries& series : wanted) {
-    const auto [at, added] = by_labels.emplace(series.labels.get(), collectors_.size());
-    if (added) {
-      collectors_.emplace_back(start_ms, end_ms);
-      labels_.push_back(series.labels);
-    }
-    targets_[series.id] = {at->second, series.form};
+    const auto [at, added] =
+        by_labels.emplace(series.labels.get(), static_cast<std::uint32_t>(labels_.size()));
+    if (added) labels_.push_back(series.labels);
+    targets_.push_back({series.id, at->second, series.form});
+  }
+  if (!std::ranges::is_sorted(targets_, {}, &Target::id)) std::ranges::sort(targets_, {}, &Target::id);
+  if (collectors_.size() < labels_.size()) collectors_.resize(labels_.size());
+  for (std::size_t i = 0; i < labels_.size(); ++i) collectors_[i].begin(start_ms, end_ms);
+  coarse_until_ms_ = std::numeric_limits<std::int64_t>::min();
+  coarse_ms_ = 0;
+}
+
+const PointSets::Target* PointSets::find(SeriesId id) const {
+  const auto at = std::ranges::lower_bound(targets_, id, {}, &Target::id);
+  return at != targets_.end() && at->id == id ? &*at : nullptr;
+}
+
+void PointSets::find_wanted(std::span<const SeriesId> columns, std::vector<std::uint32_t>& out) const {
+  out.clear();
+  if (targets_.empty()) return;
+  const SeriesId least = targets_.front().id;
+  const SeriesId most = targets_.back().id;
+  for (std::uint32_t i = 0; i < columns.size(); ++i) {
+    if (columns[i] >= least && columns[i] <= most && wants(columns[i])) out.push_back(i);
   }
 }
 
 void PointSets::add(SeriesId id, const PointCollector::Column& column) {
-  const auto at = targets_.find(id);
-  if (at != targets_.end()) collectors_[at->second.collector].add(column, at->second.form);
+  if (const Target* target = find(id)) collectors_[target->collector].add(column, target->form);
 }
 
 void PointSets::coarse(std::int64_t until_ms, std::int64_t apart_ms) {
@@ -89,15 +169,33 @@ void PointSets::coarse(std::int64_t until_ms, std::int64_t apart_ms) {
 
 std::size_t PointSets::points() const {
   std::size_t count = 0;
-  for (const PointCollector& collector : collectors_) count += collector.size();
+  for (std::size_t i = 0; i < labels_.size(); ++i) count += collectors_[i].size();
   return count;
+}
+
+Result<void> PointSets::hand_over(std::size_t part, promql::SeriesSink& sink) {
+  series_.coarse_until_ms = coarse_until_ms_;
+  series_.coarse_ms = coarse_ms_;
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
+    std::vector<promql::Point>& points = collectors_[i].finish();
+    if (points.empty()) continue;
+    series_.labels = std::move(labels_[i]);
+    series_.has_markers = collectors_[i].has_markers();
+    std::swap(series_.points, points);
+    const auto taken = sink.take(part, series_);
+    std::swap(series_.points, points);
+    if (!taken) return taken;
+  }
+  return {};
 }
 
 Result<void> PointSets::take(std::size_t max_points, std::vector<promql::SelectedSeries>& out) {
   if (points() > max_points) return too_many_points(max_points);
-  for (std::size_t i = 0; i < collectors_.size(); ++i) {
+  for (std::size_t i = 0; i < labels_.size(); ++i) {
     auto points = collectors_[i].take();
-    if (!points.empty()) out.push_back({labels_[i], std::move(points), coarse_until_ms_, coarse_ms_});
+    if (points.empty()) continue;
+    out.push_back(
+        {labels_[i], std::move(points), coarse_until_ms_, coarse_ms_, collectors_[i].has_markers()});
   }
   return {};
 }

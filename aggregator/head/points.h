@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <limits>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -22,7 +21,11 @@ namespace vigil::aggregator {
 /// give anything.
 class PointCollector {
  public:
-  PointCollector(std::int64_t start_ms, std::int64_t end_ms) : start_ms_(start_ms), end_ms_(end_ms) {}
+  PointCollector() = default;
+  PointCollector(std::int64_t start_ms, std::int64_t end_ms) { begin(start_ms, end_ms); }
+
+  /// Forgets what was collected, but for the memory.
+  void begin(std::int64_t start_ms, std::int64_t end_ms);
 
   struct Column {
     std::span<const std::int64_t> times_ms;
@@ -33,7 +36,11 @@ class PointCollector {
   /// Ascending, no time twice. Where two pieces have a sample of the same time (a batch stored again after a
   /// crash), the first stays.
   std::vector<promql::Point> take();
+  /// The same, and lends them: what is given back with the next begin() is used again.
+  std::vector<promql::Point>& finish();
   std::size_t size() const { return points_.size(); }
+  /// Whether one of the points may be a staleness marker.
+  bool has_markers() const { return has_markers_; }
 
  private:
   struct Rows {
@@ -42,14 +49,18 @@ class PointCollector {
   };
   void add_sparse(const Column& column, const Rows& rows, const SeriesForm& form);
   void see_before(const Column& column, std::size_t count);
+  void append(std::span<const std::int64_t> times_ms, const std::int64_t* cells, const SeriesForm& form);
+  void append_with_absent(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
+                          const SeriesForm& form, bool had_value);
 
-  const std::int64_t start_ms_;
-  const std::int64_t end_ms_;
+  std::int64_t start_ms_ = 0;
+  std::int64_t end_ms_ = 0;
   std::int64_t before_ms_ = std::numeric_limits<std::int64_t>::min();  // of the latest cell before the span
   bool value_before_ = false;                                          // it held a value
   bool ascending_ = true;
   bool doubtful_ = false;  // a marker stands where a piece began: whether it ends anything, take() sees
-  bool sparse_ = false;    // markers came as such and stay
+  bool has_markers_ = false;
+  bool sparse_ = false;  // markers came as such and stay
   std::vector<promql::Point> points_;
 };
 
@@ -64,25 +75,38 @@ struct WantedSeries {
 /// become one series.
 class PointSets {
  public:
-  PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms);
-  bool wants(SeriesId id) const { return targets_.contains(id); }
+  PointSets() = default;
+  PointSets(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
+    begin(wanted, start_ms, end_ms);
+  }
+  /// Begins anew with other series; memory is used again.
+  void begin(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms);
+  bool wants(SeriesId id) const { return find(id) != nullptr; }
   void add(SeriesId id, const PointCollector::Column& column);
+  /// Indices of the columns that are wanted, ascending.
+  void find_wanted(std::span<const SeriesId> columns, std::vector<std::uint32_t>& out) const;
   std::size_t points() const;
   /// Says of every series that points before `until_ms` may be `apart_ms` apart.
   void coarse(std::int64_t until_ms, std::int64_t apart_ms);
   /// Series without points are left out. Errc::limit when there are more than `max_points`.
   Result<void> take(std::size_t max_points, std::vector<promql::SelectedSeries>& out);
+  /// The same, one after the other to a sink.
+  Result<void> hand_over(std::size_t part, promql::SeriesSink& sink);
 
  private:
   struct Target {
-    std::size_t collector = 0;
+    SeriesId id = 0;
+    std::uint32_t collector = 0;
     SeriesForm form;
   };
-  std::unordered_map<SeriesId, Target> targets_;
+  const Target* find(SeriesId id) const;
+
+  std::vector<Target> targets_;  // by id
   std::int64_t coarse_until_ms_ = std::numeric_limits<std::int64_t>::min();
   std::int64_t coarse_ms_ = 0;
-  std::vector<PointCollector> collectors_;
-  std::vector<LabelsPtr> labels_;
+  std::vector<LabelsPtr> labels_;           // by collector
+  std::vector<PointCollector> collectors_;  // at least as many; those beyond wait to be used again
+  promql::SelectedSeries series_;           // what the sink sees
 };
 
 /// The error of a query that would load more than `max_points`.

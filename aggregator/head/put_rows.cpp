@@ -8,8 +8,6 @@
 namespace vigil::aggregator {
 namespace {
 
-constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
-
 /// The columns of an open block with those of the cells, if any is new.
 std::vector<SeriesId> more_columns(const OpenBlock& open, std::span<const HostHead::Cell> cells) {
   const auto columns = open.columns();

@@ -123,7 +123,7 @@ Result<std::size_t> Shard::forget(const std::string& name) {
   if (history_ != nullptr) {
     if (auto stored = history_->forget_host(std::move(record)); !stored) return stored.error();
   }
-  directory_.forget(series);
+  directory_.forget(host->record, series);
   by_name_.erase(name);
   hosts_.erase(id);
   log::info("fleet", "host forgotten", {{"host", name}, {"id", id}, {"series", series}});

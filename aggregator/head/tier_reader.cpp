@@ -5,24 +5,41 @@
 
 namespace vigil::aggregator {
 
-TierReader::TierReader(const HostSlice& slice, const History& history, PointSets& sets)
-    : slice_(slice), history_(history), sets_(sets) {
-  for (const WantedSeries& series : slice.series) wanted_[series.id] = &series;
+namespace {
+
+Aggregate column_of(promql::Stand stand) {
+  switch (stand) {
+    case promql::Stand::least:
+      return Aggregate::min;
+    case promql::Stand::greatest:
+      return Aggregate::max;
+    case promql::Stand::last:
+      break;
+  }
+  return Aggregate::last;
+}
+
+}  // namespace
+
+TierReader::TierReader(HostId host, std::span<const WantedSeries> wanted, const History& history,
+                       PointSets& sets)
+    : host_(host), history_(history), sets_(sets) {
+  for (const WantedSeries& series : wanted) wanted_[series.id] = &series;
 }
 
 Result<void> TierReader::add(Tier tier, const SliceRead& read) {
   if (read.start_ms > read.end_ms) return {};
   sets_.coarse(read.end_ms + 1, resolution_ms(tier));
-  const auto blocks = history_.read_tier(tier, slice_.host, read.start_ms, read.end_ms);
+  const auto blocks = history_.read_tier(tier, host_, read.start_ms, read.end_ms);
   if (!blocks) return blocks.error();
   for (const auto& block : *blocks) {
-    if (auto added = add_block(*block); !added) return added;
+    if (auto added = add_block(*block, read.stand); !added) return added;
     if (sets_.points() > read.max_points) return too_many_points(read.max_points);
   }
   return {};
 }
 
-Result<void> TierReader::add_block(const SealedBlock& block) {
+Result<void> TierReader::add_block(const SealedBlock& block, promql::Stand stand) {
   std::unordered_map<SeriesId, std::size_t> columns;  // by tier column
   const auto ids = block.series();
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -33,7 +50,8 @@ Result<void> TierReader::add_block(const SealedBlock& block) {
   if (!times) return times.error();
   times_ms_ = std::move(*times);
   for (const auto& [id, series] : wanted_) {
-    const auto last = columns.find(tier_column(id, Aggregate::last));
+    auto last = columns.find(tier_column(id, column_of(stand)));
+    if (last == columns.end()) last = columns.find(tier_column(id, Aggregate::last));  // a counter
     if (last == columns.end()) continue;
     const auto values = block.column(last->second);
     if (!values) return values.error();

@@ -1,6 +1,6 @@
-// Points of a tier where samples are no longer kept: of gauges the last value of each bucket; of counters
-// that too, and before it what a reset within the bucket hides, so that rate() and increase() over it give
-// what they gave over the samples.
+// Points of a tier in place of samples: of gauges the last, least or greatest value of each bucket; of
+// counters the last one, and before it what a reset within the bucket hides, so that rate() and increase()
+// over it give what they gave over the samples.
 #pragma once
 
 #include "aggregator/head/points.h"
@@ -8,24 +8,25 @@
 #include "aggregator/store/tier.h"
 #include "common/error.h"
 
+#include <span>
 #include <unordered_map>
 
 namespace vigil::aggregator {
 
 class TierReader {
  public:
-  TierReader(const HostSlice& slice, const History& history, PointSets& sets);
+  TierReader(HostId host, std::span<const WantedSeries> wanted, const History& history, PointSets& sets);
 
   /// Adds the points of [start_ms, end_ms]; nothing when that is empty. Tiers in order of time. Errc::limit
   /// beyond max_points.
   Result<void> add(Tier tier, const SliceRead& read);
 
  private:
-  Result<void> add_block(const SealedBlock& block);
+  Result<void> add_block(const SealedBlock& block, promql::Stand stand);
   void add_series(const WantedSeries& series, std::span<const std::int64_t> last,
                   std::span<const std::int64_t> excess);
 
-  const HostSlice& slice_;
+  const HostId host_;
   const History& history_;
   PointSets& sets_;
   std::unordered_map<SeriesId, const WantedSeries*> wanted_;

@@ -52,6 +52,9 @@ class ConnectionExchange : public Exchange {
 Connection::Connection(Tcp::socket socket, Shared& shared)
     : shared_(shared), stream_(std::move(socket)), waiting_(stream_.get_executor()) {
   ++shared_.connections;
+  Code error;
+  const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
+  if (!error) remote_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
 }
 
 Connection::~Connection() {
@@ -155,6 +158,7 @@ Result<Request> Connection::take_request() {
     std::string& value = request->headers[lower_case(view(field.name_string()))];
     value += (value.empty() ? "" : ", ") + std::string(view(field.value()));
   }
+  request->remote = remote_;
   request->body = std::move(message.body());
   // A form's parameters come before those of the URL, as Go's servers have it.
   if (request->header("content-type").starts_with("application/x-www-form-urlencoded"))

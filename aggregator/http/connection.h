@@ -77,6 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
 
   Shared& shared_;
+  std::string remote_;  // address:port; empty: not known
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;

@@ -18,6 +18,7 @@ struct Request {
   std::multimap<std::string, std::string> query;  // decoded; of a form body, then of the URL
   std::map<std::string, std::string> headers;     // names in lower case; several of one name joined by ", "
   std::string body;                               // as it came
+  std::string remote;                             // address:port of who asks; empty: not known
 
   /// The first value of a parameter, or `fallback`.
   std::string get(const std::string& name, std::string_view fallback = {}) const;

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <tuple>
+#include <utility>
 
 namespace vigil::aggregator {
 namespace {
@@ -30,9 +32,15 @@ SeriesSpec spec_of(const LocalSeries& series, const SeriesForm& form) {
   return spec;
 }
 
+HostHead::SourceExtent extent_of(const Host& host, std::uint16_t number) {
+  return host.head.extent(source_number(kLiveLane, number));
+}
+
 }  // namespace
 
 std::optional<std::int64_t> raw_of(double value, const SeriesForm& form) {
+  if (std::isnan(value) && !is_stale(value))
+    value = std::numeric_limits<double>::quiet_NaN();  // one is kAbsent
   if (is_float(form.encoding)) return raw_from_double(value);
   if (is_stale(value)) return kEnded;
   const double power = power_of_ten(form.scale);
@@ -74,20 +82,21 @@ bool LocalIntake::in_time(Work& work, const LocalSeries& series, std::int64_t ti
   return true;
 }
 
+bool LocalIntake::has_room(const Work& work, std::uint16_t source) {
+  const auto grown = work.grown.find(source);
+  return extent_of(work.host, source).columns + (grown == work.grown.end() ? 0 : grown->second) < kMaxColumns;
+}
+
 /// Where there is a row of the time of its first sample, and room: what begins together is sampled together.
-std::uint16_t LocalIntake::source_for(const Host& host, std::int64_t time_ms) const {
-  const auto extent = [&](std::uint16_t number) {
-    return host.head.extent(source_number(kLiveLane, number));
-  };
-  for (std::uint16_t number = host.pushed_sources; number > 0; --number) {
-    const HostHead::SourceExtent has = extent(number);
-    if (has.last_ms == time_ms && has.columns < kMaxColumns) return number;
-  }
+std::uint16_t LocalIntake::source_for(const Work& work, std::int64_t time_ms) {
+  const Host& host = work.host;
+  for (std::uint16_t number = host.pushed_sources; number > 0; --number)
+    if (extent_of(host, number).last_ms == time_ms && has_room(work, number)) return number;
   if (host.pushed_sources < kMostLooseSources) return static_cast<std::uint16_t>(host.pushed_sources + 1);
   std::uint16_t least = 1;
   for (std::uint16_t number = 2; number <= host.pushed_sources; ++number)
-    if (extent(number).columns < extent(least).columns) least = number;
-  const bool full = extent(least).columns >= kMaxColumns && host.pushed_sources < 0xFFFF;
+    if (extent_of(host, number).columns < extent_of(host, least).columns) least = number;
+  const bool full = !has_room(work, least) && host.pushed_sources < 0xFFFF;
   return full ? static_cast<std::uint16_t>(host.pushed_sources + 1) : least;
 }
 
@@ -99,12 +108,10 @@ std::optional<SeriesId> LocalIntake::series_for(Work& work, const LocalSeries& s
     return std::nullopt;
   }
   const SeriesForm form = form_for(first.v, {series.type, Encoding::sparse_decimal, 0});
-  // What this very write brings stands together.
-  const bool together = !placed_.empty() && placed_.back().time_ms == first.t_ms;
-  const std::uint16_t beside = together ? placed_.back().source : std::uint16_t{0};
-  const bool room = beside != 0 && work.host.head.extent(beside).columns + work.records.size() < kMaxColumns;
-  const std::uint16_t source = room ? beside : source_for(work.host, first.t_ms);
+  std::uint16_t& source = work.sources_at[first.t_ms];
+  if (source == 0 || !has_room(work, source)) source = source_for(work, first.t_ms);
   auto id = shard_.push_series(work.host, source, spec_of(series, form), work.records);
+  if (id) ++work.grown[source];
   if (id) return *id;
   note(work.written, id.error().message, series.labels);
   return std::nullopt;
@@ -124,7 +131,7 @@ std::optional<SeriesId> LocalIntake::other_form(Work& work, const LocalSeries& s
   return *other;
 }
 
-void LocalIntake::place(Work& work, const LocalSeries& series, std::span<const promql::Point> samples) {
+void LocalIntake::place(Work& work, const LocalSeries& series, Samples samples) {
   std::optional<SeriesId> id;
   Host& host = work.host;
   for (std::size_t i = 0; i < samples.size(); ++i) {
@@ -158,6 +165,25 @@ void LocalIntake::place(Work& work, const LocalSeries& series, std::span<const p
   }
 }
 
+// Series that are known first: new ones go where samples of the same time go.
+void LocalIntake::place_all(Work& work) {
+  const LocalWrite& write = work.write;
+  std::vector<std::pair<const LocalSeries*, Samples>> unknown;
+  std::size_t next = 0;
+  for (const LocalSeries& series : write.series) {
+    const std::size_t count = std::min<std::size_t>(series.samples, write.samples.size() - next);
+    const Samples samples = std::span(write.samples).subspan(next, count);
+    next += count;
+    if (work.host.head.registry().newest(series.labels))
+      place(work, series, samples);
+    else
+      unknown.emplace_back(&series, samples);
+  }
+  if (unknown.empty()) return;
+  for (const Placed& each : placed_) work.sources_at.try_emplace(each.time_ms, each.source);
+  for (const auto& [series, samples] : unknown) place(work, *series, samples);
+}
+
 std::vector<LocalRow> LocalIntake::rows() {
   const auto key = [](const Placed& each) { return std::tuple(each.source, each.time_ms, each.cell.series); };
   const auto before = [&](const Placed& a, const Placed& b) { return key(a) < key(b); };
@@ -187,6 +213,10 @@ void LocalIntake::put(Work& work, std::span<const LocalRow> rows) {
       note(work.written, "another value is stored for this time",
            *work.host.head.registry().at(*counts.conflict)->labels);
     newest_ms = std::max(newest_ms, row.time_ms);
+  }
+  if (counters_ != nullptr) {
+    counters_->rows.add(rows.size());
+    counters_->samples.add(work.written.stored);
   }
   shard_.samples_pushed(work.host, newest_ms, work.now_ms);
 }
@@ -227,14 +257,9 @@ void LocalIntake::write(const LocalWrite& write, LocalDone done, std::int64_t no
   };
   const auto host = host_of(write.host, now_ms);
   if (!host) return refuse(host.error());
-  Work work{write, **host, now_ms, {}, {}};
+  Work work{write, **host, now_ms, {}, {}, {}, {}};
   placed_.clear();
-  std::size_t next = 0;
-  for (const LocalSeries& series : write.series) {
-    const std::size_t count = std::min<std::size_t>(series.samples, write.samples.size() - next);
-    place(work, series, std::span(write.samples).subspan(next, count));
-    next += count;
-  }
+  place_all(work);
   if (auto stored = store(work, done); !stored) {
     log::error("ingest", "cannot store what was pushed", {{"host", write.host}, {"error", stored.error()}});
     refuse(stored.error());

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "aggregator/head/shard.h"
+#include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/local_rows.h"
 #include "aggregator/ingest/local_writer.h"
 #include "aggregator/ingest/pending_writes.h"
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -18,7 +20,8 @@ namespace vigil::aggregator {
 /// One per shard. `pending` outlives it.
 class LocalIntake {
  public:
-  LocalIntake(Shard& shard, PendingWrites& pending) : shard_(shard), pending_(pending) {}
+  LocalIntake(Shard& shard, PendingWrites& pending, IngestCounters* counters = nullptr)
+      : shard_(shard), pending_(pending), counters_(counters) {}
 
   void write(const LocalWrite& write, LocalDone done, std::int64_t now_ms);
 
@@ -38,19 +41,25 @@ class LocalIntake {
     std::int64_t now_ms = 0;
     LocalWritten written;
     std::vector<SeriesRecord> records;
+    std::unordered_map<std::int64_t, std::uint16_t> sources_at;  // where samples of that time go
+    std::unordered_map<std::uint16_t, std::size_t> grown;        // new series, by source
   };
+  using Samples = std::span<const promql::Point>;
   Result<Host*> host_of(const std::string& name, std::int64_t now_ms);
-  void place(Work& work, const LocalSeries& series, std::span<const promql::Point> samples);
+  void place_all(Work& work);
+  void place(Work& work, const LocalSeries& series, Samples samples);
   bool in_time(Work& work, const LocalSeries& series, std::int64_t time_ms) const;
   std::optional<SeriesId> series_for(Work& work, const LocalSeries& series, const promql::Point& first);
   std::optional<SeriesId> other_form(Work& work, const LocalSeries& series, SeriesId id, double value);
-  std::uint16_t source_for(const Host& host, std::int64_t time_ms) const;
+  static bool has_room(const Work& work, std::uint16_t source);
+  static std::uint16_t source_for(const Work& work, std::int64_t time_ms);
   Result<void> store(Work& work, LocalDone& done);
   std::vector<LocalRow> rows();
   void put(Work& work, std::span<const LocalRow> rows);
 
   Shard& shard_;
   PendingWrites& pending_;
+  IngestCounters* const counters_;  // may be null
   // Reused from write to write.
   std::vector<Placed> placed_;
   std::vector<HostHead::Cell> cells_;

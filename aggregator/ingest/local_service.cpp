@@ -24,10 +24,10 @@ void refuse(const LocalDone& done, Error error) {
 
 }  // namespace
 
-LocalService::LocalService(ShardSet& shards, std::function<std::int64_t()> now_ms)
+LocalService::LocalService(ShardSet& shards, std::function<std::int64_t()> now_ms, IngestCounters* counters)
     : shards_(shards), now_ms_(std::move(now_ms)), pending_(make_stream()) {
   for (std::size_t i = 0; i < shards.size(); ++i)
-    intakes_.push_back(std::make_unique<LocalIntake>(shards.at(i), pending_));
+    intakes_.push_back(std::make_unique<LocalIntake>(shards.at(i), pending_, counters));
 }
 
 void LocalService::write(LocalWrite write, LocalDone done) {

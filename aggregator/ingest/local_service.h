@@ -16,8 +16,9 @@ namespace vigil::aggregator {
 
 class LocalService final : public LocalWriter {
  public:
-  /// `shards` outlives it; `now_ms`: our clock, Unix milliseconds.
-  LocalService(ShardSet& shards, std::function<std::int64_t()> now_ms);
+  /// `shards` outlives it; `now_ms`: our clock, Unix milliseconds. What is stored is counted, if there are
+  /// counters.
+  LocalService(ShardSet& shards, std::function<std::int64_t()> now_ms, IngestCounters* counters = nullptr);
 
   void write(LocalWrite write, LocalDone done) override;
   /// For HistoryCallbacks::on_durable.

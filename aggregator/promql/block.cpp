@@ -27,18 +27,21 @@ bool merge_row(std::span<const double> from, std::span<double> into) {
 }  // namespace
 
 Result<void> Pulse::hold(std::size_t samples) {
-  held_ += samples;
-  if (held_ > options_->max_samples) {
+  if (held_.fetch_add(samples) + samples > options_->max_samples) {
+    held_ -= samples;
     return fail(Errc::limit,
                 "the query needs more than {} samples in memory; narrow its selectors or its time range",
                 options_->max_samples);
   }
-  return check();
+  if (auto ok = check(); !ok) {
+    held_ -= samples;
+    return ok;
+  }
+  return {};
 }
 
 bool Pulse::working(std::size_t points) {
-  work_ += points;
-  if (work_ >= kWorkPerCheck) {
+  if (work_.fetch_add(points, std::memory_order_relaxed) + points >= kWorkPerCheck) {
     work_ = 0;
     if (!check()) stopped_ = true;
   }

@@ -6,6 +6,7 @@
 #include "aggregator/promql/value.h"
 #include "common/series.h"
 
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -30,14 +31,15 @@ struct Grid {
   std::int64_t end_ms() const { return at(steps - 1); }
 };
 
-/// Limits of one evaluation: what it may hold and how long it may run. Owned by the Evaluator.
+/// Limits of one evaluation: what it may hold and how long it may run. Owned by the Evaluator; the threads
+/// that read for it share it.
 class Pulse {
  public:
   explicit Pulse(const EvalOptions& options) : options_(&options) {}
 
   /// Accounts for `samples` more in memory. Errc::limit when that is too much.
   Result<void> hold(std::size_t samples);
-  void release(std::size_t samples) { held_ -= std::min(samples, held_); }
+  void release(std::size_t samples) { held_ -= samples; }
 
   /// Accounts for work on `points` points; asks the caller's deadline every million. False: stop, check()
   /// says why.
@@ -47,9 +49,9 @@ class Pulse {
 
  private:
   const EvalOptions* options_;
-  std::size_t held_ = 0;
-  std::size_t work_ = 0;
-  bool stopped_ = false;
+  std::atomic<std::size_t> held_ = 0;
+  std::atomic<std::size_t> work_ = 0;
+  std::atomic<bool> stopped_ = false;
 };
 
 /// Samples accounted for as long as it lives.

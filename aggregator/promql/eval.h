@@ -4,8 +4,13 @@
 
 #include "aggregator/promql/block.h"
 #include "aggregator/promql/functions.h"
+#include "aggregator/promql/repeated.h"
 
+#include <algorithm>
+#include <limits>
+#include <map>
 #include <set>
+#include <string>
 #include <vector>
 
 namespace vigil::promql {
@@ -22,11 +27,32 @@ struct RangeVector {
 /// Sets first and last of each window for these points with two cursors that only advance.
 void place_windows(std::span<const Point> points, std::vector<Window>& windows);
 
+/// What of a result comes from a coarser tier.
+struct Coarse {
+  std::int64_t until_ms = std::numeric_limits<std::int64_t>::min();
+  std::int64_t apart_ms = 0;
+
+  void see(const SelectedSeries& series) {
+    if (!series.points.empty() && series.points.front().t_ms < series.coarse_until_ms)
+      join({series.coarse_until_ms, series.coarse_ms});
+  }
+  void join(const Coarse& other) {
+    until_ms = std::max(until_ms, other.until_ms);
+    apart_ms = std::max(apart_ms, other.apart_ms);
+  }
+};
+
 class Evaluator {
  public:
-  /// `start_ms` and `end_ms` are what start() and end() mean: those of the whole query.
-  Evaluator(Storage& storage, const EvalOptions& options, std::int64_t start_ms, std::int64_t end_ms)
-      : storage_(storage), options_(options), start_ms_(start_ms), end_ms_(end_ms), pulse_(options) {}
+  /// `expr` is the whole query, and `start_ms` and `end_ms` are its: what start() and end() mean.
+  Evaluator(const Expr& expr, Storage& storage, const EvalOptions& options, std::int64_t start_ms,
+            std::int64_t end_ms)
+      : storage_(storage),
+        options_(options),
+        start_ms_(start_ms),
+        end_ms_(end_ms),
+        pulse_(options),
+        repeated_(expr) {}
 
   /// A scalar or an instant vector at each step.
   Result<Block> eval(const Expr& expr, const Grid& grid);
@@ -46,17 +72,29 @@ class Evaluator {
   Annotations take_annotations();
 
  private:
+  /// The value of an expression that the query needs again.
+  struct Kept {
+    Block block;
+    std::size_t uses = 0;  // that are to come
+  };
   Result<Block> eval_node(const Expr& expr, const Grid& grid);
+  Result<Block> eval_once(const Expr& expr, const Grid& grid);
+  Result<Block> copy(const Block& block);
   Result<Block> eval_unary(const Unary& unary, const Grid& grid);
   Result<Block> eval_call(const Expr& expr, const Grid& grid);
   Result<Block> apply_samples(const Expr& expr, const Grid& grid, SampleFn apply);
   Result<Block> apply_date(const Expr& expr, const Grid& grid, DateFn apply);
   Result<Block> apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply);
+  Result<Block> apply_to_selected(const MatrixSelector& matrix, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
+  Result<Block> apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                  std::span<const double> scalar);
   void hint(const Expr& expr, const Block& result, std::span<const double> scalar);
 
   Result<RangeVector> eval_matrix(const MatrixSelector& matrix, const Grid& grid);
   Result<RangeVector> eval_subquery(const Subquery& subquery, const Grid& grid);
   Result<std::vector<SelectedSeries>> select(const Selection& selection, Held& held);
+  void note(const Coarse& coarse);
   /// The time that a step means to a selector, after @ and offset.
   std::int64_t reference(const TimeShift& shift, const Grid& grid, std::size_t step) const;
   std::vector<Window> make_windows(const TimeShift& shift, std::int64_t range_ms, const Grid& grid) const;
@@ -66,6 +104,9 @@ class Evaluator {
   const std::int64_t start_ms_;
   const std::int64_t end_ms_;
   Pulse pulse_;
+  Coarse coarse_;
+  const Repeated repeated_;
+  std::map<std::string, Kept> kept_;  // by what repeated_ calls it, and grid
   std::set<std::string> warnings_;
   std::set<std::string> infos_;
 };

@@ -1,6 +1,7 @@
 #include "aggregator/promql/evaluator.h"
 
 #include "aggregator/promql/eval.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <cmath>
@@ -103,6 +104,12 @@ void Evaluator::inform(const Expr& at, std::string text) {
 }
 
 Annotations Evaluator::take_annotations() {
+  if (coarse_.apart_ms > 0) {
+    constexpr std::int64_t kHour = 3'600'000;
+    infos_.insert(fmt::format("before {} the result is computed from one value a{} of each series",
+                              format_rfc3339(coarse_.until_ms),
+                              coarse_.apart_ms >= kHour ? "n hour" : " minute"));
+  }
   return {{warnings_.begin(), warnings_.end()}, {infos_.begin(), infos_.end()}};
 }
 
@@ -121,9 +128,39 @@ Result<Block> Evaluator::new_block(const Grid& grid, std::size_t rows) {
   return block;
 }
 
+Result<Block> Evaluator::copy(const Block& block) {
+  if (auto ok = pulse_.hold(block.values.size()); !ok) return ok.error();
+  Block made;
+  made.steps = block.steps;
+  made.names = block.names;
+  made.one_name = block.one_name;
+  made.labels = block.labels;
+  made.values = block.values;
+  made.held = Held(pulse_, block.values.size());
+  return made;
+}
+
+/// What stands in the query several times is read and computed once, and kept until its last use.
+Result<Block> Evaluator::eval_once(const Expr& expr, const Grid& grid) {
+  const Repeated::Term* term = repeated_.find(expr);
+  if (term == nullptr) return eval_node(expr, grid);
+  const std::string key = fmt::format("{} {} {} {}", grid.start_ms, grid.step_ms, grid.steps, term->text);
+  auto kept = kept_.find(key);
+  if (kept == kept_.end()) {
+    const std::size_t said = warnings_.size() + infos_.size();
+    auto block = eval_node(expr, grid);
+    if (!block || warnings_.size() + infos_.size() > said) return block;  // each place says it of itself
+    kept = kept_.emplace(key, Kept{std::move(*block), term->times}).first;
+  }
+  if (--kept->second.uses > 0) return copy(kept->second.block);
+  Block last = std::move(kept->second.block);
+  kept_.erase(kept);
+  return last;
+}
+
 Result<Block> Evaluator::eval(const Expr& expr, const Grid& grid) {
-  if (grid.steps == 1 || !is_step_invariant(expr)) return eval_node(expr, grid);
-  auto one = eval_node(expr, {grid.start_ms, grid.step_ms, 1});
+  if (grid.steps == 1 || !is_step_invariant(expr)) return eval_once(expr, grid);
+  auto one = eval_once(expr, {grid.start_ms, grid.step_ms, 1});
   if (!one) return one;
   auto wide = new_block(grid, one->rows());
   if (!wide) return wide;
@@ -134,7 +171,7 @@ Result<Block> Evaluator::eval_node(const Expr& expr, const Grid& grid) {
   if (const auto* number = std::get_if<NumberLiteral>(&expr.node)) return make_scalar(grid, number->value);
   if (const auto* selector = std::get_if<VectorSelector>(&expr.node))
     return eval_selector(*selector, grid, Take::value);
-  if (const auto* paren = std::get_if<Paren>(&expr.node)) return eval_node(*paren->expr, grid);
+  if (const auto* paren = std::get_if<Paren>(&expr.node)) return eval(*paren->expr, grid);
   if (const auto* unary = std::get_if<Unary>(&expr.node)) return eval_unary(*unary, grid);
   if (const auto* binary = std::get_if<Binary>(&expr.node)) return eval_binary(*this, *binary, grid);
   if (std::holds_alternative<Aggregate>(expr.node)) return eval_aggregate(*this, expr, grid);
@@ -206,14 +243,27 @@ Result<Block> Evaluator::apply_date(const Expr& expr, const Grid& grid, DateFn a
 Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeFn apply) {
   const Call& call = std::get<Call>(expr.node);
   const std::size_t matrix_at = call.args[0]->type == ValueType::matrix ? 0 : 1;
-  auto ranges = eval_ranges(*call.args[matrix_at], grid);
-  if (!ranges) return ranges.error();
   Block scalar;
   if (call.args.size() == 2) {
     auto argument = eval(*call.args[1 - matrix_at], grid);
     if (!argument) return argument;
     scalar = std::move(*argument);
   }
+  const Expr& inner = strip_parens(*call.args[matrix_at]);
+  const auto* matrix = std::get_if<MatrixSelector>(&inner.node);
+  auto block = matrix ? apply_to_selected(*matrix, grid, apply, scalar.values)
+                      : apply_to_subquery(std::get<Subquery>(inner.node), grid, apply, scalar.values);
+  if (!block) return block;
+  hint(expr, *block, scalar.values);
+  if (call.function->name_rule == NameRule::keeps) return block;
+  if (auto ok = drop_names(*block); !ok) return ok.error();
+  return block;
+}
+
+Result<Block> Evaluator::apply_to_subquery(const Subquery& subquery, const Grid& grid, RangeFn apply,
+                                           std::span<const double> scalar) {
+  auto ranges = eval_subquery(subquery, grid);
+  if (!ranges) return ranges.error();
   auto block = new_block(grid, ranges->series.size());
   if (!block) return block;
   block->names = ranges->names;
@@ -221,13 +271,10 @@ Result<Block> Evaluator::apply_ranges(const Expr& expr, const Grid& grid, RangeF
   for (SelectedSeries& one : ranges->series) {
     place_windows(one.points, ranges->windows);
     const std::span<double> row = block->add_row(std::move(one.labels));
-    apply({one.points, ranges->windows, scalar.values, &pulse_}, row);
+    apply({one.points, ranges->windows, scalar, &pulse_}, row);
     if (!pulse_.working(one.points.size() + grid.steps)) return pulse_.check().error();
     block->drop_last_if_empty();
   }
-  hint(expr, *block, scalar.values);
-  if (call.function->name_rule == NameRule::keeps) return block;
-  if (auto ok = drop_names(*block); !ok) return ok.error();
   return block;
 }
 
@@ -257,7 +304,7 @@ Result<Value> evaluate_instant(const Expr& expr, Storage& storage, std::int64_t 
                                const EvalOptions& options) {
   if (t_ms > kMaxTimeMs || t_ms < -kMaxTimeMs)
     return fail(Errc::invalid_argument, "evaluation time {} is out of range", t_ms);
-  Evaluator evaluator(storage, options, t_ms, t_ms);
+  Evaluator evaluator(expr, storage, options, t_ms, t_ms);
   const Grid grid{t_ms, 1, 1};
   Value value;
   if (expr.type == ValueType::string) {
@@ -298,7 +345,7 @@ Result<MatrixValue> evaluate_range(const Expr& expr, Storage& storage, const Tim
                 "the query would give {} points per series; at most {} are allowed, use a longer step", steps,
                 options.max_steps);
   }
-  Evaluator evaluator(storage, options, range.start_ms, range.end_ms);
+  Evaluator evaluator(expr, storage, options, range.start_ms, range.end_ms);
   const Grid grid{range.start_ms, range.step_ms, static_cast<std::size_t>(steps)};
   auto block = evaluator.eval(expr, grid);
   if (!block) return block.error();

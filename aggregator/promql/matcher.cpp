@@ -2,17 +2,38 @@
 
 #include <re2/re2.h>
 
+#include <optional>
+#include <unordered_set>
+
 namespace vigil::promql {
 namespace {
 
-constexpr std::size_t kMaxPatternBytes = 1000;
-constexpr std::int64_t kMaxRegexMemory = 4 << 20;
+constexpr std::int64_t kMaxRegexMemory = 8 << 20;
+
+/// The alternatives of a pattern that is nothing but plain texts, as dashboards make them of a list of hosts:
+/// looking one up costs the same however many there are.
+std::optional<std::unordered_set<std::string>> plain_texts(const std::string& pattern) {
+  if (pattern.find_first_of("\\.+*?()[]{}^$") != std::string::npos) return std::nullopt;
+  std::unordered_set<std::string> texts;
+  for (std::size_t from = 0; from <= pattern.size();) {
+    const std::size_t to = std::min(pattern.find('|', from), pattern.size());
+    texts.insert(pattern.substr(from, to - from));
+    from = to + 1;
+  }
+  return texts;
+}
 
 }  // namespace
 
 struct Matcher::Regex {
-  explicit Regex(const std::string& pattern, const re2::RE2::Options& options) : re(pattern, options) {}
-  re2::RE2 re;
+  Regex(const std::string& pattern, const re2::RE2::Options& options)
+      : re(pattern, options), texts(plain_texts(pattern)) {}
+  bool matches(std::string_view value) const {
+    if (texts) return texts->contains(std::string(value));
+    return re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), re);
+  }
+  const re2::RE2 re;
+  const std::optional<std::unordered_set<std::string>> texts;
 };
 
 Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value) {
@@ -21,9 +42,9 @@ Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value)
   matcher.name_ = std::move(name);
   matcher.value_ = std::move(value);
   if (op != MatchOp::regex && op != MatchOp::not_regex) return matcher;
-  if (matcher.value_.size() > kMaxPatternBytes) {
+  if (matcher.value_.size() > kMaxRegexBytes) {
     return fail(Errc::parse, "regular expression for label \"{}\" is longer than {} bytes", matcher.name_,
-                kMaxPatternBytes);
+                kMaxRegexBytes);
   }
   re2::RE2::Options options;
   options.set_log_errors(false);
@@ -49,8 +70,7 @@ bool Matcher::matches(std::string_view value) const {
     case MatchOp::not_regex:
       break;
   }
-  const bool hit = re2::RE2::FullMatch(re2::StringPiece(value.data(), value.size()), regex_->re);
-  return hit == (op_ == MatchOp::regex);
+  return regex_->matches(value) == (op_ == MatchOp::regex);
 }
 
 }  // namespace vigil::promql

@@ -1,6 +1,7 @@
 // Functions of a range that know what a counter is, or fit a line.
 #include "aggregator/promql/implementations.h"
 #include "aggregator/promql/statistics.h"
+#include "aggregator/promql/windows.h"
 
 #include <cmath>
 
@@ -41,18 +42,48 @@ std::vector<std::uint32_t> find_resets(std::span<const Point> points) {
   return resets;
 }
 
+/// What the resets of a counter hide, window by window: the value before each of them.
+class Resets {
+ public:
+  explicit Resets(std::span<const Point> points)
+      : points_(points), resets_(find_resets(points)), sums_(Value{points_, resets_}) {}
+
+  /// `change` and what is hidden in the window. Few resets are added one after the other, as Prometheus does;
+  /// with many of them (a gauge, by mistake) the cost must not depend on how many, so their sum slides.
+  double add_to(double change, const Window& window) {
+    constexpr std::uint32_t kFew = 8;
+    const auto size = static_cast<std::uint32_t>(resets_.size());
+    while (first_ < size && resets_[first_] <= window.first) ++first_;
+    last_ = std::max(first_, last_);
+    while (last_ < size && resets_[last_] < window.last) ++last_;
+    if (last_ - first_ > kFew) {
+      const SlidingSum sum = sums_.over(first_, last_);
+      if (!sum.depends_on_order()) return change + sum.sum.value();
+    }
+    for (std::uint32_t i = first_; i < last_; ++i) change += Value{points_, resets_}(i);
+    return change;
+  }
+
+ private:
+  struct Value {
+    std::span<const Point> points;
+    std::span<const std::uint32_t> resets;
+    double operator()(std::uint32_t i) const { return points[resets[i] - 1].v; }
+  };
+  std::span<const Point> points_;
+  const std::vector<std::uint32_t> resets_;
+  SlidingWindow<SlidingSum, Value> sums_;
+  std::uint32_t first_ = 0;
+  std::uint32_t last_ = 0;
+};
+
 void extrapolated(const RangeSeries& series, std::span<double> out, Kind kind) {
-  const std::vector<std::uint32_t> resets =
-      kind == Kind::delta ? std::vector<std::uint32_t>() : find_resets(series.points);
-  std::size_t next_reset = 0;
+  Resets resets(kind == Kind::delta ? std::span<const Point>() : series.points);
   for (std::size_t step = 0; step < out.size(); ++step) {
     const Window& window = series.windows[step];
     if (window.last - window.first < 2) continue;
-    double change = series.points[window.last - 1].v - series.points[window.first].v;
-    while (next_reset < resets.size() && resets[next_reset] <= window.first) ++next_reset;
-    for (std::size_t i = next_reset; i < resets.size() && resets[i] < window.last; ++i)
-      change += series.points[resets[i] - 1].v;
-    out[step] = extrapolate(series, window, change, kind);
+    const double change = series.points[window.last - 1].v - series.points[window.first].v;
+    out[step] = extrapolate(series, window, resets.add_to(change, window), kind);
   }
 }
 
@@ -116,6 +147,19 @@ void each_window(const RangeSeries& series, std::span<double> out, std::uint32_t
   }
 }
 
+/// How often `counts(before, now)` holds from point to point of each window. Whole numbers: what is before a
+/// window can be subtracted.
+template <class Counts>
+void count_steps(const RangeSeries& series, std::span<double> out, Counts counts) {
+  std::vector<std::uint32_t> until(series.points.size(), 0);
+  for (std::size_t i = 1; i < until.size(); ++i)
+    until[i] = until[i - 1] + (counts(series.points[i - 1].v, series.points[i].v) ? 1 : 0);
+  for (std::size_t step = 0; step < out.size(); ++step) {
+    const Window& window = series.windows[step];
+    if (window.first < window.last) out[step] = until[window.last - 1] - until[window.first];
+  }
+}
+
 }  // namespace
 
 void range_rate(const RangeSeries& series, std::span<double> out) {
@@ -149,22 +193,13 @@ void range_predict_linear(const RangeSeries& series, std::span<double> out) {
 }
 
 void range_changes(const RangeSeries& series, std::span<double> out) {
-  each_window(series, out, 1, [](std::span<const Point> points, const Window&, std::size_t) {
-    double changes = 0;
-    for (std::size_t i = 1; i < points.size(); ++i) {
-      const bool both_nan = std::isnan(points[i].v) && std::isnan(points[i - 1].v);
-      if (points[i].v != points[i - 1].v && !both_nan) changes += 1;
-    }
-    return changes;
+  count_steps(series, out, [](double before, double now) {
+    return now != before && !(std::isnan(now) && std::isnan(before));
   });
 }
 
 void range_resets(const RangeSeries& series, std::span<double> out) {
-  each_window(series, out, 1, [](std::span<const Point> points, const Window&, std::size_t) {
-    double resets = 0;
-    for (std::size_t i = 1; i < points.size(); ++i) resets += points[i].v < points[i - 1].v ? 1 : 0;
-    return resets;
-  });
+  count_steps(series, out, [](double before, double now) { return now < before; });
 }
 
 }  // namespace vigil::promql

@@ -1,7 +1,11 @@
 // Selectors, range selectors and subqueries: where series enter an evaluation.
 #include "aggregator/promql/eval.h"
+#include "aggregator/promql/implementations.h"
+#include "aggregator/promql/row_sink.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 namespace vigil::promql {
 namespace {
@@ -30,14 +34,48 @@ std::vector<Point> points_of(std::span<const double> row, const Grid& grid) {
 
 }  // namespace
 
+namespace {
+
+/// The first point from `at` on that is later than `t_ms`: looks in strides that double, so that the cost
+/// hardly depends on how far that is.
+std::uint32_t skip_until(std::span<const Point> points, std::uint32_t at, std::int64_t t_ms) {
+  const auto size = static_cast<std::uint32_t>(points.size());
+  std::uint32_t stride = 1;
+  std::uint32_t low = at;
+  while (at < size && points[at].t_ms <= t_ms) {
+    low = at + 1;
+    at = size - at > stride ? at + stride : size;
+    stride *= 2;
+  }
+  const auto later = [](std::int64_t t, const Point& point) { return t < point.t_ms; };
+  const auto found = std::upper_bound(points.begin() + low, points.begin() + at, t_ms, later);
+  return static_cast<std::uint32_t>(found - points.begin());
+}
+
+// Values of a coarser tier answer exactly enough where there are so many of them in each step and window.
+constexpr std::int64_t kPointsPerStep = 5;
+
+/// What may stand for a stretch of samples in a function's ranges; nothing where each sample counts.
+std::optional<Stand> stand_for_range(RangeFn apply) {
+  if (apply == range_min) return Stand::least;
+  if (apply == range_max) return Stand::greatest;
+  constexpr std::array kByLast = {range_rate,    range_increase, range_delta,         range_last,
+                                  range_present, range_deriv,    range_predict_linear};
+  return std::ranges::find(kByLast, apply) == kByLast.end() ? std::nullopt : std::optional(Stand::last);
+}
+
+void drop_markers(SelectedSeries& series) {
+  if (series.has_markers) std::erase_if(series.points, [](const Point& point) { return is_stale(point.v); });
+}
+
+}  // namespace
+
 void place_windows(std::span<const Point> points, std::vector<Window>& windows) {
   std::uint32_t first = 0;
   std::uint32_t last = 0;
-  const auto size = static_cast<std::uint32_t>(points.size());
   for (Window& window : windows) {
-    while (first < size && points[first].t_ms <= window.start_ms) ++first;
-    last = std::max(first, last);
-    while (last < size && points[last].t_ms <= window.end_ms) ++last;
+    first = skip_until(points, first, window.start_ms);
+    last = skip_until(points, std::max(first, last), window.end_ms);
     window.first = first;
     window.last = last;
   }
@@ -71,10 +109,19 @@ Result<std::vector<SelectedSeries>> Evaluator::select(const Selection& selection
   auto series = storage_.select(selection);
   if (!series) return series;
   std::size_t samples = 0;
-  for (const SelectedSeries& one : *series) samples += one.points.size();
+  Coarse coarse;
+  for (const SelectedSeries& one : *series) {
+    samples += one.points.size();
+    coarse.see(one);
+  }
+  note(coarse);
   if (auto ok = pulse_.hold(samples); !ok) return ok.error();
   held = Held(pulse_, samples);
   return series;
+}
+
+void Evaluator::note(const Coarse& coarse) {
+  coarse_.join(coarse);
 }
 
 Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Grid& grid, Take take) {
@@ -83,29 +130,53 @@ Result<Block> Evaluator::eval_selector(const VectorSelector& selector, const Gri
   const std::int64_t last = reference(selector.shift, grid, grid.steps - 1);
   const std::int64_t stride = first == last ? 0 : grid.step_ms;
   const Need need = first == last ? Need::last_point : Need::every_point;
-  Held held;
-  auto series = select({selector.matchers, first - lookback + 1, last, need}, held);
-  if (!series) return series.error();
-  auto block = new_block(grid, series->size());
-  if (!block) return block;
-  block->one_name = names_one_metric(selector);
-  for (SelectedSeries& one : *series) {
-    const std::vector<Point>& points = one.points;
-    if (!pulse_.working(points.size() + grid.steps)) return pulse_.check().error();
-    const std::span<double> row = block->add_row(std::move(one.labels));
-    std::size_t next = 0;  // the first point that is too new
+  const std::int64_t coarse_ms = first == last ? 0 : grid.step_ms / kPointsPerStep;
+  const auto fill = [=](const SelectedSeries& series, std::span<double> row) {
+    const std::span<const Point> points = series.points;
+    std::uint32_t next = 0;  // the first point that is too new
     std::int64_t at = first;
-    for (std::size_t step = 0; step < grid.steps; ++step, at += stride) {
-      while (next < points.size() && points[next].t_ms <= at) ++next;
+    for (std::size_t step = 0; step < row.size(); ++step, at += stride) {
+      next = skip_until(points, next, at);
       if (next == 0 || is_stale(points[next - 1].v)) continue;
       const Point& point = points[next - 1];
       const std::int64_t reach =
-          point.t_ms < one.coarse_until_ms ? std::max(lookback, one.coarse_ms) : lookback;
+          point.t_ms < series.coarse_until_ms ? std::max(lookback, series.coarse_ms) : lookback;
       if (point.t_ms <= at - reach) continue;
       row[step] = take == Take::value ? point.v : static_cast<double>(point.t_ms) / 1000.0;
     }
-    block->drop_last_if_empty();
+  };
+  RowSink rows(pulse_, grid, fill);
+  if (auto read = storage_.visit({selector.matchers, first - lookback + 1, last, need, coarse_ms}, rows);
+      !read)
+    return read.error();
+  note(rows.coarse());
+  Block block = rows.finish();
+  block.one_name = names_one_metric(selector);
+  return block;
+}
+
+Result<Block> Evaluator::apply_to_selected(const MatrixSelector& matrix, const Grid& grid, RangeFn apply,
+                                           std::span<const double> scalar) {
+  const auto fill = [&pulse = pulse_, apply, scalar,
+                     windows = make_windows(matrix.selector.shift, matrix.range_ms, grid)](
+                        SelectedSeries& series, std::span<double> row) mutable {
+    drop_markers(series);
+    place_windows(series.points, windows);
+    apply({series.points, windows, scalar, &pulse}, row);
+  };
+  const std::int64_t first = reference(matrix.selector.shift, grid, 0) - matrix.range_ms;
+  const std::int64_t last = reference(matrix.selector.shift, grid, grid.steps - 1);
+  Selection selection{matrix.selector.matchers, first + 1, last, Need::every_point};
+  if (const auto stand = stand_for_range(apply)) {
+    selection.coarse_ms =
+        std::min(grid.steps > 1 ? grid.step_ms : matrix.range_ms, matrix.range_ms) / kPointsPerStep;
+    selection.stand = *stand;
   }
+  RowSink rows(pulse_, grid, fill);
+  if (auto read = storage_.visit(selection, rows); !read) return read.error();
+  note(rows.coarse());
+  Block block = rows.finish();
+  block.one_name = names_one_metric(matrix.selector);
   return block;
 }
 
@@ -122,8 +193,7 @@ Result<RangeVector> Evaluator::eval_matrix(const MatrixSelector& matrix, const G
                         Need::every_point},
                        out.held);
   if (!series) return series.error();
-  for (SelectedSeries& one : *series)
-    std::erase_if(one.points, [](const Point& point) { return is_stale(point.v); });
+  for (SelectedSeries& one : *series) drop_markers(one);
   out.series = std::move(*series);
   out.one_name = names_one_metric(matrix.selector);
   return out;

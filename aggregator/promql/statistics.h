@@ -24,6 +24,11 @@ struct CompensatedSum {
     }
     sum = total;
   }
+  /// Adds what was summed by itself.
+  void join(const CompensatedSum& other) {
+    add(other.sum);
+    if (!std::isinf(sum)) carry += other.carry;
+  }
   double value() const { return std::isinf(sum) ? sum : sum + carry; }
 };
 

@@ -19,6 +19,9 @@ struct Point {
   friend bool operator==(const Point&, const Point&) = default;
 };
 
+/// Of a matcher's regular expression, in any case; whoever takes queries from others may allow less.
+inline constexpr std::size_t kMaxRegexBytes = 32'768;
+
 enum class MatchOp : std::uint8_t { equal, not_equal, regex, not_regex };
 
 /// One label matcher of a selector. Regular expressions are RE2, anchored at both ends, compiled once when
@@ -49,6 +52,9 @@ enum class Need : std::uint8_t {
   last_point,  // only the newest of the span: what an instant selector at one time needs
 };
 
+/// Which value of a stretch of time is to stand for it, where a coarser tier is read.
+enum class Stand : std::uint8_t { last, least, greatest };
+
 /// Series with at least one point in [start_ms, end_ms], both inclusive, whose labels (including __name__)
 /// match all matchers.
 struct Selection {
@@ -56,6 +62,10 @@ struct Selection {
   std::int64_t start_ms = 0;
   std::int64_t end_ms = 0;
   Need need = Need::every_point;
+  /// So far apart points may be and still answer exactly enough; a storage that keeps coarser tiers may then
+  /// read those. 0: every sample counts. What is no longer kept as samples comes coarser all the same.
+  std::int64_t coarse_ms = 0;
+  Stand stand = Stand::last;
 };
 
 /// A series and its points of the selected span, ascending in time, no time twice.
@@ -66,6 +76,19 @@ struct SelectedSeries {
   /// looks back that far for them.
   std::int64_t coarse_until_ms = std::numeric_limits<std::int64_t>::min();
   std::int64_t coarse_ms = 0;
+  bool has_markers = true;  // false: none of the points is a staleness marker
+};
+
+/// Takes series one by one. What is read at the same time is read in parts: one thread hands over those of a
+/// part, in a fixed order; different parts may come from different threads.
+class SeriesSink {
+ public:
+  virtual ~SeriesSink() = default;
+  /// Once, before everything else: parts are numbered from 0.
+  virtual void begin(std::size_t parts) = 0;
+  /// `series` belongs to the storage and is used again for the next one: what is kept of it is moved or
+  /// copied. An error ends the reading.
+  virtual Result<void> take(std::size_t part, SelectedSeries& series) = 0;
 };
 
 class Storage {
@@ -74,6 +97,8 @@ class Storage {
   /// In no particular order; each label set at most once. Fails with Errc::limit, Errc::unavailable or
   /// Errc::corrupt.
   virtual Result<std::vector<SelectedSeries>> select(const Selection& selection) = 0;
+  /// The same, a series at a time, so that only what is made of it is held. By default by select().
+  virtual Result<void> visit(const Selection& selection, SeriesSink& sink);
 };
 
 }  // namespace vigil::promql

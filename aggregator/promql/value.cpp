@@ -7,6 +7,16 @@
 
 namespace vigil::promql {
 
+Result<void> Storage::visit(const Selection& selection, SeriesSink& sink) {
+  auto series = select(selection);
+  if (!series) return series.error();
+  sink.begin(1);
+  for (SelectedSeries& one : *series) {
+    if (auto taken = sink.take(0, one); !taken) return taken;
+  }
+  return {};
+}
+
 std::string format_value(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";

@@ -34,6 +34,7 @@ void put_labels(const Labels& labels, Map& out) {
 
 void put_host(const HostInfo& info, v1::Host& out) {
   out.set_name(info.name);
+  out.set_kind(std::string(to_string(kind_of(info.name))));
   out.set_state(to_proto(info.state));
   out.set_since_ms(info.since_ms);
   out.set_since_earlier(info.since_earlier);
@@ -103,6 +104,10 @@ void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
 
 void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
   for (const HostInfo& host : hosts) {
+    if (kind_of(host.name) != HostKind::agent) {
+      out.set_series(out.series() + host.series);
+      continue;
+    }
     switch (host.state) {
       case HostState::up:
         out.set_hosts_up(out.hosts_up() + 1);

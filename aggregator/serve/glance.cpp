@@ -166,7 +166,7 @@ Result<void> add_host_figures(const QueryEngine& engine, std::int64_t now_ms, v1
   Moments moments{{{"", now_ms}}, {}};
   for (v1::Host& host : *hosts.mutable_hosts()) {
     // A query still finds the last samples of a host that is away: they are no figures of now.
-    if (is_away(host.state())) continue;
+    if (is_away(host.state()) || kind_of(host.name()) != HostKind::agent) continue;
     by_name.emplace(host.name(), &host);
     add_moment(moments, host.name(), host.last_sample_ms());
   }
@@ -190,7 +190,8 @@ Result<void> list_containers(const QueryEngine& engine, std::int64_t now_ms, con
   if (!hosts) return hosts.error();
   Moments moments{{{"", now_ms}}, {}};
   for (const HostInfo& info : *hosts) {
-    if (info.state == HostState::up || info.state == HostState::late)
+    const bool is_agent = kind_of(info.name) == HostKind::agent;
+    if (is_agent && (info.state == HostState::up || info.state == HostState::late))
       add_moment(moments, info.name, info.last_sample_ms);
   }
   Containers containers;

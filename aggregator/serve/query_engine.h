@@ -1,5 +1,6 @@
 // Runs queries for people and programs: parses, evaluates over the whole fleet on its own threads, within
-// limits. Never on a shard's or a gRPC thread, so that a heavy query delays other queries at most.
+// limits. Never on a shard's or a gRPC thread, and at a lower priority than those, so that a heavy query
+// delays other queries at most. A query that reads much takes the threads that have nothing to do to help.
 #pragma once
 
 #include "aggregator/head/fleet_view.h"
@@ -20,6 +21,9 @@ struct QueryLimits {
   std::size_t waiting = 64;  // queries in line; beyond it Errc::limit
   std::size_t max_samples = 50'000'000;
   std::chrono::milliseconds timeout = std::chrono::seconds(30);
+  std::int64_t max_steps = promql::kMaxSteps;            // points of a series
+  std::size_t max_expression_bytes = 65'536;             // at most promql::kMaxQueryBytes
+  std::size_t max_regex_bytes = promql::kMaxRegexBytes;  // of one matcher; at most promql::kMaxRegexBytes
 };
 
 /// What one question may want otherwise than the engine's limits say.
@@ -45,6 +49,9 @@ class QueryEngine {
   /// The same, and waits.
   void stop();
 
+  /// Errc::parse, and Errc::limit when it is too long.
+  Result<promql::ExprPtr> parse(const std::string& expression) const;
+
   // On a query thread (or a test's): these block.
   Result<promql::Value> instant(const std::string& expression, std::int64_t t_ms,
                                 const Cancelled& cancelled) const;
@@ -60,11 +67,14 @@ class QueryEngine {
 
  private:
   promql::EvalOptions options(const Ask& ask) const;
+  FleetReads reads(const Ask& ask) const;
+  void spread(const std::function<void()>& work) const;
 
   FleetView& view_;
   const QueryLimits limits_;
-  boost::asio::thread_pool pool_;
+  mutable boost::asio::thread_pool pool_;  // takes help for a query that runs, too
   std::atomic<std::size_t> waiting_ = 0;
+  mutable std::atomic<std::size_t> busy_ = 0;  // threads that run a query or help with one
   std::atomic<bool> stopping_ = false;
 };
 

@@ -26,7 +26,8 @@ void explain_clocks(const QueryEngine& engine, std::int64_t now_ms, v1::QueryRes
   if (!hosts) return;
   const std::int64_t lookback_ms = promql::EvalOptions().lookback.count();
   for (const HostInfo& host : *hosts) {
-    const bool is_heard = host.state == HostState::up && host.last_sample_ms != 0;
+    const bool is_agent = kind_of(host.name) == HostKind::agent;
+    const bool is_heard = is_agent && host.state == HostState::up && host.last_sample_ms != 0;
     const std::int64_t age_ms = now_ms - host.last_sample_ms;
     const bool unseen = age_ms >= lookback_ms || host.clock_skew_seconds > kSeenAhead;
     if (!is_heard || !unseen) continue;

@@ -415,6 +415,19 @@ std::int64_t History::complete_from_ms(Tier tier) const {
   return parts_->keeper.complete_from_ms(tier);
 }
 
+std::int64_t History::rolled_up_until_ms() const {
+  std::int64_t until = std::numeric_limits<std::int64_t>::min();
+  std::int64_t first_left = std::numeric_limits<std::int64_t>::max();
+  for (const PartitionInfo& day : parts_->catalogue.all(Tier::raw)) {
+    if (day.file.form == FileForm::compacted) {
+      until = std::max(until, next_period_ms(Tier::raw, day.file.period_ms));
+    } else {
+      first_left = std::min(first_left, day.file.period_ms);
+    }
+  }
+  return std::min(until, first_left);
+}
+
 Result<std::vector<GapRecord>> History::gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const {
   return parts_->readers.gaps(host, {start_ms, end_ms});
 }

@@ -197,6 +197,8 @@ class History {
   /// From when on a tier has everything that was stored: older files of it were retired. The least int64 when
   /// none was.
   std::int64_t complete_from_ms(Tier tier) const;
+  /// Until when every day is over, compacted and rolled up: before it the tiers have what the samples have.
+  std::int64_t rolled_up_until_ms() const;
   /// Committed gaps of a host that overlap [start_ms, end_ms], by first time.
   Result<std::vector<GapRecord>> gaps(HostId host, std::int64_t start_ms, std::int64_t end_ms) const;
   /// When an aggregator ran on these data, by start; the last one is now. Empty before the first start().

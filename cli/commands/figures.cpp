@@ -148,7 +148,7 @@ std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
           Cell::number(static_cast<std::int64_t>(host.series())),
           Cell::number(host.clock_skew_seconds(), skew_text(host.clock_skew_seconds()),
                        skewed ? Style::warning : Style::faint),
-          Cell::of(host.agent_version()),
+          Cell::of(host.kind().empty() || host.kind() == "agent" ? host.agent_version() : host.kind()),
           Cell::of(note_of(host, now_ms), alarming ? Style::bad : Style::warning),
           time_cell(host.last_sample_ms()),
           Cell::of(host.remote()),

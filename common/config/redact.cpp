@@ -69,11 +69,12 @@ void hide(YAML::Node node, Below below, int depth) {
       if (entry.first.IsScalar()) hide_entry(entry.first.Scalar(), entry.second, below, depth);
     }
   } else if (node.IsSequence()) {
-    for (auto item : node) {
-      if (item.IsScalar() && below == Below::secrets) {
-        item = std::string(kSecret);
-      } else if (!item.IsScalar()) {
+    for (std::size_t i = 0; i < node.size(); ++i) {
+      YAML::Node item = node[i];
+      if (!item.IsScalar()) {
         hide(item, below, depth + 1);
+      } else if (below == Below::secrets) {
+        item = std::string(kSecret);
       }
     }
   }

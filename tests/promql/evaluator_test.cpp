@@ -105,7 +105,7 @@ TEST_CASE("a rate of many steps is the rate of each step by itself") {
       REQUIRE(one);
       const Vector& vector = std::get<Vector>(one->data);
       REQUIRE(vector.size() == points.count(t));
-      if (!vector.empty()) CHECK(vector[0].v == points[t]);
+      if (!vector.empty()) CHECK(vector[0].v == Approx(points[t]).epsilon(1e-12));
     }
   }
 }
@@ -141,7 +141,11 @@ TEST_CASE("limits end an evaluation with the error that fits") {
     storage.add({{"__name__", "m"}, {"i", std::to_string(i)}}, 1'000, std::vector<double>(100, 1));
   EvalOptions few;
   few.max_samples = 1'000;
-  CHECK(instant(storage, "sum_over_time(m[10m])", 99'000, few).error().code == Errc::limit);
+  CHECK(instant(storage, "m[10m]", 99'000, few).error().code == Errc::limit);
+  CHECK(instant(storage, "sum_over_time(m[10m])", 99'000, few));  // one series at a time is held
+  EvalOptions fewer;
+  fewer.max_samples = 99;
+  CHECK(instant(storage, "sum_over_time(m[10m])", 99'000, fewer).error().code == Errc::limit);
   CHECK(range(storage, "vector(1)", {0, 11'000'000, 1'000}).error().code == Errc::limit);
   CHECK(range(storage, "vector(1)", {0, 10'999'000, 1'000}));
   CHECK(instant(storage, "count_over_time(vector(1)[100y:1ms])", 0).error().code == Errc::limit);
@@ -152,6 +156,29 @@ TEST_CASE("limits end an evaluation with the error that fits") {
   EvalOptions stopped;
   stopped.cancelled = &cancelled;
   CHECK(instant(storage, "m", 0, stopped).error().code == Errc::unavailable);
+}
+
+TEST_CASE("what stands in a query several times is read once") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "m_total"}, {"x", "1"}}, 10'000, {1, 2, 3, 5});
+  storage.add({{"__name__", "m_total"}, {"x", "2"}}, 10'000, {4, 4, 4, 8});
+  CHECK(show(instant(storage, "m_total / (m_total + m_total)", 30'000)) == "{x=\"1\"} 0.5\n{x=\"2\"} 0.5");
+  CHECK(storage.selects() == 1);
+  CHECK(show(instant(storage, "rate(m_total[1m]) - rate(m_total[1m]) + on(x) sum by (x) (m_total)",
+                     30'000)) == "{x=\"1\"} 5\n{x=\"2\"} 8");
+  CHECK(storage.selects() == 3);
+  CHECK(show(instant(storage, "sum(m_total) - sum(m_total offset 10s)", 30'000)) == "{} 6");
+  CHECK(storage.selects() == 5);
+  CHECK(range(storage, "m_total @ 20 + m_total @ 20", {0, 60'000, 10'000})->series.size() == 2);
+  CHECK(storage.selects() == 6);
+}
+
+TEST_CASE("each place where a query may be mistaken is told of, though it is read once") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "gauge"}}, 1'000, {1, 2, 3});
+  const auto value = instant(storage, "rate(gauge[10s]) / rate(gauge[10s])", 2'000);
+  REQUIRE(value);
+  CHECK(value->annotations.infos.size() == 2);
 }
 
 TEST_CASE("an error of the storage is the evaluation's error") {

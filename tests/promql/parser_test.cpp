@@ -124,8 +124,24 @@ TEST_CASE("errors say where and what was expected") {
 TEST_CASE("a bad regular expression is reported at its string") {
   CHECK(error_of("up{job=~\"(\"}")
             .starts_with("1:9: parse error: regular expression \"(\" for label \"job\": "));
-  CHECK(error_of("up{job=~\"" + std::string(1001, 'a') + "\"}") ==
-        "1:9: parse error: regular expression for label \"job\" is longer than 1000 bytes");
+  CHECK(error_of("up{job=~\"" + std::string(kMaxRegexBytes + 1, 'a') + "\"}") ==
+        "1:9: parse error: regular expression for label \"job\" is longer than 32768 bytes");
+}
+
+TEST_CASE("a regular expression of plain texts matches those, and nothing like them") {
+  const auto matches = [](const std::string& pattern, std::string_view value) {
+    return Matcher::create(MatchOp::regex, "job", pattern)->matches(value);
+  };
+  CHECK(matches("a|bc|d e", "bc"));
+  CHECK(matches("a|bc|d e", "d e"));
+  CHECK_FALSE(matches("a|bc|d e", "b"));
+  CHECK_FALSE(matches("a|bc|d e", ""));
+  CHECK_FALSE(matches("a|bc|d e", "a|bc"));
+  CHECK(matches("a|", ""));
+  CHECK(matches("", ""));
+  CHECK_FALSE(matches("", "a"));
+  CHECK(matches("a.c|d", "abc"));
+  CHECK_FALSE(Matcher::create(MatchOp::not_regex, "job", "a|b")->matches("b"));
 }
 
 TEST_CASE("regular expressions are anchored at both ends and a dot matches a newline") {

@@ -37,6 +37,8 @@ void require_round_trip(const Block& block) {
 bool reads_completely(const SealedBlock& block) {
   bool good = block.times().has_value() && block.decode().has_value();
   for (std::size_t i = 0; i < block.series().size(); ++i) good = block.column(i).has_value() && good;
+  ColumnReader reader(block);
+  for (std::size_t i = 0; i < block.series().size() && good; ++i) good = reader.read(i).has_value();
   return good;
 }
 
@@ -101,6 +103,24 @@ TEST_CASE("A single column equals the same column of the whole block") {
     REQUIRE(std::equal(column->begin(), column->end(), first, first + 90));
   }
   REQUIRE((*sealed)->times().value() == block.times_ms);
+}
+
+TEST_CASE("Some columns, read one after the other, equal those of the whole block") {
+  Random random(4);
+  const Block block = make_block({90, 50}, random);
+  const auto sealed = SealedBlock::open(seal(block));
+  REQUIRE(sealed);
+  for (const std::size_t step : {1, 2, 7, 16, 33}) {
+    ColumnReader reader(**sealed);
+    for (std::size_t i = step - 1; i < block.series.size(); i += step) {
+      const auto column = reader.read(i);
+      REQUIRE(column);
+      REQUIRE(
+          std::equal(column->begin(), column->end(),
+                     block.values.begin() + static_cast<std::ptrdiff_t>(i * block.times_ms.size()),
+                     block.values.begin() + static_cast<std::ptrdiff_t>((i + 1) * block.times_ms.size())));
+    }
+  }
 }
 
 TEST_CASE("Samples are counted without absent cells") {

@@ -101,7 +101,7 @@ TEST_CASE("a host beyond the limit is refused with the limit's key, and taken on
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::limit);
   CHECK(refused.error().message.find("ingest.max_hosts") != std::string::npos);
-  directory.forget(0);
+  directory.forget({}, 0);
   CHECK(directory.hosts() == 1);
   CHECK(directory.enroll(record("three"), kT0).value() == 2);  // numbers are never given twice
 }

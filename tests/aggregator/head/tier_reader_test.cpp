@@ -16,21 +16,22 @@ using testing::TemporaryFolder;
 constexpr std::int64_t kDay = 1'700'006'400'000;  // a midnight
 const SourceKey kNode{"node", 1000};
 
-/// Six hours of one counter and one gauge on the first day, a sample a second; a year later there are only
-/// tiers.
+/// Six hours of a counter and two gauges on the first day, a sample a second; a year later there are only
+/// tiers, unless samples are kept longer.
 struct Past : promql::Storage {
   TemporaryFolder folder;
   std::int64_t now_ms = kDay + 6 * kHourMs;
   std::unique_ptr<OpenHistory> open;
   HostHead head{0, SeriesRegistry("h", {}), {}};
 
-  explicit Past(std::chrono::hours minutes_kept) {
+  explicit Past(std::chrono::hours minutes_kept, std::chrono::hours samples_kept = std::chrono::hours(24)) {
     HistoryOptions options = testing::test_options(folder.path());
     options.now_ms = [this] { return now_ms; };
-    options.keep = {TierKeep{std::chrono::hours(24)}, TierKeep{minutes_kept}, TierKeep{}};
+    options.keep = {TierKeep{samples_kept}, TierKeep{minutes_kept}, TierKeep{}};
     open = open_history(options);
     declare("counter", SeriesType::counter);
     declare("gauge", SeriesType::gauge);
+    declare("second", SeriesType::gauge);
     REQUIRE(open->history->put_host(make_host(0)));
     std::int64_t counter = 0;
     for (std::int64_t slot = 0; slot < 180; ++slot) seal_slot(slot, counter);
@@ -49,25 +50,30 @@ struct Past : promql::Storage {
     REQUIRE(open->history->put_series(0, {SeriesRecord{id, kNode, spec}}));
   }
 
-  /// The counter grows by 2 a second and is reset once, after 10,000 s; the gauge is the number of the
-  /// minute.
+  /// The counter grows by 2 a second and is reset once, after 10,000 s; one gauge is the number of the
+  /// minute, the other that of the second within it.
   void seal_slot(std::int64_t slot, std::int64_t& counter) {
-    Block block{{0, 1}, {}, {}};
+    Block block{{0, 1, 2}, {}, {}};
     std::vector<std::int64_t> minutes;
+    std::vector<std::int64_t> seconds;
     for (std::int64_t second = slot * 120; second < slot * 120 + 120; ++second) {
       counter = second == 10'000 ? 0 : counter + 2;
       block.times_ms.push_back(kDay + second * 1000);
       block.values.push_back(counter);
       minutes.push_back(second / 60);
+      seconds.push_back(second % 60);
     }
     block.values.insert(block.values.end(), minutes.begin(), minutes.end());
+    block.values.insert(block.values.end(), seconds.begin(), seconds.end());
     REQUIRE(open->history->seal(0, {{kNode, SealedBlock::open(seal(block)).value()}}, {}));
   }
 
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {
     std::vector<promql::SelectedSeries> out;
     auto read = read_slice(head.slice(selection), open->history.get(),
-                           {selection.start_ms, selection.end_ms, 1'000'000}, out);
+                           {selection.start_ms, selection.end_ms, 1'000'000, selection.coarse_ms,
+                            selection.stand, open->history->rolled_up_until_ms()},
+                           out);
     if (!read) return read.error();
     return out;
   }
@@ -81,6 +87,13 @@ struct Past : promql::Storage {
     REQUIRE(vector.size() == 1);
     return vector.front().v;
   }
+
+  promql::MatrixValue ask(const std::string& expression, const promql::TimeRange& range) {
+    auto value = promql::evaluate_range(**promql::parse(expression), *this, range, {});
+    REQUIRE(value);
+    REQUIRE(value->series.size() == 1);
+    return *value;
+  }
 };
 
 }  // namespace
@@ -92,6 +105,41 @@ TEST_CASE("Where samples are gone, minutes answer, and a reset between them is n
   // 3 h of 2 a second, but for the second of the reset, in which it fell to 0.
   CHECK(past.ask("increase(counter[3h])", kDay + 4 * kHourMs) == Approx(2 * 3 * 3600 - 2).epsilon(0.005));
   CHECK(past.ask("max_over_time(gauge[1h])", kDay + 2 * kHourMs) == 119);
+}
+
+TEST_CASE("Where samples are gone, the least and greatest of minutes and hours answer for them, and say so") {
+  const auto minutes_kept = GENERATE(24, 24 * 1000);
+  Past past{std::chrono::hours(minutes_kept)};
+  CHECK(past.ask("max_over_time(second[2h])", kDay + 3 * kHourMs) == 59);
+  CHECK(past.ask("min_over_time(second[2h])", kDay + 3 * kHourMs) == 0);
+  const auto value = past.ask("max_over_time(second[2h])", {kDay + 3 * kHourMs, kDay + 4 * kHourMs, kHourMs});
+  REQUIRE(value.annotations.infos.size() == 1);
+  CHECK(value.annotations.infos[0].find(minutes_kept == 24 ? "one value an hour" : "one value a minute") !=
+        std::string::npos);
+}
+
+TEST_CASE("A coarse step over days that are over reads minutes, a finer one samples") {
+  Past past(std::chrono::hours(24 * 1000), std::chrono::hours(24 * 1000));
+  REQUIRE(past.open->history->rolled_up_until_ms() == kDay + kDayMs);
+  const promql::TimeRange coarse{kDay + kHourMs, kDay + 3 * kHourMs, 10 * kMinuteMs};
+  const auto by_minutes = past.ask("gauge", coarse);
+  REQUIRE(by_minutes.series[0].points.size() == 13);
+  CHECK(by_minutes.series[0].points[0].v == 59);  // of the minute that ended, as exact as the step needs
+  REQUIRE(by_minutes.annotations.infos.size() == 1);
+  CHECK(by_minutes.annotations.infos[0].find("one value a minute") != std::string::npos);
+  const auto growth = past.ask("increase(counter[10m])", coarse);
+  for (const auto& point : growth.series[0].points) CHECK(point.v == Approx(1200).epsilon(0.01));
+  CHECK(past.ask("max_over_time(second[10m])", coarse).series[0].points[0].v == 59);
+
+  // Each sample counts: by the step, or by what is asked.
+  for (const auto& [expression, step_ms, first] :
+       {std::tuple("gauge", kMinuteMs, 60.0),
+        std::tuple("count_over_time(gauge[10m])", 10 * kMinuteMs, 600.0),
+        std::tuple("increase(counter[1m])", 10 * kMinuteMs, 120.0)}) {
+    const auto exact = past.ask(expression, {kDay + kHourMs, kDay + 3 * kHourMs, step_ms});
+    CHECK(exact.series[0].points[0].v == Approx(first).epsilon(1e-12));
+    CHECK(exact.annotations.infos.size() == (std::string_view(expression).starts_with("inc") ? 1 : 0));
+  }
 }
 
 TEST_CASE("Where minutes are gone, hours answer, and an instant selector looks back that far") {

@@ -113,4 +113,18 @@ TEST_CASE("Rows outside the span belong to another roll-up") {
   CHECK(at(*block, 0, Aggregate::sum) == 5);
 }
 
+TEST_CASE("The end of a series is no value of its minute, and nothing but an end is no minute") {
+  const SeriesKind decimal{SeriesType::gauge, Encoding::sparse_decimal};
+  const SeriesKind floats{SeriesType::gauge, Encoding::sparse_float64};
+  Rollup rollup({0, 60 * kMinute, kMinute});
+  rollup.add(seconds(0, {5, kAbsent, 3, kEnded}), {decimal});
+  const auto block = rollup.take();
+  REQUIRE(block);
+  CHECK(at(*block, 0, Aggregate::min) == 3);
+  CHECK(at(*block, 0, Aggregate::last) == 3);
+  CHECK(at(*block, 0, Aggregate::count) == 2);
+  rollup.add(seconds(0, {raw_from_double(stale_marker())}), {floats});
+  CHECK_FALSE(rollup.take());
+}
+
 }  // namespace vigil::aggregator
