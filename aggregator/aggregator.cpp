@@ -88,7 +88,7 @@ Labels labels_of(const std::map<std::string, std::string>& pairs) {
 }
 
 /// The system's, as agents call themselves.
-std::string host_name() {
+std::string own_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   if (gethostname(name.data(), name.size() - 1) != 0 || name.front() == '\0') return "localhost";
   return name.data();
@@ -214,7 +214,7 @@ Result<void> Aggregator::listen() {
                     std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   watch();
   status_->add_metrics(registry_);
-  own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, host_name());
+  own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(FleetSources{
       *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});

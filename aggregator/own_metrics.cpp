@@ -9,8 +9,8 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::string_view kJob = "vigil";
-const std::string kHost =
-    std::string(kRulesPrefix) + "vigil itself";  // computed here, as what rules record is
+constexpr std::string_view kHost = "rules/vigil itself";  // computed here, as what rules record is
+static_assert(kind_of(kHost) == HostKind::rules);
 
 SeriesType type_of(self::Kind kind) {
   return kind == self::Kind::counter ? SeriesType::counter : SeriesType::gauge;

@@ -1,6 +1,5 @@
 #include "aggregator/serve/live_tails.h"
 
-#include "aggregator/promql/parser.h"
 #include "aggregator/serve/query_answer.h"
 #include "aggregator/serve/unary.h"
 #include "common/fnv1a.h"
@@ -103,7 +102,7 @@ grpc::Status LiveTails::admit(const v1::WatchRequest& request, Tail& tail) {
     return to_grpc(fail(Errc::invalid_argument, "interval_ms: {} must be from {} to {}",
                         request.interval_ms(), kShortest.count(), kLongest.count()));
   }
-  if (const auto parsed = promql::parse(tail.expression); !parsed) return to_grpc(parsed.error());
+  if (const auto parsed = engine_.parse(tail.expression); !parsed) return to_grpc(parsed.error());
   const std::lock_guard lock(mutex_);
   if (stopping_) return to_grpc(fail(Errc::unavailable, "the aggregator is stopping"));
   const auto admitted = std::count_if(tails_.begin(), tails_.end(),

@@ -22,6 +22,7 @@ MOST_SHOWN = 20
 
 # Where vigil differs on purpose: a pattern of the expression, and why.
 DELIBERATE = [
+    (r'"1bad"', "a label's name may be any text in Prometheus 3"),
 ]
 
 pytestmark = pytest.mark.skipif(servers.PROMETHEUS is None, reason="prometheus is not installed")
@@ -49,10 +50,10 @@ def pair(tmp_path_factory):
 
 
 def feed(ours, theirs, rows):
-    """In the order of time, but for one target, whose samples come last: out of order."""
+    """In the order of time, but for one target, whose samples come last, the newest of them first: out of order."""
     late = [row for row in rows if ("instance", "delta:9100") in row[1]]
     on_time = [row for row in rows if ("instance", "delta:9100") not in row[1]]
-    for batch in [*data.batches(on_time), *data.batches(late)]:
+    for batch in [*data.batches(on_time), *reversed(list(data.batches(late, 1000)))]:
         ours.write(batch)
         theirs.write(batch)
 
@@ -74,6 +75,22 @@ def ask_both(ours, theirs, questions):
     for thread in threads:
         thread.join()
     return answers["ours"], answers["theirs"]
+
+
+def test_a_difference_is_seen():
+    answer = lambda *series: (200, "application/json", {"status": "success", "data": {"resultType": "vector", "result": list(series)}})
+    one = {"metric": {"a": "1"}, "value": [7.5, "100"]}
+    two = {"metric": {"a": "2"}, "value": [7.5, "NaN"]}
+    assert compare.answers(answer(one, two), answer(two, one), False) is None
+    assert compare.answers(answer({**one, "value": [7.5, "100.00000001"]}), answer(one), False) is None
+    for other in ({**one, "value": [7.5, "100.000001"]}, {**one, "value": [7.501, "100"]}, {**one, "value": [7.5, "NaN"]}, {**one, "metric": {"a": "1", "b": ""}}, {"metric": {"a": "1"}, "values": [[7.5, "100"]]}):
+        assert compare.answers(answer(other), answer(one), False), other
+    assert compare.answers(answer(one, two), answer(two, one), True) == "the order differs"
+    assert compare.answers(answer(one), answer(one, two), False) and compare.answers(answer(one, one), answer(one), False)
+    wrong = (400, "application/json", {"status": "error", "errorType": "bad_data", "error": "theirs"})
+    assert compare.answers(wrong, answer(), False) and compare.answers((422, *wrong[1:]), wrong, False)
+    assert compare.answers((400, "application/json", {**wrong[2], "error": "ours"}), wrong, False) is None
+    assert compare.shape({"a": [{"b": 1}]}, {"a": [{"b": "1", "c": 2}], "d": None}) == [".d: missing", ".a[0].c: missing", ".a[0].b: ours is number, theirs str"]
 
 
 def translated(expression):
