@@ -238,8 +238,15 @@ class Generator:
             return f"quantile{group}({rng.choice(['0.37', '0.9', '0', '1', '-0.1', '1.1', 'scalar(dt_slow)'])}, {self.vector(depth - 1, inner)})"
         if roll < 0.14:
             return f'count_values{group}("{rng.choice(["value", "job", "v"])}", {self.exact(depth - 1, inner)})'
-        name, inside = rng.choice(AGGREGATIONS), self.vector(depth - 1, inner)
+        name = rng.choice(AGGREGATIONS)
+        # Of one NaN or infinity alone Prometheus 2 has a deviation of 0, 3 has none.
+        inside = self.finite() if name in ("stddev", "stdvar") else self.vector(depth - 1, inner)
         return f"{name}({inside}){group}" if rng.random() < 0.15 else f"{name}{group}({inside})"
+
+    def finite(self):
+        if self.rng.random() < 0.5:
+            return self.leaf(kinds=("counter", "gauge"))
+        return f"rate({self.selector(kinds=('counter',))}[{self.rng.choice(RANGES[3:])}]{self.shift()})"
 
     def distinct(self):
         """Series none of which have the same value: which of two equal ones comes first is nobody's promise."""
