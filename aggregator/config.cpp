@@ -96,7 +96,7 @@ void describe(config::Fields& fields, QueryConfig& query) {
 void describe(config::Fields& fields, HttpConfig& http) {
   fields.field("cors_origin", http.cors_origin,
                "Regular expression for whole origins whose pages may read the API in a browser, such as "
-               "https?://grafana\\.example\\.org; empty: none.");
+               "https://grafana[.]example[.]org; empty: none.");
 }
 
 void describe(config::Fields& fields, AggregatorConfig& config) {

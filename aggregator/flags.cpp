@@ -47,9 +47,9 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--grpc-listen", flags.grpc_listen,
                  "For agents and the command line; port 0: any [127.0.0.1:8460]")
       ->type_name("HOST:PORT");
-  app.add_option(
-         "--http-listen", flags.http_listen,
-         "For people (/alerts/) and probes (/healthz, /readyz, /metrics); port 0: any [127.0.0.1:8461]")
+  app.add_option("--http-listen", flags.http_listen,
+                 "For Grafana, people (/alerts/) and probes (/healthz, /readyz, /metrics); port 0: any "
+                 "[127.0.0.1:8461]")
       ->type_name("HOST:PORT");
   app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");

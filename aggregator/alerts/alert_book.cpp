@@ -46,17 +46,11 @@ std::int64_t AlertBook::longest_step_ms(const Rule& rule) const {
   return std::max<std::int64_t>(3 * step.count(), 60'000);
 }
 
-/// `texts` filled in, as labels set on `onto`.
-Labels AlertBook::expand(const Alert& alert, const std::vector<rules::NamedTemplate>& texts,
-                         std::int64_t t_ms, Labels onto) const {
-  Labels sample = *alert.series;
-  sample.erase(kMetricName);
+std::string AlertBook::expand(const Alert& alert, const rules::NamedTemplate& text, std::int64_t t_ms) const {
   const rules::TemplateQuery query =
       options_.ask ? [&](std::string_view expr) { return options_.ask(expr, t_ms); } : rules::TemplateQuery();
-  const rules::TemplateData data{sample, alert.value, options_.external_labels, options_.external_url,
-                                 t_ms,   &query};
-  for (const rules::NamedTemplate& text : texts) onto.set(text.name, text.compiled.expand_or_error(data));
-  return onto;
+  return text.compiled.expand_or_error(
+      {*alert.series, alert.value, options_.external_labels, options_.external_url, t_ms, &query});
 }
 
 Labels AlertBook::labels_of(const Alert& alert, double value, std::int64_t t_ms) const {
@@ -65,7 +59,9 @@ Labels AlertBook::labels_of(const Alert& alert, double value, std::int64_t t_ms)
   with_value.value = value;
   Labels sample = *alert.series;
   sample.erase(kMetricName);
-  Labels labels = expand(with_value, alert.rule->labels, t_ms, std::move(sample));
+  Labels labels = std::move(sample);
+  for (const rules::NamedTemplate& label : alert.rule->labels)
+    labels.set(label.name, expand(with_value, label, t_ms));
   labels.set("alertname", alert.rule->name);
   return labels;
 }
@@ -79,15 +75,21 @@ void AlertBook::describe(Alert& alert, double value, std::int64_t t_ms) const {
 
 Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
   if (alert.rule->annotations.empty()) return alert.annotations;  // also of a rule that is no more
-  return expand(alert, alert.rule->annotations, t_ms, {});
+  Labels out;
+  for (const rules::NamedTemplate& text : alert.rule->annotations)
+    out.set(text.name, expand(alert, text, t_ms));
+  return out;
 }
 
 Labels AlertBook::annotations_now(const Alert& alert) const {
   if (alert.rule->annotations.empty()) return alert.annotations;
-  const auto& texts = alert.rule->annotations;
-  const bool asks =
-      std::any_of(texts.begin(), texts.end(), [](const auto& text) { return text.compiled.queries(); });
-  return asks ? alert.annotations : annotations_at(alert, alert.last_true_ms);
+  Labels out;
+  for (const rules::NamedTemplate& text : alert.rule->annotations) {
+    const bool asks = text.compiled.queries();
+    out.set(text.name,
+            asks ? std::string(alert.annotations.get(text.name)) : expand(alert, text, alert.last_true_ms));
+  }
+  return out;
 }
 
 void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {

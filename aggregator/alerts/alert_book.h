@@ -65,8 +65,7 @@ class AlertBook {
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
   void describe(Alert& alert, double value, std::int64_t t_ms) const;
   Labels labels_of(const Alert& alert, double value, std::int64_t t_ms) const;
-  Labels expand(const Alert& alert, const std::vector<rules::NamedTemplate>& texts, std::int64_t t_ms,
-                Labels onto) const;
+  std::string expand(const Alert& alert, const rules::NamedTemplate& text, std::int64_t t_ms) const;
   std::int64_t longest_step_ms(const rules::Rule& rule) const;
   void forget_ended(const std::vector<Transition>& transitions);
 

@@ -12,6 +12,7 @@
 #include "aggregator/rules/recording.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,7 +31,7 @@ class AlertSeries {
     Labels labels;  // of the alert
     promql::LabelsPtr alerts;
     promql::LabelsPtr for_state;
-    std::int64_t last_ms = 0;
+    std::int64_t last_ms = std::numeric_limits<std::int64_t>::min() / 2;  // never
     std::int64_t due_ms = 0;
     std::uint64_t round = 0;
   };

@@ -11,6 +11,7 @@
 #include "aggregator/alerts/listing.h"
 #include "aggregator/notify/notifier.h"
 #include "aggregator/rules/evaluation.h"
+#include "aggregator/rules/recording.h"
 #include "common/error.h"
 #include "common/threads/worker.h"
 

@@ -5,6 +5,7 @@
 #include "aggregator/promql/ast_json.h"
 #include "aggregator/promql/parser.h"
 #include "aggregator/promql/pretty.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <utility>
@@ -71,6 +72,15 @@ void cut(promql::Value& value, std::size_t limit) {
     limit_series(*matrix, limit, value.annotations);
 }
 
+/// A shard that did not answer within what was left of the request's own time is no trouble of ours.
+Error timely(const Error& error, const Errand& errand) {
+  const auto timeout = duration_parameter(errand.request, "timeout");
+  const bool is_over = timeout && *timeout && steady_clock::now() >= errand.asked_at + **timeout;
+  if (error.code != Errc::unavailable || !is_over) return error;
+  return fail(Errc::timeout, "the query took longer than the {} its timeout says",
+              format_duration(**timeout));
+}
+
 }  // namespace
 
 std::shared_ptr<void> OnTheWay::add(std::size_t samples) {
@@ -84,7 +94,7 @@ std::shared_ptr<void> OnTheWay::add(std::size_t samples) {
 
 template <class Answer>
 http::Response Questions::deliver(const Errand& errand, Answer answer, steady_clock::time_point began) {
-  if (!answer) return errand.is_canceled() ? canceled() : execution_error(answer.error());
+  if (!answer) return errand.is_canceled() ? canceled() : execution_error(timely(answer.error(), errand));
   const auto limit = limit_parameter(errand.request);
   if (!limit) return bad_data(limit.error());
   cut(*answer, *limit);

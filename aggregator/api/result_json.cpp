@@ -85,7 +85,8 @@ struct StepsOf {
   DataSteps operator()(promql::Scalar scalar) {
     return [scalar, stats = std::move(stats)](JsonWriter& json) {
       begin_result(json, "scalar");
-      json.point(scalar.t_ms, scalar.v);
+      // A lone scalar never has an exponent: Prometheus writes it by another way than samples.
+      json.begin_array().timestamp(scalar.t_ms).string(promql::format_value(scalar.v)).end_array();
       return end_result(json, stats);
     };
   }

@@ -45,19 +45,19 @@ using Reloaded = std::function<void(const Result<void>&)>;
 
 struct ApiSources {
   QueryEngine& engine;
-  std::function<std::int64_t()> now_ms;
-  std::function<std::vector<alerts::AlertInfo>()> alerts;
-  std::function<std::vector<alerts::RuleInfo>()> rules;
-  std::function<HistoryStats()> history;  // empty: there is no history
-  std::function<ConfigState()> config;
-  std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata;  // may be empty
+  std::function<std::int64_t()> now_ms = {};
+  std::function<std::vector<alerts::AlertInfo>()> alerts = {};
+  std::function<std::vector<alerts::RuleInfo>()> rules = {};
+  std::function<HistoryStats()> history = {};  // empty: there is no history
+  std::function<ConfigState()> config = {};
+  std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata = {};  // may be empty
   /// Has the configuration read again where that belongs, and answers then.
-  std::function<void(Reloaded)> reload;
+  std::function<void(Reloaded)> reload = {};
   /// "" when the aggregator takes samples and answers, otherwise the reason.
-  std::function<std::string()> readiness;
-  http::Cors cors;
-  Labels external_labels;
-  Facts facts;
+  std::function<std::string()> readiness = {};
+  http::Cors cors = {};
+  Labels external_labels = {};
+  Facts facts = {};
 };
 
 }  // namespace vigil::aggregator::api

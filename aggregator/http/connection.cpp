@@ -1,7 +1,9 @@
 #include "aggregator/http/connection.h"
 
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
+#include <ctime>
 
 namespace vigil::aggregator::http {
 namespace {
@@ -13,7 +15,19 @@ using Code = boost::system::error_code;
 /// What a client may have sent ahead while its request is worked on; then it is no longer watched.
 constexpr std::size_t kMostAhead = 16 << 10;
 
+/// How long a refused client may go on sending before it looks at the answer.
+constexpr std::chrono::seconds kLinger{2};
+
 constexpr unsigned kClientLeft = 499;  // as web servers log it
+
+/// "Sun, 29 Nov 2026 07:00:41 GMT" (RFC 9110, 5.6.7)
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 40> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);
@@ -224,6 +238,7 @@ void Connection::answer(Response response) {
 
 void Connection::refuse(unsigned status, std::string_view message) {
   keep_ = false;
+  unread_ = status != 503;  // a connection too many is not kept any longer
   method_ = beast::http::verb::get;
   version_ = 11;
   respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
@@ -241,6 +256,7 @@ void Connection::respond(Response response) {
   next_ = std::move(response.next);
   if (next_ && version_ < 11) keep_ = false;  // no chunks: the end of the connection ends the body
   response_.emplace(static_cast<http::status>(response.status), version_);
+  response_->set(http::field::date, http_date());
   if (!response.content_type.empty()) response_->set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) response_->insert(name, value);
   response_->keep_alive(keep_);
@@ -315,6 +331,7 @@ void Connection::after_answer(Code error) {
   piece_ = {};
   serializer_.reset();
   response_.reset();
+  if (!error && unread_) return linger();
   if (error || !keep_) return close();
   if (watch_ == Watch::pending) {
     next_request_ = true;
@@ -322,6 +339,21 @@ void Connection::after_answer(Code error) {
   }
   watch_ = Watch::none;
   read(shared_.options.idle_timeout);
+}
+
+/// Closed at once, the bytes still to come would make the kernel throw the answer away (RFC 9112, 9.6).
+void Connection::linger() {
+  Code ignored;
+  stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.expires_after(kLinger);
+  drain();
+}
+
+void Connection::drain() {
+  buffer_.consume(buffer_.size());
+  stream_.async_read_some(buffer_.prepare(kMostAhead), [self = shared_from_this()](Code error, std::size_t) {
+    error ? self->close() : self->drain();
+  });
 }
 
 void Connection::close() {

@@ -74,6 +74,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write_piece();
   void write_end();
   void after_answer(Code error);
+  void linger();
+  void drain();
   void close();
 
   Shared& shared_;
@@ -93,6 +95,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::beast::http::verb method_ = boost::beast::http::verb::get;
   unsigned version_ = 11;
   bool keep_ = false;
+  bool unread_ = false;                      // the client is still sending what nobody will read
   boost::asio::steady_timer waiting_;        // keeps this alive while nothing else is pending
   std::shared_ptr<std::atomic<bool>> gone_;  // told to the handler
   enum class Watch { none, pending, ended } watch_ = Watch::none;

@@ -215,7 +215,7 @@ std::string print_duration(double seconds) {
 
 std::string go_print(const TemplateValue& value) {
   return std::visit(
-      Overloaded{[](std::monostate) { return std::string("<no value>"); },
+      Overloaded{[](std::monostate) { return std::string("<nil>"); },
                  [](bool b) { return std::string(b ? "true" : "false"); },
                  [](std::int64_t i) { return std::to_string(i); }, [](double d) { return go_float(d); },
                  [](const std::string& s) { return s; },

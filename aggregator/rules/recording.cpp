@@ -44,8 +44,8 @@ Result<promql::Vector> as_recorded(const Rule& rule, promql::Vector samples) {
 }
 
 std::vector<RecordedSample> Record::evaluate(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
-  const bool clock_went_back = t_ms < last_ms_ - kClockStepMs;
-  if (t_ms <= last_ms_ && !clock_went_back) return {};
+  const bool clock_went_back = last_ms_ && t_ms < *last_ms_ - kClockStepMs;
+  if (last_ms_ && t_ms <= *last_ms_ && !clock_went_back) return {};
   StatsScope scope(*rule.stats, t_ms);
   auto samples = query(rule, storage, t_ms);
   if (samples) samples = as_recorded(rule, std::move(*samples));

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -54,8 +55,8 @@ class Record {
   std::span<const RecordedSample> latest() const { return latest_; }
 
  private:
-  std::vector<RecordedSample> latest_;  // of the last evaluation, markers included
-  std::int64_t last_ms_ = 0;
+  std::vector<RecordedSample> latest_;   // of the last evaluation, markers included
+  std::optional<std::int64_t> last_ms_;  // when it was evaluated last
 };
 
 }  // namespace vigil::rules

@@ -22,7 +22,6 @@ class Expansion {
 
   Result<std::string> run() {
     begin(&root_);
-    static const Labels kNone;
     declare("labels", &data_.labels);
     declare("externalLabels", &data_.external_labels);
     declare("externalURL", std::string(data_.external_url));
@@ -206,7 +205,8 @@ Result<Flow> Expansion::action(const Template::Node& node) {
   const auto value = value_of(*node.pipeline);
   if (!value) return value.error();
   name(*node.pipeline, *value);
-  if (node.pipeline->names == Pipeline::Names::none) out_ += go_print(*value);
+  if (node.pipeline->names != Pipeline::Names::none) return Flow::on;
+  out_ += std::holds_alternative<std::monostate>(*value) ? "<no value>" : go_print(*value);
   return Flow::on;
 }
 

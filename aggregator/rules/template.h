@@ -26,7 +26,7 @@ using TemplateQuery = std::function<Result<std::vector<std::pair<Labels, double>
 
 /// What a template can see. References what outlives the expansion.
 struct TemplateData {
-  const Labels& labels;  // of the sample, without __name__
+  const Labels& labels;  // of the sample, with __name__ as in Prometheus
   double value = 0;
   const Labels& external_labels;
   std::string_view external_url;

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace {
 
@@ -14,7 +16,10 @@ void expand(const std::string& text) {
   using namespace vigil;
   static const Labels kLabels{{"instance", "web"}, {"device", "sda"}};
   const auto compiled = rules::Template::parse(text);
-  if (compiled) compiled->expand_or_error({kLabels, 91.5, kLabels, "https://vigil.example"});
+  static const rules::TemplateQuery kQuery = [](std::string_view) {
+    return std::vector<std::pair<Labels, double>>{{kLabels, 1.5}, {{{"instance", "a"}}, 2}};
+  };
+  if (compiled) compiled->expand_or_error({kLabels, 91.5, kLabels, "https://vigil.example", 1500, &kQuery});
 }
 
 /// What a threshold is changed to must be read back as it was written.

@@ -2,8 +2,9 @@
 
 #include "tests/support/catch.h"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
+#include <cmath>
 #include <limits>
 #include <random>
 
@@ -74,6 +75,26 @@ json::value write_random(JsonWriter& out, std::mt19937& random, int depth) {
   }
 }
 
+/// As values: 3 may read back as a whole number, and the parser rounds the last digit its own way.
+bool same(const json::value& a, const json::value& b) {
+  if (a.is_number() && b.is_number()) {
+    const auto x = a.to_number<double>();
+    const auto y = b.to_number<double>();
+    return std::abs(x - y) <= 1e-14 * std::abs(y);
+  }
+  if (a.is_array() && b.is_array()) {
+    const auto& x = a.get_array();
+    const auto& y = b.get_array();
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), same);
+  }
+  if (!a.is_object() || !b.is_object()) return a == b;
+  const auto& x = a.get_object();
+  return x.size() == b.get_object().size() && std::ranges::all_of(x, [&b](const auto& member) {
+           const json::value* other = b.get_object().if_contains(member.key());
+           return other != nullptr && same(member.value(), *other);
+         });
+}
+
 }  // namespace
 
 TEST_CASE("whatever is written reads back as the same") {
@@ -88,8 +109,7 @@ TEST_CASE("whatever is written reads back as the same") {
     boost::system::error_code error;
     const json::value read = json::parse(text, error);
     REQUIRE_FALSE(error);
-    // Numbers such as 1e21 may read back as another kind of number of the same value.
-    REQUIRE(json::serialize(read) == json::serialize(expected));
+    REQUIRE(same(read, expected));
   }
 }
 

@@ -252,6 +252,13 @@ TEST_CASE("a route says how large its bodies may be, and who asks first is told 
   CHECK(asked.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"));
 }
 
+TEST_CASE("who sends a body that is too large still reads why it is refused") {
+  Fixture f;
+  const std::string answer = f.talk("POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n" +
+                                    std::string(8'000'000, 'x'));
+  CHECK(status(answer) == "HTTP/1.1 413 Payload Too Large");
+}
+
 TEST_CASE("headers are handed on with names in lower case, a form's parameters before those of the URL") {
   Fixture f;
   f.router.add("POST", "/echo", [](const Request& request) {

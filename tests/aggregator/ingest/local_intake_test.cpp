@@ -97,7 +97,7 @@ TEST_CASE("after a kill everything that was answered is there, and goes on under
   CHECK(life.values("m0", kHost) == "1 nan ");
   CHECK(life.values("m1", kHost) == "2.5 stale ");
   const std::size_t series = life.host(kHost).head.registry().size();
-  life.push(write_of({{named("m0"), {kT0, 1}}, {named("m0"), {kT0 + 2000, 3}}}));
+  life.push(write_of({{named("m1"), {kT0, 2.5}}, {named("m0"), {kT0 + 2000, 3}}}));
   life.commit_pushed();
   CHECK(life.answers.at(0).repeated == 1);
   CHECK(life.answers.at(0).stored == 1);
