@@ -121,7 +121,7 @@ def test_on_a_terminal_it_fills_the_screen_until_q(watched):
 
 def test_many_tails_leave_room_for_questions(watched, tmp_path):
     heavy = "count({__name__=~\"node_.*\"} offset 1s) + count(rate(node_cpu_seconds_total[10m]))"
-    children = [Process([BIN / "vigil", "--aggregator", watched.grpc, "watch", heavy, "--interval", "100ms", "-o", "csv"], tmp_path / f"watch-{n}.log") for n in range(12)]
+    children = [watched.adopt(Process([BIN / "vigil", "--aggregator", watched.grpc, "watch", heavy, "--interval", "100ms", "-o", "csv"], tmp_path / f"watch-{n}.log")) for n in range(12)]
     eventually("all of them watch", lambda: metric(watched, "vigil_aggregator_live_tails ") == len(children))
     began = time.monotonic()
     for _ in range(5):

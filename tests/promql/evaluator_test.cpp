@@ -300,3 +300,13 @@ TEST_CASE("smoothing factors out of range are refused") {
 }
 
 }  // namespace vigil::promql
+
+TEST_CASE("count_values makes of a large number the label value that Prometheus makes of it") {
+  using vigil::promql::format_value;
+  CHECK(format_value(9223372036854775808.0) == "9223372036854776000");
+  CHECK(format_value(-9223372036854775808.0) == "-9223372036854776000");
+  CHECK(format_value(9007199254740994) == "9007199254740994");
+  CHECK(format_value(72057594037927936) == "72057594037927940");
+  CHECK(format_value(1e23) == "100000000000000000000000");
+  CHECK(format_value(1e-7) == "0.0000001");
+}
