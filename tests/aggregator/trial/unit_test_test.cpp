@@ -56,10 +56,16 @@ tests:
       - {series: 'up{job="db", instance="b"}', values: '1x20'}
 )";
 
+std::string with_input(std::string_view tests) {
+  std::string out(kInput);
+  out.append(tests);
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("A unit test passes when alerts and expressions give what it says") {
-  CHECK(report(std::string(kInput) + R"(
+  CHECK(report(with_input(R"(
     alert_rule_test:
       - {eval_time: 3m, alertname: Down}
       - eval_time: 4m
@@ -92,11 +98,11 @@ TEST_CASE("A unit test passes when alerts and expressions give what it says") {
           - labels: 'ALERTS_FOR_STATE{alertname="Down", severity="critical", job="db", instance="a"}'
             value: 120
       - {expr: ALERTS, eval_time: 9m}
-)") == "1/11");
+)")) == "1/11");
 }
 
 TEST_CASE("A unit test that fails shows what differs, with the test's place") {
-  CHECK(report(std::string(kInput) + R"(
+  CHECK(report(with_input(R"(
     alert_rule_test:
       - eval_time: 4m
         alertname: Down
@@ -105,7 +111,7 @@ TEST_CASE("A unit test that fails shows what differs, with the test's place") {
       - expr: job:up:sum
         eval_time: 1m
         exp_samples: [{labels: 'job:up:sum{job="db"}', value: 3}]
-)") == R"(1/2
+)")) == R"(1/2
 test.yml:12:9: a host: alert Down at 4m:
     - labels {alertname="Down", severity="warning"} annotations {}
     + labels {alertname="Down", instance="a", job="db", severity="critical"} annotations {others="1", summary="a of berlin is down: 0"}
