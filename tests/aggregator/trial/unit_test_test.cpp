@@ -72,12 +72,12 @@ TEST_CASE("A unit test passes when alerts and expressions give what it says") {
         alertname: Down
         exp_alerts:
           - exp_labels: {severity: critical, job: db, instance: a}
-            exp_annotations: {summary: a of berlin is down: 0, others: "1"}
+            exp_annotations: {summary: "a of berlin is down: 0", others: "1"}
       - eval_time: 7m30s    # firing on
         alertname: Down
         exp_alerts:
           - exp_labels: {severity: critical, job: db, instance: a}
-            exp_annotations: {summary: a of berlin is down: 0, others: "1"}
+            exp_annotations: {summary: "a of berlin is down: 0", others: "1"}
       - {eval_time: 8m, alertname: Down}
       - {eval_time: 8m, alertname: NoSuchAlert}
     promql_expr_test:
@@ -184,7 +184,7 @@ TEST_CASE("What is wrong with a test file is said with its place") {
 }
 
 TEST_CASE("Rules that are wrong, fail, or are not there are told") {
-  CHECK(report("tests: []", "groups: [{name: g, rules: [{alert: A, expr: up >}]}]").find("rules.yml:1:46") ==
+  CHECK(report("tests: []", "groups: [{name: g, rules: [{alert: A, expr: up >}]}]").find("rules.yml:1:45") ==
         0);
   CHECK(report("tests: [{promql_expr_test: [{expr: up}]}]",
                "groups: [{name: g, limit: 1, rules: [{record: r, expr: 'vector(1) or "
