@@ -118,7 +118,7 @@ groups:
     assert vigil.query("load:double") == []  # nothing of it is stored
     (tmp_path / "bad.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: up >}]}]")
     bad = vigil.cli("rules", "replay", str(tmp_path / "bad.yml"), check=False)
-    assert bad.returncode == 1 and "bad.yml:1:46" in bad.stderr
+    assert bad.returncode == 1 and "bad.yml:1:45" in bad.stderr
 
 
 def test_rule_files_are_checked_without_an_aggregator(tmp_path):

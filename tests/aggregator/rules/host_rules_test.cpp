@@ -177,7 +177,7 @@ TEST_CASE("More samples than the group's limit are an error, not alerts") {
   CHECK(bench.tick(1'000).size() == 1);
   bench.storage.add(used("/b"), 2'000, 5);
   CHECK(bench.tick(2'000).empty());
-  CHECK(bench.current.get()->rules()[0]->stats->last_error() == "2 samples, but the group's limit is 1");
+  CHECK(bench.current.get()->rules()[0]->stats->last_error() == "exceeded limit of 1 with 2 alerts");
 }
 
 TEST_CASE("Alerts known from before the start end although this process never saw them begin") {
