@@ -166,7 +166,7 @@ class QueryGenerator {
 
   std::string with_scalar(const std::string& left, const std::string& right) {
     const std::string op = in_.chance(2) ? comparison() : arithmetic();
-    return in_.chance(2) ? left + op + right : right + op + left;
+    return "(" + (in_.chance(2) ? left + op + right : right + op + left) + ")";
   }
 
   std::string between(const std::string& left, const std::string& right) {
