@@ -107,9 +107,9 @@ void Evaluator::inform(const Expr& at, std::string text) {
 Annotations Evaluator::take_annotations() {
   if (coarse_.apart_ms > 0) {
     constexpr std::int64_t kHour = 3'600'000;
-    infos_.insert(fmt::format("before {} the result is computed from one value a{} of each series",
-                              format_rfc3339(coarse_.until_ms),
-                              coarse_.apart_ms >= kHour ? "n hour" : " minute"));
+    infos_.insert(
+        fmt::format("PromQL info: before {} the result is computed from one value a{} of each series",
+                    format_rfc3339(coarse_.until_ms), coarse_.apart_ms >= kHour ? "n hour" : " minute"));
   }
   return {{warnings_.begin(), warnings_.end()}, {infos_.begin(), infos_.end()}};
 }
