@@ -36,9 +36,12 @@ void Api::add_questions(http::Router& router) {
            [this](const Errand& e) { return questions_.instant(e); });
   add_form(router, "/api/v1/query_range", Kind::question,
            [this](const Errand& e) { return questions_.range(e); });
-  add_form(router, "/api/v1/query_exemplars", Kind::lookup, Questions::exemplars);
-  add_form(router, "/api/v1/format_query", Kind::lookup, Questions::format);
-  add_form(router, "/api/v1/parse_query", Kind::lookup, Questions::parse);
+  add_form(router, "/api/v1/query_exemplars", Kind::lookup,
+           [this](const Errand& e) { return questions_.exemplars(e); });
+  add_form(router, "/api/v1/format_query", Kind::lookup,
+           [this](const Errand& e) { return questions_.format(e); });
+  add_form(router, "/api/v1/parse_query", Kind::lookup,
+           [this](const Errand& e) { return questions_.parse(e); });
   add(router, "/federate", Kind::question, [this](const Errand& e) { return federate_answer(e, sources_); });
 }
 
@@ -53,10 +56,8 @@ void Api::add_catalogue(http::Router& router) {
   add(router, "/api/v1/targets", Kind::lookup,
       [this](const Errand& e) { return targets_answer(e, sources_); });
   add(router, "/api/v1/scrape_pools", Kind::lookup, [](const Errand&) { return scrape_pools_answer(); });
-  add(router, "/api/v1/rules", Kind::lookup,
-      [this](const Errand& e) { return rules_answer(e, sources_); });
-  add(router, "/api/v1/alerts", Kind::lookup,
-      [this](const Errand&) { return alerts_answer(sources_); });
+  add(router, "/api/v1/rules", Kind::lookup, [this](const Errand& e) { return rules_answer(e, sources_); });
+  add(router, "/api/v1/alerts", Kind::lookup, [this](const Errand&) { return alerts_answer(sources_); });
   add(router, "/api/v1/alertmanagers", Kind::lookup, [](const Errand&) { return alertmanagers_answer(); });
 }
 

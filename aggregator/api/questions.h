@@ -31,9 +31,9 @@ class Questions {
 
   http::Response instant(const Errand& errand);
   http::Response range(const Errand& errand);
-  static http::Response exemplars(const Errand& errand);
-  static http::Response format(const Errand& errand);
-  static http::Response parse(const Errand& errand);
+  http::Response exemplars(const Errand& errand);
+  http::Response format(const Errand& errand);
+  http::Response parse(const Errand& errand);
 
  private:
   template <class Answer>

@@ -28,7 +28,7 @@ v1::Host::State to_proto(HostState state) {
 }
 
 template <class Map>
-void put_labels(const Labels& labels, Map& out) {
+void put_map(const Labels& labels, Map& out) {
   for (const LabelView& label : labels) out[std::string(label.name)] = label.value;
 }
 
@@ -44,7 +44,7 @@ void put_host(const HostInfo& info, v1::Host& out) {
   out.set_agent_version(info.agent_version);
   out.set_boot_id(info.boot_id);
   out.set_remote(info.remote);
-  put_labels(info.labels, *out.mutable_labels());
+  put_map(info.labels, *out.mutable_labels());
   out.set_series(info.series);
   out.set_interval_ms(info.interval_ms);
   out.set_delivery_interval_ms(info.delivery_interval_ms);
@@ -68,8 +68,8 @@ void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
   out.set_state(std::string(alerts::to_string(info.state)));
   out.set_severity(info.severity);
   out.set_instance(info.instance);
-  put_labels(info.labels, *out.mutable_labels());
-  put_labels(info.annotations, *out.mutable_annotations());
+  put_map(info.labels, *out.mutable_labels());
+  put_map(info.annotations, *out.mutable_annotations());
   out.set_value(info.value);
   out.set_active_since_ms(info.active_since_ms);
   out.set_fired_at_ms(info.fired_at_ms);

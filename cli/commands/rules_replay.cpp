@@ -163,7 +163,7 @@ Listing rules_listing(const v1::ReplayResult& result) {
 }
 
 /// A row for each label set of each rule.
-Listing alerts_listing(const v1::ReplayResult& result) {
+Listing replayed_alerts_listing(const v1::ReplayResult& result) {
   Listing listing;
   listing.empty_note = "Nothing would have fired.";
   listing.columns = {{"name", "RULE"},
@@ -256,7 +256,7 @@ Run declare_rules_replay(CLI::App& app) {
     if (!request) return request.error();
     const auto result = ask(context, *request);
     if (!result) return result.error();
-    show(context, flags->each ? alerts_listing(*result) : rules_listing(*result));
+    show(context, flags->each ? replayed_alerts_listing(*result) : rules_listing(*result));
     for (const std::string& warning : result->warnings()) fmt::print(stderr, "warning: {}\n", warning);
     fmt::print(stderr, "{} to {}, evaluated every {}\n", format_local_time(result->start_ms()),
                format_local_time(result->end_ms()),
