@@ -5,6 +5,7 @@
 #include "aggregator/store/history.h"
 
 #include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 namespace vigil::aggregator {
@@ -68,8 +69,10 @@ class Collected final : public promql::SeriesSink {
 Result<SliceReader::Plan> SliceReader::plan(const HostSlice& slice, const SliceRead& read) const {
   Plan plan{kNothing, kNothing, kNothing, read.start_ms, {}};
   if (history_ == nullptr) return plan;
-  std::int64_t raw_from = history_->complete_from_ms(Tier::raw);
-  std::int64_t minutes_from = history_->complete_from_ms(Tier::minute);
+  // Where nothing was retired it is the least number there is, and we look at the millisecond before.
+  constexpr std::int64_t kAlways = std::numeric_limits<std::int64_t>::min() + 1;
+  std::int64_t raw_from = std::max(history_->complete_from_ms(Tier::raw), kAlways);
+  std::int64_t minutes_from = std::max(history_->complete_from_ms(Tier::minute), kAlways);
   const auto may_read = [&](Tier tier) {
     return read.coarse_ms >= resolution_ms(tier) &&
            history_->complete_from_ms(tier) <= std::max(read.start_ms, raw_from);

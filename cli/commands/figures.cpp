@@ -157,7 +157,8 @@ std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
           Cell::of(host.duplicate_remote()),
           Cell::number(static_cast<std::int64_t>(host.duplicates())),
           Cell::number(static_cast<std::int64_t>(host.gap_batches())),
-          Cell::number(static_cast<std::int64_t>(host.lost_batches()))};
+          Cell::number(static_cast<std::int64_t>(host.lost_batches())),
+          Cell::of(host.kind())};
 }
 
 }  // namespace
@@ -186,7 +187,8 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
                      {"duplicate_remote", ""},
                      {"duplicates", ""},
                      {"gap_batches", ""},
-                     {"lost_batches", ""}};
+                     {"lost_batches", ""},
+                     {"kind", ""}};
   for (const auto& host : hosts.hosts()) listing.rows.push_back(host_row(host, now_ms));
   return listing;
 }

@@ -141,7 +141,7 @@ def test_ctrl_c_leaves_top_while_an_answer_is_under_way():
         os.close(terminal)
 
 
-def test_check_reports_what_would_fail_later_and_what_has_no_effect(tmp_path):
+def test_check_reports_what_would_fail_later(tmp_path):
     check = lambda program, *args: subprocess.run([BIN / program, "--check", *args], capture_output=True, text=True, timeout=60)
     missing = check("vigil-agent", "--path.procfs", "/nonexistent")
     assert missing.returncode == 2 and "--path.procfs: /nonexistent is no directory" in missing.stderr
@@ -153,7 +153,7 @@ def test_check_reports_what_would_fail_later_and_what_has_no_effect(tmp_path):
     (tmp_path / "rules" / "web.yml").write_text("groups: [{name: g, rules: [{record: 'a:b', expr: up}]}]\n")
     (tmp_path / "aggregator.yml").write_text("rules: {files: [rules/web.yml]}\n")
     warned = check("vigil-aggregator", "--config", tmp_path / "aggregator.yml", "--data-dir", tmp_path / "data")
-    assert warned.returncode == 0 and "warning: " in warned.stdout and "a:b" in warned.stdout
+    assert warned.returncode == 0 and "warning: " not in warned.stdout  # recording rules have an effect
     assert not (tmp_path / "data").exists()
 
 

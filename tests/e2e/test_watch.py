@@ -18,7 +18,7 @@ from support import BIN, PATIENCE, Process, eventually, metric
 def watched(vigil):
     vigil.start().agent("here")
     vigil.wait_for_host()
-    eventually("a value", lambda: vigil.query("node_load1"))
+    eventually("values", lambda: vigil.query("node_load1") and vigil.query("up"))
     return vigil
 
 
