@@ -117,7 +117,7 @@ remote_write:
     )
     own = f"127.0.0.1:{free_port()}"
     flags = [f"--config.file={config}", f"--storage.tsdb.path={tmp_path / 'tsdb'}", f"--web.listen-address={own}", "--log.level=warn"]
-    vigil.adopt(Process([PROMETHEUS, *flags], tmp_path / "prometheus.log"))
+    prometheus = vigil.adopt(Process([PROMETHEUS, *flags], tmp_path / "prometheus.log"))
 
     name = f"remote_write/{target}"
     eventually("Prometheus writes", lambda: vigil.host(name)["series"] > 500)
@@ -152,6 +152,7 @@ remote_write:
     exporter.stop()
     eventually("up is 0", lambda: next(iter(ask(vigil.http, 'up{job="node"}', time.time()).values()))[1] == "0")
     eventually("its series are over", lambda: not ask(vigil.http, "node_load1", time.time()))
+    prometheus.kill()  # asked to end it would wait a minute for vigil, which is gone by then
 
 
 def test_both_versions_are_stored_once_and_told_what_was_written(vigil):

@@ -210,7 +210,7 @@ def test_rules_as_people_publish_them_load_here_and_there(path):
     assert sum(int(n) for n in re.findall(r"(\d+) (?:alerting|recording) rules?", ours.stdout)) == count
 
 
-def tests_of(path):
+def cases_of(path):
     """Each document of a file of cases: its name, rules, test, and whether it passes."""
     for part in path.read_text().split("\n=== ")[1:]:
         title, text = part.split("\n", 1)
@@ -220,7 +220,7 @@ def tests_of(path):
 
 
 @needs_promtool
-@pytest.mark.parametrize("passes,rules,test", tests_of(FILES / "unit_tests.txt"))
+@pytest.mark.parametrize("passes,rules,test", cases_of(FILES / "unit_tests.txt"))
 def test_unit_tests_have_the_verdict_of_promtool(tmp_path, passes, rules, test):
     (tmp_path / "rules.yml").write_text(rules)
     path = tmp_path / "test.yml"
