@@ -151,16 +151,18 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
                                                   const v1::ListHostsRequest* request,
                                                   v1::ListHostsResponse* response) {
-  return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  const auto hosts = sources_.engine.view().hosts();
-                  if (!hosts) return hosts.error();
-                  for (const HostInfo& host : *hosts) {
-                    if (request->name().empty() || request->name() == host.name)
-                      put_host(host, *response->add_hosts());
-                  }
-                  return add_host_figures(sources_.engine, sources_.now_ms(), *response);
-                });
+  return answer(
+      sources_.engine, context, [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+        const auto hosts = sources_.engine.view().hosts();
+        if (!hosts) return hosts.error();
+        for (const HostInfo& host : *hosts) {
+          // What vigil computes itself is nobody's machine: only who asks for it by name sees it.
+          const bool listed =
+              request->name().empty() ? kind_of(host.name) != HostKind::rules : request->name() == host.name;
+          if (listed) put_host(host, *response->add_hosts());
+        }
+        return add_host_figures(sources_.engine, sources_.now_ms(), *response);
+      });
 }
 
 grpc::ServerUnaryReactor* FleetService::ListContainers(grpc::CallbackServerContext* context,

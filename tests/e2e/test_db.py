@@ -42,7 +42,7 @@ def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(vigil):
     assert list(rows) == ["raw", "minute", "hour", "journal", "index", "all"]
     assert rows["raw"]["keep_ms"] == 30 * 86_400_000
     assert 0 < rows["raw"]["bytes_per_sample"] < 100
-    assert rows["all"]["hosts"] == 1 and rows["all"]["series"] > 300
+    assert rows["all"]["hosts"] >= 1 and rows["all"]["series"] > 300
     assert rows["all"]["disk_bytes"] >= rows["raw"]["disk_bytes"] + rows["index"]["disk_bytes"]
     assert 0 < rows["all"]["free_bytes"] <= rows["all"]["disk_size_bytes"]
     files = vigil.json("db", "status", "--files")
