@@ -71,9 +71,10 @@ void describe(config::Fields& fields, StoreConfig& store) {
   fields.field("slot", store.slot, "How long samples are collected before they are compressed.");
   fields.require("slot", store.slot >= milliseconds(10'000) && store.slot <= milliseconds(1'800'000),
                  "must be 10s to 30m");
-  fields.field("window", store.window,
-               "How long compressed samples stay in memory for rules and short queries. Rules look back 10m: with "
-               "less they see less.");
+  fields.field(
+      "window", store.window,
+      "How long compressed samples stay in memory for rules and short queries. Rules look back 10m: with "
+      "less they see less.");
 }
 
 void describe(config::Fields& fields, QueryConfig& query) {

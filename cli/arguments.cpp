@@ -25,7 +25,8 @@ std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std
     std::string& argument = arguments[i];
     if (argument == "--") break;
     if (command == nullptr) {
-      if (argument == "query" || argument == "watch" || argument == "plot") command = app.get_subcommand(argument);
+      if (argument == "query" || argument == "watch" || argument == "plot")
+        command = app.get_subcommand(argument);
       continue;
     }
     const std::string& before = arguments[i - 1];

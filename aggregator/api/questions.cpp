@@ -16,7 +16,7 @@ namespace {
 using std::chrono::steady_clock;
 
 Result<std::unique_ptr<promql::Expr>> query_parameter(const QueryEngine& engine,
-                                                       const http::Request& request) {
+                                                      const http::Request& request) {
   const std::string text = request.get("query");
   if (text.empty()) return fail(Errc::invalid_argument, "parameter query: it is missing");
   auto expr = engine.parse(text);

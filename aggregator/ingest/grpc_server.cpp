@@ -25,8 +25,9 @@ void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   // To begin with: a connection's buffer follows what it is sent, and most messages have some hundred bytes.
   builder.AddChannelArgument(GRPC_ARG_TCP_READ_CHUNK_SIZE, 1024);
-  // What nobody asks for is memory of each stream, and work for each message: statistics for channelz, compressed
-  // messages (rows are packed already, and a bomb cannot be sent), and deadlines, which clients watch themselves.
+  // What nobody asks for is memory of each stream, and work for each message: statistics for channelz,
+  // compressed messages (rows are packed already, and a bomb cannot be sent), and deadlines, which clients
+  // watch themselves.
   builder.AddChannelArgument(GRPC_ARG_ENABLE_CHANNELZ, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);

@@ -27,7 +27,8 @@ void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t
   for (const SeriesRecord& series : recovered.series) {
     const SeriesForm form{series.spec.type, series.spec.encoding, series.spec.scale};
     registry.add(series.id, registry.full_labels(series.source.job, series.spec), form);
-    if (host.kind != HostKind::agent) host.push(series.id, std::max<std::uint16_t>(pushed_number(host.kind, series.source), 1));
+    if (host.kind != HostKind::agent)
+      host.push(series.id, std::max<std::uint16_t>(pushed_number(host.kind, series.source), 1));
   }
   for (const Cursor& cursor : recovered.cursors) {
     host.streams.push_back(

@@ -53,8 +53,8 @@ void prepare_grpc() {
   google::protobuf::SetLogHandler(take_protobuf_line);
   // Our channels always have a thread that polls them; a timer to look after them wakes two threads a second.
   ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
-  // With this experiment, on in Debian's build, a connection waits for its next bytes with 8 KiB in hand, whatever
-  // GRPC_ARG_TCP_READ_CHUNK_SIZE says.
+  // With this experiment, on in Debian's build, a connection waits for its next bytes with 8 KiB in hand,
+  // whatever GRPC_ARG_TCP_READ_CHUNK_SIZE says.
   ::setenv("GRPC_EXPERIMENTS", "-tcp_read_chunks", 0);
 }
 
