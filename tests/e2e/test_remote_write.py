@@ -197,7 +197,7 @@ def test_an_agent_and_a_sender_that_use_one_name_do_not_disturb_each_other(vigil
     same = {"__name__": "node_load1", "instance": "web-1", "job": "node"}
     assert post(vigil, snappy(body_v1((same, [(now - 30_000, 77)]), ({"__name__": "up", "instance": "web-1", "job": "app"}, [(now, 1)]))))[0] == 204
     assert {host["name"]: host["kind"] for host in vigil.json("hosts")} == {"web-1": "agent", "remote_write/web-1": "remote_write"}
-    assert len(ask(vigil.http, 'up{instance="web-1"}', now / 1000 + 1)) == 2
+    eventually("both are up", lambda: len(ask(vigil.http, 'up{instance="web-1"}', time.time())) == 2)
 
     def joined():
         found = ask(vigil.http, 'node_load1{instance="web-1"}[5m]', time.time())
