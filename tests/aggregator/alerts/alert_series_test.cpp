@@ -13,7 +13,7 @@ using test::rules_of;
 
 namespace {
 
-constexpr const char* kRules = R"(
+constexpr const char* kRules = R"yaml(
 groups:
   - name: g
     interval: 15s
@@ -22,11 +22,8 @@ groups:
         expr: temp > 80
         for: 30s
         labels: {severity: '{{ if gt $value 95.0 }}critical{{ else }}warning{{ end }}'}
-        annotations: {hottest: '{{ query "max(temp)" |
-                               first | value
-}
-}', now: "{{ $value }}"}
-)";
+        annotations: {hottest: '{{ query "max(temp)" | first | value }}', now: "{{ $value }}"}
+)yaml";
 
 using Lines = std::vector<std::string>;
 

@@ -136,7 +136,7 @@ TEST_CASE("Sealing the same slot twice keeps one block and counts it once") {
   const bool commits_between = GENERATE(false, true);
   REQUIRE(open->history->seal(0, {{kNode, make_sealed(5000, 10)}}, {{make_stream(0), 10, 1}}));
   if (commits_between) REQUIRE(open->history->sync());
-  const auto longer = make_sealed(5000, 20, 3, 8);
+  const auto longer = make_sealed(5000, 20);
   REQUIRE(open->history->seal(0, {{kNode, longer}}, {{make_stream(0), 20, 1}}));
   const auto before = open->history->read(0, {}, 0, 100'000);
   REQUIRE(before);
