@@ -98,7 +98,7 @@ TEST_CASE("A unit test passes when alerts and expressions give what it says") {
           - labels: 'ALERTS_FOR_STATE{alertname="Down", severity="critical", job="db", instance="a"}'
             value: 120
       - {expr: ALERTS, eval_time: 9m}
-)")) == "1/11");
+)")) == "1/12");
 }
 
 TEST_CASE("A unit test that fails shows what differs, with the test's place") {

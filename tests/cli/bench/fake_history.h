@@ -43,6 +43,10 @@ class FakeHistory final : public Client {
                       const std::function<Result<void>(const v1::BackupPart&)>&) override {
     return none();
   }
+  Result<void> watch(const v1::WatchRequest&,
+                     const std::function<Result<void>(const v1::WatchUpdate&)>&) override {
+    return none();
+  }
   Result<void> replay_rules(const v1::ReplayRequest&,
                             const std::function<Result<void>(const v1::ReplayEvent&)>&) override {
     return none();
