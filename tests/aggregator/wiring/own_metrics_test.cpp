@@ -52,10 +52,10 @@ TEST_CASE("own metrics carry the aggregator's name, and all of a write one time 
   CHECK(writer.writes[0].series[0].type == SeriesType::gauge);
   CHECK(writer.writes[0].series[1].type == SeriesType::counter);
   const auto written = points(writer.writes[0]);
-  const auto& x = written.at(R"(vigil_x_total{instance="monitor",job="vigil",reason="full"})");
+  const auto& x = written.at(R"(vigil_x_total{instance="monitor", job="vigil", reason="full"})");
   CHECK(x.v == 3);
   CHECK(x.t_ms == 1'700'000'000'000);
-  CHECK(written.at(R"(process_y{instance="monitor",job="vigil"})").v == 0.5);
+  CHECK(written.at(R"(process_y{instance="monitor", job="vigil"})").v == 0.5);
 }
 
 TEST_CASE("they are written once in ten seconds, and not while the last write is under way") {
@@ -85,7 +85,7 @@ TEST_CASE("a series that is gone is ended, once") {
   writer.answer();
   const auto ended = points(writer.writes[1]);
   CHECK(ended.size() == 2);
-  CHECK(is_stale(ended.at(R"(waiting{instance="monitor",job="vigil",receiver="slack"})").v));
+  CHECK(is_stale(ended.at(R"(waiting{instance="monitor", job="vigil", receiver="slack"})").v));
   own.beat(kNow + 20'000);
   CHECK(points(writer.writes[2]).size() == 1);
 }
