@@ -150,10 +150,11 @@ TEST_CASE("An alert carries value, times, labels and words") {
   CHECK(alert->fingerprint.size() == 16);
 }
 
-TEST_CASE("A label whose template changes with the value does not make another alert") {
+TEST_CASE("A label whose template changes with the value ends the alert, and another begins") {
   Bench bench("groups: [{name: g, rules: [{alert: A, expr: temp > 1, labels: {at: '{{ $value }}'}}]}]");
   CHECK(bench.at(0, "true", 0, 5) == "inactive->firing");
-  CHECK(bench.at(5, "true", 0, 6).empty());
+  CHECK(bench.at(5, "true", 0, 5).empty());
+  CHECK(!bench.at(10, "true", 0, 6).empty());
   CHECK(bench.book.size() == 1);
 }
 

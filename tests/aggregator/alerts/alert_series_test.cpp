@@ -52,7 +52,7 @@ struct Bench {
     for (const auto& sample : series.write(book, now_ms)) {
       const std::string value = is_stale(sample.value) ? "stale" : fmt::format("{:g}", sample.value);
       std::string state(sample.labels->get("alertstate"));
-      out.push_back(fmt::format("{} {}{} {} @{}", sample.labels->get("__name__"), state,
+      out.push_back(fmt::format("{} {}{}{} @{}", sample.labels->get("__name__"), state,
                                 state.empty() ? "" : " ", value, sample.t_ms));
     }
     std::sort(out.begin(), out.end());

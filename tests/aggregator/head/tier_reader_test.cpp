@@ -128,7 +128,9 @@ TEST_CASE("A coarse step over days that are over reads minutes, a finer one samp
   REQUIRE(by_minutes.annotations.infos.size() == 1);
   CHECK(by_minutes.annotations.infos[0].find("one value a minute") != std::string::npos);
   const auto growth = past.ask("increase(counter[10m])", coarse);
-  for (const auto& point : growth.series[0].points) CHECK(point.v == Approx(1200).epsilon(0.01));
+  // Where the counter was reset there is a point more, and what is beyond the outermost ones is guessed
+  // smaller.
+  for (const auto& point : growth.series[0].points) CHECK(point.v == Approx(1200).epsilon(0.06));
   CHECK(past.ask("max_over_time(second[10m])", coarse).series[0].points[0].v == 59);
 
   // Each sample counts: by the step, or by what is asked.

@@ -100,7 +100,7 @@ TEST_CASE("a body that claims to be larger than is taken, or than it can be, get
   CHECK(uncompress("\xFF\xFF\xFF\xFF\x0F", 1 << 20).error().code == Errc::limit);
   CHECK(uncompress(varint(1 << 20) + "\x01", 1 << 21).error().code == Errc::parse);
   CHECK(uncompress("", 100).error().code == Errc::parse);
-  CHECK(uncompress("not snappy at all", 100).error().code == Errc::parse);
+  CHECK(uncompress("not snappy at all", 1000).error().code == Errc::parse);
 }
 
 TEST_CASE("Content-Type says which version, and Content-Encoding must be snappy") {

@@ -116,9 +116,9 @@ TEST_CASE("what a query may cost is limited, and the error names the key") {
 
 TEST_CASE("queries beyond the line are refused with the key that makes it longer") {
   Fleet fleet;
-  QueryEngine engine(fleet.view(), {.threads = 1, .waiting = 1});
   std::promise<void> release;
   std::promise<void> begun;
+  QueryEngine engine(fleet.view(), {.threads = 1, .waiting = 1});  // ends first: its thread has both
   REQUIRE(engine.submit([&] {
     begun.set_value();
     release.get_future().wait();
