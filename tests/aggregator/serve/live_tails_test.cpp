@@ -40,8 +40,17 @@ class Served {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     stub_ = v1::Query::NewStub(server_->InProcessChannel({}));
+    // As the aggregator's timer, often: a tail whose turn it was not has it at the next beat.
+    timer_ = std::jthread([this](const std::stop_token& over) {
+      while (!over.stop_requested()) {
+        tails_.tick();
+        std::this_thread::yield();
+      }
+    });
   }
   ~Served() {
+    timer_.request_stop();
+    timer_.join();
     tails_.stop();
     server_->Shutdown();
   }
@@ -55,11 +64,7 @@ class Served {
     });
     while (!done) std::this_thread::yield();
   }
-  void pass(milliseconds time) {
-    passed_ms_ += time.count();
-    tails_.tick();
-  }
-  void tick() { tails_.tick(); }
+  void pass(milliseconds time) { passed_ms_ += time.count(); }
   void wait_for(std::size_t tails) const {
     while (tails_.size() != tails) std::this_thread::yield();
   }
@@ -83,6 +88,7 @@ class Served {
   Host* host_ = nullptr;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::Query::Stub> stub_;
+  std::jthread timer_;
 };
 
 /// A client's side of one tail.
@@ -127,7 +133,6 @@ TEST_CASE("a tail shows what an expression gives, now and at every interval") {
   Served served;
   Watcher watcher(served, "node_load1");
   served.wait_for(1);
-  served.tick();
   const auto first = watcher.next();
   CHECK(first.time_ms() == kStart);
   CHECK(value_of(first) == 7);
@@ -146,7 +151,6 @@ TEST_CASE("instants that passed while nothing was evaluated are told, and not ma
   Served served;
   Watcher watcher(served, "node_load1");
   served.wait_for(1);
-  served.tick();
   watcher.next();
   served.pass(milliseconds(4500));
   CHECK(watcher.next().skipped() == 3);
@@ -161,7 +165,6 @@ TEST_CASE("with changes_only an update comes when a value is another, whatever t
   Watcher watcher(served, "node_load1", 1000, true);
   Watcher beside(served, "node_load1");  // tells when a round is over
   served.wait_for(2);
-  served.tick();
   CHECK(value_of(watcher.next()) == 7);
   beside.next();
   for (int i = 0; i < 3; ++i) {
@@ -181,7 +184,6 @@ TEST_CASE("what fails for the moment is told, and the tail goes on") {
   Served served;
   Watcher watcher(served, "{__name__=~\"node_load.\"} + on() {__name__=~\"node_load.\"}");
   served.wait_for(1);
-  served.tick();
   const auto failed = watcher.next();
   CHECK(!failed.error().empty());
   CHECK_FALSE(failed.has_result());
@@ -193,7 +195,6 @@ TEST_CASE("more series than a tail may have are an error that says what to do") 
   Served served({.tails = 4, .running = 1, .series = 1});
   Watcher watcher(served, "{__name__=~\"node_load.\"}");
   served.wait_for(1);
-  served.tick();
   CHECK(watcher.next().error() ==
         "2 series are more than the 1 that can be watched; topk() or an aggregation makes fewer of them");
 }
@@ -225,17 +226,9 @@ TEST_CASE("a client that does not read costs no evaluations, and the others none
   Watcher deaf(served, "node_load1");
   Watcher watcher(served, "node_load5");
   served.wait_for(2);
-  served.tick();
   watcher.next();
   for (int i = 0; i < 200; ++i) {  // gRPC takes some, then no more
     served.pass(milliseconds(1000));
-    // Whose turn it was not comes with the next beat of the timer.
-    const std::jthread timer([&served](const std::stop_token& over) {
-      while (!over.stop_requested()) {
-        served.tick();
-        std::this_thread::yield();
-      }
-    });
     watcher.next();
   }
   deaf.leave();
@@ -246,7 +239,6 @@ TEST_CASE("the end of the aggregator ends the tails, and no new ones begin") {
   Served served;
   Watcher watcher(served, "node_load1");
   served.wait_for(1);
-  served.tick();
   watcher.next();
   served.tails().stop();
   CHECK(watcher.end().error_code() == grpc::StatusCode::UNAVAILABLE);
@@ -261,8 +253,7 @@ TEST_CASE("many tails take one query thread at a time, and a question passes the
   std::atomic<bool> go = false;
   REQUIRE(served.engine().submit([&go] {
     while (!go) std::this_thread::yield();
-  }));
-  served.tick();  // one of them stands in line now, not forty
+  }));  // one of them stands in line now, not forty
   std::atomic<bool> asked = false;
   REQUIRE(served.engine().submit([&asked] { asked = true; }));
   go = true;
