@@ -1,6 +1,6 @@
 """PromQL and its HTTP answers against Debian's Prometheus, which was sent the same data: thousands of random questions, the same answers.
 
-The seed is printed. VIGIL_DIFFERENTIAL_SEED asks those of an earlier run again; VIGIL_DIFFERENTIAL_COUNT, another number of them;
+The seed is printed and the same in each run. VIGIL_DIFFERENTIAL_SEED asks others; VIGIL_DIFFERENTIAL_COUNT, another number of them;
 VIGIL_DIFFERENTIAL_QUERY, one expression only, at an instant and over a range.
 """
 
