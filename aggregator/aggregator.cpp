@@ -312,7 +312,7 @@ api::ApiSources Aggregator::api_sources() {
   sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
   sources.readiness = [this] { return not_ready(); };
   sources.cors = *http::Cors::create(config_.http.cors_origin);  // checked before
-  sources.external_labels = labels_of(config_.rules.external_labels);
+  sources.external_labels = [this] { return alerting_->rule_set()->external_labels(); };
   sources.facts.started_ms = wall_ms();
   sources.facts.version = kVersion;
   sources.facts.working_directory = std::filesystem::current_path().string();
@@ -404,7 +404,14 @@ void Aggregator::reload() {
     const std::lock_guard lock(reload_mutex_);
     asked.swap(reload_asked_);
   }
-  const Result<void> loaded = reload_rules();
+  const auto rules = reread_rules(invocation_);
+  const Result<void> taken =
+      !rules ? rules.error() : alerting_->reload_rules(*rules, [this, asked] { reloaded({}, asked); });
+  if (!taken) reloaded(taken, asked);
+}
+
+/// Any thread.
+void Aggregator::reloaded(const Result<void>& loaded, const std::vector<api::Reloaded>& asked) {
   if (loaded) {
     log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
   } else {
@@ -419,12 +426,6 @@ void Aggregator::reload() {
     }
   }
   for (const api::Reloaded& done : asked) done(loaded);
-}
-
-Result<void> Aggregator::reload_rules() {
-  const auto rules = reread_rules(invocation_);
-  if (!rules) return rules.error();
-  return alerting_->reload_rules(*rules);
 }
 
 void Aggregator::stop() {

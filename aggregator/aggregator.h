@@ -65,7 +65,7 @@ class Aggregator {
   void announce();
   void beat();
   void reload();
-  Result<void> reload_rules();
+  void reloaded(const Result<void>& loaded, const std::vector<api::Reloaded>& asked);
   void ask_reload(api::Reloaded done);
   api::ApiSources api_sources();
   std::string not_ready() const;

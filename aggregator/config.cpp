@@ -46,7 +46,9 @@ void describe(config::Fields& fields, IngestConfig& ingest) {
       "max_rate", ingest.max_rate,
       "Bytes a second taken from one agent in the long run; it is read more slowly when it sends more.");
   fields.require("max_rate", ingest.max_rate.count >= 4096, "must be at least 4KiB");
-  fields.field("down_after", ingest.down_after, "A host without samples for this long is down.");
+  fields.field("down_after", ingest.down_after,
+               "A host without samples for this long is down; a minute later, if none came since the "
+               "aggregator started.");
   fields.require("down_after", ingest.down_after >= milliseconds(1000), "must be at least 1s");
   fields.field("shards", ingest.shards, "Threads that own hosts; 0: one for each two CPUs.");
   fields.require("shards", ingest.shards <= 64, "must be 0 to 64");

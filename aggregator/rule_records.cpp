@@ -2,6 +2,7 @@
 
 #include "aggregator/head/host_kind.h"
 #include "common/log/log.h"
+#include "common/wire/names.h"
 
 #include <atomic>
 #include <string>
@@ -17,7 +18,7 @@ constexpr std::int64_t kOutOfOrderMs = 60'000;
 /// Part of a host's name: no bytes that a name may not have.
 std::string host_name(std::string_view source) {
   std::string out(kRulesPrefix);
-  for (const char c : source.substr(0, kMaxNameBytes))
+  for (const char c : wire::clean_text(source, kMaxNameBytes))
     out += static_cast<unsigned char>(c) > 0x20 && c != '/' && c != 0x7F ? c : '_';
   return out;
 }

@@ -11,6 +11,13 @@ function(vigil_library name)
   target_precompile_headers(${name} REUSE_FROM vigil_pch)
 endfunction()
 
+# vigil_hot(TARGET ...): libraries whose loops run for each sample.
+function(vigil_hot)
+  foreach(target ${ARGV})
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
+  endforeach()
+endfunction()
+
 function(vigil_program name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})

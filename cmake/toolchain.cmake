@@ -20,6 +20,12 @@ if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")  # LTO wants the linker of the compi
 endif()
 
 add_compile_options(-pthread)  # everywhere, or precompiled headers do not match
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # The compiler collects its garbage at 128 MB by default, which the headers of gRPC and Beast fill again and again; most sources
+  # end below 700 MB. A fifth to a quarter of the time of a compilation.
+  add_compile_options(--param=ggc-min-heapsize=1048576)
+  add_link_options(--param=ggc-min-heapsize=1048576)
+endif()
 add_library(vigil_options INTERFACE)
 target_include_directories(vigil_options INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror $<$<CXX_COMPILER_ID:GNU>:-Wshadow=local>
@@ -37,6 +43,7 @@ if(VIGIL_FUZZ)  # coverage of every library guides the fuzzer
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # what runs for each sample asks for more: vigil_hot
   add_compile_options(-ffunction-sections -fdata-sections)
   add_link_options(-Wl,--gc-sections -Wl,--as-needed -flto=auto -Werror=odr)
 endif()

@@ -26,6 +26,15 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 
 }  // namespace
 
+bool has_scope_of(const Rule& rule, std::string_view scope) {
+  return (rule.scope == rules::Scope::fleet) == scope.empty();
+}
+
+std::string scope_in(const Rule& rule, const Alert& alert) {
+  if (has_scope_of(rule, alert.scope)) return alert.scope;
+  return rule.scope == rules::Scope::fleet ? std::string() : std::string(alert.series->get("instance"));
+}
+
 std::string fingerprint(std::string_view rule_key, const Labels& series) {
   std::uint64_t hash = mix(kFnvBasis, rule_key);
   for (const LabelView& label : series) hash = mix(mix(hash, label.name), label.value);
@@ -226,17 +235,39 @@ std::vector<Transition> AlertBook::expire(std::int64_t now_ms) {
   return out;
 }
 
+/// The rule is evaluated for the whole fleet now, or for each host: under its old scope nobody would ever say
+/// of the alert that it is over.
+void AlertBook::rescope(const Key& key, const Labels& labels, std::int64_t now_ms,
+                        std::vector<Transition>& out) {
+  Alert& stray = groups_.at(key).at(labels);
+  const std::string scope = scope_in(*stray.rule, stray);
+  const Key to = key_of(stray.rule->key, scope);
+  const bool is_taken = groups_.contains(to) && groups_.at(to).contains(labels);
+  if (!has_scope_of(*stray.rule, scope) || is_taken) {
+    end(stray, now_ms, "its rule looks elsewhere now", out);
+    return;
+  }
+  auto moved = groups_.at(key).extract(labels);
+  if (groups_.at(key).empty()) groups_.erase(key);
+  moved.mapped().scope = scope;
+  by_fingerprint_[moved.mapped().fingerprint] = {to, labels};
+  groups_[to].insert(std::move(moved));
+}
+
 std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64_t now_ms) {
   std::vector<Transition> out;
+  std::vector<std::pair<Key, Labels>> strays;
   for (auto& [key, alerts] : groups_) {
     for (auto& [labels, alert] : alerts) {
       if (const rules::RulePtr same = rules.find(alert.rule->key)) {
         alert.rule = same;
+        if (!has_scope_of(*same, alert.scope)) strays.emplace_back(key, labels);
       } else {
         end(alert, now_ms, "its rule was removed", out);
       }
     }
   }
+  for (const auto& [key, labels] : strays) rescope(key, labels, now_ms, out);
   forget_ended(out);
   options_.external_labels = rules.external_labels();
   options_.external_url = rules.external_url();

@@ -37,7 +37,8 @@ class AlertBook {
   /// Ends what only waits for the time: alerts kept firing by keep_firing_for.
   std::vector<Transition> expire(std::int64_t now_ms);
 
-  /// The rules changed: alerts find their rule by its key; those without one end ("rule removed").
+  /// The rules changed: alerts find their rule by its key, wherever it is evaluated now; those without one
+  /// end ("rule removed").
   std::vector<Transition> adopt(const rules::RuleSet& rules, std::int64_t now_ms);
 
   /// The host was removed: its alerts end.
@@ -63,6 +64,7 @@ class AlertBook {
   void relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out);
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
+  void rescope(const Key& key, const Labels& labels, std::int64_t now_ms, std::vector<Transition>& out);
   void describe(Alert& alert, double value, std::int64_t t_ms) const;
   Labels labels_of(const Alert& alert, double value, std::int64_t t_ms) const;
   std::string expand(const Alert& alert, const rules::NamedTemplate& text, std::int64_t t_ms) const;
@@ -73,6 +75,11 @@ class AlertBook {
   std::unordered_map<Key, Alerts> groups_;
   std::unordered_map<std::string, std::pair<Key, Labels>> by_fingerprint_;
 };
+
+/// Whether `scope` is of the kind the rule is evaluated for: a host, or "" for the whole fleet.
+bool has_scope_of(const rules::Rule& rule, std::string_view scope);
+/// The alert's scope where `rule` is evaluated now, as far as its labels tell.
+std::string scope_in(const rules::Rule& rule, const Alert& alert);
 
 /// 16 hex digits, stable over restarts and versions (FNV-1a).
 std::string fingerprint(std::string_view rule_key, const Labels& series);

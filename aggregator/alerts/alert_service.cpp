@@ -69,7 +69,7 @@ class Service : public AlertService {
 
   void take(Evaluation evaluation) override;
   void delivered(notify::Delivery delivery) override;
-  void reload(rules::RuleSetPtr rules) override;
+  void reload(rules::RuleSetPtr rules, std::function<void()> adopted) override;
   void forget_host(std::string instance) override;
 
   std::vector<AlertInfo> alerts() const override;
@@ -133,7 +133,7 @@ Result<void> Service::restore() {
     Alert& alert = entry.alert;
     const rules::RulePtr rule = rules_->find(entry.rule_key);
     alert.rule = rule ? rule : stub_rule(entry);
-    if (rule) (*known)[{rule->key, alert.scope}].push_back(alert.series);
+    if (rule) (*known)[{rule->key, scope_in(*rule, alert)}].push_back(alert.series);
     if (alert.state == State::firing && !alert.announced) unannounced_.insert(alert.fingerprint);
     book_.restore(std::move(alert));
   }
@@ -186,7 +186,7 @@ void Service::drain() {
       // One of an older rule set may still be under way when its rule is no more.
       if (!live_rules_.contains(evaluation.rule.get())) {
         const rules::RulePtr today = rules_->find(evaluation.rule->key);
-        if (!today) continue;
+        if (!today || !has_scope_of(*today, evaluation.scope)) continue;
         evaluation.rule = today;  // an alert it begins is to have its texts and times
       }
       for (Transition& transition : book_.apply(evaluation)) all.push_back(std::move(transition));
@@ -351,8 +351,8 @@ void Service::delivered(notify::Delivery delivery) {
   });
 }
 
-void Service::reload(rules::RuleSetPtr rules) {
-  worker_.insist([this, rules = std::move(rules)] {
+void Service::reload(rules::RuleSetPtr rules, std::function<void()> adopted) {
+  worker_.insist([this, rules = std::move(rules), adopted = std::move(adopted)] {
     Transitions gone;
     {
       const std::lock_guard lock(mutex_);
@@ -360,6 +360,7 @@ void Service::reload(rules::RuleSetPtr rules) {
       gone = book_.adopt(*rules_, options_.now_ms());
     }
     settle(gone);
+    if (adopted) adopted();
   });
 }
 

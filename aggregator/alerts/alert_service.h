@@ -66,7 +66,8 @@ class AlertService {
   // Any thread:
   virtual void take(rules::Evaluation evaluation) = 0;  // a rules::Sink
   virtual void delivered(notify::Delivery delivery) = 0;
-  virtual void reload(rules::RuleSetPtr rules) = 0;
+  /// `adopted` is called on the service's thread once the rules are in force; not after stop().
+  virtual void reload(rules::RuleSetPtr rules, std::function<void()> adopted = {}) = 0;
   virtual void forget_host(std::string instance) = 0;
 
   /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.

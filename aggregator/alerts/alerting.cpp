@@ -76,11 +76,11 @@ class Whole : public Alerting {
     service_->stop();
   }
 
-  Result<void> reload_rules(const rules::RulesConfig& config) override {
+  Result<void> reload_rules(const rules::RulesConfig& config, std::function<void()> adopted) override {
     auto rules = load_rules(config, external_url_);
     if (!rules) return rules.error();
     current_.replace(*rules);
-    service_->reload(*rules);
+    service_->reload(*rules, std::move(adopted));
     return {};
   }
   void forget_host(std::string instance) override { service_->forget_host(std::move(instance)); }

@@ -53,8 +53,10 @@ class Alerting {
   /// Its own threads, for whoever watches over them.
   virtual std::vector<const Worker*> workers() const = 0;
 
-  /// Any thread. New rules; with errors the old ones stay. Notifications change at restart only.
-  virtual Result<void> reload_rules(const rules::RulesConfig& rules) = 0;
+  /// Any thread. New rules; with errors the old ones stay. Notifications change at restart only. Without an
+  /// error `adopted` is called, on a thread of its own, once everything shows the new rules; not after
+  /// stop().
+  virtual Result<void> reload_rules(const rules::RulesConfig& rules, std::function<void()> adopted) = 0;
   virtual void forget_host(std::string instance) = 0;
 
   /// What other services ask; lives as long as this.

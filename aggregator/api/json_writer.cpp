@@ -1,5 +1,6 @@
 #include "aggregator/api/json_writer.h"
 
+#include "aggregator/promql/literals.h"
 #include "common/text/utf8.h"
 
 #include <array>
@@ -9,6 +10,8 @@
 
 namespace vigil::aggregator::api {
 namespace {
+
+constexpr double kMostExact = 9'007'199'254'740'992.0;  // 2^53
 
 constexpr std::string_view kHex = "0123456789abcdef";
 
@@ -61,6 +64,11 @@ void append_value(std::string& out, double value) {
     return;
   }
   const double size = std::abs(value);
+  // Go fills up with zeros behind the shortest digits that read back; to_chars() gives all digits there are.
+  if (size >= kMostExact && size < 1e21) {
+    out += promql::format_value(value);
+    return;
+  }
   const bool is_far = size != 0 && (size < 1e-6 || size >= 1e21);
   append_number(out, value, is_far ? std::chars_format::scientific : std::chars_format::fixed);
 }

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <set>
 
 namespace vigil::aggregator::api {
 namespace {
@@ -124,7 +125,7 @@ Result<std::size_t> limit_parameter(const http::Request& request, const std::str
   return limit;
 }
 
-Result<promql::TimeRange> range_parameters(const http::Request& request) {
+Result<promql::TimeRange> range_parameters(const http::Request& request, std::int64_t max_steps) {
   const auto start = time_parameter(request, "start", std::nullopt);
   if (!start) return start.error();
   const auto end = time_parameter(request, "end", std::nullopt);
@@ -134,13 +135,12 @@ Result<promql::TimeRange> range_parameters(const http::Request& request) {
   const auto step = duration_parameter(request, "step");
   if (!step) return step.error();
   const std::int64_t step_ms = (*step)->count();
-  if ((*end - *start) / step_ms > promql::kMaxSteps)
+  if ((*end - *start) / step_ms > max_steps)
     return fail(
         Errc::invalid_argument,
-        "more than {} points of each series are asked for; take a longer step: for this span at least "
-        "{}",
-        promql::kMaxSteps,
-        format_duration(std::chrono::seconds((*end - *start) / promql::kMaxSteps / 1000 + 1)));
+        "more than {} points of each series are asked for (query.max_steps); take a longer step: for this "
+        "span at least {}",
+        max_steps, format_duration(std::chrono::seconds((*end - *start) / max_steps / 1000 + 1)));
   return promql::TimeRange{*start, *end, step_ms};
 }
 
@@ -154,8 +154,13 @@ Result<TimeSpan> span_parameters(const http::Request& request) {
 }
 
 Result<MatcherLists> match_parameters(const http::Request& request) {
+  constexpr std::size_t kMost = 100;  // each looks at every series
   MatcherLists lists;
-  for (const std::string& text : request.all("match[]")) {
+  std::set<std::string_view> seen;
+  const auto texts = request.all("match[]");
+  for (const std::string& text : texts) {
+    if (!seen.insert(text).second) continue;
+    if (seen.size() > kMost) return wrong_parameter("match[]", fmt::format("more than {} are given", kMost));
     auto selector = promql::parse_selector(text);
     if (!selector) return wrong_parameter("match[]", fmt::format("{}: {}", text, selector.error().message));
     if (takes_everything(selector->matchers))

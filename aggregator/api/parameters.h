@@ -31,7 +31,7 @@ Result<std::optional<std::chrono::milliseconds>> duration_parameter(const http::
 Result<std::size_t> limit_parameter(const http::Request& request, const std::string& name = "limit");
 
 /// `start`, `end` and `step` of a range query: in order, and not too many steps.
-Result<promql::TimeRange> range_parameters(const http::Request& request);
+Result<promql::TimeRange> range_parameters(const http::Request& request, std::int64_t max_steps);
 /// `start` and `end` where both may be absent.
 struct TimeSpan {
   std::int64_t start_ms = 0;

@@ -75,7 +75,7 @@ void cut(promql::Value& value, std::size_t limit) {
 /// A shard that did not answer within what was left of the request's own time is no trouble of ours.
 Error timely(const Error& error, const Errand& errand) {
   const auto timeout = duration_parameter(errand.request, "timeout");
-  const bool is_over = timeout && *timeout && steady_clock::now() >= errand.asked_at + **timeout;
+  const bool is_over = timeout && *timeout && steady_clock::now() - errand.asked_at >= **timeout;
   if (error.code != Errc::unavailable || !is_over) return error;
   return fail(Errc::timeout, "the query took longer than the {} its timeout says",
               format_duration(**timeout));
@@ -122,7 +122,7 @@ http::Response Questions::instant(const Errand& errand) {
 
 http::Response Questions::range(const Errand& errand) {
   const auto began = steady_clock::now();
-  const auto range = range_parameters(errand.request);
+  const auto range = range_parameters(errand.request, engine_.limits().max_steps);
   if (!range) return bad_data(range.error());
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());

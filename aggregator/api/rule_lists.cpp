@@ -160,6 +160,16 @@ bool is_same_group(const RuleInfo& a, const RuleInfo& b) {
   return a.rule->group == b.rule->group && a.rule->file == b.rule->file;
 }
 
+/// Groups as they are in force: what a user's file puts in the place of a shipped rule lies among those.
+void stand_together(std::vector<RuleInfo>& rules) {
+  std::map<std::pair<std::string_view, std::string_view>, std::size_t>
+      places;  // file and group, by appearance
+  for (const RuleInfo& info : rules) places.try_emplace({info.rule->file, info.rule->group}, places.size());
+  std::ranges::stable_sort(rules, {}, [&places](const RuleInfo& info) {
+    return places.at({info.rule->file, info.rule->group});
+  });
+}
+
 void write_group(JsonWriter& json, std::span<const RuleInfo> rules, const AlertsByRule& alerts) {
   const rules::Rule& first = *rules.front().rule;
   std::int64_t latest_ms = 0;
@@ -181,6 +191,7 @@ http::Response rules_answer(const Errand& errand, const ApiSources& sources) {
   if (!filter) return bad_data(filter.error());
   auto rules = sources.rules();
   std::erase_if(rules, [&filter](const RuleInfo& info) { return !filter->takes(*info.rule); });
+  stand_together(rules);
   const auto active = filter->with_alerts ? sources.alerts() : std::vector<AlertInfo>();
   AlertsByRule by_rule;
   for (const AlertInfo& alert : active) {

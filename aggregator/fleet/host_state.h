@@ -2,7 +2,8 @@
 //
 //   up    rows keep coming
 //   late  none for three delivery beats: shown, nothing is alerted yet
-//   down  none for `down_after` (15 s unless deliveries are slower): `up` is 0
+//   down  none for `down_after` (15 s unless deliveries are slower): `up` is 0. After our own start it has as
+//         long again as agents take to dial anew (60 s)
 //   left  the agent said Bye: nobody waits for it; `up` ends until it returns
 // A host is never removed by itself: an enrolled host is expected until somebody says otherwise.
 #pragma once

@@ -45,7 +45,11 @@ HostInfo describe(const Host& host) {
   return info;
 }
 
-void add_matching(const Host& host, const MatcherLists& any_of, std::vector<SeriesInfo>& out) {
+/// Of one host and one question: hosts have thousands of series, and a million take less.
+constexpr std::chrono::milliseconds kMatchTime{500};
+
+Result<void> add_matching(const Host& host, const MatcherLists& any_of, std::vector<SeriesInfo>& out) {
+  MatchBudget budget(kMatchTime);
   const SeriesRegistry& registry = host.head.registry();
   std::set<const Labels*> seen;  // one label set may have two ids
   const auto add = [&](SeriesId id) {
@@ -57,8 +61,10 @@ void add_matching(const Host& host, const MatcherLists& any_of, std::vector<Seri
     for (const SeriesId id : registry.matching({})) add(id);
   }
   for (const auto& matchers : any_of) {
-    for (const SeriesId id : registry.matching(matchers)) add(id);
+    for (const SeriesId id : registry.matching(matchers, budget)) add(id);
+    if (budget.is_spent()) return MatchBudget::spent();
   }
+  return {};
 }
 
 std::int64_t rolled_up_ms(const History* history, const promql::Selection& selection) {
@@ -102,8 +108,10 @@ Result<std::vector<HostInfo>> FleetView::hosts() {
 }
 
 Result<std::vector<SeriesInfo>> FleetView::series(const MatcherLists& any_of, std::size_t limit) {
-  auto parts = shards_.ask_hosts<std::vector<SeriesInfo>>(
-      [any_of](const Host& host, std::vector<SeriesInfo>& found) { add_matching(host, any_of, found); });
+  auto parts =
+      shards_.ask_hosts<std::vector<SeriesInfo>>([any_of](const Host& host, std::vector<SeriesInfo>& found) {
+        return add_matching(host, any_of, found);
+      });
   if (!parts) return parts.error();
   auto all = joined(std::move(*parts));
   if (all.size() > limit)
@@ -172,10 +180,13 @@ Result<std::vector<HostSlice>> FleetStorage::slices(const promql::Selection& sel
     return fail(Errc::unavailable, "the aggregator did not answer within {} ms", reads_.patience.count());
   const auto began = std::chrono::steady_clock::now();
   auto parts = view_.shards().ask_hosts<std::vector<HostSlice>>(
-      [selection, late = reads_.late](const Host& host, std::vector<HostSlice>& slices) {
-        if (!host.head.registry().may_match(selection.matchers)) return;
-        HostSlice slice = host.head.slice(selection, late);
+      [selection, late = reads_.late](const Host& host, std::vector<HostSlice>& slices) -> Result<void> {
+        if (!host.head.registry().may_match(selection.matchers)) return {};
+        MatchBudget budget(kMatchTime);
+        HostSlice slice = host.head.slice(selection, late, &budget);
+        if (budget.is_spent()) return MatchBudget::spent();
         if (!slice.series.empty() || !slice.ready.empty()) slices.push_back(std::move(slice));
+        return {};
       },
       std::chrono::ceil<std::chrono::milliseconds>(left_));
   left_ -= std::chrono::steady_clock::now() - began;
@@ -196,6 +207,7 @@ Result<std::vector<promql::SelectedSeries>> FleetStorage::read_all(const std::ve
   std::size_t room = reads_.max_points;
   const std::int64_t rolled_up = rolled_up_ms(view_.history(), selection);
   for (const HostSlice& slice : slices) {
+    if (reads_.expired && reads_.expired()) return promql::too_slow();
     const std::size_t before = out.size();
     const SliceRead read{selection.start_ms,  selection.end_ms, room,
                          selection.coarse_ms, selection.stand,  rolled_up};

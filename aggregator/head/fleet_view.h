@@ -137,6 +137,9 @@ struct FleetReads {
   /// Runs work on several threads at the same time, the caller's among them, and waits for all; may be empty.
   std::function<void(const std::function<void()>& work)> spread = nullptr;
   std::size_t parts = 1;  // how many pieces are worth being spread
+  /// Asked from host to host where everything is read before anything is made of it; true ends the read with
+  /// Errc::timeout. May be empty.
+  std::function<bool()> expired = nullptr;
 };
 
 /// promql::Storage over all hosts, head and history. One per query; cheap to make.

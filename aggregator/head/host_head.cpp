@@ -245,16 +245,19 @@ void HostHead::evict(std::int64_t now_ms) {
   });
 }
 
-std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection) const {
+std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection, MatchBudget* budget) const {
   std::vector<WantedSeries> series;
-  for (const SeriesId id : registry_.matching(selection.matchers)) {
+  const auto ids = budget != nullptr ? registry_.matching(selection.matchers, *budget)
+                                     : registry_.matching(selection.matchers);
+  for (const SeriesId id : ids) {
     series.push_back({id, registry_.at(id)->labels, registry_.at(id)->form});
   }
   return series;
 }
 
-HostSlice HostHead::slice(const promql::Selection& selection, LateRows late) const {
-  HostSlice slice{id_, kind_of(registry_.instance()), {}, wanted(selection), {}, {}, complete_from_ms_};
+HostSlice HostHead::slice(const promql::Selection& selection, LateRows late, MatchBudget* budget) const {
+  HostSlice slice{
+      id_, kind_of(registry_.instance()), {}, wanted(selection, budget), {}, {}, complete_from_ms_};
   if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
   if (slice.series.empty()) return slice;
   const bool hide = late == LateRows::hidden;

@@ -112,7 +112,9 @@ class HostHead {
   void evict(std::int64_t now_ms);
 
   /// See slice.h. Also good for other threads to read.
-  HostSlice slice(const promql::Selection& selection, LateRows late = LateRows::shown) const;
+  /// With a budget that ends up spent it is not all there is.
+  HostSlice slice(const promql::Selection& selection, LateRows late = LateRows::shown,
+                  MatchBudget* budget = nullptr) const;
   /// The same, decoded here and now from memory alone; columns asked for again are not decompressed again.
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection,
                                                      std::size_t max_points, LateRows late = LateRows::shown);
@@ -149,7 +151,7 @@ class HostHead {
   void close(std::uint32_t number, Source& source);
   void end_absent(std::uint32_t number, Source& source);
   void schedule_seal(std::int64_t now_ms);
-  std::vector<WantedSeries> wanted(const promql::Selection& selection) const;
+  std::vector<WantedSeries> wanted(const promql::Selection& selection, MatchBudget* budget = nullptr) const;
   static Result<void> collect(Kept& kept, PointSets& sets);
   Source& source_for_put(std::uint32_t number);
   bool make_room(std::uint32_t number, Source& source, std::int64_t time_ms);

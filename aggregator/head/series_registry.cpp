@@ -108,10 +108,17 @@ bool SeriesRegistry::may_match(std::span<const promql::Matcher> matchers) const 
 }
 
 std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> matchers) const {
+  MatchBudget unlimited{std::chrono::hours(1)};
+  return matching(matchers, unlimited);
+}
+
+std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> matchers,
+                                               MatchBudget& budget) const {
   std::vector<SeriesId> found;
   if (!may_match(matchers)) return found;
   const auto take = [&](SeriesId latest) {
     for (SeriesId id = latest; id != RegisteredSeries::kNoSeries; id = series_[id].next_named) {
+      if (!budget.go_on()) return;
       const Labels& labels = *series_[id].labels;
       const bool fits = std::all_of(matchers.begin(), matchers.end(),
                                     [&](const promql::Matcher& matcher) { return matcher.matches(labels); });

@@ -4,6 +4,7 @@
 
 #include "aggregator/blocks/block.h"
 #include "aggregator/head/id_table.h"
+#include "aggregator/head/match_budget.h"
 #include "aggregator/promql/storage.h"
 #include "common/series.h"
 
@@ -58,6 +59,8 @@ class SeriesRegistry {
 
   /// All series whose labels match, in order of id.
   std::vector<SeriesId> matching(std::span<const promql::Matcher> matchers) const;
+  /// The same; when the budget is spent, those found so far.
+  std::vector<SeriesId> matching(std::span<const promql::Matcher> matchers, MatchBudget& budget) const;
   /// False when no series of this host can match, by `instance` alone.
   bool may_match(std::span<const promql::Matcher> matchers) const;
 

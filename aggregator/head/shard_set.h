@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -36,9 +37,9 @@ class ShardSet {
                                   std::chrono::milliseconds patience = kPatience);
 
   /// The same, host by host, a few milliseconds at a stretch: however much a question looks at, samples and
-  /// rules come in between.
+  /// rules come in between. The error of a visit ends the question.
   template <class Answer>
-  using Visit = std::function<void(const Host& host, Answer& answer)>;
+  using Visit = std::function<Result<void>(const Host& host, Answer& answer)>;
   template <class Answer>
   Result<std::vector<Answer>> ask_hosts(Visit<Answer> visit, std::chrono::milliseconds patience = kPatience);
 
@@ -53,6 +54,7 @@ class ShardSet {
     std::condition_variable done;
     std::size_t missing = 0;
     std::vector<Answer> answers;
+    std::optional<Error> failed;
     std::atomic<bool> given_up = false;
   };
   /// A question on its way through the hosts of one shard.
@@ -73,6 +75,8 @@ class ShardSet {
   template <class Answer>
   static void settle(Round<Answer>& round, std::size_t index, Answer answer);
   template <class Answer>
+  static void give_up(Round<Answer>& round, Error why);
+  template <class Answer>
   static Result<std::vector<Answer>> wait(Round<Answer>& round, std::chrono::milliseconds patience);
 
   HostDirectory directory_;
@@ -87,12 +91,21 @@ void ShardSet::settle(Round<Answer>& round, std::size_t index, Answer answer) {
 }
 
 template <class Answer>
+void ShardSet::give_up(Round<Answer>& round, Error why) {
+  const std::lock_guard lock(round.mutex);
+  if (!round.failed) round.failed = std::move(why);
+  round.given_up = true;
+  round.done.notify_all();
+}
+
+template <class Answer>
 Result<std::vector<Answer>> ShardSet::wait(Round<Answer>& round, std::chrono::milliseconds patience) {
   std::unique_lock lock(round.mutex);
   if (!round.done.wait_for(lock, patience, [&] { return round.missing == 0 || round.given_up; })) {
     round.given_up = true;
     return fail(Errc::unavailable, "the aggregator did not answer within {} ms", patience.count());
   }
+  if (round.failed) return *round.failed;
   if (round.given_up) return fail(Errc::unavailable, "the aggregator is busy or stopping");
   return std::move(round.answers);
 }
@@ -124,12 +137,12 @@ void ShardSet::walk_on(const std::shared_ptr<Walk<Answer>>& walk) {
   do {
     if (walk->next == walk->hosts.size()) return settle(*walk->round, walk->index, std::move(walk->answer));
     const Host* host = walk->shard->find(walk->hosts[walk->next++]);
-    if (host != nullptr) walk->visit(*host, walk->answer);  // it may have been forgotten meanwhile
+    if (host == nullptr) continue;  // forgotten meanwhile
+    if (const auto visited = walk->visit(*host, walk->answer); !visited)
+      return give_up(*walk->round, visited.error());
   } while (std::chrono::steady_clock::now() < until);
   if (walk->shard->worker().post([walk] { walk_on(walk); })) return;
-  const std::lock_guard lock(walk->round->mutex);
-  walk->round->given_up = true;
-  walk->round->done.notify_all();
+  give_up(*walk->round, fail(Errc::unavailable, "the aggregator is busy or stopping"));
 }
 
 template <class Answer>

@@ -15,6 +15,9 @@ using Code = boost::system::error_code;
 /// What a client may have sent ahead while its request is worked on; then it is no longer watched.
 constexpr std::size_t kMostAhead = 16 << 10;
 
+/// Of what came and is not read yet: a header, a chunk's extensions, a trailer must fit.
+constexpr std::size_t kMostBuffered = 256 << 10;
+
 /// How long a refused client may go on sending before it looks at the answer.
 constexpr std::chrono::seconds kLinger{2};
 
@@ -45,10 +48,15 @@ std::string_view view(beast::string_view text) {
 class ConnectionExchange : public Exchange {
  public:
   ConnectionExchange(std::weak_ptr<Connection> connection, std::shared_ptr<Gate> gate,
-                     std::shared_ptr<const std::atomic<bool>> gone)
-      : connection_(std::move(connection)), gate_(std::move(gate)), gone_(std::move(gone)) {}
+                     std::shared_ptr<const std::atomic<bool>> gone, Dress dress)
+      : connection_(std::move(connection)),
+        gate_(std::move(gate)),
+        gone_(std::move(gone)),
+        dress_(std::move(dress)) {}
 
   void deliver(Response response) override {
+    // Compressing takes time, and all connections have one gate.
+    response = dress_.put_on(std::move(response));
     const std::lock_guard lock(gate_->mutex);
     if (!gate_->is_open) return;
     if (const auto connection = connection_.lock()) connection->answer(std::move(response));
@@ -59,13 +67,21 @@ class ConnectionExchange : public Exchange {
   const std::weak_ptr<Connection> connection_;
   const std::shared_ptr<Gate> gate_;
   const std::shared_ptr<const std::atomic<bool>> gone_;
+  const Dress dress_;
 };
 
 }  // namespace
 
+Response Dress::put_on(Response response) const {
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  cors.add_headers(path, origin, response);
+  return encoded(std::move(response), coding);
+}
+
 Connection::Connection(Tcp::socket socket, Shared& shared)
-    : shared_(shared), stream_(std::move(socket)), waiting_(stream_.get_executor()) {
+    : shared_(shared), stream_(std::move(socket)), buffer_(kMostBuffered), waiting_(stream_.get_executor()) {
   ++shared_.connections;
+  dress_.cors = shared_.options.cors;
   Code error;
   const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
   if (!error) remote_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
@@ -96,7 +112,7 @@ void Connection::read(std::chrono::milliseconds timeout) {
 void Connection::on_header(Code error) {
   if (refuse_unreadable(error)) return;
   note_request();
-  const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), path_);
+  const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), dress_.path);
   if (const auto* route = std::get_if<const Route*>(&found)) {
     route_ = *route;
   } else {
@@ -112,9 +128,9 @@ void Connection::note_request() {
   method_ = message.method();
   version_ = message.version();
   const std::string_view target = view(message.target());
-  path_ = decode_path(target.substr(0, target.find('?')));
-  origin_ = view(message[beast::http::field::origin]);
-  coding_ = best_coding(view(message[beast::http::field::accept_encoding]));
+  dress_.path = decode_path(target.substr(0, target.find('?')));
+  dress_.origin = view(message[beast::http::field::origin]);
+  dress_.coding = best_coding(view(message[beast::http::field::accept_encoding]));
 }
 
 void Connection::accept_body() {
@@ -158,9 +174,9 @@ bool Connection::refuse_unreadable(Code error) {
 void Connection::on_request(Code error) {
   if (refuse_unreadable(error)) return;
   keep_ = parser_->get().keep_alive();
-  if (found_none_) return respond(dressed(std::move(*found_none_)));
+  if (found_none_) return respond(dress_.put_on(std::move(*found_none_)));
   auto request = take_request();
-  if (!request) return respond(dressed(error_response(request.error())));
+  if (!request) return respond(dress_.put_on(error_response(request.error())));
   dispatch(*route_, std::move(*request));
 }
 
@@ -175,20 +191,23 @@ Result<Request> Connection::take_request() {
   request->remote = remote_;
   request->body = std::move(message.body());
   // A form's parameters come before those of the URL, as Go's servers have it.
-  if (request->header("content-type").starts_with("application/x-www-form-urlencoded"))
-    add_query(*request, request->body);
+  if (request->header("content-type").starts_with("application/x-www-form-urlencoded")) {
+    if (auto added = add_query(*request, request->body); !added) return added.error();
+  }
   const std::string_view target = view(message.target());
   auto url = parse_target({}, target);
   if (!url) return url.error();
   request->path = std::move(url->path);
   const auto question = target.find('?');
-  if (question != std::string_view::npos) add_query(*request, target.substr(question + 1));
+  if (question != std::string_view::npos) {
+    if (auto added = add_query(*request, target.substr(question + 1)); !added) return added.error();
+  }
   return request;
 }
 
 void Connection::dispatch(const Route& route, Request request) {
   if (const auto* handler = std::get_if<Handler>(&route.handler))
-    return respond(dressed((*handler)(request)));
+    return respond(dress_.put_on((*handler)(request)));
   answer_later(std::get<LaterHandler>(route.handler), std::move(request));
 }
 
@@ -199,7 +218,7 @@ void Connection::answer_later(const LaterHandler& handler, Request request) {
   stream_.expires_never();
   watch();
   handler(std::move(request),
-          Responder(std::make_shared<ConnectionExchange>(weak_from_this(), shared_.gate, gone_)));
+          Responder(std::make_shared<ConnectionExchange>(weak_from_this(), shared_.gate, gone_, dress_)));
 }
 
 /// Notices when the client goes away while its request is worked on. What it sends ahead is kept.
@@ -229,11 +248,10 @@ void Connection::on_watched(Code error, std::size_t bytes) {
 }
 
 void Connection::answer(Response response) {
-  asio::post(stream_.get_executor(),
-             [self = shared_from_this(), response = dressed(std::move(response))]() mutable {
-               self->waiting_.cancel();
-               self->respond(std::move(response));
-             });
+  asio::post(stream_.get_executor(), [self = shared_from_this(), response = std::move(response)]() mutable {
+    self->waiting_.cancel();
+    self->respond(std::move(response));
+  });
 }
 
 void Connection::refuse(unsigned status, std::string_view message) {
@@ -242,12 +260,6 @@ void Connection::refuse(unsigned status, std::string_view message) {
   method_ = beast::http::verb::get;
   version_ = 11;
   respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
-}
-
-Response Connection::dressed(Response response) const {
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  shared_.options.cors.add_headers(path_, origin_, response);
-  return encoded(std::move(response), coding_);
 }
 
 void Connection::respond(Response response) {

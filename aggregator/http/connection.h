@@ -34,6 +34,16 @@ struct Shared {
   std::atomic<std::size_t> connections = 0;
 };
 
+/// What an answer gets besides what it says, by the request it belongs to.
+struct Dress {
+  std::string path;
+  std::string origin;
+  Coding coding = Coding::identity;  // what the client takes
+  Cors cors = {};
+  /// With the headers that every answer has, and compressed: that takes time. On any thread.
+  Response put_on(Response response) const;
+};
+
 /// Owns itself: it lives as long as one of its operations is pending. Everything happens on its strand.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
@@ -46,7 +56,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection& operator=(const Connection&) = delete;
 
   void start();
-  /// The answer to the request that waits. On any thread.
+  /// The answer to the request that waits, dressed. On any thread.
   void answer(Response response);
 
  private:
@@ -65,8 +75,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_watched(Code error, std::size_t bytes);
 
   void refuse(unsigned status, std::string_view message);
-  /// With the headers that every answer has, compressed if the client takes that. On any thread.
-  Response dressed(Response response) const;
   void respond(Response response);
   void write_whole();
   void write_head();
@@ -88,9 +96,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // Of the request being answered.
   std::chrono::steady_clock::time_point asked_at_;
-  Coding coding_ = Coding::identity;  // what the client takes
-  std::string path_;
-  std::string origin_;
+  Dress dress_;
   unsigned status_ = 0;  // 0: there is none
   boost::beast::http::verb method_ = boost::beast::http::verb::get;
   unsigned version_ = 11;

@@ -1,5 +1,7 @@
 #include "aggregator/http/message.h"
 
+#include "common/wire/names.h"
+
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -60,7 +62,9 @@ std::string_view Request::header(const std::string& name) const {
 }
 
 Response error_response(unsigned status, std::string_view type, std::string_view message) {
-  const boost::json::value body = {{"status", "error"}, {"errorType", type}, {"error", message}};
+  // It may quote what came; JSON is UTF-8.
+  const std::string text = wire::clean_text(message, message.size());
+  const boost::json::value body = {{"status", "error"}, {"errorType", type}, {"error", text}};
   return {status, "application/json", boost::json::serialize(body) + "\n", {}};
 }
 
@@ -88,8 +92,10 @@ std::string decode_url(std::string_view text) {
   return decode_path(spaced);
 }
 
-void add_query(Request& request, std::string_view query) {
+Result<void> add_query(Request& request, std::string_view query) {
+  constexpr std::size_t kMost = 10'000;  // each takes thirty times the bytes it came in
   while (!query.empty()) {
+    if (request.query.size() == kMost) return fail(Errc::limit, "more than {} parameters", kMost);
     const auto end = query.find('&');
     const std::string_view pair = query.substr(0, end);
     query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
@@ -99,6 +105,7 @@ void add_query(Request& request, std::string_view query) {
         equals == std::string_view::npos ? std::string_view() : pair.substr(equals + 1);
     request.query.emplace(decode_url(pair.substr(0, equals)), decode_url(value));
   }
+  return {};
 }
 
 Result<Request> parse_target(std::string_view method, std::string_view target) {
@@ -108,7 +115,9 @@ Result<Request> parse_target(std::string_view method, std::string_view target) {
   request.method = method;
   const auto question = target.find('?');
   request.path = decode_path(target.substr(0, question));
-  if (question != std::string_view::npos) add_query(request, target.substr(question + 1));
+  if (question != std::string_view::npos) {
+    if (auto added = add_query(request, target.substr(question + 1)); !added) return added.error();
+  }
   return request;
 }
 

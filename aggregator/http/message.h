@@ -53,6 +53,6 @@ std::string decode_path(std::string_view text);
 /// Splits a target into path and query. Errc::parse unless it begins with '/'.
 Result<Request> parse_target(std::string_view method, std::string_view target);
 /// Adds "a=b&c=d" to the parameters.
-void add_query(Request& request, std::string_view query);
+Result<void> add_query(Request& request, std::string_view query);
 
 }  // namespace vigil::aggregator::http

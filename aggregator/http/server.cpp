@@ -30,9 +30,9 @@ Result<Tcp::endpoint> resolve(asio::io_context& context, const Address& address)
 
 struct Server::Parts {
   Parts(const ServerOptions& options, const Router& router)
-      : context(static_cast<int>(options.threads)),
+      : shared{options, router, bodies},
+        context(static_cast<int>(options.threads)),
         bodies(options.body_threads),
-        shared{options, router, bodies},
         acceptor(context),
         retry(context) {}
 
@@ -71,9 +71,10 @@ struct Server::Parts {
     });
   }
 
+  // What waits in the next two when they end holds connections, which look at this.
+  Shared shared;
   asio::io_context context;
   asio::thread_pool bodies;
-  Shared shared;
   Tcp::acceptor acceptor;
   asio::steady_timer retry;
   Address bound;

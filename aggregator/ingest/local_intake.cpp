@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -66,6 +67,31 @@ Result<Host*> LocalIntake::host_of(const std::string& name, std::int64_t now_ms)
   record.name = name;
   record.interval_ms = kBeatMs;
   return shard_.enroll(std::move(record), now_ms);
+}
+
+/// A host of which nothing can be stored is not begun: senders could fill the fleet with empty ones.
+std::optional<LocalWritten> LocalIntake::refuse_unknown(const LocalWrite& write, std::int64_t now_ms) const {
+  LocalWritten written;
+  const Labels& labels = write.series.empty() ? Labels() : write.series.front().labels;
+  const std::int64_t oldest_ms = now_ms - shard_.options().retention_ms;
+  const std::int64_t newest_ms = now_ms + shard_.options().future_ms;
+  for (const promql::Point& sample : write.samples) {
+    if (sample.t_ms < oldest_ms) {
+      ++written.too_old;
+    } else if (sample.t_ms > newest_ms) {
+      ++written.too_new;
+    } else if (is_stale(sample.v)) {
+      ++written.repeated;  // the end of what nobody knew
+    } else if (write.quota && !write.quota->has_room(now_ms)) {
+      ++written.over_limit;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (written.too_old > 0) note(written, "older than what is kept", labels);
+  if (written.too_new > 0) note(written, "too far in the future", labels);
+  if (written.over_limit > 0) note(written, "its sender brings too many new series", labels);
+  return written;
 }
 
 bool LocalIntake::in_time(Work& work, const LocalSeries& series, std::int64_t time_ms) const {
@@ -160,7 +186,10 @@ void LocalIntake::place(Work& work, const LocalSeries& series, Samples samples) 
       continue;
     }
     PushedSeries& pushed = host.pushed[*id];
-    pushed.newest_ms = std::max(pushed.newest_ms, sample.t_ms);
+    if (sample.t_ms > pushed.newest_ms) {
+      work.newest_before.emplace_back(*id, pushed.newest_ms);
+      pushed.newest_ms = sample.t_ms;
+    }
     placed_.push_back({pushed.source, sample.t_ms, {*id, *raw}});
   }
 }
@@ -221,12 +250,21 @@ void LocalIntake::put(Work& work, std::span<const LocalRow> rows) {
   shard_.samples_pushed(work.host, newest_ms, work.now_ms);
 }
 
+/// Nothing of the write is stored: sent again, it must not look old.
+void LocalIntake::take_back(Work& work) {
+  for (const auto& [id, newest_ms] : std::views::reverse(work.newest_before))
+    work.host.pushed[id].newest_ms = newest_ms;
+}
+
 // The journal comes before the head, as with agents' batches.
 Result<void> LocalIntake::store(Work& work, LocalDone& done) {
   History* history = shard_.history();
   const HostId host = work.host.record.id;
   if (history != nullptr && !work.records.empty()) {
-    if (auto stored = history->put_series(host, std::move(work.records)); !stored) return stored;
+    if (auto stored = history->put_series(host, std::move(work.records)); !stored) {
+      take_back(work);
+      return stored;
+    }
   }
   const std::vector<LocalRow> rows = this->rows();
   if (history == nullptr || rows.empty()) {
@@ -238,6 +276,7 @@ Result<void> LocalIntake::store(Work& work, LocalDone& done) {
   const std::uint64_t seq = progress.stored_seq + 1;
   pending_.add(host, seq, std::move(done), work.now_ms);
   if (!history->journal({host, pending_.stream(), seq, EntryKind::samples, 0, encode_rows(rows)})) {
+    take_back(work);
     pending_.fail(host, seq,
                   {Errc::unavailable, "the disk does not keep up: too much waits for the journal"});
     return {};
@@ -255,9 +294,12 @@ void LocalIntake::write(const LocalWrite& write, LocalDone done, std::int64_t no
     written.failed = error;
     done(written);
   };
+  if (shard_.find(write.host) == nullptr) {
+    if (auto refused = refuse_unknown(write, now_ms)) return done(*refused);
+  }
   const auto host = host_of(write.host, now_ms);
   if (!host) return refuse(host.error());
-  Work work{write, **host, now_ms, {}, {}, {}, {}};
+  Work work{write, **host, now_ms, {}, {}, {}, {}, {}};
   placed_.clear();
   place_all(work);
   if (auto stored = store(work, done); !stored) {

@@ -43,10 +43,14 @@ class LocalIntake {
     std::vector<SeriesRecord> records;
     std::unordered_map<std::int64_t, std::uint16_t> sources_at;  // where samples of that time go
     std::unordered_map<std::uint16_t, std::size_t> grown;        // new series, by source
+    std::vector<std::pair<SeriesId, std::int64_t>>
+        newest_before;  // what it changed of PushedSeries::newest_ms
   };
   using Samples = std::span<const promql::Point>;
+  std::optional<LocalWritten> refuse_unknown(const LocalWrite& write, std::int64_t now_ms) const;
   Result<Host*> host_of(const std::string& name, std::int64_t now_ms);
   void place_all(Work& work);
+  static void take_back(Work& work);
   void place(Work& work, const LocalSeries& series, Samples samples);
   bool in_time(Work& work, const LocalSeries& series, std::int64_t time_ms) const;
   std::optional<SeriesId> series_for(Work& work, const LocalSeries& series, const promql::Point& first);

@@ -24,6 +24,8 @@ class NewSeriesQuota {
   virtual ~NewSeriesQuota() = default;
   /// Room for one more; false: the series is refused.
   virtual bool take(std::int64_t now_ms) = 0;
+  /// What take() would say, without taking.
+  virtual bool has_room(std::int64_t now_ms) = 0;
 };
 
 struct LocalSeries {

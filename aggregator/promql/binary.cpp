@@ -8,6 +8,14 @@
 namespace vigil::promql {
 namespace {
 
+std::vector<bool> steps_with_values(const Block& block) {
+  std::vector<bool> out(block.steps);
+  for (std::size_t i = 0; i < block.values.size(); ++i) {
+    if (has_value(block.values[i])) out[i % block.steps] = true;
+  }
+  return out;
+}
+
 double arithmetic(BinaryOp op, double a, double b) {
   switch (op) {
     case BinaryOp::add:
@@ -198,15 +206,18 @@ class PairMatcher {
                      : binary_.matching.mode == MatchMode::on || !binary_.matching.labels.empty();
   }
 
+  /// Only at steps where the other side has anything at all: elsewhere nothing is matched.
   Result<void> check_one_side() const {
     std::vector<std::size_t> owner;
+    std::vector<bool> is_matched;
     for (const std::vector<std::size_t>& rows : one_rows_) {
       if (rows.size() < 2) continue;
+      if (is_matched.empty()) is_matched = steps_with_values(many_);
       owner.assign(one_.steps, KeyIndex::kNone);
       for (const std::size_t row : rows) {
         const std::span<const double> values = one_.row(row);
         for (std::size_t step = 0; step < values.size(); ++step) {
-          if (!has_value(values[step])) continue;
+          if (!has_value(values[step]) || !is_matched[step]) continue;
           if (owner[step] != KeyIndex::kNone) return ambiguous(owner[step], row);
           owner[step] = row;
         }

@@ -26,12 +26,18 @@ bool merge_row(std::span<const double> from, std::span<double> into) {
 
 }  // namespace
 
+Error too_slow() {
+  return fail(Errc::timeout, "the query took longer than its deadline (query.timeout)");
+}
+
 Result<void> Pulse::hold(std::size_t samples) {
   if (held_.fetch_add(samples) + samples > options_->max_samples) {
     held_ -= samples;
-    return fail(Errc::limit,
-                "the query needs more than {} samples in memory; narrow its selectors or its time range",
-                options_->max_samples);
+    return fail(
+        Errc::limit,
+        "the query needs more than {} samples in memory (query.max_samples); narrow its selectors or its "
+        "time range",
+        options_->max_samples);
   }
   if (auto ok = check(); !ok) {
     held_ -= samples;
@@ -51,8 +57,7 @@ bool Pulse::working(std::size_t points) {
 Result<void> Pulse::check() {
   if (options_->cancelled && options_->cancelled->load(std::memory_order_relaxed))
     return fail(Errc::unavailable, "the query was cancelled");
-  if (options_->expired && options_->expired())
-    return fail(Errc::timeout, "the query took longer than its deadline");
+  if (options_->expired && options_->expired()) return too_slow();
   return {};
 }
 

@@ -117,9 +117,11 @@ Annotations Evaluator::take_annotations() {
 Result<Block> Evaluator::new_block(const Grid& grid, std::size_t rows) {
   // Divided, so that a hostile grid cannot overflow the product.
   if (rows > 0 && grid.steps > options_.max_samples / rows) {
-    return fail(Errc::limit,
-                "the query needs more than {} samples in memory; narrow its selectors or its time range",
-                options_.max_samples);
+    return fail(
+        Errc::limit,
+        "the query needs more than {} samples in memory (query.max_samples); narrow its selectors or its "
+        "time range",
+        options_.max_samples);
   }
   if (auto ok = pulse_.hold(rows * grid.steps); !ok) return ok.error();
   Block block = make_block(grid);

@@ -128,6 +128,7 @@ Result<void> enrich_row(Evaluator& evaluator, const Block& block, std::size_t ro
   for (std::size_t step = 0; step < block.steps; ++step) {
     const double value = block.row(row)[step];
     if (!has_value(value)) continue;
+    if (!evaluator.pulse().working(100)) return evaluator.pulse().check();
     auto current = infos.current(*block.labels[row], step);
     if (!current) return current.error();
     if (fresh || *current != previous) {

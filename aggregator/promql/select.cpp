@@ -60,6 +60,9 @@ std::optional<Stand> stand_for_range(RangeFn apply) {
   return std::ranges::find(kByLast, apply) == kByLast.end() ? std::nullopt : std::optional(Stand::last);
 }
 
+/// What a step may take before any series is read, in samples: its window and a number.
+constexpr std::size_t kSamplesOfAStep = (sizeof(Window) + sizeof(double)) / sizeof(Point) + 1;
+
 void drop_markers(SelectedSeries& series) {
   if (series.has_markers) std::erase_if(series.points, [](const Point& point) { return is_stale(point.v); });
 }
@@ -205,6 +208,9 @@ Result<RangeVector> Evaluator::eval_subquery(const Subquery& subquery, const Gri
   const std::int64_t end = out.windows.back().end_ms;
   if (inner.start_ms > end) return out;
   inner.steps = static_cast<std::size_t>((end - inner.start_ms) / inner.step_ms) + 1;
+  // What it evaluates may place a window for each step before it reads the first sample.
+  if (auto ok = pulse_.hold(inner.steps * kSamplesOfAStep); !ok) return ok.error();
+  const Held steps(pulse_, inner.steps * kSamplesOfAStep);
   auto block = eval(*subquery.expr, inner);
   if (!block) return block.error();
   const std::size_t cells = block->rows() * inner.steps;

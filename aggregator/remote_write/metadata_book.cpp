@@ -33,10 +33,13 @@ void MetadataBook::put(std::span<const Metadata> metadata) {
     const bool sound =
         !each.family.empty() && each.family.size() <= kMaxNameBytes && wire::valid_utf8(each.family);
     if (!sound) continue;
-    const auto at = families_.find(each.family);
-    if (at == families_.end() && families_.size() >= kMost) continue;
-    FamilyMetadata& family = at != families_.end() ? at->second : families_[std::string(each.family)];
-    family = {each.type, wire::clean_text(each.help, kMaxHelpBytes), wire::clean_text(each.unit)};
+    const auto [at, is_new] = families_.try_emplace(std::string(each.family));
+    if (is_new) by_age_.push_back(at);
+    if (by_age_.size() > kMost) {
+      families_.erase(by_age_.front());
+      by_age_.pop_front();
+    }
+    at->second = {each.type, wire::clean_text(each.help, kMaxHelpBytes), wire::clean_text(each.unit)};
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "aggregator/remote_write/request.h"
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -22,7 +23,8 @@ struct FamilyMetadata {
 
 class MetadataBook {
  public:
-  /// The latest word counts. Beyond kMost families new ones are left out.
+  /// The latest word counts. Beyond kMost families the one that came first is forgotten: whoever
+  /// still means it says it again.
   void put(std::span<const Metadata> metadata);
   /// Of a series' metric: of its family, which lacks _total, _bucket, _count or _sum.
   SeriesType type_of(std::string_view metric) const;
@@ -39,6 +41,7 @@ class MetadataBook {
 
   mutable std::mutex mutex_;  // protects what follows
   Families families_;
+  std::deque<Families::iterator> by_age_;
 };
 
 std::string_view to_string(MetricType type);

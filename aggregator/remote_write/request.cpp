@@ -63,7 +63,7 @@ class Reader {
       if (in.field() != 5) continue;
       if (auto read = series_v2(in.bytes()); !read) return read;
     }
-    return {};
+    return in.failed() ? Result<void>(bad_message()) : Result<void>();
   }
 
  private:

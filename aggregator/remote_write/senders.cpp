@@ -11,6 +11,10 @@ class Senders::Quota final : public NewSeriesQuota {
     const std::lock_guard lock(mutex_);
     return allowance_.take(rate_, now_ms);
   }
+  bool has_room(std::int64_t now_ms) override {
+    const std::lock_guard lock(mutex_);
+    return allowance_.left(rate_, now_ms) >= 1;
+  }
 
  private:
   const AllowanceRate rate_;

@@ -1,6 +1,7 @@
 #include "aggregator/rules/go_format.h"
 
 #include "aggregator/rules/template_functions.h"
+#include "aggregator/rules/template_tree.h"
 
 #include <fmt/format.h>
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kMaxWidth = 512;
 constexpr int kExponentFrom = 6;
+constexpr double kMaxDuration = 9.2e9;  // seconds: Go counts nanoseconds in 64 bits
 
 template <class... T>
 struct Overloaded : T... {
@@ -112,6 +114,9 @@ std::string format_value(const Verb& verb, const TemplateValue& value) {
             verb.precision >= 0 ? text->substr(0, static_cast<std::size_t>(verb.precision)) : *text;
         return pad(verb.letter == 'q' ? quoted(cut) : cut, verb);
       }
+      // Of a map of texts, %s is each of them.
+      if (verb.letter == 's' && std::holds_alternative<TemplateLabels>(value))
+        return pad(go_print(value), verb);
       return mismatch(verb.letter, value);
     case 'd':
     case 'x':
@@ -151,7 +156,7 @@ bool is_true(const TemplateValue& value) {
       Overloaded{[](std::monostate) { return false; }, [](bool b) { return b; },
                  [](std::int64_t i) { return i != 0; }, [](double d) { return d != 0; },
                  [](const std::string& s) { return !s.empty(); },
-                 [](const Labels* labels) { return !labels->empty(); },
+                 [](const TemplateLabels& labels) { return !labels->empty(); },
                  [](const std::shared_ptr<const TemplateList>& list) { return !list->items.empty(); },
                  [](const std::shared_ptr<const TemplateMap>& map) { return !map->entries.empty(); },
                  [](TemplateDuration d) { return d.seconds != 0; }, [](const auto&) { return true; }},
@@ -198,6 +203,7 @@ std::string print_list(const TemplateList& list) {
 /// "1h2m3.5s", as time.Duration has it.
 std::string print_duration(double seconds) {
   if (seconds == 0) return "0s";
+  if (!(std::abs(seconds) <= kMaxDuration)) return go_float(seconds) + "s";
   const std::string sign = seconds < 0 ? "-" : "";
   const double size = std::abs(seconds);
   if (size < 1e-6) return sign + go_float(size * 1e9) + "ns";
@@ -211,6 +217,12 @@ std::string print_duration(double seconds) {
   return out + go_float(rest) + "s";
 }
 
+/// The struct that Prometheus gives its templates.
+std::string print_root(const TemplateData& data) {
+  return fmt::format("{{{} {} {} {}}}", print_labels(data.labels), print_labels(data.external_labels),
+                     data.external_url, go_float(data.value));
+}
+
 }  // namespace
 
 std::string go_print(const TemplateValue& value) {
@@ -219,7 +231,7 @@ std::string go_print(const TemplateValue& value) {
                  [](bool b) { return std::string(b ? "true" : "false"); },
                  [](std::int64_t i) { return std::to_string(i); }, [](double d) { return go_float(d); },
                  [](const std::string& s) { return s; },
-                 [](const Labels* labels) { return print_labels(*labels); },
+                 [](const TemplateLabels& labels) { return print_labels(*labels); },
                  [](const std::shared_ptr<const TemplateSample>& sample) {
                    return fmt::format("&{{{} {}}}", print_labels(sample->labels), go_float(sample->value));
                  },
@@ -227,7 +239,7 @@ std::string go_print(const TemplateValue& value) {
                  [](const std::shared_ptr<const TemplateMap>& map) { return print_map(*map); },
                  [](TemplateTime t) { return humanize_timestamp(t.unix_seconds); },
                  [](TemplateDuration d) { return print_duration(d.seconds); },
-                 [](const TemplateRoot*) { return std::string("{}"); }},
+                 [](const TemplateRoot* root) { return print_root(*root->data); }},
       value);
 }
 

@@ -68,4 +68,11 @@ Result<std::vector<promql::SelectedSeries>> RecordedStorage::select(const promql
   return series;
 }
 
+Result<void> RecordedStorage::visit(const promql::Selection& selection, promql::SeriesSink& sink) {
+  const bool is_meant = std::any_of(shown_.begin(), shown_.end(), [&selection](const Shown& shown) {
+    return may_match(selection, shown.rule->name);
+  });
+  return is_meant ? Storage::visit(selection, sink) : below_.visit(selection, sink);
+}
+
 }  // namespace vigil::rules

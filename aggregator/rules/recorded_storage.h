@@ -18,6 +18,8 @@ class RecordedStorage : public promql::Storage {
   void show(const Rule& rule, std::span<const RecordedSample> samples);
 
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override;
+  /// A series at a time, unless it may be a recorded one.
+  Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override;
 
  private:
   struct Shown {

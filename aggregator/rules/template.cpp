@@ -1,6 +1,7 @@
 #include "aggregator/rules/template.h"
 
 #include "aggregator/rules/go_format.h"
+#include "aggregator/rules/template_functions.h"
 #include "aggregator/rules/template_tree.h"
 
 #include <optional>
@@ -8,9 +9,9 @@
 namespace vigil::rules {
 namespace {
 
-constexpr std::size_t kMaxOutputBytes = 65'536;
-constexpr int kMaxSteps = 100'000;  // nodes and commands run: loops may be nested
-constexpr int kMaxCalls = 100;      // templates within templates
+constexpr std::size_t kMaxMadeBytes = 256 * kMaxTemplateBytes;  // of all texts on the way together
+constexpr int kMaxSteps = 100'000;                              // nodes and commands run: loops may be nested
+constexpr int kMaxCalls = 100;                                  // templates within templates
 
 /// What ends the nodes of a loop's body before their end.
 enum class Flow : std::uint8_t { on, leave_loop, next_round };
@@ -22,8 +23,8 @@ class Expansion {
 
   Result<std::string> run() {
     begin(&root_);
-    declare("labels", &data_.labels);
-    declare("externalLabels", &data_.external_labels);
+    declare("labels", outliving(data_.labels));
+    declare("externalLabels", outliving(data_.external_labels));
     declare("externalURL", std::string(data_.external_url));
     declare("value", data_.value);
     if (const auto done = nodes(tree_.nodes); !done) return done.error();
@@ -68,10 +69,13 @@ class Expansion {
 
   Result<void> step() {
     if (++steps_ > kMaxSteps) return fail(Errc::limit, "more than {} steps", kMaxSteps);
-    if (out_.size() > kMaxOutputBytes)
-      return fail(Errc::limit, "the text is longer than {} bytes", kMaxOutputBytes);
+    if (out_.size() > kMaxTemplateBytes)
+      return fail(Errc::limit, "the text is longer than {} bytes", kMaxTemplateBytes);
     return {};
   }
+
+  /// Accounts for the text of a value that was made or passed on, so that variables cannot grow without end.
+  Result<void> account(const TemplateValue& value);
 
   Result<TemplateValue> value_of(const Operand& operand);
   Result<TemplateValue> value_of(const Command& command, const TemplateValue* piped);
@@ -96,9 +100,20 @@ class Expansion {
   std::vector<Named> variables_;
   TemplateValue dot_;
   std::string out_;
+  std::size_t made_ = 0;  // bytes of all texts that went through functions
   int steps_ = 0;
   int calls_ = 0;
 };
+
+Result<void> Expansion::account(const TemplateValue& value) {
+  const auto* text = std::get_if<std::string>(&value);
+  if (text == nullptr) return {};
+  made_ += text->size();
+  if (text->size() > kMaxTemplateBytes)
+    return fail(Errc::limit, "a text longer than {} bytes", kMaxTemplateBytes);
+  if (made_ > kMaxMadeBytes) return fail(Errc::limit, "more than {} bytes of text are made", kMaxMadeBytes);
+  return {};
+}
 
 Result<TemplateValue> Expansion::value_of(const Operand& operand) {
   Result<TemplateValue> value = TemplateValue();
@@ -141,12 +156,16 @@ Result<TemplateValue> Expansion::value_of(const Command& command, const Template
   for (const Operand& operand : command.operands) {
     auto value = value_of(operand);
     if (!value) return value.error();
+    if (const auto fits = account(*value); !fits) return fits.error();
     args.push_back(std::move(*value));
   }
   if (piped != nullptr) args.push_back(*piped);
   auto result = kind == TemplateFunction::Kind::tmpl ? call_named(args) : command.function->call(args, data_);
   if (!result) {
     return fail(result.error().code, "error calling {}: {}", command.function->name, result.error().message);
+  }
+  if (const auto fits = account(*result); !fits) {
+    return fail(fits.error().code, "error calling {}: {}", command.function->name, fits.error().message);
   }
   return result;
 }
@@ -265,7 +284,7 @@ Result<bool> Expansion::rounds(const Template::Node::Branch& loop, const Templat
     for (const auto& [key, value] : (*map)->entries) {
       if (!go(key, value)) break;
     }
-  } else if (const auto* labels = std::get_if<const Labels*>(&over)) {
+  } else if (const auto* labels = std::get_if<TemplateLabels>(&over)) {
     for (const LabelView& label : **labels) {
       if (!go(std::string(label.name), std::string(label.value))) break;
     }

@@ -93,7 +93,7 @@ Result<TemplateValue> entry(const TemplateValue& container, const TemplateValue&
       return fail(Errc::invalid_argument, "index out of range: {}", *i);
     return (*list)->items[static_cast<std::size_t>(*i)];
   }
-  if (!std::holds_alternative<const Labels*>(container) && !std::holds_alternative<Map>(container))
+  if (!std::holds_alternative<TemplateLabels>(container) && !std::holds_alternative<Map>(container))
     return fail(Errc::invalid_argument, "cannot index {}", type_name(container));
   const auto name = template_text(key);
   if (!name) return name.error();
@@ -112,7 +112,7 @@ Result<TemplateValue> length(Args args, const TemplateData& /*data*/) {
   if (const auto* string = std::get_if<std::string>(&args[0])) return TemplateValue(std::ssize(*string));
   if (const auto* list = std::get_if<List>(&args[0])) return TemplateValue(std::ssize((*list)->items));
   if (const auto* map = std::get_if<Map>(&args[0])) return TemplateValue(std::ssize((*map)->entries));
-  if (const auto* labels = std::get_if<const Labels*>(&args[0]))
+  if (const auto* labels = std::get_if<TemplateLabels>(&args[0]))
     return TemplateValue(static_cast<std::int64_t>((*labels)->size()));
   return fail(Errc::invalid_argument, "{} has no length", type_name(args[0]));
 }
@@ -161,8 +161,8 @@ constexpr TemplateFunction kFunctions[] = {
 
 Result<TemplateValue> root_field(const TemplateData& data, const std::string& name) {
   if (name == "Value") return TemplateValue(data.value);
-  if (name == "Labels") return TemplateValue(&data.labels);
-  if (name == "ExternalLabels") return TemplateValue(&data.external_labels);
+  if (name == "Labels") return TemplateValue(outliving(data.labels));
+  if (name == "ExternalLabels") return TemplateValue(outliving(data.external_labels));
   if (name == "ExternalURL") return TemplateValue(std::string(data.external_url));
   return fail(Errc::invalid_argument, "can't evaluate field {} in the alert", name);
 }
@@ -175,7 +175,7 @@ std::span<const TemplateFunction> data_functions() {
 
 Result<TemplateValue> template_field(const TemplateValue& value, const std::string& name) {
   // A label that is not there is an empty one; anything else that is not there is nothing.
-  if (const auto* labels = std::get_if<const Labels*>(&value))
+  if (const auto* labels = std::get_if<TemplateLabels>(&value))
     return TemplateValue(std::string((*labels)->get(name)));
   if (const auto* map = std::get_if<Map>(&value)) {
     const auto found = (*map)->entries.find(name);
@@ -183,7 +183,7 @@ Result<TemplateValue> template_field(const TemplateValue& value, const std::stri
   }
   if (const auto* sample = std::get_if<SamplePtr>(&value)) {
     if (name == "Value") return TemplateValue((*sample)->value);
-    if (name == "Labels") return TemplateValue(&(*sample)->labels);
+    if (name == "Labels") return TemplateValue(TemplateLabels(*sample, &(*sample)->labels));
   }
   if (const auto* root = std::get_if<const TemplateRoot*>(&value)) return root_field(*(*root)->data, name);
   if (std::holds_alternative<std::monostate>(value))

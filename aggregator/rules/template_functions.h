@@ -10,6 +10,9 @@
 
 namespace vigil::rules {
 
+/// Of an expansion, and of any one text on the way to it.
+inline constexpr std::size_t kMaxTemplateBytes = 65'536;
+
 using TemplateArgs = std::span<const TemplateValue>;
 
 struct TemplateFunction {

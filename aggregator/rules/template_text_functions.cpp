@@ -1,8 +1,13 @@
 #include "aggregator/rules/go_format.h"
 #include "aggregator/rules/template_functions.h"
+#include "common/text/ascii.h"
+#include "common/text/html.h"
+#include "common/text/utf8.h"
 
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <array>
 #include <cctype>
 #include <memory>
 
@@ -100,43 +105,58 @@ Result<TemplateValue> match(Args args, const TemplateData& /*data*/) {
   return TemplateValue(RE2::PartialMatch(*subject, **pattern));
 }
 
-/// Go's "$1" and "${1}" as RE2's "\1".
-std::string re2_rewrite(std::string_view go) {
-  std::string out;
-  for (std::size_t i = 0; i < go.size(); ++i) {
-    if (go[i] == '\\') out += "\\";
-    if (go[i] != '$' || i + 1 >= go.size()) {
-      out += go[i];
-      continue;
-    }
-    const bool braces = go[i + 1] == '{';
-    const std::size_t digit = i + 1 + (braces ? 1 : 0);
-    const bool group = digit < go.size() && std::isdigit(static_cast<unsigned char>(go[digit])) != 0 &&
-                       (!braces || (digit + 1 < go.size() && go[digit + 1] == '}'));
+constexpr int kMaxGroups = 10;  // $0 to $9
+
+/// `replacement` with Go's "$1" and "${1}" filled in; a group the pattern lacks is nothing.
+void append_replacement(std::string& out, std::string_view replacement,
+                        std::span<const re2::StringPiece> groups) {
+  for (std::size_t i = 0; i < replacement.size() && out.size() <= kMaxTemplateBytes; ++i) {
+    const bool braces = replacement.substr(i).starts_with("${");
+    const std::size_t digit = i + (braces ? 2 : 1);
+    const bool group = replacement[i] == '$' && digit < replacement.size() && is_digit(replacement[digit]) &&
+                       (!braces || replacement.substr(digit + 1).starts_with('}'));
     if (!group) {
-      out += '$';
+      out += replacement[i];
       continue;
     }
-    out += '\\';
-    out += go[digit];
+    const auto number = static_cast<std::size_t>(replacement[digit] - '0');
+    if (number < groups.size()) out.append(groups[number].data(), groups[number].size());
     i = digit + (braces ? 1 : 0);
   }
-  return out;
 }
 
+std::size_t next_character(std::string_view text, std::size_t at) {
+  return at + std::max<std::size_t>(character_length(text.substr(std::min(at, text.size()))), 1);
+}
+
+/// As RE2::GlobalReplace, but within the bounds of a template: a replacement may multiply the text.
 Result<TemplateValue> replace_all(Args args, const TemplateData& /*data*/) {
   const auto pattern = regex(args[0]);
   if (!pattern) return pattern.error();
   const auto replacement = template_text(args[1]);
   if (!replacement) return replacement.error();
-  auto subject = template_text(args[2]);
+  const auto subject = template_text(args[2]);
   if (!subject) return subject.error();
-  const std::string rewrite = re2_rewrite(*replacement);
-  std::string why;
-  if (!(*pattern)->CheckRewriteString(rewrite, &why))
-    return fail(Errc::invalid_argument, "replacement: {}", why);
-  RE2::GlobalReplace(&*subject, **pattern, rewrite);
-  return TemplateValue(std::move(*subject));
+  std::array<re2::StringPiece, kMaxGroups> groups;
+  const int count = std::min((*pattern)->NumberOfCapturingGroups() + 1, kMaxGroups);
+  std::string out;
+  std::size_t at = 0;    // what lies before it is in `out`
+  std::size_t from = 0;  // where to look next
+  while (from <= subject->size() &&
+         (*pattern)->Match(*subject, from, subject->size(), RE2::UNANCHORED, groups.data(), count)) {
+    const auto start = static_cast<std::size_t>(groups[0].data() - subject->data());
+    const std::size_t end = start + groups[0].size();
+    out.append(*subject, at, start - at);
+    // Nothing right behind a match is no match of its own.
+    if (end > start || start != at || start == 0)
+      append_replacement(out, *replacement, std::span(groups).first(static_cast<std::size_t>(count)));
+    if (out.size() > kMaxTemplateBytes)
+      return fail(Errc::limit, "a text longer than {} bytes", kMaxTemplateBytes);
+    at = end;
+    from = end > start ? end : next_character(*subject, end);
+  }
+  if (at < subject->size()) out.append(*subject, at);
+  return TemplateValue(std::move(out));
 }
 
 Result<TemplateValue> external_url(Args /*args*/, const TemplateData& data) {
@@ -176,29 +196,7 @@ std::string query_escape(std::string value) {
   return escape_query(value);
 }
 std::string html(std::string value) {
-  std::string out;
-  for (const char c : value) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&#34;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
+  return html_escape(value);
 }
 std::string javascript(std::string value) {
   std::string out;

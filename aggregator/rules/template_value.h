@@ -29,10 +29,16 @@ struct TemplateDuration {
   friend auto operator<=>(const TemplateDuration&, const TemplateDuration&) = default;  // NOLINT
 };
 
-/// Nothing, a truth, an integer literal, a number, text, a set of labels (which outlives the expansion); what
-/// query and args give; the data a template begins with.
+/// Of a sample, which it keeps alive, or of what outlives the expansion.
+using TemplateLabels = std::shared_ptr<const Labels>;
+inline TemplateLabels outliving(const Labels& labels) {
+  return {TemplateLabels(), &labels};
+}
+
+/// Nothing, a truth, an integer literal, a number, text, a set of labels; what query and args give; the data
+/// a template begins with.
 using TemplateValue =
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, const Labels*,
+    std::variant<std::monostate, bool, std::int64_t, double, std::string, TemplateLabels,
                  std::shared_ptr<const TemplateSample>, std::shared_ptr<const TemplateList>,
                  std::shared_ptr<const TemplateMap>, TemplateTime, TemplateDuration, const TemplateRoot*>;
 

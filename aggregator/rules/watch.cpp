@@ -117,13 +117,18 @@ Result<void> check_distinct(const Rule& rule, const promql::Vector& samples) {
 Result<promql::Vector> alert_samples(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
   auto samples = query(rule, storage, t_ms);
   if (!samples) return samples;
-  if (auto distinct = check_distinct(rule, *samples); !distinct) return distinct.error();
-  if (rule.limit > 0 && samples->size() > rule.limit)
-    return fail(Errc::limit, "exceeded limit of {} with {} alerts", rule.limit, samples->size());
+  if (auto allowed = may_alert(rule, *samples); !allowed) return allowed.error();
   return samples;
 }
 
 }  // namespace
+
+Result<void> may_alert(const Rule& rule, const promql::Vector& samples) {
+  if (auto distinct = check_distinct(rule, samples); !distinct) return distinct;
+  if (rule.limit > 0 && samples.size() > rule.limit)
+    return fail(Errc::limit, "exceeded limit of {} with {} alerts", rule.limit, samples.size());
+  return {};
+}
 
 Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
   return run(*rule.expr, storage, t_ms - rule.query_offset.count());

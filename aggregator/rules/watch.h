@@ -51,6 +51,10 @@ class StatsScope {
 std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
                                    Memory& memory);
 
+/// Whether an alerting rule may have these samples: none of them would be the same alert, and there are no
+/// more than its group's limit.
+Result<void> may_alert(const Rule& rule, const promql::Vector& samples);
+
 /// The second half of evaluate(), for whoever has the samples of the rule at that time already.
 struct Moment {
   RulePtr rule;

@@ -122,6 +122,7 @@ FleetReads QueryEngine::reads(const Ask& ask) const {
   reads.patience = std::min(limits_.timeout, ask.timeout);
   reads.spread = [this](const std::function<void()>& work) { spread(work); };
   reads.parts = limits_.threads > 1 ? kPartsPerThread * limits_.threads : 1;
+  reads.expired = [this, is_over = expiry(ask)] { return stopping_ || is_over(); };
   return reads;
 }
 
@@ -133,15 +134,20 @@ Result<promql::ExprPtr> QueryEngine::parse(const std::string& expression) const 
   return promql::parse(expression);
 }
 
+std::function<bool()> QueryEngine::expiry(const Ask& ask) const {
+  const auto deadline = std::chrono::steady_clock::now() + std::min(limits_.timeout, ask.timeout);
+  return [deadline, cancelled = ask.cancelled] {
+    return std::chrono::steady_clock::now() > deadline || (cancelled && cancelled());
+  };
+}
+
 promql::EvalOptions QueryEngine::options(const Ask& ask) const {
   promql::EvalOptions options;
   options.lookback = ask.lookback;
   options.max_samples = limits_.max_samples;
   options.max_steps = limits_.max_steps;
-  const auto deadline = std::chrono::steady_clock::now() + std::min(limits_.timeout, ask.timeout);
-  options.expired = [this, deadline, cancelled = ask.cancelled] {
-    return stopping_ || std::chrono::steady_clock::now() > deadline || (cancelled && cancelled());
-  };
+  options.expired = expiry(ask);
+  options.cancelled = &stopping_;
   return options;
 }
 

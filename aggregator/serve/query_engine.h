@@ -68,6 +68,7 @@ class QueryEngine {
  private:
   promql::EvalOptions options(const Ask& ask) const;
   FleetReads reads(const Ask& ask) const;
+  std::function<bool()> expiry(const Ask& ask) const;
   void spread(const std::function<void()>& work) const;
 
   FleetView& view_;

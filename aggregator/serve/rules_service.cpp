@@ -85,10 +85,12 @@ Result<void> run(const RulesSources& sources, const v1::ReplayRequest& request, 
 
   trial::ReplaySpan span{request.start_ms(), request.end_ms() != 0 ? request.end_ms() : sources.now_ms(),
                          request.step_ms()};
-  if (span.step_ms == 0) span.step_ms = trial::choose_step_ms(**proposed, span.end_ms - span.start_ms);
+  if (span.step_ms == 0 && span.start_ms > 0 && span.end_ms > span.start_ms)
+    span.step_ms = trial::choose_step_ms(**proposed, span.end_ms - span.start_ms);
   constexpr std::int64_t kMostSteps = 10'000'000;
-  if (span.step_ms < 0 || span.start_ms <= 0 || span.end_ms <= span.start_ms ||
-      (span.end_ms - span.start_ms) / span.step_ms > kMostSteps) {
+  constexpr std::int64_t kEndOfTime = std::int64_t{1} << 52;  // sums of these stay numbers
+  if (span.step_ms <= 0 || span.step_ms > kEndOfTime || span.end_ms > kEndOfTime || span.start_ms <= 0 ||
+      span.end_ms <= span.start_ms || (span.end_ms - span.start_ms) / span.step_ms > kMostSteps) {
     return fail(Errc::invalid_argument,
                 "the span must begin after 1970, end after it begins, and have at most {} steps", kMostSteps);
   }

@@ -28,10 +28,10 @@ class Layered : public promql::Storage {
   Layered(promql::Storage& below, TestStorage& recorded) : below_(below), recorded_(recorded) {}
 
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {
-    auto found = below_.select(selection);
-    if (!found) return found;
     auto recorded = recorded_.select(selection);
-    if (!recorded || recorded->empty()) return found;
+    if (!recorded) return recorded;
+    auto found = below_.select(selection);
+    if (!found || recorded->empty()) return found;
     // What is replayed takes the place of what the rules in force recorded.
     std::unordered_map<Labels, std::size_t, LabelsHash> places;
     for (std::size_t i = 0; i < found->size(); ++i) places.emplace(*(*found)[i].labels, i);
@@ -44,6 +44,12 @@ class Layered : public promql::Storage {
       }
     }
     return found;
+  }
+
+  Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override {
+    const auto recorded = recorded_.select(selection);
+    if (!recorded) return recorded.error();
+    return recorded->empty() ? below_.visit(selection, sink) : Storage::visit(selection, sink);
   }
 
  private:
@@ -141,8 +147,8 @@ class Replay {
         evaluate(order_[i], range);
         const double done =
             static_cast<double>(part) + static_cast<double>(i + 1) / static_cast<double>(order_.size());
-        if (input_.progress && !input_.progress(done / static_cast<double>(parts)))
-          return fail(Errc::unavailable, "cancelled");
+        done_ = done / static_cast<double>(parts);
+        if (input_.progress && !input_.progress(done_)) return fail(Errc::unavailable, "cancelled");
       }
     }
     return finish();
@@ -154,6 +160,7 @@ class Replay {
     Layered storage(*stored, recorded_);
     promql::EvalOptions options;
     options.max_samples = kMaxSamples;
+    if (input_.progress) options.expired = [this] { return !input_.progress(done_); };
     const std::int64_t offset = rule->query_offset.count();
     auto matrix = promql::evaluate_range(
         *rule->expr, storage, {range.start_ms - offset, range.end_ms - offset, range.step_ms}, options);
@@ -235,9 +242,8 @@ class Replay {
       const auto at = steps.find(t_ms);
       if (at == steps.end() && watched.memory.empty() && watched.book.size() == 0) continue;
       promql::Vector samples = at == steps.end() ? promql::Vector() : std::move(at->second);
-      if (rule->limit > 0 && samples.size() > rule->limit) {
-        note_error(*rule,
-                   fail(Errc::limit, "exceeded limit of {} with {} alerts", rule->limit, samples.size()));
+      if (const auto allowed = rules::may_alert(*rule, samples); !allowed) {
+        note_error(*rule, allowed.error());
         continue;
       }
       const auto evaluation = rules::judge({rule, t_ms}, std::move(samples), storage, watched.memory);
@@ -260,6 +266,7 @@ class Replay {
   const ReplayInput& input_;
   const ReplaySpan span_;
   std::vector<rules::RulePtr> order_;
+  double done_ = 0;  // share of the whole
   TestStorage recorded_;
   std::size_t recorded_count_ = 0;
   std::map<const rules::Rule*, LabelSet> given_;  // by recording rules, at the step before

@@ -18,7 +18,7 @@ std::string html_escape(std::string_view text) {
         out += "&gt;";
         break;
       case '"':
-        out += "&quot;";
+        out += "&#34;";
         break;
       case '\'':
         out += "&#39;";

@@ -6,7 +6,8 @@
 
 namespace vigil {
 
-/// & < > " ' as entities: neither text nor an attribute in quotes can become markup.
+/// & < > " ' as entities, the quotes by number as Go writes them: neither text nor an attribute in quotes can
+/// become markup.
 std::string html_escape(std::string_view text);
 
 /// Whether `text` may stand behind href: http or https, one word, nothing that could end the link or hide

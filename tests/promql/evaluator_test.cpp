@@ -137,6 +137,16 @@ TEST_CASE("ambiguous matches name both series") {
   CHECK(show(instant(storage, "a + on() group_right b", 0)) == "{x=\"1\"} 3\n{x=\"2\"} 3");
 }
 
+TEST_CASE("what is ambiguous disturbs no step at which the other side has nothing") {
+  MemoryStorage storage;
+  storage.add({{"__name__", "a"}}, {600'000, 1});
+  storage.add({{"__name__", "b"}, {"x", "1"}}, {{0, 2}, {600'000, 2}});
+  storage.add({{"__name__", "b"}, {"x", "2"}}, {0, 2});
+  CHECK(show(instant(storage, "a + on() b", 0)).empty());
+  CHECK(show(instant(storage, "a + on() b", 600'000)) == "{} 3");
+  CHECK(range(storage, "a + on() b", {0, 600'000, 300'000}));
+}
+
 TEST_CASE("limits end an evaluation with the error that fits") {
   MemoryStorage storage;
   for (int i = 0; i < 50; ++i)
@@ -151,6 +161,13 @@ TEST_CASE("limits end an evaluation with the error that fits") {
   CHECK(range(storage, "vector(1)", {0, 11'000'000, 1'000}).error().code == Errc::limit);
   CHECK(range(storage, "vector(1)", {0, 10'999'000, 1'000}));
   CHECK(instant(storage, "count_over_time(vector(1)[100y:1ms])", 0).error().code == Errc::limit);
+  // What a subquery places for each of its steps counts before anything is read.
+  for (const char* text : {"max_over_time(vector(time())[30d:1ms])", "max_over_time(rate(m[5m])[30d:1ms])",
+                           "max_over_time(absent(nothing)[10y:1ms])", "max_over_time(pi()[30d:1ms])",
+                           "max_over_time(max_over_time(time()[1h:1s])[30d:1ms])"}) {
+    CAPTURE(text);
+    CHECK(instant(storage, text, 3'000'000'000).error().code == Errc::limit);
+  }
   EvalOptions late;
   late.expired = [] { return true; };
   CHECK(instant(storage, "m", 0, late).error().code == Errc::timeout);

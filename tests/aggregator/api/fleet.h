@@ -66,7 +66,7 @@ class Fleet {
     sources.config = [this] { return config; };
     sources.reload = [this](Reloaded done) { done(reloaded); };
     sources.readiness = [this] { return not_ready; };
-    sources.external_labels = Labels{{"site", "here"}};
+    sources.external_labels = [] { return Labels{{"site", "here"}}; };
     sources.facts = {kT0, "0.1.0", "/srv", "30d", {{"config", ""}, {"data-dir", "/data"}}};
     api_ = std::make_unique<Api>(std::move(sources));
     api_->add_routes(router);
@@ -83,7 +83,7 @@ class Fleet {
   Answer post(const std::string& path, const std::string& form) {
     auto request = *http::parse_target("POST", path);
     request.body = form;
-    http::add_query(request, form);
+    REQUIRE(http::add_query(request, form));
     return ask(std::move(request));
   }
   Answer ask(http::Request request) {

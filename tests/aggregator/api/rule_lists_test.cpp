@@ -92,6 +92,13 @@ TEST_CASE("rules are listed by group as Prometheus lists them") {
         R"("lastEvaluation":"2023-11-14T22:14:20Z","type":"alerting"})");
 }
 
+TEST_CASE("a group is listed once, wherever its rules lie") {
+  Ruled ruled;
+  std::swap(ruled.fleet.rules.at(1), ruled.fleet.rules.at(2));  // load:sum, Never, HighLoad
+  CHECK(ruled.names("") == Names{"load:sum", "HighLoad", "Never"});
+  CHECK(ruled.fleet.get("/api/v1/rules").json().at("data").at("groups").as_array().size() == 2);
+}
+
 TEST_CASE("rules are filtered by type, name, group, file and labels") {
   Ruled ruled;
   CHECK(ruled.names("") == Names{"load:sum", "HighLoad", "Never"});

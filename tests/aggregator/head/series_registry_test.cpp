@@ -94,3 +94,15 @@ TEST_CASE("of thousands of series each is found by its labels, its name and its 
   for (std::size_t i = 0; i < named.size(); ++i) REQUIRE(named[i] == 69 + 70 * i);
   CHECK(registry.matching(std::vector{matcher(promql::MatchOp::equal, "__name__", "metric_70")}).empty());
 }
+
+TEST_CASE("looking for series ends with its budget") {
+  SeriesRegistry registry("web", {});
+  for (SeriesId id = 0; id < 1000; ++id)
+    registry.add(id, Labels{{"__name__", "m"}, {"instance", "web"}, {"i", std::to_string(id)}}, {});
+  MatchBudget spent(std::chrono::nanoseconds(-1));
+  CHECK(registry.matching({}, spent).size() < 1000);
+  CHECK(spent.is_spent());
+  MatchBudget enough(std::chrono::minutes(1));
+  CHECK(registry.matching({}, enough).size() == 1000);
+  CHECK_FALSE(enough.is_spent());
+}

@@ -344,10 +344,25 @@ TEST_CASE("a question about every host lets other work of the shard come in betw
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
     while (std::chrono::steady_clock::now() < until) {
     }
+    return Result<void>();
   });
   REQUIRE(answer);
   CHECK(answer->front() == kHosts);
   CHECK(seen_between < kHosts);
+}
+
+TEST_CASE("the error of one visit is the answer to a question about every host") {
+  ShardSet shards(1, {}, nullptr);
+  for (int i = 0; i < 3; ++i) REQUIRE(shards.at(0).enroll(record(fmt::format("web-{}", i)), kT0));
+  shards.at(0).worker().start();
+  int visited = 0;
+  const auto answer = shards.ask_hosts<int>([&](const Host&, int&) -> Result<void> {
+    if (++visited == 2) return MatchBudget::spent();
+    return {};
+  });
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == Errc::limit);
+  CHECK(visited == 2);
 }
 
 TEST_CASE("another machine under a host's name is taken, counted and told with its time") {

@@ -125,7 +125,7 @@ TEST_CASE("HEAD has the length and no body, and one connection serves many reque
 TEST_CASE("a form's body is read like a query") {
   Fixture f;
   CHECK(body(f.talk("POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: "
-                    "application/x-www-form-urlencoded\r\n"
+                    "application/x-www-form-urlencoded\r\nConnection: close\r\n"
                     "Content-Length: 6\r\n\r\nq=a%41")) == "aA\n");
 }
 
@@ -141,10 +141,35 @@ TEST_CASE("what is too large or not HTTP is refused") {
   CHECK(body(f.get("/healthz")) == "ok\n");
 }
 
-TEST_CASE("a client that sends nothing is let go, and so is one too many") {
+TEST_CASE("what has no end is refused before it fills the memory") {
+  Fixture f;
+  const std::string head = "POST /form HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(status(f.talk(head + "1;x=" + std::string(300'000, 'x') + "\r\na\r\n0\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(status(f.talk(head + "0\r\nX: " + std::string(300'000, 'x') + "\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
+  std::string many;
+  for (int i = 0; i < 10'001; ++i) many += "&a";
+  CHECK(status(f.talk(fmt::format("POST /form HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+                                  "Content-Length: {}\r\n\r\n{}",
+                                  many.size(), many)))
+            .starts_with("HTTP/1.1 4"));
+  CHECK(body(f.get("/healthz")) == "ok\n");
+}
+
+TEST_CASE("a connection too many is told so") {
+  ServerOptions options;
+  options.max_connections = 1;
+  Fixture f(options);
+  asio::io_context context;
+  asio::ip::tcp::socket first(context);
+  first.connect({asio::ip::make_address("127.0.0.1"), f.server->address().port});
+  CHECK(status(f.talk("GET /healthz HTTP/1.1\r\n\r\n")) == "HTTP/1.1 503 Service Unavailable");
+}
+
+TEST_CASE("a client that sends nothing is let go") {
   ServerOptions options;
   options.request_timeout = std::chrono::milliseconds(50);
-  options.max_connections = 1;
   Fixture f(options);
   asio::io_context context;
   asio::ip::tcp::socket silent(context);

@@ -166,6 +166,7 @@ TEST_CASE("a quota and the limit of known series refuse new series, not those th
   class Two : public NewSeriesQuota {
    public:
     bool take(std::int64_t /*now_ms*/) override { return left_-- > 0; }
+    bool has_room(std::int64_t /*now_ms*/) override { return left_ > 0; }
 
    private:
     int left_ = 2;
@@ -181,6 +182,12 @@ TEST_CASE("a quota and the limit of known series refuse new series, not those th
   life.push(write_of({{named("m0"), {kT0 + 1, 1}}, {named("m1"), {kT0 + 1, 1}}}));
   life.commit_pushed();
   CHECK(life.answers.at(1).stored == 2);
+  // Nothing can be stored of it: no host begins.
+  write.host = "remote_write/other";
+  life.push(write);
+  CHECK(life.answers.at(2).over_limit == 3);
+  CHECK_THAT(life.answers.at(2).problem, Catch::Contains("too many new series"));
+  CHECK(life.shard->find("remote_write/other") == nullptr);
 }
 
 TEST_CASE("series that begin together share a source, others do not") {

@@ -228,12 +228,50 @@ TEST_CASE("Templates ask the storage and go over its answer") {
   CHECK(expand_with_storage(c.text) == c.expected);
 }
 
+TEST_CASE("What is taken of a query's answer outlives the answer") {
+  CHECK(expand_with_storage("{{ (query \"load\" | first).Labels.instance }}") == "c");
+  CHECK(expand_with_storage("{{ $l := (query \"load\" | first).Labels }}{{ $l.instance }}") == "c");
+  CHECK(expand_with_storage("{{ $l := \"\" }}{{ range query \"load\" }}{{ $l = .Labels }}{{ end }}"
+                            "{{ $l.instance }}") == "b");
+  CHECK(expand_with_storage("{{ with (query \"load\" | first).Labels }}{{ .instance }}{{ end }}") == "c");
+  CHECK(expand_with_storage("{{ range $k, $v := (query \"load\" | first).Labels }}{{ $v }}{{ end }}")
+            .find('c') != std::string::npos);
+}
+
+TEST_CASE("Labels and the alert print as Go's maps and structs do") {
+  CHECK(expand("{{ printf \"%s\" $labels }}") == expand("{{ $labels }}"));
+  CHECK(expand("{{ . }}").starts_with("{map["));
+  CHECK(expand("{{ . }}").ends_with(" 91.25}"));
+}
+
 TEST_CASE("A template that never ends is ended") {
   CHECK(expand("{{ define \"a\" }}{{ template \"a\" . }}{{ end }}{{ template \"a\" . }}") ==
         "<error expanding template: templates call each other more than 100 deep>");
   CHECK(expand("{{ range 1000000000 }}{{ end }}") == "<error expanding template: more than 100000 steps>");
   CHECK(expand("{{ range 10000 }}0123456789{{ end }}") ==
         "<error expanding template: the text is longer than 65536 bytes>");
+}
+
+TEST_CASE("A text that doubles is ended, as variables and replacements would let it") {
+  CHECK(expand("{{ $x := \"0123456789\" }}{{ range 40 }}{{ $x = printf \"%s%s\" $x $x }}{{ end }}") ==
+        "<error expanding template: error calling printf: a text longer than 65536 bytes>");
+  const std::string many(60'000, 'a');
+  CHECK(expand("{{ reReplaceAll \"a\" \"" + many + "\" \"" + many + "\" }}") ==
+        "<error expanding template: error calling reReplaceAll: a text longer than 65536 bytes>");
+  std::string groups;
+  for (int i = 0; i < 10'000; ++i) groups += "$0";
+  CHECK(expand("{{ reReplaceAll \"a+\" \"" + groups + "\" \"" + many + "\" }}") ==
+        "<error expanding template: error calling reReplaceAll: a text longer than 65536 bytes>");
+  CHECK(expand("{{ range 10000 }}{{ $x := printf \"%512d%512d%512d%512d%512d\" 1 2 3 4 5 }}{{ end }}") ==
+        "<error expanding template: error calling printf: more than 16777216 bytes of text are made>");
+}
+
+TEST_CASE("Replacements fall where Go's do") {
+  CHECK(expand("{{ reReplaceAll \"a*\" \"X\" \"baaac\" }}") == "XbXcX");
+  CHECK(expand("{{ reReplaceAll \"\" \"-\" \"a\u00e9b\" }}") == "-a-\u00e9-b-");
+  CHECK(expand("{{ reReplaceAll \"^\" \">\" \"ab\" }}") == ">ab");
+  CHECK(expand("{{ reReplaceAll \"b+\" \"[$0$9]\" \"abbcb\" }}") == "a[bb]c[b]");
+  CHECK(expand("{{ reReplaceAll \"x\" \"y\" \"\" }}").empty());
 }
 
 TEST_CASE("A template that fails leaves its error in the text, not nothing") {

@@ -31,7 +31,7 @@ TEST_CASE("the page of an alert tells what it is about, and nothing of a label b
   CHECK(page.body.find("0.97") != std::string::npos);
   CHECK(page.body.find("2023-11-14 22:13:20 UTC, 2m 5s ago") != std::string::npos);
   CHECK(page.body.find("<script>") == std::string::npos);
-  CHECK(page.body.find("a &quot;quoted&quot; &amp; &lt;b&gt;bold&lt;/b&gt; one") != std::string::npos);
+  CHECK(page.body.find("a &#34;quoted&#34; &amp; &lt;b&gt;bold&lt;/b&gt; one") != std::string::npos);
 }
 
 TEST_CASE("the list links to each alert, and an unknown one is not found") {

@@ -120,6 +120,16 @@ groups:
   CHECK(rules[1].count == 1);
 }
 
+TEST_CASE("A rule whose alerts would be one fails in a replay as it does in force") {
+  TestStorage table;
+  load(table, "a", {{100, 130}});
+  load(table, "b", {{100, 130}});
+  const auto rules =
+      replay_of("groups: [{name: g, rules: [{alert: One, expr: load > 5, labels: {instance: all}}]}]", table);
+  CHECK(rules[0].error == "vector contains metrics with the same labelset after applying alert labels");
+  CHECK(rules[0].count == 0);
+}
+
 TEST_CASE("A replay ends when nobody waits for it") {
   TestStorage table;
   load(table, "a", {});
