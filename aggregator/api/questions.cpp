@@ -122,7 +122,7 @@ http::Response Questions::instant(const Errand& errand) {
 
 http::Response Questions::range(const Errand& errand) {
   const auto began = steady_clock::now();
-  const auto range = range_parameters(errand.request, engine_.limits().max_steps);
+  const auto range = range_parameters(errand.request, sources_.engine.limits().max_steps);
   if (!range) return bad_data(range.error());
   const auto ask = ask_parameters(errand);
   if (!ask) return bad_data(ask.error());

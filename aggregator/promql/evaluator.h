@@ -36,9 +36,6 @@ struct EvalOptions {
   const std::atomic<bool>* cancelled = nullptr;
 };
 
-/// The error of what `expired` ended.
-Error too_slow();
-
 /// The value at `t_ms` (Unix milliseconds): any of the four types.
 /// Errc::invalid_argument: the data does not allow the operation (many-to-many matching, duplicate label
 /// sets).

@@ -101,4 +101,7 @@ class Storage {
   virtual Result<void> visit(const Selection& selection, SeriesSink& sink);
 };
 
+/// The error of a question whose time is over.
+Error too_slow();
+
 }  // namespace vigil::promql

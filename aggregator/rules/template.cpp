@@ -9,9 +9,9 @@
 namespace vigil::rules {
 namespace {
 
-constexpr std::size_t kMaxMadeBytes = 256 * kMaxTemplateBytes;  // of all texts on the way together
-constexpr int kMaxSteps = 100'000;                              // nodes and commands run: loops may be nested
-constexpr int kMaxCalls = 100;                                  // templates within templates
+constexpr std::size_t kMaxMadeBytes = 256 * kMaxTextBytes;  // of all texts on the way together
+constexpr int kMaxSteps = 100'000;                          // nodes and commands run: loops may be nested
+constexpr int kMaxCalls = 100;                              // templates within templates
 
 /// What ends the nodes of a loop's body before their end.
 enum class Flow : std::uint8_t { on, leave_loop, next_round };
@@ -69,8 +69,8 @@ class Expansion {
 
   Result<void> step() {
     if (++steps_ > kMaxSteps) return fail(Errc::limit, "more than {} steps", kMaxSteps);
-    if (out_.size() > kMaxTemplateBytes)
-      return fail(Errc::limit, "the text is longer than {} bytes", kMaxTemplateBytes);
+    if (out_.size() > kMaxTextBytes)
+      return fail(Errc::limit, "the text is longer than {} bytes", kMaxTextBytes);
     return {};
   }
 
@@ -109,8 +109,7 @@ Result<void> Expansion::account(const TemplateValue& value) {
   const auto* text = std::get_if<std::string>(&value);
   if (text == nullptr) return {};
   made_ += text->size();
-  if (text->size() > kMaxTemplateBytes)
-    return fail(Errc::limit, "a text longer than {} bytes", kMaxTemplateBytes);
+  if (text->size() > kMaxTextBytes) return fail(Errc::limit, "a text longer than {} bytes", kMaxTextBytes);
   if (made_ > kMaxMadeBytes) return fail(Errc::limit, "more than {} bytes of text are made", kMaxMadeBytes);
   return {};
 }

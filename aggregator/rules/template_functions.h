@@ -11,7 +11,7 @@
 namespace vigil::rules {
 
 /// Of an expansion, and of any one text on the way to it.
-inline constexpr std::size_t kMaxTemplateBytes = 65'536;
+inline constexpr std::size_t kMaxTextBytes = 65'536;
 
 using TemplateArgs = std::span<const TemplateValue>;
 

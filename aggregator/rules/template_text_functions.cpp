@@ -110,7 +110,7 @@ constexpr int kMaxGroups = 10;  // $0 to $9
 /// `replacement` with Go's "$1" and "${1}" filled in; a group the pattern lacks is nothing.
 void append_replacement(std::string& out, std::string_view replacement,
                         std::span<const re2::StringPiece> groups) {
-  for (std::size_t i = 0; i < replacement.size() && out.size() <= kMaxTemplateBytes; ++i) {
+  for (std::size_t i = 0; i < replacement.size() && out.size() <= kMaxTextBytes; ++i) {
     const bool braces = replacement.substr(i).starts_with("${");
     const std::size_t digit = i + (braces ? 2 : 1);
     const bool group = replacement[i] == '$' && digit < replacement.size() && is_digit(replacement[digit]) &&
@@ -150,8 +150,7 @@ Result<TemplateValue> replace_all(Args args, const TemplateData& /*data*/) {
     // Nothing right behind a match is no match of its own.
     if (end > start || start != at || start == 0)
       append_replacement(out, *replacement, std::span(groups).first(static_cast<std::size_t>(count)));
-    if (out.size() > kMaxTemplateBytes)
-      return fail(Errc::limit, "a text longer than {} bytes", kMaxTemplateBytes);
+    if (out.size() > kMaxTextBytes) return fail(Errc::limit, "a text longer than {} bytes", kMaxTextBytes);
     at = end;
     from = end > start ? end : next_character(*subject, end);
   }

@@ -140,7 +140,7 @@ TEST_CASE("ambiguous matches name both series") {
 TEST_CASE("what is ambiguous disturbs no step at which the other side has nothing") {
   MemoryStorage storage;
   storage.add({{"__name__", "a"}}, {600'000, 1});
-  storage.add({{"__name__", "b"}, {"x", "1"}}, {{0, 2}, {600'000, 2}});
+  storage.replace({{"__name__", "b"}, {"x", "1"}}, {{0, 2}, {600'000, 2}});
   storage.add({{"__name__", "b"}, {"x", "2"}}, {0, 2});
   CHECK(show(instant(storage, "a + on() b", 0)).empty());
   CHECK(show(instant(storage, "a + on() b", 600'000)) == "{} 3");

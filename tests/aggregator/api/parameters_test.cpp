@@ -40,13 +40,15 @@ TEST_CASE("durations are seconds or Prometheus's") {
 }
 
 TEST_CASE("a range needs start, end and step, in order, and not too many steps") {
-  const auto range = range_parameters(asked("start=10&end=70&step=30s"));
+  const auto range = range_parameters(asked("start=10&end=70&step=30s"), promql::kMaxSteps);
   REQUIRE(range);
   CHECK(range->start_ms == 10'000);
   CHECK(range->end_ms == 70'000);
   CHECK(range->step_ms == 30'000);
-  CHECK(range_parameters(asked("start=0&end=11000&step=1")));
-  const auto error = [](const std::string& query) { return range_parameters(asked(query)).error().message; };
+  CHECK(range_parameters(asked("start=0&end=11000&step=1"), promql::kMaxSteps));
+  const auto error = [](const std::string& query) {
+    return range_parameters(asked(query), promql::kMaxSteps).error().message;
+  };
   CHECK(error("end=1&step=1") == "parameter start: it is missing");
   CHECK(error("start=1&step=1") == "parameter end: it is missing");
   CHECK(error("start=1&end=1") == "parameter step: it is missing");
