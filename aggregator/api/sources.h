@@ -56,7 +56,7 @@ struct ApiSources {
   /// "" when the aggregator takes samples and answers, otherwise the reason.
   std::function<std::string()> readiness = {};
   http::Cors cors = {};
-  std::function<Labels()> external_labels;  // of the rules in force
+  std::function<Labels()> external_labels = {};  // of the rules in force
   Facts facts = {};
 };
 

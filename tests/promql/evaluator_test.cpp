@@ -163,8 +163,8 @@ TEST_CASE("limits end an evaluation with the error that fits") {
   CHECK(instant(storage, "count_over_time(vector(1)[100y:1ms])", 0).error().code == Errc::limit);
   // What a subquery places for each of its steps counts before anything is read.
   for (const char* text : {"max_over_time(vector(time())[30d:1ms])", "max_over_time(rate(m[5m])[30d:1ms])",
-                           "max_over_time(absent(nothing)[10y:1ms])", "max_over_time(pi()[30d:1ms])",
-                           "max_over_time(max_over_time(time()[1h:1s])[30d:1ms])"}) {
+                           "max_over_time(absent(nothing)[10y:1ms])", "max_over_time(vector(pi())[30d:1ms])",
+                           "max_over_time(max_over_time(vector(1)[1h:1s])[30d:1ms])"}) {
     CAPTURE(text);
     CHECK(instant(storage, text, 3'000'000'000).error().code == Errc::limit);
   }

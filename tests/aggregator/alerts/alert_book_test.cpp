@@ -184,19 +184,19 @@ TEST_CASE("Alerts end with their host and their rule, and find their rule again 
   }
   SECTION("rule evaluated for the whole fleet from now on, and back again") {
     const auto fleet =
-        rules_of("groups: [{name: g, rules: [{alert: Now, expr: sum by (instance) (link) == 7}]}]");
-    REQUIRE(fleet->find("g/Now")->scope == rules::Scope::fleet);
+        rules_of("groups: [{name: g, query_offset: 30s, rules: [{alert: Now, expr: link == 7}]}]");
+    REQUIRE(fleet->rules()[0]->scope == rules::Scope::fleet);
     CHECK(bench.book.adopt(*fleet, 5'000).empty());
     const Alert* alert = bench.only();
     REQUIRE(alert != nullptr);
     CHECK(alert->scope.empty());
-    CHECK(scope_in(*fleet->find("g/Now"), *alert).empty());
+    CHECK(scope_in(*fleet->rules()[0], *alert).empty());
     const auto host = rules_of("groups: [{name: g, rules: [{alert: Now, expr: link == 7}]}]");
-    CHECK(scope_in(*host->find("g/Now"), *alert) == "web");
+    CHECK(scope_in(*host->rules()[0], *alert) == "web");
     CHECK(bench.book.adopt(*host, 6'000).empty());
     CHECK(bench.only()->scope == "web");
     // What evaluates it now ends it.
-    const auto ended = bench.book.apply({host->find("g/Now"), 7'000, "web", {}, {}, {}});
+    const auto ended = bench.book.apply({host->rules()[0], "web", 7'000, {}, {}, {}});
     REQUIRE(ended.size() == 1);
     CHECK(ended[0].to == State::resolved);
     CHECK(bench.book.size() == 0);

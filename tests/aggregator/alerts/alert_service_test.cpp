@@ -81,7 +81,9 @@ struct Run {
 
   void evaluate(std::size_t rule, std::int64_t seconds, const std::vector<std::string>& hosts) {
     now_ms = seconds * 1000;
-    rules::Evaluation evaluation{rules->rules()[rule], "", seconds * 1000, {}, {}, {}};
+    const rules::RulePtr& of = rules->rules()[rule];
+    const char* scope = of->scope == rules::Scope::fleet ? "" : "web";
+    rules::Evaluation evaluation{of, scope, seconds * 1000, {}, {}, {}};
     for (const std::string& host : hosts) {
       evaluation.active.push_back(
           {std::make_shared<const Labels>(Labels{{"instance", host}, {"disk", "sda"}}), 95});
@@ -171,7 +173,7 @@ TEST_CASE("An alert without an instance ends and is forgotten like any other") {
   {
     Run run(dir);
     run.now_ms = 1'000;
-    rules::Evaluation fires{run.rules->rules()[0], "", 1'000, {}, {}, {}};
+    rules::Evaluation fires{run.rules->rules()[0], "web", 1'000, {}, {}, {}};
     fires.active.push_back({std::make_shared<const Labels>(Labels{{"disk", "sda"}}), 95});
     run.service->take(std::move(fires));
     CHECK(run.recorder.wait_for(1).size() == 1);

@@ -261,7 +261,7 @@ TEST_CASE("a host whose back-fill is under way cannot be removed") {
   IntakeFixture f;
   Returned agent;
   const auto late = f.connect(agent.old, kNow);
-  f.shards.at(0).tick(kNow + 60'000);
+  f.shards.at(0).tick(kNow + 75'000);
   CHECK(f.shards.at(0).forget("web-1").error().code == Errc::conflict);
   f.intake.closed(late.get(), kNow);
   CHECK(f.shards.at(0).forget("web-1"));

@@ -187,7 +187,7 @@ TEST_CASE("a quota and the limit of known series refuse new series, not those th
   life.push(write);
   CHECK(life.answers.at(2).over_limit == 3);
   CHECK_THAT(life.answers.at(2).problem, Catch::Contains("too many new series"));
-  CHECK(life.shard->find("remote_write/other") == nullptr);
+  CHECK(life.shards->at(0).find("remote_write/other") == nullptr);
 }
 
 TEST_CASE("series that begin together share a source, others do not") {
