@@ -228,6 +228,9 @@ Result<void> Aggregator::listen() {
       },
       wall_ms, config_.rules.interval});
 
+  router_.add("GET", "/", [](const http::Request&) {
+    return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};
+  });
   router_.add("GET", "/alerts/", [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });

@@ -34,6 +34,7 @@ struct Flags {
   std::vector<std::string> rules;
   bool check = false;
   std::vector<std::string> files;
+  std::string output = "text";
   const CLI::App* check_rules = nullptr;
   const CLI::App* test_rules = nullptr;
 };
@@ -58,6 +59,7 @@ void declare(CLI::App& app, Flags& flags) {
   const auto add = [&](const char* name, const char* summary) {
     CLI::App* sub = rules->add_subcommand(name, summary);
     sub->add_option("FILE", flags.files, "YAML files")->required();
+    sub->add_option("-o,--output", flags.output, "text or json")->check(CLI::IsMember({"text", "json"}));
     return sub;
   };
   flags.check_rules = add("check", "Whether rule files can be loaded; `vigil rules check` calls it");
@@ -125,6 +127,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   if (flags.check_rules->parsed() || flags.test_rules->parsed()) {
     invocation.mode = flags.check_rules->parsed() ? Mode::check_rules : Mode::test_rules;
     invocation.files = flags.files;
+    invocation.form = flags.output == "json" ? trial::Form::json : trial::Form::text;
     return invocation;
   }
   invocation.mode = flags.check ? Mode::check : Mode::run;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "aggregator/config.h"
+#include "aggregator/trial/command.h"
 
 #include <map>
 #include <string>
@@ -18,6 +19,7 @@ struct Invocation {
   std::vector<std::string> warnings;         // what the configuration says without effect
   std::string config_path;                   // "": none
   std::vector<std::string> files;            // of Mode::check_rules and Mode::test_rules
+  trial::Form form = trial::Form::text;      // of what these print
   std::vector<std::string> extra_rules;      // of --rules, beside those of the file
   std::map<std::string, std::string> flags;  // as they count: with their defaults, by name
 };

@@ -1,5 +1,4 @@
 #include "aggregator/aggregator.h"
-#include "aggregator/trial/command.h"
 #include "common/log/log.h"
 
 #include <csignal>
@@ -23,8 +22,8 @@ int start(const Invocation& invocation) {
     fmt::print("configuration is valid\n");
     return 0;
   }
-  if (invocation.mode == Mode::check_rules) return trial::check_rules(invocation.files);
-  if (invocation.mode == Mode::test_rules) return trial::test_rules(invocation.files);
+  if (invocation.mode == Mode::check_rules) return trial::check_rules(invocation.files, invocation.form);
+  if (invocation.mode == Mode::test_rules) return trial::test_rules(invocation.files, invocation.form);
   log::set_level(invocation.config.log_level);
   auto made = Aggregator::create(invocation);
   if (!made) return complain(made.error(), 1);

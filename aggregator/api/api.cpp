@@ -5,6 +5,7 @@
 #include "aggregator/api/program.h"
 #include "aggregator/api/rule_lists.h"
 #include "aggregator/api/targets.h"
+#include "aggregator/serve/graph_page.h"
 
 namespace vigil::aggregator::api {
 
@@ -12,6 +13,17 @@ using Kind = Desk::Kind;
 
 Api::Api(ApiSources sources)
     : sources_(std::move(sources)), questions_(sources_), catalogue_(sources_), desk_(sources_.engine) {}
+
+namespace {
+
+/// Prometheus's page of an expression, where links of rules' templates lead.
+http::Response graph_answer(const Errand& errand, const ApiSources& sources) {
+  const std::string expression = errand.request.get("g0.expr");
+  if (expression.empty()) return graph_page({}, promql::Value());
+  return graph_page(expression, sources.engine.instant(expression, sources.now_ms(), errand.is_canceled));
+}
+
+}  // namespace
 
 /// A route for GET.
 void Api::add(http::Router& router, const std::string& path, Kind kind, const Work& work) {
@@ -42,6 +54,7 @@ void Api::add_questions(http::Router& router) {
            [this](const Errand& e) { return questions_.format(e); });
   add_form(router, "/api/v1/parse_query", Kind::lookup,
            [this](const Errand& e) { return questions_.parse(e); });
+  add(router, "/graph", Kind::question, [this](const Errand& e) { return graph_answer(e, sources_); });
   add(router, "/federate", Kind::question, [this](const Errand& e) { return federate_answer(e, sources_); });
 }
 

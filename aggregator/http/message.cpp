@@ -73,7 +73,9 @@ Response error_response(const Error& error) {
   return error_response(as.status, as.type, error.message);
 }
 
-std::string decode_path(std::string_view text) {
+namespace {
+
+std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
@@ -86,10 +88,19 @@ std::string decode_path(std::string_view text) {
   return out;
 }
 
+}  // namespace
+
+std::string decode_path(std::string_view text) {
+  std::string single(text);
+  const auto both_slashes = [](char a, char b) { return a == '/' && b == '/'; };
+  single.erase(std::unique(single.begin(), single.end(), both_slashes), single.end());
+  return unescape(single);
+}
+
 std::string decode_url(std::string_view text) {
   std::string spaced(text);
   std::replace(spaced.begin(), spaced.end(), '+', ' ');
-  return decode_path(spaced);
+  return unescape(spaced);
 }
 
 Result<void> add_query(Request& request, std::string_view query) {

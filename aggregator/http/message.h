@@ -48,7 +48,8 @@ Response error_response(unsigned status, std::string_view type, std::string_view
 
 /// "%41+b" -> "A b" in a query; an incomplete escape stays as it is.
 std::string decode_url(std::string_view text);
-/// The same for a path, where '+' is itself.
+/// The same for a path, where '+' is itself and repeated slashes are one: base URLs end in '/', too. An
+/// escaped slash is none of them.
 std::string decode_path(std::string_view text);
 /// Splits a target into path and query. Errc::parse unless it begins with '/'.
 Result<Request> parse_target(std::string_view method, std::string_view target);

@@ -24,12 +24,12 @@ void Router::add_later(const std::string& method, const std::string& path, Later
   routes_[path][method] = {path, std::move(handler), options};
 }
 
-/// Those of the path itself, or of the nearest folder above.
+/// Those of the path itself, or of the nearest folder above, which "/" is not.
 const Router::Methods* Router::methods_of(const std::string& path) const {
   auto at = routes_.find(path);
   for (std::string folder = path; at == routes_.end();) {
     const auto slash = folder.size() < 2 ? std::string::npos : folder.rfind('/', folder.size() - 2);
-    if (slash == std::string::npos) return nullptr;
+    if (slash == std::string::npos || slash == 0) return nullptr;
     folder.resize(slash + 1);
     at = routes_.find(folder);
   }

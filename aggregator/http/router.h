@@ -32,7 +32,7 @@ struct Route {
 class Router {
  public:
   /// `method` is "GET" (which also answers HEAD), "POST" and so on. A path ending in '/' answers everything
-  /// below it, and without that '/' leads there.
+  /// below it, and without that '/' leads there; "/" answers only itself.
   void add(const std::string& method, const std::string& path, Handler handler);
   void add_later(const std::string& method, const std::string& path, LaterHandler handler,
                  RouteOptions options = {});

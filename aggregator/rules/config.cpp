@@ -35,9 +35,10 @@ void describe(config::Fields& fields, Override& change) {
 void describe(config::Fields& fields, RulesConfig& rules) {
   fields.choice("preset", rules.preset, std::span<const std::pair<std::string_view, Preset>>(kPresets),
                 "The shipped rules to begin with.");
-  fields.paths("files", rules.files,
-               "Rule files in Prometheus's format. A rule with group, name and severity of a shipped one "
-               "replaces it.");
+  fields.paths(
+      "files", rules.files,
+      "Rule files in Prometheus's format, or patterns of them such as /etc/vigil/rules/*.yml. A rule "
+      "with group, name and severity of a shipped one replaces it.");
   fields.field("interval", rules.interval, "How often groups without an interval are evaluated.");
   fields.field("external_labels", rules.external_labels, "What templates see as $externalLabels.");
   fields.field("overrides", rules.overrides, "Changes to single rules, whatever file they are from.");

@@ -53,7 +53,8 @@ void check_shape(const RawRule& rule) {
                            : "missing key alert (or record)");
   }
   if (is_alert && rule.alert.text.empty()) rule.alert.at.error("must not be empty");
-  if (is_record && !is_metric_name(rule.record.text)) rule.record.at.error("is not a valid metric name");
+  if (is_record && !is_metric_name(rule.record.text))
+    rule.record.at.error(fmt::format("'{}' is not a valid metric name", rule.record.text));
   const auto is_set = [](const auto& time) { return time && time->count() > 0; };
   if (is_record && (is_set(rule.hold) || is_set(rule.keep_firing_for) || !rule.annotations.empty())) {
     rule.record.at.error("a recording rule has no for, keep_firing_for or annotations");

@@ -2,8 +2,10 @@
 
 #include "aggregator/promql/analyze.h"
 #include "aggregator/promql/parser.h"
+#include "aggregator/rules/file_patterns.h"
 #include "aggregator/rules/layers.h"
 #include "aggregator/rules/presets.h"
+#include "aggregator/rules/problems.h"
 #include "aggregator/rules/rewrite.h"
 
 #include <deque>
@@ -11,6 +13,13 @@
 #include <tuple>
 
 namespace vigil::rules {
+
+/// All files of a configuration, in order; a deque, since drafts point into them.
+struct Layers {
+  std::deque<RuleFile> files;
+  std::vector<std::string> warnings;
+};
+
 namespace {
 
 /// Series the aggregator makes itself, about hosts that may be away: a tick of the host would not bring them.
@@ -141,35 +150,62 @@ Error too_many_rules(const RuleFile& file, std::size_t count) {
   return fail(Errc::limit, "{}: more than {} rules in all files", file.name, kMaxRules);
 }
 
-/// All files of a configuration, in order; a deque, since drafts point into them.
-Result<std::deque<RuleFile>> read_layers(const RulesConfig& config) {
-  std::deque<RuleFile> files;
+/// A file, and where the configuration names it or its pattern.
+struct NamedFile {
+  std::string path;
+  std::string key;  // "files[2]"
+};
+
+/// The files of a configuration, each once, as a reload finds them: patterns are looked up anew.
+std::vector<NamedFile> find_files(const RulesConfig& config, std::vector<std::string>& errors,
+                                  std::vector<std::string>& warnings) {
+  std::vector<NamedFile> files;
+  std::set<std::string> seen;
+  for (std::size_t i = 0; i < config.files.size(); ++i) {
+    const std::string key = fmt::format("files[{}]", i);
+    Result<std::vector<std::string>> found =
+        std::vector{config.files[i]};  // that it is not there is said below
+    if (is_pattern(config.files[i])) found = matching_files(config.files[i]);
+    if (!found) {
+      errors.push_back(config.at.say(key, found.error().message));
+      continue;
+    }
+    if (found->empty())
+      warnings.push_back(config.at.say(key, fmt::format("no file fits {}", config.files[i])));
+    for (const std::string& path : *found) {
+      if (seen.insert(path).second) files.push_back({path, key});
+    }
+  }
+  return files;
+}
+
+Result<Layers> read_layers(const RulesConfig& config) {
+  Layers layers;
   std::vector<std::string> errors;
   std::size_t count = 0;
   if (config.preset != Preset::none) {
     auto file = parse_rule_file(preset_text(config.preset),
                                 fmt::format("{}{}", kPresetPrefix, to_string(config.preset)));
     if (!file) return file.error();
-    files.push_back(std::move(*file));
+    layers.files.push_back(std::move(*file));
   }
-  for (std::size_t i = 0; i < config.files.size(); ++i) {
-    const std::string& path = config.files[i];
-    const auto text = config::read_file(path);
+  for (const NamedFile& named : find_files(config, errors, layers.warnings)) {
+    const auto text = config::read_file(named.path);
     if (!text) {
-      errors.push_back(config.at.say(fmt::format("files[{}]", i), text.error().message));
+      errors.push_back(config.at.say(named.key, text.error().message));
       continue;
     }
-    auto file = parse_rule_file(*text, path);
+    auto file = parse_rule_file(*text, named.path);
     if (file) {
       count += count_rules(*file);
       if (count > kMaxRules) return too_many_rules(*file, count);
-      files.push_back(std::move(*file));
+      layers.files.push_back(std::move(*file));
     } else {
       errors.push_back(file.error().message);
     }
   }
   if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
-  return files;
+  return layers;
 }
 
 /// Two rules may share group, name and severity (say, for two mount points): the second gets a number.
@@ -255,23 +291,23 @@ std::string_view Rule::annotation(std::string_view name) const {
 
 Result<RuleSetPtr> RuleSet::load(const RulesConfig& config, const Labels& external_labels,
                                  std::string external_url) {
-  const auto files = read_layers(config);
-  if (!files) return files.error();
-  return build(*files, config, {external_labels, std::move(external_url)});
+  const auto layers = read_layers(config);
+  if (!layers) return layers.error();
+  return build(*layers, config, {external_labels, std::move(external_url)});
 }
 
 Result<RuleSetPtr> RuleSet::load_texts(const std::vector<RuleText>& texts, const RulesConfig& config,
                                        const Labels& external_labels, std::string external_url) {
-  std::deque<RuleFile> files;
+  Layers layers;
   std::size_t count = 0;
   for (const RuleText& text : texts) {
     auto file = parse_rule_file(text.text, text.name);
     if (!file) return file.error();
     count += count_rules(*file);
     if (count > kMaxRules) return too_many_rules(*file, count);
-    files.push_back(std::move(*file));
+    layers.files.push_back(std::move(*file));
   }
-  return build(files, config, {external_labels, std::move(external_url)});
+  return build(layers, config, {external_labels, std::move(external_url)});
 }
 
 RuleSetPtr RuleSet::only_alerts(const std::set<std::string_view>& names) const {
@@ -285,11 +321,11 @@ RuleSetPtr RuleSet::only_alerts(const std::set<std::string_view>& names) const {
   return part;
 }
 
-Result<RuleSetPtr> RuleSet::build(const std::deque<RuleFile>& files, const RulesConfig& config,
+Result<RuleSetPtr> RuleSet::build(const Layers& layers, const RulesConfig& config,
                                   std::pair<Labels, std::string> external) {
   std::vector<std::string> errors;
   std::vector<Draft> drafts;
-  for (const RuleFile& file : files) add_layer(drafts, file, config.interval);
+  for (const RuleFile& file : layers.files) add_layer(drafts, file, config.interval);
   for (const Override& change : config.overrides) {
     if (const auto done = apply_override(drafts, change); !done) {
       errors.push_back(place_override(change, done.error().message));
@@ -303,13 +339,15 @@ Result<RuleSetPtr> RuleSet::build(const std::deque<RuleFile>& files, const Rules
   if (config.missing == MissingData::ends) {
     for (auto& rule : rules) rule->presence.reset();
   }
-  for (const RuleFile& file : files) {
-    if (const auto fine = file.document.result(); !fine) errors.push_back(fine.error().message);
+  for (const RuleFile& file : layers.files) {
+    if (const auto fine = file.document.result(); !fine)
+      errors.push_back(in_file_order(fine.error().message));
   }
   if (!errors.empty()) return fail(Errc::invalid_argument, "{}", fmt::join(errors, "\n"));
   make_keys_unique(rules);
   std::shared_ptr<RuleSet> set(new RuleSet());
   set->rules_.assign(rules.begin(), rules.end());
+  set->warnings_ = layers.warnings;
   set->external_labels_ = std::move(external.first);
   set->external_url_ = std::move(external.second);
   set->schedule();
@@ -333,7 +371,7 @@ void RuleSet::schedule() {
       add_to(fleet_schedules_, rule, "");
     }
   }
-  warnings_ = find_duplicates(rules_);
+  for (std::string& warning : find_duplicates(rules_)) warnings_.push_back(std::move(warning));
 }
 
 RulePtr RuleSet::find(std::string_view key) const {

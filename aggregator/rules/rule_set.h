@@ -14,7 +14,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -106,7 +105,7 @@ struct Schedule {
   bool records() const { return !recording_group.empty(); }
 };
 
-struct RuleFile;
+struct Layers;
 
 /// A rule file that is in no folder here.
 struct RuleText {
@@ -116,8 +115,9 @@ struct RuleText {
 
 class RuleSet {
  public:
-  /// Reads preset and files and applies the overrides. All errors are reported at once, one a line, as
-  /// "file:line:column: groups[0].rules[3].expr: ...".
+  /// Reads preset and files, those that fit where a pattern stands, and applies the overrides. All errors are
+  /// reported at once, one a line and by file in their order, as "file:line:column: groups[0].rules[3].expr:
+  /// ...".
   static Result<std::shared_ptr<const RuleSet>> load(const RulesConfig& config, const Labels& external_labels,
                                                      std::string external_url);
 
@@ -135,15 +135,14 @@ class RuleSet {
   const std::vector<Schedule>& host_schedules() const { return host_schedules_; }
   const std::vector<Schedule>& fleet_schedules() const { return fleet_schedules_; }
   RulePtr find(std::string_view key) const;
-  /// What was accepted but is probably not meant: two rules that do the same.
+  /// What was accepted but is probably not meant: two rules that do the same, a pattern that no file fits.
   const std::vector<std::string>& warnings() const { return warnings_; }
   const Labels& external_labels() const { return external_labels_; }
   const std::string& external_url() const { return external_url_; }
 
  private:
   RuleSet() = default;
-  static Result<std::shared_ptr<const RuleSet>> build(const std::deque<RuleFile>& files,
-                                                      const RulesConfig& config,
+  static Result<std::shared_ptr<const RuleSet>> build(const Layers& layers, const RulesConfig& config,
                                                       std::pair<Labels, std::string> external);
   void schedule();
 

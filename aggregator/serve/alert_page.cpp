@@ -1,5 +1,6 @@
 #include "aggregator/serve/alert_page.h"
 
+#include "aggregator/serve/page.h"
 #include "common/text/html.h"
 #include "common/text/human.h"
 
@@ -88,30 +89,17 @@ std::string list(const std::vector<alerts::AlertInfo>& alerts, std::int64_t now_
   return page + "</table>\n";
 }
 
-http::Response html(std::string content) {
-  http::Response response;
-  response.content_type = "text/html; charset=utf-8";
-  response.headers = {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}};
-  response.body =
-      "<!doctype html><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>vigil</title>"
-      "<style>body{font:16px sans-serif;margin:2em}th,td{text-align:left;padding:.2em 1em .2em "
-      "0;vertical-align:top}</style>\n" +
-      std::move(content);
-  return response;
-}
-
 }  // namespace
 
 http::Response alert_page(const std::string& path, const std::vector<alerts::AlertInfo>& alerts,
                           std::int64_t now_ms) {
   const std::string_view id = std::string_view(path).substr(std::min(kPrefix.size(), path.size()));
-  if (id.empty()) return html(list(alerts, now_ms));
+  if (id.empty()) return html_page(list(alerts, now_ms));
   for (const auto& alert : alerts) {
-    if (alert.fingerprint == id) return html(describe(alert, now_ms));
+    if (alert.fingerprint == id) return html_page(describe(alert, now_ms));
   }
   http::Response gone =
-      html("<h1>No such alert</h1><p>It is over for longer than alerts are kept here.</p>\n");
+      html_page("<h1>No such alert</h1><p>It is over for longer than alerts are kept here.</p>\n");
   gone.status = 404;
   return gone;
 }

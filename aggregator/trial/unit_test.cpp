@@ -4,6 +4,7 @@
 #include "aggregator/alerts/alert_series.h"
 #include "aggregator/promql/literals.h"
 #include "aggregator/promql/parser.h"
+#include "aggregator/rules/file_patterns.h"
 #include "aggregator/rules/recording.h"
 #include "aggregator/rules/rule_set.h"
 #include "aggregator/rules/watch.h"
@@ -11,12 +12,11 @@
 #include "aggregator/trial/test_storage.h"
 #include "common/text/human.h"
 
-#include <glob.h>
-
 #include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <set>
 
 namespace vigil::trial {
 namespace {
@@ -103,6 +103,9 @@ class Run {
     for (const ExprTest& test : group_.exprs) check(test);
     return std::move(all_);
   }
+
+  /// Whether a rule could not be evaluated, so that nothing was checked from there on.
+  bool is_broken() const { return !broken_.empty(); }
 
  private:
   void load_input() {
@@ -220,34 +223,34 @@ class Run {
   std::vector<std::string> all_;
 };
 
-/// Files that fit the patterns of `rule_files`, from the test file's folder.
-Result<std::vector<std::string>> find_rule_files(const TestFile& file, TestReport& report) {
-  std::vector<std::string> found;
+/// Files that fit the patterns of `rule_files`, from the test file's folder, each once.
+Result<std::vector<rules::RuleText>> read_rule_files(const TestFile& file, TestReport& report) {
+  std::vector<rules::RuleText> files;
+  std::set<std::string> seen;
   for (const rules::PlacedText& pattern : file.rule_files) {
-    const std::string path = pattern.at.beside(pattern.text);
-    glob_t matches{};
-    const int failed = ::glob(path.c_str(), 0, nullptr, &matches);
-    if (failed == 0) found.insert(found.end(), matches.gl_pathv, matches.gl_pathv + matches.gl_pathc);
-    ::globfree(&matches);
-    if (failed == GLOB_NOMATCH) {
+    const auto found = rules::matching_files(pattern.at.beside(pattern.text));
+    if (!found) return fail(found.error().code, "{}: {}", pattern.at.where(), found.error().message);
+    if (found->empty())
       report.warnings.push_back(fmt::format("{}: no file fits {}", pattern.at.where(), pattern.text));
-    } else if (failed != 0) {
-      return fail(Errc::io, "{}: cannot read the folder of {}", pattern.at.where(), path);
+    for (const std::string& path : *found) {
+      if (!seen.insert(path).second) continue;
+      auto text = config::read_file(path);
+      if (!text) return fail(text.error().code, "{}: {}", pattern.at.where(), text.error().message);
+      files.push_back({path, std::move(*text)});
     }
   }
-  return found;
+  return files;
 }
 
 Result<rules::RuleSetPtr> load_rules(const TestFile& file, const TestGroup& group,
-                                     const std::vector<std::string>& paths) {
+                                     const std::vector<rules::RuleText>& files) {
   rules::RulesConfig config;
   config.preset = rules::Preset::none;
-  config.files = paths;
   config.interval = file.evaluation_interval;
   config.missing = rules::MissingData::ends;
   Labels external;
   for (const auto& [name, value] : group.external_labels) external.set(name, value);
-  return rules::RuleSet::load(config, external, group.external_url);
+  return rules::RuleSet::load_texts(files, config, external, group.external_url);
 }
 
 }  // namespace
@@ -258,19 +261,23 @@ Result<TestReport> run_test_file(const std::string& path) {
   const auto file = load_test_file(*text, path);
   if (!file) return file.error();
   TestReport report;
-  const auto paths = find_rule_files(*file, report);
-  if (!paths) return paths.error();
+  const auto files = read_rule_files(*file, report);
+  if (!files) return files.error();
   for (const TestGroup& group : file->tests) {
-    const auto set = load_rules(*file, group, *paths);
+    const auto set = load_rules(*file, group, *files);
     if (!set) return set.error();
     if (report.groups++ == 0) {
       for (const std::string& warning : (*set)->warnings()) report.warnings.push_back(warning);
     }
-    report.checks += group.alerts.size() + group.exprs.size();
-    for (std::string& failure : Run(*file, group, **set).run()) report.failures.push_back(std::move(failure));
+    const std::size_t checks = group.alerts.size() + group.exprs.size();
+    report.checks += checks;
+    Run run(*file, group, **set);
+    std::vector<std::string> failures = run.run();
+    if (!run.is_broken()) report.passed += checks - failures.size();
+    for (std::string& failure : failures) report.failures.push_back(std::move(failure));
   }
   if (file->tests.empty()) {  // the rules can be wrong all the same
-    const auto set = load_rules(*file, {}, *paths);
+    const auto set = load_rules(*file, {}, *files);
     if (!set) return set.error();
   }
   return report;

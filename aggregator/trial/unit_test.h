@@ -15,6 +15,7 @@ namespace vigil::trial {
 struct TestReport {
   std::size_t groups = 0;             // entries of `tests`
   std::size_t checks = 0;             // alert and expression tests in them
+  std::size_t passed = 0;             // of the checks; none of a test whose rules cannot be evaluated
   std::vector<std::string> failures;  // each with its place; a line of its own for each thing that differs
   std::vector<std::string> warnings;  // patterns without a file, rules that do the same
 };

@@ -12,8 +12,11 @@ namespace {
 Run hand_over(CLI::App& app, const char* name) {
   auto files = std::make_shared<std::vector<std::string>>();
   app.add_option("FILE", *files, "YAML files")->required()->type_name("");
-  return [files, name](Context&) -> Result<Exit> {
-    std::vector<std::string> arguments{"rules", name, "--"};
+  return [files, name](Context& context) -> Result<Exit> {
+    if (context.format == Format::csv)
+      return fail(Errc::invalid_argument, "rules {} has no CSV; for data there is -o json", name);
+    std::vector<std::string> arguments{"rules", name, "--output",
+                                       context.format == Format::json ? "json" : "text", "--"};
     arguments.insert(arguments.end(), files->begin(), files->end());
     return become_aggregator_program(arguments);
   };

@@ -15,6 +15,10 @@
 namespace vigil::cli {
 namespace {
 
+std::string_view word_of(bool value) {
+  return value ? "true" : "false";
+}
+
 std::string_view escape_of(Style style) {
   switch (style) {
     case Style::good:
@@ -140,6 +144,7 @@ std::string to_json(const Cell& cell) {
   }
   if (const auto* text = std::get_if<std::string>(&cell.value))
     return boost::json::serialize(boost::json::string(*text));
+  if (const auto* flag = std::get_if<bool>(&cell.value)) return std::string(word_of(*flag));
   if (const auto* whole = std::get_if<std::int64_t>(&cell.value)) return std::to_string(*whole);
   if (const auto* real = std::get_if<double>(&cell.value)) {
     if (std::isfinite(*real)) return format_value(*real);
@@ -192,6 +197,7 @@ void append_csv(std::string& out, std::string_view text) {
 
 std::string csv_text(const Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell.value)) return *text;
+  if (const auto* flag = std::get_if<bool>(&cell.value)) return std::string(word_of(*flag));
   if (const auto* whole = std::get_if<std::int64_t>(&cell.value)) return std::to_string(*whole);
   if (const auto* real = std::get_if<double>(&cell.value)) return format_value(*real);
   if (const auto* list = std::get_if<List>(&cell.value))
@@ -249,6 +255,9 @@ Cell Cell::number(std::int64_t value, Style style) {
 }
 Cell Cell::number(double value, std::string text, Style style) {
   return Cell{value, std::move(text), style};
+}
+Cell Cell::flag(bool value) {
+  return Cell{value, std::string(word_of(value)), Style::plain};
 }
 
 Colours detect_colours() {

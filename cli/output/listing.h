@@ -29,7 +29,7 @@ struct List {
 
 /// A value twice: as it is, for programs, and as people read it.
 struct Cell {
-  std::variant<std::monostate, std::string, double, std::int64_t, Object, List>
+  std::variant<std::monostate, std::string, double, std::int64_t, bool, Object, List>
       value;  // monostate: unknown; null in JSON, empty in CSV
   std::string text;
   Style style = Style::plain;
@@ -39,6 +39,7 @@ struct Cell {
   /// Shown as `text` to people.
   static Cell number(double value, std::string text, Style style = Style::plain);
   static Cell unknown() { return Cell{{}, "–", Style::faint}; }
+  static Cell flag(bool value);
   /// For programs only.
   static Cell object(Object object) { return Cell{std::move(object), {}, Style::plain}; }
   static Cell list(std::vector<std::string> texts) { return Cell{List{std::move(texts)}, {}, Style::plain}; }

@@ -200,10 +200,12 @@ def test_health_readiness_and_own_metrics_over_http(vigil):
     vigil.wait_for_host()
     read = lambda path: urllib.request.urlopen(f"http://{vigil.http}{path}", timeout=30)
     assert read("/healthz").status == 200
-    with pytest.raises(urllib.error.HTTPError) as moved:
-        urllib.request.build_opener(NoRedirect).open(f"http://{vigil.http}/alerts", timeout=30)
-    assert moved.value.code == 308 and moved.value.headers["Location"] == "/alerts/"
+    for path, code in (("/alerts", 308), ("/", 302)):
+        with pytest.raises(urllib.error.HTTPError) as moved:
+            urllib.request.build_opener(NoRedirect).open(f"http://{vigil.http}{path}", timeout=30)
+        assert moved.value.code == code and moved.value.headers["Location"] == "/alerts/"
     assert read("/alerts/").status == 200
+    assert "vector(1) &lt; 2" in read("/graph?g0.expr=vector(1)+%3C+2&g0.tab=0").read().decode()
     assert read("/readyz").status == 200
     metrics = read("/metrics").read().decode()
     assert metric(vigil, "vigil_aggregator_delivery_interval_seconds ") == 1

@@ -102,6 +102,8 @@ groups:
         for: 1s
       - alert: Never
         expr: node_load1 > 1000
+      - alert: Seen
+        expr: sum by (job) (up) > 0
 """)
     done = vigil.cli("rules", "replay", str(tmp_path / "new.yml"), "--since", "5m", "-o", "json")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
@@ -114,7 +116,9 @@ groups:
     assert re.search(r"Loaded.* 1 .*web-1 1x", table.stdout), table.stdout
     assert "evaluated every 1s" in table.stderr
     each = json.loads(vigil.cli("rules", "replay", "--each", str(tmp_path / "new.yml"), "--since", "5m", "-o", "json").stdout)
-    assert [(row["name"], row["where"]) for row in each] == [("Loaded", "web-1")]
+    assert [(row["name"], row["where"]) for row in each if row["name"] == "Loaded"] == [("Loaded", "web-1")]
+    assert {(row["where"], row["labels"]["job"], row["still_firing"]) for row in each if row["name"] == "Seen"} == {
+        ("job=node", "node", True), ("job=vigil", "vigil", True)}
     assert vigil.query("load:double") == []  # nothing of it is stored
     (tmp_path / "bad.yml").write_text("groups: [{name: g, rules: [{alert: A, expr: up >}]}]")
     bad = vigil.cli("rules", "replay", str(tmp_path / "bad.yml"), check=False)
@@ -132,6 +136,50 @@ def test_rule_files_are_checked_without_an_aggregator(tmp_path):
     assert vigil_rules("check", good).returncode == 0
     assert vigil_rules("check", tmp_path / "none.yml").returncode == 1
     assert vigil_rules("check").returncode == 2
+
+
+def test_check_and_test_speak_json(tmp_path):
+    good, bad, test = tmp_path / "good.yml", tmp_path / "bad.yml", tmp_path / "test.yml"
+    good.write_text(RECORDING)
+    bad.write_text("groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: up ==\n        fro: 1m\n")
+    test.write_text("rule_files: [good.yml]\ntests:\n  - input_series: [{series: node_load1, values: '1 1'}]\n    promql_expr_test:\n"
+                    "      - {expr: 'fleet:load:max', eval_time: 1m, exp_samples: [{labels: 'fleet:load:max{site=\"berlin\"}', value: 3}]}\n")
+    done = vigil_rules("check", good, bad, "-o", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    first, second = json.loads(done.stdout)
+    assert first == {"file": str(good), "ok": True, "alerting_rules": 1, "recording_rules": 2, "errors": [], "warnings": []}
+    assert second["ok"] is False
+    assert [(e["file"], e["line"], e["column"]) for e in second["errors"]] == [(str(bad), 5, 15), (str(bad), 6, 9)]
+    assert "did you mean for?" in second["errors"][1]["message"]
+    done = vigil_rules("test", test, "-o", "json")
+    assert (done.returncode, done.stderr) == (1, "")
+    (tested,) = json.loads(done.stdout)
+    assert [tested[key] for key in ("ok", "tests", "checks", "passed", "failed", "errors")] == [False, 1, 1, 0, 1, []]
+    assert tested["failures"][0]["line"] == 5 and "fleet:load:max at 1m" in tested["failures"][0]["message"]
+    assert vigil_rules("check", good, "-o", "json").returncode == 0
+    refused = vigil_rules("check", good, "-o", "csv")
+    assert refused.returncode == 2 and "-o json" in refused.stderr
+
+
+def test_rule_files_by_pattern_are_found_again_at_a_reload(vigil, tmp_path):
+    rule = "groups: [{{name: {0}, rules: [{{alert: {0}, expr: up}}]}}]"
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "one.yml").write_text(rule.format("One"))
+    (folder / "notes.txt").write_text("none of them")
+    vigil.start(f"rules: {{preset: none, files: [{tmp_path}/r*/*.yml, {tmp_path}/none/*.yml]}}")
+
+    def names():
+        return sorted(row["name"] for row in json.loads(vigil.cli("rules", "-o", "json").stdout))
+
+    assert names() == ["One"]
+    assert f"no file fits {tmp_path}/none/*.yml" in vigil.aggregator.text()
+    (folder / "two.yml").write_text(rule.format("Two"))
+    vigil.aggregator.child.send_signal(1)
+    eventually("the new file is read", lambda: names() == ["One", "Two"])
+    (folder / "one.yml").unlink()
+    vigil.aggregator.child.send_signal(1)
+    eventually("the old one is gone", lambda: names() == ["Two"])
 
 
 # Files as people have them, and what is wrong in one place each: (name, text).
@@ -183,6 +231,21 @@ GOOD = {
     "a template in a recording rule's label": GROUP + "      - {record: a, expr: up, labels: {a: '{{ nonsense'}}\n",
     "comments": GROUP + "      # of the fleet\n      - {alert: A, expr: up}  # here\n",
 }
+# Files that promtool takes and vigil does not, as docs/rules.md lists them.
+STRICTER = {
+    "a limit below 0": "groups:\n  - {name: g, limit: -1, rules: []}\n",
+    "a label without a value": GROUP + "      - {alert: A, expr: up, labels: {a: }}\n",
+    "an annotation without a value": GROUP + "      - {alert: A, expr: up, annotations: {a: }}\n",
+    "an interval without a value": "groups:\n  - {name: g, interval: , rules: []}\n",
+    "a second document": GROUP + "      - {alert: A, expr: up}\n---\ngroups: []\n",
+    "a function of native histograms": GROUP + "      - {record: a, expr: histogram_count(x)}\n",
+    "holt_winters": GROUP + "      - {record: a, expr: 'holt_winters(x[5m], 0.5, 0.5)'}\n",
+    "a range for a vector": GROUP + "      - {record: a, expr: 'x[5m]'}\n",
+    "a text for a vector": GROUP + "      - {record: a, expr: '\"x\"'}\n",
+    "a template that always fails": GROUP + "      - {alert: A, expr: up, annotations: {a: '{{ .Nonsense }}'}}\n",
+    "an expression nested too deep": GROUP + "      - {alert: A, expr: '" + 250 * "(" + "up" + 250 * ")" + "'}\n",
+    "a file over 1 MiB": GROUP + "      - {alert: A, expr: up}\n" + "# so it goes\n" * 90_000,
+}
 
 
 def promtool(*args):
@@ -198,6 +261,16 @@ def test_check_agrees_with_promtool(tmp_path, name):
     assert ours.returncode == theirs.returncode == (1 if name in BAD else 0), (ours.stderr, theirs.stdout + theirs.stderr)
     if name in BAD:
         assert re.match(rf"{path}:\d+:\d+: ", ours.stderr), ours.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", STRICTER)
+def test_check_says_no_where_only_it_does(tmp_path, name):
+    path = tmp_path / "rules.yml"
+    path.write_text(STRICTER[name])
+    ours, theirs = vigil_rules("check", path), promtool("check", "rules", path)
+    assert (ours.returncode, theirs.returncode) == (1, 0), (ours.stderr, theirs.stdout + theirs.stderr)
+    assert re.match(rf"{path}:(\d+:\d+: | larger than 1 MiB)", ours.stderr), ours.stderr
 
 
 @needs_promtool

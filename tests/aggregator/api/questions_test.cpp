@@ -167,3 +167,23 @@ TEST_CASE("results on their way are bounded together, one alone is not") {
   CHECK(third);
   CHECK_FALSE(on_the_way.add(1));
 }
+
+TEST_CASE("a link of a rule's template leads to a page with the expression and its value") {
+  Fleet fleet;
+  const auto page = fleet.get("/graph?g0.expr=node_load1%7Binstance%3D%22web-1%22%7D&g0.tab=0");
+  CHECK(page.status == 200);
+  CHECK(page.response.content_type == "text/html; charset=utf-8");
+  CHECK(page.text.find("<td>1.5</td>") != std::string::npos);
+  const auto wrong = fleet.get("//graph?g0.expr=up+%3D%3D+%3Cb%3E");
+  CHECK(wrong.status == 400);
+  CHECK(wrong.text.find("parse error") != std::string::npos);
+  CHECK(wrong.text.find("<b>") == std::string::npos);
+  CHECK(fleet.get("/graph").status == 200);
+}
+
+TEST_CASE("a base URL may end in a slash, a path may not") {
+  Fleet fleet;
+  CHECK(fleet.get("//api/v1/labels").data() == fleet.get("/api/v1/labels").data());
+  CHECK(fleet.get("//api/v1/label/instance/values").data() == R"(["db-1","web-1"])");
+  CHECK(fleet.get("/api/v1/labels/").status == 404);
+}

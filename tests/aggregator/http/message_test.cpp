@@ -19,6 +19,16 @@ TEST_CASE("a target is split and decoded") {
   CHECK(parse_target("GET", "http://elsewhere/").error().code == Errc::parse);
 }
 
+TEST_CASE("repeated slashes of a path are one, as behind a base URL that ends in a slash") {
+  const auto path = [](std::string_view target) { return parse_target("GET", target)->path; };
+  CHECK(path("//api/v1/labels?match[]=a//b") == "/api/v1/labels");
+  CHECK(parse_target("GET", "/x?match[]=a//b")->get("match[]") == "a//b");
+  CHECK(path("/api///v1//label/x/values") == "/api/v1/label/x/values");
+  CHECK(path("/api/v1/labels//") == "/api/v1/labels/");
+  CHECK(path("//") == "/");
+  CHECK(path("/a/%2F%2f/b") == "/a////b");  // of a label's name, say
+}
+
 TEST_CASE("errors are JSON with a status that fits") {
   const Response response = error_response(fail(Errc::invalid_argument, "a \"quoted\"\nthing"));
   CHECK(response.status == 400);
@@ -51,4 +61,8 @@ TEST_CASE("paths are answered exactly, folders by the nearest one above, methods
   CHECK(ask("GET", "/files/x/y.css") == "files");
   CHECK(ask("GET", "/files") == "308");  // leads to /files/
   CHECK(ask("GET", "/") == "404");
+  router.add("GET", "/", say("home"));
+  CHECK(ask("GET", "/") == "home");
+  CHECK(ask("GET", "/b") == "404");
+  CHECK(ask("POST", "/b/c") == "404");
 }
