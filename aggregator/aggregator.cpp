@@ -43,6 +43,7 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   options.down_after_ms = config.ingest.down_after.count();
   options.retention_ms = config.store.raw.retention.count();
   options.max_series = config.ingest.max_series;
+  options.max_known_series = config.ingest.max_known_series;
   options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series,
                    config.remote_write.max_hosts};
   return options;

@@ -56,7 +56,7 @@ Result<void> TierWriter::replace(const Day& day,
     if (!gone) return gone.error();
     BlockTotals added;
     for (const auto& block : blocks) {
-      const auto stored = partition_->put_block({day.host, day.source, block.get()});
+      const auto stored = partition_->put_block({day.host, day.source, block.get(), kAggregatesPerSeries});
       if (!stored) return stored.error();
       added += {1, block->bytes().size(), block->samples()};
     }
