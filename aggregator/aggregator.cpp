@@ -124,6 +124,7 @@ Result<void> Aggregator::open_history() {
   options.directory = data_directory(config_);
   options.commit_interval = config_.store.commit_interval;
   options.keep = {keep_of(config_.store.raw), keep_of(config_.store.minute), keep_of(config_.store.hour)};
+  options.brief = config_.store.brief;
   auto history = History::open(std::move(options));
   if (!history) return history.error();
   history_ = std::move(*history);

@@ -76,6 +76,10 @@ void describe(config::Fields& fields, StoreConfig& store) {
   fields.field("raw", store.raw, "Samples as they came.");
   fields.field("minute", store.minute, "A row a minute of each series, for when its samples are gone.");
   fields.field("hour", store.hour, "A row an hour of each series, for when its minutes are gone.");
+  fields.field(
+      "brief", store.brief,
+      "A series of an agent that came and went within this time, while others went on, leaves with its "
+      "samples; 0s: with its minutes and hours, as all others do.");
   fields.field("slot", store.slot, "How long samples are collected before they are compressed.");
   fields.require("slot", store.slot >= milliseconds(10'000) && store.slot <= milliseconds(1'800'000),
                  "must be 10s to 30m");

@@ -48,6 +48,7 @@ struct StoreConfig {
   TierConfig raw{.retention = std::chrono::hours(24 * 30)};
   TierConfig minute{.retention = std::chrono::hours(24 * 400)};
   TierConfig hour{.retention = std::chrono::hours(24 * 3650)};
+  std::chrono::milliseconds brief{3'600'000};
   std::chrono::milliseconds slot{120'000};
   std::chrono::milliseconds window{600'000};
 };

@@ -3,7 +3,6 @@
 #include "aggregator/store/check_parts.h"
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/migrations.h"
-#include "aggregator/store/rollup.h"
 #include "aggregator/store/series_set.h"
 
 #include <algorithm>
@@ -57,12 +56,10 @@ class PartitionCheck {
     if (!more) check_.found(fmt::format("which series it holds cannot be read: {}", more.error().message));
   }
 
-  bool holds_all(const SealedBlock& block) const {
+  /// Tiers leave out series that were there briefly.
+  bool lists_all(const SealedBlock& block) const {
     const auto held = held_.find(row_->host);
-    const SeriesId per_series = file_.kind == FileKind::raw ? 1 : kAggregatesPerSeries;
-    return held != held_.end() && std::ranges::all_of(block.series(), [&](SeriesId column) {
-             return held->second.contains(column / per_series);
-           });
+    return file_.kind != FileKind::raw || (held != held_.end() && held->second.contains_all(block.series()));
   }
 
   void walk() {
@@ -131,7 +128,7 @@ class PartitionCheck {
     is.last_series = *most;
     is.bucket = bucket_of(is.first_ms);
     if (is != *row_) tell(*row_, "the index does not say what is in the block");
-    if (!holds_all(**sealed))
+    if (!lists_all(**sealed))
       tell(*row_, "the file does not list all of its series: they may leave too early");
     const Tier tier = static_cast<Tier>(file_.kind);
     if (is.first_ms < file_.period_ms || is.first_ms >= next_period_ms(tier, file_.period_ms))

@@ -52,6 +52,7 @@ struct HistoryOptions {
   std::size_t commit_bytes = std::size_t{1} << 20;  // commit earlier when this much waits
   std::size_t queue_bytes = std::size_t{64} << 20;  // journal() refuses when this much waits
   std::array<TierKeep, 3> keep{};                   // by Tier: raw, minute, hour. Gaps live as long as hours
+  std::chrono::milliseconds brief{0};  // series that lived shorter leave with their samples, see Rollup
   std::size_t cache_bytes = std::size_t{32} << 20;  // of opened blocks
   std::function<std::int64_t()> now_ms;             // for retention; default: the system clock
   std::string vfs;  // SQLite VFS by name; "" is the default. Tests inject faults here

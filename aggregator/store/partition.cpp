@@ -196,7 +196,8 @@ void Partition::hold(const NewBlock& block) {
   std::vector<SeriesId> fresh;
   for (const SeriesId column : block.block->series()) {
     const SeriesId id = column / block.columns_per_series;
-    if (!known.contains(id) && (fresh.empty() || fresh.back() != id)) fresh.push_back(id);
+    if (known.contains(id) || (!fresh.empty() && fresh.back() == id)) continue;
+    if (!std::ranges::binary_search(block.brief, id)) fresh.push_back(id);
   }
   if (fresh.empty()) return;
   growing_.try_emplace(block.host, known).first->second.add_all(fresh);

@@ -33,7 +33,8 @@ struct NewBlock {
   HostId host = 0;
   SourceId source = 0;
   const SealedBlock* block = nullptr;
-  SeriesId columns_per_series = 1;  // ids of the block's columns are so many times those of its series
+  SeriesId columns_per_series = 1;    // ids of the block's columns are so many times those of its series
+  std::span<const SeriesId> brief{};  // of these, ascending; they do not count as held
 };
 
 struct StoredBlock {

@@ -1,5 +1,6 @@
 // Which series nobody holds a block of, and that they leave for good.
 #include "aggregator/store/files.h"
+#include "aggregator/store/rollup.h"
 #include "aggregator/store/sqlite.h"
 #include "tests/aggregator/store/day_fixture.h"
 
@@ -184,6 +185,35 @@ TEST_CASE("A late block of a day that is over keeps its series") {
   REQUIRE(history.sync());
   CHECK(history.stats().too_old_blocks == 1);
   CHECK(unused(history) == Ids{1, 2});
+}
+
+TEST_CASE("A series that lived briefly leaves with its samples, though minutes and hours have rows of it") {
+  DayFolder at;
+  HistoryOptions options = at.options();
+  options.keep[0].keep = std::chrono::hours(24);
+  options.brief = std::chrono::hours(1);
+  const auto open = open_history(options);
+  History& history = *open->history;
+  REQUIRE(history.put_host(make_host(0)));
+  put_series(history, 0, 2);
+  put_block(history, kSomeDay, 1);
+  put_block(history, kSomeDay + kSlotMs, 2);
+  put_block(history, kSomeDay + 2 * kSlotMs, 1);
+  at.now_ms = kSomeDay + kDayMs + kHourMs;
+  REQUIRE(history.tidy());
+  const auto has_rows = [&](SeriesId id) {
+    const auto hours = history.read_tier(Tier::hour, 0, 0, kNextYear).value();
+    return std::ranges::any_of(hours.at(0)->series(),
+                               [&](SeriesId column) { return column / kAggregatesPerSeries == id; });
+  };
+  CHECK(has_rows(1));
+  CHECK(unused(history).empty());
+  CHECK(history.check({}, {}).value().findings == 0);
+  put_block(history, kSomeDay + 5 * kDayMs, 1);
+  at.now_ms = kSomeDay + 5 * kDayMs + kHourMs;
+  REQUIRE(history.tidy());
+  CHECK(history.complete_from_ms(Tier::raw) > kSomeDay);
+  CHECK(unused(history) == Ids{1});
 }
 
 TEST_CASE("A file of before counts as one that holds whatever lies between its series") {
