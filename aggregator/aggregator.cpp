@@ -43,6 +43,7 @@ ShardOptions shard_options(const AggregatorConfig& config) {
   options.down_after_ms = config.ingest.down_after.count();
   options.retention_ms = config.store.raw.retention.count();
   options.max_series = config.ingest.max_series;
+  options.max_known_series = config.ingest.max_known_series;
   options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series,
                    config.remote_write.max_hosts};
   return options;
@@ -123,6 +124,7 @@ Result<void> Aggregator::open_history() {
   options.directory = data_directory(config_);
   options.commit_interval = config_.store.commit_interval;
   options.keep = {keep_of(config_.store.raw), keep_of(config_.store.minute), keep_of(config_.store.hour)};
+  options.brief = config_.store.brief;
   auto history = History::open(std::move(options));
   if (!history) return history.error();
   history_ = std::move(*history);

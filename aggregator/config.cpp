@@ -39,8 +39,16 @@ void describe(config::Fields& fields, IngestConfig& ingest) {
                "Series of one agent at the same time, and how many new ones it may bring in an hour.");
   fields.require("max_series", ingest.max_series >= 100 && ingest.max_series <= 200'000,
                  "must be 100 to 200000");
-  fields.field("max_total_series", ingest.max_total_series,
-               "Series known of all hosts together, also those that ended; new ones beyond it are refused.");
+  fields.field(
+      "max_known_series", ingest.max_known_series,
+      "Series known of one host: those that run, and those that ended and have data that are kept; new "
+      "ones beyond it are refused.");
+  fields.require("max_known_series", ingest.max_known_series >= ingest.max_series,
+                 "must be at least ingest.max_series");
+  fields.field(
+      "max_total_series", ingest.max_total_series,
+      "Series known of all hosts together, also those that ended and have data that are kept; new ones "
+      "beyond it are refused.");
   fields.require("max_total_series", ingest.max_total_series >= 1000, "must be at least 1000");
   fields.field(
       "max_rate", ingest.max_rate,
@@ -70,6 +78,10 @@ void describe(config::Fields& fields, StoreConfig& store) {
   fields.field("raw", store.raw, "Samples as they came.");
   fields.field("minute", store.minute, "A row a minute of each series, for when its samples are gone.");
   fields.field("hour", store.hour, "A row an hour of each series, for when its minutes are gone.");
+  fields.field(
+      "brief", store.brief,
+      "A series of an agent that came and went within this time, while others went on, leaves with its "
+      "samples; 0s: with its minutes and hours, as all others do.");
   fields.field("slot", store.slot, "How long samples are collected before they are compressed.");
   fields.require("slot", store.slot >= milliseconds(10'000) && store.slot <= milliseconds(1'800'000),
                  "must be 10s to 30m");

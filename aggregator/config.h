@@ -29,6 +29,7 @@ struct IngestConfig {
   std::uint32_t max_hosts = 25'000;
   std::uint32_t max_new_hosts = 600;
   std::uint32_t max_series = 20'000;
+  std::uint32_t max_known_series = 1'000'000;
   std::uint32_t max_total_series = 10'000'000;
   config::Bytes max_rate{1 << 20};
   std::chrono::milliseconds down_after{15'000};
@@ -47,6 +48,7 @@ struct StoreConfig {
   TierConfig raw{.retention = std::chrono::hours(24 * 30)};
   TierConfig minute{.retention = std::chrono::hours(24 * 400)};
   TierConfig hour{.retention = std::chrono::hours(24 * 3650)};
+  std::chrono::milliseconds brief{3'600'000};
   std::chrono::milliseconds slot{120'000};
   std::chrono::milliseconds window{600'000};
 };

@@ -22,8 +22,7 @@ StreamProgress& Host::use(const StreamId& stream) {
 }
 
 void Host::push(SeriesId id, std::uint16_t number) {
-  if (id >= pushed.size()) pushed.resize(std::size_t{id} + 1);
-  pushed[id].source = number;
+  pushed.make(id).source = number;
   pushed_sources = std::max(pushed_sources, number);
 }
 

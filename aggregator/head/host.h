@@ -4,6 +4,7 @@
 #include "aggregator/fleet/clock_skew.h"
 #include "aggregator/fleet/host_state.h"
 #include "aggregator/head/allowance.h"
+#include "aggregator/head/by_id.h"
 #include "aggregator/head/gap_book.h"
 #include "aggregator/head/host_head.h"
 #include "aggregator/head/host_kind.h"
@@ -36,9 +37,9 @@ struct RefusedTime {
   Allowance telling;  // of it in the log
 };
 
-/// What is known of the series of a host without an agent, by series id.
+/// What is known of a series of a host without an agent.
 struct PushedSeries {
-  std::uint16_t source = 0;    // 0: not one of these
+  std::uint16_t source = 0;
   std::int64_t newest_ms = 0;  // 0: none since our start
 };
 
@@ -77,7 +78,8 @@ struct Host {
   Allowance new_series;
   RefusedTime refused;
   GapBook gaps;
-  std::vector<PushedSeries> pushed;  // by series id
+  std::uint64_t retirements_seen = 0;  // History::retirements() when its unused series were last looked for
+  ById<PushedSeries> pushed;
   std::uint16_t pushed_sources = 0;  // numbered from 1
 
   Host(HostRecord host_record, const HeadOptions& options)

@@ -93,10 +93,12 @@ void HostDirectory::restore(const HostRecord& record) {
 
 Result<void> HostDirectory::take_series() {
   if (series_ >= limits_.max_total_series) {
-    return fail(
-        Errc::limit,
-        "{} series are known already, ingest.max_total_series: raise it, or remove hosts with vigil forget",
-        series_.load());
+    return fail(Errc::limit,
+                "{} series of all hosts are running or have data that are kept, ingest.max_total_series: "
+                "raise it, shorten "
+                "store.raw.retention, store.minute.retention and store.hour.retention, or remove hosts with "
+                "vigil forget",
+                series_.load());
   }
   ++series_;
   return {};

@@ -47,6 +47,8 @@ class HostDirectory {
   Result<void> take_series();
   /// Series known from before: they count whatever the limit says now.
   void restore_series(std::size_t count) { series_ += count; }
+  /// They left: there is room for others.
+  void give_back_series(std::size_t count) { series_ -= count; }
   std::size_t series() const { return series_; }
 
   /// Those that are known now.

@@ -160,6 +160,17 @@ std::int64_t HostHead::newest_ms(Lane lane) const {
   return newest;
 }
 
+void HostHead::begin_round() {
+  registry_.begin_round();
+  const auto use = [this](std::span<const SeriesId> ids) {
+    for (const SeriesId id : ids) registry_.use(id);
+  };
+  for (const auto& [number, source] : sources_) use(source.open.columns());
+  for (const Kept& kept : kept_) use(kept.block->series());
+  for (const auto* parts : {&unsaved_, &unsaved_late_})
+    for (const SealedPart& part : *parts) use(part.block->series());
+}
+
 std::size_t HostHead::active_series() const {
   std::size_t count = 0;
   for (const auto& [number, source] : sources_)

@@ -120,6 +120,9 @@ class HostHead {
                                                      std::size_t max_points, LateRows late = LateRows::shown);
 
   HostId id() const { return id_; }
+  /// A new round of SeriesRegistry begins, in which all that is in memory here counts as used. Linear in the
+  /// columns of open and sealed blocks.
+  void begin_round();
   /// How many series the live sources have now; the registry also knows those that ended.
   std::size_t active_series() const;
   std::size_t memory_bytes() const;

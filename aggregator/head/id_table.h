@@ -10,16 +10,36 @@
 
 namespace vigil::aggregator {
 
-/// Open addressing with linear probing; ids are never removed. Hashes are the caller's, and the same for an
-/// id each time.
+/// Open addressing with linear probing. Hashes are the caller's, and the same for an id each time.
 class IdTable {
  public:
   /// `hash_of(id)`: asked for every id there is when the table grows.
   template <class HashOf>
   void insert(SeriesId id, std::uint64_t hash, const HashOf& hash_of) {
-    if (2 * (used_ + 1) > slots_.size()) grow(hash_of);
+    if (2 * (used_ + 1) > slots_.size()) resize(slots_.empty() ? kLeastSlots : 2 * slots_.size(), hash_of);
     place(id, hash);
     ++used_;
+  }
+  /// The id must be there; `hash_of` is asked for the few behind it, which move up: none may be unreachable.
+  template <class HashOf>
+  void erase(SeriesId id, std::uint64_t hash, const HashOf& hash_of) {
+    std::size_t hole = home(hash);
+    while (slots_[hole] != id) hole = (hole + 1) & mask();
+    for (std::size_t at = (hole + 1) & mask(); slots_[at] != kFree; at = (at + 1) & mask()) {
+      const std::size_t from_home = (at - home(hash_of(slots_[at]))) & mask();
+      if (from_home < ((at - hole) & mask())) continue;  // its place lies behind the hole
+      slots_[hole] = slots_[at];
+      hole = at;
+    }
+    slots_[hole] = kFree;
+    --used_;
+  }
+  /// Gives memory back when most of it is free.
+  template <class HashOf>
+  void shrink(const HashOf& hash_of) {
+    std::size_t slots = slots_.size();
+    while (slots > kLeastSlots && 8 * used_ < slots) slots /= 2;
+    if (slots < slots_.size()) resize(slots, hash_of);
   }
   /// Calls `is_it(id)` for each id that may have this hash until it says true. That id's slot, to be read or
   /// replaced by another of the same hash; nullptr when there is none.
@@ -57,8 +77,8 @@ class IdTable {
     slots_[at] = id;
   }
   template <class HashOf>
-  void grow(const HashOf& hash_of) {
-    std::vector<SeriesId> before(slots_.empty() ? kLeastSlots : 2 * slots_.size(), kFree);
+  void resize(std::size_t slots, const HashOf& hash_of) {
+    std::vector<SeriesId> before(slots, kFree);
     before.swap(slots_);
     for (const SeriesId id : before)
       if (id != kFree) place(id, hash_of(id));

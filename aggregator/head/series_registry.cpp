@@ -46,35 +46,38 @@ Labels SeriesRegistry::full_labels(const std::string& job, const SeriesSpec& spe
 
 SeriesRegistry SeriesRegistry::relabelled(Labels host_labels) const {
   SeriesRegistry made(instance_, std::move(host_labels));
-  for (SeriesId id = 0; id < series_.size(); ++id) {
-    if (!series_[id].labels) continue;
-    Labels labels = *series_[id].labels;
+  series_.for_each([&](SeriesId id, const RegisteredSeries& series) {
+    Labels labels = *series.labels;
     for (const LabelView& old : host_labels_) {
       const std::string own(labels.get(exported(old.name)));
       labels.set(old.name, own);
       labels.erase(exported(old.name));
     }
     for (const LabelView& label : made.host_labels_) set_target_label(labels, label.name, label.value);
-    made.add(id, std::move(labels), series_[id].form);
-  }
+    made.add(id, std::move(labels), series.form);
+    made.series_[id].used_in = series.used_in;
+  });
+  made.round_ = round_;
+  made.next_id_ = next_id_;
   return made;
 }
 
-std::optional<SeriesId> SeriesRegistry::find(const Labels& full, const SeriesForm& form) const {
+std::optional<SeriesId> SeriesRegistry::find(const Labels& full, const SeriesForm& form) {
   const SeriesId* found = by_labels_.find(
       full.hash(), [&](SeriesId id) { return series_[id].form == form && *series_[id].labels == full; });
-  return found == nullptr ? std::nullopt : std::optional(*found);
+  if (found == nullptr) return std::nullopt;
+  use(*found);
+  return *found;
 }
 
 void SeriesRegistry::add(SeriesId id, Labels full, const SeriesForm& form) {
-  if (id >= series_.size()) series_.resize(std::size_t{id} + 1);
-  if (series_[id].labels) return;  // known already
+  if (series_.find(id) != nullptr) return;  // known already
   const std::uint64_t hash = full.hash();
   const SeriesId* same =
       by_labels_.find(hash, [&](SeriesId other) { return *series_[other].labels == full; });
   const LabelsPtr labels =
       same != nullptr ? series_[*same].labels : std::make_shared<const Labels>(std::move(full));
-  series_[id] = {labels, form};
+  series_.make(id) = {labels, form, round_};
   by_labels_.insert(id, hash, [this](SeriesId other) { return series_[other].labels->hash(); });
   const std::string_view name = name_of(id);
   if (SeriesId* latest =
@@ -84,20 +87,59 @@ void SeriesRegistry::add(SeriesId id, Labels full, const SeriesForm& form) {
   } else {
     by_name_.insert(id, hash_of(name), [this](SeriesId other) { return hash_of(name_of(other)); });
   }
-  ++count_;
+  reserve_ids(id + 1);
 }
 
-std::optional<SeriesId> SeriesRegistry::newest(const Labels& full) const {
+std::optional<SeriesId> SeriesRegistry::newest(const Labels& full) {
   std::optional<SeriesId> latest;
   by_labels_.find(full.hash(), [&](SeriesId id) {
     if ((!latest || id > *latest) && *series_[id].labels == full) latest = id;
     return false;
   });
+  if (latest) use(*latest);
   return latest;
 }
 
-const RegisteredSeries* SeriesRegistry::at(SeriesId id) const {
-  return id < series_.size() && series_[id].labels ? &series_[id] : nullptr;
+void SeriesRegistry::use(SeriesId id) {
+  if (RegisteredSeries* series = series_.find(id)) series->used_in = round_;
+}
+
+bool SeriesRegistry::unused(SeriesId id) const {
+  const RegisteredSeries* series = at(id);
+  return series != nullptr && series->used_in != round_;
+}
+
+/// Takes those that leave out of the chain of a name.
+void SeriesRegistry::unlink(std::string_view name, const std::unordered_set<SeriesId>& leaving) {
+  SeriesId* head = by_name_.find(hash_of(name), [&](SeriesId id) { return name_of(id) == name; });
+  SeriesId first = RegisteredSeries::kNoSeries;
+  RegisteredSeries* last = nullptr;
+  for (SeriesId id = *head; id != RegisteredSeries::kNoSeries; id = series_[id].next_named) {
+    if (leaving.contains(id)) continue;
+    (last == nullptr ? first : last->next_named) = id;
+    last = &series_[id];
+  }
+  if (last == nullptr) {
+    by_name_.erase(*head, hash_of(name), [this](SeriesId other) { return hash_of(name_of(other)); });
+    return;
+  }
+  last->next_named = RegisteredSeries::kNoSeries;
+  *head = first;
+}
+
+void SeriesRegistry::remove(std::span<const SeriesId> ids) {
+  const std::unordered_set<SeriesId> leaving(ids.begin(), ids.end());
+  std::unordered_set<std::string_view> names;  // in labels, which go last
+  for (const SeriesId id : ids) names.insert(name_of(id));
+  for (const std::string_view name : names) unlink(name, leaving);
+  names.clear();
+  const auto labels_hash = [this](SeriesId id) { return series_[id].labels->hash(); };
+  for (const SeriesId id : ids) {
+    by_labels_.erase(id, labels_hash(id), labels_hash);
+    series_.erase(id);
+  }
+  by_labels_.shrink(labels_hash);
+  by_name_.shrink([this](SeriesId other) { return hash_of(name_of(other)); });
 }
 
 bool SeriesRegistry::may_match(std::span<const promql::Matcher> matchers) const {

@@ -33,7 +33,11 @@ std::vector<SealCursor> cursors_of(const Host& host) {
 }  // namespace
 
 Shard::Shard(const std::string& name, const ShardOptions& options, HostDirectory& directory, History* history)
-    : options_(options), directory_(directory), history_(history), worker_(name) {}
+    : options_(options),
+      directory_(directory),
+      history_(history),
+      leaving_(directory, history),
+      worker_(name) {}
 
 Host* Shard::find(const std::string& name) {
   const auto at = by_name_.find(name);
@@ -145,6 +149,16 @@ void Shard::relabel(Host& host) {
   host.head.relabel(host.record.labels);
 }
 
+Result<void> Shard::check_known(const Host& host) const {
+  const std::size_t known = host.head.registry().size();
+  if (known < options_.max_known_series) return {};
+  return fail(Errc::limit,
+              "{} has {} series that run or have data that are kept, ingest.max_known_series: raise it, or "
+              "shorten store.raw.retention, store.minute.retention and store.hour.retention, for a series "
+              "that ended leaves with the last of its data",
+              host.record.name, known);
+}
+
 Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source,
                                              const std::vector<SeriesSpec>& specs, std::int64_t now_ms) {
   SeriesRegistry& registry = host.head.registry();
@@ -161,18 +175,19 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
       ids.push_back(*known);
       continue;
     }
-    if (host.new_series.left(an_hour, now_ms) < 1 || registry.size() >= options_.max_known_series) {
-      if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
-      return fail(Errc::limit,
-                  "{} invents series faster than {} an hour, ingest.max_series (it has {} already)",
-                  host.record.name, options_.max_series, registry.size());
+    Result<void> room = check_known(host);
+    if (host.new_series.left(an_hour, now_ms) < 1) {
+      room =
+          fail(Errc::limit, "{} invents series faster than {} an hour, ingest.max_series (it has {} already)",
+               host.record.name, options_.max_series, registry.size());
     }
-    if (auto room = directory_.take_series(); !room) {
+    if (room) room = directory_.take_series();
+    if (!room) {
       if (history_ != nullptr && !added.empty()) (void)history_->put_series(host.record.id, std::move(added));
       return room.error();
     }
     host.new_series.spend(1);
-    const auto id = static_cast<SeriesId>(registry.size());
+    const SeriesId id = registry.next_id();
     registry.add(id, std::move(full), form);
     added.push_back({id, source, spec});
     ids.push_back(id);
@@ -198,11 +213,9 @@ void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms
 Result<SeriesId> Shard::push_series(Host& host, std::uint16_t source, SeriesSpec spec,
                                     std::vector<SeriesRecord>& records) {
   SeriesRegistry& registry = host.head.registry();
-  if (registry.size() >= options_.max_known_series)
-    return fail(Errc::limit, "{} has {} series already, no more are taken", host.record.name,
-                registry.size());
+  if (auto room = check_known(host); !room) return room.error();
   if (auto room = directory_.take_series(); !room) return room.error();
-  const auto id = static_cast<SeriesId>(registry.size());
+  const SeriesId id = registry.next_id();
   registry.add(id, registry.full_labels({}, spec), {spec.type, spec.encoding, spec.scale});
   host.push(id, source);
   records.push_back({id, pushed_source(host.kind, source), std::move(spec)});
@@ -294,6 +307,7 @@ void Shard::tick(std::int64_t now_ms) {
     if (silent && host->state != HostState::left)
       run_hook(*host, std::max(host->last_sample_ms, now_ms), now_ms);
   }
+  leaving_.tick(hosts_, now_ms);
 }
 
 void Shard::seal(Host& host, std::int64_t now_ms) {

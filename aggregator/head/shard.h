@@ -2,12 +2,13 @@
 // this thread only; everybody else posts work to worker().
 //
 // Once a second it judges the presence of each host, writes what the fleet knows of it as rows, seals what is
-// due and lets rules look at hosts that are silent. A failure of the history never stops the head: rows stay
-// in memory and are handed over again.
+// due, lets rules look at hosts that are silent and series go that have no data left. A failure of the
+// history never stops the head: rows stay in memory and are handed over again.
 #pragma once
 
 #include "aggregator/head/host.h"
 #include "aggregator/head/host_directory.h"
+#include "aggregator/head/leaving.h"
 #include "aggregator/promql/storage.h"
 #include "aggregator/store/records.h"
 #include "common/error.h"
@@ -33,7 +34,7 @@ struct ShardOptions {
   std::int64_t retention_ms = 30LL * 86'400'000;  // older rows are refused
   std::int64_t future_ms = 600'000;               // rows further ahead of our clock are refused
   std::size_t max_series = 20'000;                // of one agent at the same time; as many new ones an hour
-  std::size_t max_known_series = 500'000;         // a host ever had
+  std::size_t max_known_series = 1'000'000;       // of a host: those that run, and those with data
 };
 
 /// How long a host without an agent counts as one that sends: the lookback of queries.
@@ -124,6 +125,7 @@ class Shard {
   void write_fleet_row(Host& host, std::int64_t now_ms);
   void run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms);
   void relabel(Host& host);
+  Result<void> check_known(const Host& host) const;
   void store_record(Host& host, std::int64_t now_ms);
   void note_other_machine(Host& host, std::int64_t now_ms);
 
@@ -135,6 +137,7 @@ class Shard {
   std::function<void(HostId host, const std::string& instance)> forgotten_;
   std::unordered_map<HostId, std::unique_ptr<Host>> hosts_;
   std::unordered_map<std::string, Host*> by_name_;
+  Leaving leaving_;
   std::atomic<std::uint64_t> machine_changes_ = 0;
   Worker worker_;  // last: its thread ends before what it touches goes
 };

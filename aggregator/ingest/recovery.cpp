@@ -24,6 +24,7 @@ void restore_host(ShardSet& shards, const RecoveredHost& recovered, std::int64_t
   shards.directory().restore_series(recovered.series.size());
   Host& host = shards.of(recovered.host.name).restore(recovered.host, now_ms);
   SeriesRegistry& registry = host.head.registry();
+  registry.reserve_ids(recovered.next_series);
   for (const SeriesRecord& series : recovered.series) {
     const SeriesForm form{series.spec.type, series.spec.encoding, series.spec.scale};
     registry.add(series.id, registry.full_labels(series.source.job, series.spec), form);

@@ -3,6 +3,7 @@
 #include "aggregator/store/check_parts.h"
 #include "aggregator/store/encoding.h"
 #include "aggregator/store/migrations.h"
+#include "aggregator/store/series_set.h"
 
 #include <algorithm>
 
@@ -41,10 +42,26 @@ class PartitionCheck {
     if (!listed || !blocks) return check_.found(listed ? blocks.error().message : listed.error().message);
     listed_ = std::move(*listed);
     blocks_ = std::move(*blocks);
+    load_held(database);
     walk();
   }
 
  private:
+  void load_held(Database& database) {
+    auto read = database.prepare("SELECT host, first_series, last_series FROM held");
+    auto more = read ? read->step() : Result<bool>(read.error());
+    for (; more && *more; more = read->step())
+      held_[read->integer(0)].add(
+          {static_cast<SeriesId>(read->integer(1)), static_cast<SeriesId>(read->integer(2))});
+    if (!more) check_.found(fmt::format("which series it holds cannot be read: {}", more.error().message));
+  }
+
+  /// Tiers leave out series that were there briefly.
+  bool lists_all(const SealedBlock& block) const {
+    const auto held = held_.find(row_->host);
+    return file_.kind != FileKind::raw || (held != held_.end() && held->second.contains_all(block.series()));
+  }
+
   void walk() {
     next_listed();
     restart_after(std::numeric_limits<std::int64_t>::min());
@@ -111,6 +128,8 @@ class PartitionCheck {
     is.last_series = *most;
     is.bucket = bucket_of(is.first_ms);
     if (is != *row_) tell(*row_, "the index does not say what is in the block");
+    if (!lists_all(**sealed))
+      tell(*row_, "the file does not list all of its series: they may leave too early");
     const Tier tier = static_cast<Tier>(file_.kind);
     if (is.first_ms < file_.period_ms || is.first_ms >= next_period_ms(tier, file_.period_ms))
       tell(*row_, "it does not belong into this file's time: nothing finds it");
@@ -149,6 +168,7 @@ class PartitionCheck {
   bool refreshed_ = false;
   Statement listed_;
   Statement blocks_;
+  std::map<std::int64_t, SeriesSet> held_;  // by host
   std::optional<Listed> row_;
   std::optional<std::int64_t> block_;
   bool unreadable_ = false;  // what comes next among the blocks

@@ -56,7 +56,8 @@ Result<void> TierWriter::replace(const Day& day,
     if (!gone) return gone.error();
     BlockTotals added;
     for (const auto& block : blocks) {
-      const auto stored = partition_->put_block({day.host, day.source, block.get()});
+      const auto stored =
+          partition_->put_block({day.host, day.source, block.get(), kAggregatesPerSeries, day.brief});
       if (!stored) return stored.error();
       added += {1, block->bytes().size(), block->samples()};
     }
@@ -292,7 +293,8 @@ Result<void> DayJob::roll_up(std::int64_t hour_ms, const std::vector<Block>& joi
 }
 
 Result<void> DayJob::finish_piece(const Piece& piece) {
-  const TierWriter::Day day{piece.host, piece.source, day_ms_};
+  const TierWriter::Day day{piece.host, piece.source, day_ms_,
+                            hour_rows_->brief(around_.options.brief.count())};
   if (auto put = minute_.replace(day, std::exchange(minute_blocks_, {})); !put) return put;
   minute_rows_.clear();
   std::vector<std::shared_ptr<const SealedBlock>> hours;

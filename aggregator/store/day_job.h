@@ -29,6 +29,7 @@ class TierWriter {
     HostId host = 0;
     SourceId source = 0;
     std::int64_t day_ms = 0;
+    std::vector<SeriesId> brief{};  // Rollup::brief(): its rows keep no series
   };
   /// The tier's blocks of a source's day are these and no others.
   Result<void> replace(const Day& day, const std::vector<std::shared_ptr<const SealedBlock>>& blocks);

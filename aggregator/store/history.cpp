@@ -3,6 +3,7 @@
 #include "aggregator/store/file_stats.h"
 #include "aggregator/store/files.h"
 #include "aggregator/store/folder.h"
+#include "aggregator/store/found_blocks.h"
 #include "aggregator/store/keeper.h"
 #include "aggregator/store/legacy.h"
 #include "aggregator/store/recovery.h"
@@ -78,55 +79,6 @@ Result<void> complete_last_run(Tables& tables, std::int64_t touched_ms) {
   return !put && put.error().code == Errc::limit ? Result<void>() : put;  // a full disk hinders no start
 }
 
-bool holds_any(const SealedBlock& block, std::span<const SeriesId> wanted) {
-  if (wanted.empty()) return true;
-  const auto& held = block.series();
-  if (wanted.size() == 1) return std::find(held.begin(), held.end(), wanted.front()) != held.end();
-  std::vector<SeriesId> sorted(wanted.begin(), wanted.end());
-  std::sort(sorted.begin(), sorted.end());
-  return std::any_of(held.begin(), held.end(),
-                     [&](SeriesId id) { return std::binary_search(sorted.begin(), sorted.end(), id); });
-}
-
-bool holds_same(const FoundBlock& left, const FoundBlock& right) {
-  return left.block == right.block ||
-         (left.source == right.source && left.block->first_ms() == right.block->first_ms() &&
-          left.block->bytes() == right.block->bytes());
-}
-
-/// Whether `later` begins with `earlier`'s rows and series and replaces it (see Partition::put_block).
-bool covers(const FoundBlock& later, const FoundBlock& earlier) {
-  return later.source == earlier.source && later.block->first_ms() == earlier.block->first_ms() &&
-         later.block->last_ms() >= earlier.block->last_ms() && later.block->rows() >= earlier.block->rows() &&
-         std::ranges::equal(later.block->series(), earlier.block->series());
-}
-
-/// A partition holds a day: a block of two becomes two.
-Result<std::vector<std::shared_ptr<const SealedBlock>>> by_day(std::shared_ptr<const SealedBlock> block) {
-  const std::int64_t midnight = next_period_ms(Tier::raw, block->first_ms());
-  if (block->last_ms() < midnight) return std::vector{std::move(block)};
-  auto plain = block->decode();
-  if (!plain) return plain.error();
-  const auto& times = plain->times_ms;
-  const auto cut =
-      static_cast<std::size_t>(std::lower_bound(times.begin(), times.end(), midnight) - times.begin());
-  std::vector<std::shared_ptr<const SealedBlock>> days;
-  for (const auto& [begin, end] : {std::pair{std::size_t{0}, cut}, {cut, times.size()}}) {
-    Block day;
-    day.series = plain->series;
-    day.times_ms.assign(times.begin() + static_cast<std::ptrdiff_t>(begin),
-                        times.begin() + static_cast<std::ptrdiff_t>(end));
-    for (std::size_t column = 0; column < day.series.size(); ++column) {
-      const auto* values = plain->values.data() + column * times.size();
-      day.values.insert(day.values.end(), values + begin, values + end);
-    }
-    auto sealed = SealedBlock::open(seal(day));
-    if (!sealed) return sealed.error();
-    days.push_back(std::move(*sealed));
-  }
-  return days;
-}
-
 /// So far from those the index knows that nobody gave it.
 void tell_of_strange_id(std::int64_t id, std::string_view what) {
   log::error("history", "the index of a day's blocks names an id that cannot be: see vigil db check",
@@ -154,7 +106,7 @@ struct History::Parts {
         cache(options.cache_bytes),
         readers(options.directory / kIndexFile, options.vfs, cache, catalogue),
         writer(std::move(tables), {options, cache, pending, catalogue, readers.connections()}),
-        keeper(options, writer, catalogue, readers.connections()) {}
+        keeper(options, writer, {catalogue, pending, readers.connections()}) {}
 
   const HistoryOptions options;
   const FolderLock lock;
@@ -171,7 +123,7 @@ struct History::Parts {
 
   // Held while an operation is pushed, so that ids reach the disk in the order in which they were given.
   std::mutex registry_mutex;
-  std::vector<std::uint32_t> series_counts;  // by host
+  std::vector<SeriesId> next_series;  // by host
   std::map<SourceKey, SourceId> sources;
   SourceId next_source = 1;
 
@@ -196,23 +148,24 @@ void History::Parts::keep_lost_ids(Recovered& recovered) {
       lost.id = static_cast<HostId>(recovered.hosts.size());
       lost.removed = true;
       writer.push(lost);
-      recovered.hosts.push_back({std::move(lost), {}, {}});
+      recovered.hosts.push_back({std::move(lost), {}, 0, {}});
       ++lost_names;
     }
     RecoveredHost& known = recovered.hosts[host];
     if (known.host.removed) continue;
-    if (last_series >= static_cast<std::int64_t>(known.series.size()) + kMostLost) {
+    if (last_series >= std::int64_t{known.next_series} + kMostLost) {
       tell_of_strange_id(last_series, "series");
       continue;
     }
     const SourceKey source{"lost", 1000};
-    for (auto id = static_cast<std::int64_t>(known.series.size()); id <= last_series; ++id) {
+    for (std::int64_t id = known.next_series; id <= last_series; ++id) {
       SeriesRecord lost{
           static_cast<SeriesId>(id),
           source,
           {"vigil_lost_series", Labels{{"id", std::to_string(id)}}, SeriesType::gauge, Encoding::decimal, 0}};
       writer.push(PutSeries{host, source_of(source), lost});
       known.series.push_back(std::move(lost));
+      known.next_series = static_cast<SeriesId>(id + 1);
       ++lost_names;
     }
   }
@@ -234,8 +187,8 @@ SourceId History::Parts::source_of(const SourceKey& key) {
 }
 
 Result<void> History::Parts::check_host(HostId host) const {
-  if (host < series_counts.size()) return {};
-  return fail(Errc::invalid_argument, "host {} is not known: {} hosts are", host, series_counts.size());
+  if (host < next_series.size()) return {};
+  return fail(Errc::invalid_argument, "host {} is not known: {} hosts are", host, next_series.size());
 }
 
 History::History(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -282,7 +235,7 @@ Result<Recovered> History::recover() {
   }
   parts_->keep_lost_ids(recovery->recovered);
   for (const RecoveredHost& host : recovery->recovered.hosts) {
-    parts_->series_counts.push_back(static_cast<std::uint32_t>(host.series.size()));
+    parts_->next_series.push_back(host.next_series);
   }
   return std::move(recovery->recovered);
 }
@@ -308,9 +261,9 @@ void History::close() {
 
 Result<void> History::put_host(HostRecord host) {
   const std::lock_guard lock(parts_->registry_mutex);
-  auto& counts = parts_->series_counts;
-  if (host.id > counts.size()) return parts_->check_host(host.id);
-  if (host.id == counts.size()) counts.push_back(0);
+  auto& next_series = parts_->next_series;
+  if (host.id > next_series.size()) return parts_->check_host(host.id);
+  if (host.id == next_series.size()) next_series.push_back(0);
   parts_->writer.push(std::move(host));
   return {};
 }
@@ -318,27 +271,44 @@ Result<void> History::put_host(HostRecord host) {
 Result<void> History::forget_host(HostRecord host) {
   const std::lock_guard lock(parts_->registry_mutex);
   if (auto known = parts_->check_host(host.id); !known) return known;
-  parts_->series_counts[host.id] = 0;
+  parts_->next_series[host.id] = 0;
   parts_->writer.push(ForgetHost{std::move(host)});
   return {};
 }
 
 Result<void> History::put_series(HostId host, std::vector<SeriesRecord> series) {
   const std::lock_guard lock(parts_->registry_mutex);
-  if (auto known = parts_->check_host(host); !known) return known;
-  std::uint32_t& count = parts_->series_counts[host];
-  std::uint32_t next = count;
+  if (auto checked = parts_->check_host(host); !checked) return checked;
+  SeriesId& known = parts_->next_series[host];
+  SeriesId next = known;
   for (const SeriesRecord& each : series) {
     if (each.id > next)
       return fail(Errc::invalid_argument, "host {}: series {} comes before {}", host, each.id, next);
     if (each.id == next) ++next;
   }
-  count = next;
+  known = next;
   for (SeriesRecord& each : series) {
     const SourceId source = parts_->source_of(each.source);
     parts_->writer.push(PutSeries{host, source, std::move(each)});
   }
   return {};
+}
+
+Result<void> History::drop_series(HostId host, std::span<const SeriesId> series) {
+  const std::lock_guard lock(parts_->registry_mutex);
+  if (auto known = parts_->check_host(host); !known) return known;
+  DropSeries drop{host, {}, parts_->next_series[host]};
+  drop.series.add_all(series);
+  parts_->writer.push(std::move(drop));
+  return {};
+}
+
+std::uint64_t History::retirements() const {
+  return parts_->keeper.retirements();
+}
+
+std::shared_ptr<const UnusedSeries> History::ask_unused(std::vector<HostId> hosts) {
+  return parts_->keeper.ask_unused(std::move(hosts));
 }
 
 bool History::journal(JournalEntry entry) {

@@ -30,6 +30,7 @@
 #include "common/threads/worker.h"
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -51,6 +52,7 @@ struct HistoryOptions {
   std::size_t commit_bytes = std::size_t{1} << 20;  // commit earlier when this much waits
   std::size_t queue_bytes = std::size_t{64} << 20;  // journal() refuses when this much waits
   std::array<TierKeep, 3> keep{};                   // by Tier: raw, minute, hour. Gaps live as long as hours
+  std::chrono::milliseconds brief{0};  // series that lived shorter leave with their samples, see Rollup
   std::size_t cache_bytes = std::size_t{32} << 20;  // of opened blocks
   std::function<std::int64_t()> now_ms;             // for retention; default: the system clock
   std::string vfs;  // SQLite VFS by name; "" is the default. Tests inject faults here
@@ -66,8 +68,20 @@ struct HistoryHealth {
 
 struct RecoveredHost {
   HostRecord host;
-  std::vector<SeriesRecord> series;  // by id: series[i].id == i
+  std::vector<SeriesRecord> series;  // by id; where others have left there are holes
+  SeriesId next_series = 0;          // the id of the next new one
   std::vector<Cursor> cursors;       // by last use: back() is the stream used last
+};
+
+/// An answer that comes when it is ready; asked and read by one thread, given by another.
+struct UnusedSeries {
+  struct OfHost {
+    HostId host = 0;
+    std::vector<SeriesId> series;  // ascending
+  };
+  std::atomic<bool> answered = false;  // before that nothing else may be looked at
+  bool failed = false;                 // a file could not be read: nothing is known
+  std::vector<OfHost> hosts;
 };
 
 struct Recovered {
@@ -175,6 +189,14 @@ class History {
   /// Adds series, or replaces the specification of known ones (a changed type, for example). Ids as in
   /// put_host.
   Result<void> put_series(HostId host, std::vector<SeriesRecord> series);
+  /// They leave, and their ids are not given again. Whoever calls has made sure that nothing of them is
+  /// stored or waits to be: asked with ask_unused(), and used none of them since.
+  Result<void> drop_series(HostId host, std::span<const SeriesId> series);
+  /// How often retention removed files, from 1 on: then series may have become unused.
+  std::uint64_t retirements() const;
+  /// Has the keeper look which series of these hosts no kept file holds a block of, and no block that waits
+  /// to be stored. What its caller seals after the call may be missed. Null: the history does not run.
+  std::shared_ptr<const UnusedSeries> ask_unused(std::vector<HostId> hosts);
   /// False: more than queue_bytes wait, or health is `failed`. The caller then drops the batch and asks the
   /// agent to come back later. Hosts and series put before an entry become durable before it or with it.
   [[nodiscard]] bool journal(JournalEntry entry);

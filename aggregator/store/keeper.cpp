@@ -18,13 +18,13 @@ constexpr std::int64_t kRetryMs = 10 * kMinuteMs;
 
 }  // namespace
 
-Keeper::Keeper(const HistoryOptions& options, Writer& writer, Catalogue& catalogue,
-               ReadConnections& connections)
+Keeper::Keeper(const HistoryOptions& options, Writer& writer, const Surroundings& surroundings)
     : options_(options),
       writer_(writer),
-      catalogue_(catalogue),
+      catalogue_(surroundings.catalogue),
       index_path_((options.directory / kIndexFile).string()),
-      surroundings_{options, writer, catalogue, connections, index_path_} {
+      surroundings_{options, writer, catalogue_, surroundings.connections, index_path_},
+      unused_(catalogue_, surroundings.pending, surroundings.connections, index_path_) {
   complete_from_ms_.fill(std::numeric_limits<std::int64_t>::min());
   worker_.every(kTick, [this] { tick(); });
 }
@@ -156,6 +156,7 @@ Result<void> Keeper::retire_tier(Tier tier) {
   if (retirement.files.empty()) return {};
   if (auto retired = writer_.retire(retirement); !retired) return retired;
   writer_.count_retired(blocks);
+  ++retirements_;
   const std::lock_guard lock(mutex_);
   complete_from_ms_.at(static_cast<std::size_t>(tier)) = retirement.complete_from_ms;
   return {};
@@ -167,6 +168,23 @@ Result<void> Keeper::retire() {
   }
   const std::int64_t keep = std::chrono::milliseconds(options_.keep.back().keep).count();
   return keep == 0 ? Result<void>() : writer_.retire_gaps(now_ms() - keep);
+}
+
+// ---- series nobody has a block of
+
+// On this thread, so that no file it looks into is replaced or removed meanwhile.
+std::shared_ptr<const UnusedSeries> Keeper::ask_unused(std::vector<HostId> hosts) {
+  auto answer = std::make_shared<UnusedSeries>();
+  const bool posted = worker_.post([this, answer, hosts = std::move(hosts)] {
+    auto found = unused_.find(hosts);
+    if (found) answer->hosts = std::move(*found);
+    if (!found)
+      log::warn("history", "series that ended cannot leave: which have data is not known",
+                {{"error", found.error()}});
+    answer->failed = !found;
+    answer->answered = true;
+  });
+  return posted ? answer : nullptr;
 }
 
 }  // namespace vigil::aggregator

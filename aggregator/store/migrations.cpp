@@ -1,6 +1,7 @@
 #include "aggregator/store/migrations.h"
 
 #include "aggregator/store/block_index.h"
+#include "aggregator/store/rollup.h"
 
 #include <string>
 
@@ -55,6 +56,11 @@ CREATE TABLE folder(id BLOB NOT NULL) STRICT;
 INSERT INTO folder VALUES(randomblob(16));
 )sql";
 
+// Of hosts of which series left: how many did, and the id that came next after them. Ids are not given twice.
+const std::string kSeriesGone = R"sql(
+CREATE TABLE series_gone(host INTEGER PRIMARY KEY, gone INTEGER NOT NULL, next_id INTEGER NOT NULL) STRICT;
+)sql";
+
 const std::string kBlocks = "CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
 
 const std::string kBlocksByHost = R"sql(
@@ -78,6 +84,23 @@ const std::string kFromHostToBucket =
     "DROP INDEX block_by_time; ALTER TABLE block_index RENAME TO block_by_host;" + kBlocksByBucket +
     "INSERT INTO block_index SELECT first_ms/600000, * FROM block_by_host ORDER BY 1, 2, 3, 4, 5; "
     "DROP TABLE block_by_host;";
+
+// Which series have blocks in the file, as runs of ids.
+const std::string kHeld = R"sql(
+CREATE TABLE held(
+  host INTEGER NOT NULL, first_series INTEGER NOT NULL, last_series INTEGER NOT NULL, PRIMARY KEY(host, first_series))
+  STRICT, WITHOUT ROWID;
+)sql";
+
+// Of a file of before only its blocks say it, and reading all of them would take hours: it counts as one that
+// holds whatever lies between, so that some names stay until it goes. What a tier lists are columns, eight of
+// a series; the name tells a tier.
+static_assert(kAggregatesPerSeries == 8, "the step of the migration divides by it");
+const std::string kHeldOfBefore =
+    kHeld +
+    "INSERT INTO held SELECT host, min(first_series)/per, max(last_series)/per FROM block_index, "
+    "(SELECT iif(file GLOB '*raw-[0-9]*', 1, 8) AS per FROM pragma_database_list WHERE name='main') GROUP BY "
+    "host;";
 
 const std::string kJournalTables =
     "CREATE TABLE entry_group(id INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;";
@@ -103,16 +126,16 @@ Result<void> bring_to(Database& database, const FileFormat& format, const std::s
 const FileFormat& index_format() {
   static const FileFormat format{"history",
                                  kIndexId,
-                                 {kIndexTables + kFirstForm, kFileTables, kRunTables},
-                                 kIndexTables + kFileTables + kRunTables};
+                                 {kIndexTables + kFirstForm, kFileTables, kRunTables, kSeriesGone},
+                                 kIndexTables + kFileTables + kRunTables + kSeriesGone};
   return format;
 }
 
 const FileFormat& partition_format() {
   static const FileFormat format{"history partition",
                                  kPartitionId,
-                                 {kBlocks + kBlocksByHost, kFromHostToBucket},
-                                 kBlocks + kBlocksByBucket};
+                                 {kBlocks + kBlocksByHost, kFromHostToBucket, kHeldOfBefore},
+                                 kBlocks + kBlocksByBucket + kHeld};
   return format;
 }
 

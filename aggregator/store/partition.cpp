@@ -24,6 +24,10 @@ int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/,
   return SQLITE_OK;
 }
 
+constexpr auto kByFirst = [](const SeriesRun& left, const SeriesRun& right) {
+  return std::pair(left.first, left.last) < std::pair(right.first, right.last);
+};
+
 std::uint64_t unsigned_of(std::int64_t value) {
   return static_cast<std::uint64_t>(value);
 }
@@ -96,6 +100,8 @@ Result<Partition> Partition::make(const std::filesystem::path& path, const std::
   const auto last = partition.database_.integer("SELECT coalesce(max(id), 0) FROM block");
   if (!last) return fail(last.error().code, "{}: {}", path.string(), last.error().message);
   partition.next_id_ = *last + 1;
+  if (auto loaded = partition.load_held(); !loaded)
+    return fail(loaded.error().code, "{}: {}", path.string(), loaded.error().message);
   return partition;
 }
 
@@ -167,7 +173,69 @@ Result<StoredBlock> Partition::put_block(const NewBlock& block) {
                              std::int64_t{*most}, static_cast<std::int64_t>(sealed.samples()),
                              static_cast<std::int64_t>(sealed.bytes().size()));
   if (!listed) return listed.error();
+  hold(block);
   return stored;
+}
+
+Result<void> Partition::load_held() {
+  auto read = database_.prepare("SELECT host, first_series, last_series FROM held");
+  if (!read) return read.error();
+  auto more = read->step();
+  for (; more && *more; more = read->step())
+    held_[static_cast<HostId>(read->integer(0))].add(
+        {static_cast<SeriesId>(read->integer(1)), static_cast<SeriesId>(read->integer(2))});
+  if (!more) return more.error();
+  return {};
+}
+
+// A source's block has the series of the one before, but for a few: nearly always there is nothing to add,
+// and nothing is written.
+void Partition::hold(const NewBlock& block) {
+  const auto grown = growing_.find(block.host);
+  const SeriesSet& known = grown != growing_.end() ? grown->second : held_[block.host];
+  std::vector<SeriesId> fresh;
+  for (const SeriesId column : block.block->series()) {
+    const SeriesId id = column / block.columns_per_series;
+    if (known.contains(id) || (!fresh.empty() && fresh.back() == id)) continue;
+    if (!std::ranges::binary_search(block.brief, id)) fresh.push_back(id);
+  }
+  if (fresh.empty()) return;
+  growing_.try_emplace(block.host, known).first->second.add_all(fresh);
+}
+
+/// Writes the runs that differ.
+Result<void> Partition::put_held(HostId host, const SeriesSet& before, const SeriesSet& after) {
+  std::vector<SeriesRun> gone;
+  std::vector<SeriesRun> come;
+  std::ranges::set_difference(before.runs(), after.runs(), std::back_inserter(gone), kByFirst);
+  std::ranges::set_difference(after.runs(), before.runs(), std::back_inserter(come), kByFirst);
+  for (const SeriesRun& run : gone) {
+    auto drop = statement("DELETE FROM held WHERE host=? AND first_series=?");
+    if (!drop) return drop.error();
+    if (auto dropped = (*drop)->run(std::int64_t{host}, std::int64_t{run.first}); !dropped) return dropped;
+  }
+  for (const SeriesRun& run : come) {
+    auto put = statement("INSERT INTO held VALUES(?,?,?)");
+    if (!put) return put.error();
+    auto done = (*put)->run(std::int64_t{host}, std::int64_t{run.first}, std::int64_t{run.last});
+    if (!done) return done;
+  }
+  return {};
+}
+
+Result<void> Partition::commit() {
+  for (const auto& [host, after] : growing_) {
+    if (auto put = put_held(host, held_[host], after); !put) return put;
+  }
+  if (auto committed = database_.execute("COMMIT"); !committed) return committed;
+  for (auto& [host, after] : growing_) held_[host] = std::move(after);
+  growing_.clear();
+  return {};
+}
+
+void Partition::rollback() {
+  growing_.clear();
+  (void)database_.execute("ROLLBACK");
 }
 
 Result<BlockTotals> Partition::remove(HostId host, SourceId source, TimeRange range) {

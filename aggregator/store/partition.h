@@ -9,9 +9,11 @@
 
 #include "aggregator/store/catalogue.h"
 #include "aggregator/store/records.h"
+#include "aggregator/store/series_set.h"
 #include "aggregator/store/sqlite.h"
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -31,6 +33,8 @@ struct NewBlock {
   HostId host = 0;
   SourceId source = 0;
   const SealedBlock* block = nullptr;
+  SeriesId columns_per_series = 1;    // ids of the block's columns are so many times those of its series
+  std::span<const SeriesId> brief{};  // of these, ascending; they do not count as held
 };
 
 struct StoredBlock {
@@ -57,8 +61,9 @@ class Partition {
   static Result<PartitionContents> look(const std::filesystem::path& path, const std::string& vfs);
 
   Result<void> begin() { return database_.execute("BEGIN IMMEDIATE"); }
-  Result<void> commit() { return database_.execute("COMMIT"); }
-  void rollback() { (void)database_.execute("ROLLBACK"); }
+  /// With the blocks, which series the file holds: nobody sees one without the other.
+  Result<void> commit();
+  void rollback();
 
   /// Stores a block. One that begins at the same time, has the same series and ends no later is replaced: a
   /// replay seals the same rows again. Others stay beside it, and whoever reads takes each time once.
@@ -80,11 +85,16 @@ class Partition {
   static Result<Partition> make(const std::filesystem::path& path, const std::string& vfs, const char* modes);
   Result<Statement*> statement(const char* sql);
   Result<std::vector<std::pair<std::int64_t, BlockTotals>>> replaced_by(const NewBlock& block);
+  Result<void> load_held();
+  void hold(const NewBlock& block);
+  Result<void> put_held(HostId host, const SeriesSet& before, const SeriesSet& after);
 
   Database database_;
   std::unordered_map<const void*, Statement> statements_;  // by the address of their text
   std::unique_ptr<int> wal_pages_;                         // set by SQLite's hook after each commit
   std::int64_t next_id_ = 1;
+  std::map<HostId, SeriesSet> held_;     // as committed
+  std::map<HostId, SeriesSet> growing_;  // of hosts that get series by this transaction
 };
 
 }  // namespace vigil::aggregator

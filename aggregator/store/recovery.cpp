@@ -19,6 +19,22 @@ struct StreamUse {
 };
 using Streams = std::map<std::pair<HostId, StreamId>, StreamUse>;
 
+/// Every id that was given belongs to a series that is there, or to one that left.
+Result<void> count_series(Tables& tables, std::vector<RecoveredHost>& hosts) {
+  std::map<HostId, SeriesGone> gone;
+  auto read = tables.each_series_gone([&](HostId host, const SeriesGone& of) { gone[host] = of; });
+  if (!read) return read;
+  for (RecoveredHost& host : hosts) {
+    const auto left = gone.find(host.host.id);
+    const SeriesGone known = left == gone.end() ? SeriesGone{} : left->second;
+    host.next_series = std::max(known.next_id, host.series.empty() ? 0 : host.series.back().id + 1);
+    if (host.series.size() + known.gone != host.next_series)
+      return fail(Errc::corrupt, "history: of {} series of host {} {} are there and {} have left",
+                  host.next_series, host.host.id, host.series.size(), known.gone);
+  }
+  return {};
+}
+
 Result<void> load_series(Tables& tables, const std::vector<StoredSource>& sources,
                          std::vector<RecoveredHost>& hosts) {
   std::map<SourceId, SourceKey> keys;
@@ -26,7 +42,7 @@ Result<void> load_series(Tables& tables, const std::vector<StoredSource>& source
   std::string wrong;
   auto read = tables.each_series([&](HostId host, SourceId source, SeriesRecord series) {
     const auto key = keys.find(source);
-    if (host >= hosts.size() || series.id != hosts[host].series.size() || key == keys.end()) {
+    if (host >= hosts.size() || key == keys.end()) {
       wrong = fmt::format("host {} series {}", host, series.id);
       return;
     }
@@ -35,7 +51,7 @@ Result<void> load_series(Tables& tables, const std::vector<StoredSource>& source
   });
   if (!read) return read;
   if (!wrong.empty()) return fail(Errc::corrupt, "history: {} does not belong where it stands", wrong);
-  return {};
+  return count_series(tables, hosts);
 }
 
 Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams) {
@@ -217,7 +233,7 @@ Result<Recovery> recover_from(Writer& writer) {
   for (HostRecord& host : *hosts) {
     if (host.id != recovery.recovered.hosts.size())
       return fail(Errc::corrupt, "history: host ids have holes");
-    recovery.recovered.hosts.push_back({std::move(host), {}, {}});
+    recovery.recovered.hosts.push_back({std::move(host), {}, 0, {}});
   }
   auto sources = tables.sources();
   if (!sources) return sources.error();

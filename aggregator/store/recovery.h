@@ -17,7 +17,7 @@ struct Recovery {
 };
 
 /// Reads hosts, series and cursors, and fills the writer's journal index from the cursors and the journal.
-/// Errc::corrupt: ids are not dense, or a record does not decode.
+/// Errc::corrupt: ids of hosts are not dense, series are missing, or a record does not decode.
 Result<Recovery> recover_from(Writer& writer);
 
 /// Visits the journal's batches that are still needed, each after the schemas it can refer to.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <set>
 
 namespace vigil::aggregator {
@@ -35,11 +36,12 @@ void Rollup::put(Bucket& bucket, const SeriesKind& kind, std::int64_t time_ms, s
   if (bucket.count == 0) {
     bucket.min = bucket.max = bucket.sum = bucket.first = bucket.last = raw;
     bucket.excess = is_float(kind.encoding) ? raw_from_double(0) : 0;
-    bucket.last_ms = time_ms;
+    bucket.first_ms = bucket.last_ms = time_ms;
     bucket.count = 1;
     return;
   }
   ++bucket.count;
+  bucket.first_ms = std::min(bucket.first_ms, time_ms);
   if (less(kind.encoding, raw, bucket.min)) bucket.min = raw;
   if (less(kind.encoding, bucket.max, raw)) bucket.max = raw;
   bucket.sum = plus(kind.encoding, bucket.sum, raw);
@@ -83,6 +85,24 @@ void Rollup::add(const Block& block, const std::vector<SeriesKind>& kinds) {
           values[row]);
     }
   }
+}
+
+std::vector<SeriesId> Rollup::brief(std::int64_t most_ms) const {
+  std::int64_t first_ms = std::numeric_limits<std::int64_t>::max();
+  std::int64_t last_ms = std::numeric_limits<std::int64_t>::min();
+  for (const auto& [id, series] : series_) {
+    if (series.buckets.empty()) continue;
+    first_ms = std::min(first_ms, series.buckets.front().first_ms);
+    last_ms = std::max(last_ms, series.buckets.back().last_ms);
+  }
+  std::vector<SeriesId> brief;
+  for (const auto& [id, series] : series_) {
+    if (series.buckets.empty() || is_sparse(series.kind.encoding)) continue;
+    const std::int64_t from_ms = series.buckets.front().first_ms;
+    const std::int64_t to_ms = series.buckets.back().last_ms;
+    if (to_ms - from_ms < most_ms && from_ms > first_ms && to_ms < last_ms) brief.push_back(id);
+  }
+  return brief;
 }
 
 std::optional<Block> Rollup::take() {

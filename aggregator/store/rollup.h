@@ -51,12 +51,16 @@ class Rollup {
 
   /// Takes the rows within the span. `kinds` by series id; a series beyond it counts as a gauge.
   void add(const Block& block, const std::vector<SeriesKind>& kinds);
+  /// Series that came and went less than `most_ms` apart, while others of the source were there before and
+  /// after; ascending. Never those that are pushed: one sample a day may be all they have.
+  std::vector<SeriesId> brief(std::int64_t most_ms) const;
   /// The rows of all buckets with at least one sample; none when there was nothing. Empty afterwards.
   std::optional<Block> take();
 
  private:
   struct Bucket {
     std::int64_t index = 0;
+    std::int64_t first_ms = 0;
     std::int64_t last_ms = 0;
     std::int64_t min = 0;
     std::int64_t max = 0;

@@ -86,7 +86,8 @@ Result<void> Tables::put_host(const HostRecord& host) {
 
 Result<void> Tables::forget_host(const HostRecord& host) {
   for (const char* sql : {"DELETE FROM series WHERE host=?", "DELETE FROM cursor WHERE host=?",
-                          "DELETE FROM schema WHERE host=?", "DELETE FROM gap WHERE host=?"}) {
+                          "DELETE FROM schema WHERE host=?", "DELETE FROM gap WHERE host=?",
+                          "DELETE FROM series_gone WHERE host=?"}) {
     if (auto gone = run(sql, std::int64_t{host.id}); !gone) return gone;
   }
   return put_host(host);
@@ -103,6 +104,20 @@ Result<void> Tables::put_series(HostId host, SourceId source, const SeriesRecord
              source, std::string_view(series.spec.name), Blob{labels},
              static_cast<std::int64_t>(series.spec.type), static_cast<std::int64_t>(series.spec.encoding),
              std::int64_t{series.spec.scale});
+}
+
+Result<void> Tables::drop_series(HostId host, const SeriesSet& series, SeriesId next_id) {
+  std::int64_t gone = 0;
+  for (const SeriesRun& run : series.runs()) {
+    auto dropped = this->run("DELETE FROM series WHERE host=? AND id BETWEEN ? AND ?", std::int64_t{host},
+                             std::int64_t{run.first}, std::int64_t{run.last});
+    if (!dropped) return dropped;
+    gone += sqlite3_changes(database_.handle());
+  }
+  return run(
+      "INSERT INTO series_gone VALUES(?1,?2,?3) ON CONFLICT(host) DO UPDATE SET gone=gone+?2, "
+      "next_id=max(next_id, ?3)",
+      std::int64_t{host}, gone, std::int64_t{next_id});
 }
 
 Result<void> Tables::put_cursor(const StoredCursor& cursor) {
@@ -291,6 +306,13 @@ Result<void> Tables::each_series(const std::function<void(HostId, SourceId, Seri
   if (!read) return read.error();
   if (!damage.message.empty()) return damage;
   return {};
+}
+
+Result<void> Tables::each_series_gone(const std::function<void(HostId, const SeriesGone&)>& visit) {
+  return each("SELECT host, gone, next_id FROM series_gone", [&](const Statement& row) {
+    visit(static_cast<HostId>(row.integer(0)),
+          {static_cast<std::size_t>(row.integer(1)), static_cast<SeriesId>(row.integer(2))});
+  });
 }
 
 Result<std::vector<StoredCursor>> Tables::cursors() {

@@ -17,6 +17,12 @@ struct StoredSource {
   SourceKey key;
 };
 
+/// Of a host: series that left, and the id that came next when the last of them did.
+struct SeriesGone {
+  std::size_t gone = 0;
+  SeriesId next_id = 0;
+};
+
 /// A cursor with where replay starts.
 struct StoredCursor {
   HostId host = 0;
@@ -48,6 +54,8 @@ class Tables {
   Result<void> forget_host(const HostRecord& host);
   Result<void> put_source(const StoredSource& source);
   Result<void> put_series(HostId host, SourceId source, const SeriesRecord& series);
+  /// They left; new ones get ids from `next_id` on all the same. Doing it twice does no harm.
+  Result<void> drop_series(HostId host, const SeriesSet& series, SeriesId next_id);
   Result<void> put_cursor(const StoredCursor& cursor);
   /// The stream's entries from here on are needed.
   Result<void> reopen_cursor(HostId host, const StreamId& stream);
@@ -81,6 +89,7 @@ class Tables {
   Result<std::vector<HostRecord>> hosts();
   Result<std::vector<StoredSource>> sources();
   Result<void> each_series(const std::function<void(HostId, SourceId, SeriesRecord)>& visit);
+  Result<void> each_series_gone(const std::function<void(HostId, const SeriesGone&)>& visit);
   Result<std::vector<StoredCursor>> cursors();  // by last use
   Result<std::vector<StoredSchema>> schemas();  // in the order in which they came
 

@@ -43,8 +43,14 @@ struct ForgetHost {
   HostRecord host;
 };
 
-using Operation =
-    std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord, RunRecord, ForgetHost>;
+struct DropSeries {
+  HostId host = 0;
+  SeriesSet series;
+  SeriesId next_id = 0;
+};
+
+using Operation = std::variant<HostRecord, StoredSource, PutSeries, SealBlocks, GapRecord, RunRecord,
+                               ForgetHost, DropSeries>;
 
 /// What the writer shares with the rest of the history.
 struct WriterSurroundings {
@@ -169,6 +175,9 @@ class Writer {
   Result<void> apply(const RunRecord& run) { return tables_.put_run(run); }
   Result<void> apply(const SealBlocks& /*seal*/) { return {}; }
   Result<void> apply(const ForgetHost& forget);
+  Result<void> apply(const DropSeries& drop) {
+    return tables_.drop_series(drop.host, drop.series, drop.next_id);
+  }
 
   Result<void> make_planned_files();
 

@@ -106,3 +106,75 @@ TEST_CASE("looking for series ends with its budget") {
   CHECK(registry.matching({}, enough).size() == 1000);
   CHECK_FALSE(enough.is_spent());
 }
+
+TEST_CASE("series leave, the others are found as before, and ids go on above all there ever were") {
+  SeriesRegistry registry("web-1", {});
+  constexpr SeriesId kSeries = 5000;
+  const SeriesForm form{SeriesType::gauge, Encoding::decimal, 0};
+  const auto spec_of = [](SeriesId id) {
+    return spec("metric_" + std::to_string(id % 70), {{"part", std::to_string(id)}});
+  };
+  for (SeriesId id = 0; id < kSeries; ++id) registry.add(id, registry.full_labels("node", spec_of(id)), form);
+  const std::weak_ptr<const Labels> left = registry.at(4999)->labels;
+  const std::weak_ptr<const Labels> stays = registry.at(3000)->labels;
+  const auto stay = [](SeriesId id) { return id % 70 != 69 && (id % 3 == 0 || id % 70 == 5); };
+  std::vector<SeriesId> leaving;
+  for (SeriesId id = 0; id < kSeries; ++id)
+    if (!stay(id)) leaving.push_back(id);
+  registry.remove(leaving);
+
+  CHECK(registry.size() == kSeries - leaving.size());
+  CHECK(registry.next_id() == kSeries);
+  CHECK(left.expired());
+  CHECK_FALSE(stays.expired());
+  for (SeriesId id = 0; id < kSeries; ++id) {
+    const Labels full = registry.full_labels("node", spec_of(id));
+    REQUIRE(registry.find(full, form).has_value() == stay(id));
+    REQUIRE((registry.at(id) != nullptr) == stay(id));
+  }
+  for (SeriesId name = 0; name < 70; ++name) {
+    std::vector<SeriesId> expected;
+    for (SeriesId id = name; id < kSeries; id += 70)
+      if (stay(id)) expected.push_back(id);
+    REQUIRE(registry.matching(std::vector{
+                matcher(promql::MatchOp::equal, "__name__", "metric_" + std::to_string(name))}) == expected);
+  }
+  registry.add(registry.next_id(), registry.full_labels("node", spec_of(69)), form);
+  CHECK(registry.newest(registry.full_labels("node", spec_of(69))) == kSeries);
+  const SeriesRegistry changed = registry.relabelled({{"rack", "7"}});
+  CHECK(changed.size() == registry.size());
+  CHECK(changed.next_id() == kSeries + 1);
+}
+
+TEST_CASE("of two forms of one label set one may leave, and its ids may be those of before our start") {
+  SeriesRegistry registry = filled();
+  registry.reserve_ids(9);
+  CHECK(registry.next_id() == 9);
+  const Labels full = registry.full_labels("node", spec("load"));
+  registry.add(9, full, {SeriesType::gauge, Encoding::decimal, 2});
+  registry.remove(std::vector<SeriesId>{0});
+  CHECK(registry.newest(full) == 9U);
+  CHECK(registry.at(9)->labels->get("__name__") == "load");
+  registry.remove(std::vector<SeriesId>{9});
+  CHECK_FALSE(registry.newest(full));
+  CHECK(registry.next_id() == 10);
+}
+
+TEST_CASE("a series is unused when nobody looked for it since the round began") {
+  SeriesRegistry registry = filled();
+  CHECK_FALSE(registry.unused(0));
+  registry.begin_round();
+  CHECK(registry.unused(0));
+  CHECK(registry.unused(1));
+  CHECK_FALSE(registry.unused(77));
+  CHECK(registry.find(registry.full_labels("node", spec("load")), {SeriesType::gauge, Encoding::decimal, 0}));
+  CHECK(registry.newest(registry.full_labels("node", spec("cpu", {{"mode", "idle"}}))));
+  registry.add(3, registry.full_labels("node", spec("fresh")), {});
+  CHECK_FALSE(registry.unused(0));
+  CHECK_FALSE(registry.unused(1));
+  CHECK(registry.unused(2));
+  CHECK_FALSE(registry.unused(3));
+  const SeriesRegistry changed = registry.relabelled({{"rack", "7"}});
+  CHECK_FALSE(changed.unused(0));
+  CHECK(changed.unused(2));
+}

@@ -16,9 +16,10 @@ namespace vigil::aggregator::testing {
 /// happens in the calls; commits when told to.
 struct Life {
   explicit Life(const std::filesystem::path& folder, std::int64_t now = kT0, ShardOptions limits = {},
-                std::int64_t clock_ms = kT0)
+                std::int64_t clock_ms = kT0, std::array<TierKeep, 3> keep = {})
       : clock(clock_ms) {
     HistoryOptions options = test_options(folder);
+    options.keep = keep;
     options.now_ms = [this] { return clock.load(); };
     auto opened = History::open(std::move(options));
     REQUIRE(opened);

@@ -98,11 +98,12 @@ TEST_CASE("Damage is found, and named by file, host, source and time") {
       {"raw-20231115", "UPDATE block_index SET source=77 WHERE block=1", "source 77 is not in the index",
        "web-0"},
       {"raw-20231115", "DELETE FROM block_index WHERE block=1", "is in no index", ""},
+      {"raw-20231115", "DELETE FROM held", "does not list all of its series", "web-0"},
       {"journal-", "UPDATE entry_group SET entries=zeroblob(40)", "group 1 is damaged", ""},
       {"history.db", "UPDATE cursor SET sealed_seq=durable_seq+1", "what is sealed was durable", "web-0"},
       {"history.db", "UPDATE cursor SET needed_seq=sealed_seq+2", "would be lost", "web-0"},
       {"history.db", "UPDATE cursor SET host=5", "host 5 is not known", ""},
-      {"history.db", "DELETE FROM series WHERE id=1", "others are missing before it", "web-0"},
+      {"history.db", "DELETE FROM series WHERE id=1", "of its 3 series 2 are there and 0 have left", "web-0"},
       {"history.db", "UPDATE series SET labels=x'ff'", "labels cannot be decoded", "web-0"},
       {"history.db", "UPDATE schema SET data=x'00', plain_size=9", "schema cannot be decompressed", "web-0"},
       {"history.db", "UPDATE file SET form=5 WHERE kind=1", "was set aside", ""},
@@ -140,7 +141,8 @@ TEST_CASE("Partitions of the first format become today's at a start, and nothing
     const std::string back = "BEGIN; ALTER TABLE block_index RENAME TO by_bucket; " + by_host +
                              "INSERT INTO block_index SELECT host, source, first_ms, block, last_ms, "
                              "first_series, last_series, samples, "
-                             "bytes FROM by_bucket; DROP TABLE by_bucket; PRAGMA user_version=1; COMMIT";
+                             "bytes FROM by_bucket; DROP TABLE by_bucket; DROP TABLE held; "
+                             "PRAGMA user_version=1; COMMIT";
     run_sql(at.folder.path() / name, back.c_str());
     ++partitions;
   }

@@ -59,13 +59,19 @@ class HostCheck {
   void check_series() {
     for (SeriesId id = 0; id < host_.series.size(); ++id) {
       const auto& versions = host_.series[id];
-      if (id >= recovered_.series.size()) {
-        if (versions.front().order <= model_.named_order) complain("series {} is missing", id);
-      } else if (!is_current(versions, recovered_.series[id], model_.named_order)) {
+      const auto left = host_.left.find(id);
+      const auto found = std::ranges::find(recovered_.series, id, &SeriesRecord::id);
+      const bool named = versions.empty() || versions.front().order <= model_.named_order;
+      if (named && id >= recovered_.next_series) complain("the id of series {} would be given again", id);
+      if (found == recovered_.series.end()) {
+        if (named && left == host_.left.end()) complain("series {} is missing", id);
+      } else if (left != host_.left.end() && left->second <= model_.named_order) {
+        complain("series {} has left and is there", id);
+      } else if (!is_current(versions, *found, model_.named_order)) {
         complain("series {} is none of those that may be there", id);
       }
     }
-    if (recovered_.series.size() > host_.series.size()) complain("it has series that were never put");
+    if (recovered_.next_series > host_.series.size()) complain("it has series that were never put");
   }
 
   /// What a replaying aggregator knows of one stream.
@@ -177,7 +183,7 @@ class HostCheck {
       const bool claimed = cursor != nullptr && batch.seq <= cursor->durable_seq;
       if (!batch.acknowledged && !claimed) continue;
       const auto ids = host_.series_of(batch.source);
-      if (batch.columns > 0 && ids.at(batch.columns - 1) >= recovered_.series.size())
+      if (batch.columns > 0 && ids.at(batch.columns - 1) >= recovered_.next_series)
         complain("batch {} is there and its series are not", batch.seq);
       each_cell(batch, [&](Cell cell) {
         if (cell.second < model_.kept_from_ms()) return;

@@ -50,7 +50,8 @@ std::size_t schema_version(const JournalEntry& schema) {
 std::vector<SeriesId> HostModel::series_of(std::size_t source) const {
   std::vector<SeriesId> ids;
   for (const auto& versions : series) {
-    if (versions.front().value.source == model_source(source)) ids.push_back(versions.front().value.id);
+    if (!versions.empty() && versions.front().value.source == model_source(source))
+      ids.push_back(versions.front().value.id);
   }
   return ids;
 }

@@ -13,6 +13,9 @@ namespace vigil::aggregator::testing {
 inline constexpr std::size_t kModelSources = 2;
 SourceKey model_source(std::size_t index);
 
+/// Of series that are never sampled.
+inline const SourceKey kNeverSampled{"never", 1000};
+
 /// The one value that a series has at a time: whatever else is read is wrong.
 std::int64_t model_value(HostId host, SeriesId series, std::int64_t time_ms);
 
@@ -44,11 +47,13 @@ struct Put {
 };
 
 struct HostModel {
-  std::vector<Put<HostRecord>> records;                // each replaces the one before
-  std::vector<std::vector<Put<SeriesRecord>>> series;  // by id; each version replaces the one before
+  std::vector<Put<HostRecord>> records;  // each replaces the one before
+  std::vector<std::vector<Put<SeriesRecord>>>
+      series;  // by id; each version replaces the one before; none: left
   std::vector<Put<GapRecord>> gaps;
   std::vector<SentBatch> batches;
   std::map<StreamId, std::uint64_t> given_up;  // nothing of the stream was needed up to here
+  std::map<SeriesId, std::uint64_t> left;      // series that were dropped, and when
 
   bool removed() const { return records.back().value.removed; }
   const SentBatch* find(const StreamId& stream, std::uint64_t seq) const;

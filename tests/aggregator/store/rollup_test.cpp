@@ -127,4 +127,22 @@ TEST_CASE("The end of a series is no value of its minute, and nothing but an end
   CHECK_FALSE(rollup.take());
 }
 
+TEST_CASE("A series is brief when it came and went while others went on, and its kind is not pushed") {
+  constexpr std::int64_t kA = kAbsent;
+  const std::vector<std::int64_t> times{0, 10 * kMinute, 20 * kMinute, 70 * kMinute, 100 * kMinute};
+  const SeriesKind pushed{SeriesType::gauge, Encoding::sparse_decimal};
+  Rollup rollup({0, 1440 * kMinute, 60 * kMinute});
+  rollup.add({{0, 1, 2, 3, 4, 5, 6}, times, {1,  1,  1,  1,  1,   // all the time
+                                             kA, 1,  1,  kA, kA,  // ten minutes
+                                             1,  1,  kA, kA, kA,  // from the beginning on
+                                             kA, kA, kA, 1,  1,   // to the end
+                                             kA, 1,  kA, 1,  kA,  // for an hour
+                                             kA, 1,  kA, kA, kA, kA, kA, 1, 1, kA}},
+             {kGauge, kGauge, kCounter, kGauge, kGauge, pushed, kCounter});
+  CHECK(rollup.brief(60 * kMinute) == std::vector<SeriesId>{1, 6});
+  CHECK(rollup.brief(60 * kMinute + 1) == std::vector<SeriesId>{1, 4, 6});
+  CHECK(rollup.brief(0).empty());
+  CHECK(Rollup({0, kMinute, kMinute}).brief(kMinute).empty());
+}
+
 }  // namespace vigil::aggregator

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <thread>
 
 namespace vigil::aggregator::testing {
 namespace {
@@ -52,11 +53,11 @@ class Wait {
 
 const std::vector<Workload::Choice>& Workload::choices() {
   static const std::vector<Choice> choices = {
-      {40, &Workload::send},       {14, &Workload::commit},    {14, &Workload::seal_open},
-      {5, &Workload::miss},        {4, &Workload::add_series}, {2, &Workload::change_series},
-      {3, &Workload::touch_host},  {3, &Workload::add_host},   {4, &Workload::replace_stream},
-      {4, &Workload::reconnect},   {3, &Workload::pass_time},  {3, &Workload::tidy},
-      {1, &Workload::remove_host},
+      {40, &Workload::send},       {14, &Workload::commit},     {14, &Workload::seal_open},
+      {5, &Workload::miss},        {4, &Workload::add_series},  {2, &Workload::change_series},
+      {3, &Workload::touch_host},  {3, &Workload::add_host},    {4, &Workload::replace_stream},
+      {4, &Workload::reconnect},   {3, &Workload::pass_time},   {3, &Workload::tidy},
+      {1, &Workload::remove_host}, {3, &Workload::name_series}, {3, &Workload::drop_unused},
   };
   return choices;
 }
@@ -201,9 +202,41 @@ bool Workload::add_series(History& history, HostId host) {
 
 bool Workload::change_series(History& history, HostId host) {
   const auto& series = model_.hosts[host].series;
-  SeriesRecord record = series[below(series.size())].back().value;
+  const auto id = static_cast<SeriesId>(below(series.size()));
+  if (series[id].empty() || model_.hosts[host].left.contains(id)) return true;
+  SeriesRecord record = series[id].back().value;
   record.spec.scale = static_cast<std::uint8_t>(below(kMaxScale + 1));
   return put_series(history, host, std::move(record));
+}
+
+// One that never has a sample.
+bool Workload::name_series(History& history, HostId host) {
+  SeriesRecord record = make_series(static_cast<SeriesId>(model_.hosts[host].series.size()));
+  record.source = kNeverSampled;
+  return put_series(history, host, std::move(record));
+}
+
+// As an aggregator does when retention has been there. Nothing is sampled between question and answer.
+bool Workload::drop_unused(History& history, HostId host) {
+  const Wait wait(waits_);
+  const auto answer = history.ask_unused({host});
+  if (!answer) return false;
+  while (!answer->answered) std::this_thread::yield();
+  if (answer->failed) return true;  // a failing disk: nothing leaves
+  HostModel& model = model_.hosts[host];
+  std::set<SeriesId> unused(answer->hosts.at(0).series.begin(), answer->hosts.at(0).series.end());
+  for (const SentBatch& batch : model.batches) {
+    const bool open = std::ranges::any_of(states_[host].open,
+                                          [&](const SentBatch& each) { return each.order == batch.order; });
+    if (open || batch.first_ms < model_.kept_from_ms()) continue;
+    const auto ids = model.series_of(batch.source);
+    const auto sampled = std::span(ids).first(batch.columns);
+    if (std::ranges::any_of(sampled, [&](SeriesId id) { return unused.contains(id); })) return false;
+  }
+  std::erase_if(unused, [&](SeriesId id) { return model.series[id].front().value.source != kNeverSampled; });
+  if (unused.empty()) return true;
+  for (const SeriesId id : unused) model.left[id] = model_.next_order();
+  return history.drop_series(host, std::vector<SeriesId>(unused.begin(), unused.end())).has_value();
 }
 
 bool Workload::touch_host(History& history, HostId host) {

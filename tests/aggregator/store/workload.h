@@ -50,6 +50,8 @@ class Workload {
   bool miss(History& history, HostId host);
   bool add_series(History& history, HostId host);
   bool change_series(History& history, HostId host);
+  bool name_series(History& history, HostId host);
+  bool drop_unused(History& history, HostId host);
   bool touch_host(History& history, HostId host);
   bool add_host(History& history, HostId host);
   bool replace_stream(History& history, HostId host);

@@ -28,8 +28,12 @@ void Workload::drop_unsafe(const OpenHistory& open, HostId id) {
   HostModel& host = model_.hosts[id];
   const RecoveredHost& recovered = open.recovered.hosts[id];
   host.records = {{0, recovered.host}};
-  host.series.clear();
-  for (const SeriesRecord& series : recovered.series) host.series.push_back({{0, series}});
+  host.series.assign(recovered.next_series, {});
+  for (const SeriesRecord& series : recovered.series) {
+    host.series[series.id] = {{0, series}};
+    host.left.erase(series.id);  // not yet on disk: it has to be dropped again
+  }
+  std::erase_if(host.left, [&](const auto& left) { return left.first >= recovered.next_series; });
   const auto gaps = open.history->gaps(id, 0, std::numeric_limits<std::int64_t>::max());
   std::erase_if(host.gaps, [&](const auto& put) {
     return !gaps || std::count(gaps->begin(), gaps->end(), put.value) == 0;
@@ -51,7 +55,7 @@ void Workload::resume_host(const OpenHistory& open, HostId id) {
   const RecoveredHost& recovered = open.recovered.hosts[id];
   HostModel& host = model_.hosts[id];
   if (recovered.host.removed) {
-    host = HostModel{{{0, recovered.host}}, {}, {}, {}, {}};
+    host = HostModel{{{0, recovered.host}}, {}, {}, {}, {}, {}};
     return;
   }
   drop_unsafe(open, id);
