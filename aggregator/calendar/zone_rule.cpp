@@ -114,48 +114,56 @@ local_seconds moment(const YearlyChange& change, year in) {
   return local_seconds(day) + change.time;
 }
 
-struct Change {
-  sys_seconds at;
-  seconds offset;
+/// From one begin to the first end after it.
+struct SummerTime {
+  sys_seconds begin;
+  sys_seconds end;
 };
 
-/// The changes of the years around `t`, in order. What is due at the same moment stays in the order of the
-/// years: a summer time that ends as the next one begins lasts.
-std::array<Change, 6> changes_around(const ZoneRule& rule, sys_seconds t) {
-  constexpr sys_seconds kEarliest = std::chrono::sys_days(year(1) / 1 / 1);
+/// Those that may reach into the year of `t`. A change lies up to 167 hours outside of its year, and what
+/// begins at the end of one year may last through the next.
+std::array<SummerTime, 4> summers_around(const ZoneRule& rule, sys_seconds t) {
+  constexpr sys_seconds kEarliest = std::chrono::sys_days(year(3) / 1 / 1);
   constexpr sys_seconds kLatest = std::chrono::sys_days(year(9999) / 1 / 1);
   const auto day = floor<days>(std::clamp(t, kEarliest, kLatest) + rule.offset);
-  const year here = std::chrono::year_month_day(day).year();
-  std::array<Change, 6> changes{};
-  std::size_t i = 0;
-  for (const year in : {here - std::chrono::years(1), here, here + std::chrono::years(1)}) {
-    const auto begin = moment(rule.summer->begin, in) - rule.offset;
-    const auto end = moment(rule.summer->end, in) - rule.summer->offset;
-    changes[i++] = {sys_seconds(begin.time_since_epoch()), rule.summer->offset};
-    changes[i++] = {sys_seconds(end.time_since_epoch()), rule.offset};
+  const year first = std::chrono::year_month_day(day).year() - std::chrono::years(2);
+  std::array<sys_seconds, 5> ends;
+  for (std::size_t i = 0; i < ends.size(); ++i) {
+    const year in = first + std::chrono::years(static_cast<int>(i));
+    ends[i] = sys_seconds((moment(rule.summer->end, in) - rule.summer->offset).time_since_epoch());
   }
-  std::stable_sort(changes.begin(), changes.end(),
-                   [](const Change& a, const Change& b) { return a.at < b.at; });
-  return changes;
+  std::array<SummerTime, 4> summers{};
+  for (std::size_t i = 0; i < summers.size(); ++i) {
+    const year in = first + std::chrono::years(static_cast<int>(i));
+    const sys_seconds begin((moment(rule.summer->begin, in) - rule.offset).time_since_epoch());
+    const auto end = std::upper_bound(ends.begin(), ends.end(), begin);
+    summers[i] = {begin, end == ends.end() ? begin : *end};
+  }
+  return summers;
 }
 
 }  // namespace
 
 seconds ZoneRule::offset_at(sys_seconds t) const {
   if (!summer) return offset;
-  seconds current = offset;
-  for (const Change& change : changes_around(*this, t)) {
-    if (change.at <= t) current = change.offset;
-  }
-  return current;
+  const auto summers = summers_around(*this, t);
+  const bool is_summer = std::any_of(summers.begin(), summers.end(), [t](const SummerTime& summer_time) {
+    return t >= summer_time.begin && t < summer_time.end;
+  });
+  return is_summer ? summer->offset : offset;
 }
 
 std::optional<sys_seconds> ZoneRule::next_change(sys_seconds t) const {
   if (!summer) return std::nullopt;
-  for (const Change& change : changes_around(*this, t)) {
-    if (change.at > t && offset_at(change.at) != offset_at(change.at - seconds(1))) return change.at;
+  std::optional<sys_seconds> next;
+  for (const SummerTime& summer_time : summers_around(*this, t)) {
+    for (const sys_seconds at : {summer_time.begin, summer_time.end}) {
+      const bool is_sooner = at > t && (!next || at < *next);
+      // A summer time that ends as the next one begins, or later, goes on.
+      if (is_sooner && offset_at(at) != offset_at(at - seconds(1))) next = at;
+    }
   }
-  return std::nullopt;
+  return next;
 }
 
 Result<ZoneRule> parse_zone_rule(std::string_view text) {
