@@ -176,6 +176,10 @@ void decode(const Value& value, double& out);
 void decode(const Value& value, std::string& out);
 void decode(const Value& value, std::chrono::milliseconds& out);
 void decode(const Value& value, Bytes& out);
+/// As it stands: for what is read by its own rules.
+inline void decode(const Value& value, Value& out) {
+  out = value;
+}
 template <Described T>
 void decode(const Value& value, T& out);
 template <class T>
@@ -205,6 +209,9 @@ inline std::string type_name(const std::string&) {
 }
 inline std::string type_name(const std::chrono::milliseconds&) {
   return "duration";
+}
+inline std::string type_name(const Value&) {
+  return "value";
 }
 inline std::string type_name(const Bytes&) {
   return "size";
@@ -326,6 +333,19 @@ template <class T>
 void decode(const Value& value, std::map<std::string, T>& out) {
   out.clear();
   for (const auto& [key, item] : value.entries()) decode(item, out[key]);
+}
+
+/// Text and where it stands, to report what is found wrong with it later.
+struct PlacedText {
+  std::string text;
+  Value at;
+};
+inline void decode(const Value& value, PlacedText& out) {
+  decode(value, out.text);
+  out.at = value;
+}
+inline std::string type_name(const PlacedText&) {
+  return "text";
 }
 
 /// A parsed document and the errors found in it so far. Of a mapping with YAML's merge key, `<<: *other`, the
