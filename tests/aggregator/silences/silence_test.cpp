@@ -24,7 +24,7 @@ Silence silence(std::string_view matchers, std::int64_t starts_ms, std::int64_t 
 }
 
 /// Sundays from 22:00 in Berlin, from 1 March 2026 on.
-Silence sundays(seconds length, const char* rule = "FREQ=WEEKLY;BYDAY=SU") {
+Silence sundays(calendar::seconds length, const char* rule = "FREQ=WEEKLY;BYDAY=SU") {
   Silence made = silence("instance=db", at("2026-03-01T00:00:00Z"), kForever);
   made.window =
       *calendar::RecurringWindow::create(calendar::local_time("2026-03-01T22:00:00"), length,
