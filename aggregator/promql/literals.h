@@ -1,4 +1,4 @@
-// The textual forms of numbers, durations and strings. Internal to lexer and printer.
+// The textual forms of numbers, durations and strings.
 #pragma once
 
 #include <optional>

@@ -7,11 +7,6 @@
 
 namespace vigil::rules {
 
-void decode(const config::Value& value, PlacedText& out) {
-  config::decode(value, out.text);
-  out.at = value;
-}
-
 void decode(const config::Value& value, RawRule& out) {
   out.at = value;
   config::Fields fields(value);

@@ -14,15 +14,7 @@
 
 namespace vigil::rules {
 
-/// Text and where it stands, to report what is found wrong with it later.
-struct PlacedText {
-  std::string text;
-  config::Value at;
-};
-void decode(const config::Value& value, PlacedText& out);
-inline std::string type_name(const PlacedText&) {
-  return "text";
-}
+using config::PlacedText;
 
 struct RawRule {
   PlacedText record;

@@ -23,6 +23,7 @@ constexpr std::size_t kMaxTextBytes = 4 * kMaxFileBytes;
 struct Value::Shared {
   std::string name;
   std::vector<std::string> errors;
+  std::vector<std::string> warnings;
   std::size_t values = 0;
   std::size_t text_bytes = 0;
   bool exhausted = false;
@@ -33,9 +34,17 @@ struct Value::Node {
   std::string path;
   std::shared_ptr<Shared> shared;
   YAML::Mark key = YAML::Mark::null_mark();  // of an entry: where its key stands
+  int depth = 0;
 
   std::shared_ptr<const Node> child(const YAML::Node& from, std::string child_path) const {
-    return std::make_shared<const Node>(Node{from, std::move(child_path), shared});
+    return std::make_shared<const Node>(
+        Node{from, std::move(child_path), shared, YAML::Mark::null_mark(), depth + 1});
+  }
+  /// Whether what is in here may be read. An alias may lead to what it stands in.
+  bool enter() const {
+    if (depth <= kMaxDepth) return spend(yaml.size(), 0);
+    report(yaml.Mark(), path, fmt::format("nested more than {} levels deep", kMaxDepth));
+    return false;
   }
   std::string line_of(const YAML::Mark& mark, std::string_view where, std::string_view message) const {
     std::string line =
@@ -82,12 +91,47 @@ std::vector<Value> Value::items() const {
     error("expected a list: lines that start with '- ', or [a, b]");
     return items;
   }
-  if (!node_->spend(node_->yaml.size(), 0)) return items;
+  if (!node_->enter()) return items;
   for (std::size_t i = 0; i < node_->yaml.size(); ++i) {
     items.emplace_back(node_->child(node_->yaml[i], fmt::format("{}[{}]", node_->path, i)));
   }
   return items;
 }
+
+namespace {
+
+constexpr std::string_view kMergeKey = "<<";
+
+bool is_merge(const YAML::Node& key) {
+  return key.IsScalar() && key.Scalar() == kMergeKey;
+}
+
+/// The mappings that `map` takes the keys of, nearest first: https://yaml.org/type/merge.html
+void add_merged(const YAML::Node& map, int depth, std::vector<YAML::Node>& out) {
+  if (depth > kMaxDepth || !map.IsMap()) return;
+  for (const auto& pair : map) {
+    if (!is_merge(pair.first)) continue;
+    std::vector<YAML::Node> others;
+    if (pair.second.IsSequence()) {
+      for (const auto& other : pair.second) others.push_back(other);
+    } else {
+      others.push_back(pair.second);
+    }
+    for (const YAML::Node& other : others) {
+      if (out.size() > static_cast<std::size_t>(kMaxDepth)) return;
+      out.push_back(other);
+      add_merged(other, depth + 1, out);
+    }
+  }
+}
+
+std::vector<YAML::Node> merged(const YAML::Node& map) {
+  std::vector<YAML::Node> out;
+  add_merged(map, 0, out);
+  return out;
+}
+
+}  // namespace
 
 std::vector<std::pair<std::string, Value>> Value::entries() const {
   std::vector<std::pair<std::string, Value>> entries;
@@ -96,29 +140,54 @@ std::vector<std::pair<std::string, Value>> Value::entries() const {
     error("expected a mapping of keys to values");
     return entries;
   }
-  if (!node_->spend(node_->yaml.size(), 0)) return entries;
+  if (!node_->enter()) return entries;
   std::unordered_set<std::string> seen;
-  for (const auto& pair : node_->yaml) {
-    const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
-    const std::string path = node_->path.empty() ? key : node_->path + '.' + key;
-    if (!seen.insert(key).second) node_->report(pair.first.Mark(), path, "this key is written twice");
-    auto entry = std::make_shared<Node>(*node_->child(pair.second, path));
-    entry->key = pair.first.Mark();
-    entries.emplace_back(key, Value(std::move(entry)));
+  const auto add = [&](const YAML::Node& map, bool own) {
+    for (const auto& pair : map) {
+      if (is_merge(pair.first)) continue;
+      const std::string key = pair.first.IsScalar() ? pair.first.Scalar() : "";
+      const std::string path = node_->path.empty() ? key : node_->path + '.' + key;
+      if (!seen.insert(key).second) {
+        if (!own) continue;
+        node_->report(pair.first.Mark(), path, "this key is written twice");
+      }
+      auto entry = std::make_shared<Node>(*node_->child(pair.second, path));
+      entry->key = pair.first.Mark();
+      entries.emplace_back(key, Value(std::move(entry)));
+    }
+  };
+  add(node_->yaml, true);
+  for (const YAML::Node& other : merged(node_->yaml)) {
+    if (!other.IsMap()) {
+      node_->report(other.Mark(), node_->path, "<< takes a mapping, or a list of them");
+    } else if (node_->spend(other.size(), 0)) {
+      add(other, false);
+    }
   }
   return entries;
 }
 
 Value Value::find(std::string_view key) const {
   if (node_ == nullptr || !node_->yaml.IsMap()) return Value();
-  const YAML::Node found = node_->yaml[std::string(key)];
-  if (!found.IsDefined()) return Value();
-  const std::string path = node_->path.empty() ? std::string(key) : fmt::format("{}.{}", node_->path, key);
-  return Value(node_->child(found, path));
+  const std::string name(key);
+  const auto made = [&](const YAML::Node& found) {
+    return Value(node_->child(found, node_->path.empty() ? name : fmt::format("{}.{}", node_->path, key)));
+  };
+  const YAML::Node& here = node_->yaml;  // as a constant: looking must not insert
+  if (const YAML::Node found = here[name]; found.IsDefined()) return made(found);
+  for (const YAML::Node& other : merged(here)) {
+    if (!other.IsMap()) continue;
+    if (const YAML::Node found = other[name]; found.IsDefined()) return made(found);
+  }
+  return Value();
 }
 
 void Value::error(std::string_view message) const {
   node_->report(node_->yaml.Mark(), node_->path, message);
+}
+
+void Value::warn(std::string_view message) const {
+  node_->shared->warnings.push_back(node_->line_of(node_->yaml.Mark(), node_->path, message));
 }
 
 void Value::error_at_key(std::string_view message) const {
@@ -196,6 +265,12 @@ void Fields::paths(std::string_view key, std::vector<std::string>& value, std::s
   } else if (const Value found = value_.find(key)) {
     for (std::string& path : value) path = found.beside(path);
   }
+}
+
+void Fields::without_effect(std::string_view key, std::string_view why) {
+  if (collecting_ != nullptr) return;
+  known_.emplace_back(key);
+  if (const Value found = value_.find(key)) found.warn(why);
 }
 
 void Fields::require(std::string_view key, bool holds, std::string_view message) {
@@ -370,6 +445,10 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
 Result<void> Document::result() const {
   if (state_->errors.empty()) return {};
   return fail(Errc::invalid_argument, "{}", fmt::join(state_->errors, "\n"));
+}
+
+std::vector<std::string> Document::warnings() const {
+  return state_->warnings;
 }
 
 std::string to_markdown(const std::vector<Entry>& entries) {

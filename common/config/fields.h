@@ -57,6 +57,8 @@ class Value {
   void error(std::string_view message) const;
   /// The same, at the key of an entry of entries(): when the key itself is wrong.
   void error_at_key(std::string_view message) const;
+  /// Adds the same line to the document's warnings: of what is accepted and not, or not wholly, honoured.
+  void warn(std::string_view message) const;
   /// 1-based line of this value in its document.
   int line() const;
   /// "file:line:column", for messages made after the document was read; "" when absent.
@@ -144,6 +146,8 @@ class Fields {
   /// A key with the path of a file or folder; what is not absolute begins at the document's folder.
   void path(std::string_view key, std::string& value, std::string_view doc);
   void paths(std::string_view key, std::vector<std::string>& value, std::string_view doc);
+  /// A key that is known and that nothing comes of: where it was written, `why` is a warning.
+  void without_effect(std::string_view key, std::string_view why);
   /// Reports `message` at `key` when `holds` is false and the key was written.
   void require(std::string_view key, bool holds, std::string_view message);
 
@@ -172,6 +176,10 @@ void decode(const Value& value, double& out);
 void decode(const Value& value, std::string& out);
 void decode(const Value& value, std::chrono::milliseconds& out);
 void decode(const Value& value, Bytes& out);
+/// As it stands: for what is read by its own rules.
+inline void decode(const Value& value, Value& out) {
+  out = value;
+}
 template <Described T>
 void decode(const Value& value, T& out);
 template <class T>
@@ -201,6 +209,9 @@ inline std::string type_name(const std::string&) {
 }
 inline std::string type_name(const std::chrono::milliseconds&) {
   return "duration";
+}
+inline std::string type_name(const Value&) {
+  return "value";
 }
 inline std::string type_name(const Bytes&) {
   return "size";
@@ -324,16 +335,32 @@ void decode(const Value& value, std::map<std::string, T>& out) {
   for (const auto& [key, item] : value.entries()) decode(item, out[key]);
 }
 
-/// A parsed document and the errors found in it so far.
+/// Text and where it stands, to report what is found wrong with it later.
+struct PlacedText {
+  std::string text;
+  Value at;
+};
+inline void decode(const Value& value, PlacedText& out) {
+  decode(value, out.text);
+  out.at = value;
+}
+inline std::string type_name(const PlacedText&) {
+  return "text";
+}
+
+/// A parsed document and the errors found in it so far. Of a mapping with YAML's merge key, `<<: *other`, the
+/// keys of the other one are its own, unless it has them itself.
 class Document {
  public:
   /// Parses YAML; `name` stands in error messages. An empty document is an empty mapping. At most 1 MiB,
-  /// nesting at most 64. Aliases may make a small text large: reading stops with an error after 200,000
-  /// values or 4 MiB of text.
+  /// nesting at most 64, also of what aliases make of it. Aliases may make a small text large: reading stops
+  /// with an error after 200,000 values or 4 MiB of text.
   static Result<Document> parse(std::string_view text, std::string name);
   Value root() const { return root_; }
   /// All errors, one a line, or success.
   Result<void> result() const;
+  /// "file:line:column: path: message" each, in the order found.
+  std::vector<std::string> warnings() const;
 
  private:
   std::shared_ptr<Value::Shared> state_;

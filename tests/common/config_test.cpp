@@ -117,6 +117,63 @@ TEST_CASE("aliases that make a small text large are refused, once and where read
   CHECK(errors_of("labels: {a: &t x, b: *t, c: *t}").empty());
 }
 
+namespace {
+
+struct Tree {
+  std::vector<Tree> below;
+};
+void describe(Fields& fields, Tree& tree) {
+  fields.field("below", tree.below, "");
+}
+
+}  // namespace
+
+TEST_CASE("an alias to what it stands in is refused") {
+  Tree tree;
+  const auto result = load_text("below: &a\n  - below: *a\n", "vigil.yml", tree);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().message.find("nested more than 64 levels deep") != std::string::npos);
+}
+
+TEST_CASE("merge keys bring the keys of other mappings, own ones win") {
+  Settings settings;
+  REQUIRE(
+      load_text("fallback: &a {from: a@example.org, port: 1}\n"
+                "mails:\n  - <<: *a\n  - {<<: *a, port: 2}\n  - {<<: [{port: 3}, *a]}\n",
+                "vigil.yml", settings));
+  REQUIRE(settings.mails.size() == 3);
+  CHECK(settings.mails[0].from == "a@example.org");
+  CHECK(settings.mails[0].port == 1);
+  CHECK(settings.mails[1].port == 2);
+  CHECK(settings.mails[2].port == 3);
+  CHECK(settings.mails[2].from == "a@example.org");
+  CHECK(errors_of("mails:\n  - {from: b, <<: {prt: 3}}\n") ==
+        "vigil.yml:2:20: mails[0].prt: unknown key; did you mean port?");
+  CHECK(errors_of("mails:\n  - {from: b, <<: 3}\n") ==
+        "vigil.yml:2:19: mails[0]: << takes a mapping, or a list of them");
+}
+
+namespace {
+
+struct Careful {
+  int known = 0;
+};
+void describe(Fields& fields, Careful& careful) {
+  fields.field("known", careful.known, "");
+  fields.without_effect("old", "does nothing here");
+}
+
+}  // namespace
+
+TEST_CASE("a key without effect is a warning and no error") {
+  auto document = Document::parse("known: 1\nold: {a: b}\n", "vigil.yml");
+  REQUIRE(document);
+  Careful careful;
+  decode(document->root(), careful);
+  CHECK(document->result());
+  CHECK(document->warnings() == std::vector<std::string>{"vigil.yml:2:6: old: does nothing here"});
+}
+
 TEST_CASE("every key is documented with type and default") {
   const auto entries = document(Settings{});
   const std::string table = to_markdown(entries);

@@ -1,0 +1,103 @@
+// When which group of alerts is told to whom: a pure state machine. Alerts and times go in, messages come
+// out; it knows no clock, no disk and nobody to tell. Owned by whoever owns the alerts.
+//
+//   an alert fires        its group waits group_wait for others, unless the alert fired that long ago already
+//   then, every           what changed is one message: alerts that fire and were not told, and those that
+//   were told
+//     group_interval      and are resolved; it lists all of the group that fire
+//   nothing changed       nothing is sent until repeat_interval after the last message, while something fires
+//   no alert is left      the group is forgotten
+//
+// Each channel of a receiver is told by itself, for not all take resolved alerts. Three things are better
+// than in Alertmanager, where they lose messages: who was told of an alert is told that it is resolved also
+// when it is silenced or inhibited by then, when its labels lead elsewhere by then, and, as soon as it is
+// over, when the route is muted by its calendar; and an alert that was resolved and fires again is told again
+// also to a channel that does not take resolved alerts.
+//
+// States are values that are stored in the transaction that stores the messages: a restart in between repeats
+// nothing and forgets nothing.
+#pragma once
+
+#include "aggregator/routing/group_state.h"
+#include "aggregator/routing/route.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace vigil::routing {
+
+struct Channel {
+  std::string name;  // within its receiver, "slack[0]"
+  bool send_resolved = true;
+};
+using Channels = std::map<std::string, std::vector<Channel>, std::less<>>;  // by receiver
+
+enum class Occasion : std::uint8_t { changed, repeated };
+
+struct GroupMessage {
+  std::string group;  // the state's id()
+  std::string group_key;
+  std::string receiver;
+  std::string channel;
+  Labels labels;
+  Occasion occasion = Occasion::changed;
+  std::vector<std::string> firing;    // fingerprints, sorted
+  std::vector<std::string> resolved;  // the same
+  friend bool operator==(const GroupMessage&, const GroupMessage&) = default;
+};
+
+/// What holds messages back now.
+struct Holds {
+  std::function<bool(const std::string& fingerprint)> alert;  // silenced or inhibited; may be empty
+  std::function<bool(const Route& route)> route;              // muted by its calendars; may be empty
+};
+
+class GroupBook {
+ public:
+  /// `root` must outlive the book, or its next adopt().
+  GroupBook(const Route& root, Channels channels) { adopt(root, std::move(channels)); }
+
+  /// Another configuration. Groups of routes that are gone only wait to say that what they told is over, to
+  /// the receiver they told. Every firing alert is then put in again.
+  void adopt(const Route& root, Channels channels);
+  /// Puts back what was stored. Before the first alert.
+  void restore(GroupState group);
+
+  /// It fires, since `since_ms`, with these labels. The same again changes nothing.
+  void fire(const std::string& fingerprint, const Labels& labels, std::int64_t since_ms, std::int64_t now_ms);
+  void resolve(const std::string& fingerprint);
+
+  /// Messages that are due.
+  std::vector<GroupMessage> flush(std::int64_t now_ms, const Holds& holds);
+  /// When flush() next has something to look at.
+  std::optional<std::int64_t> wake_ms() const;
+
+  /// Ids of the groups that changed since the last call; those that find() does not know any more are over.
+  std::set<std::string> take_changed();
+  const GroupState* find(const std::string& id) const;
+  std::size_t size() const { return groups_.size(); }
+
+ private:
+  const Route* route_of(const GroupState& group) const;
+  void join(const std::string& id, const std::string& fingerprint);
+  bool leave(const std::string& id, const std::string& fingerprint);
+  void tell(GroupState& group, std::int64_t now_ms, const Holds& holds, std::vector<GroupMessage>& out);
+  std::optional<GroupMessage> message(GroupState& group, const Channel& channel,
+                                      const std::vector<std::string>& firing, std::int64_t now_ms);
+  void forget_ended(GroupState& group);
+
+  const Route* root_ = nullptr;
+  std::unordered_map<std::string, const Route*> routes_;  // by id
+  Channels channels_;
+  std::map<std::string, GroupState> groups_;                          // by id
+  std::unordered_map<std::string, std::set<std::string>> groups_of_;  // fingerprint -> ids
+  std::set<std::string> changed_;
+};
+
+}  // namespace vigil::routing

@@ -1,0 +1,80 @@
+#include "aggregator/silences/silence.h"
+
+#include <algorithm>
+
+namespace vigil::silences {
+namespace {
+
+using std::chrono::milliseconds;
+
+calendar::sys_seconds seconds_of(std::int64_t t_ms) {
+  return calendar::sys_seconds(std::chrono::floor<std::chrono::seconds>(milliseconds(t_ms)));
+}
+
+std::int64_t milliseconds_of(calendar::sys_seconds t) {
+  return milliseconds(t.time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::string_view to_string(State state) {
+  switch (state) {
+    case State::pending:
+      return "pending";
+    case State::active:
+      return "active";
+    case State::expired:
+      break;
+  }
+  return "expired";
+}
+
+State Silence::state_at(std::int64_t t_ms) const {
+  if (t_ms >= ends_ms) return State::expired;
+  if (t_ms < starts_ms) return State::pending;
+  if (!window || window->at(seconds_of(t_ms))) return State::active;
+  return window->next(seconds_of(t_ms)) ? State::pending : State::expired;
+}
+
+bool Silence::mutes(const Labels& labels, std::int64_t t_ms) const {
+  return matchers::matches(matchers, labels) && state_at(t_ms) == State::active;
+}
+
+std::optional<std::int64_t> Silence::next_change_ms(std::int64_t t_ms) const {
+  const State now = state_at(t_ms);
+  if (now == State::expired) return std::nullopt;
+  if (!window) return now == State::pending ? starts_ms : ends_ms;
+  if (now == State::pending) {
+    const auto from = seconds_of(std::max(t_ms, starts_ms));
+    const auto next = window->next(from);
+    if (t_ms < starts_ms && (window->at(from) || !next)) return starts_ms;
+    return std::min(ends_ms, milliseconds_of(next->begin));
+  }
+  // Times that touch or overlap are one: it ends with the last of them. Ten years of them are as good as for
+  // ever.
+  auto end = window->at(seconds_of(t_ms))->end;
+  const auto far = end + std::chrono::days(3653);
+  for (auto further = window->at(end); further && end < far; further = window->at(end)) end = further->end;
+  return std::min(ends_ms, milliseconds_of(end));
+}
+
+Result<void> check(const Silence& silence) {
+  if (silence.matchers.empty())
+    return fail(Errc::invalid_argument, "a silence needs a matcher, such as alertname=\"HostDown\"");
+  const bool matches_nothing_said = std::all_of(silence.matchers.begin(), silence.matchers.end(),
+                                                [](const auto& matcher) { return matcher.matches(""); });
+  if (matches_nothing_said) {
+    return fail(Errc::invalid_argument,
+                "{} matches also alerts without these labels; at least one matcher must not",
+                matchers::to_string(silence.matchers));
+  }
+  if (silence.ends_ms <= silence.starts_ms)
+    return fail(Errc::invalid_argument, "a silence ends after it starts");
+  if (silence.author.empty())
+    return fail(Errc::invalid_argument, "a silence needs an author: who answers for it");
+  if (silence.comment.empty())
+    return fail(Errc::invalid_argument, "a silence needs a comment: why there is one");
+  return {};
+}
+
+}  // namespace vigil::silences

@@ -1,0 +1,101 @@
+#include "aggregator/silences/silence_book.h"
+
+#include <algorithm>
+
+namespace vigil::silences {
+namespace {
+
+bool may_change(const Silence& before, const Silence& after, std::int64_t now_ms) {
+  if (matchers::to_string(before.matchers) != matchers::to_string(after.matchers)) return false;
+  if (before.window || after.window) return false;  // its times are what it did
+  switch (before.state_at(now_ms)) {
+    case State::active:
+      return after.starts_ms == before.starts_ms && after.ends_ms > now_ms;
+    case State::pending:
+      return after.starts_ms >= now_ms;
+    case State::expired:
+      break;
+  }
+  return false;
+}
+
+Error unknown(const std::string& id) {
+  return fail(Errc::not_found, "there is no silence {}", id);
+}
+
+}  // namespace
+
+void SilenceBook::restore(Silence silence) {
+  std::string id = silence.id;
+  silences_.insert_or_assign(std::move(id), std::move(silence));
+}
+
+Result<std::string> SilenceBook::put(Silence silence, const std::string& new_id, std::int64_t now_ms) {
+  if (auto fine = check(silence); !fine) return fine.error();
+  if (silence.ends_ms <= now_ms) return fail(Errc::invalid_argument, "a silence ends after now");
+  silence.updated_ms = now_ms;
+  if (!silence.id.empty()) {
+    const auto before = silences_.find(silence.id);
+    if (before == silences_.end()) return unknown(silence.id);
+    if (may_change(before->second, silence, now_ms)) {
+      before->second = std::move(silence);
+      return before->first;
+    }
+    if (before->second.state_at(now_ms) != State::expired) static_cast<void>(expire(silence.id, now_ms));
+  }
+  silence.id = new_id;
+  silence.starts_ms = std::max(silence.starts_ms, now_ms);
+  restore(std::move(silence));
+  return new_id;
+}
+
+Result<void> SilenceBook::expire(const std::string& id, std::int64_t now_ms) {
+  const auto found = silences_.find(id);
+  if (found == silences_.end()) return unknown(id);
+  Silence& silence = found->second;
+  if (silence.state_at(now_ms) == State::expired)
+    return fail(Errc::conflict, "silence {} is over already", id);
+  silence.starts_ms = std::min(silence.starts_ms, now_ms);
+  silence.ends_ms = now_ms;
+  silence.updated_ms = now_ms;
+  return {};
+}
+
+std::vector<std::string> SilenceBook::forget(std::int64_t before_ms) {
+  std::vector<std::string> forgotten;
+  std::erase_if(silences_, [&](const auto& entry) {
+    const bool is_over =
+        entry.second.updated_ms < before_ms && entry.second.state_at(before_ms) == State::expired;
+    if (is_over) forgotten.push_back(entry.first);
+    return is_over;
+  });
+  return forgotten;
+}
+
+std::vector<const Silence*> SilenceBook::muting(const Labels& labels, std::int64_t t_ms) const {
+  std::vector<const Silence*> out;
+  for (const auto& [id, silence] : silences_) {
+    if (silence.mutes(labels, t_ms)) out.push_back(&silence);
+  }
+  return out;
+}
+
+std::optional<std::int64_t> SilenceBook::next_change_ms(std::int64_t t_ms) const {
+  std::optional<std::int64_t> next;
+  for (const auto& [id, silence] : silences_) {
+    const auto change = silence.next_change_ms(t_ms);
+    if (change && (!next || *change < *next)) next = change;
+  }
+  return next;
+}
+
+const Silence* SilenceBook::find(const std::string& id) const {
+  const auto found = silences_.find(id);
+  return found == silences_.end() ? nullptr : &found->second;
+}
+
+void SilenceBook::for_each(const std::function<void(const Silence&)>& visit) const {
+  for (const auto& [id, silence] : silences_) visit(silence);
+}
+
+}  // namespace vigil::silences

@@ -1,0 +1,118 @@
+#include "tests/aggregator/calendar/times.h"
+#include "tests/aggregator/routing/configurations.h"
+
+namespace vigil::routing {
+namespace {
+
+std::string receivers(const Configuration& c, const Labels& labels) {
+  std::string out;
+  for (const Route* route : c.root.match(labels)) out += (out.empty() ? "" : ",") + route->receiver;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("which routes have an alert") {
+  const auto f = [](const Configuration& c, const Labels& labels, const char* expected) {
+    INFO(labels.to_string());
+    CHECK(receivers(c, labels) == expected);
+  };
+  const Configuration first = tree(
+      "    - {matchers: [x=1], receiver: b}\n"
+      "    - {matchers: ['x=~\"1|2\"'], receiver: c}\n");
+  f(first, {}, "a");
+  f(first, {{"x", "1"}}, "b");
+  f(first, {{"x", "2"}}, "c");
+  f(first, {{"x", "12"}}, "a");
+
+  const Configuration on = tree(
+      "    - {matchers: [x=1], receiver: b, continue: true}\n"
+      "    - {matchers: [y=1], receiver: c, continue: true}\n"
+      "    - {matchers: ['z!=\"\"'], receiver: d}\n");
+  f(on, {{"x", "1"}, {"y", "1"}, {"z", "1"}}, "b,c,d");
+  f(on, {{"x", "1"}}, "b");
+  f(on, {{"z", "1"}}, "d");
+
+  const Configuration deep = tree(
+      "    - matchers: [x=1]\n"
+      "      receiver: b\n"
+      "      routes:\n"
+      "        - {matchers: [y=1], receiver: c, continue: true}\n"
+      "        - {matchers: [y=~\".+\"], receiver: d}\n"
+      "    - {receiver: d}\n");
+  f(deep, {{"x", "1"}}, "b");
+  f(deep, {{"x", "1"}, {"y", "1"}}, "c,d");
+  f(deep, {{"x", "1"}, {"y", "2"}}, "d");
+  f(deep, {{"y", "1"}}, "d");
+
+  // `continue` is the outer route's: what goes on below does not go on above.
+  const Configuration outer = tree(
+      "    - matchers: [x=1]\n"
+      "      routes: [{matchers: [y=1], receiver: b, continue: true}]\n"
+      "    - {matchers: [x=1], receiver: c}\n");
+  f(outer, {{"x", "1"}, {"y", "1"}}, "b");
+  f(outer, {{"x", "1"}}, "a");
+}
+
+TEST_CASE("the group of an alert") {
+  const Configuration c = configuration(
+      "route:\n  receiver: a\n  group_by: [alertname]\n  routes:\n"
+      "    - {matchers: [x=1], group_by: [y, cluster]}\n"
+      "    - {matchers: [x=2], group_by: ['...']}\n"
+      "    - {matchers: [x=3], group_by: []}\n"
+      "receivers: [{name: a}]\n");
+  const auto f = [&](const Labels& labels, const char* key) {
+    const auto to = destinations(c.root, c.calendars, labels, {});
+    REQUIRE(to.size() == 1);
+    CHECK(to[0].group_key == key);
+  };
+  f({{"alertname", "Down"}, {"instance", "i"}}, R"({}:{alertname="Down"})");
+  f({{"instance", "i"}}, "{}:{}");
+  f({{"x", "1"}, {"cluster", "eu"}, {"instance", "i"}}, R"({}/{x="1"}:{cluster="eu"})");
+  f({{"x", "2"}, {"b", "c"}}, R"({}/{x="2"}:{b="c", x="2"})");
+  f({{"x", "3"}, {"alertname", "Down"}}, R"({}/{x="3"}:{alertname="Down"})");
+}
+
+TEST_CASE("ids stay the same when another route comes before, and are one route's alone") {
+  const auto ids = [](const Configuration& c) {
+    std::vector<std::string> out;
+    c.root.walk([&](const Route& route) { out.push_back(route.id); });
+    return out;
+  };
+  CHECK(ids(tree("    - {matchers: [x=1], receiver: b, continue: true}\n"
+                 "    - {matchers: [x=1], receiver: b}\n"
+                 "    - {matchers: [x=1], receiver: c}\n")) ==
+        std::vector<std::string>{"{} a", R"({}/{x="1"} b)", R"({}/{x="1"} b #2)", R"({}/{x="1"} c)"});
+  CHECK(ids(tree("    - {matchers: [q=1]}\n    - {matchers: [b=2, a=1], receiver: b}\n")) ==
+        std::vector<std::string>{"{} a", R"({}/{q="1"} a)", R"({}/{a="1",b="2"} b)"});
+  CHECK(ids(tree("    - {matchers: ['{a=1,b=2}'], receiver: b}\n")).at(1) == R"({}/{a="1",b="2"} b)");
+}
+
+TEST_CASE("a route is muted by the time") {
+  const Configuration c = configuration(
+      "route:\n  receiver: a\n  routes:\n"
+      "    - {matchers: [x=1], mute_time_intervals: [weekend, night]}\n"
+      "    - {matchers: [x=2], active_time_intervals: [weekend, night]}\n"
+      "    - {matchers: [x=3], active_time_intervals: [weekend], mute_time_intervals: [night]}\n"
+      "receivers: [{name: a}]\n"
+      "time_intervals:\n"
+      "- name: weekend\n  time_intervals: [{weekdays: ['saturday', 'sunday']}]\n"
+      "- name: night\n  time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]\n");
+  const auto f = [&](const char* x, const char* at, const char* expected) {
+    INFO(x << " " << at);
+    const auto to = destinations(c.root, c.calendars, {{"x", x}}, calendar::utc_time(at));
+    REQUIRE(to.size() == 1);
+    CHECK(std::string(to_string(to[0].mute.muting)) + " " + to[0].mute.calendar == expected);
+  };
+  f("1", "2026-11-27T12:00:00Z", "none ");
+  f("1", "2026-11-27T05:00:00Z", "muted night");
+  f("1", "2026-11-28T05:00:00Z", "muted weekend");
+  f("2", "2026-11-27T12:00:00Z", "inactive ");
+  f("2", "2026-11-28T12:00:00Z", "none ");
+  f("3", "2026-11-28T05:00:00Z", "muted night");
+  f("3", "2026-11-28T12:00:00Z", "none ");
+  f("3", "2026-11-27T12:00:00Z", "inactive ");
+  f("4", "2026-11-27T12:00:00Z", "none ");
+}
+
+}  // namespace vigil::routing
