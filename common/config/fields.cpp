@@ -1,5 +1,6 @@
 #include "common/config/fields.h"
 
+#include "common/config/open_quote.h"
 #include "common/text/human.h"
 
 #include <yaml-cpp/yaml.h>
@@ -425,6 +426,9 @@ Result<Document> Document::parse(std::string_view text, std::string name) {
   YAML::Node root;
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    if (const auto quote = find_open_quote(text))
+      return fail(Errc::parse, "{}:{}:{}: this quote is never closed", document.state_->name, quote->line,
+                  quote->column);
     if (documents.size() > 1) {
       const YAML::Mark mark = documents[1].Mark();
       return fail(Errc::parse, "{}:{}:{}: a second document begins here, after '---': only one is read",

@@ -1,9 +1,11 @@
 #include "common/text/human.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -47,6 +49,12 @@ std::optional<double> take_double(std::string_view& text) {
   return value;
 }
 
+std::int64_t days_in(std::int64_t year, std::int64_t month) {
+  const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+  if (month == 2) return leap ? 29 : 28;
+  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
+}
+
 /// "2026-11-21" at the front of `text`.
 std::optional<std::tm> take_date(std::string_view& text) {
   std::tm date{};
@@ -58,7 +66,7 @@ std::optional<std::tm> take_date(std::string_view& text) {
   if (!month || *month < 1 || *month > 12 || !rest.starts_with('-')) return std::nullopt;
   rest.remove_prefix(1);
   const auto day = take_number(rest);
-  if (!day || *day < 1 || *day > 31) return std::nullopt;
+  if (!day || *day < 1 || *day > days_in(*year, *month)) return std::nullopt;
   date.tm_year = static_cast<int>(*year) - 1900;
   date.tm_mon = static_cast<int>(*month) - 1;
   date.tm_mday = static_cast<int>(*day);
@@ -142,6 +150,38 @@ std::optional<std::int64_t> parse_day_word(std::string_view text, std::int64_t n
   return local_ms(date) + *fraction;
 }
 
+/// "2 hours", "3 days", "1 hour 5 min": how long before now.
+std::optional<std::int64_t> parse_words_ago(std::string_view text) {
+  struct Word {
+    std::string_view name;
+    std::int64_t ms;
+  };
+  constexpr std::array<Word, 23> kWords = {
+      {{"seconds", 1'000},   {"second", 1'000},   {"secs", 1'000},        {"sec", 1'000},
+       {"s", 1'000},         {"minutes", 60'000}, {"minute", 60'000},     {"mins", 60'000},
+       {"min", 60'000},      {"m", 60'000},       {"hours", 3'600'000},   {"hour", 3'600'000},
+       {"hrs", 3'600'000},   {"hr", 3'600'000},   {"h", 3'600'000},       {"days", 86'400'000},
+       {"day", 86'400'000},  {"d", 86'400'000},   {"weeks", 604'800'000}, {"week", 604'800'000},
+       {"wks", 604'800'000}, {"wk", 604'800'000}, {"w", 604'800'000}}};
+  std::int64_t total = 0;
+  std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
+  if (text.empty()) return std::nullopt;
+  while (!text.empty()) {
+    const auto number = take_number(text);
+    if (!number) return std::nullopt;
+    text = trim(text);
+    const std::string_view name = text.substr(0, text.find_first_of(" \t0123456789"));
+    const auto word = std::ranges::find(kWords, name, &Word::name);
+    std::int64_t part = 0;
+    if (word == kWords.end() || word->ms >= smallest || __builtin_mul_overflow(*number, word->ms, &part) ||
+        __builtin_add_overflow(total, part, &total))
+      return std::nullopt;
+    smallest = word->ms;
+    text = trim(text.substr(name.size()));
+  }
+  return total;
+}
+
 }  // namespace
 
 Result<milliseconds> parse_duration(std::string_view text) {
@@ -211,16 +251,20 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms) {
   if (ago.ends_with(" ago")) ago = trim(ago.substr(0, ago.size() - 4));
   if (!ago.empty() && ago.find_first_not_of("0123456789.") != std::string_view::npos) {
     if (const auto duration = parse_duration(ago)) return now_ms - duration->count();
+    if (const auto past = parse_words_ago(ago)) return now_ms - *past;
   }
   if (const auto t = parse_date_time(input)) return *t;
   if (const auto t = parse_day_word(input, now_ms)) return *t;
   std::string_view rest = input;
   const auto seconds = take_double(rest);
-  if (seconds && rest.empty() && std::abs(*seconds) < 1e13)
-    return static_cast<std::int64_t>(std::llround(*seconds * 1000));
+  // As seconds these would be years past 5000: they are milliseconds, such as `time_ms` of vigil's own JSON.
+  constexpr double kLeastMs = 1e11;
+  if (seconds && rest.empty() && std::abs(*seconds) < 1e16)
+    return static_cast<std::int64_t>(
+        std::llround(std::abs(*seconds) < kLeastMs ? *seconds * 1000 : *seconds));
   return fail(
       Errc::parse,
-      "'{}' is not a time; write for example 2h (two hours ago), 'yesterday 14:00', 2026-11-21T14:00:00Z",
+      "'{}' is not a time; write for example 2h or '2 hours ago', 'yesterday 14:00', 2026-11-21T14:00:00Z",
       text);
 }
 
@@ -291,6 +335,11 @@ std::string format_si(double value) {
     ++unit;
   }
   return fmt::format("{:.4g}{}", value, kNames[unit]);
+}
+
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many) {
+  if (count == 1 || !many.empty()) return fmt::format("{} {}", count, count == 1 ? one : many);
+  return fmt::format("{} {}s", count, one);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -20,8 +20,9 @@ std::string format_duration(std::chrono::milliseconds duration);
 std::string format_age(std::chrono::milliseconds duration);
 
 /// A point in time, Unix milliseconds, relative to `now_ms` where the text is: "now", "2h" and "-2h" (both:
-/// two hours ago), "14:00" and "today 14:00", "yesterday", "yesterday 14:00", "2026-11-21", "2026-11-21
-/// 14:00[:05]", RFC 3339, Unix seconds. Clock times are in the local zone (TZ), as localtime(3) has it.
+/// two hours ago), "2 hours ago", "3 days", "14:00" and "today 14:00", "yesterday", "yesterday 14:00",
+/// "2026-11-21", "2026-11-21 14:00[:05]", RFC 3339, Unix seconds, Unix milliseconds from 10^11 on. Clock
+/// times are in the local zone (TZ), as localtime(3) has it.
 Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms);
 /// "2026-11-21T14:00:05.250Z"; the fraction only when there is one.
 std::string format_rfc3339(std::int64_t t_ms);
@@ -34,6 +35,9 @@ Result<std::uint64_t> parse_bytes(std::string_view text);
 std::string format_bytes(double bytes);
 /// Four significant digits with SI suffixes: "1.234k", "12.35M"; small numbers as they are.
 std::string format_si(double value);
+
+/// "1 host", "12 hosts"; `many` where it is not the one with an s.
+std::string counted(std::uint64_t count, std::string_view one, std::string_view many = "");
 
 /// Of `candidates` the one most like `word` (Damerau-Levenshtein distance of at most a third of its length),
 /// or "".

@@ -67,6 +67,31 @@ TEST_CASE("an empty document is all defaults") {
   CHECK(errors_of("# nothing\n").empty());
 }
 
+TEST_CASE("a quote that is never closed is an error where it stands, and swallows nothing in silence") {
+  const auto [text, place] = GENERATE(table<const char*, const char*>({
+      {"labels:\n  env: \"prod\ninterval: 10s\n", "2:8"},
+      {"labels:\n  env: 'it''s prod\ninterval: 10s\n", "2:8"},
+      {"labels: {env: a}\nmode: \"sa\\\"\n", "2:7"},
+      {"interval: 1s\n\"mode: fast\n", "2:1"},
+      {"mode: &m 'safe\n", "1:10"},
+      {"mode: !!str\n  'safe\n", "2:3"},
+      {"mode: safe\nlabels:\n  ? \"env\n", "3:5"},
+      {"\xEF\xBB\xBFmode: 'safe\n", "1:7"},
+      {"# \xC3\xA4\nlabels: {a: \xC3\xA4}\nmode: 'safe\n", "3:7"},
+      {"\"\n", "1:1"},
+  }));
+  CHECK(errors_of(text) == fmt::format("vigil.yml:{}: this quote is never closed", place));
+}
+
+TEST_CASE("quotes that are closed are none of that, nor those in comments, blocks and words") {
+  const char* text = GENERATE("labels: {a: \"x\\\"\"}", "labels: {a: 'it''s'}", "labels: {a: '', b: \"\"}",
+                              "labels:\n  a: it's\n  b: 5\"", "mode: 'safe' # isn't it",
+                              "labels:\n  a: |\n    \"x", "labels:\n  a: >\n    'x", "mode: &m 'safe'",
+                              "labels: {a: \"x\n  y\"}\r\n", "labels:\r\n  a: 'x'\r\n  b: \"y\"\r\n",
+                              "labels: {a: '\xE4\xF6', b: ''}", "\xEF\xBB\xBFmode: 'safe'");
+  CHECK(errors_of(text) == "");
+}
+
 TEST_CASE("errors name file, line, column, key and what would be right") {
   CHECK(errors_of("intervall: 10s") == "vigil.yml:1:1: intervall: unknown key; did you mean interval?");
   CHECK(errors_of("enabled: true\nmails:\n  - from: a@b\n    prot: 26") ==

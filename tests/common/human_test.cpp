@@ -60,6 +60,17 @@ TEST_CASE("times are read the way people write them") {
       {"2023-11-14T15:00:00.250+01:00", 1'699'970'400'250},
       {"1700000000", 1'700'000'000'000},
       {"1700000000.5", 1'700'000'000'500},
+      {"1700000000250", 1'700'000'000'250},
+      {"2 hours ago", 1'699'992'800'000},
+      {"2h ago", 1'699'992'800'000},
+      {"2 hours", 1'699'992'800'000},
+      {"1 hour ago", 1'699'996'400'000},
+      {"1 hr 30 min ago", 1'699'994'600'000},
+      {"5minutes ago", 1'699'999'700'000},
+      {"90 secs", 1'699'999'910'000},
+      {"3 days", 1'699'740'800'000},
+      {"1 week ago", 1'699'395'200'000},
+      {"2024-02-29", 1'709'164'800'000},
   }));
   INFO(text);
   const auto time = parse_time(text, now);
@@ -69,7 +80,9 @@ TEST_CASE("times are read the way people write them") {
 
 TEST_CASE("what is no time is refused") {
   const char* text = GENERATE("", "tomorrow", "14:60", "2023-13-01", "2023-11-14T", "2023-11-14 14:00 CET",
-                              "yesterday at noon", "1e99");
+                              "yesterday at noon", "1e99", "2026-02-30", "2023-02-29", "2100-02-29 14:00",
+                              "2026-04-31T14:00:00Z", "2026-11-31", "2 hours hence", "hours ago", "ago",
+                              "5 min 2 hours ago", "2 fortnights ago", "99999999999999999 weeks ago");
   INFO(text);
   CHECK_FALSE(parse_time(text, 0));
 }

@@ -176,6 +176,7 @@ TEST_CASE("What is wrong with a test file is said with its place") {
       {"group_eval_order: [a, a]", "test.yml:2:23: group_eval_order[1]: this group stands there twice"},
       {"tests: [{promql_expr_test: [{expr: up, exp_samples: [{labels: up, value: one}]}]}]",
        "'one' is not a number"},
+      {"tests:\n  - name: 'down\n", "this quote is never closed"},
   }));
   CAPTURE(c.yaml);
   const std::string got = report(c.yaml);
