@@ -82,12 +82,6 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   return options;
 }
 
-Labels labels_of(const std::map<std::string, std::string>& pairs) {
-  std::vector<Label> labels;
-  for (const auto& [name, value] : pairs) labels.push_back({name, value});
-  return Labels(std::move(labels));
-}
-
 /// The system's, as agents call themselves.
 std::string own_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
