@@ -97,7 +97,7 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: up\n        labels: {1a: x}\n",
        "rules.yml:6:22: groups[0].rules[0].labels.1a: '1a' is not a valid label name"},
       {"groups:\n  - name: a\n    rules:\n      - record: a-b\n        expr: up\n",
-       "rules.yml:4:17: groups[0].rules[0].record: is not a valid metric name"},
+       "rules.yml:4:17: groups[0].rules[0].record: 'a-b' is not a valid metric name"},
       {"grups: []\n", "rules.yml:1:1: grups: unknown key; did you mean groups?"},
       {"groups: [\n", "rules.yml:2:1: not valid YAML"},
   }));
