@@ -19,7 +19,7 @@ namespace {
 /// Prometheus's page of an expression, where links of rules' templates lead.
 http::Response graph_answer(const Errand& errand, const ApiSources& sources) {
   const std::string expression = errand.request.get("g0.expr");
-  if (expression.empty()) return graph_page({}, promql::Value());
+  if (expression.empty()) return graph_page({}, Result<promql::Value>(boost::system::in_place_value));
   return graph_page(expression, sources.engine.instant(expression, sources.now_ms(), errand.is_canceled));
 }
 
