@@ -2,16 +2,13 @@
 
 #include "aggregator/rules/rule_set.h"
 #include "aggregator/trial/unit_test.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <cstdio>
 
 namespace vigil::trial {
 namespace {
-
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 void print_warnings(const std::vector<std::string>& warnings) {
   for (const std::string& warning : warnings) fmt::print(stderr, "warning: {}\n", warning);
