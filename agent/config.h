@@ -64,6 +64,8 @@ Result<void> check(const AgentConfig& config);
 /// What --check says of a configuration without errors: a line for each thing that is accepted and probably
 /// not meant, and that it is valid.
 std::string checked(const AgentConfig& config);
+/// Whether samples can wait on disk where they are to. Only for --check: a run without it goes on in memory.
+Result<void> check_spool(const AgentConfig& config);
 /// Whether this host is there to be watched: the roots that --check, --once and a run need.
 Result<void> check_roots(const AgentConfig& config);
 /// Where and how to connect, with the TLS files read.

@@ -99,6 +99,14 @@ std::string checked(const AgentConfig& config) {
   return fmt::format("warning: {}\n{}", config.at.say("docker_socket", warning), valid);
 }
 
+Result<void> check_spool(const AgentConfig& config) {
+  const std::string folder = spool_directory(config);
+  if (folder.empty()) return {};
+  if (const auto fine = config::check_folder(folder); !fine)
+    return config.at.wrong("spool.dir", fine.error().message);
+  return {};
+}
+
 Result<void> check_roots(const AgentConfig& config) {
   std::error_code error;
   const std::string& procfs = config.options.roots.procfs;

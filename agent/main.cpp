@@ -36,10 +36,11 @@ int run(const AgentConfig& config) {
 int start(const Invocation& invocation) {
   if (invocation.mode == Mode::done) return invocation.exit_code;
   if (invocation.mode == Mode::list_collectors) return say(collector_list());
-  const bool checking = invocation.mode == Mode::check;
-  if (const auto there = check_roots(invocation.config); !there)
-    return complain(there.error(), checking ? 2 : 1);
-  if (checking) return say(checked(invocation.config));
+  if (const auto there = check_roots(invocation.config); !there) return complain(there.error(), 2);
+  if (invocation.mode == Mode::check) {
+    if (const auto fine = check_spool(invocation.config); !fine) return complain(fine.error(), 2);
+    return say(checked(invocation.config));
+  }
   log::set_level(invocation.config.log_level);
   if (invocation.mode == Mode::once) return say(collect_once(invocation.config));
   return run(invocation.config);

@@ -212,10 +212,20 @@ Result<void> Aggregator::listen() {
   status_->add_metrics(registry_);
   own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
-  fleet_service_ = std::make_unique<FleetService>(FleetSources{
-      *engine_, alerting_->service(), wall_ms, [this](v1::Status& status) { status_->describe(status); }});
-  store_service_ = std::make_unique<StoreService>(StoreSources{
-      *engine_, *history_, {"meta.db"}, wall_ms, [this] { return status_->samples_per_second(); }});
+  fleet_service_ = std::make_unique<FleetService>(
+      FleetSources{*engine_, alerting_->service(), wall_ms, [this](v1::Status& status) {
+                     status_->describe(status);
+                     const std::lock_guard lock(reload_mutex_);
+                     if (!config_state_.reload_ok)
+                       status.add_problems(reload_problem(config_state_.reload_error));
+                   }});
+  store_service_ =
+      std::make_unique<StoreService>(StoreSources{*engine_,
+                                                  *history_,
+                                                  {"meta.db"},
+                                                  wall_ms,
+                                                  [this] { return status_->samples_per_second(); },
+                                                  [this] { return status_->agent_samples_per_second(); }});
 
   rules_service_ = std::make_unique<RulesService>(RulesSources{
       [this] { return alerting_->rule_set(); },
@@ -419,6 +429,7 @@ void Aggregator::reloaded(const Result<void>& loaded, const std::vector<api::Rel
   {
     const std::lock_guard lock(reload_mutex_);
     config_state_.reload_ok = loaded.has_value();
+    config_state_.reload_error = loaded ? "" : loaded.error().message;
     if (loaded) {
       config_state_.yaml = shown_config(invocation_);
       config_state_.loaded_ms = wall_ms();

@@ -67,6 +67,10 @@ void describe(config::Fields& fields, TierConfig& tier) {
                "What is older is removed, a whole day, month or year at a time.");
   fields.require("retention", tier.retention >= std::chrono::hours(1), "must be at least 1h");
   fields.field("max_size", tier.max_size, "Size on disk; the oldest files go first. 0: no limit.");
+  // Of less than this only the newest file would stay: somebody forgot the unit.
+  constexpr std::uint64_t kLeastBytes = 1 << 20;
+  fields.require("max_size", tier.max_size.count == 0 || tier.max_size.count >= kLeastBytes,
+                 "must be 0 or at least 1MiB");
 }
 
 void describe(config::Fields& fields, StoreConfig& store) {

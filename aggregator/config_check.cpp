@@ -2,15 +2,6 @@
 #include "aggregator/http/cors.h"
 #include "common/text/html.h"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <filesystem>
-
 namespace vigil::aggregator {
 namespace {
 
@@ -44,32 +35,24 @@ void check_tls(const AggregatorConfig& config, Problems& problems) {
   look("tls.client_ca", tls.client_ca, config::read_certificates);
 }
 
-/// /proc and its kin look writable to root, and keep nothing.
-bool keeps_files(const std::filesystem::path& path) {
-  struct statfs system {};
-  if (::statfs(path.c_str(), &system) != 0) return true;  // the first write will say more
-  constexpr std::array kKernels = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-                                   DEBUGFS_MAGIC};
-  return std::find(kKernels.begin(), kKernels.end(), system.f_type) == kKernels.end();
+void check_data_dir(const AggregatorConfig& config, Problems& problems) {
+  if (const auto fine = config::check_folder(data_directory(config)); !fine)
+    problems.add(config.at.wrong("data_dir", fine.error().message));
 }
 
-/// Whether the folder can be written, or made where it is not there yet. Makes nothing.
-void check_data_dir(const AggregatorConfig& config, Problems& problems) {
-  std::error_code error;
-  const std::string wanted = data_directory(config);
-  std::filesystem::path nearest = std::filesystem::absolute(wanted, error).lexically_normal();
-  while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path())
-    nearest = nearest.parent_path();
-  const bool is_there = std::filesystem::is_directory(nearest, error);
-  const bool keeps = keeps_files(nearest);
-  if (is_there && keeps && ::access(nearest.c_str(), W_OK | X_OK) == 0) return;
-  const std::string why = !is_there ? nearest.string() + " is no folder"
-                          : !keeps  ? nearest.string() + " belongs to the kernel and keeps no files"
-                                    : fail_errno(errno, nearest.string()).message;
+/// Two listeners cannot share a port, unless each has an address of its own.
+void check_ports(const AggregatorConfig& config, Problems& problems) {
+  const auto grpc = parse_address(config.grpc_listen, 0);
+  const auto http = parse_address(config.http_listen, 0);
+  if (!grpc || !http || grpc->port == 0 || grpc->port != http->port) return;
+  const auto is_any = [](const Address& address) {
+    return address.host == "0.0.0.0" || address.host == "::";
+  };
+  if (grpc->host != http->host && !is_any(*grpc) && !is_any(*http)) return;
   problems.add(config.at.wrong(
-      "data_dir",
-      fmt::format("{} cannot be used: {}; name a folder this user may write, or make it for this user",
-                  wanted, why)));
+      "http_listen",
+      fmt::format("{} takes the port of grpc_listen, {}: give one of them another, for example {}",
+                  config.http_listen, config.grpc_listen, kHttpAddress)));
 }
 
 void check_external_url(const AggregatorConfig& config, Problems& problems) {
@@ -90,6 +73,7 @@ Result<std::vector<std::string>> check(const AggregatorConfig& config) {
   Problems problems;
   check_listen(config, "grpc_listen", problems);
   check_listen(config, "http_listen", problems);
+  check_ports(config, problems);
   check_http(config, problems);
   check_tls(config, problems);
   check_data_dir(config, problems);

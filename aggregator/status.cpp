@@ -1,7 +1,10 @@
 #include "aggregator/status.h"
 
 #include "aggregator/self/process.h"
+#include "common/text/human.h"
 #include "common/version.h"
+
+#include <algorithm>
 
 namespace vigil::aggregator {
 namespace {
@@ -170,16 +173,27 @@ void StatusReporter::add_metrics(self::Registry& registry) {
                    {{"version", std::string(kVersion)}});
 }
 
-void StatusReporter::beat(std::int64_t now_ms) {
+std::string reload_problem(std::string_view error) {
+  const auto more = static_cast<std::uint64_t>(std::count(error.begin(), error.end(), '\n'));
+  return fmt::format(
+      "the last reload of rules failed: {}{}; the old rules are in force", error.substr(0, error.find('\n')),
+      more == 0 ? "" : fmt::format(" (and {}, in the log)", counted(more, "error more", "errors more")));
+}
+
+void StatusReporter::Rate::beat(std::uint64_t count, std::int64_t elapsed_ms) {
   constexpr double kWeight = 0.2;  // of the latest second: an average over about five
-  const std::uint64_t samples = sources_.counters.samples.value();
-  if (last_ms_ != 0 && now_ms > last_ms_) {
-    const double rate =
-        static_cast<double>(samples - last_samples_) * 1000 / static_cast<double>(now_ms - last_ms_);
-    const double before = samples_per_second_;
-    samples_per_second_ = before == 0 ? rate : before + kWeight * (rate - before);
+  if (elapsed_ms > 0) {
+    const double rate = static_cast<double>(count - last) * 1000 / static_cast<double>(elapsed_ms);
+    const double before = per_second;
+    per_second = before == 0 ? rate : before + kWeight * (rate - before);
   }
-  last_samples_ = samples;
+  last = count;
+}
+
+void StatusReporter::beat(std::int64_t now_ms) {
+  const std::int64_t elapsed_ms = last_ms_ == 0 ? 0 : now_ms - last_ms_;
+  samples_.beat(sources_.counters.samples.value(), elapsed_ms);
+  agent_samples_.beat(sources_.counters.agent_samples.value(), elapsed_ms);
   last_ms_ = now_ms;
 }
 
@@ -187,7 +201,7 @@ void StatusReporter::describe(v1::Status& status) const {
   const HistoryStats stats = sources_.history.stats();
   status.set_version(std::string(kVersion));
   status.set_started_ms(sources_.started_ms);
-  status.set_samples_per_second(samples_per_second_);
+  status.set_samples_per_second(samples_.per_second);
   status.set_samples_stored(stats.samples);
   status.set_disk_bytes(stats.disk_bytes);
   // A young store is mostly empty pages: divided by few samples that would be an alarming number.
@@ -206,24 +220,25 @@ void StatusReporter::describe(v1::Status& status) const {
   for (const std::string& complaint : sources_.watchdog.complaints(std::chrono::steady_clock::now()))
     status.add_problems(complaint);
   if (stats.damaged_blocks > 0)
-    status.add_problems(fmt::format("store: {} damaged blocks were found", stats.damaged_blocks));
-  if (stats.damaged_files > 0)
     status.add_problems(
-        fmt::format("store: {} damaged files were set aside: see vigil db check", stats.damaged_files));
+        "store: " + counted(stats.damaged_blocks, "damaged block was found", "damaged blocks were found"));
+  if (stats.damaged_files > 0)
+    status.add_problems(fmt::format("store: {} set aside: see vigil db check",
+                                    counted(stats.damaged_files, "damaged file was", "damaged files were")));
   if (stats.missing_files > 0)
-    status.add_problems(fmt::format(
-        "store: {} files are missing, somebody removed them: the log names them; restore a backup to have "
-        "them back",
-        stats.missing_files));
+    status.add_problems(
+        fmt::format("store: {}: vigil db check names what is missing; restore a backup to have it back",
+                    counted(stats.missing_files, "file is missing, somebody removed it",
+                            "files are missing, somebody removed them")));
   if (stats.lost_names > 0)
     status.add_problems(
-        fmt::format("store: history.db lacked {} hosts or series that files hold: it, or its log, was "
-                    "damaged, removed or "
+        fmt::format("store: history.db lacked {} that files hold: it, or its log, was damaged, removed or "
                     "replaced by an older copy; restore a backup to have their names back",
-                    stats.lost_names));
+                    counted(stats.lost_names, "host or series", "hosts or series")));
   if (stats.damaged_logs > 0)
     status.add_problems(
-        fmt::format("store: {} write-ahead logs were damaged: see the log", stats.damaged_logs));
+        fmt::format("store: {} damaged: see the log",
+                    counted(stats.damaged_logs, "write-ahead log was", "write-ahead logs were")));
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
     status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);
     status.set_notifications_failed(status.notifications_failed() + receiver.dead);

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace vigil::aggregator {
 
@@ -28,24 +29,36 @@ struct StatusSources {
   std::int64_t started_ms = 0;
 };
 
+/// What the status says while the rules in force are older than the files, of the reload's error; of several
+/// lines the first.
+std::string reload_problem(std::string_view error);
+
 class StatusReporter {
  public:
   explicit StatusReporter(StatusSources sources) : sources_(std::move(sources)) {}
 
   /// Registers what store, shards, alerts and receivers count. Once.
   void add_metrics(self::Registry& registry);
-  /// Once a second, one thread: keeps the rate of samples.
+  /// Once a second, one thread: keeps the rates of samples.
   void beat(std::int64_t now_ms);
   /// Any thread.
   void describe(v1::Status& status) const;
   /// Received, averaged over about five seconds. Any thread.
-  double samples_per_second() const { return samples_per_second_; }
+  double samples_per_second() const { return samples_.per_second; }
+  /// Of these, what agents send.
+  double agent_samples_per_second() const { return agent_samples_.per_second; }
 
  private:
+  struct Rate {
+    std::uint64_t last = 0;
+    std::atomic<double> per_second = 0;
+    void beat(std::uint64_t count, std::int64_t elapsed_ms);
+  };
+
   StatusSources sources_;
-  std::uint64_t last_samples_ = 0;
   std::int64_t last_ms_ = 0;
-  std::atomic<double> samples_per_second_ = 0;
+  Rate samples_;
+  Rate agent_samples_;
 };
 
 }  // namespace vigil::aggregator

@@ -41,6 +41,8 @@ constexpr std::array kCommands = {
     Command{"restore", declare_restore, "Make a data folder of a backup"},
 };
 
+constexpr const char* kHelp = "help";
+
 struct Globals {
   std::string aggregator = kGrpcAddress;
   std::string output = "table";
@@ -108,23 +110,19 @@ void finish_help(CLI::App& command) {
 }
 
 /// What is wrong with the command line, and what would be right.
-std::string explain(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
-  std::vector<std::string_view> names;
-  names.reserve(kCommands.size());
-  for (const Command& command : kCommands) names.push_back(command.name);
-  const std::string_view first = argc > 1 ? argv[1] : "";
-  if (argc < 2) return fmt::format("which command? {}; `vigil --help` explains them", fmt::join(names, ", "));
-  if (!first.starts_with('-') && std::find(names.begin(), names.end(), first) == names.end() &&
-      first != "completion") {
-    const std::string_view near = suggest(first, names);
-    return fmt::format("there is no command '{}'; {}", first,
-                       near.empty() ? fmt::format("there are {}", fmt::join(names, ", "))
-                                    : fmt::format("did you mean {}?", near));
-  }
-  const auto used = app.get_subcommands();
-  return fmt::format("{}\n`vigil {}--help` explains it",
-                     explain_usage(used.empty() ? app : *used.front(), error),
-                     first.starts_with('-') ? "" : fmt::format("{} ", first));
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::string used = commands_used(app);
+  return fmt::format("{}\n`vigil {}--help` explains it", explain_usage(app, error),
+                     used.empty() ? "" : used + ' ');
+}
+
+/// `vigil help db plan` is `vigil db plan --help`. Of a word that is no command the error is told.
+std::vector<std::string> spell_out_help(const CLI::App& app, std::vector<std::string> arguments) {
+  if (arguments.empty() || arguments.front() != kHelp) return arguments;
+  arguments.erase(arguments.begin());
+  if (arguments.empty() || app.get_subcommand_no_throw(arguments.front()) != nullptr)
+    arguments.emplace_back("--help");
+  return arguments;
 }
 
 Result<ClientOptions> client_options(const Globals& globals) {
@@ -195,16 +193,18 @@ int run(int argc, char** argv) {
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->required();
   completion->group("Commands");
+  app.add_subcommand(kHelp, "This text, or that of a command: vigil help db plan")->group("Commands");
   completion->footer("For bash: vigil completion bash > /etc/bash_completion.d/vigil");
 
   try {
-    std::vector<std::string> arguments = shield_expressions(app, {argv + 1, argv + argc});
+    std::vector<std::string> arguments =
+        shield_expressions(app, spell_out_help(app, {argv + 1, argv + argc}));
     if (names_aggregator(arguments)) globals.named = Named::on_command_line;
     std::reverse(arguments.begin(), arguments.end());  // as the library wants them
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
-    fmt::print(stderr, "vigil: {}\n", explain(app, error, argc, argv));
+    fmt::print(stderr, "vigil: {}\n", explain(app, error));
     return static_cast<int>(Exit::usage);
   }
   if (completion->parsed()) {
@@ -220,7 +220,7 @@ int run(int argc, char** argv) {
     fmt::print(stderr, "vigil: the output could not be written\n");
     return static_cast<int>(Exit::failed);
   }
-  return static_cast<int>(Exit::usage);
+  return app.exit(CLI::CallForHelp(), std::cout, std::cerr);  // `vigil -o json help`
 }
 
 }  // namespace vigil::cli

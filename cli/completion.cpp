@@ -105,13 +105,13 @@ std::string bash(const CLI::App& app) {
 {3}  esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
-complete -F _vigil vigil
+complete -o default -o bashdefault -F _vigil vigil
 )",
                      names, joined(flags_of(app)), cases, values);
 }
 
 std::string fish(const CLI::App& app) {
-  std::string out = "complete -c vigil -f\n";
+  std::string out = "complete -c vigil -n __fish_use_subcommand -f\n";  // files are for behind a command
   for (const auto& [option, words] : choices(app)) {
     if (option.starts_with("--"))
       out += fmt::format("complete -c vigil -l {} -xa '{}'\n", option.substr(2), words);

@@ -14,7 +14,10 @@ TopProcesses::TopProcesses(std::size_t per_ranking, Sources sources)
 
 void TopProcesses::begin(TimePoint now) {
   const std::chrono::duration<double> most = 6.0 * static_cast<double>(per_ranking_) * kNewProcessEvery;
-  if (pass_ > 0) allowance_ = std::min<std::chrono::duration<double>>(most, allowance_ + (now - now_));
+  if (pass_ > 0) {
+    elapsed_ = now - now_;
+    allowance_ = std::min<std::chrono::duration<double>>(most, allowance_ + elapsed_);
+  }
   now_ = now;
   ++pass_;
   io_denied_ = 0;
@@ -74,15 +77,24 @@ void TopProcesses::list(const Entry& entry) {
     return listed.pid == entry.first && listed.start_ticks == entry.second.start_ticks;
   };
   const auto found = std::find_if(listed_.begin(), listed_.end(), same);
-  if (found == listed_.end() && !may_list_new()) return;
+  if (found == listed_.end() && !may_list_new(entry.second)) return;
   Listed& listed = found != listed_.end() ? *found : listed_.emplace_back();
   listed.pid = entry.first;
   listed.start_ticks = entry.second.start_ticks;
   listed.in_ranking_at = now_;
 }
 
-bool TopProcesses::may_list_new() {
-  if (allowance_ < kNewProcessEvery) return false;
+/// Whether it took at least half a CPU since the last pass, be it new or not.
+bool TopProcesses::burns(const Seen& seen) const {
+  constexpr double kTicksPerSecond = 100;  // USER_HZ
+  return elapsed_.count() > 0 &&
+         static_cast<double>(seen.cpu_delta) >= kTicksPerSecond / 2 * elapsed_.count();
+}
+
+bool TopProcesses::may_list_new(const Seen& seen) {
+  const bool first_look = pass_ > 1 && seen.first_pass == pass_;
+  const double kept = first_look ? std::min(kBurst, 3.0 * static_cast<double>(per_ranking_)) : 0;
+  if (allowance_ < kNewProcessEvery * (1 + kept)) return false;
   allowance_ -= kNewProcessEvery;
   return true;
 }
@@ -124,9 +136,10 @@ void TopProcesses::finish() {
   std::vector<const Entry*> entries;
   entries.reserve(seen_.size());
   // Only what was there in the last pass too: a series with one sample tells nothing, and a host that
-  // compiles would make thousands of them. In the very first pass everything is new.
+  // compiles would make thousands of them. But for what burns a CPU: that is looked for now, not in ten
+  // seconds. In the very first pass everything is new.
   for (const Entry& entry : seen_) {
-    if (pass_ == 1 || entry.second.first_pass != pass_) entries.push_back(&entry);
+    if (pass_ == 1 || entry.second.first_pass != pass_ || burns(entry.second)) entries.push_back(&entry);
   }
   std::vector<const Entry*> top;
   rank(&Seen::cpu_delta, entries, top);

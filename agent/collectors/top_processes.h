@@ -24,6 +24,9 @@ class TopProcesses {
   /// cores that compile would otherwise make 40,000 series an hour. Those that come back in a ranking later
   /// get their turn.
   static constexpr std::chrono::seconds kNewProcessEvery{20};
+  /// So many of them are kept for processes seen twice, or half of all where that is less: those seen for the
+  /// first time, which may have ended already, cannot use them up.
+  static constexpr double kBurst = 10;
 
   /// A process with series of its own. Its labels are fixed for `kLinger` at a time, so that a process that
   /// renames itself all the time does not make series without end.
@@ -74,13 +77,15 @@ class TopProcesses {
   void read_io(std::int64_t pid, Seen& seen) const;
   void rank(std::int64_t Seen::*by, std::vector<const Entry*>& entries, std::vector<const Entry*>& top) const;
   void list(const Entry& entry);
-  bool may_list_new();
+  bool burns(const Seen& seen) const;
+  bool may_list_new(const Seen& seen);
   void refresh_listed();
   void drop_surplus();
 
   std::size_t per_ranking_;
   Sources sources_;
   TimePoint now_;
+  std::chrono::duration<double> elapsed_{0};  // since the last pass
   std::uint32_t pass_ = 0;
   std::size_t io_denied_ = 0;
   std::chrono::duration<double> allowance_;  // for new processes: kNewProcessEvery for each

@@ -30,7 +30,8 @@ struct Facts {
 struct ConfigState {
   std::string yaml;  // as it was written, secrets replaced
   bool reload_ok = true;
-  std::int64_t loaded_ms = 0;  // the one in force
+  std::int64_t loaded_ms = 0;     // the one in force
+  std::string reload_error = {};  // why the last reload failed
 };
 
 /// What a sender said of a metric: remote_write brings it beside the samples.

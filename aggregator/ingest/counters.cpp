@@ -12,6 +12,8 @@ IngestCounters::IngestCounters(self::Registry& registry)
       rows(registry.counter("vigil_aggregator_rows_total", "Rows received and stored.")),
       samples(registry.counter("vigil_aggregator_samples_total",
                                "Cells received and stored, absent ones included.")),
+      agent_samples(
+          registry.counter("vigil_aggregator_agent_samples_total", "Of these cells, those agents sent.")),
       rows_too_old(registry.counter("vigil_aggregator_rows_refused_total", "Rows refused for their time.",
                                     {{"reason", "too_old"}})),
       rows_in_future(registry.counter("vigil_aggregator_rows_refused_total", "Rows refused for their time.",

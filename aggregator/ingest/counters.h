@@ -17,6 +17,7 @@ struct IngestCounters {
   self::Counter& repeated_batches;  // dropped: stored before
   self::Counter& rows;
   self::Counter& samples;
+  self::Counter& agent_samples;  // of these, by agents: the rest was pushed or computed
   self::Counter& rows_too_old;
   self::Counter& rows_in_future;
   self::Counter& backfilled_rows;  // of these, late ones

@@ -206,6 +206,7 @@ std::optional<Refused> Intake::stored(Stream& stream, const NewBatch& batch, std
   counters_.batches.add();
   counters_.rows.add(appended->rows);
   counters_.samples.add(appended->samples);
+  counters_.agent_samples.add(appended->samples);
   counters_.rows_too_old.add(appended->too_old);
   counters_.rows_in_future.add(appended->in_future);
   allowance_of(stream).spend(kBytesPerBlock * static_cast<double>(appended->blocks));

@@ -1,5 +1,7 @@
 #include "aggregator/remote_write/receiver.h"
 
+#include "common/text/human.h"
+
 #include <algorithm>
 #include <mutex>
 #include <utility>
@@ -107,7 +109,7 @@ class Receiver::Answer {
     if (total_.failed) return refuse(503, total_.failed->message, kRetryMs);
     const std::uint64_t refused = total_.refused() + invalid_;
     if (refused == 0 && histograms_ == 0) return refuse_nothing();
-    std::string text = fmt::format("{} samples are stored", total_.stored + total_.repeated);
+    std::string text = counted(total_.stored + total_.repeated, "sample is stored", "samples are stored");
     const auto tell = [&text](std::uint64_t count, std::string_view what) {
       if (count > 0) text += fmt::format(", {} {}", count, what);
     };

@@ -124,6 +124,13 @@ std::chrono::milliseconds interval_of(const RawGroup& group, std::chrono::millis
   return group.interval && group.interval->count() > 0 ? *group.interval : fallback;
 }
 
+/// `disabled: false` was meant, though it changes nothing.
+bool changes_nothing(const Override& change) {
+  return !change.threshold && !change.hold && !change.keep_firing_for && !change.expr &&
+         change.labels.empty() && change.annotations.empty() && !change.disabled &&
+         !change.at.find("disabled");
+}
+
 }  // namespace
 
 std::string_view Draft::severity() const {
@@ -162,6 +169,13 @@ Result<void> apply_override(std::vector<Draft>& drafts, const Override& change) 
     if (auto done = apply(*draft, change); !done) return done;
   }
   if (!found) return no_such_rule(drafts, change);
+  if (changes_nothing(change)) {
+    return fail(
+        Errc::invalid_argument,
+        "alert: this override of {} changes nothing; add threshold, for, keep_firing_for, expr, labels, "
+        "annotations, or disabled: true",
+        change.alert);
+  }
   if (change.disabled)
     std::erase_if(drafts, [&change](const Draft& draft) { return is_meant(change, draft); });
   return {};

@@ -136,9 +136,8 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
     }
     if (host.lost_batches > 0) {
       out.add_problems(fmt::format(
-          "{} batches of {} had been acknowledged and are not here: was an older copy of the data restored? "
-          "vigil gaps {}",
-          host.lost_batches, host.name, host.name));
+          "of {} {} acknowledged and not here: was an older copy of the data restored? vigil gaps {}",
+          host.name, counted(host.lost_batches, "batch is", "batches are"), host.name));
     }
     if (std::abs(host.clock_skew_seconds) > 5) {
       out.add_problems(fmt::format("the clock of {} is {:+.1f} s off", host.name, host.clock_skew_seconds));

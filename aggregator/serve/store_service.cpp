@@ -134,6 +134,18 @@ Result<void> back_up(const StoreSources& sources, const v1::BackupRequest& reque
 
 }  // namespace
 
+void put_senders(std::span<const HostInfo> hosts, v1::StoreStatus& out) {
+  for (const HostInfo& host : hosts) {
+    if (host.state == HostState::left) continue;
+    if (kind_of(host.name) != HostKind::agent) {
+      out.set_other_series(out.other_series() + host.series);
+      continue;
+    }
+    out.set_hosts(out.hosts() + 1);
+    out.set_series(out.series() + host.series);
+  }
+}
+
 StoreService::StoreService(StoreSources sources) : sources_(std::move(sources)) {
   check_.start();
   backup_.start();
@@ -151,13 +163,10 @@ grpc::ServerUnaryReactor* StoreService::GetStoreStatus(grpc::CallbackServerConte
                 [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
                   const auto hosts = sources_.engine.view().hosts();
                   if (!hosts) return hosts.error();
-                  for (const HostInfo& host : *hosts) {
-                    if (host.state == HostState::left) continue;
-                    response->set_hosts(response->hosts() + 1);
-                    response->set_series(response->series() + host.series);
-                  }
+                  put_senders(*hosts, *response);
                   response->set_now_ms(sources_.now_ms());
                   response->set_samples_per_second(sources_.samples_per_second());
+                  response->set_agent_samples_per_second(sources_.agent_samples_per_second());
                   put_store(sources_.history, *response);
                   if (!request->files()) return {};
                   for (const FileStats& file : sources_.history.files())

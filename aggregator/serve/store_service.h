@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <functional>
+#include <span>
 
 namespace vigil::aggregator {
 
@@ -19,7 +20,11 @@ struct StoreSources {
   std::vector<std::string> also;  // other databases of the data folder
   std::function<std::int64_t()> now_ms;
   std::function<double()> samples_per_second;
+  std::function<double()> agent_samples_per_second;  // of these
 };
+
+/// Agents' hosts that send or are expected to, their series, and the series of other senders and of rules.
+void put_senders(std::span<const HostInfo> hosts, v1::StoreStatus& out);
 
 class StoreService final : public v1::Store::CallbackService {
  public:

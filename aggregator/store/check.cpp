@@ -27,6 +27,7 @@ std::string database_of(const std::string& name) {
   return {};
 }
 
+/// Also those of which only a log is left.
 Result<std::set<std::string>> databases_in(const std::filesystem::path& directory) {
   std::set<std::string> found;
   std::error_code error;
@@ -54,6 +55,10 @@ Result<void> compare_folder(Check& check, const std::set<std::string>& before) {
     check.begin_file(name);
     check.found("the index does not know this file: nothing reads it. Copied or left behind? Move it away");
   }
+  for (const std::string& name : check.scope().gone) {
+    check.begin_file(name);
+    check.found("it was missing or empty at the last start: what it held is lost");
+  }
   for (const auto& [name, file] : index->files) {
     const auto still = again->files.find(name);
     if (still == again->files.end() || still->second.form != file.form) continue;
@@ -61,7 +66,9 @@ Result<void> compare_folder(Check& check, const std::set<std::string>& before) {
     if (file.form == FileForm::damaged)
       check.found("SQLite could not read it at a start, and it was set aside: what it held is not shown");
     const bool needed = holds_data(file.form) && (file.form != FileForm::open || file.filled);
-    if (needed && !now->contains(name)) check.found("it is missing, and with it what it held");
+    if (!needed || database_exists(check.scope().directory / name, check.scope().vfs)) continue;
+    check.found(now->contains(name) ? "it is missing, and with it what it held; its log is still there"
+                                    : "it is missing, and with it what it held");
   }
   return {};
 }

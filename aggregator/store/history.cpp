@@ -484,7 +484,11 @@ Result<std::unique_ptr<Snapshot>> History::snapshot(SnapshotRequest request) {
 }
 
 Result<CheckTotals> History::check(std::vector<std::string> also, const CheckCallbacks& callbacks) const {
-  return check_files({parts_->options.directory, parts_->options.vfs, std::move(also)}, callbacks);
+  return check_files({.directory = parts_->options.directory,
+                      .vfs = parts_->options.vfs,
+                      .also = std::move(also),
+                      .gone = parts_->writer.missing_files()},
+                     callbacks);
 }
 
 }  // namespace vigil::aggregator

@@ -89,7 +89,7 @@ Result<void> Writer::open_file(const StoredFile& file) {
     // Empty ones are not made before something comes; any other was removed by somebody.
     if (file.form != FileForm::open || file.filled) {
       log::error("history", "a file is missing, and with it what it held", {{"file", path_of(file)}});
-      count_missing_file();
+      note_missing(file);
     }
     return remove_and_forget(file);
   }
@@ -103,9 +103,9 @@ Result<void> Writer::open_file(const StoredFile& file) {
   return opened;
 }
 
-void Writer::count_missing_file() {
+void Writer::note_missing(const StoredFile& file) {
   const std::lock_guard lock(mutex_);
-  ++stats_.missing_files;
+  missing_.push_back(name_of(file));
 }
 
 /// With whatever is there of it: -wal and -shm outlive a file that somebody removed.

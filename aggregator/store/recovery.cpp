@@ -89,7 +89,7 @@ void tell_of_empty_files(Writer& writer, const std::set<std::int64_t>& with_grou
     if (!file.filled || with_groups.contains(file.number)) continue;
     log::error("history", "a file of the journal is empty and was not: was its log removed?",
                {{"file", writer.journal().path(file.number).string()}});
-    writer.count_missing_file();
+    writer.note_missing(file);
   }
 }
 

@@ -139,7 +139,13 @@ HistoryStats Writer::stats() const {
   for (const std::int64_t file : stats_journals_)
     stats.journal_disk_bytes += database_bytes(journal_.path(file));
   stats.journal_files = stats_journals_.size();
+  stats.missing_files = missing_.size();
   return stats;
+}
+
+std::vector<std::string> Writer::missing_files() const {
+  const std::lock_guard lock(mutex_);
+  return missing_;
 }
 
 void Writer::count_retired(std::uint64_t blocks) {

@@ -76,7 +76,7 @@ class Writer {
   /// series of each; -1: none is known.
   const std::map<HostId, std::int64_t>& used_ids() const { return used_ids_; }
   void note_used(HostId host, std::int64_t last_series);
-  void count_missing_file();
+  void note_missing(const StoredFile& file);
   void start(HistoryCallbacks callbacks);
 
   // From any thread.
@@ -91,6 +91,8 @@ class Writer {
   Result<void> settle();
   HistoryHealth health() const;
   HistoryStats stats() const;
+  /// Names of the files that somebody had removed, found at start.
+  std::vector<std::string> missing_files() const;
   const Worker& worker() const { return worker_; }
   void count_retired(std::uint64_t blocks);
 
@@ -272,6 +274,7 @@ class Writer {
   bool wake_posted_ = false;
   HistoryStats stats_;
   std::vector<std::int64_t> stats_journals_;
+  std::vector<std::string> missing_;
 
   std::atomic<std::int64_t> start_ms_ = 0;
   std::atomic<std::int64_t> complete_from_ms_ = std::numeric_limits<std::int64_t>::min();  // of the raw tier

@@ -239,8 +239,8 @@ void FleetBench::drain() {
   figures_.samples_acked = fleet.samples_acked;
   figures_.message_bytes = fleet.bytes_sent;
   if (fleet.samples_acked < fleet.samples_sent)
-    notes_.push_back(fmt::format("{} samples were sent and not acknowledged when the run ended",
-                                 fleet.samples_sent - fleet.samples_acked));
+    notes_.push_back(counted(fleet.samples_sent - fleet.samples_acked, "sample was", "samples were") +
+                     " sent and not acknowledged when the run ended");
   fleet_->close();
 }
 
@@ -327,7 +327,7 @@ void FleetBench::forget_hosts() {
 
 void FleetBench::note_ends() {
   for (const auto& [kind, ends] : fleet_->ends())
-    notes_.push_back(fmt::format("{} streams ended: {}", ends.count, ends.latest));
+    notes_.push_back(fmt::format("{} ended: {}", counted(ends.count, "stream"), ends.latest));
 }
 
 void FleetBench::note_doubts() {

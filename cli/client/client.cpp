@@ -1,5 +1,7 @@
 #include "cli/client/client.h"
 
+#include "common/text/address.h"
+#include "common/text/human.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
 #include "vigil/v1/rules.grpc.pb.h"
@@ -172,6 +174,19 @@ class GrpcClient final : public Client {
 
   Error error_of(const grpc::Status& status) const {
     if (status.error_code() == grpc::StatusCode::CANCELLED) return fail(Errc::unavailable, "cancelled");
+    // The library's own words for our deadline; the aggregator says more of its own.
+    if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
+        status.error_message() == "Deadline Exceeded") {
+      return fail(Errc::timeout,
+                  "no answer from {} within {}, the limit of --timeout: raise it, or ask for less", address_,
+                  format_duration(timeout_));
+    }
+    if (status.error_message().find("http1.x server") != std::string::npos) {
+      return fail(Errc::unavailable,
+                  "{} looks like an HTTP port; this program speaks gRPC, port {} unless grpc_listen says "
+                  "otherwise: --aggregator HOST:PORT or VIGIL_AGGREGATOR",
+                  address_, kGrpcPort);
+    }
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
       return fail(Errc::unavailable,
                   "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "

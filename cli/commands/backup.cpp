@@ -4,6 +4,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/db_cells.h"
 #include "cli/output/progress.h"
+#include "common/flags/help.h"
 #include "common/text/human.h"
 
 #include <optional>
@@ -13,8 +14,8 @@ namespace {
 
 void say(const Context& context, const BackupSummary& summary) {
   if (context.format == Format::table) {
-    fmt::print("{}: {} files, {}; sent: {} files, {}\n", summary.set, summary.files,
-               format_bytes(static_cast<double>(summary.bytes)), summary.sent_files,
+    fmt::print("{}: {}, {}; sent: {}, {}\n", summary.set, counted(summary.files, "file"),
+               format_bytes(static_cast<double>(summary.bytes)), counted(summary.sent_files, "file"),
                format_bytes(static_cast<double>(summary.sent_bytes)));
     if (summary.removed_sets > 0) fmt::print("Older sets removed: {}\n", summary.removed_sets);
     return;
@@ -59,8 +60,8 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
                             written ? Cell::of(request.data_folder.string()) : Cell::unknown()});
     return show(context, listing);
   }
-  fmt::print("{} of {}: {} files, {}, every checksum is right.\n", restored.set,
-             format_local_time(manifest.time_ms), manifest.files.size(),
+  fmt::print("{} of {}: {}, {}, every checksum is right.\n", restored.set,
+             format_local_time(manifest.time_ms), counted(manifest.files.size(), "file"),
              format_bytes(static_cast<double>(manifest.bytes())));
   if (!written) return;
   fmt::print(
@@ -78,11 +79,13 @@ Run declare_backup(CLI::App& app) {
       ->required();
   app.add_option("--keep", *keep,
                  "How many sets to keep; older ones go once the new one is complete. All when absent")
-      ->check(CLI::Range(1, 100'000));
+      ->check(number_within(1, 100'000));
   app.footer(
       "The aggregator goes on meanwhile. What the folder has already is not sent again. `vigil restore` is "
       "the way back.");
   return [folder, keep](Context& context) -> Result<Exit> {
+    if (folder->empty())
+      return fail(Errc::invalid_argument, "the folder's name is empty; write for example /var/backups/vigil");
     const auto summary = back_up(context, *folder, *keep);
     if (!summary) return summary.error();
     say(context, *summary);

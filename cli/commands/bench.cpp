@@ -1,6 +1,7 @@
 // bench fleet: how much one aggregator takes.
 #include "cli/bench/fleet_bench.h"
 #include "cli/commands/command.h"
+#include "common/flags/help.h"
 #include "common/text/human.h"
 #include "common/wire/schema.h"
 
@@ -101,10 +102,10 @@ Run declare_bench(CLI::App& app) {
   app.require_subcommand(1);
   CLI::App* fleet = app.add_subcommand("fleet", "Simulate a fleet of agents, and measure its aggregator");
   fleet->add_option("--agents", flags->agents, "Agents, each with a connection of its own")
-      ->check(CLI::Range(std::size_t{1}, kMostAgents))
+      ->check(number_within(std::size_t{1}, kMostAgents))
       ->capture_default_str();
   fleet->add_option("--series", flags->series, "Series of each agent [100; with a file: its columns]")
-      ->check(CLI::Range(std::size_t{1}, wire::kMaxSeriesPerSource));
+      ->check(number_within(std::size_t{1}, wire::kMaxSeriesPerSource));
   fleet->add_option("--interval", flags->interval, "How often each series is sampled")->capture_default_str();
   fleet->add_option("--duration", flags->duration, "How long to measure, once all agents are connected")
       ->capture_default_str();

@@ -63,7 +63,7 @@ Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points) 
   if (!end) return fail(Errc::invalid_argument, "--end: {}", end.error().message);
   if (*start >= *end)
     return fail(Errc::invalid_argument, "--start ({}) must lie before --end ({})", flags.start, flags.end);
-  Range range{*start, *end, 0, 0};
+  Range range{*start, *end, 0, 0, *start};
   if (flags.step.empty()) {
     fit_step(range, points);
     return range;
@@ -85,7 +85,7 @@ bool narrow(const v1::QueryResult& answer, const RangeFlags& flags, Range& range
   // A point lies up to a step behind the first sample it sees; a host younger than a step has no point yet.
   const std::int64_t begin = std::min(first - range.step_ms, range.end_ms - 1000);
   if (begin - range.start_ms < length / kTenth) return false;
-  range.start_ms = begin;
+  range.start_ms = range.asked_ms = begin;
   if (flags.step.empty()) fit_step(range, points);
   return true;
 }
@@ -110,10 +110,10 @@ Result<v1::QueryResult> ask_narrowing(Client& client, const std::string& express
 }
 
 std::string range_text(const Range& range) {
-  const std::string start = format_local_time(range.start_ms);
+  const std::string start = format_local_time(range.asked_ms);
   const std::string end = format_local_time(range.end_ms);
   const bool same_day = start.substr(0, 10) == end.substr(0, 10);
-  const std::int64_t length_s = (range.end_ms - range.start_ms + 500) / 1000;
+  const std::int64_t length_s = (range.end_ms - range.asked_ms + 500) / 1000;
   return fmt::format("{} to {}, {}, a point every {}", start, same_day ? end.substr(11) : end,
                      format_duration(std::chrono::seconds(length_s)),
                      format_duration(std::chrono::milliseconds(range.step_ms)));

@@ -86,6 +86,7 @@ struct Range {
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;
   std::int64_t lookback_ms = 0;  // as in RangeRequest: a step we chose hides no sample between two points
+  std::int64_t asked_ms = 0;     // where it was to begin: start_ms may be up to a step before it
 };
 /// Without --step, about `points` of them, on round seconds.
 Result<Range> resolve(const RangeFlags& flags, std::int64_t now_ms, int points);

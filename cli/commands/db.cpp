@@ -13,59 +13,13 @@ namespace {
 
 // ---- status
 
-Listing status_listing(const v1::StoreStatus& status, const Forecast& forecast) {
-  Listing listing;
-  listing.columns = {{"what", "WHAT"},
-                     {"files", "FILES", Align::right},
-                     {"disk_bytes", "SIZE", Align::right},
-                     {"samples", "SAMPLES", Align::right},
-                     {"bytes_per_sample", "B/SAMPLE", Align::right},
-                     {"oldest_ms", "OLDEST"},
-                     {"keep_ms", "KEPT", Align::right},
-                     {"max_bytes", "LIMIT", Align::right},
-                     {"newest_ms", ""},
-                     {"blocks", ""},
-                     {"free_bytes", ""},
-                     {"disk_size_bytes", ""},
-                     {"hosts", ""},
-                     {"series", ""},
-                     {"samples_per_second", ""},
-                     {"days_left", ""},
-                     {"state", ""}};
-  const std::size_t width = listing.columns.size();
-  const auto row = [&](std::vector<Cell> cells) {
-    cells.resize(width, Cell::unknown());
-    listing.rows.push_back(std::move(cells));
-  };
-  for (const v1::StoreTier& tier : status.tiers()) {
-    const double each = tier.samples() == 0
-                            ? 0
-                            : static_cast<double>(tier.disk_bytes()) / static_cast<double>(tier.samples());
-    row({Cell::of(tier.name(), Style::bold), count_cell(tier.files()), size_cell(tier.disk_bytes()),
-         count_cell(tier.samples()),
-         tier.samples() == 0 ? Cell::unknown() : Cell::number(each, fmt::format("{:.2f}", each)),
-         day_cell(tier.oldest_ms()), keep_cell(tier.keep_ms()), limit_cell(tier.max_bytes()),
-         day_cell(tier.newest_ms()), count_cell(tier.blocks())});
-  }
-  row({Cell::of("journal", Style::bold), count_cell(status.journal_files()),
-       size_cell(status.journal_bytes())});
-  row({Cell::of("index", Style::bold), count_cell(1), size_cell(status.index_bytes())});
-  std::uint64_t files = status.journal_files() + 1;
-  for (const v1::StoreTier& tier : status.tiers()) files += tier.files();
-  std::vector<Cell> all{Cell::of("all", Style::bold), count_cell(files), size_cell(status.disk_bytes())};
-  all.resize(10, Cell::unknown());
-  all.insert(all.end(),
-             {size_cell(status.free_bytes()), size_cell(status.disk_size_bytes()), count_cell(status.hosts()),
-              count_cell(status.series()), Cell::number(status.samples_per_second(), ""),
-              forecast.days_left ? Cell::number(*forecast.days_left, "") : Cell::unknown(),
-              Cell::of(status.state())});
-  row(std::move(all));
-  return listing;
-}
-
 void say_status(const Context& context, const v1::StoreStatus& status, const Forecast& forecast) {
-  fmt::print("\n{}, {} series, {} samples a second. {}: {} of {} free.\n", hosts_text(status.hosts()),
-             status.series(), format_si(std::round(status.samples_per_second())), status.data_directory(),
+  fmt::print("\n{}, {} series{}, {} samples a second. {}: {} of {} free.\n", counted(status.hosts(), "host"),
+             status.series(),
+             status.other_series() == 0
+                 ? ""
+                 : fmt::format(" and {} of rules and other senders", status.other_series()),
+             format_si(std::round(status.samples_per_second())), status.data_directory(),
              format_bytes(static_cast<double>(status.free_bytes())),
              format_bytes(static_cast<double>(status.disk_size_bytes())));
   if (forecast.days_left) {
@@ -78,9 +32,10 @@ void say_status(const Context& context, const v1::StoreStatus& status, const For
   }
   if (!status.message().empty()) fmt::print("{}\n", paint(status.message(), Style::bad, context.colours));
   if (status.damaged_files() > 0) {
-    fmt::print("{}\n", paint(fmt::format("{} damaged files were set aside: see `vigil db check`.",
-                                         status.damaged_files()),
-                             Style::bad, context.colours));
+    fmt::print("{}\n",
+               paint(fmt::format("{} set aside: see `vigil db check`.",
+                                 counted(status.damaged_files(), "damaged file was", "damaged files were")),
+                     Style::bad, context.colours));
   }
 }
 
@@ -118,7 +73,7 @@ Run declare_db_status(CLI::App& app) {
       return Exit::ok;
     }
     const Forecast ahead = forecast(*status, load_of(*status), retention_of(*status));
-    show(context, status_listing(*status, ahead));
+    show(context, store_listing(*status, ahead));
     if (context.format == Format::table) say_status(context, *status, ahead);
     return Exit::ok;
   };
@@ -162,10 +117,10 @@ Run declare_db_check(CLI::App& app) {
     }
     if (!done) return fail(Errc::unavailable, "the aggregator ended before the check was complete");
     show(context, findings_listing(findings));
-    fmt::print(stderr,
-               "{} files with {} read: {} blocks with {} samples, {} groups of the journal; {} findings\n",
-               done->files(), format_bytes(static_cast<double>(done->bytes())), done->blocks(),
-               format_si(static_cast<double>(done->samples())), done->groups(), done->findings());
+    fmt::print(stderr, "{} with {} read: {} with {} samples, {} of the journal; {}\n",
+               counted(done->files(), "file"), format_bytes(static_cast<double>(done->bytes())),
+               counted(done->blocks(), "block"), format_si(static_cast<double>(done->samples())),
+               counted(done->groups(), "group"), counted(done->findings(), "finding"));
     return done->findings() == 0 ? Exit::ok : Exit::damaged;
   };
 }

@@ -2,6 +2,8 @@
 
 #include "common/text/human.h"
 
+#include <cmath>
+
 namespace vigil::cli {
 
 Cell size_cell(std::uint64_t bytes) {
@@ -34,11 +36,60 @@ Cell limit_cell(std::uint64_t bytes) {
 }
 
 std::string days_text(double days) {
-  return days < 2 ? fmt::format("{:.0f} hours", days * 24) : fmt::format("{:.0f} days", days);
+  if (days >= 2) return fmt::format("{:.0f} days", days);
+  if (days * 24 < 1) return "less than an hour";
+  return counted(static_cast<std::uint64_t>(std::lround(days * 24)), "hour");
 }
 
-std::string hosts_text(std::uint64_t hosts) {
-  return hosts == 1 ? "1 host" : fmt::format("{} hosts", hosts);
+Listing store_listing(const v1::StoreStatus& status, const Forecast& forecast) {
+  Listing listing;
+  listing.columns = {{"what", "WHAT"},
+                     {"files", "FILES", Align::right},
+                     {"disk_bytes", "SIZE", Align::right},
+                     {"samples", "SAMPLES", Align::right},
+                     {"bytes_per_sample", "B/SAMPLE", Align::right},
+                     {"oldest_ms", "OLDEST"},
+                     {"keep_ms", "KEPT", Align::right},
+                     {"max_bytes", "LIMIT", Align::right},
+                     {"newest_ms", ""},
+                     {"blocks", ""},
+                     {"free_bytes", ""},
+                     {"disk_size_bytes", ""},
+                     {"hosts", ""},
+                     {"series", ""},
+                     {"samples_per_second", ""},
+                     {"days_left", ""},
+                     {"state", ""},
+                     {"other_series", ""}};
+  const std::size_t width = listing.columns.size();
+  const auto row = [&](std::vector<Cell> cells) {
+    cells.resize(width, Cell::unknown());
+    listing.rows.push_back(std::move(cells));
+  };
+  for (const v1::StoreTier& tier : status.tiers()) {
+    const double each = tier.samples() == 0
+                            ? 0
+                            : static_cast<double>(tier.disk_bytes()) / static_cast<double>(tier.samples());
+    row({Cell::of(tier.name(), Style::bold), count_cell(tier.files()), size_cell(tier.disk_bytes()),
+         count_cell(tier.samples()),
+         tier.samples() < kEnoughSamples ? Cell::unknown() : Cell::number(each, fmt::format("{:.2f}", each)),
+         day_cell(tier.oldest_ms()), keep_cell(tier.keep_ms()), limit_cell(tier.max_bytes()),
+         day_cell(tier.newest_ms()), count_cell(tier.blocks())});
+  }
+  row({Cell::of("journal", Style::bold), count_cell(status.journal_files()),
+       size_cell(status.journal_bytes())});
+  row({Cell::of("index", Style::bold), count_cell(1), size_cell(status.index_bytes())});
+  std::uint64_t files = status.journal_files() + 1;
+  for (const v1::StoreTier& tier : status.tiers()) files += tier.files();
+  std::vector<Cell> all{Cell::of("all", Style::bold), count_cell(files), size_cell(status.disk_bytes())};
+  all.resize(10, Cell::unknown());
+  all.insert(all.end(),
+             {size_cell(status.free_bytes()), size_cell(status.disk_size_bytes()), count_cell(status.hosts()),
+              count_cell(status.series()), Cell::number(status.samples_per_second(), ""),
+              forecast.days_left ? Cell::number(*forecast.days_left, "") : Cell::unknown(),
+              Cell::of(status.state()), count_cell(status.other_series())});
+  row(std::move(all));
+  return listing;
 }
 
 }  // namespace vigil::cli

@@ -1,6 +1,7 @@
 // How figures of the history on disk look in tables.
 #pragma once
 
+#include "cli/commands/forecast.h"
 #include "cli/output/listing.h"
 
 #include <cstdint>
@@ -18,8 +19,9 @@ Cell day_cell(std::int64_t t_ms);
 Cell keep_cell(std::int64_t keep_ms);
 /// 0: none.
 Cell limit_cell(std::uint64_t bytes);
+/// "3 days", "12 hours", "less than an hour"
 std::string days_text(double days);
-/// "1 host", "12 hosts"
-std::string hosts_text(std::uint64_t hosts);
+/// The table of `db status`.
+Listing store_listing(const v1::StoreStatus& status, const Forecast& forecast);
 
 }  // namespace vigil::cli

@@ -2,6 +2,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/db_cells.h"
 #include "cli/commands/forecast.h"
+#include "common/flags/help.h"
 #include "common/text/human.h"
 
 #include <cmath>
@@ -41,6 +42,7 @@ Result<Load> planned_load(const PlanFlags& flags, const v1::StoreStatus& status)
     per_series = 1000.0 / static_cast<double>(interval->count());
   }
   load.samples_per_second = load.series() * per_series;
+  // What rules compute, and what the aggregator says of itself, is there without any host.
   if (load.series() > 0) return load;
   return fail(Errc::invalid_argument,
               "no host sends anything yet: say what to reckon with, --hosts 100 --series 400 --interval 1s");
@@ -78,10 +80,14 @@ Listing plan_listing(const Forecast& ahead) {
 
 void say_plan(const Context& context, const Load& load, const Forecast& ahead) {
   fmt::print(
-      "\n{} with {:.0f} series each, {} samples a second. B/SAMPLE of minute and hour: of a row of a "
-      "series.\n",
-      hosts_text(static_cast<std::uint64_t>(load.hosts)), load.series_per_host,
-      format_si(std::round(load.samples_per_second)));
+      "\n{} with {} each, {} samples a second{}. B/SAMPLE of minute and hour: of a row of a series.\n",
+      counted(static_cast<std::uint64_t>(load.hosts), "host"),
+      counted(static_cast<std::uint64_t>(std::llround(load.series_per_host)), "series", "series"),
+      format_si(std::round(load.samples_per_second)),
+      load.other_series == 0
+          ? ""
+          : fmt::format("; besides {} series of rules and other senders, {} samples a second",
+                        format_si(load.other_series), format_si(std::round(load.other_samples_per_second))));
   const std::string room = format_bytes(ahead.room_bytes);
   if (!ahead.days_left) {
     fmt::print("{}\n",
@@ -100,8 +106,8 @@ Run declare_db_plan(CLI::App& app) {
   app.add_option("--raw", flags->keep[0], "How long samples would be kept, for example 30d; 0: for ever");
   app.add_option("--minute", flags->keep[1], "How long rows by minute would be kept");
   app.add_option("--hour", flags->keep[2], "How long rows by hour would be kept");
-  app.add_option("--hosts", flags->hosts, "So many hosts")->check(CLI::Range(1.0, 1e9));
-  app.add_option("--series", flags->series, "So many series of each host")->check(CLI::PositiveNumber);
+  app.add_option("--hosts", flags->hosts, "So many hosts")->check(number_within(1.0, 1e9));
+  app.add_option("--series", flags->series, "So many series of each host")->check(number_within(1.0, 1e6));
   app.add_option("--interval", flags->interval, "How often each is sampled, for example 1s");
   app.footer("What is not given is as it is now.");
   return [flags](Context& context) -> Result<Exit> {

@@ -11,20 +11,19 @@ constexpr double kDaySeconds = 86'400;
 constexpr std::array<double, 3> kRowsPerDay{0, 1440, 24};
 // Files go as a whole: a day, a month, a year more than what is kept.
 constexpr std::array<double, 3> kPeriodDays{1, 31, 366};
-constexpr std::uint64_t kEnoughSamples = 1'000'000;
 constexpr double kFarDays = 100 * 365;
 
 double unit_bytes(const v1::StoreTier& tier, std::size_t index, const Load& now) {
   const auto bytes = static_cast<double>(tier.disk_bytes());
   if (index == 0) return bytes / static_cast<double>(tier.samples());
   const double days = static_cast<double>(tier.newest_ms() - tier.oldest_ms()) / kDayMs;
-  return bytes / (days * kRowsPerDay.at(index) * now.series());
+  return bytes / (days * kRowsPerDay.at(index) * now.all_series());
 }
 
 /// A tier by minute or hour is made a day at a time, and its rows are counted by the series that send now.
 bool is_measured(const v1::StoreTier& tier, std::size_t index, const Load& now) {
   if (index == 0) return tier.samples() >= kEnoughSamples;
-  return static_cast<double>(tier.newest_ms() - tier.oldest_ms()) >= 0.9 * kDayMs && now.series() > 0 &&
+  return static_cast<double>(tier.newest_ms() - tier.oldest_ms()) >= 0.9 * kDayMs && now.all_series() > 0 &&
          tier.samples() > 0;
 }
 
@@ -35,7 +34,7 @@ TierForecast forecast_tier(const v1::StoreTier& tier, std::size_t index, const L
   out.measured = is_measured(tier, index, now);
   out.unit_bytes = out.measured ? unit_bytes(tier, index, now) : kAssumed.at(index);
   const double units_per_day =
-      index == 0 ? load.samples_per_second * kDaySeconds : load.series() * kRowsPerDay.at(index);
+      index == 0 ? load.all_samples_per_second() * kDaySeconds : load.all_series() * kRowsPerDay.at(index);
   out.bytes_per_day = units_per_day * out.unit_bytes;
   out.now_bytes = static_cast<double>(tier.disk_bytes());
   return out;
@@ -79,7 +78,10 @@ Load load_of(const v1::StoreStatus& status) {
   Load load;
   load.hosts = static_cast<double>(status.hosts());
   load.series_per_host = status.hosts() == 0 ? 0 : static_cast<double>(status.series()) / load.hosts;
-  load.samples_per_second = status.samples_per_second();
+  load.samples_per_second = status.agent_samples_per_second();
+  load.other_series = static_cast<double>(status.other_series());
+  load.other_samples_per_second =
+      std::max(status.samples_per_second() - status.agent_samples_per_second(), 0.0);
   return load;
 }
 

@@ -17,12 +17,19 @@ inline constexpr double kAssumedRawBytes = 0.8;
 inline constexpr double kAssumedMinuteBytes = 8.0;
 inline constexpr double kAssumedHourBytes = 10.0;
 
+/// With fewer samples a figure per sample says nothing: a young store is mostly empty pages.
+inline constexpr std::uint64_t kEnoughSamples = 1'000'000;
+
 /// What sends, and how often.
 struct Load {
-  double hosts = 0;
+  double hosts = 0;  // with agents
   double series_per_host = 0;
-  double samples_per_second = 0;
+  double samples_per_second = 0;  // of agents
+  double other_series = 0;        // of senders by remote_write, and of rules
+  double other_samples_per_second = 0;
   double series() const { return hosts * series_per_host; }
+  double all_series() const { return series() + other_series; }
+  double all_samples_per_second() const { return samples_per_second + other_samples_per_second; }
 };
 Load load_of(const v1::StoreStatus& status);
 

@@ -3,6 +3,7 @@
 #include "cli/commands/points.h"
 #include "cli/output/numbers.h"
 #include "cli/output/plot.h"
+#include "common/flags/help.h"
 #include "common/text/exposition.h"
 #include "common/text/human.h"
 
@@ -91,7 +92,8 @@ std::vector<std::string> missing_lines(Context& context, const std::string& expr
   if (lines.size() > kMostLines) {
     const std::size_t more = lines.size() - kMostLines;
     lines.resize(kMostLines);
-    lines.push_back(fmt::format("and {} more times without samples, see vigil gaps", more));
+    lines.push_back(
+        fmt::format("and {} without samples, see vigil gaps", counted(more, "more time", "more times")));
   }
   return lines;
 }
@@ -154,10 +156,10 @@ Run declare_plot(CLI::App& app) {
   flags->range.add_to(app);
   app.add_option("--width", flags->width, "Columns; the terminal's when absent")
       ->type_name("N")
-      ->check(CLI::Range(20, 500));
+      ->check(number_within(20, 500));
   app.add_option("--height", flags->height, "Rows of the drawing")
       ->type_name("N")
-      ->check(CLI::Range(2, 100))
+      ->check(number_within(2, 100))
       ->capture_default_str();
   app.footer(
       "Example:\n  vigil plot '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))' "

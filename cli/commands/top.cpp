@@ -68,7 +68,7 @@ std::string title(const v1::Status& status, const View& view, const Context& con
   if (status.hosts_late() > 0) line.add(fmt::format(" {} late", status.hosts_late()), Style::warning);
   if (status.hosts_down() > 0) line.add(fmt::format(" {} down", status.hosts_down()), Style::bad);
   if (status.alerts_firing() > 0) {
-    line.add(fmt::format("   {} alerts firing", status.alerts_firing()), Style::bad);
+    line.add(fmt::format("   {} firing", counted(status.alerts_firing(), "alert")), Style::bad);
   } else {
     line.add("   no alerts", Style::good);
   }

@@ -2,6 +2,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/points.h"
 #include "cli/screen/screen.h"
+#include "common/flags/help.h"
 #include "common/text/human.h"
 #include "common/threads/worker.h"
 
@@ -195,7 +196,7 @@ Run declare_watch(CLI::App& app) {
   app.add_flag("--changes", flags->changes, "Only when a value or a series is another than before");
   app.add_option("--count", flags->count, "End after so many updates")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(number_within(std::int64_t{1}, std::int64_t{1'000'000'000}));
   app.footer(
       "On a terminal it fills the screen, q quits; otherwise, with -o json or csv, and with --count it "
       "writes lines.\n\nExamples:\n  vigil watch 'topk(3, node_load1)'\n  vigil watch up --changes -o json");

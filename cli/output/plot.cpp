@@ -121,7 +121,6 @@ Bounds scale_of(const std::vector<Bounds>& all) {
     scale.low = std::min(scale.low, bounds.low);
     scale.high = std::max(scale.high, bounds.high);
   }
-  if (!std::isfinite(scale.low)) return {.low = 0, .high = 1};
   if (scale.low > 0 && scale.low < scale.high * 0.5) scale.low = 0;
   if (scale.high - scale.low <= std::abs(scale.high) * 1e-12) {
     const double room = scale.high == 0 ? 1 : std::abs(scale.high) * 0.1;
@@ -164,6 +163,9 @@ std::string plot(const std::vector<PlotSeries>& series, const PlotOptions& optio
   const std::size_t count = std::min(series.size(), kMaxSeries);
   std::vector<Bounds> bounds;
   for (std::size_t i = 0; i < count; ++i) bounds.push_back(bounds_of(series[i]));
+  const auto is_drawn = [](const Bounds& each) { return std::isfinite(each.low); };
+  if (std::ranges::none_of(bounds, is_drawn))
+    return "There are no values to draw: all are NaN or infinite.\n";
   const Bounds scale = scale_of(bounds);
   const int rows = std::max(options.height, 2);
   const AxisScale axis{options.unit, std::max(std::abs(scale.low), std::abs(scale.high)),

@@ -3,10 +3,15 @@
 #include "common/text/ascii.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <filesystem>
 #include <string_view>
 
 namespace vigil::config {
@@ -21,6 +26,15 @@ Result<std::string> read_pem(const std::string& path, std::string_view kind) {
                 kind, kind);
   }
   return text;
+}
+
+/// /proc and its kin look writable to root, and keep nothing.
+bool keeps_files(const std::filesystem::path& path) {
+  struct statfs system {};
+  if (::statfs(path.c_str(), &system) != 0) return true;  // the first write will say more
+  constexpr std::array kKernels = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+                                   DEBUGFS_MAGIC};
+  return std::find(kKernels.begin(), kKernels.end(), system.f_type) == kKernels.end();
 }
 
 }  // namespace
@@ -80,6 +94,22 @@ Result<std::string> read_private_key(const std::string& path) {
     return fail(Errc::permission, "{}: its group may read this private key; chmod 600 {}, or chown root",
                 path, path);
   return read_pem(path, "PRIVATE KEY");
+}
+
+Result<void> check_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path nearest = std::filesystem::absolute(path, error).lexically_normal();
+  while (!std::filesystem::exists(nearest, error) && nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  const bool is_there = std::filesystem::is_directory(nearest, error);
+  const bool keeps = keeps_files(nearest);
+  if (is_there && keeps && ::access(nearest.c_str(), W_OK | X_OK) == 0) return {};
+  const std::string why = !is_there ? nearest.string() + " is no folder"
+                          : !keeps  ? nearest.string() + " belongs to the kernel and keeps no files"
+                                    : fail_errno(errno, nearest.string()).message;
+  return fail(Errc::invalid_argument,
+              "{} cannot be used: {}; name a folder this user may write, or make it for this user", path,
+              why);
 }
 
 }  // namespace vigil::config

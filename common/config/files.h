@@ -24,4 +24,8 @@ Result<std::string> read_certificates(const std::string& path);
 /// administrator's to decide so, that is, root's.
 Result<std::string> read_private_key(const std::string& path);
 
+/// Whether files can be kept in this folder, or it can be made where it is not there yet; makes nothing. The
+/// error says why not and what would be right.
+Result<void> check_folder(const std::string& path);
+
 }  // namespace vigil::config

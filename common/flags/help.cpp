@@ -91,6 +91,45 @@ std::vector<std::string> flags_of(const CLI::App& app) {
   return flags;
 }
 
+/// What the library understood last: the program, or the command of a command.
+const CLI::App& innermost(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return *at;
+}
+
+std::vector<std::string> parts_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* part : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(part->get_name());
+  return names;
+}
+
+/// Of a word where a command is expected: "there is no command 'db plam'; did you mean db plan?"
+std::string explain_word(const CLI::App& app, const std::string& word, const std::string& before) {
+  const std::string prefix = before.empty() ? "" : before + ' ';
+  const std::vector<std::string> parts = parts_of(app);
+  const std::string_view near = suggest(word, parts);
+  if (!near.empty())
+    return fmt::format("there is no command '{}{}'; did you mean {}{}?", prefix, word, prefix, near);
+  return fmt::format("there is no command '{}{}'; there are {}{}", prefix, word, prefix,
+                     fmt::join(parts, ", " + prefix));
+}
+
+/// The library's words for the rest, where they are not ours.
+std::string in_our_words(const CLI::ParseError& error) {
+  const std::string_view what = error.what();
+  constexpr std::string_view kConvert = "Could not convert: ";  // "Could not convert: --limit = x"
+  if (const std::size_t equals = what.find(" = "); what.starts_with(kConvert) && equals != what.npos) {
+    return fmt::format("{}: '{}' is not a number that fits",
+                       what.substr(kConvert.size(), equals - kConvert.size()), what.substr(equals + 3));
+  }
+  // "--start: 1 required TIME missing"
+  if (const std::size_t colon = what.find(": 1 required "); what.ends_with(" missing") && colon != what.npos)
+    return fmt::format("{} needs a value behind it", what.substr(0, colon));
+  return std::string(what);
+}
+
 }  // namespace
 
 std::shared_ptr<CLI::FormatterBase> help_formatter() {
@@ -100,18 +139,40 @@ std::shared_ptr<CLI::FormatterBase> help_formatter() {
   return formatter;
 }
 
-std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
-  std::vector<std::string> unknown;
-  const CLI::App* program = &app;  // unknown words end there
-  while (program->get_parent() != nullptr) program = program->get_parent();
-  for (const std::string& argument : program->remaining(true)) {
-    if (argument.starts_with("--")) unknown.push_back(argument.substr(0, argument.find('=')));
+std::string commands_used(const CLI::App& app) {
+  std::string out;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    out += (out.empty() ? "" : " ") + at->get_name();
   }
-  if (unknown.empty() || dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr) return error.what();
-  const std::vector<std::string> flags = flags_of(app);
-  const std::string_view near = suggest(unknown.front(), flags);
-  return near.empty() ? fmt::format("there is no flag {}", unknown.front())
-                      : fmt::format("there is no flag {}; did you mean {}?", unknown.front(), near);
+  return out;
+}
+
+std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App& command = innermost(app);
+  std::string word;  // the first that nobody wants
+  std::string flag;
+  for (const std::string& argument : app.remaining(true)) {
+    std::string& first = argument.starts_with("--") ? flag : word;
+    if (first.empty() && argument != "--") first = argument;
+  }
+  flag = flag.substr(0, flag.find('='));
+  const bool extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const std::string used = commands_used(app);
+  const std::vector<std::string> parts = parts_of(command);
+  if (extras && !flag.empty()) {
+    const std::vector<std::string> flags = flags_of(command);
+    const std::string_view near = suggest(flag, flags);
+    return near.empty() ? fmt::format("there is no flag {}", flag)
+                        : fmt::format("there is no flag {}; did you mean {}?", flag, near);
+  }
+  const bool required = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if ((extras || required) && !word.empty() && !parts.empty()) return explain_word(command, word, used);
+  if (extras && !word.empty()) return fmt::format("'{}' is one word too many", word);
+  if (required && !parts.empty() && command.get_require_subcommand_min() > 0)
+    return fmt::format("{}: which? There are {}", used.empty() ? "a command is missing" : used,
+                       fmt::join(parts, ", "));
+  return in_our_words(error);
 }
 
 }  // namespace vigil

@@ -160,6 +160,18 @@ TEST_CASE("a /proc that is not there is reported at its key") {
              Catch::StartsWith("agent.yml:1:17: paths.procfs: /nonexistent is no directory"));
 }
 
+TEST_CASE("a spool folder that cannot be made is reported by a check, and stops no run") {
+  const auto config = load("spool: {dir: /proc/nope}");
+  REQUIRE(config);
+  const auto fine = check_spool(*config);
+  REQUIRE_FALSE(fine);
+  CHECK_THAT(
+      fine.error().message,
+      Catch::StartsWith("agent.yml:1:14: spool.dir: /proc/nope cannot be used: /proc belongs to the kernel"));
+  CHECK(check_spool(*load("spool: {dir: /tmp/not/yet/there}")));
+  CHECK(check_spool(*load("")));
+}
+
 TEST_CASE("nothing is sent in plain text to another machine by accident") {
   CHECK_THAT(refused("aggregator: mon.example.org:8460"), Catch::Contains("tls.enabled"));
   CHECK(load("{aggregator: 'mon.example.org:8460', tls: {plaintext: true}}"));

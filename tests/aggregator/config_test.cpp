@@ -63,6 +63,31 @@ TEST_CASE("everything that is wrong is reported at once") {
   CHECK(std::count(said.begin(), said.end(), '\n') == 2);
 }
 
+TEST_CASE("a limit that would keep only the newest file is refused: its unit was forgotten") {
+  CHECK(refused("store: {raw: {max_size: 10}}") ==
+        "vigil.yml:1:25: store.raw.max_size: must be 0 or at least 1MiB");
+  CHECK(refused("store: {hour: {max_size: 1023KiB}}").ends_with("must be 0 or at least 1MiB"));
+  CHECK(refused("data_dir: /tmp\nstore: {raw: {max_size: 0}, minute: {max_size: 1MiB}}") == "accepted");
+}
+
+TEST_CASE("two listeners on one port are refused, with both keys") {
+  const auto [grpc, http] = GENERATE(table<const char*, const char*>({{"127.0.0.1:8460", "127.0.0.1:8460"},
+                                                                      {"0.0.0.0:8460", "127.0.0.1:8460"},
+                                                                      {"127.0.0.1:8460", ":8460"},
+                                                                      {"localhost:8460", "[::]:8460"}}));
+  CHECK_THAT(refused(fmt::format("grpc_listen: '{}'\nhttp_listen: '{}'", grpc, http)),
+             Catch::StartsWith(fmt::format(
+                 "vigil.yml:2:14: http_listen: {} takes the port of grpc_listen, {}: ", http, grpc)));
+}
+
+TEST_CASE("two listeners on two ports, on two addresses, or on any free ports are fine") {
+  const auto [grpc, http] = GENERATE(table<const char*, const char*>({{"127.0.0.1:8460", "127.0.0.1:8461"},
+                                                                      {"127.0.0.1:0", "127.0.0.1:0"},
+                                                                      {"127.0.0.1:8460", "127.0.0.2:8460"}}));
+  CHECK(refused(fmt::format("grpc_listen: '{}'\nhttp_listen: '{}'\ndata_dir: /tmp", grpc, http)) ==
+        "accepted");
+}
+
 TEST_CASE("a data folder that cannot be made is reported before anything starts") {
   const TempFile file("occupied", "x");
   CHECK_THAT(

@@ -99,6 +99,32 @@ class Sampled : public Client {
   const std::int64_t last_ms_;
 };
 
+/// A port that accepts, and never answers by itself.
+class Listener {
+ public:
+  Listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(fd_, 8) == 0);
+    REQUIRE(::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    address_ = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+  }
+  ~Listener() { ::close(fd_); }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  int fd() const { return fd_; }
+  const std::string& address() const { return address_; }
+  /// Whoever accepts is told that nobody comes any more.
+  void stop() const { ::shutdown(fd_, SHUT_RDWR); }
+
+ private:
+  int fd_;
+  std::string address_;
+};
+
 }  // namespace
 
 TEST_CASE("an expression may begin with a minus") {
@@ -187,6 +213,15 @@ TEST_CASE("a range begins where the data does") {
     REQUIRE(narrow(answer_from(kNow - 300'000), stepped, range, 200));
     CHECK(range.step_ms == 60'000);
   }
+}
+
+TEST_CASE("a range is as long as was asked for, though its points are on round seconds") {
+  constexpr std::int64_t kNow = 1'700'000'017'000;
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const Range range = *resolve(RangeFlags{}, kNow, 100);
+  CHECK(range.start_ms < kNow - 3'600'000);
+  CHECK(range_text(range) == "2023-11-14 21:13:37 to 22:13:37, 1h, a point every 1m");
 }
 
 TEST_CASE("a quarter of an hour of data fills a range of an hour, a week or a year") {
@@ -328,10 +363,58 @@ TEST_CASE("a misspelt flag is answered with the one that was meant, also behind 
   try {
     program.app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
-    const auto used = program.app.get_subcommands();
-    said = explain_usage(used.empty() ? program.app : *used.front(), error);
+    said = explain_usage(program.app, error);
   }
   CHECK(said == c.second);
+}
+
+TEST_CASE("a misspelt command of a command is answered with the one that was meant") {
+  const auto [given, used, expected] = GENERATE(table<Arguments, std::string, std::string>(
+      {{{"db", "plam"}, "db", "there is no command 'db plam'; did you mean db plan?"},
+       {{"db", "foo"}, "db", "there is no command 'db foo'; there are db status, db plan"},
+       {{"db"}, "db", "db: which? There are status, plan"},
+       {{"rules", "pley"}, "rules", "there is no command 'rules pley'; did you mean rules play?"},
+       {{"quary", "up"}, "", "there is no command 'quary'; did you mean query?"},
+       {{}, "", "a command is missing: which? There are query, hosts, db, rules"},
+       {{"db", "plan", "--seriess", "2"}, "db plan", "there is no flag --seriess; did you mean --series?"},
+       {{"db", "plan", "--series", "0"}, "db plan", "--series: '0' is not a number from 1 to 1000000"},
+       {{"db", "plan", "--series", "many"}, "db plan", "--series: 'many' is not a number from 1 to 1000000"},
+       {{"db", "plan", "--rows", "1.5"}, "db plan", "--rows: '1.5' is not a whole number from 2 to 9"},
+       {{"db", "plan", "--limit", "x"}, "db plan", "--limit: 'x' is not a number that fits"},
+       {{"db", "plan", "--series"}, "db plan", "--series needs a value behind it"},
+       {{"hosts", "web-1"}, "hosts", "'web-1' is one word too many"}}));
+  Program program;
+  program.app.require_subcommand(1);
+  CLI::App* db = program.app.add_subcommand("db")->require_subcommand(1);
+  db->add_subcommand("status");
+  double series = 0;
+  int rows = 0;
+  unsigned limit = 0;
+  CLI::App* plan = db->add_subcommand("plan");
+  plan->add_option("--series", series)->check(number_within(1.0, 1e6));
+  plan->add_option("--rows", rows)->check(number_within(2, 9));
+  plan->add_option("--limit", limit);
+  program.app.add_subcommand("rules")->require_subcommand(0, 1)->add_subcommand("play");
+  Arguments arguments = given;
+  std::reverse(arguments.begin(), arguments.end());
+  std::string said;
+  try {
+    program.app.parse(std::move(arguments));
+  } catch (const CLI::ParseError& error) {
+    said = explain_usage(program.app, error);
+  }
+  CHECK(said == expected);
+  CHECK(commands_used(program.app) == used);
+}
+
+TEST_CASE("a completion leaves files to the shell where it knows no word") {
+  Program program;
+  for (const char* shell : {"bash", "zsh"})
+    CHECK_THAT(*completion_script(program.app, shell),
+               Catch::Contains("\ncomplete -o default -o bashdefault -F _vigil vigil\n"));
+  const std::string fish = *completion_script(program.app, "fish");
+  CHECK_THAT(fish, Catch::Contains("complete -c vigil -n __fish_use_subcommand -f"));
+  CHECK_THAT(fish, !Catch::Contains("complete -c vigil -f"));
 }
 
 TEST_CASE("help fits into 80 columns and has none of the library's own notes") {
@@ -381,26 +464,59 @@ TEST_CASE("that nobody answers is said without what the library says to itself")
 TEST_CASE("a plot says which time it shows") {
   ::setenv("TZ", "UTC", 1);
   ::tzset();
-  CHECK(range_text({1'700'000'000'000, 1'700'003'600'000, 15'000, 0}) ==
+  CHECK(range_text({1'700'000'000'000, 1'700'003'600'000, 15'000, 0, 1'700'000'000'000}) ==
         "2023-11-14 22:13:20 to 23:13:20, 1h, a point every 15s");
+}
+
+TEST_CASE("a call that takes longer than --timeout says so") {
+  prepare_grpc();
+  const Listener silent;
+  ClientOptions options;
+  options.address = silent.address();
+  options.timeout = std::chrono::milliseconds(50);
+  const auto answer = Client::create(options)->status();
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().message ==
+        fmt::format("no answer from {} within 50ms, the limit of --timeout: raise it, or "
+                    "ask for less",
+                    silent.address()));
+  CHECK(answer.error().code == Errc::timeout);
+}
+
+TEST_CASE("an HTTP port is told from one where nobody answers") {
+  prepare_grpc();
+  const Listener http;
+  std::thread server([&] {
+    constexpr std::string_view kRefusal = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+    for (int i = 0; i < 3; ++i) {  // it tries again
+      const int accepted = ::accept(http.fd(), nullptr, nullptr);
+      if (accepted < 0) return;
+      (void)::send(accepted, kRefusal.data(), kRefusal.size(), MSG_NOSIGNAL);
+      char taken[256];
+      (void)::recv(accepted, taken, sizeof taken, 0);
+      ::close(accepted);
+    }
+  });
+  ClientOptions options;
+  options.address = http.address();
+  options.timeout = std::chrono::seconds(10);
+  const auto answer = Client::create(options)->status();
+  http.stop();
+  server.join();
+  REQUIRE_FALSE(answer);
+  CHECK_THAT(answer.error().message, Catch::StartsWith(http.address() + " looks like an HTTP port"));
+  CHECK(answer.error().code == Errc::unavailable);
 }
 
 TEST_CASE("a call under way ends when it is cancelled") {
   prepare_grpc();
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);  // accepts, and never answers
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  REQUIRE(::listen(listener, 8) == 0);
-  REQUIRE(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  const Listener listener;
   ClientOptions options;
-  options.address = fmt::format("127.0.0.1:{}", ntohs(address.sin_port));
+  options.address = listener.address();
   options.timeout = std::chrono::hours(1);
   const auto client = Client::create(options);
   std::thread canceller([&] {
-    const int accepted = ::accept(listener, nullptr, nullptr);  // the call is under way
+    const int accepted = ::accept(listener.fd(), nullptr, nullptr);  // the call is under way
     client->cancel();
     ::close(accepted);
   });
@@ -409,7 +525,6 @@ TEST_CASE("a call under way ends when it is cancelled") {
   REQUIRE_FALSE(answer);
   CHECK(answer.error().message == "cancelled");
   CHECK(client->status().error().message == "cancelled");
-  ::close(listener);
 }
 
 }  // namespace vigil::cli

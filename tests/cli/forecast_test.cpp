@@ -1,6 +1,7 @@
 // What the history will take, by figures one can check by hand.
 #include "cli/commands/forecast.h"
 
+#include "cli/commands/db_cells.h"
 #include "tests/support/catch.h"
 
 namespace vigil::cli {
@@ -28,6 +29,7 @@ v1::StoreStatus ten_days() {
   status.set_hosts(10);
   status.set_series(1000);
   status.set_samples_per_second(1000);
+  status.set_agent_samples_per_second(1000);
   status.set_free_bytes(static_cast<std::uint64_t>(100 * kGiB));
   add_tier(status, "raw", 432'000'000, 864'000'000, 10, 30);    // half a byte each
   add_tier(status, "minute", 28'800'000, 70'000'000, 10, 400);  // 2 bytes a row of a series
@@ -86,11 +88,39 @@ TEST_CASE("Ten times the hosts take ten times the room, half the samples half of
   CHECK(ahead.tiers[1].bytes_per_day == Approx(28'800'000));
 }
 
+TEST_CASE("What rules and other senders store takes room, but is no host's") {
+  v1::StoreStatus status = ten_days();
+  status.set_other_series(500);
+  status.set_samples_per_second(1100);
+  const Load load = load_of(status);
+  CHECK(load.series_per_host == 100);
+  CHECK(load.samples_per_second == 1000);
+  CHECK(load.all_series() == 1500);
+  const Forecast ahead = forecast(status, load, retention_of(status));
+  CHECK(ahead.tiers[0].bytes_per_day == Approx(1100 * 86'400 * 0.5));
+  CHECK(ahead.tiers[1].bytes_per_day == Approx(2'880'000));  // as before: it was measured with all of them
+}
+
+TEST_CASE("A tier has no bytes per sample before it has a million samples, and a full disk no 0 hours") {
+  v1::StoreStatus status = ten_days();
+  status.mutable_tiers(0)->set_samples(8);
+  status.set_free_bytes(0);
+  const Forecast ahead = forecast(status, load_of(status), retention_of(status));
+  const std::string table = render(store_listing(status, ahead), Format::json, Colours::never);
+  CHECK_THAT(table, Catch::Contains("\"samples\":8,\"bytes_per_sample\":null") ||
+                        Catch::Contains("\"samples\": 8,\n  \"bytes_per_sample\": null"));
+  CHECK(days_text(*ahead.days_left) == "less than an hour");
+  CHECK(days_text(1.0 / 24) == "1 hour");
+  CHECK(days_text(1) == "24 hours");
+  CHECK(days_text(3) == "3 days");
+}
+
 TEST_CASE("With too little data a forecast is assumed, and says so") {
   v1::StoreStatus status;
   status.set_hosts(1);
   status.set_series(100);
   status.set_samples_per_second(100);
+  status.set_agent_samples_per_second(100);
   add_tier(status, "raw", 100'000, 999'999, 1, 30);
   add_tier(status, "minute", 0, 0, 0, 400);
   add_tier(status, "hour", 0, 0, 0, 3650);

@@ -222,11 +222,20 @@ TEST_CASE("a hole in the data stays a hole") {
   CHECK(drawing.find("                    ") != std::string::npos);
 }
 
-TEST_CASE("values that are all the same, or none at all, still draw") {
+TEST_CASE("values that are all the same still draw") {
   const PlotOptions options{
       .width = 30, .height = 3, .start_ms = 0, .end_ms = 1000, .step_ms = 1000, .colours = Colours::never};
   CHECK_FALSE(plot({{"flat", {0, 1000}, {5, 5}}}, options).empty());
-  CHECK(plot({{"none", {0}, {std::nan("")}}}, options).find("no values") != std::string::npos);
+}
+
+TEST_CASE("values that are all NaN or infinite make no drawing with an axis of our invention") {
+  const PlotOptions options{
+      .width = 40, .height = 3, .start_ms = 0, .end_ms = 1000, .step_ms = 1000, .colours = Colours::never};
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK(plot({{"none", {0, 1000}, {std::nan(""), infinity}}, {"less", {0}, {-infinity}}}, options) ==
+        "There are no values to draw: all are NaN or infinite.\n");
+  CHECK_THAT(plot({{"none", {0}, {std::nan("")}}, {"some", {0}, {1}}}, options),
+             Catch::Contains("━━ none  no values\n") && Catch::Contains("┤"));
 }
 
 TEST_CASE("sparklines scale between their bounds") {

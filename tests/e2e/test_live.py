@@ -145,6 +145,10 @@ def test_check_reports_what_would_fail_later(tmp_path):
     check = lambda program, *args: subprocess.run([BIN / program, "--check", *args], capture_output=True, text=True, timeout=60)
     missing = check("vigil-agent", "--path.procfs", "/nonexistent")
     assert missing.returncode == 2 and "--path.procfs: /nonexistent is no directory" in missing.stderr
+    once = subprocess.run([BIN / "vigil-agent", "--once", "--path.procfs", "/nonexistent"], capture_output=True, text=True, timeout=60)
+    assert once.returncode == 2 and once.stderr == missing.stderr
+    spool = check("vigil-agent", "--spool", "/proc/nope")
+    assert spool.returncode == 2 and "--spool: /proc/nope cannot be used" in spool.stderr
     typo = check("vigil-agent", "--docker-socket", "/nonexistent.sock")
     assert typo.returncode == 0 and "warning: --docker-socket: /nonexistent.sock is not there" in typo.stdout
     unusable = check("vigil-aggregator", "--data-dir", "/dev/null/data")

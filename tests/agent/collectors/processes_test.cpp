@@ -151,13 +151,44 @@ TEST_CASE("processes that live shorter than a pass make no series") {
   host[1].rss_pages = 7;
   host.pass(0);
   for (int at = 10; at < 100; at += 10) {
-    host[at].utime = 1000;
+    host[at].utime = 400;
     host.end(at - 10);
     host.pass(at);
     CHECK(host.listed() == std::vector{1});
   }
   host.pass(100);  // this one lived on
   CHECK(host.listed() == std::vector{1, 90});
+}
+
+TEST_CASE("a process that burns a CPU is listed at the first look at it, and the busiest first") {
+  Host host(2);
+  host[1].rss_pages = 7;
+  host.pass(0);
+  host[20].utime = 600;
+  host[21].utime = 900;
+  host[22].utime = 700;
+  host[23].utime = 300;
+  for (int pid = 20; pid < 24; ++pid) host[pid].rss_pages = 0;
+  host.pass(10);
+  CHECK(host.listed() == std::vector{1, 21, 22});
+}
+
+TEST_CASE("processes that burn a CPU for a moment leave room for one that does so for long") {
+  Host host(4);
+  host.pass(0);
+  int pid = 1000;
+  for (int at = 10; at < 3000; at += 10) {  // a compiler's: another dozen in each pass
+    for (int i = 0; i < 12; ++i) {
+      host.end(pid - 12);
+      host[pid++].utime = 950;
+    }
+    host.pass(at);
+  }
+  host[7].utime = 900;
+  host.pass(3000);
+  host[7].utime += 900;
+  host.pass(3010);
+  CHECK_THAT(host.listed(), Catch::VectorContains(7));
 }
 
 TEST_CASE("a process stays listed for five minutes after its last ranking") {

@@ -100,6 +100,8 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
        "rules.yml:4:17: groups[0].rules[0].record: 'a-b' is not a valid metric name"},
       {"grups: []\n", "rules.yml:1:1: grups: unknown key; did you mean groups?"},
       {"groups: [\n", "rules.yml:2:1: not valid YAML"},
+      {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: 'up == 0\n      - alert: Y\n",
+       "rules.yml:5:15: this quote is never closed"},
   }));
   CAPTURE(c.yaml);
   const std::string message = error_of(load(std::string(c.yaml)));
@@ -185,6 +187,9 @@ TEST_CASE("An override that fits nothing is an error with its place") {
        "vigil.yml:1:68: overrides[0].threshold: Slow compares with no number (up); override its expr "
        "instead"},
       {"overrides: [{alert: Slow, expr: 'up >'}]", "vigil.yml:1:33: overrides[0].expr: 1:5: parse error"},
+      {"overrides: [{alert: Slow}]",
+       "vigil.yml:1:21: overrides[0].alert: this override of Slow changes nothing; add threshold, for, "},
+      {"overrides: [{alert: Slow, severity: warning}]", "changes nothing; add threshold"},
       {"overrides: [{alert: Slow, treshold: 1}]", "unknown key; did you mean threshold?"},
       {"overrides: [{alert: Slow, annotations: {s: '{{ x }}'}}]",
        "override of s: template: function \"x\" not defined"},

@@ -206,6 +206,15 @@ TEST_CASE("Files that are missing, left behind or cut off are found") {
     REQUIRE(outcome.findings.size() == 1);
     CHECK_THAT(outcome.findings[0].what, Catch::Contains("it is missing"));
   }
+  SECTION("missing, but for its logs") {
+    std::ofstream(raw.string() + "-wal") << "log";
+    std::ofstream(raw.string() + "-shm") << "log";
+    std::filesystem::remove(raw);
+    const Outcome outcome = check(folder.path());
+    REQUIRE(outcome.findings.size() == 1);
+    CHECK(outcome.findings[0].file == raw.filename());
+    CHECK_THAT(outcome.findings[0].what, Catch::Contains("it is missing"));
+  }
   SECTION("left behind") {
     std::filesystem::copy_file(raw, folder.path() / "raw-20200101-99.db");
     std::filesystem::create_directory(folder.path() / "lost+found");
@@ -223,6 +232,27 @@ TEST_CASE("Files that are missing, left behind or cut off are found") {
     REQUIRE(outcome.findings.size() == 1);
     CHECK_THAT(outcome.findings[0].what, Catch::Contains("restore a backup"));
   }
+}
+
+TEST_CASE(
+    "A file that was removed while nobody had the folder open is named by checks until the next start") {
+  Closed folder;
+  const auto raw = folder.path() / named(folder.path(), "raw-20231115");
+  std::filesystem::remove(raw);
+  const auto findings = [&] {
+    const auto open = testing::open_history(folder.at.options());
+    std::vector<CheckFinding> found;
+    CheckCallbacks callbacks;
+    callbacks.found = [&](const CheckFinding& finding) { found.push_back(finding); };
+    CHECK(open->history->check({}, callbacks).value().findings == found.size());
+    CHECK(open->history->stats().missing_files == found.size());
+    return found;
+  };
+  const auto found = findings();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].file == raw.filename());
+  CHECK_THAT(found[0].what, Catch::Contains("missing or empty at the last start"));
+  CHECK(findings().empty());  // the status forgets it then, too
 }
 
 TEST_CASE("A check can be ended") {
