@@ -2,6 +2,7 @@
 
 #include "aggregator/rules/rule_set.h"
 #include "aggregator/trial/unit_test.h"
+#include "common/text/human.h"
 #include "common/wire/names.h"
 
 #include <algorithm>
@@ -11,10 +12,6 @@ namespace vigil::trial {
 namespace {
 
 namespace json = boost::json;
-
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
 
 /// Names of files and what stands in them may be any bytes; JSON is UTF-8.
 json::string clean(std::string_view text) {
