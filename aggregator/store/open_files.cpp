@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 namespace vigil::aggregator {
 namespace {
@@ -105,7 +106,7 @@ Result<void> Writer::open_file(const StoredFile& file) {
 
 void Writer::note_missing(const StoredFile& file) {
   const std::lock_guard lock(mutex_);
-  missing_.push_back(name_of(file));
+  missing_.push_back(std::filesystem::path(path_of(file)).filename());
 }
 
 /// With whatever is there of it: -wal and -shm outlive a file that somebody removed.
