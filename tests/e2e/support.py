@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import shutil
 import socket
@@ -17,6 +18,8 @@ import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("VIGIL_BIN", ROOT / "build" / "release" / "bin"))
+# Each process of tests has an address of its own: what is started again on its port must find it free.
+LOOPBACK = "127.0.0.%d" % (1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 PATIENCE = 60  # seconds until something expected counts as not happening; generous, for shared machines
 
 
@@ -41,6 +44,41 @@ def metric(vigil, name):
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name))
 
 
+def durable(vigil):
+    """Waits until all that queries could see before is on disk: it was queued for a commit before they saw it."""
+    def committed():
+        text = urllib.request.urlopen(f"http://{vigil.http}/metrics", timeout=5).read().decode()
+        figure = lambda name: float(re.search(rf"^{name} (\S+)$", text, re.MULTILINE).group(1))
+        return figure("vigil_store_queued_bytes"), figure("vigil_store_commits_total")
+
+    _, before = committed()
+
+    def done():
+        queued, commits = committed()
+        return queued == 0 or commits >= before + 2  # the first may have begun earlier
+
+    eventually("what was seen is on disk", done)
+
+
+class Lines:
+    """Lines of a child's pipe, each within PATIENCE. The pipe is a binary one that nobody else reads."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+        self.rest = b""
+
+    def next(self):
+        deadline = time.monotonic() + PATIENCE
+        while b"\n" not in self.rest:
+            ready, _, _ = select.select([self.pipe], [], [], max(deadline - time.monotonic(), 0))
+            assert ready, f"no line within {PATIENCE} s, only {self.rest!r}"
+            piece = os.read(self.pipe.fileno(), 1 << 16)
+            assert piece, f"the pipe has ended, after {self.rest!r}"
+            self.rest += piece
+        line, _, self.rest = self.rest.partition(b"\n")
+        return line.decode()
+
+
 class Process:
     """A child with its standard error in a file."""
 
@@ -54,14 +92,14 @@ class Process:
     def text(self):
         return self.log.read_text(errors="replace")
 
-    def wait_for(self, pattern, start=0):
+    def wait_for(self, pattern, start=0, patience=PATIENCE):
         def look():
             found = re.search(pattern, self.text()[start:])
             if not found and self.child.poll() is not None:
                 raise RuntimeError(f"process ended with {self.child.returncode}:\n{self.text()[-3000:]}")
             return found
 
-        return eventually(f"{pattern!r} in {self.log}", look)
+        return eventually(f"{pattern!r} in {self.log}", look, patience)
 
     def kill(self, sig=signal.SIGKILL):
         if self.child.poll() is None:
@@ -81,8 +119,8 @@ class Vigil:
         self.folder = pathlib.Path(folder)
         self.data = self.folder / "data"
         self.processes = []
-        self.grpc = "127.0.0.1:0"
-        self.http = "127.0.0.1:0"
+        self.grpc = f"{LOOPBACK}:0"
+        self.http = f"{LOOPBACK}:0"
         self.aggregator = None
 
     def start(self, config=None, flags=(), prefix=()):
@@ -94,7 +132,7 @@ class Vigil:
         log = self.folder / "aggregator.log"
         start = len(log.read_text()) if log.exists() else 0
         self.aggregator = self.adopt(Process(args, log))
-        ready = self.aggregator.wait_for(r"ready grpc=(\S+) http=(\S+)", start)
+        ready = self.aggregator.wait_for(r"ready grpc=(\S+) http=(\S+)", start, 3 * PATIENCE)  # on a busy disk, too
         self.grpc, self.http = ready.group(1), ready.group(2)
         return self
 

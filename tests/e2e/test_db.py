@@ -3,10 +3,11 @@
 import json
 import pathlib
 import re
+import shutil
 import signal
-import time
 
-from support import BIN, Process, Vigil, eventually
+import pytest
+from support import BIN, Process, Vigil, durable, eventually
 
 BEAT_MS = 200
 SEALING = "store: {slot: 10s, window: 10s}\n"
@@ -28,6 +29,25 @@ def start_with_blocks(vigil):
     return agent
 
 
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """A data folder with blocks, left in order: they take their time."""
+    vigil = Vigil(tmp_path_factory.mktemp("history"))
+    try:
+        start_with_blocks(vigil).stop()
+        assert vigil.aggregator.stop() == 0
+    finally:
+        vigil.close()
+    return vigil.data
+
+
+@pytest.fixture
+def filled(vigil, history):
+    """An aggregator on a copy of it, without an agent."""
+    shutil.copytree(history, vigil.data)
+    return vigil.start(SEALING)
+
+
 def flip(path, offset):
     with open(path, "r+b") as file:
         file.seek(offset)
@@ -36,40 +56,42 @@ def flip(path, offset):
         file.write(bytes([byte ^ 0x20]))
 
 
-def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(vigil):
-    start_with_blocks(vigil)
-    rows = {row["what"]: row for row in vigil.json("db", "status")}
+def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(filled):
+    filled.agent("here", ["--interval", f"{BEAT_MS}ms"])
+    status = lambda: {row["what"]: row for row in filled.json("db", "status")}
+    eventually("series of now", lambda: status()["all"]["series"] > 300)
+    rows = status()
     assert list(rows) == ["raw", "minute", "hour", "journal", "index", "all"]
     assert rows["raw"]["keep_ms"] == 30 * 86_400_000
     assert rows["raw"]["bytes_per_sample"] is None, "of a few samples it says nothing"
-    assert rows["all"]["hosts"] >= 1 and rows["all"]["series"] > 300
+    assert rows["all"]["hosts"] >= 1 and rows["raw"]["samples"] > 1000
     assert rows["all"]["disk_bytes"] >= rows["raw"]["disk_bytes"] + rows["index"]["disk_bytes"]
     assert 0 < rows["all"]["free_bytes"] <= rows["all"]["disk_size_bytes"]
-    files = vigil.json("db", "status", "--files")
+    files = filled.json("db", "status", "--files")
     assert {file["file"] for file in files} >= {"history.db"}
-    on_disk = {path.name for path in vigil.data.glob("*.db")} - {"meta.db"}
+    on_disk = {path.name for path in filled.data.glob("*.db")} - {"meta.db"}
     assert {file["file"] for file in files} == on_disk
-    assert max(len(line) for line in vigil.cli("db", "status").stdout.splitlines()[:8]) <= 80
+    assert max(len(line) for line in filled.cli("db", "status").stdout.splitlines()[:8]) <= 80
 
-    plan = {row["tier"]: row for row in vigil.json("db", "plan", "--raw", "10d", "--hosts", "1000", "--series", "100", "--interval", "1s")}
+    plan = {row["tier"]: row for row in filled.json("db", "plan", "--raw", "10d", "--hosts", "1000", "--series", "100", "--interval", "1s")}
     assert plan["raw"]["keep_ms"] == 10 * 86_400_000
     of_hosts = 1000 * 100 * 86_400 * plan["raw"]["unit_bytes"]
     assert of_hosts <= plan["raw"]["bytes_per_day"] < 1.01 * of_hosts, "with what rules and the aggregator itself add"
-    assert "does not fit" in vigil.cli("db", "plan", "--raw", "99y", "--hosts", "100000", "--series", "1000").stdout
-    wrong = vigil.cli("db", "plan", "--raw", "soon", check=False)
+    assert "does not fit" in filled.cli("db", "plan", "--raw", "99y", "--hosts", "100000", "--series", "1000").stdout
+    wrong = filled.cli("db", "plan", "--raw", "soon", check=False)
     assert wrong.returncode == 2 and "--raw" in wrong.stderr
     for args, said in ((("plan", "--series", "0"), "--series: '0' is not a number from 1 to"), (("plam",), "did you mean db plan?"),
                        (("plan", "--nothing"), "`vigil db plan --help` explains it")):
-        wrong = vigil.cli("db", *args, check=False)
+        wrong = filled.cli("db", *args, check=False)
         assert wrong.returncode == 2 and said in wrong.stderr, wrong.stderr
-    assert "--series" in vigil.cli("help", "db", "plan").stdout
+    assert "--series" in filled.cli("help", "db", "plan").stdout
 
 
 def test_a_backup_of_the_running_system_is_restored_after_a_kill_and_has_all_that_was_in_it(vigil, tmp_path):
     agent = start_with_blocks(vigil)
     folder = tmp_path / "backup"
     before = times_of(vigil)
-    time.sleep(0.6)  # twice the commit interval: what was seen is durable
+    durable(vigil)
     first = vigil.json("backup", str(folder))[0]
     assert first["sent_bytes"] == first["bytes"] > 0
     eventually("more samples", lambda: len(times_of(vigil)) > len(before) + 5)
@@ -110,57 +132,51 @@ def test_what_a_restored_backup_lacks_comes_from_the_agent_again(vigil, tmp_path
     assert agent.child.poll() is None
 
 
-def test_files_that_do_not_change_are_sent_once(vigil, tmp_path):
+def test_files_that_do_not_change_are_sent_once(filled, tmp_path):
     """Blocks of a day that is over, in a file of their own: what a restart leaves of it is the same at each backup."""
-    start_with_blocks(vigil).stop()
-    vigil.aggregator.stop()  # checkpoints everything
-    vigil.start(SEALING)
     folder = tmp_path / "backup"
-    first = vigil.json("backup", str(folder))[0]
-    second = vigil.json("backup", str(folder))[0]
-    raw = next(file for file in vigil.json("db", "status", "--files") if file["kind"] == "raw")
+    first = filled.json("backup", str(folder))[0]
+    second = filled.json("backup", str(folder))[0]
+    raw = next(file for file in filled.json("db", "status", "--files") if file["kind"] == "raw")
     assert first["sent_bytes"] == first["bytes"]
     assert second["bytes"] == first["bytes"]
-    assert second["sent_bytes"] <= first["bytes"] - (vigil.data / raw["file"]).stat().st_size
+    assert second["sent_bytes"] <= first["bytes"] - (filled.data / raw["file"]).stat().st_size
     assert len(list(folder.glob("set-*.json"))) == 2
 
 
-def test_a_flipped_byte_in_the_backup_is_refused_by_name(vigil, tmp_path):
-    start_with_blocks(vigil)
+def test_a_flipped_byte_in_the_backup_is_refused_by_name(filled, tmp_path):
     folder = tmp_path / "backup"
-    vigil.cli("backup", str(folder))
+    filled.cli("backup", str(folder))
     file = next((folder / "files").glob("raw-*"))
     flip(file, file.stat().st_size // 2)
     for arguments in (["--verify"], ["--data-dir", str(tmp_path / "new")]):
-        refused = vigil.cli("restore", str(folder), *arguments, check=False)
+        refused = filled.cli("restore", str(folder), *arguments, check=False)
         assert refused.returncode == 1 and file.name in refused.stderr
     assert not (tmp_path / "new").exists()
 
 
-def test_a_check_of_the_running_system_is_clean_until_a_byte_is_flipped(vigil):
-    start_with_blocks(vigil).stop()
-    clean = vigil.cli("db", "check")
+def test_a_check_of_the_running_system_is_clean_until_a_byte_is_flipped(filled):
+    clean = filled.cli("db", "check")
     assert clean.stdout.strip() == "Nothing is wrong."
     assert "0 findings" in clean.stderr
-    vigil.aggregator.stop()
-    raw = next(vigil.data.glob("raw-*.db"))
+    filled.aggregator.stop()
+    raw = next(filled.data.glob("raw-*.db"))
     for block in re.finditer(b"VGB\x01", raw.read_bytes()):  # some may be remains of blocks that were replaced
         flip(raw, block.start() + 40)
-    vigil.start(SEALING)
-    found = vigil.cli("db", "check", "-o", "json", check=False)
+    filled.start(SEALING)
+    found = filled.cli("db", "check", "-o", "json", check=False)
     assert found.returncode == 5
     finding = json.loads(found.stdout)[0]
     assert finding["file"] == raw.name and finding["host"] == "here"
     assert finding["first_ms"] > 0 and "damaged" in finding["what"]
 
 
-def test_two_backups_at_once_are_refused_and_a_client_that_goes_away_frees_the_way(vigil, tmp_path):
-    start_with_blocks(vigil)
-    slow = vigil.adopt(Process([BIN / "vigil", "--aggregator", vigil.grpc, "backup", tmp_path / "slow"], tmp_path / "slow.log"))
+def test_two_backups_at_once_are_refused_and_a_client_that_goes_away_frees_the_way(filled, tmp_path):
+    slow = filled.adopt(Process([BIN / "vigil", "--aggregator", filled.grpc, "backup", tmp_path / "slow"], tmp_path / "slow.log"))
     slow.kill(signal.SIGKILL)
-    eventually("the next one gets through", lambda: vigil.cli("backup", str(tmp_path / "next"), check=False).returncode == 0)
-    assert not (vigil.data / "backup.tmp").exists() or eventually(
-        "the copies are removed", lambda: not (vigil.data / "backup.tmp").exists())
+    eventually("the next one gets through", lambda: filled.cli("backup", str(tmp_path / "next"), check=False).returncode == 0)
+    assert not (filled.data / "backup.tmp").exists() or eventually(
+        "the copies are removed", lambda: not (filled.data / "backup.tmp").exists())
 
 
 def test_no_aggregator_no_backup_but_a_restore_needs_none(vigil, tmp_path):

@@ -4,32 +4,26 @@ import pathlib
 import random
 import signal
 import time
-import urllib.request
 
 import pytest
 
-from support import CountingProxy, eventually, metric
+from support import CountingProxy, durable, eventually, metric
 
 BEAT_MS = 200
 
 
-def times_of(vigil, window="5m"):
+def times_of(vigil, window="5m", selector=""):
     """Sample times of a series that has a value at every beat."""
-    return [row["time_ms"] for row in vigil.query(f"node_load1[{window}]")]
+    return [row["time_ms"] for row in vigil.query(f"node_load1{selector}[{window}]")]
 
 
 def holes(times):
     return {later - earlier for earlier, later in zip(times, times[1:])} - {BEAT_MS}
 
 
-def assert_complete(times):
-    assert len(times) == len(set(times)), "a sample was stored twice"
-    assert holes(times) == set(), f"beats are missing: steps of {sorted(holes(times))} ms"
-
-
-def beats_missed(vigil):
+def beats_missed(vigil, selector=""):
     """Beats the agent itself could not keep on a busy machine; it counts them."""
-    return vigil.query("vigil_agent_beats_missed_total")[0]["value"]
+    return vigil.query("vigil_agent_beats_missed_total" + selector)[0]["value"]
 
 
 def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
@@ -38,14 +32,12 @@ def test_the_aggregator_killed_mid_stream_misses_and_doubles_nothing(vigil):
     eventually("first samples", lambda: len(times_of(vigil)) > 5)
     for _ in range(3):
         vigil.aggregator.kill(signal.SIGKILL)
-        before = time.time()
-        while time.time() - before < 0.7:  # an outage of a few beats
-            time.sleep(0.05)
+        time.sleep(0.7)  # an outage of a few beats
         vigil.start()
         resumed = int(time.time() * 1000)
         eventually("samples from after the restart", lambda: times_of(vigil) and times_of(vigil)[-1] > resumed)
-    if beats_missed(vigil) == 0:  # what the outages left comes beside what is live
-        eventually("no hole", lambda: holes(times_of(vigil)) == set())
+    # What the outages left comes beside what is live.
+    eventually("no hole", lambda: holes(times_of(vigil)) == set() or beats_missed(vigil) > 0)
     times = times_of(vigil)
     assert len(times) == len(set(times)), "a sample was stored twice"
 
@@ -61,7 +53,7 @@ def test_kill_9_of_either_or_both_again_and_again_loses_nothing_that_was_seen(vi
         seen_now = eventually("new samples", lambda: (t := times_of(vigil, "10m")) and len(t) >= known + 2 and t)
         assert len(seen_now) == len(set(seen_now)), "a sample was stored twice"
         assert seen <= set(seen_now), f"round {round_number}: lost {sorted(seen - set(seen_now))}"
-        time.sleep(0.6)  # twice the commit interval: what was seen is durable
+        durable(vigil)
         seen = set(seen_now)
         which = choose.choice(["aggregator", "aggregator", "agent", "both"])
         if which != "agent":
@@ -89,7 +81,7 @@ def test_a_clean_restart_of_the_aggregator_keeps_history(vigil):
 
 
 def test_a_killed_agent_is_down_and_comes_back(vigil):
-    vigil.start()
+    vigil.start("ingest: {down_after: 3s}")
     agent = vigil.agent("here")
     vigil.wait_for_host(state="up")
     agent.kill(signal.SIGKILL)
@@ -111,7 +103,8 @@ def test_two_agents_with_one_name_are_told_and_not_mixed(vigil):
     times = times_of(vigil)
     assert len(times) == len(set(times))
     assert any("two agents" in problem for problem in vigil.json("status")["problems"])
-    assert f"second agent at {vigil.host('twin')['duplicate_remote']}" in vigil.cli("hosts").stdout
+    # It tries again and again, each time from another port.
+    eventually("its address", lambda: f"second agent at {vigil.host('twin')['duplicate_remote']}" in vigil.cli("hosts").stdout)
 
 
 def test_another_machine_that_takes_over_a_name_is_told(vigil, tmp_path):
@@ -247,41 +240,37 @@ def test_a_power_cut_of_the_agent_does_not_hold_back_its_next_run(vigil):
     assert len(times) == len(set(times))
 
 
-def metric(vigil, name):
-    """A figure of the aggregator's own /metrics."""
-    with urllib.request.urlopen(f"http://{vigil.http}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
-    raise KeyError(name)
-
-
-@pytest.mark.parametrize("spooled", [False, True])
-def test_after_an_outage_live_samples_come_first_and_the_rest_behind_them(vigil, spooled):
-    """15 s without an aggregator: samples of now are there within 3 s of the reconnection, and in the end nothing is missing."""
+def test_after_an_outage_live_samples_come_first_and_the_rest_behind_them(vigil):
+    """15 s without an aggregator: samples of now are there before those of the outage, and in the end nothing is missing. Of an agent
+    that keeps them in memory and of one that has a spool."""
     vigil.start()
-    flags = ["--interval", f"{BEAT_MS}ms"] + (["--spool", vigil.folder / "spool"] if spooled else [])
-    agent = vigil.agent("here", flags)
-    eventually("first samples", lambda: len(times_of(vigil)) > 5)
+    flags = ["--interval", f"{BEAT_MS}ms"]
+    agents = {"memory": vigil.agent("memory", flags), "spool": vigil.agent("spool", [*flags, "--spool", vigil.folder / "spool"])}
+    times = lambda name: times_of(vigil, selector=f'{{instance="{name}"}}')
+    for name in agents:
+        eventually("first samples", lambda: len(times(name)) > 5)
     assert metric(vigil, "vigil_aggregator_backfilled_rows_total") == 0
     vigil.aggregator.kill(signal.SIGKILL)
-    outage = time.monotonic()
-    while time.monotonic() - outage < 15:
-        time.sleep(0.1)
-    said = len(agent.text())
+    time.sleep(15)
+    told = len(vigil.aggregator.text())
+    back = time.time() * 1000
     vigil.start()
-    agent.wait_for("connected aggregator", said)
-    connected = time.time()
-    eventually("samples of now", lambda: times_of(vigil, "2s")[-1] > connected * 1000, patience=10)
-    assert time.time() - connected < 3
-    eventually("an end of the back-fill", lambda: "what had waited is delivered" in agent.text())
-    times = times_of(vigil)
-    if beats_missed(vigil) == 0:
-        assert_complete(times)
-    assert len(times) == len(set(times))
-    assert metric(vigil, "vigil_aggregator_backfilled_rows_total") >= 13_000 / BEAT_MS
-    log = vigil.aggregator.text()
-    assert log.index("agent connected") < log.index("back-fill begins")
-    assert not vigil.json("gaps")
-    if spooled:
-        eventually("an empty spool", lambda: vigil.query("vigil_agent_spool_bytes")[0]["value"] < 200_000)
+
+    def live(name):
+        backfill = f"back-fill begins host={name} " in vigil.aggregator.text()[told:]
+        now = times(name)[-1] > back
+        if backfill and not now:
+            pytest.fail(f"samples that {name} took in the outage came before those of now")
+        return now
+
+    for name in agents:
+        eventually("samples of now", lambda: live(name))
+    for name, agent in agents.items():
+        eventually("an end of the back-fill", lambda: "what had waited is delivered" in agent.text())
+        eventually("no hole", lambda: holes(times(name)) == set() or beats_missed(vigil, f'{{instance="{name}"}}') > 0)
+        assert len(found := times(name)) == len(set(found)), "a sample was stored twice"
+        log = vigil.aggregator.text()[told:]
+        assert log.index(f"agent connected host={name} ") < log.index(f"back-fill begins host={name} ")
+    assert metric(vigil, "vigil_aggregator_backfilled_rows_total") >= 2 * 13_000 / BEAT_MS
+    eventually("no gap stays", lambda: vigil.json("gaps") == [])
+    eventually("an empty spool", lambda: vigil.query('vigil_agent_spool_bytes{instance="spool"}')[0]["value"] < 200_000)

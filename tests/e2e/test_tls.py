@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from support import BIN
+from support import BIN, LOOPBACK
 
 
 def openssl(*args):
@@ -31,7 +31,7 @@ def ours(tmp_path):
 
 
 def server_section(authority, more=""):
-    pem, key = authority.sign("server", "subjectAltName = DNS:localhost, IP:127.0.0.1\nextendedKeyUsage = serverAuth\n")
+    pem, key = authority.sign("server", f"subjectAltName = DNS:localhost, IP:{LOOPBACK}\nextendedKeyUsage = serverAuth\n")
     return f"tls: {{cert: {pem}, key: {key}{more}}}\n"
 
 

@@ -7,11 +7,12 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 
 import pytest
-from support import BIN, PATIENCE, Process, eventually, metric
+from support import BIN, PATIENCE, Lines, Process, eventually, metric
 
 
 @pytest.fixture
@@ -22,16 +23,26 @@ def watched(vigil):
     return vigil
 
 
-def watch(vigil, *args, **how):
-    return subprocess.Popen([BIN / "vigil", "--aggregator", vigil.grpc, "watch", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+class Watch:
+    """`vigil watch` in the background, and its lines as they come."""
+
+    def __init__(self, vigil, *args):
+        self.child = subprocess.Popen([BIN / "vigil", "--aggregator", vigil.grpc, "watch", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.out, self.err = Lines(self.child.stdout), Lines(self.child.stderr)
+        vigil.adopt(self)
+
+    def kill(self, sig=signal.SIGKILL):
+        self.child.send_signal(sig)
+        self.child.communicate(timeout=PATIENCE)
 
 
 def test_values_come_line_by_line_in_all_three_forms(watched):
     out = watched.cli("watch", "node_load1", "--interval", "200ms", "--count", "3")
     lines = out.stdout.splitlines()
     assert len(lines) == 3 and all(re.fullmatch(r"\d\d:\d\d:\d\d  node_load1\{.*\}  [\d.]+", line) for line in lines), out.stdout
-    rows = list(csv.DictReader(io.StringIO(watched.cli("watch", "node_load1", "--interval", "200ms", "--count", "2", "-o", "csv").stdout)))
-    assert len(rows) == 2 and int(rows[1]["time_ms"]) - int(rows[0]["time_ms"]) >= 150 and float(rows[0]["value"]) >= 0
+    rows = list(csv.DictReader(io.StringIO(watched.cli("watch", "node_load1", "--interval", "200ms", "--count", "4", "-o", "csv").stdout)))
+    # The first may be late by anything, and then the second comes at the next of the instants 200 ms apart.
+    assert len(rows) == 4 and int(rows[3]["time_ms"]) - int(rows[0]["time_ms"]) >= 399 and float(rows[0]["value"]) >= 0
     out = watched.cli("watch", "-vector(time())", "--interval", "100ms", "--count", "3", "-o", "json").stdout
     values = [json.loads(line)["value"] for line in out.splitlines()]
     assert len(values) == 3 and values == sorted(values, reverse=True)
@@ -39,25 +50,22 @@ def test_values_come_line_by_line_in_all_three_forms(watched):
 
 
 def test_a_pipe_gets_each_line_at_once_and_its_end_ends_the_tail(watched):
-    child = watch(watched, "time()", "--interval", "100ms", "-o", "json")
-    first = json.loads(child.stdout.readline())
-    assert first["value"] > 1.7e9 and child.poll() is None
+    tail = Watch(watched, "time()", "--interval", "100ms", "-o", "json")
+    assert json.loads(tail.out.next())["value"] > 1.7e9 and tail.child.poll() is None
     assert metric(watched, "vigil_aggregator_live_tails ") == 1
-    child.stdout.close()
-    child.wait(timeout=PATIENCE)
+    tail.child.stdout.close()
+    tail.child.wait(timeout=PATIENCE)
     eventually("nobody watches", lambda: metric(watched, "vigil_aggregator_live_tails ") == 0)
-    child.stderr.close()
+    tail.child.stderr.close()
 
 
 def test_changes_only_shows_what_changes(vigil):
     vigil.start()
-    child = watch(vigil, "count(up == 1)", "--changes", "--interval", "100ms", "-o", "json")
+    tail = Watch(vigil, "count(up == 1)", "--changes", "--interval", "100ms", "-o", "json")
     vigil.agent("one", ["--docker-socket", "none"])
-    assert json.loads(child.stdout.readline())["value"] == 1
+    assert json.loads(tail.out.next())["value"] == 1
     vigil.agent("two", ["--docker-socket", "none"])
-    assert json.loads(child.stdout.readline())["value"] == 2
-    child.kill()
-    child.communicate()
+    assert json.loads(tail.out.next())["value"] == 2
 
 
 def test_wrong_usage_and_wrong_expressions_end_at_once(watched):
@@ -71,28 +79,22 @@ def test_wrong_usage_and_wrong_expressions_end_at_once(watched):
 
 
 def test_a_restart_of_the_aggregator_interrupts_a_tail_only(watched):
-    child = watch(watched, "time()", "--interval", "100ms", "-o", "csv")
-    assert child.stdout.readline() == "series,time_ms,value\n"
-    assert child.stdout.readline().startswith("scalar,")
+    tail = Watch(watched, "time()", "--interval", "100ms", "-o", "csv")
+    assert tail.out.next() == "series,time_ms,value"
+    assert tail.out.next().startswith("scalar,")
     watched.aggregator.kill()
     watched.start()
-    assert "trying again" in child.stderr.readline()
+    assert "trying again" in tail.err.next()
     back = time.time() * 1000
-    eventually("values of now", lambda: int(child.stdout.readline().split(",")[1]) > back)
-    child.kill()
-    child.communicate()
+    eventually("values of now", lambda: int(tail.out.next().split(",")[1]) > back)
 
 
 def test_an_aggregator_that_stops_does_not_wait_for_who_watches(watched):
-    children = [watch(watched, "node_load1", "--interval", "100ms", "-o", "json") for _ in range(5)]
-    for child in children:
-        child.stdout.readline()
-    began = time.monotonic()
+    tails = [Watch(watched, "node_load1", "--interval", "100ms", "-o", "json") for _ in range(5)]
+    for tail in tails:
+        tail.out.next()
     assert watched.aggregator.stop() == 0
-    assert time.monotonic() - began < 15
-    for child in children:
-        child.kill()
-        child.communicate()
+    assert all(tail.child.poll() is None for tail in tails), "they go on trying"
 
 
 def test_on_a_terminal_it_fills_the_screen_until_q(watched):
@@ -121,12 +123,16 @@ def test_on_a_terminal_it_fills_the_screen_until_q(watched):
 
 def test_many_tails_leave_room_for_questions(watched, tmp_path):
     heavy = "count({__name__=~\"node_.*\"} offset 1s) + count(rate(node_cpu_seconds_total[10m]))"
+    def five_questions():
+        began = time.monotonic()
+        for _ in range(5):
+            assert watched.query("up")
+        return time.monotonic() - began
+
+    alone = five_questions()
     children = [watched.adopt(Process([BIN / "vigil", "--aggregator", watched.grpc, "watch", heavy, "--interval", "100ms", "-o", "csv"], tmp_path / f"watch-{n}.log")) for n in range(12)]
     eventually("all of them watch", lambda: metric(watched, "vigil_aggregator_live_tails ") == len(children))
-    began = time.monotonic()
-    for _ in range(5):
-        assert watched.query("up")
-    assert time.monotonic() - began < 10
+    assert five_questions() < 5 + 10 * alone  # most of it is the command line's own start
     assert watched.host()["state"] == "up"
     eventually("each has had its turn", lambda: all("{}," in child.text() for child in children))
     for child in children:
