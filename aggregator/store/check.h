@@ -41,7 +41,8 @@ struct CheckScope {
   std::filesystem::path directory;
   std::string vfs;
   std::vector<std::string> also;  // other databases in it: looked at by SQLite only
-  std::vector<std::string> gone;  // files that the last start missed and forgot: the index names them no more
+  std::vector<std::string> gone =
+      {};  // files that the last start missed and forgot: the index names them no more
 };
 
 /// Errc::unavailable: ended by `progress`. A damaged file is a finding, not an error.

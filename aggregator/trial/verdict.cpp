@@ -59,8 +59,11 @@ Verdict check_file(const std::string& path) {
   Verdict verdict;
   verdict.file = path;
   const auto text = config::read_file(path);
-  const auto set = text ? rules::RuleSet::load_texts({{path, *text}}, {}, {}, "")
-                        : Result<rules::RuleSetPtr>(text.error());
+  if (!text) {
+    verdict.errors = rules::split_problems(text.error().message);
+    return verdict;
+  }
+  const auto set = rules::RuleSet::load_texts({{path, *text}}, {}, {}, "");
   if (!set) {
     verdict.errors = rules::split_problems(set.error().message);
     return verdict;
@@ -68,7 +71,7 @@ Verdict check_file(const std::string& path) {
   const auto& all = (*set)->rules();
   const auto alerts = static_cast<std::size_t>(std::count_if(
       all.begin(), all.end(), [](const auto& rule) { return rule->kind == rules::RuleKind::alert; }));
-  verdict.rules = {alerts, all.size() - alerts};
+  verdict.rules = RuleCounts{alerts, all.size() - alerts};
   verdict.warnings = (*set)->warnings();
   return verdict;
 }
