@@ -244,7 +244,8 @@ TEST_CASE(
     std::vector<CheckFinding> found;
     CheckCallbacks callbacks;
     callbacks.found = [&](const CheckFinding& finding) { found.push_back(finding); };
-    CHECK(open->history->check({}, callbacks).value().findings == found.size());
+    const auto totals = open->history->check({}, callbacks).value();
+    CHECK(totals.findings == found.size());
     CHECK(open->history->stats().missing_files == found.size());
     return found;
   };
