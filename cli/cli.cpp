@@ -120,8 +120,8 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
 std::vector<std::string> spell_out_help(const CLI::App& app, std::vector<std::string> arguments) {
   if (arguments.empty() || arguments.front() != kHelp) return arguments;
   arguments.erase(arguments.begin());
-  if (arguments.empty() || app.get_subcommand_no_throw(arguments.front()) != nullptr)
-    arguments.emplace_back("--help");
+  const auto is_meant = [&](const CLI::App* command) { return command->check_name(arguments.front()); };
+  if (arguments.empty() || !app.get_subcommands(is_meant).empty()) arguments.emplace_back("--help");
   return arguments;
 }
 
