@@ -19,6 +19,18 @@ bool is_short_flag(const CLI::App& app, const std::string& argument) {
 
 }  // namespace
 
+std::vector<std::string> spell_out_help(const CLI::App& app, std::vector<std::string> arguments,
+                                        std::string_view help) {
+  std::size_t at = 0;  // behind the flags that all commands have, and their values
+  while (at < arguments.size() && arguments[at].starts_with('-'))
+    at += wants_value(app, arguments[at]) ? 2 : 1;
+  if (at >= arguments.size() || arguments[at] != help) return arguments;
+  arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(at));
+  const auto is_meant = [&](const CLI::App* command) { return command->check_name(arguments[at]); };
+  if (at == arguments.size() || !app.get_subcommands(is_meant).empty()) arguments.emplace_back("--help");
+  return arguments;
+}
+
 std::vector<std::string> shield_expressions(const CLI::App& app, std::vector<std::string> arguments) {
   const CLI::App* command = nullptr;
   for (std::size_t i = 0; i < arguments.size(); ++i) {

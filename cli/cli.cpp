@@ -116,15 +116,6 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
                      used.empty() ? "" : used + ' ');
 }
 
-/// `vigil help db plan` is `vigil db plan --help`. Of a word that is no command the error is told.
-std::vector<std::string> spell_out_help(const CLI::App& app, std::vector<std::string> arguments) {
-  if (arguments.empty() || arguments.front() != kHelp) return arguments;
-  arguments.erase(arguments.begin());
-  const auto is_meant = [&](const CLI::App* command) { return command->check_name(arguments.front()); };
-  if (arguments.empty() || !app.get_subcommands(is_meant).empty()) arguments.emplace_back("--help");
-  return arguments;
-}
-
 Result<ClientOptions> client_options(const Globals& globals) {
   const auto address = parse_address(globals.aggregator, kGrpcPort);
   if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
@@ -198,7 +189,7 @@ int run(int argc, char** argv) {
 
   try {
     std::vector<std::string> arguments =
-        shield_expressions(app, spell_out_help(app, {argv + 1, argv + argc}));
+        shield_expressions(app, spell_out_help(app, {argv + 1, argv + argc}, kHelp));
     if (names_aggregator(arguments)) globals.named = Named::on_command_line;
     std::reverse(arguments.begin(), arguments.end());  // as the library wants them
     app.parse(std::move(arguments));
