@@ -171,7 +171,7 @@ def test_a_batch_and_its_acknowledgement_are_one_packet_each_way(vigil):
     to_aggregator, to_agent = (after - then for after, then in zip(proxy.sent, before))
     proxy.close()
     assert to_aggregator >= 10
-    assert to_agent <= 1.4 * to_aggregator, f"{to_agent} packets to the agent for {to_aggregator} from it"
+    assert to_agent <= 1.4 * to_aggregator + 2, f"{to_agent} packets to the agent for {to_aggregator} from it"
 
 
 def test_samples_of_an_outage_outlive_the_agent_in_its_spool(vigil):

@@ -183,7 +183,7 @@ def test_both_versions_are_stored_once_and_told_what_was_written(vigil):
     status, headers, text = post(vigil, snappy(sent), V2)
     assert status == 400
     assert headers["X-Prometheus-Remote-Write-Samples-Written"] == "1"
-    assert "1 samples are stored" in text and "1 differ" in text and "1 are too old" in text and "1 are of series" in text
+    assert "1 sample is stored" in text and "1 differ" in text and "1 are too old" in text and "1 are of series" in text
     assert metric(vigil, 'vigil_aggregator_remote_write_samples_total{outcome="conflicting"}') == 1
     # Out of order, within the window, on both sides of a restart.
     assert post(vigil, snappy(body_v1((labels | {"v": "1"}, [(now - 60_000, 0.5), (now - 500, 1.5)]))))[0] == 204
