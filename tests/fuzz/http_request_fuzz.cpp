@@ -12,7 +12,7 @@ namespace {
 using namespace vigil::aggregator;
 
 void read_parameters(const http::Request& request) {
-  const auto range = api::range_parameters(request);
+  const auto range = api::range_parameters(request, vigil::promql::kMaxSteps);
   if (range && (range->step_ms <= 0 || range->end_ms < range->start_ms ||
                 (range->end_ms - range->start_ms) / range->step_ms > vigil::promql::kMaxSteps))
     std::abort();
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view rest = text.substr(std::min(first + 1, text.size()));
   auto request = http::parse_target("GET", text.substr(0, first));
   if (!request) return 0;
-  http::add_query(*request, rest.substr(0, second - std::min(first + 1, second)));
+  if (!http::add_query(*request, rest.substr(0, second - std::min(first + 1, second)))) return 0;
   const std::string_view header = text.substr(std::min(second + 1, text.size()));
   (void)http::best_coding(header);
   request->headers["origin"] = header;
