@@ -166,8 +166,9 @@ def test_a_check_of_the_running_system_is_clean_until_a_byte_is_flipped(filled):
     filled.start(SEALING)
     found = filled.cli("db", "check", "-o", "json", check=False)
     assert found.returncode == 5
-    finding = json.loads(found.stdout)[0]
-    assert finding["file"] == raw.name and finding["host"] == "here"
+    # The aggregator's own figures lie in the file, too.
+    finding = next(finding for finding in json.loads(found.stdout) if finding["host"] == "here")
+    assert finding["file"] == raw.name
     assert finding["first_ms"] > 0 and "damaged" in finding["what"]
 
 
