@@ -167,6 +167,9 @@ Exit execute(const Globals& globals, const Run& run) {
 int run(int argc, char** argv) {
   ::tzset();
   log::set_level(log::Level::error);  // what fails is said once, by the command
+  // Nobody polls the connection while `watch` waits to dial again; unlike the daemons we may wake for it each
+  // second.
+  ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "1000", 0);
   prepare_grpc();
   CLI::App app;
   Globals globals;

@@ -2,7 +2,7 @@
 # read several at a time, as one unit: a third of the time of one by one. The debug build is for editing and takes each file alone.
 option(VIGIL_UNITY "Compile several sources as one unit" OFF)
 set(CMAKE_UNITY_BUILD ${VIGIL_UNITY})
-set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 24)
 if(VIGIL_UNITY)
   # It takes a source that a unit includes for a header.
   add_compile_options(-Wno-subobject-linkage)

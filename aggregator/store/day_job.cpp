@@ -13,7 +13,7 @@ constexpr std::size_t kMergedCells = std::size_t{1} << 22;  // 32 MB while it is
 constexpr std::size_t kCommitBlocks = 256;
 constexpr std::size_t kManyFiles = 4;  // of one day that are compacted already
 constexpr const char* kPieces = "SELECT DISTINCT host, source FROM block_index";
-const std::string kBlocks =
+const std::string kDueBlocks =
     over_buckets("(SELECT data FROM block WHERE id=i.block)",
                  "host=?3 AND source=?4 AND first_ms>=?5 AND first_ms<?6 ORDER BY first_ms, i.block");
 constexpr const char* kKinds = "SELECT id, type, encoding FROM series WHERE host=? ORDER BY id";
@@ -174,7 +174,7 @@ Result<void> DayJob::load_from(const PartitionInfo& file, const Piece& piece, st
                                std::vector<Block>& blocks) {
   auto connection = around_.connections.borrow(file.file.number, file.path);
   if (!connection) return connection.error();
-  auto read = (*connection)->statement(kBlocks.c_str());
+  auto read = (*connection)->statement(kDueBlocks.c_str());
   if (!read) return read.error();
   (*read)->bind(bucket_of(hour_ms), bucket_of(hour_ms + kHourMs - 1), std::int64_t{piece.host}, piece.source,
                 hour_ms, hour_ms + kHourMs);

@@ -61,7 +61,7 @@ const std::string kSeriesGone = R"sql(
 CREATE TABLE series_gone(host INTEGER PRIMARY KEY, gone INTEGER NOT NULL, next_id INTEGER NOT NULL) STRICT;
 )sql";
 
-const std::string kBlocks = "CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
+const std::string kBlockTable = "CREATE TABLE block(id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;";
 
 const std::string kBlocksByHost = R"sql(
 CREATE TABLE block_index(
@@ -134,8 +134,8 @@ const FileFormat& index_format() {
 const FileFormat& partition_format() {
   static const FileFormat format{"history partition",
                                  kPartitionId,
-                                 {kBlocks + kBlocksByHost, kFromHostToBucket, kHeldOfBefore},
-                                 kBlocks + kBlocksByBucket + kHeld};
+                                 {kBlockTable + kBlocksByHost, kFromHostToBucket, kHeldOfBefore},
+                                 kBlockTable + kBlocksByBucket + kHeld};
   return format;
 }
 

@@ -100,7 +100,7 @@ Cell texts_cell(std::vector<std::string> texts, Style style = Style::plain) {
   return Cell{List{std::move(texts)}, std::move(text), style};
 }
 
-Cell count_cell(std::uint64_t count) {
+Cell times_cell(std::uint64_t count) {
   return Cell::number(static_cast<std::int64_t>(count), count > 0 ? Style::bold : Style::faint);
 }
 Cell length_cell(std::int64_t ms) {
@@ -181,8 +181,8 @@ std::vector<Cell> row_of(const Pair& pair, const Places& places) {
   return {
       Cell::of(any.name(), Style::bold),
       Cell::of(severity_of(any), severity_style(severity_of(any))),
-      rule != nullptr && !records ? count_cell(rule->count()) : Cell::unknown(),
-      pair.today != nullptr ? count_cell(pair.today->count()) : Cell::unknown(),
+      rule != nullptr && !records ? times_cell(rule->count()) : Cell::unknown(),
+      pair.today != nullptr ? times_cell(pair.today->count()) : Cell::unknown(),
       rule != nullptr ? length_cell(rule->total_ms()) : Cell::unknown(),
       pair.today != nullptr ? length_cell(pair.today->total_ms()) : Cell::unknown(),
       rule != nullptr ? length_cell(rule->longest_ms()) : Cell::unknown(),
@@ -245,7 +245,7 @@ Listing replayed_alerts_listing(const v1::ReplayResult& result) {
       const auto moment = [](std::int64_t t_ms) { return Cell{t_ms, format_local_time(t_ms), Style::plain}; };
       listing.rows.push_back({Cell::of(rule.name(), Style::bold), Cell::of(severity_of(rule)),
                               Cell::of(rule.in_force() ? "today's" : "file"),
-                              Cell::of(places.of(alert, rule)), count_cell(alert.count()),
+                              Cell::of(places.of(alert, rule)), times_cell(alert.count()),
                               length_cell(alert.total_ms()), length_cell(alert.longest_ms()),
                               moment(alert.first_ms()), moment(alert.last_ms()), Cell::flag(alert.firing()),
                               Cell::of(rule.group()), Cell::object(Object(labels.begin(), labels.end()))});

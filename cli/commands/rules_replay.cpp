@@ -10,7 +10,7 @@
 namespace vigil::cli {
 namespace {
 
-struct Flags {
+struct ReplayFlags {
   std::vector<std::string> files;
   std::string since = "7d";
   std::string until = "now";
@@ -18,7 +18,7 @@ struct Flags {
   bool each = false;
 };
 
-Result<v1::ReplayRequest> request_of(const Flags& flags, std::int64_t now_ms) {
+Result<v1::ReplayRequest> request_of(const ReplayFlags& flags, std::int64_t now_ms) {
   v1::ReplayRequest request;
   for (const std::string& path : flags.files) {
     auto text = config::read_file(path);
@@ -63,7 +63,7 @@ Result<v1::ReplayResult> ask(Context& context, const v1::ReplayRequest& request)
 }  // namespace
 
 Run declare_rules_replay(CLI::App& app) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ReplayFlags>();
   app.add_option("FILE", flags->files, "Rule files")->required()->type_name("");
   app.add_option("--since", flags->since, "From when: 30d (thirty days ago), 'yesterday 14:00', 2026-11-21")
       ->type_name("TIME")

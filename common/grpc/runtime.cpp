@@ -51,7 +51,8 @@ void prepare_grpc() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   gpr_set_log_function(take_line);
   google::protobuf::SetLogHandler(take_protobuf_line);
-  // Our channels always have a thread that polls them; a timer to look after them wakes two threads a second.
+  // Channels of the daemons always have a thread that polls them; a timer to look after them wakes two
+  // threads a second.
   ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "0", 0);
   // With this experiment, on in Debian's build, a connection waits for its next bytes with 8 KiB in hand,
   // whatever GRPC_ARG_TCP_READ_CHUNK_SIZE says.

@@ -104,7 +104,7 @@ class Process:
     def kill(self, sig=signal.SIGKILL):
         if self.child.poll() is None:
             self.child.send_signal(sig)
-        code = self.child.wait(timeout=PATIENCE)
+        code = self.child.wait(timeout=3 * PATIENCE)  # of one that is killed the kernel may have to wait for the disk
         self.file.close()
         return code
 

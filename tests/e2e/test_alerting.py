@@ -3,7 +3,7 @@
 import json
 import urllib.request
 
-from support import MailSink, eventually, small_host
+from support import MailSink, durable, eventually, small_host
 
 RULES = """
 groups:
@@ -93,6 +93,7 @@ def test_a_restart_neither_repeats_nor_forgets_a_firing_alert(vigil, sink, mail,
     vigil.wait_for_host("web-1")
     set_load(9.75)
     eventually("the webhook hears of it", lambda: of_rule(sink.bodies("/hook"), "LoadHigh"))
+    durable(vigil)  # the load, too: of the one before the alert would be over until the agent is back
     vigil.aggregator.kill()
     vigil.start(settings)
     vigil.wait_for_host("web-1")

@@ -43,9 +43,9 @@ def history(tmp_path_factory):
 
 @pytest.fixture
 def filled(vigil, history):
-    """An aggregator on a copy of it, without an agent."""
+    """An aggregator on a copy of it, without an agent. It seals nothing for two minutes: the aggregator's own figures are samples, too."""
     shutil.copytree(history, vigil.data)
-    return vigil.start(SEALING)
+    return vigil.start()
 
 
 def flip(path, offset):
@@ -67,10 +67,9 @@ def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(filled):
     assert rows["all"]["hosts"] >= 1 and rows["raw"]["samples"] > 1000
     assert rows["all"]["disk_bytes"] >= rows["raw"]["disk_bytes"] + rows["index"]["disk_bytes"]
     assert 0 < rows["all"]["free_bytes"] <= rows["all"]["disk_size_bytes"]
-    files = filled.json("db", "status", "--files")
-    assert {file["file"] for file in files} >= {"history.db"}
-    on_disk = {path.name for path in filled.data.glob("*.db")} - {"meta.db"}
-    assert {file["file"] for file in files} == on_disk
+    on_disk = lambda: {path.name for path in filled.data.glob("*.db")} - {"meta.db"}
+    # Files of the journal come and go.
+    eventually("all files are listed", lambda: {file["file"] for file in filled.json("db", "status", "--files")} == on_disk() >= {"history.db"})
     assert max(len(line) for line in filled.cli("db", "status").stdout.splitlines()[:8]) <= 80
 
     plan = {row["tier"]: row for row in filled.json("db", "plan", "--raw", "10d", "--hosts", "1000", "--series", "100", "--interval", "1s")}
@@ -139,8 +138,8 @@ def test_files_that_do_not_change_are_sent_once(filled, tmp_path):
     second = filled.json("backup", str(folder))[0]
     raw = next(file for file in filled.json("db", "status", "--files") if file["kind"] == "raw")
     assert first["sent_bytes"] == first["bytes"]
-    assert second["bytes"] == first["bytes"]
-    assert second["sent_bytes"] <= first["bytes"] - (filled.data / raw["file"]).stat().st_size
+    assert second["bytes"] >= first["bytes"]
+    assert second["sent_bytes"] <= second["bytes"] - (filled.data / raw["file"]).stat().st_size
     assert len(list(folder.glob("set-*.json"))) == 2
 
 

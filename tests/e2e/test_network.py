@@ -93,9 +93,9 @@ def test_a_network_that_cuts_delays_doubles_and_reorders_loses_nothing(vigil, ne
 def test_a_thousand_agents_that_come_back_at_once_lose_nothing(vigil, network):
     fleet = Fleet(network.address, 1000, 10, 600)
     connected = lambda: sum(1 for host in vigil.json("hosts") if host["state"] == "up")
-    eventually("a thousand agents send", lambda: connected() == 1000)
+    eventually("a thousand agents send", lambda: connected() == 1000, patience=3 * PATIENCE)
     assert network.cut_all() >= 1000
-    eventually("they are back", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None)
+    eventually("they are back", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None, patience=3 * PATIENCE)
     vigil.aggregator.kill(signal.SIGKILL)
     vigil.start(FLEET_FITS)
     eventually("they are back after a kill", lambda: metric(vigil, "vigil_aggregator_streams ") == 1000 or None, patience=3 * PATIENCE)

@@ -28,7 +28,13 @@ class Http:
 
     def ask(self, path, parameters=None, method="POST"):
         """Status, content type and the parsed answer."""
-        text = urllib.parse.urlencode(parameters or {}, doseq=True)
+        try:
+            return self._ask(path, urllib.parse.urlencode(parameters or {}, doseq=True), method)
+        except OSError:
+            self.connection.close()  # the next question is asked on another
+            raise
+
+    def _ask(self, path, text, method):
         if method == "POST":
             self.connection.request("POST", path, text, {"Content-Type": "application/x-www-form-urlencoded"})
         else:
