@@ -1,5 +1,6 @@
 #include "aggregator/aggregator.h"
 
+#include "aggregator/alerts/silencing.h"
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/second_signal.h"
 #include "aggregator/serve/alert_page.h"
@@ -308,6 +309,18 @@ api::ApiSources Aggregator::api_sources() {
   api::ApiSources sources{*engine_, wall_ms};
   sources.alerts = [this] { return alerting_->alerts(); };
   sources.rules = [this] { return alerting_->rules(); };
+  sources.silences = [this] { return alerting_->service().silences(); };
+  sources.put_silence = [this](silences::Silence silence) {
+    return alerts::put_silence(alerting_->service(), std::move(silence));
+  };
+  sources.expire_silence = [this](std::string id) {
+    return alerts::expire_silence(alerting_->service(), std::move(id));
+  };
+  sources.receivers = [this] {
+    std::vector<std::string> names;
+    for (const auto& receiver : alerting_->receivers()) names.push_back(receiver.receiver);
+    return names;
+  };
   sources.history = [this] { return history_->stats(); };
   sources.config = [this] {
     const std::lock_guard lock(reload_mutex_);

@@ -9,8 +9,6 @@ namespace vigil::aggregator {
 namespace {
 
 constexpr std::string_view kJob = "vigil";
-constexpr std::string_view kHost = "rules/vigil itself";  // computed here, as what rules record is
-static_assert(kind_of(kHost) == HostKind::rules);
 
 SeriesType type_of(self::Kind kind) {
   return kind == self::Kind::counter ? SeriesType::counter : SeriesType::gauge;
@@ -28,7 +26,7 @@ OwnMetrics::OwnMetrics(const self::Registry& registry, LocalWriter& writer, std:
 
 LocalWrite OwnMetrics::write_of(std::int64_t t_ms) {
   LocalWrite write;
-  write.host = kHost;
+  write.host = kOwnHost;
   std::set<Labels> present;
   for (self::Registry::Reading& reading : registry_.read()) {
     reading.labels.set("__name__", reading.name);

@@ -85,6 +85,8 @@ void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alertin
       &alerts::Counters::notifications);
   add(Kind::counter, "vigil_alerts_inhibited_total", "Messages held back by another alert.",
       &alerts::Counters::inhibited);
+  add(Kind::counter, "vigil_alerts_silenced_total", "Messages held back by a silence.",
+      &alerts::Counters::silenced);
   add(Kind::counter, "vigil_alerts_commit_failures_total", "Transactions of alert states that failed.",
       &alerts::Counters::commit_failures);
   add(Kind::counter, "vigil_alerts_superseded_total", "Evaluations replaced by newer ones while they waited.",

@@ -146,7 +146,11 @@ double to_double(std::int64_t raw, Encoding encoding, std::uint8_t scale) {
   if (is_float(encoding)) return double_from_raw(raw);
   if (encoding == Encoding::sparse_decimal && raw == kEnded) return stale_marker();
   if (scale == 0) return static_cast<double>(raw);
-  return static_cast<double>(raw) / kPowers[std::min<std::size_t>(scale, kMaxScale)];
+  return static_cast<double>(raw) / power_of_ten(scale);
+}
+
+double power_of_ten(std::uint8_t scale) {
+  return kPowers[std::min<std::size_t>(scale, kMaxScale)];
 }
 
 }  // namespace vigil

@@ -176,6 +176,8 @@ struct SeriesSpec {
 /// The number a raw value stands for. `raw` must not be kAbsent. Exactly rounded: 10^scale is exact and IEEE
 /// division rounds once.
 double to_double(std::int64_t raw, Encoding encoding, std::uint8_t scale);
+/// What decimals of that scale are divided by.
+double power_of_ten(std::uint8_t scale);
 
 /// Encoding::float64 keeps kAbsent free (it would be -0.0): the bits are xored with one bit pattern of a
 /// signalling NaN.

@@ -7,6 +7,7 @@
 #include "aggregator/alerts/ledger.h"
 #include "aggregator/alerts/messages.h"
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/silencing.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
@@ -71,9 +72,12 @@ class Service : public AlertService {
   void delivered(notify::Delivery delivery) override;
   void reload(rules::RuleSetPtr rules, std::function<void()> adopted) override;
   void forget_host(std::string instance) override;
+  void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) override;
+  void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
 
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
+  std::shared_ptr<const silences::SilenceBook> silences() const override { return silencing_.book(); }
   Counters counters() const override;
   const Worker& worker() const override { return worker_; }
 
@@ -102,6 +106,7 @@ class Service : public AlertService {
 
   const AlertServiceOptions options_;
   MetaStore store_;
+  Silencing silencing_{store_};
   rules::KnownAlertsPtr known_;
   notify::Notifier* notifier_ = nullptr;
 
@@ -117,7 +122,7 @@ class Service : public AlertService {
   // The worker's own.
   Ledger ledger_{store_};
   std::set<std::string> unannounced_;  // firing, nobody told yet
-  std::set<std::string> held_back_;    // those of them that an inhibitor keeps back
+  std::set<std::string> held_back_;    // those of them that an inhibitor or a silence keeps back
   EvidenceRound evidence_;
   AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
@@ -138,9 +143,9 @@ Result<void> Service::restore() {
     book_.restore(std::move(alert));
   }
   known_ = std::move(known);
-  if (store_.damaged() > 0) {
-    log::error("alerts", "rows of meta.db could not be read and are left out", {{"rows", store_.damaged()}});
-  }
+  if (auto restored = silencing_.restore(); !restored) return restored;
+  if (const std::size_t rows = store_.damaged() + silencing_.damaged(); rows > 0)
+    log::error("alerts", "rows of meta.db could not be read and are left out", {{"rows", rows}});
   return {};
 }
 
@@ -228,6 +233,7 @@ void Service::upkeep() {
   const std::int64_t now = options_.now_ms();
   next_upkeep_ms_ = now + 60'000;
   auto done = store_.prune(now - kHistoryMs);
+  if (done) done = silencing_.forget(now);
   if (done) done = store_.checkpoint();
   if (!done)
     log::warn("alerts", "upkeep of meta.db failed; it will be tried again", {{"error", done.error()}});
@@ -284,15 +290,18 @@ void Service::ended(const Transition& transition) {
   if (transition.to == State::resolved) resolved_.push_back(to_info(alert));
 }
 
-/// Puts the messages of firing alerts that nothing inhibits (any more) into the outbox.
+/// Puts the messages of firing alerts that nothing inhibits or silences (any more) into the outbox.
 void Service::announce() {
   if (unannounced_.empty()) return;
+  const auto silences = silencing_.book();
+  const std::int64_t now = options_.now_ms();
   const std::lock_guard lock(mutex_);
   const Inhibition inhibition(book_);
   for (auto next = unannounced_.begin(); next != unannounced_.end();) {
     Alert* alert = book_.find(*next);
-    if (alert != nullptr && !inhibition.inhibitor_of(*alert).empty()) {
-      if (held_back_.insert(*next).second) ++counters_.inhibited;
+    const bool inhibited = alert != nullptr && !inhibition.inhibitor_of(*alert).empty();
+    if (inhibited || (alert != nullptr && silences->is_muted(alert->labels, now))) {
+      if (held_back_.insert(*next).second) ++(inhibited ? counters_.inhibited : counters_.silenced);
       ++next;
       continue;
     }
@@ -387,11 +396,33 @@ void Service::forget_host(std::string instance) {
   });
 }
 
+void Service::put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) {
+  worker_.insist([this, silence = std::move(silence), done = std::move(done)] {
+    auto id = silencing_.put(silence, options_.now_ms());
+    if (id) log::info("alerts", "silence set", {{"id", *id}, {"author", silence.author}});
+    done(std::move(id));
+  });
+}
+
+void Service::expire_silence(std::string id, std::function<void(Result<void>)> done) {
+  worker_.insist([this, id = std::move(id), done = std::move(done)] {
+    auto ended = silencing_.expire(id, options_.now_ms());
+    if (ended) log::info("alerts", "silence ended", {{"id", id}});
+    settle({});  // what it held back is told now
+    done(std::move(ended));
+  });
+}
+
 std::vector<AlertInfo> Service::alerts() const {
   std::vector<AlertInfo> out;
+  const auto silences = silencing_.book();
   {
     const std::lock_guard lock(mutex_);
     out = list_active(book_);
+    for (AlertInfo& info : out) {
+      for (const silences::Silence* silence : silences->muting(info.labels, options_.now_ms()))
+        info.silenced_by.push_back(silence->id);
+    }
     out.insert(out.end(), resolved_.begin(), resolved_.end());
   }
   sort_worst_first(out);

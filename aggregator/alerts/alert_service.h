@@ -12,6 +12,7 @@
 #include "aggregator/notify/notifier.h"
 #include "aggregator/rules/evaluation.h"
 #include "aggregator/rules/recording.h"
+#include "aggregator/silences/silence_book.h"
 #include "common/error.h"
 #include "common/threads/worker.h"
 
@@ -28,6 +29,7 @@ struct Counters {
   std::uint64_t transitions = 0;
   std::uint64_t notifications = 0;  // put into the outbox, one per receiver
   std::uint64_t inhibited = 0;      // alerts whose message was held back by another
+  std::uint64_t silenced = 0;       // alerts whose message was held back by a silence
   std::uint64_t commits = 0;
   std::uint64_t commit_failures = 0;
   std::uint64_t superseded = 0;  // evaluations replaced by newer ones while they waited
@@ -69,10 +71,16 @@ class AlertService {
   /// `adopted` is called on the service's thread once the rules are in force; not after stop().
   virtual void reload(rules::RuleSetPtr rules, std::function<void()> adopted = {}) = 0;
   virtual void forget_host(std::string instance) = 0;
+  /// A new silence, or the change of one: see silences::SilenceBook::put(). `done` is called on the service's
+  /// thread, with the id once it is on the disk; not after stop().
+  virtual void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) = 0;
+  virtual void expire_silence(std::string id, std::function<void(Result<void>)> done) = 0;
 
   /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
+  /// All silences as they are now; those that are over for 5 days are forgotten.
+  virtual std::shared_ptr<const silences::SilenceBook> silences() const = 0;
   virtual Counters counters() const = 0;
   virtual const Worker& worker() const = 0;
 };

@@ -48,7 +48,8 @@ AlertInfo to_info(const Alert& alert) {
           alert.no_data_since_ms,
           {},
           alert.reason,
-          alert.evidence};
+          alert.evidence,
+          {}};
 }
 
 std::vector<AlertInfo> list_active(const AlertBook& book) {

@@ -33,6 +33,7 @@ struct AlertInfo {
   std::string inhibited_by;               // name of the alert that keeps this one's message back
   std::string reason;
   std::vector<notify::Evidence> evidence;
+  std::vector<std::string> silenced_by;  // ids of the silences that hold its message back
 };
 
 enum class Health : std::uint8_t { unknown, ok, err };

@@ -12,7 +12,7 @@ using aggregator::Access;
 using aggregator::Database;
 using aggregator::Statement;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr std::int64_t kApplicationId = 0x56474C4D;  // "VGLM"
 constexpr const char* kVersion1 = R"(
 CREATE TABLE alert(
@@ -41,6 +41,12 @@ CREATE TABLE outbox(
   body TEXT NOT NULL) STRICT;
 PRAGMA user_version = 1;
 )";
+constexpr const char* kVersion2 = R"(
+CREATE TABLE silence(
+  id TEXT PRIMARY KEY,
+  body TEXT NOT NULL) STRICT;
+PRAGMA user_version = 2;
+)";
 
 Result<void> migrate(Database& database, const std::string& path) {
   const auto version = database.integer("PRAGMA user_version");
@@ -50,18 +56,21 @@ Result<void> migrate(Database& database, const std::string& path) {
   }
   const auto application = database.integer("PRAGMA application_id");
   if (!application) return application.error();
-  if (*application == kApplicationId) return {};
+  if (*application == kApplicationId) {
+    if (*version == kVersion) return {};
+    return database.execute(fmt::format("BEGIN IMMEDIATE;{}COMMIT;", kVersion2).c_str());
+  }
   const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   const auto ours =
       database.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('alert','alert_history','outbox')");
   if (!ours) return ours.error();
-  const bool unmarked = *application == 0 && *version == kVersion && *ours == 3;  // as the first ones were
+  const bool unmarked = *application == 0 && *version == 1 && *ours == 3;  // as the first ones were
   if (*tables > 0 && !unmarked)
     return fail(Errc::unsupported, "{} is not what vigil keeps its alerts in: it belongs to another program",
                 path);
-  const std::string script = fmt::format("BEGIN IMMEDIATE;{}PRAGMA application_id={};COMMIT;",
-                                         unmarked ? "" : kVersion1, kApplicationId);
+  const std::string script = fmt::format("BEGIN IMMEDIATE;{}{}PRAGMA application_id={};COMMIT;",
+                                         unmarked ? "" : kVersion1, kVersion2, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -247,24 +256,52 @@ Result<std::vector<notify::Row>> MetaStore::queued() {
   return out;
 }
 
-Result<void> MetaStore::record(const notify::Delivery& delivery, std::int64_t now_ms) {
-  const bool delivered = delivery.outcome == notify::Outcome::delivered;
-  auto statement = database_.prepare(
-      delivered ? "DELETE FROM outbox WHERE id=?"
-                : "UPDATE outbox SET attempts=?2, next_attempt_ms=?3, dead_at_ms=?4, error=?5 WHERE id=?1");
+Result<std::vector<std::string>> MetaStore::silences() {
+  std::vector<std::string> out;
+  const auto read = for_each_row(database_, "SELECT body FROM silence ORDER BY id",
+                                 [&out](Statement& row) { out.emplace_back(row.bytes(0)); });
+  if (!read) return read.error();
+  return out;
+}
+
+/// Runs `sql` once for each row.
+template <class Rows, class Write>
+Result<void> MetaStore::in_transaction(std::string_view sql, const Rows& rows, Write write) {
+  auto statement = database_.prepare(sql);
   if (!statement) return statement.error();
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
-  for (const std::int64_t id : delivery.ids) {
-    const std::int64_t dead_at = delivery.outcome == notify::Outcome::dead ? now_ms : 0;
-    auto done = delivered
-                    ? statement->run(id)
-                    : statement->run(id, static_cast<std::int64_t>(delivery.attempts),
-                                     delivery.next_attempt_ms, dead_at, std::string_view(delivery.error));
-    if (done) continue;
-    static_cast<void>(database_.execute("ROLLBACK"));
-    return done;
+  Result<void> done;
+  for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*statement, *row);
+  if (done) done = database_.execute("COMMIT");
+  if (!done) static_cast<void>(database_.execute("ROLLBACK"));
+  return done;
+}
+
+Result<void> MetaStore::put_silences(const std::vector<StoredSilence>& silences) {
+  return in_transaction("INSERT OR REPLACE INTO silence VALUES(?,?)", silences,
+                        [](Statement& put, const StoredSilence& silence) {
+                          return put.run(std::string_view(silence.id), std::string_view(silence.body));
+                        });
+}
+
+Result<void> MetaStore::remove_silences(const std::vector<std::string>& ids) {
+  return in_transaction("DELETE FROM silence WHERE id=?", ids, [](Statement& remove, const std::string& id) {
+    return remove.run(std::string_view(id));
+  });
+}
+
+Result<void> MetaStore::record(const notify::Delivery& delivery, std::int64_t now_ms) {
+  if (delivery.outcome == notify::Outcome::delivered) {
+    return in_transaction("DELETE FROM outbox WHERE id=?", delivery.ids,
+                          [](Statement& remove, std::int64_t id) { return remove.run(id); });
   }
-  return database_.execute("COMMIT");
+  const std::int64_t dead_at = delivery.outcome == notify::Outcome::dead ? now_ms : 0;
+  return in_transaction(
+      "UPDATE outbox SET attempts=?2, next_attempt_ms=?3, dead_at_ms=?4, error=?5 WHERE id=?1", delivery.ids,
+      [&](Statement& update, std::int64_t id) {
+        return update.run(id, static_cast<std::int64_t>(delivery.attempts), delivery.next_attempt_ms, dead_at,
+                          std::string_view(delivery.error));
+      });
 }
 
 Result<void> MetaStore::prune(std::int64_t before_ms) {

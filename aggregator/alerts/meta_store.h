@@ -1,4 +1,5 @@
-// meta.db: what must survive a restart of the aggregator besides samples: alerts, their history, the outbox.
+// meta.db: what must survive a restart of the aggregator besides samples: alerts, their history, the outbox,
+// silences.
 //
 // Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
 // what commit() has said yes to is on the disk.
@@ -33,6 +34,11 @@ struct StoredAlert {
   Alert alert;
 };
 
+struct StoredSilence {
+  std::string id;
+  std::string body;  // silences::encode()
+};
+
 class MetaStore {
  public:
   /// Opens or creates the file and brings it to the newest version. Errc::corrupt, io, permission, conflict.
@@ -46,6 +52,12 @@ class MetaStore {
   Result<std::vector<notify::Row>> queued();
   std::size_t damaged() const { return damaged_; }
 
+  /// The bodies of all silences.
+  Result<std::vector<std::string>> silences();
+  /// In one transaction; rows of the same id are replaced.
+  Result<void> put_silences(const std::vector<StoredSilence>& silences);
+  Result<void> remove_silences(const std::vector<std::string>& ids);
+
   Result<void> record(const notify::Delivery& delivery, std::int64_t now_ms);
   /// History and dead messages older than `before_ms` go.
   Result<void> prune(std::int64_t before_ms);
@@ -56,6 +68,8 @@ class MetaStore {
   explicit MetaStore(aggregator::Database database) : database_(std::move(database)) {}
   Result<void> prepare();
   Result<void> write(const Changes& changes);
+  template <class Rows, class Write>
+  Result<void> in_transaction(std::string_view sql, const Rows& rows, Write write);
 
   aggregator::Database database_;
   std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, add_message_;

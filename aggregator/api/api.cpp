@@ -1,5 +1,6 @@
 #include "aggregator/api/api.h"
 
+#include "aggregator/api/alertmanager.h"
 #include "aggregator/api/answer.h"
 #include "aggregator/api/federate.h"
 #include "aggregator/api/program.h"
@@ -40,6 +41,7 @@ void Api::add_routes(http::Router& router) {
   add_questions(router);
   add_catalogue(router);
   add_state(router);
+  add_alertmanager(router);
   add_management(router);
 }
 
@@ -87,6 +89,25 @@ void Api::add_state(http::Router& router) {
       [this](const Errand& e) { return tsdb_answer(e, sources_); });
   add(router, "/api/v1/status/walreplay", Kind::lookup, [](const Errand&) { return wal_replay_answer(); });
   add(router, "/api/v1/notifications", Kind::lookup, [](const Errand&) { return notifications_answer(); });
+}
+
+void Api::add_alertmanager(http::Router& router) {
+  add(router, "/api/v2/status", Kind::lookup,
+      [this](const Errand&) { return alertmanager_status_answer(sources_); });
+  add(router, "/api/v2/alerts", Kind::lookup,
+      [this](const Errand& e) { return alertmanager_alerts_answer(e, sources_); });
+  add(router, "/api/v2/receivers", Kind::lookup,
+      [this](const Errand&) { return alertmanager_receivers_answer(sources_); });
+  add(router, "/api/v2/silences", Kind::lookup,
+      [this](const Errand& e) { return silences_answer(e, sources_); });
+  add(router, "/api/v2/silence/", Kind::lookup,
+      [this](const Errand& e) { return silence_answer(e, sources_); });
+  constexpr std::uint64_t kMostBodyBytes = 64 * 1024;
+  router.add_later("POST", "/api/v2/silences",
+                   desk_.handler(Kind::lookup, [this](const Errand& e) { return put_silence_answer(e, sources_); }),
+                   {kMostBodyBytes});
+  router.add_later("DELETE", "/api/v2/silence/",
+                   desk_.handler(Kind::lookup, [this](const Errand& e) { return delete_silence_answer(e, sources_); }));
 }
 
 void Api::add_management(http::Router& router) {

@@ -1,4 +1,4 @@
-// Prometheus's HTTP API over vigil: /api/v1, /federate and /-/. docs/http-api.md says what each route takes.
+// Prometheus's HTTP API over vigil, /api/v1, /federate and /-/, and Alertmanager's, /api/v2. docs/http-api.md says what each route takes.
 //
 // Threads: handlers are called on HTTP's and only hand over; see desk.h for where the work is done.
 #pragma once
@@ -24,6 +24,7 @@ class Api {
   void add_questions(http::Router& router);
   void add_catalogue(http::Router& router);
   void add_state(http::Router& router);
+  void add_alertmanager(http::Router& router);
   void add_management(http::Router& router);
   void reload(const http::Request& request, const http::Responder& responder) const;
   void add(http::Router& router, const std::string& path, Desk::Kind kind, const Work& work);

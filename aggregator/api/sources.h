@@ -4,12 +4,14 @@
 #include "aggregator/alerts/listing.h"
 #include "aggregator/http/cors.h"
 #include "aggregator/serve/query_engine.h"
+#include "aggregator/silences/silence_book.h"
 #include "aggregator/store/history.h"
 #include "common/error.h"
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,6 +51,11 @@ struct ApiSources {
   std::function<std::int64_t()> now_ms = {};
   std::function<std::vector<alerts::AlertInfo>()> alerts = {};
   std::function<std::vector<alerts::RuleInfo>()> rules = {};
+  std::function<std::shared_ptr<const silences::SilenceBook>()> silences = {};
+  // These may block for a moment: they answer when it is on the disk.
+  std::function<Result<std::string>(silences::Silence)> put_silence = {};
+  std::function<Result<void>(std::string id)> expire_silence = {};
+  std::function<std::vector<std::string>()> receivers = {};  // names of the channels that are told
   std::function<HistoryStats()> history = {};  // empty: there is no history
   std::function<ConfigState()> config = {};
   std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata = {};  // may be empty

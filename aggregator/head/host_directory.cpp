@@ -3,6 +3,7 @@
 #include "aggregator/head/host_kind.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <functional>
@@ -36,8 +37,8 @@ std::size_t HostDirectory::hosts() const {
 Result<void> HostDirectory::admit_locked(double allowed) const {
   if (hosts_ >= limits_.max_hosts) {
     return fail(Errc::limit,
-                "{} hosts are known already, ingest.max_hosts: raise it, or remove some with vigil forget",
-                hosts_);
+                "{} {} known already, ingest.max_hosts: raise it, or remove some with vigil forget",
+                counted(hosts_, "host"), hosts_ == 1 ? "is" : "are");
   }
   if (allowed < 1) {
     return fail(Errc::limit, "new hosts come faster than {} a minute, ingest.max_new_hosts: try again later",
@@ -48,6 +49,7 @@ Result<void> HostDirectory::admit_locked(double allowed) const {
 
 Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
+  if (record.name == kOwnHost) return put_locked(std::move(record));
   const bool pushed = kind_of(record.name) != HostKind::agent;
   if (pushed) {
     if (auto admitted = admit_pushed_locked(now_ms); !admitted) return admitted.error();
@@ -60,6 +62,15 @@ Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   // At the limit every second one is taken: it is over once there is room for a minute's worth.
   if (refused_ > 0 && allowed >= limits_.max_new_a_minute)
     log::info("fleet", "new hosts are taken again", {{"refused", std::exchange(refused_, 0)}});
+  const auto id = put_locked(std::move(record));
+  if (!id) return id;
+  ++hosts_;
+  if (pushed) ++pushed_hosts_;
+  (pushed ? new_pushed_hosts_ : new_hosts_).spend(1);
+  return id;
+}
+
+Result<HostId> HostDirectory::put_locked(HostRecord record) {
   record.id = static_cast<HostId>(shard_of_id_.size());
   const HostId id = record.id;
   const auto shard = static_cast<std::uint16_t>(shard_of(std::string_view(record.name)));
@@ -67,16 +78,13 @@ Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
     if (auto stored = history_->put_host(std::move(record)); !stored) return stored.error();
   }
   shard_of_id_.push_back(shard);
-  ++hosts_;
-  if (pushed) ++pushed_hosts_;
-  (pushed ? new_pushed_hosts_ : new_hosts_).spend(1);
   return id;
 }
 
 Result<void> HostDirectory::admit_pushed_locked(std::int64_t now_ms) {
   if (pushed_hosts_ >= limits_.max_pushed_hosts)
-    return fail(Errc::limit, "{} hosts without an agent are known already, remote_write.max_hosts",
-                pushed_hosts_);
+    return fail(Errc::limit, "{} without an agent {} known already, remote_write.max_hosts",
+                counted(pushed_hosts_, "host"), pushed_hosts_ == 1 ? "is" : "are");
   if (new_pushed_hosts_.left(rate_of(limits_), now_ms) < 1)
     return fail(Errc::limit, "new hosts come faster than {} a minute, ingest.max_new_hosts",
                 limits_.max_new_a_minute);
@@ -86,7 +94,7 @@ Result<void> HostDirectory::admit_pushed_locked(std::int64_t now_ms) {
 void HostDirectory::restore(const HostRecord& record) {
   const std::lock_guard lock(mutex_);
   shard_of_id_.push_back(static_cast<std::uint16_t>(shard_of(std::string_view(record.name))));
-  if (record.removed) return;
+  if (record.removed || record.name == kOwnHost) return;
   ++hosts_;
   if (kind_of(record.name) != HostKind::agent) ++pushed_hosts_;
 }
@@ -106,6 +114,7 @@ Result<void> HostDirectory::take_series() {
 
 void HostDirectory::forget(const HostRecord& record, std::size_t series) {
   series_ -= series;
+  if (record.name == kOwnHost) return;
   const std::lock_guard lock(mutex_);
   --hosts_;
   if (kind_of(record.name) != HostKind::agent) --pushed_hosts_;

@@ -51,12 +51,13 @@ class HostDirectory {
   void give_back_series(std::size_t count) { series_ -= count; }
   std::size_t series() const { return series_; }
 
-  /// Those that are known now.
+  /// Those that are known now, kOwnHost not among them.
   std::size_t hosts() const;
 
  private:
   Result<void> admit_locked(double allowed) const;
   Result<void> admit_pushed_locked(std::int64_t now_ms);
+  Result<HostId> put_locked(HostRecord record);
 
   History* const history_;
   const std::size_t shards_;

@@ -19,6 +19,8 @@ enum class HostKind : std::uint8_t { agent, remote_write, rules };
 
 inline constexpr std::string_view kRemoteWritePrefix = "remote_write/";
 inline constexpr std::string_view kRulesPrefix = "rules/";
+/// Of the aggregator's own figures, computed here as what rules record is; takes no other host's place.
+inline constexpr std::string_view kOwnHost = "rules/vigil itself";
 
 constexpr HostKind kind_of(std::string_view host_name) {
   if (host_name.starts_with(kRemoteWritePrefix)) return HostKind::remote_write;

@@ -13,10 +13,43 @@ bool any_of(std::span<const std::int64_t> cells, std::int64_t one, std::int64_t 
   return any;
 }
 
+/// Cells as points, for std::vector::insert: resizing would write each point twice.
 template <class Number>
-void convert(std::span<const std::int64_t> times_ms, const std::int64_t* cells, promql::Point* out,
-             Number number) {
-  for (std::size_t i = 0; i < times_ms.size(); ++i) out[i] = {times_ms[i], number(cells[i])};
+class PointIterator {
+ public:
+  using iterator_category = std::random_access_iterator_tag;  // so that the vector grows once
+  using value_type = promql::Point;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const promql::Point*;
+  using reference = promql::Point;
+
+  PointIterator(const std::int64_t* time_ms, const std::int64_t* cell, Number number)
+      : time_ms_(time_ms), cell_(cell), number_(number) {}
+  promql::Point operator*() const { return {*time_ms_, number_(*cell_)}; }
+  PointIterator& operator++() { return *this += 1; }
+  PointIterator& operator--() { return *this += -1; }
+  PointIterator& operator+=(std::ptrdiff_t n) {
+    time_ms_ += n;
+    cell_ += n;
+    return *this;
+  }
+  friend std::ptrdiff_t operator-(const PointIterator& a, const PointIterator& b) {
+    return a.time_ms_ - b.time_ms_;
+  }
+  friend bool operator==(const PointIterator& a, const PointIterator& b) { return a.time_ms_ == b.time_ms_; }
+
+ private:
+  const std::int64_t* time_ms_;
+  const std::int64_t* cell_;
+  [[no_unique_address]] Number number_;
+};
+
+template <class Number>
+void convert(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
+             std::vector<promql::Point>& out, Number number) {
+  const PointIterator begin(times_ms.data(), cells, number);
+  const PointIterator end(times_ms.data() + times_ms.size(), cells + times_ms.size(), number);
+  out.insert(out.end(), begin, end);
 }
 
 }  // namespace
@@ -53,16 +86,13 @@ void PointCollector::add(const Column& column, const SeriesForm& form) {
 
 void PointCollector::append(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
                             const SeriesForm& form) {
-  const std::size_t before = points_.size();
-  points_.resize(before + times_ms.size());
-  promql::Point* out = points_.data() + before;
   if (is_float(form.encoding)) {
-    convert(times_ms, cells, out, double_from_raw);
+    convert(times_ms, cells, points_, [](std::int64_t raw) { return double_from_raw(raw); });
   } else if (form.scale == 0) {
-    convert(times_ms, cells, out, [](std::int64_t raw) { return static_cast<double>(raw); });
+    convert(times_ms, cells, points_, [](std::int64_t raw) { return static_cast<double>(raw); });
   } else {
-    convert(times_ms, cells, out,
-            [scale = form.scale](std::int64_t raw) { return to_double(raw, Encoding::decimal, scale); });
+    convert(times_ms, cells, points_,
+            [power = power_of_ten(form.scale)](std::int64_t raw) { return static_cast<double>(raw) / power; });
   }
 }
 

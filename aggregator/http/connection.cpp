@@ -83,6 +83,8 @@ Connection::Connection(Tcp::socket socket, Shared& shared)
   ++shared_.connections;
   dress_.cors = shared_.options.cors;
   Code error;
+  // Large answers are several writes: the next one must not wait until the client acknowledges the last.
+  stream_.socket().set_option(Tcp::no_delay(true), error);
   const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
   if (!error) remote_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
 }

@@ -1,7 +1,9 @@
 #include "aggregator/serve/fleet_service.h"
 
+#include "aggregator/alerts/silencing.h"
 #include "aggregator/promql/ast.h"
 #include "aggregator/serve/glance.h"
+#include "aggregator/serve/silence_messages.h"
 #include "aggregator/serve/unary.h"
 #include "common/text/human.h"
 
@@ -78,6 +80,7 @@ void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
   out.set_inhibited_by(info.inhibited_by);
   out.set_group(info.group);
   out.set_reason(info.reason);
+  for (const std::string& id : info.silenced_by) out.add_silenced_by(id);
 }
 
 void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
@@ -229,6 +232,43 @@ grpc::ServerUnaryReactor* FleetService::ForgetHost(grpc::CallbackServerContext* 
                   response->set_series(*series);
                   return {};
                 });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext* context,
+                                                     const v1::ListSilencesRequest* request,
+                                                     v1::ListSilencesResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const std::int64_t now = sources_.now_ms();
+                  const auto book = sources_.alerts.silences();
+                  for (const silences::Silence* silence : book->listed(now)) {
+                    if (request->expired() || silence->state_at(now) != silences::State::expired)
+                      put_silence(*silence, now, *response->add_silences());
+                  }
+                  return {};
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* context,
+                                                   const v1::PutSilenceRequest* request,
+                                                   v1::PutSilenceResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  auto silence = silence_from(request->silence(), sources_.now_ms());
+                  if (!silence) return silence.error();
+                  auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
+                  if (!id) return id.error();
+                  response->set_id(std::move(*id));
+                  return {};
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::ExpireSilence(grpc::CallbackServerContext* context,
+                                                      const v1::ExpireSilenceRequest* request,
+                                                      v1::ExpireSilenceResponse*) {
+  return answer(sources_.engine, context, [this, request](const QueryEngine::Cancelled&) {
+    return alerts::expire_silence(sources_.alerts, request->id());
+  });
 }
 
 grpc::ServerUnaryReactor* FleetService::GetStatus(grpc::CallbackServerContext* context,

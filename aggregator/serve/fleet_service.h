@@ -42,6 +42,15 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* ForgetHost(grpc::CallbackServerContext* context,
                                        const v1::ForgetHostRequest* request,
                                        v1::ForgetHostResponse* response) override;
+  grpc::ServerUnaryReactor* ListSilences(grpc::CallbackServerContext* context,
+                                         const v1::ListSilencesRequest* request,
+                                         v1::ListSilencesResponse* response) override;
+  grpc::ServerUnaryReactor* PutSilence(grpc::CallbackServerContext* context,
+                                       const v1::PutSilenceRequest* request,
+                                       v1::PutSilenceResponse* response) override;
+  grpc::ServerUnaryReactor* ExpireSilence(grpc::CallbackServerContext* context,
+                                          const v1::ExpireSilenceRequest* request,
+                                          v1::ExpireSilenceResponse* response) override;
 
  private:
   FleetSources sources_;

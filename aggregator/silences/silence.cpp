@@ -7,6 +7,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kMostMatchers = 64;
+constexpr std::size_t kMostBytes = 4096;
+
 calendar::sys_seconds seconds_of(std::int64_t t_ms) {
   return calendar::sys_seconds(std::chrono::floor<std::chrono::seconds>(milliseconds(t_ms)));
 }
@@ -59,6 +62,14 @@ std::optional<std::int64_t> Silence::next_change_ms(std::int64_t t_ms) const {
 }
 
 Result<void> check(const Silence& silence) {
+  const bool is_large = silence.matchers.size() > kMostMatchers ||
+                        matchers::to_string(silence.matchers).size() > kMostBytes;
+  if (is_large) {
+    return fail(Errc::limit, "the matchers of a silence are at most {} and take at most {} bytes",
+                kMostMatchers, kMostBytes);
+  }
+  if (silence.author.size() > kMostBytes || silence.comment.size() > kMostBytes)
+    return fail(Errc::limit, "author and comment of a silence take at most {} bytes each", kMostBytes);
   if (silence.matchers.empty())
     return fail(Errc::invalid_argument, "a silence needs a matcher, such as alertname=\"HostDown\"");
   const bool matches_nothing_said = std::all_of(silence.matchers.begin(), silence.matchers.end(),

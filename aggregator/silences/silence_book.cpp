@@ -1,6 +1,8 @@
 #include "aggregator/silences/silence_book.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace vigil::silences {
 namespace {
@@ -80,6 +82,11 @@ std::vector<const Silence*> SilenceBook::muting(const Labels& labels, std::int64
   return out;
 }
 
+bool SilenceBook::is_muted(const Labels& labels, std::int64_t t_ms) const {
+  return std::ranges::any_of(silences_,
+                             [&](const auto& entry) { return entry.second.mutes(labels, t_ms); });
+}
+
 std::optional<std::int64_t> SilenceBook::next_change_ms(std::int64_t t_ms) const {
   std::optional<std::int64_t> next;
   for (const auto& [id, silence] : silences_) {
@@ -92,6 +99,23 @@ std::optional<std::int64_t> SilenceBook::next_change_ms(std::int64_t t_ms) const
 const Silence* SilenceBook::find(const std::string& id) const {
   const auto found = silences_.find(id);
   return found == silences_.end() ? nullptr : &found->second;
+}
+
+std::vector<const Silence*> SilenceBook::listed(std::int64_t t_ms) const {
+  constexpr auto kRank = [](State state) {
+    return state == State::active ? 0 : state == State::pending ? 1 : 2;
+  };
+  std::vector<std::pair<int, const Silence*>> ranked;
+  for (const auto& [id, silence] : silences_)
+    ranked.emplace_back(kRank(silence.state_at(t_ms)), &silence);
+  std::ranges::sort(ranked, [](const auto& a, const auto& b) {
+    return std::tie(a.first, a.second->ends_ms, a.second->id) <
+           std::tie(b.first, b.second->ends_ms, b.second->id);
+  });
+  std::vector<const Silence*> out;
+  out.reserve(ranked.size());
+  for (const auto& [rank, silence] : ranked) out.push_back(silence);
+  return out;
 }
 
 void SilenceBook::for_each(const std::function<void(const Silence&)>& visit) const {

@@ -29,10 +29,13 @@ class SilenceBook {
 
   /// Those that hold back the messages of an alert with these labels.
   std::vector<const Silence*> muting(const Labels& labels, std::int64_t t_ms) const;
+  bool is_muted(const Labels& labels, std::int64_t t_ms) const;
   /// When the next state of any of them changes.
   std::optional<std::int64_t> next_change_ms(std::int64_t t_ms) const;
 
   const Silence* find(const std::string& id) const;
+  /// All of them: active, pending, expired; among them the one that ends first.
+  std::vector<const Silence*> listed(std::int64_t t_ms) const;
   void for_each(const std::function<void(const Silence&)>& visit) const;
   std::size_t size() const { return silences_.size(); }
 

@@ -113,6 +113,15 @@ class GrpcClient final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
     return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
+  Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) override {
+    return call<v1::ListSilencesResponse>(*fleet_, &v1::Fleet::Stub::ListSilences, request);
+  }
+  Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest& request) override {
+    return call<v1::PutSilenceResponse>(*fleet_, &v1::Fleet::Stub::PutSilence, request);
+  }
+  Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) override {
+    return call<v1::ExpireSilenceResponse>(*fleet_, &v1::Fleet::Stub::ExpireSilence, request);
+  }
   Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest& request) override {
     return call<v1::StoreStatus>(*store_, &v1::Store::Stub::GetStoreStatus, request);
   }

@@ -39,6 +39,9 @@ class Client {
   virtual Result<v1::Status> status() = 0;
   virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
+  virtual Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) = 0;
+  virtual Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest& request) = 0;
+  virtual Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) = 0;
 
   virtual Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest& request) = 0;
   // No deadline: they take as long as the disk, or who watches, does. An error of `take` ends the call and is

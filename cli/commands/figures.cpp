@@ -256,6 +256,7 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
   const auto summary = alert.annotations().find("summary");
   std::string text = summary == alert.annotations().end() ? "" : summary->second;
   if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
+  if (!alert.silenced_by().empty()) text += " (silenced)";
   return {Cell::of(alert.state(), style),
           Cell::of(alert.severity(), style),
           Cell::of(alert.name(), Style::bold),
@@ -271,6 +272,7 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
           time_cell(alert.resolved_at_ms()),
           Cell::of(alert.reason()),
           Cell::of(alert.inhibited_by()),
+          Cell::list({alert.silenced_by().begin(), alert.silenced_by().end()}),
           Cell::list({alert.evidence().begin(), alert.evidence().end()})};
 }
 
@@ -295,6 +297,7 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
       {"resolved_at_ms", ""},
       {"reason", ""},
       {"inhibited_by", ""},
+      {"silenced_by", ""},
       {"evidence", ""}};
   for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;

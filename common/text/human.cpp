@@ -130,14 +130,14 @@ std::optional<std::int64_t> parse_date_time(std::string_view text) {
   return static_cast<std::int64_t>(::timegm(&*date)) * 1000 + *fraction - *zone;
 }
 
-/// "today 14:00", "yesterday", "14:00".
+/// "today 14:00", "yesterday", "tomorrow 9:00", "14:00".
 std::optional<std::int64_t> parse_day_word(std::string_view text, std::int64_t now_ms) {
   const std::time_t now = now_ms / 1000;
   std::tm date{};
   ::localtime_r(&now, &date);
   date.tm_hour = date.tm_min = date.tm_sec = 0;
   bool named = false;
-  for (const auto& [word, back] : {std::pair<std::string_view, int>{"today", 0}, {"yesterday", 1}}) {
+  for (const auto& [word, back] : {std::pair<std::string_view, int>{"today", 0}, {"yesterday", 1}, {"tomorrow", -1}}) {
     if (!text.starts_with(word)) continue;
     text = trim(text.substr(word.size()));
     date.tm_mday -= back;
@@ -246,6 +246,9 @@ std::string format_age(milliseconds duration) {
 Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms) {
   const std::string_view input = trim(text);
   if (input == "now") return now_ms;
+  if (input.starts_with("in ")) {
+    if (const auto ahead = parse_duration(trim(input.substr(3)))) return now_ms + ahead->count();
+  }
   std::string_view ago = input;
   if (ago.starts_with('-')) ago.remove_prefix(1);
   if (ago.ends_with(" ago")) ago = trim(ago.substr(0, ago.size() - 4));

@@ -131,15 +131,14 @@ class BenchHost {
   aggregator::HostHead head_;
 };
 
-constexpr const char* kRecording = R"(
+constexpr const char* kRecording = R"yaml(
 groups:
   - name: record
     rules:
       - {record: "name:memory:bytes", expr: container_memory_working_set_bytes}
       - {record: "cpu:busy:ratio", expr: 'avg without (mode) (rate(node_cpu_seconds_total{mode!="idle"}[5m]))'}
-      - {record: "instance:busy:max", expr: "max by (instance) (cpu:busy:ratio)"
-}
-)";
+      - {record: "instance:busy:max", expr: "max by (instance) (cpu:busy:ratio)"}
+)yaml";
 
 /// What a group of recording rules costs, evaluated once a second; without the store.
 void bench_recording(BenchHost& host, std::int64_t begin_ms) {

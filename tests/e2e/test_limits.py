@@ -8,13 +8,13 @@ from support import PATIENCE, durable, eventually, metric
 
 
 def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):
-    vigil.start("rules: {preset: none}\ningest: {max_hosts: 2}")
-    # The aggregator's own figures are of a host, too, which takes a place.
+    vigil.start("rules: {preset: none}\ningest: {max_hosts: 1}")
+    # The aggregator's own figures are of a host, too, which takes nobody's place.
     vigil.aggregator.wait_for('host enrolled host="rules/vigil itself"')
     vigil.agent("first")
     vigil.wait_for_host("first")
     second = vigil.agent("second")
-    second.wait_for("2 hosts are known already, ingest.max_hosts")
+    second.wait_for("1 host is known already, ingest.max_hosts")
     eventually("it is counted", lambda: metric(vigil, 'vigil_aggregator_refused_total{reason="full"}') > 0)
     assert [host["name"] for host in vigil.json("hosts")] == ["first"]
     assert second.child.poll() is None

@@ -2,6 +2,7 @@
 #include "aggregator/alerts/alert_service.h"
 
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/silencing.h"
 #include "aggregator/rules/presets.h"
 #include "tests/aggregator/alerts/rules_of.h"
 #include "tests/aggregator/rules/table_storage.h"
@@ -246,6 +247,77 @@ TEST_CASE("An alert that ends while inhibited is never mentioned") {
   CHECK(
       told(run.recorder.wait_for(4)) ==
       "HostDown firing to ops, HostDown firing to boss, HostDown resolved to ops, HostDown resolved to boss");
+}
+
+namespace {
+
+silences::Silence silence_of(const char* matchers, std::int64_t start_s, std::int64_t end_s) {
+  silences::Silence silence;
+  silence.matchers = matchers::parse_matchers(matchers)->matchers;
+  silence.starts_ms = start_s * 1000;
+  silence.ends_ms = end_s * 1000;
+  silence.author = "ada";
+  silence.comment = "new disks";
+  return silence;
+}
+
+}  // namespace
+
+TEST_CASE("A silenced alert is told of when its silence ends, over restarts, and not when it ended before") {
+  const TempDir dir;
+  std::string id;
+  {
+    Run run(dir);
+    run.now_ms = 1000;
+    const auto put = put_silence(*run.service, silence_of("alertname=Full, instance=~web|gone", 0, 100));
+    REQUIRE(put);
+    id = *put;
+    run.evaluate(0, 2, {"web", "gone", "other"});
+    CHECK(told(run.recorder.wait_for(1)) == "Full firing to ops");
+    run.evaluate(0, 3, {"web", "other"});
+    run.settle(2);
+    CHECK(run.service->counters().silenced == 2);
+    for (const AlertInfo& alert : run.service->alerts()) {
+      const bool muted = alert.instance == "web";
+      CHECK(alert.silenced_by == (muted ? std::vector{id} : std::vector<std::string>()));
+    }
+  }
+  Run run(dir);
+  run.now_ms = 5000;
+  REQUIRE(run.service->silences()->find(id) != nullptr);
+  REQUIRE(expire_silence(*run.service, id));
+  const auto rows = run.recorder.wait_for(1);
+  CHECK(told(rows) == "Full firing to ops");
+  CHECK(rows.back().note.instance == "web");
+  CHECK(expire_silence(*run.service, id).error().code == Errc::conflict);
+  CHECK(expire_silence(*run.service, "none").error().code == Errc::not_found);
+}
+
+TEST_CASE("A silence that runs out lets go by itself; who was told of an alert is told its end all the same") {
+  const TempDir dir;
+  Run run(dir);
+  run.now_ms = 1000;
+  REQUIRE(put_silence(*run.service, silence_of("alertname=Full", 0, 10)));
+  run.evaluate(0, 2, {"web"});
+  run.settle(1);
+  CHECK(run.service->counters().notifications == 0);
+  run.evaluate(0, 11, {"web"});
+  CHECK(told(run.recorder.wait_for(1)) == "Full firing to ops");
+  REQUIRE(put_silence(*run.service, silence_of("alertname=Full", 0, 100)));
+  run.evaluate(0, 12, {});
+  CHECK(told(run.recorder.wait_for(2)) == "Full firing to ops, Full resolved to ops");
+}
+
+TEST_CASE("A silence that cannot be stored is none") {
+  const TempDir dir;
+  Run run(dir);
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("DROP TABLE silence"));
+  }
+  CHECK_FALSE(put_silence(*run.service, silence_of("alertname=Full", 0, 10)));
+  CHECK(run.service->silences()->size() == 0);
 }
 
 TEST_CASE("Evidence is collected when an alert fires and stays with it") {

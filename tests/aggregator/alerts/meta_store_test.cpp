@@ -42,6 +42,10 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
 
   std::filesystem::remove(dir.file("meta.db"));
   REQUIRE(open());
+  const char* first = "DROP TABLE silence; PRAGMA user_version=1";
+  touch(first);  // of a version without silences
+  REQUIRE(open());
+  touch(first);
   touch("PRAGMA application_id=0");
   REQUIRE(open());
   REQUIRE(open());

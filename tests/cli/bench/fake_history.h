@@ -35,6 +35,11 @@ class FakeHistory final : public Client {
   Result<v1::Status> status() override { return none(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
+  Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest&) override { return none(); }
+  Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest&) override { return none(); }
+  Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest&) override {
+    return none();
+  }
   Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest&) override { return none(); }
   Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>&) override {
     return none();

@@ -1,0 +1,108 @@
+#include "aggregator/alerts/silencing.h"
+
+#include "aggregator/alerts/alert_service.h"
+#include "aggregator/calendar/zones.h"
+#include "aggregator/silences/silence_json.h"
+
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+#include <chrono>
+#include <future>
+#include <utility>
+
+namespace vigil::alerts {
+namespace {
+
+using silences::Silence;
+using silences::SilenceBook;
+
+constexpr std::size_t kMost = 10'000;                          // each alert is held against all of them
+constexpr std::int64_t kExpiredMs = 5 * 86'400'000;          // after their end, as in Alertmanager
+constexpr std::chrono::seconds kPatience{10};
+
+std::string new_id() {
+  return boost::uuids::to_string(boost::uuids::random_generator()());
+}
+
+template <class Answer, class Ask>
+Answer wait_for(Ask ask) {
+  auto promise = std::make_shared<std::promise<Answer>>();
+  auto future = promise->get_future();
+  ask([promise](Answer answer) { promise->set_value(std::move(answer)); });
+  if (future.wait_for(kPatience) == std::future_status::ready) return future.get();
+  return fail(Errc::unavailable, "the alert service did not answer within {} s", kPatience.count());
+}
+
+}  // namespace
+
+Result<void> Silencing::restore() {
+  const auto bodies = store_.silences();
+  if (!bodies) return bodies.error();
+  calendar::Zones zones;
+  auto book = std::make_shared<SilenceBook>();
+  for (const std::string& body : *bodies) {
+    auto silence = silences::decode_silence(body, zones);
+    if (silence) {
+      book->restore(std::move(*silence));
+    } else {
+      ++damaged_;
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  book_ = std::move(book);
+  return {};
+}
+
+std::shared_ptr<const SilenceBook> Silencing::book() const {
+  const std::lock_guard lock(mutex_);
+  return book_;
+}
+
+Result<std::string> Silencing::put(Silence silence, std::int64_t now_ms) {
+  SilenceBook next = *book();
+  if (next.size() >= kMost) return fail(Errc::limit, "there are {} silences already", kMost);
+  auto id = next.put(std::move(silence), new_id(), now_ms);
+  if (!id) return id;
+  if (auto done = replace(std::move(next), now_ms); !done) return done.error();
+  return id;
+}
+
+Result<void> Silencing::expire(const std::string& id, std::int64_t now_ms) {
+  SilenceBook next = *book();
+  if (auto done = next.expire(id, now_ms); !done) return done;
+  return replace(std::move(next), now_ms);
+}
+
+Result<void> Silencing::forget(std::int64_t now_ms) {
+  SilenceBook next = *book();
+  const auto forgotten = next.forget(now_ms - kExpiredMs);
+  if (forgotten.empty()) return {};
+  if (auto removed = store_.remove_silences(forgotten); !removed) return removed;
+  const std::lock_guard lock(mutex_);
+  book_ = std::make_shared<SilenceBook>(std::move(next));
+  return {};
+}
+
+/// `next` differs from book() in what was changed now.
+Result<void> Silencing::replace(SilenceBook next, std::int64_t now_ms) {
+  std::vector<StoredSilence> changed;
+  next.for_each([&](const Silence& silence) {
+    if (silence.updated_ms == now_ms) changed.push_back({silence.id, silences::encode(silence)});
+  });
+  if (auto stored = store_.put_silences(changed); !stored) return stored;
+  const std::lock_guard lock(mutex_);
+  book_ = std::make_shared<SilenceBook>(std::move(next));
+  return {};
+}
+
+Result<std::string> put_silence(AlertService& service, Silence silence) {
+  return wait_for<Result<std::string>>(
+      [&](auto answer) { service.put_silence(std::move(silence), std::move(answer)); });
+}
+
+Result<void> expire_silence(AlertService& service, std::string id) {
+  return wait_for<Result<void>>(
+      [&](auto answer) { service.expire_silence(std::move(id), std::move(answer)); });
+}
+
+}  // namespace vigil::alerts

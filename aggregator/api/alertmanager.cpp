@@ -1,0 +1,261 @@
+#include "aggregator/api/alertmanager.h"
+
+#include "aggregator/api/json_writer.h"
+#include "aggregator/api/parameters.h"
+#include "common/json/fields.h"
+#include "common/text/human.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator::api {
+namespace {
+
+namespace json = boost::json;
+using alerts::AlertInfo;
+using promql::MatchOp;
+using silences::Silence;
+
+constexpr const char* kContentType = "application/json";
+constexpr std::int64_t kStillFiringMs = 300'000;  // an alert that goes on has an end ahead, as there
+
+http::Response answer(const std::function<void(JsonWriter&)>& write) {
+  JsonWriter json;
+  write(json);
+  return {200, kContentType, json.take(), {}};
+}
+
+/// Errors are a JSON string here.
+http::Response refusal(unsigned status, std::string_view message) {
+  JsonWriter json;
+  json.string(message);
+  return {status, kContentType, json.take(), {}};
+}
+
+http::Response refusal(const Error& error) {
+  switch (error.code) {
+    case Errc::not_found:
+      return refusal(404, error.message);
+    case Errc::unavailable:
+    case Errc::io:
+      return refusal(503, error.message);
+    default:
+      return refusal(400, error.message);
+  }
+}
+
+bool is_regex(const promql::Matcher& matcher) {
+  return matcher.op() == MatchOp::regex || matcher.op() == MatchOp::not_regex;
+}
+bool is_equal(const promql::Matcher& matcher) {
+  return matcher.op() == MatchOp::equal || matcher.op() == MatchOp::regex;
+}
+
+// ---- reading
+
+Result<matchers::Matchers> filter_of(const http::Request& request) {
+  matchers::Matchers out;
+  for (const std::string& text : request.all("filter")) {
+    auto parsed = matchers::parse_matchers(text);
+    if (!parsed) return fail(Errc::invalid_argument, "filter {}: {}", text, parsed.error().message);
+    for (auto& matcher : parsed->matchers) out.push_back(std::move(matcher));
+  }
+  return out;
+}
+
+/// "true" unless it says otherwise, as every flag of this API.
+Result<bool> flag_of(const http::Request& request, const std::string& name) {
+  const std::string text = request.get(name, "true");
+  if (text == "true" || text == "1") return true;
+  if (text == "false" || text == "0") return false;
+  return fail(Errc::invalid_argument, "parameter {}: '{}' must be true or false", name, text);
+}
+
+bool bool_at(const json::object& from, std::string_view key, bool fallback) {
+  const json::value* found = from.if_contains(key);
+  return found != nullptr && found->is_bool() ? found->get_bool() : fallback;
+}
+
+Result<promql::Matcher> matcher_from(const json::value& from) {
+  if (!from.is_object()) return fail(Errc::parse, "matchers: each is an object with name and value");
+  const json::object& object = from.get_object();
+  const std::string name = json_fields::text_at(object, "name");
+  if (name.empty()) return fail(Errc::parse, "matchers: one has no name");
+  const bool equal = bool_at(object, "isEqual", true);
+  const bool regex = bool_at(object, "isRegex", false);
+  const MatchOp op = regex ? (equal ? MatchOp::regex : MatchOp::not_regex)
+                           : (equal ? MatchOp::equal : MatchOp::not_equal);
+  return promql::Matcher::create(op, name, json_fields::text_at(object, "value"));
+}
+
+Result<std::int64_t> time_at(const json::object& from, std::string_view key) {
+  auto time = parse_timestamp(json_fields::text_at(from, key));
+  if (!time) return fail(Errc::parse, "{}: {}", key, time.error().message);
+  return time;
+}
+
+// ---- writing
+
+void write_silence(JsonWriter& json, const Silence& silence, std::int64_t now_ms) {
+  json.begin_object().member("id", silence.id).key("status").begin_object();
+  json.member("state", silences::to_string(silence.state_at(now_ms))).end_object();
+  json.member("updatedAt", format_rfc3339(silence.updated_ms)).member("comment", silence.comment);
+  json.member("createdBy", silence.author).member("endsAt", format_rfc3339(silence.ends_ms));
+  json.member("startsAt", format_rfc3339(silence.starts_ms)).key("matchers").begin_array();
+  for (const promql::Matcher& matcher : silence.matchers) {
+    json.begin_object().member("name", matcher.name()).member("value", matcher.value());
+    json.key("isRegex").boolean(is_regex(matcher)).key("isEqual").boolean(is_equal(matcher)).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_array(JsonWriter& json, std::string_view key, const std::vector<std::string>& texts) {
+  json.key(key).begin_array();
+  for (const std::string& text : texts) json.string(text);
+  json.end_array();
+}
+
+void write_alert(JsonWriter& json, const AlertInfo& alert, std::int64_t now_ms) {
+  const std::vector<std::string> inhibited =
+      alert.inhibited_by.empty() ? std::vector<std::string>() : std::vector{alert.inhibited_by};
+  const bool suppressed = !inhibited.empty() || !alert.silenced_by.empty();
+  json.begin_object().key("annotations").labels(alert.annotations);
+  json.member("endsAt", format_rfc3339(now_ms + kStillFiringMs)).member("fingerprint", alert.fingerprint);
+  json.key("receivers").begin_array().end_array().member("startsAt", format_rfc3339(alert.fired_at_ms));
+  json.key("status").begin_object();
+  write_array(json, "inhibitedBy", inhibited);
+  write_array(json, "silencedBy", alert.silenced_by);
+  write_array(json, "mutedBy", {});
+  json.member("state", suppressed ? "suppressed" : "active").end_object();
+  json.member("updatedAt", format_rfc3339(now_ms)).member("generatorURL", "");
+  json.key("labels").labels(alert.labels).end_object();
+}
+
+/// As Alertmanager's: a silence is asked for by what its matchers say, not by what they match.
+bool has_matcher(const Silence& silence, const promql::Matcher& wanted) {
+  return std::ranges::any_of(silence.matchers, [&](const promql::Matcher& matcher) {
+    return matcher.name() == wanted.name() && matcher.op() == wanted.op() && matcher.value() == wanted.value();
+  });
+}
+
+std::string id_of(const http::Request& request) {
+  return request.path.substr(request.path.rfind('/') + 1);
+}
+
+bool is_foreign(const Errand& errand, const ApiSources& sources) {
+  return sources.cors.is_foreign(errand.request);
+}
+
+http::Response foreign() {
+  return refusal(403, "a page of another origin may not change silences: see http.cors_origin");
+}
+
+}  // namespace
+
+Result<Silence> parse_silence(std::string_view body) {
+  const auto parsed = json_fields::parse_object(body, "the silence");
+  if (!parsed) return parsed.error();
+  const json::object& from = *parsed;
+  Silence silence;
+  silence.id = json_fields::text_at(from, "id");
+  silence.author = json_fields::text_at(from, "createdBy");
+  silence.comment = json_fields::text_at(from, "comment");
+  const auto starts = time_at(from, "startsAt");
+  if (!starts) return starts.error();
+  const auto ends = time_at(from, "endsAt");
+  if (!ends) return ends.error();
+  silence.starts_ms = *starts;
+  silence.ends_ms = *ends;
+  const json::value* list = from.if_contains("matchers");
+  if (list == nullptr || !list->is_array()) return fail(Errc::parse, "matchers: must be an array");
+  for (const json::value& entry : list->get_array()) {
+    auto matcher = matcher_from(entry);
+    if (!matcher) return matcher.error();
+    silence.matchers.push_back(std::move(*matcher));
+  }
+  return silence;
+}
+
+http::Response alertmanager_status_answer(const ApiSources& sources) {
+  return answer([&sources](JsonWriter& json) {
+    json.begin_object().key("cluster").begin_object().member("status", "disabled").end_object();
+    json.key("config").begin_object().member("original", "").end_object();
+    json.member("uptime", format_rfc3339(sources.facts.started_ms)).key("versionInfo").begin_object();
+    for (const char* key : {"branch", "buildDate", "buildUser", "goVersion", "revision"}) json.member(key, "");
+    json.member("version", sources.facts.version).end_object().end_object();
+  });
+}
+
+http::Response alertmanager_alerts_answer(const Errand& errand, const ApiSources& sources) {
+  const auto filter = filter_of(errand.request);
+  if (!filter) return refusal(filter.error());
+  const auto active = flag_of(errand.request, "active");
+  const auto silenced = flag_of(errand.request, "silenced");
+  const auto inhibited = flag_of(errand.request, "inhibited");
+  for (const auto* flag : {&active, &silenced, &inhibited}) {
+    if (!*flag) return refusal(flag->error());
+  }
+  const std::int64_t now = sources.now_ms();
+  return answer([&](JsonWriter& json) {
+    json.begin_array();
+    for (const AlertInfo& alert : sources.alerts()) {
+      if (alert.state != alerts::State::firing || !matchers::matches(*filter, alert.labels)) continue;
+      const bool is_silenced = !alert.silenced_by.empty();
+      const bool is_inhibited = !alert.inhibited_by.empty();
+      if ((is_silenced && !*silenced) || (is_inhibited && !*inhibited)) continue;
+      if (!is_silenced && !is_inhibited && !*active) continue;
+      write_alert(json, alert, now);
+    }
+    json.end_array();
+  });
+}
+
+http::Response alertmanager_receivers_answer(const ApiSources& sources) {
+  return answer([&sources](JsonWriter& json) {
+    json.begin_array();
+    for (const std::string& name : sources.receivers()) json.begin_object().member("name", name).end_object();
+    json.end_array();
+  });
+}
+
+http::Response silences_answer(const Errand& errand, const ApiSources& sources) {
+  const auto filter = filter_of(errand.request);
+  if (!filter) return refusal(filter.error());
+  const std::int64_t now = sources.now_ms();
+  const auto book = sources.silences();
+  return answer([&](JsonWriter& json) {
+    json.begin_array();
+    for (const Silence* silence : book->listed(now)) {
+      const bool wanted = std::ranges::all_of(
+          *filter, [silence](const promql::Matcher& matcher) { return has_matcher(*silence, matcher); });
+      if (wanted) write_silence(json, *silence, now);
+    }
+    json.end_array();
+  });
+}
+
+http::Response silence_answer(const Errand& errand, const ApiSources& sources) {
+  const auto book = sources.silences();
+  const Silence* found = book->find(id_of(errand.request));
+  if (found == nullptr) return refusal(404, fmt::format("there is no silence {}", id_of(errand.request)));
+  return answer([&](JsonWriter& json) { write_silence(json, *found, sources.now_ms()); });
+}
+
+http::Response put_silence_answer(const Errand& errand, const ApiSources& sources) {
+  if (is_foreign(errand, sources)) return foreign();
+  auto silence = parse_silence(errand.request.body);
+  if (!silence) return refusal(silence.error());
+  const auto id = sources.put_silence(std::move(*silence));
+  if (!id) return refusal(id.error());
+  return answer([&id](JsonWriter& json) { json.begin_object().member("silenceID", *id).end_object(); });
+}
+
+http::Response delete_silence_answer(const Errand& errand, const ApiSources& sources) {
+  if (is_foreign(errand, sources)) return foreign();
+  const auto done = sources.expire_silence(id_of(errand.request));
+  if (!done) return refusal(done.error());
+  return {200, kContentType, "", {}};
+}
+
+}  // namespace vigil::aggregator::api
