@@ -12,8 +12,6 @@ using promql::LabelsPtr;
 using rules::Evaluation;
 using rules::Rule;
 
-constexpr std::int64_t kResentMs = 60'000;  // what agents send again after a crash is younger
-
 std::string key_of(std::string_view rule_key, std::string_view scope) {
   std::string key(rule_key);
   key += '\0';
@@ -162,9 +160,6 @@ void AlertBook::relabel(Alert& alert, double value, std::int64_t t_ms, std::vect
 }
 
 void AlertBook::hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
-  // An aggregator that was killed knows its alerts, but not the last samples they fired on, which agents send
-  // again: what was so before those is no news. A clock that was set back by more is.
-  if (t_ms <= alert.last_true_ms && alert.last_true_ms - t_ms < kResentMs) return;
   const std::int64_t keep = alert.rule->keep_firing_for.count();
   if (alert.state == State::firing && keep > 0) {
     if (alert.false_since_ms == 0) alert.false_since_ms = t_ms;

@@ -211,6 +211,7 @@ void Service::beat() {
       resolved_.pop_front();
   }
   evidence_.begin();
+  announce();  // what a silence held back that is over
   settle(expired);
   drain();  // should the task of take() have found no room
   write_series();
@@ -247,7 +248,7 @@ void Service::settle(const Transitions& transitions) {
       ended(transition);
     }
   }
-  announce();
+  if (!transitions.empty()) announce();
   commit();
   if (!transitions.empty()) write_series();
 }
@@ -408,7 +409,8 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
   worker_.insist([this, id = std::move(id), done = std::move(done)] {
     auto ended = silencing_.expire(id, options_.now_ms());
     if (ended) log::info("alerts", "silence ended", {{"id", id}});
-    settle({});  // what it held back is told now
+    announce();
+    commit();
     done(std::move(ended));
   });
 }
@@ -416,14 +418,16 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
 std::vector<AlertInfo> Service::alerts() const {
   std::vector<AlertInfo> out;
   const auto silences = silencing_.book();
+  const std::int64_t now = options_.now_ms();
   {
     const std::lock_guard lock(mutex_);
     out = list_active(book_);
-    for (AlertInfo& info : out) {
-      for (const silences::Silence* silence : silences->muting(info.labels, options_.now_ms()))
-        info.silenced_by.push_back(silence->id);
-    }
     out.insert(out.end(), resolved_.begin(), resolved_.end());
+  }
+  for (AlertInfo& info : out) {
+    if (info.state == State::resolved) continue;
+    for (const silences::Silence* silence : silences->muting(info.labels, now))
+      info.silenced_by.push_back(silence->id);
   }
   sort_worst_first(out);
   return out;
@@ -485,10 +489,10 @@ Result<std::unique_ptr<AlertService>> AlertService::open(const AlertServiceOptio
   // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a
   // fleet must not stay down for it.
   if (auto moved = set_aside(options.path); !moved) return moved.error();
-  log::error(
-      "alerts",
-      "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, messages that waited are lost",
-      {{"error", opened.error()}});
+  log::error("alerts",
+             "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, messages that waited "
+             "and silences are lost",
+             {{"error", opened.error()}});
   return open_store(options, rules);
 }
 

@@ -16,8 +16,8 @@ namespace {
 using silences::Silence;
 using silences::SilenceBook;
 
-constexpr std::size_t kMost = 10'000;                          // each alert is held against all of them
-constexpr std::int64_t kExpiredMs = 5 * 86'400'000;          // after their end, as in Alertmanager
+constexpr std::size_t kMost = 10'000;                // each alert is held against all of them
+constexpr std::int64_t kExpiredMs = 5 * 86'400'000;  // after their end, as in Alertmanager
 constexpr std::chrono::seconds kPatience{10};
 
 std::string new_id() {
@@ -58,11 +58,23 @@ std::shared_ptr<const SilenceBook> Silencing::book() const {
   return book_;
 }
 
+std::size_t Silencing::running(const SilenceBook& book, std::int64_t now_ms) {
+  std::size_t count = 0;
+  book.for_each(
+      [&](const Silence& one) { count += one.state_at(now_ms) == silences::State::expired ? 0 : 1; });
+  return count;
+}
+
 Result<std::string> Silencing::put(Silence silence, std::int64_t now_ms) {
-  SilenceBook next = *book();
-  if (next.size() >= kMost) return fail(Errc::limit, "there are {} silences already", kMost);
+  const auto before = book();
+  SilenceBook next = *before;
   auto id = next.put(std::move(silence), new_id(), now_ms);
   if (!id) return id;
+  const std::size_t run = running(next, now_ms);
+  const bool is_more = run > running(*before, now_ms) || next.size() > 2 * kMost;
+  if (next.size() > before->size() && is_more && (run > kMost || next.size() > 2 * kMost))
+    return fail(Errc::limit, "{} silences run already, and {} that are over are kept", run - 1,
+                next.size() - run);
   if (auto done = replace(std::move(next), now_ms); !done) return done.error();
   return id;
 }

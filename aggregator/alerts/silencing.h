@@ -1,5 +1,5 @@
-// Silences as the alert service keeps them: which there are, and their rows in meta.db. What it says yes to is
-// on the disk.
+// Silences as the alert service keeps them: which there are, and their rows in meta.db. What it says yes to
+// is on the disk.
 #pragma once
 
 #include "aggregator/alerts/meta_store.h"
@@ -36,11 +36,12 @@ class Silencing {
   std::shared_ptr<const silences::SilenceBook> book() const;
 
  private:
+  static std::size_t running(const silences::SilenceBook& book, std::int64_t now_ms);
   Result<void> replace(silences::SilenceBook next, std::int64_t now_ms);
 
   MetaStore& store_;
   std::size_t damaged_ = 0;
-  mutable std::mutex mutex_;                                                               // protects book_
+  mutable std::mutex mutex_;  // protects book_
   std::shared_ptr<const silences::SilenceBook> book_ = std::make_shared<silences::SilenceBook>();
 };
 

@@ -18,6 +18,7 @@ using promql::MatchOp;
 using silences::Silence;
 
 constexpr const char* kContentType = "application/json";
+constexpr std::size_t kMostFilters = 16;
 constexpr std::int64_t kStillFiringMs = 300'000;  // an alert that goes on has an end ahead, as there
 
 http::Response answer(const std::function<void(JsonWriter&)>& write) {
@@ -38,10 +39,14 @@ http::Response refusal(const Error& error) {
     case Errc::not_found:
       return refusal(404, error.message);
     case Errc::unavailable:
-    case Errc::io:
+    case Errc::limit:
       return refusal(503, error.message);
-    default:
+    case Errc::invalid_argument:
+    case Errc::parse:
+    case Errc::unsupported:
       return refusal(400, error.message);
+    default:
+      return refusal(500, error.message);
   }
 }
 
@@ -56,7 +61,9 @@ bool is_equal(const promql::Matcher& matcher) {
 
 Result<matchers::Matchers> filter_of(const http::Request& request) {
   matchers::Matchers out;
-  for (const std::string& text : request.all("filter")) {
+  const auto texts = request.all("filter");
+  if (texts.size() > kMostFilters) return fail(Errc::invalid_argument, "at most {} filters", kMostFilters);
+  for (const std::string& text : texts) {
     auto parsed = matchers::parse_matchers(text);
     if (!parsed) return fail(Errc::invalid_argument, "filter {}: {}", text, parsed.error().message);
     for (auto& matcher : parsed->matchers) out.push_back(std::move(matcher));
@@ -72,25 +79,42 @@ Result<bool> flag_of(const http::Request& request, const std::string& name) {
   return fail(Errc::invalid_argument, "parameter {}: '{}' must be true or false", name, text);
 }
 
-bool bool_at(const json::object& from, std::string_view key, bool fallback) {
+Result<bool> bool_at(const json::object& from, std::string_view key, bool fallback) {
   const json::value* found = from.if_contains(key);
-  return found != nullptr && found->is_bool() ? found->get_bool() : fallback;
+  if (found == nullptr || found->is_null()) return fallback;
+  if (!found->is_bool()) return fail(Errc::parse, "{}: must be true or false", key);
+  return found->get_bool();
+}
+
+/// "" when it is not there.
+Result<std::string> text_at(const json::object& from, std::string_view key) {
+  const json::value* found = from.if_contains(key);
+  if (found == nullptr || found->is_null()) return std::string();
+  if (!found->is_string()) return fail(Errc::parse, "{}: must be a text", key);
+  return std::string(found->get_string());
 }
 
 Result<promql::Matcher> matcher_from(const json::value& from) {
   if (!from.is_object()) return fail(Errc::parse, "matchers: each is an object with name and value");
   const json::object& object = from.get_object();
-  const std::string name = json_fields::text_at(object, "name");
-  if (name.empty()) return fail(Errc::parse, "matchers: one has no name");
-  const bool equal = bool_at(object, "isEqual", true);
-  const bool regex = bool_at(object, "isRegex", false);
-  const MatchOp op = regex ? (equal ? MatchOp::regex : MatchOp::not_regex)
-                           : (equal ? MatchOp::equal : MatchOp::not_equal);
-  return promql::Matcher::create(op, name, json_fields::text_at(object, "value"));
+  auto name = text_at(object, "name");
+  if (!name) return name.error();
+  if (name->empty()) return fail(Errc::parse, "matchers: one has no name");
+  auto value = text_at(object, "value");
+  if (!value) return value.error();
+  const auto equal = bool_at(object, "isEqual", true);
+  if (!equal) return equal.error();
+  const auto regex = bool_at(object, "isRegex", false);
+  if (!regex) return regex.error();
+  const MatchOp op = *regex ? (*equal ? MatchOp::regex : MatchOp::not_regex)
+                            : (*equal ? MatchOp::equal : MatchOp::not_equal);
+  return matchers::create_small(op, std::move(*name), std::move(*value));
 }
 
 Result<std::int64_t> time_at(const json::object& from, std::string_view key) {
-  auto time = parse_timestamp(json_fields::text_at(from, key));
+  const auto text = text_at(from, key);
+  if (!text) return text.error();
+  auto time = parse_timestamp(*text);
   if (!time) return fail(Errc::parse, "{}: {}", key, time.error().message);
   return time;
 }
@@ -135,20 +159,25 @@ void write_alert(JsonWriter& json, const AlertInfo& alert, std::int64_t now_ms) 
 /// As Alertmanager's: a silence is asked for by what its matchers say, not by what they match.
 bool has_matcher(const Silence& silence, const promql::Matcher& wanted) {
   return std::ranges::any_of(silence.matchers, [&](const promql::Matcher& matcher) {
-    return matcher.name() == wanted.name() && matcher.op() == wanted.op() && matcher.value() == wanted.value();
+    return matcher.name() == wanted.name() && matcher.op() == wanted.op() &&
+           matcher.value() == wanted.value();
   });
 }
 
+constexpr std::string_view kSilencePath = "/api/v2/silence/";
+
+/// What no id has where the path says more.
 std::string id_of(const http::Request& request) {
-  return request.path.substr(request.path.rfind('/') + 1);
+  return request.path.substr(kSilencePath.size());
 }
 
-bool is_foreign(const Errand& errand, const ApiSources& sources) {
-  return sources.cors.is_foreign(errand.request);
+/// Of any page but our own: http.cors_origin lets others read.
+bool is_foreign(const Errand& errand) {
+  return http::Cors().is_foreign(errand.request);
 }
 
 http::Response foreign() {
-  return refusal(403, "a page of another origin may not change silences: see http.cors_origin");
+  return refusal(403, "a page of another origin may not change silences");
 }
 
 }  // namespace
@@ -158,9 +187,12 @@ Result<Silence> parse_silence(std::string_view body) {
   if (!parsed) return parsed.error();
   const json::object& from = *parsed;
   Silence silence;
-  silence.id = json_fields::text_at(from, "id");
-  silence.author = json_fields::text_at(from, "createdBy");
-  silence.comment = json_fields::text_at(from, "comment");
+  for (auto [key, text] :
+       {std::pair{"id", &silence.id}, {"createdBy", &silence.author}, {"comment", &silence.comment}}) {
+    auto read = text_at(from, key);
+    if (!read) return read.error();
+    *text = std::move(*read);
+  }
   const auto starts = time_at(from, "startsAt");
   if (!starts) return starts.error();
   const auto ends = time_at(from, "endsAt");
@@ -173,6 +205,7 @@ Result<Silence> parse_silence(std::string_view body) {
     auto matcher = matcher_from(entry);
     if (!matcher) return matcher.error();
     silence.matchers.push_back(std::move(*matcher));
+    if (silence.matchers.size() > silences::kMostMatchers) break;  // check() refuses it
   }
   return silence;
 }
@@ -182,7 +215,8 @@ http::Response alertmanager_status_answer(const ApiSources& sources) {
     json.begin_object().key("cluster").begin_object().member("status", "disabled").end_object();
     json.key("config").begin_object().member("original", "").end_object();
     json.member("uptime", format_rfc3339(sources.facts.started_ms)).key("versionInfo").begin_object();
-    for (const char* key : {"branch", "buildDate", "buildUser", "goVersion", "revision"}) json.member(key, "");
+    for (const char* key : {"branch", "buildDate", "buildUser", "goVersion", "revision"})
+      json.member(key, "");
     json.member("version", sources.facts.version).end_object().end_object();
   });
 }
@@ -243,16 +277,21 @@ http::Response silence_answer(const Errand& errand, const ApiSources& sources) {
 }
 
 http::Response put_silence_answer(const Errand& errand, const ApiSources& sources) {
-  if (is_foreign(errand, sources)) return foreign();
+  if (is_foreign(errand)) return foreign();
   auto silence = parse_silence(errand.request.body);
   if (!silence) return refusal(silence.error());
+  const auto book = sources.silences();
+  const Silence* before = book->find(silence->id);
+  if (before != nullptr && before->window)
+    return refusal(
+        400, "this silence comes again, which this API cannot say: set another one with vigil silence add");
   const auto id = sources.put_silence(std::move(*silence));
   if (!id) return refusal(id.error());
   return answer([&id](JsonWriter& json) { json.begin_object().member("silenceID", *id).end_object(); });
 }
 
 http::Response delete_silence_answer(const Errand& errand, const ApiSources& sources) {
-  if (is_foreign(errand, sources)) return foreign();
+  if (is_foreign(errand)) return foreign();
   const auto done = sources.expire_silence(id_of(errand.request));
   if (!done) return refusal(done.error());
   return {200, kContentType, "", {}};

@@ -103,11 +103,13 @@ void Api::add_alertmanager(http::Router& router) {
   add(router, "/api/v2/silence/", Kind::lookup,
       [this](const Errand& e) { return silence_answer(e, sources_); });
   constexpr std::uint64_t kMostBodyBytes = 64 * 1024;
-  router.add_later("POST", "/api/v2/silences",
-                   desk_.handler(Kind::lookup, [this](const Errand& e) { return put_silence_answer(e, sources_); }),
-                   {kMostBodyBytes});
-  router.add_later("DELETE", "/api/v2/silence/",
-                   desk_.handler(Kind::lookup, [this](const Errand& e) { return delete_silence_answer(e, sources_); }));
+  router.add_later(
+      "POST", "/api/v2/silences",
+      desk_.handler(Kind::lookup, [this](const Errand& e) { return put_silence_answer(e, sources_); }),
+      {kMostBodyBytes});
+  router.add_later("DELETE", "/api/v2/silence/", desk_.handler(Kind::lookup, [this](const Errand& e) {
+    return delete_silence_answer(e, sources_);
+  }));
 }
 
 void Api::add_management(http::Router& router) {

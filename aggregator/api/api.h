@@ -1,4 +1,5 @@
-// Prometheus's HTTP API over vigil, /api/v1, /federate and /-/, and Alertmanager's, /api/v2. docs/http-api.md says what each route takes.
+// Prometheus's HTTP API over vigil, /api/v1, /federate and /-/, and Alertmanager's, /api/v2. docs/http-api.md
+// says what each route takes.
 //
 // Threads: handlers are called on HTTP's and only hand over; see desk.h for where the work is done.
 #pragma once

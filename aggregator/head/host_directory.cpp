@@ -15,6 +15,10 @@ AllowanceRate rate_of(const EnrolLimits& limits) {
   return {limits.max_new_a_minute / 60.0, 2.0 * limits.max_new_a_minute};
 }
 
+bool takes_a_place(const HostRecord& record) {
+  return record.name != kOwnHost;
+}
+
 }  // namespace
 
 HostDirectory::HostDirectory(History* history, std::size_t shards, const EnrolLimits& limits)
@@ -49,7 +53,7 @@ Result<void> HostDirectory::admit_locked(double allowed) const {
 
 Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  if (record.name == kOwnHost) return put_locked(std::move(record));
+  if (!takes_a_place(record)) return put_locked(std::move(record));
   const bool pushed = kind_of(record.name) != HostKind::agent;
   if (pushed) {
     if (auto admitted = admit_pushed_locked(now_ms); !admitted) return admitted.error();
@@ -94,7 +98,7 @@ Result<void> HostDirectory::admit_pushed_locked(std::int64_t now_ms) {
 void HostDirectory::restore(const HostRecord& record) {
   const std::lock_guard lock(mutex_);
   shard_of_id_.push_back(static_cast<std::uint16_t>(shard_of(std::string_view(record.name))));
-  if (record.removed || record.name == kOwnHost) return;
+  if (record.removed || !takes_a_place(record)) return;
   ++hosts_;
   if (kind_of(record.name) != HostKind::agent) ++pushed_hosts_;
 }
@@ -114,7 +118,7 @@ Result<void> HostDirectory::take_series() {
 
 void HostDirectory::forget(const HostRecord& record, std::size_t series) {
   series_ -= series;
-  if (record.name == kOwnHost) return;
+  if (!takes_a_place(record)) return;
   const std::lock_guard lock(mutex_);
   --hosts_;
   if (kind_of(record.name) != HostKind::agent) --pushed_hosts_;

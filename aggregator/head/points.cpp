@@ -44,6 +44,11 @@ class PointIterator {
   [[no_unique_address]] Number number_;
 };
 
+struct Decimal {
+  double power = 1;
+  double operator()(std::int64_t raw) const { return static_cast<double>(raw) / power; }
+};
+
 template <class Number>
 void convert(std::span<const std::int64_t> times_ms, const std::int64_t* cells,
              std::vector<promql::Point>& out, Number number) {
@@ -91,8 +96,7 @@ void PointCollector::append(std::span<const std::int64_t> times_ms, const std::i
   } else if (form.scale == 0) {
     convert(times_ms, cells, points_, [](std::int64_t raw) { return static_cast<double>(raw); });
   } else {
-    convert(times_ms, cells, points_,
-            [power = power_of_ten(form.scale)](std::int64_t raw) { return static_cast<double>(raw) / power; });
+    convert(times_ms, cells, points_, Decimal{power_of_ten(form.scale)});
   }
 }
 

@@ -4,6 +4,8 @@
 #include "aggregator/promql/literals.h"
 #include "common/text/ascii.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -20,7 +22,7 @@ constexpr std::array<std::pair<std::string_view, MatchOp>, 4> kOperators = {
 Result<Matchers> compile(std::vector<Written> written) {
   Matchers out;
   for (Written& one : written) {
-    auto matcher = Matcher::create(one.op, std::move(one.name), std::move(one.value));
+    auto matcher = create_small(one.op, std::move(one.name), std::move(one.value));
     if (!matcher) return matcher.error();
     out.push_back(std::move(*matcher));
   }
@@ -47,6 +49,22 @@ bool take_operator(std::string_view& rest, MatchOp& op) {
 bool matches(const Matchers& matchers, const Labels& labels) {
   return std::all_of(matchers.begin(), matchers.end(),
                      [&labels](const Matcher& matcher) { return matcher.matches(labels); });
+}
+
+Result<Matcher> create_small(MatchOp op, std::string name, std::string value) {
+  constexpr std::int64_t kMostProgramBytes = 128 * 1024;  // some thousand letters of names
+  if (op == MatchOp::regex || op == MatchOp::not_regex) {
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(kMostProgramBytes);
+    const re2::RE2 trial(value, options);
+    if (trial.error_code() == re2::RE2::ErrorPatternTooLarge) {
+      return fail(Errc::parse,
+                  "regular expression \"{}\" for label \"{}\": too large; repeat less, or list less", value,
+                  name);
+    }
+  }
+  return Matcher::create(op, std::move(name), std::move(value));
 }
 
 Result<Parsed> parse_matchers(std::string_view text) {

@@ -26,6 +26,10 @@ using Matchers = std::vector<Matcher>;
 /// Whether every one of them matches; a label that is not there is "".
 bool matches(const Matchers& matchers, const Labels& labels);
 
+/// A matcher of somebody outside. Errc::parse also for a regular expression that is right, but whose program
+/// is large ("[\\p{L}]{90}"): it stays in memory, and every alert is held against it.
+Result<Matcher> create_small(promql::MatchOp op, std::string name, std::string value);
+
 struct Parsed {
   Matchers matchers;
   std::string note;  // not "": the newer grammar would read it differently, or not at all; says what to write

@@ -10,19 +10,18 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::int64_t kForEver = 253'402'300'799'000;  // the end of the year 9999
-
-/// The times it comes again at; its begin is on the clock of the zone.
+/// The times it comes again at; their begin is on the clock of the zone.
 Result<calendar::RecurringWindow> window_from(const v1::Silence& wanted, std::int64_t starts_ms) {
   calendar::Zones zones;
   const auto zone = zones.find(wanted.zone().empty() ? "Local" : wanted.zone());
   if (!zone) return zone.error();
   auto recurrence = calendar::parse_recurrence(wanted.recurrence());
   if (!recurrence) return recurrence.error();
-  const auto begin = calendar::sys_seconds(std::chrono::floor<seconds>(milliseconds(starts_ms)));
-  return calendar::RecurringWindow::create((*zone)->to_local(begin),
-                                           std::chrono::floor<seconds>(milliseconds(wanted.length_ms())),
-                                           *zone, std::move(*recurrence));
+  const auto instant = calendar::sys_seconds(std::chrono::floor<seconds>(milliseconds(starts_ms)));
+  const auto begin = wanted.local_start_s() != 0 ? calendar::local_seconds(seconds(wanted.local_start_s()))
+                                                 : (*zone)->to_local(instant);
+  return calendar::RecurringWindow::create(
+      begin, std::chrono::floor<seconds>(milliseconds(wanted.length_ms())), *zone, std::move(*recurrence));
 }
 
 Result<matchers::Matchers> matchers_from(const v1::Silence& wanted) {
@@ -31,6 +30,7 @@ Result<matchers::Matchers> matchers_from(const v1::Silence& wanted) {
     auto parsed = matchers::parse_matchers(text);
     if (!parsed) return fail(Errc::invalid_argument, "matcher {}: {}", text, parsed.error().message);
     for (auto& matcher : parsed->matchers) out.push_back(std::move(matcher));
+    if (out.size() > silences::kMostMatchers) break;  // check() refuses it
   }
   return out;
 }
@@ -50,6 +50,7 @@ void put_silence(const silences::Silence& silence, std::int64_t now_ms, v1::Sile
   out.set_recurrence(calendar::to_string(silence.window->recurrence()));
   out.set_zone(silence.window->zone().name());
   out.set_length_ms(milliseconds(silence.window->length()).count());
+  out.set_local_start_s(silence.window->start().time_since_epoch().count());
 }
 
 Result<silences::Silence> silence_from(const v1::Silence& wanted, std::int64_t now_ms) {
@@ -62,11 +63,22 @@ Result<silences::Silence> silence_from(const v1::Silence& wanted, std::int64_t n
   silence.ends_ms = wanted.ends_ms();
   silence.author = wanted.author();
   silence.comment = wanted.comment();
-  if (wanted.recurrence().empty()) return silence;
+  if (wanted.recurrence().empty()) {
+    if (wanted.length_ms() != 0) {
+      constexpr std::int64_t kMostMs = 100LL * 365 * 86'400'000;
+      if (wanted.length_ms() < 0 || wanted.length_ms() > kMostMs)
+        return fail(Errc::invalid_argument, "a silence is longer than nothing and shorter than 100 years");
+      silence.ends_ms = silence.starts_ms + wanted.length_ms();
+    }
+    return silence;
+  }
+  constexpr int kMostTimes = 1000;  // they are counted at each look
   auto window = window_from(wanted, silence.starts_ms);
   if (!window) return window.error();
+  if (window->recurrence().count > kMostTimes)
+    return fail(Errc::invalid_argument, "COUNT is at most {}; write UNTIL", kMostTimes);
   silence.window = std::move(*window);
-  if (silence.ends_ms == 0) silence.ends_ms = kForEver;
+  if (silence.ends_ms == 0) silence.ends_ms = silences::kLatestMs;
   return silence;
 }
 

@@ -7,8 +7,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMostMatchers = 64;
+constexpr std::ptrdiff_t kMostRegexes = 8;
 constexpr std::size_t kMostBytes = 4096;
+
+bool has_control(std::string_view text) {
+  return std::ranges::any_of(
+      text, [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7F; });
+}
 
 calendar::sys_seconds seconds_of(std::int64_t t_ms) {
   return calendar::sys_seconds(std::chrono::floor<std::chrono::seconds>(milliseconds(t_ms)));
@@ -62,14 +67,20 @@ std::optional<std::int64_t> Silence::next_change_ms(std::int64_t t_ms) const {
 }
 
 Result<void> check(const Silence& silence) {
-  const bool is_large = silence.matchers.size() > kMostMatchers ||
-                        matchers::to_string(silence.matchers).size() > kMostBytes;
+  const auto is_regex = [](const auto& matcher) {
+    return matcher.op() == promql::MatchOp::regex || matcher.op() == promql::MatchOp::not_regex;
+  };
+  if (std::ranges::count_if(silence.matchers, is_regex) > kMostRegexes)
+    return fail(Errc::invalid_argument, "a silence has at most {} regular expressions", kMostRegexes);
+  const bool is_large =
+      silence.matchers.size() > kMostMatchers || matchers::to_string(silence.matchers).size() > kMostBytes;
   if (is_large) {
-    return fail(Errc::limit, "the matchers of a silence are at most {} and take at most {} bytes",
+    return fail(Errc::invalid_argument, "the matchers of a silence are at most {} and take at most {} bytes",
                 kMostMatchers, kMostBytes);
   }
   if (silence.author.size() > kMostBytes || silence.comment.size() > kMostBytes)
-    return fail(Errc::limit, "author and comment of a silence take at most {} bytes each", kMostBytes);
+    return fail(Errc::invalid_argument, "author and comment of a silence take at most {} bytes each",
+                kMostBytes);
   if (silence.matchers.empty())
     return fail(Errc::invalid_argument, "a silence needs a matcher, such as alertname=\"HostDown\"");
   const bool matches_nothing_said = std::all_of(silence.matchers.begin(), silence.matchers.end(),
@@ -79,6 +90,11 @@ Result<void> check(const Silence& silence) {
                 "{} matches also alerts without these labels; at least one matcher must not",
                 matchers::to_string(silence.matchers));
   }
+  // Both grammars of matchers have no way to write them.
+  if (std::ranges::any_of(silence.matchers, [](const auto& matcher) { return has_control(matcher.value()); }))
+    return fail(Errc::invalid_argument, "a matcher's value has control characters");
+  if (silence.ends_ms > kLatestMs)
+    return fail(Errc::invalid_argument, "a silence ends before the year 10000");
   if (silence.ends_ms <= silence.starts_ms)
     return fail(Errc::invalid_argument, "a silence ends after it starts");
   if (silence.author.empty())

@@ -19,6 +19,11 @@
 
 namespace vigil::silences {
 
+/// The end of the year 9999: what "for ever" is.
+inline constexpr std::int64_t kLatestMs = 253'402'300'799'000;
+
+inline constexpr std::size_t kMostMatchers = 64;
+
 enum class State : std::uint8_t { pending, active, expired };
 std::string_view to_string(State state);
 

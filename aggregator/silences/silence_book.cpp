@@ -47,6 +47,8 @@ Result<std::string> SilenceBook::put(Silence silence, const std::string& new_id,
   }
   silence.id = new_id;
   silence.starts_ms = std::max(silence.starts_ms, now_ms);
+  if (silence.state_at(now_ms) == State::expired)
+    return fail(Errc::invalid_argument, "none of the times of this silence is still to come");
   restore(std::move(silence));
   return new_id;
 }
@@ -83,8 +85,7 @@ std::vector<const Silence*> SilenceBook::muting(const Labels& labels, std::int64
 }
 
 bool SilenceBook::is_muted(const Labels& labels, std::int64_t t_ms) const {
-  return std::ranges::any_of(silences_,
-                             [&](const auto& entry) { return entry.second.mutes(labels, t_ms); });
+  return std::ranges::any_of(silences_, [&](const auto& entry) { return entry.second.mutes(labels, t_ms); });
 }
 
 std::optional<std::int64_t> SilenceBook::next_change_ms(std::int64_t t_ms) const {
@@ -106,8 +107,7 @@ std::vector<const Silence*> SilenceBook::listed(std::int64_t t_ms) const {
     return state == State::active ? 0 : state == State::pending ? 1 : 2;
   };
   std::vector<std::pair<int, const Silence*>> ranked;
-  for (const auto& [id, silence] : silences_)
-    ranked.emplace_back(kRank(silence.state_at(t_ms)), &silence);
+  for (const auto& [id, silence] : silences_) ranked.emplace_back(kRank(silence.state_at(t_ms)), &silence);
   std::ranges::sort(ranked, [](const auto& a, const auto& b) {
     return std::tie(a.first, a.second->ends_ms, a.second->id) <
            std::tie(b.first, b.second->ends_ms, b.second->id);

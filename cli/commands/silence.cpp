@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <ctime>
 
 namespace vigil::cli {
 namespace {
@@ -17,22 +18,27 @@ constexpr std::int64_t kFarMs = 250'000'000'000'000;  // the year 9892: no end w
 // ---- list
 
 Style style_of(const v1::Silence& silence) {
-  return silence.state() == "active" ? Style::good : silence.state() == "pending" ? Style::warning : Style::faint;
+  return silence.state() == "active"    ? Style::good
+         : silence.state() == "pending" ? Style::warning
+                                        : Style::faint;
 }
 
-Cell end_cell(std::int64_t t_ms) {
-  return t_ms > kFarMs ? Cell{t_ms, "for ever", Style::plain} : Cell{t_ms, format_local_time(t_ms), Style::plain};
+Cell time_or_ever(std::int64_t t_ms) {
+  return t_ms > kFarMs ? Cell{t_ms, "for ever", Style::plain}
+                       : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
 
-/// "2h each: FREQ=WEEKLY;BYDAY=TU Europe/Berlin"
+/// "2h from 22:00 Europe/Berlin, FREQ=WEEKLY;BYDAY=TU"
 std::string times_text(const v1::Silence& silence) {
   if (silence.recurrence().empty()) return "";
-  return fmt::format("{} each: {} {}", format_duration(milliseconds(silence.length_ms())), silence.recurrence(),
-                     silence.zone());
+  const std::int64_t clock_s = (silence.local_start_s() % 86'400 + 86'400) % 86'400;
+  return fmt::format("{} from {:02}:{:02} {}, {}", format_duration(milliseconds(silence.length_ms())),
+                     clock_s / 3600, clock_s / 60 % 60, silence.zone(), silence.recurrence());
 }
 
-Run declare_list(CLI::App& app) {
-  auto request = std::make_shared<v1::ListSilencesRequest>();
+using ListRequest = std::shared_ptr<v1::ListSilencesRequest>;
+
+Run declare_list(CLI::App& app, const ListRequest& request) {
   app.add_flag_function(
       "--expired", [request](std::int64_t) { request->set_expired(true); },
       "Also those that ended within the last 5 days");
@@ -59,7 +65,7 @@ Run declare_list(CLI::App& app) {
         matchers.text += (matchers.text.empty() ? "" : " ") + matcher;
       matchers.style = Style::bold;
       listing.rows.push_back({Cell::of(silence.state(), style_of(silence)), std::move(matchers),
-                              end_cell(silence.starts_ms()), end_cell(silence.ends_ms()),
+                              time_or_ever(silence.starts_ms()), time_or_ever(silence.ends_ms()),
                               Cell::of(times_text(silence)), Cell::of(silence.author()),
                               Cell::of(silence.comment()), Cell::of(silence.id()),
                               Cell::of(silence.recurrence()), Cell::of(silence.zone()),
@@ -89,18 +95,51 @@ std::string user_name() {
 }
 
 /// A word by itself is the alert's name, as amtool has it.
+bool is_name(const std::string& text) {
+  return text.find_first_of("=~!{") == std::string::npos;
+}
+
 std::string matcher_text(const std::string& text) {
-  if (text.find_first_of("=~!{") != std::string::npos) return text;
-  return "alertname=\"" + text + "\"";
+  if (!is_name(text)) return text;
+  std::string out = "alertname=\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
+/// What a clock on the wall here shows then, as seconds since 1970-01-01 00:00 on it.
+std::int64_t wall_clock_s(std::int64_t t_ms) {
+  const std::time_t t = t_ms / 1000;
+  std::tm local{};
+  ::localtime_r(&t, &local);
+  return ::timegm(&local);
+}
+
+/// "now" and "in 2h" are moments; 22:00 is a time on the clock: of a silence that comes again, its zone's.
+Result<void> put_start(const Wanted& wanted, std::int64_t now_ms, v1::Silence& out) {
+  if (wanted.start == "now") return {};  // the aggregator's clock, not ours
+  const auto start = parse_time(wanted.start, now_ms);
+  if (!start) return fail(Errc::invalid_argument, "--start: {}", start.error().message);
+  if (!wanted.repeat.empty() && !wanted.start.starts_with("in ")) {
+    out.set_local_start_s(wall_clock_s(*start));
+    return {};
+  }
+  constexpr std::int64_t kLateMs = 60'000;
+  if (*start < now_ms - kLateMs)
+    return fail(Errc::invalid_argument, "--start: {} is past; write for example 'in 30m' or 'tomorrow 9:00'",
+                format_local_time(*start));
+  out.set_starts_ms(*start);
+  return {};
 }
 
 Result<void> put_times(const Wanted& wanted, std::int64_t now_ms, v1::Silence& out) {
-  const auto start = parse_time(wanted.start, now_ms);
-  if (!start) return fail(Errc::invalid_argument, "--start: {}", start.error().message);
-  if (wanted.start != "now") out.set_starts_ms(*start);  // the aggregator's clock, not ours
+  if (auto put = put_start(wanted, now_ms, out); !put) return put;
   const bool repeats = !wanted.repeat.empty();
   if (wanted.length.empty() && (wanted.end.empty() || repeats))
-    return fail(Errc::invalid_argument, "for how long? --for 2h{}", repeats ? "" : ", or --end 'tomorrow 9:00'");
+    return fail(Errc::invalid_argument, "for how long? --for 2h{}",
+                repeats ? "" : ", or --end 'tomorrow 9:00'");
   if (!wanted.length.empty() && !wanted.end.empty() && !repeats)
     return fail(Errc::invalid_argument, "--for or --end, not both");
   if (!wanted.zone.empty() && !repeats)
@@ -108,12 +147,9 @@ Result<void> put_times(const Wanted& wanted, std::int64_t now_ms, v1::Silence& o
   if (!wanted.length.empty()) {
     const auto length = parse_duration(wanted.length);
     if (!length || length->count() <= 0)
-      return fail(Errc::invalid_argument, "--for: '{}' is not a duration; write for example 2h", wanted.length);
-    if (repeats) {
-      out.set_length_ms(length->count());
-    } else {
-      out.set_ends_ms(*start + length->count());
-    }
+      return fail(Errc::invalid_argument, "--for: '{}' is not a duration; write for example 2h",
+                  wanted.length);
+    out.set_length_ms(length->count());
   }
   if (wanted.end.empty()) return {};
   const auto end = parse_time(wanted.end, now_ms);
@@ -124,8 +160,9 @@ Result<void> put_times(const Wanted& wanted, std::int64_t now_ms, v1::Silence& o
 
 Run declare_add(CLI::App& app) {
   auto wanted = std::make_shared<Wanted>();
-  app.add_option("MATCHER", wanted->matchers,
-                 "What it is for: an alert's name, or label=value, label=~regex, label!=value; all must match")
+  app.add_option(
+         "MATCHER", wanted->matchers,
+         "What it is for: an alert's name, or label=value, label=~regex, label!=value; all must match")
       ->required()
       ->type_name("");
   app.add_option("--for", wanted->length, "How long: 2h")->type_name("TIME");
@@ -142,11 +179,14 @@ Run declare_add(CLI::App& app) {
       ->type_name("NAME");
   app.footer(
       "Examples:\n  vigil silence add HostDown instance=web-1 --for 2h --comment 'new disks'\n"
-      "  vigil silence add instance=~'db-.+' --repeat 'FREQ=WEEKLY;BYDAY=SU' --start 02:00 --for 3h --comment "
+      "  vigil silence add instance=~'db-.+' --repeat 'FREQ=WEEKLY;BYDAY=SU' --start 02:00 --for 3h "
+      "--comment "
       "backup\nPrints its id. What was told to fire is told its end all the same.");
   return [wanted](Context& context) -> Result<Exit> {
     v1::PutSilenceRequest request;
     v1::Silence& silence = *request.mutable_silence();
+    if (std::ranges::count_if(wanted->matchers, is_name) > 1)
+      return fail(Errc::invalid_argument, "a silence is for one alert: write alertname=~'A|B' for several");
     for (const std::string& matcher : wanted->matchers) silence.add_matchers(matcher_text(matcher));
     silence.set_comment(wanted->comment);
     silence.set_author(wanted->author.empty() ? user_name() : wanted->author);
@@ -175,11 +215,16 @@ Run declare_expire(CLI::App& app) {
   app.add_option("ID", *ids, "As in `vigil silence`")->required()->type_name("");
   app.footer("Ends silences now: what still fires is told.");
   return [ids](Context& context) -> Result<Exit> {
+    Result<void> all;
     for (const std::string& id : *ids) {
       v1::ExpireSilenceRequest request;
       request.set_id(id);
-      if (auto done = context.client->expire_silence(request); !done) return done.error();
+      const auto done = context.client->expire_silence(request);
+      if (done) continue;
+      if (!all) fmt::print(stderr, "vigil: {}\n", all.error().message);
+      all = done.error();
     }
+    if (!all) return all.error();
     return Exit::ok;
   };
 }
@@ -189,12 +234,14 @@ Run declare_expire(CLI::App& app) {
 Run declare_silence(CLI::App& app) {
   app.require_subcommand(0, 1);
   auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
-  const auto add = [&](const char* name, const char* summary, Run (*declare)(CLI::App&)) {
+  const auto add = [&](const char* name, const char* summary, const std::function<Run(CLI::App&)>& declare) {
     CLI::App* sub = app.add_subcommand(name, summary);
     runs->emplace_back(sub, declare(*sub));
   };
-  const Run list = declare_list(app);
-  add("list", "Those that are active or will be", declare_list);
+  const auto request = std::make_shared<v1::ListSilencesRequest>();
+  const Run list = declare_list(app, request);
+  add("list", "Those that are active or will be",
+      [&request](CLI::App& sub) { return declare_list(sub, request); });
   add("add", "Set one", declare_add);
   add("expire", "End them", declare_expire);
   return [list, runs](Context& context) -> Result<Exit> {

@@ -137,10 +137,11 @@ std::optional<std::int64_t> parse_day_word(std::string_view text, std::int64_t n
   ::localtime_r(&now, &date);
   date.tm_hour = date.tm_min = date.tm_sec = 0;
   bool named = false;
-  for (const auto& [word, back] : {std::pair<std::string_view, int>{"today", 0}, {"yesterday", 1}, {"tomorrow", -1}}) {
+  using Word = std::pair<std::string_view, int>;
+  for (const auto& [word, days_ahead] : {Word{"today", 0}, {"yesterday", -1}, {"tomorrow", 1}}) {
     if (!text.starts_with(word)) continue;
     text = trim(text.substr(word.size()));
-    date.tm_mday -= back;
+    date.tm_mday += days_ahead;
     named = true;
     break;
   }
@@ -150,8 +151,8 @@ std::optional<std::int64_t> parse_day_word(std::string_view text, std::int64_t n
   return local_ms(date) + *fraction;
 }
 
-/// "2 hours", "3 days", "1 hour 5 min": how long before now.
-std::optional<std::int64_t> parse_words_ago(std::string_view text) {
+/// "2 hours", "3 days", "1 hour 5 min" in milliseconds.
+std::optional<std::int64_t> parse_words(std::string_view text) {
   struct Word {
     std::string_view name;
     std::int64_t ms;
@@ -247,14 +248,18 @@ Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms) {
   const std::string_view input = trim(text);
   if (input == "now") return now_ms;
   if (input.starts_with("in ")) {
-    if (const auto ahead = parse_duration(trim(input.substr(3)))) return now_ms + ahead->count();
+    constexpr std::int64_t kFarMs = 1000LL * 365 * 86'400'000;
+    const std::string_view length = trim(input.substr(3));
+    const auto duration = parse_duration(length);
+    const auto ahead = duration ? std::optional<std::int64_t>(duration->count()) : parse_words(length);
+    if (ahead && *ahead <= kFarMs) return now_ms + *ahead;
   }
   std::string_view ago = input;
   if (ago.starts_with('-')) ago.remove_prefix(1);
   if (ago.ends_with(" ago")) ago = trim(ago.substr(0, ago.size() - 4));
   if (!ago.empty() && ago.find_first_not_of("0123456789.") != std::string_view::npos) {
     if (const auto duration = parse_duration(ago)) return now_ms - duration->count();
-    if (const auto past = parse_words_ago(ago)) return now_ms - *past;
+    if (const auto past = parse_words(ago)) return now_ms - *past;
   }
   if (const auto t = parse_date_time(input)) return *t;
   if (const auto t = parse_day_word(input, now_ms)) return *t;

@@ -21,8 +21,8 @@ std::string format_age(std::chrono::milliseconds duration);
 
 /// A point in time, Unix milliseconds, relative to `now_ms` where the text is: "now", "2h" and "-2h" (both:
 /// two hours ago), "2 hours ago", "3 days", "in 2h", "14:00" and "today 14:00", "yesterday", "yesterday
-/// 14:00", "tomorrow 14:00", "2026-11-21", "2026-11-21 14:00[:05]", RFC 3339, Unix seconds, Unix milliseconds from 10^11 on. Clock
-/// times are in the local zone (TZ), as localtime(3) has it.
+/// 14:00", "tomorrow 14:00", "2026-11-21", "2026-11-21 14:00[:05]", RFC 3339, Unix seconds, Unix milliseconds
+/// from 10^11 on. Clock times are in the local zone (TZ), as localtime(3) has it.
 Result<std::int64_t> parse_time(std::string_view text, std::int64_t now_ms);
 /// "2026-11-21T14:00:05.250Z"; the fraction only when there is one.
 std::string format_rfc3339(std::int64_t t_ms);

@@ -1,5 +1,5 @@
-// A silence from outside: any bytes posted as one give a silence or an error, and a silence is stored, read back
-// as the same, and asked about any alert.
+// A silence from outside: any bytes posted as one give a silence or an error, and a silence is stored, read
+// back as the same, and asked about any alert.
 #include "aggregator/api/alertmanager.h"
 #include "aggregator/silences/silence_json.h"
 

@@ -129,16 +129,6 @@ TEST_CASE("Without `for` an alert fires at its first sample, and resolves at the
   CHECK(bench.book.size() == 0);
 }
 
-TEST_CASE("What was so before the sample an alert fired on is no news: agents send it again after a crash") {
-  Bench bench;
-  CHECK(bench.at(100, "true", 1) == "inactive->firing");
-  CHECK(bench.at(99, "false", 1).empty());
-  CHECK(bench.at(100, "false", 1).empty());
-  CHECK(bench.at(101, "false", 1) == "firing->resolved");
-  CHECK(bench.at(200, "true", 1) == "inactive->firing");
-  CHECK(bench.at(140, "false", 1) == "firing->resolved");  // the host's clock was set back
-}
-
 TEST_CASE("An alert carries value, times, labels and words") {
   Bench bench;
   bench.at(100, "true", 0, 85);
