@@ -82,10 +82,11 @@ TEST_CASE("times are read the way people write them") {
 }
 
 TEST_CASE("what is no time is refused") {
-  const char* text = GENERATE("", "tomorrow", "14:60", "2023-13-01", "2023-11-14T", "2023-11-14 14:00 CET",
-                              "yesterday at noon", "1e99", "2026-02-30", "2023-02-29", "2100-02-29 14:00",
-                              "2026-04-31T14:00:00Z", "2026-11-31", "2 hours hence", "hours ago", "ago",
-                              "5 min 2 hours ago", "2 fortnights ago", "99999999999999999 weeks ago");
+  const char* text =
+      GENERATE("", "tomorrow at noon", "in", "in a while", "in 9223372036854775807ms", "14:60", "2023-13-01",
+               "2023-11-14T", "2023-11-14 14:00 CET", "yesterday at noon", "1e99", "2026-02-30", "2023-02-29",
+               "2100-02-29 14:00", "2026-04-31T14:00:00Z", "2026-11-31", "2 hours hence", "hours ago", "ago",
+               "5 min 2 hours ago", "2 fortnights ago", "99999999999999999 weeks ago");
   INFO(text);
   CHECK_FALSE(parse_time(text, 0));
 }

@@ -150,7 +150,8 @@ TEST_CASE("what has no end is refused before it fills the memory") {
         "HTTP/1.1 400 Bad Request");
   std::string many;
   for (int i = 0; i < 10'001; ++i) many += "&a";
-  CHECK(status(f.talk(fmt::format("POST /form HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"
+  CHECK(status(f.talk(fmt::format("POST /form HTTP/1.1\r\nContent-Type: "
+                                  "application/x-www-form-urlencoded\r\nConnection: close\r\n"
                                   "Content-Length: {}\r\n\r\n{}",
                                   many.size(), many)))
             .starts_with("HTTP/1.1 4"));
