@@ -164,7 +164,7 @@ Result<void> Aggregator::open_alerting() {
   auto opened = alerts::Alerting::open(
       alerting_options(config_),
       {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
-      [this](rules::RecordedBatch batch) { rule_records_->take(std::move(batch)); });
+      [this](const rules::RecordedBatch& batch) { rule_records_->take(batch); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
   for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);

@@ -52,7 +52,7 @@ struct RuleRecords::Account {
   std::atomic<bool> troubled = false;
 };
 
-LocalWrite to_write(rules::RecordedBatch batch) {
+LocalWrite to_write(const rules::RecordedBatch& batch) {
   LocalWrite write;
   write.host = host_name(batch.source);
   write.out_of_order_ms = kOutOfOrderMs;
@@ -66,8 +66,8 @@ LocalWrite to_write(rules::RecordedBatch batch) {
 RuleRecords::RuleRecords(LocalWriter& writer, self::Registry& registry)
     : writer_(writer), account_(std::make_shared<Account>(registry)) {}
 
-void RuleRecords::take(rules::RecordedBatch batch) {
-  LocalWrite write = to_write(std::move(batch));
+void RuleRecords::take(const rules::RecordedBatch& batch) {
+  LocalWrite write = to_write(batch);
   const std::size_t samples = write.samples.size();
   const std::string host = write.host;
   writer_.write(std::move(write), [account = account_, samples, host](const LocalWritten& done) {

@@ -16,7 +16,7 @@ class RuleRecords {
  public:
   RuleRecords(LocalWriter& writer, self::Registry& registry);
 
-  void take(rules::RecordedBatch batch);
+  void take(const rules::RecordedBatch& batch);
 
  private:
   struct Account;
@@ -26,6 +26,6 @@ class RuleRecords {
 };
 
 /// The write of a batch.
-LocalWrite to_write(rules::RecordedBatch batch);
+LocalWrite to_write(const rules::RecordedBatch& batch);
 
 }  // namespace vigil::aggregator

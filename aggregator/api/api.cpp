@@ -102,7 +102,7 @@ void Api::add_alertmanager(http::Router& router) {
       [this](const Errand& e) { return silences_answer(e, sources_); });
   add(router, "/api/v2/silence/", Kind::lookup,
       [this](const Errand& e) { return silence_answer(e, sources_); });
-  constexpr std::uint64_t kMostBodyBytes = 64 * 1024;
+  constexpr std::uint64_t kMostBodyBytes = 64ULL * 1024;
   router.add_later(
       "POST", "/api/v2/silences",
       desk_.handler(Kind::lookup, [this](const Errand& e) { return put_silence_answer(e, sources_); }),

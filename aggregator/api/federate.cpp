@@ -28,9 +28,8 @@ void order(std::vector<Newest>& samples) {
     return a.family != b.family ? a.family < b.family : *a.labels < *b.labels;
   };
   std::ranges::sort(samples, before);
-  const auto same =
-      std::ranges::unique(samples, [](const Newest& a, const Newest& b) { return *a.labels == *b.labels; });
-  samples.erase(same.begin(), same.end());
+  const auto same = [](const Newest& a, const Newest& b) { return *a.labels == *b.labels; };
+  samples.erase(std::unique(samples.begin(), samples.end(), same), samples.end());
 }
 
 /// This format has no other names: what they may not hold becomes '_', as Prometheus does it. `also` may

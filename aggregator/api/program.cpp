@@ -37,7 +37,10 @@ struct SeriesCounts {
       const std::string name(label.name);
       const std::string value(label.value);
       if (label.name == kMetricName) ++by_metric[value];
-      ++by_pair[name + '=' + value];
+      std::string pair = name;
+      pair += '=';
+      pair += value;
+      ++by_pair[pair];
       ++by_label[name][value];
     }
   }

@@ -66,7 +66,7 @@ Result<HostId> HostDirectory::enroll(HostRecord record, std::int64_t now_ms) {
   // At the limit every second one is taken: it is over once there is room for a minute's worth.
   if (refused_ > 0 && allowed >= limits_.max_new_a_minute)
     log::info("fleet", "new hosts are taken again", {{"refused", std::exchange(refused_, 0)}});
-  const auto id = put_locked(std::move(record));
+  auto id = put_locked(std::move(record));
   if (!id) return id;
   ++hosts_;
   if (pushed) ++pushed_hosts_;

@@ -260,6 +260,7 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection, M
   std::vector<WantedSeries> series;
   const auto ids = budget != nullptr ? registry_.matching(selection.matchers, *budget)
                                      : registry_.matching(selection.matchers);
+  series.reserve(ids.size());
   for (const SeriesId id : ids) {
     series.push_back({id, registry_.at(id)->labels, registry_.at(id)->form});
   }

@@ -220,7 +220,7 @@ Result<void> PointSets::hand_over(std::size_t part, promql::SeriesSink& sink) {
     series_.labels = std::move(labels_[i]);
     series_.has_markers = collectors_[i].has_markers();
     std::swap(series_.points, points);
-    const auto taken = sink.take(part, series_);
+    auto taken = sink.take(part, series_);
     std::swap(series_.points, points);
     if (!taken) return taken;
   }

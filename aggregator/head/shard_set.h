@@ -75,7 +75,7 @@ class ShardSet {
   template <class Answer>
   static void settle(Round<Answer>& round, std::size_t index, Answer answer);
   template <class Answer>
-  static void give_up(Round<Answer>& round, Error why);
+  static void give_up(Round<Answer>& round, const Error& why);
   template <class Answer>
   static Result<std::vector<Answer>> wait(Round<Answer>& round, std::chrono::milliseconds patience);
 
@@ -91,9 +91,9 @@ void ShardSet::settle(Round<Answer>& round, std::size_t index, Answer answer) {
 }
 
 template <class Answer>
-void ShardSet::give_up(Round<Answer>& round, Error why) {
+void ShardSet::give_up(Round<Answer>& round, const Error& why) {
   const std::lock_guard lock(round.mutex);
-  if (!round.failed) round.failed = std::move(why);
+  if (!round.failed) round.failed = why;
   round.given_up = true;
   round.done.notify_all();
 }

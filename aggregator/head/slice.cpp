@@ -13,10 +13,10 @@ namespace {
 
 // Series are read so many at a time that their points stay in the processor's caches, but a column group of a
 // block is decompressed for several of them.
-constexpr std::size_t kPointsAtATime = 128 * 1024;
+constexpr std::size_t kPointsAtATime = 128UL * 1024;
 constexpr std::size_t kMostSeries = 64;
 constexpr std::size_t kGroupOfColumns = 16;
-constexpr std::size_t kManyPoints = 4 * 1024 * 1024;
+constexpr std::size_t kManyPoints = 4UL * 1024 * 1024;
 
 std::size_t series_at_a_time(std::size_t rows) {
   const std::size_t fitting = kPointsAtATime / std::max<std::size_t>(rows, 1);

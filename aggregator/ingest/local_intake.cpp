@@ -252,8 +252,8 @@ void LocalIntake::put(Work& work, std::span<const LocalRow> rows) {
 
 /// Nothing of the write is stored: sent again, it must not look old.
 void LocalIntake::take_back(Work& work) {
-  for (const auto& [id, newest_ms] : std::views::reverse(work.newest_before))
-    work.host.pushed[id].newest_ms = newest_ms;
+  for (auto before = work.newest_before.rbegin(); before != work.newest_before.rend(); ++before)
+    work.host.pushed[before->first].newest_ms = before->second;
 }
 
 // The journal comes before the head, as with agents' batches.

@@ -52,7 +52,7 @@ bool matches(const Matchers& matchers, const Labels& labels) {
 }
 
 Result<Matcher> create_small(MatchOp op, std::string name, std::string value) {
-  constexpr std::int64_t kMostProgramBytes = 128 * 1024;  // some thousand letters of names
+  constexpr std::int64_t kMostProgramBytes = 128L * 1024;  // some thousand letters of names
   if (op == MatchOp::regex || op == MatchOp::not_regex) {
     re2::RE2::Options options;
     options.set_log_errors(false);

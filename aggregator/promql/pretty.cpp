@@ -50,7 +50,7 @@ struct Splitter {
 };
 
 std::string print(const Expr& expr, std::size_t level) {
-  const std::string line = to_string(expr);
+  std::string line = to_string(expr);
   if (line.size() > kPrettyLineBytes) return std::visit(Splitter{level, line}, expr.node);
   // Prometheus forgets the indentation here, and its users compare.
   if (std::holds_alternative<Subquery>(expr.node)) return line;

@@ -210,7 +210,8 @@ std::string print_duration(double seconds) {
   if (size < 1e-3) return sign + go_float(size * 1e6) + "\u00b5s";
   if (size < 1) return sign + go_float(size * 1e3) + "ms";
   const auto whole = static_cast<std::int64_t>(size);
-  const double rest = std::round((size - static_cast<double>(whole / 60 * 60)) * 1e9) / 1e9;
+  const std::int64_t minutes_s = whole / 60 * 60;
+  const double rest = std::round((size - static_cast<double>(minutes_s)) * 1e9) / 1e9;
   std::string out = sign;
   if (whole >= 3600) out += fmt::format("{}h", whole / 3600);
   if (whole >= 60) out += fmt::format("{}m", whole / 60 % 60);

@@ -91,7 +91,7 @@ class Expansion {
   Result<Flow> branch(const Template::Node& node);
   Result<Flow> range(const Template::Node& node);
   Result<bool> rounds(const Template::Node::Branch& loop, const TemplateValue& over);
-  Result<Flow> round(const Template::Node::Branch& loop, TemplateValue key, TemplateValue value);
+  Result<Flow> round(const Template::Node::Branch& loop, const TemplateValue& key, TemplateValue value);
   Result<void> call(const std::string& name, TemplateValue data);
 
   const Template::Tree& tree_;
@@ -243,7 +243,8 @@ Result<Flow> Expansion::branch(const Template::Node& node) {
   return Flow::on;
 }
 
-Result<Flow> Expansion::round(const Template::Node::Branch& loop, TemplateValue key, TemplateValue value) {
+Result<Flow> Expansion::round(const Template::Node::Branch& loop, const TemplateValue& key,
+                              TemplateValue value) {
   const Block inner(*this);
   const std::vector<std::string>& names = loop.pipeline->variables;
   const auto set = [&](const std::string& variable, const TemplateValue& to) {
@@ -263,11 +264,11 @@ Result<Flow> Expansion::round(const Template::Node::Branch& loop, TemplateValue 
 Result<bool> Expansion::rounds(const Template::Node::Branch& loop, const TemplateValue& over) {
   bool any = false;
   std::optional<Error> error;
-  const auto go = [&](TemplateValue key, TemplateValue value) {
+  const auto go = [&](const TemplateValue& key, TemplateValue value) {
     any = true;
     auto flow = step();
     if (flow) {
-      const auto ended = round(loop, std::move(key), std::move(value));
+      const auto ended = round(loop, key, std::move(value));
       if (ended) return *ended != Flow::leave_loop;
       flow = ended.error();
     }
@@ -341,7 +342,7 @@ Result<Flow> Expansion::node(const Template::Node& node) {
 Result<Flow> Expansion::nodes(const std::vector<Template::Node>& nodes) {
   for (const Template::Node& each : nodes) {
     if (const auto fine = step(); !fine) return fine.error();
-    const auto flow = node(each);
+    auto flow = node(each);
     if (!flow || *flow != Flow::on) return flow;
   }
   if (const auto fine = step(); !fine) return fine.error();
