@@ -30,6 +30,19 @@ void fit_step(Range& range, int points) {
 
 }  // namespace
 
+Run declare_parts(CLI::App& app, const std::vector<Part>& parts, Run otherwise) {
+  app.require_subcommand(otherwise ? 0 : 1, 1);
+  std::vector<std::pair<const CLI::App*, Run>> runs;
+  for (const Part& part : parts) {
+    CLI::App* sub = app.add_subcommand(part.name, part.summary);
+    runs.emplace_back(sub, part.declare(*sub));
+  }
+  return [otherwise = std::move(otherwise), runs = std::move(runs)](Context& context) -> Result<Exit> {
+    const auto named = std::ranges::find_if(runs, [](const auto& each) { return each.first->parsed(); });
+    return named == runs.end() ? otherwise(context) : named->second(context);
+  };
+}
+
 void show(const Context& context, const Listing& listing) {
   const std::string text = render(listing, context.format, context.colours, context.width);
   std::fwrite(text.data(), 1, text.size(), stdout);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace vigil::cli {
 
@@ -45,6 +46,16 @@ struct Command {
   Run (*declare)(CLI::App& app);
   std::string_view summary;
 };
+
+/// A part of a command, such as `add` of `silence`.
+struct Part {
+  const char* name;
+  const char* summary;
+  std::function<Run(CLI::App& app)> declare;
+};
+/// What runs the part that is named on the command line, or `otherwise` where none is; without `otherwise`
+/// one must be named.
+Run declare_parts(CLI::App& app, const std::vector<Part>& parts, Run otherwise = {});
 
 Run declare_hosts(CLI::App& app);
 Run declare_containers(CLI::App& app);

@@ -128,19 +128,10 @@ Run declare_db_check(CLI::App& app) {
 }  // namespace
 
 Run declare_db(CLI::App& app) {
-  app.require_subcommand(1);
-  auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
-  const auto add = [&](const char* name, const char* summary, Run (*declare)(CLI::App&)) {
-    CLI::App* sub = app.add_subcommand(name, summary);
-    runs->emplace_back(sub, declare(*sub));
-  };
-  add("status", "How much is on disk, what is kept, and how long there is room", declare_db_status);
-  add("plan", "What other limits, or another fleet, would take", declare_db_plan);
-  add("check", "Whether all of it can be read", declare_db_check);
-  return [runs](Context& context) -> Result<Exit> {
-    const auto chosen = std::ranges::find_if(*runs, [](const auto& each) { return each.first->parsed(); });
-    return chosen->second(context);
-  };
+  return declare_parts(
+      app, {{"status", "How much is on disk, what is kept, and how long there is room", declare_db_status},
+            {"plan", "What other limits, or another fleet, would take", declare_db_plan},
+            {"check", "Whether all of it can be read", declare_db_check}});
 }
 
 }  // namespace vigil::cli

@@ -38,20 +38,12 @@ Run declare_rules_test(CLI::App& app) {
 }  // namespace
 
 Run declare_rules(CLI::App& app) {
-  app.require_subcommand(0, 1);
-  const Run list = declare_rule_list(app);
-  auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
-  const auto add = [&](const char* name, const char* summary, Run (*declare)(CLI::App&)) {
-    CLI::App* sub = app.add_subcommand(name, summary);
-    runs->emplace_back(sub, declare(*sub));
-  };
-  add("check", "Whether rule files are right", declare_rules_check);
-  add("test", "Run unit tests of rules", declare_rules_test);
-  add("replay", "What rules would have said of the history", declare_rules_replay);
-  return [list, runs](Context& context) -> Result<Exit> {
-    const auto chosen = std::ranges::find_if(*runs, [](const auto& each) { return each.first->parsed(); });
-    return chosen == runs->end() ? list(context) : chosen->second(context);
-  };
+  Run list = declare_rule_list(app);
+  return declare_parts(app,
+                       {{"check", "Whether rule files are right", declare_rules_check},
+                        {"test", "Run unit tests of rules", declare_rules_test},
+                        {"replay", "What rules would have said of the history", declare_rules_replay}},
+                       std::move(list));
 }
 
 }  // namespace vigil::cli
