@@ -16,7 +16,7 @@ namespace {
 using silences::Silence;
 using silences::SilenceBook;
 
-constexpr std::size_t kMost = 10'000;                // each alert is held against all of them
+constexpr std::size_t kMost = 10'000;                // that run, and that are over
 constexpr std::int64_t kExpiredMs = 5 * 86'400'000;  // after their end, as in Alertmanager
 constexpr std::chrono::seconds kPatience{10};
 
@@ -58,23 +58,14 @@ std::shared_ptr<const SilenceBook> Silencing::book() const {
   return book_;
 }
 
-std::size_t Silencing::running(const SilenceBook& book, std::int64_t now_ms) {
-  std::size_t count = 0;
-  book.for_each(
-      [&](const Silence& one) { count += one.state_at(now_ms) == silences::State::expired ? 0 : 1; });
-  return count;
-}
-
 Result<std::string> Silencing::put(Silence silence, std::int64_t now_ms) {
   const auto before = book();
   SilenceBook next = *before;
   auto id = next.put(std::move(silence), new_id(), now_ms);
   if (!id) return id;
-  const std::size_t run = running(next, now_ms);
-  const bool is_more = run > running(*before, now_ms) || next.size() > 2 * kMost;
-  if (next.size() > before->size() && is_more && (run > kMost || next.size() > 2 * kMost))
-    return fail(Errc::limit, "{} silences run already, and {} that are over are kept", run - 1,
-                next.size() - run);
+  const std::size_t running = next.running(now_ms);
+  if (running > kMost && running > before->running(now_ms))
+    return fail(Errc::limit, "{} silences run already: end some of them", kMost);
   if (auto done = replace(std::move(next), now_ms); !done) return done.error();
   return id;
 }
@@ -87,7 +78,7 @@ Result<void> Silencing::expire(const std::string& id, std::int64_t now_ms) {
 
 Result<void> Silencing::forget(std::int64_t now_ms) {
   SilenceBook next = *book();
-  const auto forgotten = next.forget(now_ms - kExpiredMs);
+  const auto forgotten = next.forget(now_ms - kExpiredMs, kMost, now_ms);
   if (forgotten.empty()) return {};
   if (auto removed = store_.remove_silences(forgotten); !removed) return removed;
   const std::lock_guard lock(mutex_);
@@ -101,7 +92,9 @@ Result<void> Silencing::replace(SilenceBook next, std::int64_t now_ms) {
   next.for_each([&](const Silence& silence) {
     if (silence.updated_ms == now_ms) changed.push_back({silence.id, silences::encode(silence)});
   });
-  if (auto stored = store_.put_silences(changed); !stored) return stored;
+  if (auto stored = store_.put_silences(changed); !stored)
+    return fail(stored.error().code, "nothing is changed, since the aggregator could not store it: {}",
+                stored.error().message);
   const std::lock_guard lock(mutex_);
   book_ = std::make_shared<SilenceBook>(std::move(next));
   return {};

@@ -36,7 +36,6 @@ class Silencing {
   std::shared_ptr<const silences::SilenceBook> book() const;
 
  private:
-  static std::size_t running(const silences::SilenceBook& book, std::int64_t now_ms);
   Result<void> replace(silences::SilenceBook next, std::int64_t now_ms);
 
   MetaStore& store_;

@@ -61,6 +61,10 @@ Result<silences::Silence> silence_from(const v1::Silence& wanted, std::int64_t n
   silence.matchers = std::move(*matchers);
   silence.starts_ms = wanted.starts_ms() == 0 ? now_ms : wanted.starts_ms();
   silence.ends_ms = wanted.ends_ms();
+  for (const std::int64_t t_ms : {silence.starts_ms, silence.ends_ms}) {
+    if (t_ms < 0 || t_ms > silences::kLatestMs)
+      return fail(Errc::invalid_argument, "a silence lies in the years 1970 to 9999");
+  }
   silence.author = wanted.author();
   silence.comment = wanted.comment();
   if (wanted.recurrence().empty()) {

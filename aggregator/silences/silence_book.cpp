@@ -65,15 +65,28 @@ Result<void> SilenceBook::expire(const std::string& id, std::int64_t now_ms) {
   return {};
 }
 
-std::vector<std::string> SilenceBook::forget(std::int64_t before_ms) {
+std::vector<std::string> SilenceBook::forget(std::int64_t before_ms, std::size_t most, std::int64_t now_ms) {
+  std::vector<const Silence*> over;
+  for (const auto& [id, silence] : silences_) {
+    if (silence.state_at(now_ms) == State::expired) over.push_back(&silence);
+  }
+  // The end of one that comes again may lie ahead of the last of its times: when it was set counts, too.
+  const auto ended_ms = [now_ms](const Silence* silence) {
+    return std::max(silence->updated_ms, std::min(silence->ends_ms, now_ms));
+  };
+  std::ranges::sort(over, std::ranges::greater(), ended_ms);
   std::vector<std::string> forgotten;
-  std::erase_if(silences_, [&](const auto& entry) {
-    const bool is_over =
-        entry.second.updated_ms < before_ms && entry.second.state_at(before_ms) == State::expired;
-    if (is_over) forgotten.push_back(entry.first);
-    return is_over;
-  });
+  for (std::size_t i = 0; i < over.size(); ++i) {
+    if (i >= most || (over[i]->updated_ms < before_ms && over[i]->state_at(before_ms) == State::expired))
+      forgotten.push_back(over[i]->id);
+  }
+  for (const std::string& id : forgotten) silences_.erase(id);
   return forgotten;
+}
+
+std::size_t SilenceBook::running(std::int64_t t_ms) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      silences_, [t_ms](const auto& entry) { return entry.second.state_at(t_ms) != State::expired; }));
 }
 
 std::vector<const Silence*> SilenceBook::muting(const Labels& labels, std::int64_t t_ms) const {

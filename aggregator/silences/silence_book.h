@@ -24,8 +24,9 @@ class SilenceBook {
   Result<std::string> put(Silence silence, const std::string& new_id, std::int64_t now_ms);
   /// Ends it. Errc::not_found when there is none, Errc::conflict when it is over already.
   Result<void> expire(const std::string& id, std::int64_t now_ms);
-  /// Forgets those that were over before `before_ms`; their ids.
-  std::vector<std::string> forget(std::int64_t before_ms);
+  /// Forgets those that were over before `before_ms`, and of more than `most` that are over those that ended
+  /// first; their ids.
+  std::vector<std::string> forget(std::int64_t before_ms, std::size_t most, std::int64_t now_ms);
 
   /// Those that hold back the messages of an alert with these labels.
   std::vector<const Silence*> muting(const Labels& labels, std::int64_t t_ms) const;
@@ -37,6 +38,8 @@ class SilenceBook {
   /// All of them: active, pending, expired; among them the one that ends first.
   std::vector<const Silence*> listed(std::int64_t t_ms) const;
   void for_each(const std::function<void(const Silence&)>& visit) const;
+  /// Those that are not over.
+  std::size_t running(std::int64_t t_ms) const;
   std::size_t size() const { return silences_.size(); }
 
  private:

@@ -28,6 +28,12 @@ Cell time_or_ever(std::int64_t t_ms) {
                        : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
 
+/// The first part of an id is enough to end a silence.
+Cell id_cell(const std::string& id) {
+  constexpr std::size_t kShown = 8;
+  return Cell{id, id.substr(0, kShown), Style::plain};
+}
+
 /// "2h from 22:00 Europe/Berlin, FREQ=WEEKLY;BYDAY=TU"
 std::string times_text(const v1::Silence& silence) {
   if (silence.recurrence().empty()) return "";
@@ -51,9 +57,9 @@ Run declare_list(CLI::App& app, const ListRequest& request) {
                        {"matchers", "MATCHERS", Align::left, Fit::cut},
                        {"starts_ms", "FROM", Align::left, Fit::useful},
                        {"ends_ms", "TO"},
-                       {"times", "TIMES", Align::left, Fit::cut},
+                       {"times", "TIMES", Align::left, Fit::cut, Programs::json_and_csv, 12},
                        {"author", "AUTHOR", Align::left, Fit::important},
-                       {"comment", "COMMENT", Align::left, Fit::cut},
+                       {"comment", "COMMENT", Align::left, Fit::optional},
                        {"id", "ID"},
                        {"recurrence", ""},
                        {"zone", ""},
@@ -67,7 +73,7 @@ Run declare_list(CLI::App& app, const ListRequest& request) {
       listing.rows.push_back({Cell::of(silence.state(), style_of(silence)), std::move(matchers),
                               time_or_ever(silence.starts_ms()), time_or_ever(silence.ends_ms()),
                               Cell::of(times_text(silence)), Cell::of(silence.author()),
-                              Cell::of(silence.comment()), Cell::of(silence.id()),
+                              Cell::of(silence.comment()), id_cell(silence.id()),
                               Cell::of(silence.recurrence()), Cell::of(silence.zone()),
                               Cell::number(silence.length_ms()), Cell::number(silence.updated_ms())});
     }
@@ -210,19 +216,41 @@ Run declare_add(CLI::App& app) {
 
 // ---- expire
 
+/// The silence that is called so, or the only one whose id begins so.
+Result<std::string> full_id(const std::string& given, const v1::ListSilencesResponse& silences) {
+  std::vector<std::string> found;
+  for (const v1::Silence& silence : silences.silences()) {
+    if (silence.id().starts_with(given)) found.push_back(silence.id());
+  }
+  if (found.size() > 1)
+    return fail(Errc::invalid_argument, "{} is the beginning of {} silences' ids: write more of it", given,
+                found.size());
+  return found.empty() ? given : found.front();
+}
+
 Run declare_expire(CLI::App& app) {
   auto ids = std::make_shared<std::vector<std::string>>();
-  app.add_option("ID", *ids, "As in `vigil silence`")->required()->type_name("");
+  app.add_option("ID", *ids, "As in `vigil silence`; the beginning is enough")->required()->type_name("");
   app.footer("Ends silences now: what still fires is told.");
   return [ids](Context& context) -> Result<Exit> {
+    v1::ListSilencesRequest every;
+    every.set_expired(true);
+    const auto silences = context.client->silences(every);
+    if (!silences) return silences.error();
     Result<void> all;
-    for (const std::string& id : *ids) {
+    const auto end = [&](const std::string& given) -> Result<void> {
+      const auto id = full_id(given, *silences);
+      if (!id) return id.error();
       v1::ExpireSilenceRequest request;
-      request.set_id(id);
-      const auto done = context.client->expire_silence(request);
+      request.set_id(*id);
+      const auto ended = context.client->expire_silence(request);
+      return ended ? Result<void>() : ended.error();
+    };
+    for (const std::string& given : *ids) {
+      auto done = end(given);
       if (done) continue;
       if (!all) fmt::print(stderr, "vigil: {}\n", all.error().message);
-      all = done.error();
+      all = std::move(done);
     }
     if (!all) return all.error();
     return Exit::ok;
@@ -232,22 +260,14 @@ Run declare_expire(CLI::App& app) {
 }  // namespace
 
 Run declare_silence(CLI::App& app) {
-  app.require_subcommand(0, 1);
-  auto runs = std::make_shared<std::vector<std::pair<const CLI::App*, Run>>>();
-  const auto add = [&](const char* name, const char* summary, const std::function<Run(CLI::App&)>& declare) {
-    CLI::App* sub = app.add_subcommand(name, summary);
-    runs->emplace_back(sub, declare(*sub));
-  };
-  const auto request = std::make_shared<v1::ListSilencesRequest>();
-  const Run list = declare_list(app, request);
-  add("list", "Those that are active or will be",
-      [&request](CLI::App& sub) { return declare_list(sub, request); });
-  add("add", "Set one", declare_add);
-  add("expire", "End them", declare_expire);
-  return [list, runs](Context& context) -> Result<Exit> {
-    const auto chosen = std::ranges::find_if(*runs, [](const auto& each) { return each.first->parsed(); });
-    return chosen == runs->end() ? list(context) : chosen->second(context);
-  };
+  const auto request = std::make_shared<v1::ListSilencesRequest>();  // of both ways to list
+  Run list = declare_list(app, request);
+  return declare_parts(app,
+                       {{"list", "Those that are active or will be",
+                         [request](CLI::App& sub) { return declare_list(sub, request); }},
+                        {"add", "Set one", declare_add},
+                        {"expire", "End them", declare_expire}},
+                       std::move(list));
 }
 
 }  // namespace vigil::cli

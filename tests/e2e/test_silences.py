@@ -71,7 +71,8 @@ def test_a_silenced_alert_fires_without_a_message_and_tells_once_the_silence_end
     eventually("it fires on", lambda: alert(vigil))
     assert told(sink) == []
 
-    vigil.cli("silence", "expire", made)
+    assert made[:8] in vigil.cli("silence").stdout
+    vigil.cli("silence", "expire", made[:8])
     eventually("now it is told", lambda: told(sink))
     assert silences(vigil) == [] and silences(vigil, "--expired")[0]["state"] == "expired"
     again = vigil.cli("silence", "expire", made, check=False)

@@ -43,13 +43,21 @@ Result<std::string> text_of(MetaStore& store) {
   if (!queued) return queued.error();
   for (const notify::Row& row : *queued)
     text += fmt::format("{} {} {}\n", row.id, row.receiver, row.attempts);
+  auto silences = store.silences();
+  if (!silences) return silences.error();
+  for (const std::string& body : *silences) text += body + '\n';
   CHECK(store.damaged() == 0);
   return text;
 }
 
-/// The i-th change: alerts that fire and end, messages that wait, go and die, and now and then a checkpoint.
+/// The i-th change: alerts that fire and end, messages that wait, go and die, silences, and now and then a
+/// checkpoint.
 Result<void> act(MetaStore& store, int i) {
   if (i % 7 == 6) return store.checkpoint();
+  if (i % 13 == 12) return store.remove_silences({fmt::format("silence-{}", (i + 1) % 3)});
+  if (i % 7 == 3)
+    return store.put_silences({{fmt::format("silence-{}", i % 3), fmt::format("body {}", i)},
+                               {fmt::format("silence-{}", (i + 1) % 3), std::string(5000, 's')}});
   if (i % 5 == 4)
     return store.record(
         {{i / 2}, i % 2 == 0 ? notify::Outcome::delivered : notify::Outcome::postponed, i, 5000, "busy"}, 0);

@@ -51,6 +51,40 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   REQUIRE(open());
 }
 
+TEST_CASE("a meta.db of version 1 keeps its alerts and messages and takes silences") {
+  const TempDir dir;
+  const auto mark = GENERATE("PRAGMA application_id=0x56474C4D", "");  // the very first ones had none
+  std::ofstream(dir.file("meta.db")).close();
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(R"(
+CREATE TABLE alert(fingerprint TEXT PRIMARY KEY, rule_key TEXT NOT NULL, scope TEXT NOT NULL,
+  state TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE TABLE alert_history(id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, rule_key TEXT NOT NULL,
+  instance TEXT NOT NULL, fired_at_ms INTEGER NOT NULL, resolved_at_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE INDEX alert_history_by_time ON alert_history(resolved_at_ms);
+CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL, created_ms INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, next_attempt_ms INTEGER NOT NULL DEFAULT 0,
+  dead_at_ms INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '', body TEXT NOT NULL) STRICT;
+INSERT INTO alert VALUES('f','g/Full','','firing','{"labels":{"alertname":"Full"},"value":"95"}');
+INSERT INTO outbox(receiver,created_ms,body) VALUES('ops',1,'{"key":"k","alert":"Full","kind":"firing"}');
+PRAGMA user_version=1;)"));
+    REQUIRE(database->execute(mark));
+  }
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  REQUIRE(store->put_silences({{"1", "body"}}));
+  CHECK(store->silences().value() == std::vector<std::string>{"body"});
+  CHECK(store->alerts().value().size() == 1);
+  CHECK(store->queued().value().size() == 1);
+  store = fail(Errc::io, "closed");
+  auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+  REQUIRE(database);
+  CHECK(database->integer("PRAGMA user_version").value() == 2);
+  CHECK(database->integer("PRAGMA application_id").value() == 0x56474C4D);
+}
+
 TEST_CASE("what cannot be stored is kept for later, and no more of it than a person could read") {
   const TempDir dir;
   auto store = MetaStore::open(dir.file("meta.db"));

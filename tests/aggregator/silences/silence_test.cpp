@@ -135,8 +135,15 @@ TEST_CASE("silences are put in, changed and ended") {
   CHECK(book.put(later, "s6", 3000).error().code == Errc::not_found);
   CHECK(book.put(silence("a=b", 1, 2), "s7", 3000).error().message == "a silence ends after now");
 
-  CHECK(book.forget(3500) == std::vector<std::string>{"s1"});
+  std::string listed;
+  for (const Silence* one : book.listed(4000)) listed += one->id + ' ';
+  CHECK(listed == "s3 s1 s4 ");
+  CHECK(book.running(4000) == 1);
+  CHECK(book.is_muted({{"a", "b"}}, 2500) == !book.muting({{"a", "b"}}, 2500).empty());
+  CHECK(book.forget(3500, 10, 4000) == std::vector<std::string>{"s1"});
   CHECK(book.size() == 2);
+  CHECK(book.forget(0, 0, 4000) == std::vector<std::string>{"s4"});  // more than are to be kept
+  CHECK(book.size() == 1);
 }
 
 TEST_CASE("silences are stored and read back") {
