@@ -55,6 +55,7 @@ void write_alert(JsonWriter& json, const AlertInfo& alert) {
 
 void write_texts(JsonWriter& json, std::string_view key, const std::vector<rules::NamedTemplate>& texts) {
   std::vector<const rules::NamedTemplate*> sorted;
+  sorted.reserve(texts.size());
   for (const auto& text : texts) sorted.push_back(&text);
   std::ranges::sort(sorted, {}, [](const auto* text) { return text->name; });
   json.key(key).begin_object();

@@ -83,7 +83,7 @@ std::optional<Range> read_range(const config::Value& at, Member member) {
   const auto text = at.scalar("a text such as first:last");
   if (!text) return std::nullopt;
   const std::string plain = lower(*text);
-  const std::size_t colon = plain.find(':');
+  const std::size_t colon = text->find(':');  // g++ 12 warns of plain.find(), wrongly
   const auto first = member(at, plain.substr(0, colon));
   const auto last = colon == std::string::npos ? first : member(at, plain.substr(colon + 1));
   if (!first || !last) return std::nullopt;

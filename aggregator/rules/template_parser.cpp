@@ -3,15 +3,15 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
+#include <utility>
 
 namespace vigil::rules {
 namespace {
 
-constexpr std::size_t kMaxTemplateBytes = 65'536;
-
 class TemplateParser {
  public:
-  explicit TemplateParser(std::string_view text) : text_(text) {}
+  TemplateParser(std::string_view text, const TemplateLanguage& language) : around_(language), text_(text) {}
 
   Result<Template::Tree> parse() {
     const auto stopped = body(tree_.nodes, 0);
@@ -109,6 +109,7 @@ class TemplateParser {
       if (!pipeline) return fail(Errc::parse, "missing value for block");
       if (auto done = define_body(*name, depth); !done) return done;
     }
+    tree_.called.push_back(*name);
     Node& node = nodes.emplace_back();
     node.kind = Node::Kind::call;
     node.text = std::move(*name);
@@ -232,9 +233,9 @@ class TemplateParser {
 
 }  // namespace
 
-Result<Template::Tree> parse_template(std::string_view text) {
-  if (text.size() > kMaxTemplateBytes) return fail(Errc::limit, "longer than {} bytes", kMaxTemplateBytes);
-  return TemplateParser(text).parse();
+Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language) {
+  if (text.size() > language.max_bytes) return fail(Errc::limit, "longer than {} bytes", language.max_bytes);
+  return TemplateParser(text, language).parse();
 }
 
 }  // namespace vigil::rules

@@ -206,6 +206,7 @@ class Run {
       expected_lines.push_back(line(labels, same == got.end() ? sample.value.value : same->second));
     }
     std::vector<std::string> lines;
+    lines.reserve(got.size());
     for (const auto& [labels, value] : got) lines.push_back(line(labels, value));
     const std::string differ = differences(std::move(expected_lines), std::move(lines));
     if (!differ.empty()) note(test.at, what + differ);

@@ -126,7 +126,7 @@ class QueryGenerator {
     static const char* const kShifts[] = {" offset 1m", " offset -90s", " @ 300", " @ start()",
                                           " @ end() offset 1m"};
     if (!in_.chance(4)) return "";
-    const std::string chosen = in_.of(kShifts);
+    std::string chosen = in_.of(kShifts);
     if (chosen.find("()") != std::string::npos) depends_on_values_ = true;  // and on the query's bounds
     return chosen;
   }

@@ -86,7 +86,7 @@ TEST_CASE("a window that slides gives what each window by itself gives, whatever
     storage.add({{"__name__", "m_total"}}, {t, make(random, i)});
   }
   for (const std::string window : {"2s", "17s", "100s", "10m"}) {
-    const std::string query = function + "(m_total[" + window + "])";
+    const std::string query = fmt::format("{}(m_total[{}])", function, window);
     const auto all = at_once(storage, query, {0, t + 60'000, 2'500});
     for (std::int64_t at = 0; at <= t + 60'000; at += 2'500) {
       const auto one = alone(storage, query, at);

@@ -15,7 +15,8 @@ namespace vigil::calendar {
 inline sys_seconds utc_time(std::string_view text) {
   const auto ms = parse_time(text, 0);
   REQUIRE(ms);
-  return std::chrono::floor<seconds>(std::chrono::sys_time(std::chrono::milliseconds(*ms)));
+  return std::chrono::floor<seconds>(
+      std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(*ms)));
 }
 /// "2026-03-29T02:30:00", what a clock shows.
 inline local_seconds local_time(const std::string& text) {

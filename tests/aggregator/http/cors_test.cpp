@@ -11,7 +11,7 @@ std::vector<std::string> names(const Cors& cors, std::string_view path, std::str
   Response response;
   cors.add_headers(path, origin, response);
   std::vector<std::string> names;
-  for (const auto& [name, value] : response.headers) names.push_back(name + ": " + value);
+  for (const auto& [name, value] : response.headers) names.push_back(fmt::format("{}: {}", name, value));
   return names;
 }
 

@@ -104,7 +104,6 @@ TEST_CASE("a series that ended leaves when its last data do, and the others stay
     REQUIRE(life.history->complete_from_ms(Tier::hour) > kT0);
     const std::weak_ptr<const Labels> labels = life.host().head.registry().at(*life.id_of("m1"))->labels;
     series = life.host().head.registry().size();
-    next = life.host().head.registry().next_id();
     const HostSlice asked = life.host().head.slice(everything_of("m1"));  // a query on its way
     life.tick();
     CHECK(life.knows("m1"));
@@ -304,7 +303,8 @@ TEST_CASE("thousands of series leave in steps, while others ask for them") {
     registry.add(id, registry.full_labels("node", spec), kGauge);
     records.push_back({id, {"node", 1000}, spec});
   }
-  REQUIRE(life.history->put_series(host.record.id, std::move(records)));
+  const auto put = life.history->put_series(host.record.id, std::move(records));
+  REQUIRE(put);
   REQUIRE(life.history->sync());
   life.shards->directory().restore_series(kMany);
 

@@ -41,7 +41,8 @@ Ids unused(History& history, HostId host = 0) {
 void put_series(History& history, SeriesId first, SeriesId end) {
   std::vector<SeriesRecord> series;
   for (SeriesId id = first; id < end; ++id) series.push_back(make_series(id));
-  REQUIRE(history.put_series(0, std::move(series)));
+  const auto put = history.put_series(0, std::move(series));
+  REQUIRE(put);
 }
 
 /// A block of series 0 to columns - 1.
