@@ -136,6 +136,9 @@ Result<void> Aggregator::open_history() {
   const auto began = std::chrono::steady_clock::now();
   const auto recovered = recover(*history_, *shards_, wall_ms());
   if (!recovered) return recovered.error();
+  const auto runs = history_->runs();
+  if (!runs) return runs.error();
+  ran_before_ = !runs->empty();
   history_->start({[this](std::span<const DurableBatch> batches) {
                      ingest_->durable(batches);
                      local_->durable(batches);
@@ -161,13 +164,14 @@ Result<void> Aggregator::open_alerting() {
     };
   };
   rule_records_ = std::make_unique<RuleRecords>(*local_, registry_);
+  alerts::AlertingOptions options = alerting_options(config_);
+  options.ran_before = ran_before_;
   auto opened = alerts::Alerting::open(
-      alerting_options(config_),
-      {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
+      options, {reader(kRulePatience, late_for_rules_), reader(kEvidencePatience, late_for_evidence_)},
       [this](const rules::RecordedBatch& batch) { rule_records_->take(batch); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
-  for (const std::string& warning : alerting_->warnings()) log::warn("rules", warning);
+  for (const std::string& warning : alerting_->warnings()) log::warn("alerts", warning);
   return {};
 }
 
@@ -206,10 +210,17 @@ Result<void> Aggregator::listen() {
   limits.max_regex_bytes = config_.query.max_regex.count;
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   open_tails(limits.threads);
-  status_ = std::make_unique<StatusReporter>(
-      StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_,
-                    std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   watch();
+  auto heartbeat =
+      notify::Heartbeat::create(config_.notifications.heartbeat, config_.notifications.timeout, [this] {
+        const auto complaints = watchdog_.complaints(std::chrono::steady_clock::now());
+        return complaints.empty() ? std::string() : complaints.front();
+      });
+  if (!heartbeat) return heartbeat.error();
+  heartbeat_ = std::move(*heartbeat);
+  status_ = std::make_unique<StatusReporter>(
+      StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_, heartbeat_.get(),
+                    std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   status_->add_metrics(registry_);
   own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
@@ -368,6 +379,7 @@ void Aggregator::announce() {
               {{"address", http_->address().to_string()}});
   }
   ready_ = true;
+  if (heartbeat_) heartbeat_->start();
   grpc_->set_serving(true);
   log::info("aggregator",
             fmt::format("ready grpc={} http={}", grpc_->address().to_string(), http_->address().to_string()),
@@ -472,6 +484,7 @@ void Aggregator::stop() {
   if (api_) api_->stop();
   if (store_service_) store_service_->stop();
   if (rules_service_) rules_service_->stop();
+  if (heartbeat_) heartbeat_->stop();
   alerting_->stop();
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);

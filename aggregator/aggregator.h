@@ -76,7 +76,8 @@ class Aggregator {
   std::atomic<bool> ready_ = false;
   std::atomic<bool> failed_ = false;
   bool running_ = false;
-  Room room_;  // connections
+  bool ran_before_ = false;  // an aggregator, on this data folder
+  Room room_;                // connections
 
   std::mutex reload_mutex_;                  // protects the next two
   std::vector<api::Reloaded> reload_asked_;  // who waits for the next reload
@@ -99,6 +100,7 @@ class Aggregator {
   std::unique_ptr<LoadMeter> load_meter_;
   std::unique_ptr<QueryEngine> engine_;
   Watchdog watchdog_;
+  std::unique_ptr<notify::Heartbeat> heartbeat_;  // null: the configuration has none
   std::unique_ptr<StatusReporter> status_;
   std::unique_ptr<OwnMetrics> own_metrics_;
   std::unique_ptr<LiveTails> tails_;

@@ -121,6 +121,18 @@ void add_receiver_metrics(self::Registry& registry, const alerts::Alerting& aler
       &notify::ReceiverStats::queued);
 }
 
+void add_heartbeat_metrics(self::Registry& registry, const notify::Heartbeat& heartbeat) {
+  const auto add = [&](std::string_view name, std::string_view help,
+                       std::uint64_t notify::HeartbeatStats::*count) {
+    registry.collect(Kind::counter, name, help,
+                     [&heartbeat, count] { return static_cast<double>(heartbeat.stats().*count); });
+  };
+  add("vigil_heartbeats_sent_total", "Signs of life that were answered.", &notify::HeartbeatStats::sent);
+  add("vigil_heartbeats_failures_total", "Signs of life that were not.", &notify::HeartbeatStats::failures);
+  add("vigil_heartbeats_held_total", "Signs of life left out, since alerting did not get on.",
+      &notify::HeartbeatStats::held);
+}
+
 }  // namespace
 
 void StatusReporter::add_metrics(self::Registry& registry) {
@@ -128,6 +140,7 @@ void StatusReporter::add_metrics(self::Registry& registry) {
   add_store_metrics(registry, sources_.history);
   add_alert_metrics(registry, sources_.alerting);
   add_receiver_metrics(registry, sources_.alerting);
+  if (sources_.heartbeat != nullptr) add_heartbeat_metrics(registry, *sources_.heartbeat);
   registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",
                    [this] { return static_cast<double>(sources_.ingest.streams()); });
   registry.collect(Kind::gauge, "vigil_aggregator_delivery_interval_seconds",
@@ -241,6 +254,12 @@ void StatusReporter::describe(v1::Status& status) const {
     status.add_problems(
         fmt::format("store: {} damaged: see the log",
                     counted(stats.damaged_logs, "write-ahead log was", "write-ahead logs were")));
+  if (sources_.heartbeat != nullptr) {
+    if (const std::string error = sources_.heartbeat->stats().last_error; !error.empty())
+      status.add_problems("heartbeat: " + error);
+  }
+  if (const std::string& loss = sources_.alerting.service().loss(); !loss.empty())
+    status.add_problems("alerts: " + loss);
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
     status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);
     status.set_notifications_failed(status.notifications_failed() + receiver.dead);

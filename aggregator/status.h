@@ -5,6 +5,7 @@
 #include "aggregator/alerts/alerting.h"
 #include "aggregator/head/shard_set.h"
 #include "aggregator/ingest/service.h"
+#include "aggregator/notify/heartbeat.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/store/history.h"
 #include "aggregator/watchdog.h"
@@ -25,6 +26,7 @@ struct StatusSources {
   const alerts::Alerting& alerting;
   const IngestService& ingest;
   const Watchdog& watchdog;
+  const notify::Heartbeat* heartbeat = nullptr;  // null: there is none
   std::string data_directory;
   std::int64_t started_ms = 0;
 };

@@ -292,10 +292,15 @@ void AlertBook::for_each(const std::function<void(const Alert&)>& visit) const {
   }
 }
 
-Alert* AlertBook::find(const std::string& wanted) {
+const Alert* AlertBook::find(const std::string& wanted) const {
   const auto found = by_fingerprint_.find(wanted);
   if (found == by_fingerprint_.end()) return nullptr;
   return &groups_.at(found->second.first).at(found->second.second);
+}
+
+Alert* AlertBook::find(const std::string& wanted) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): this book is not const
+  return const_cast<Alert*>(std::as_const(*this).find(wanted));
 }
 
 }  // namespace vigil::alerts

@@ -53,6 +53,7 @@ class AlertBook {
   Labels annotations_at(const Alert& alert, std::int64_t t_ms) const;
   /// The alert, or null.
   Alert* find(const std::string& fingerprint);
+  const Alert* find(const std::string& fingerprint) const;
   std::size_t size() const { return by_fingerprint_.size(); }
 
  private:

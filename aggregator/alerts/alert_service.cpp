@@ -8,6 +8,7 @@
 #include "aggregator/alerts/messages.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
+#include "aggregator/alerts/wait_for.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
@@ -17,6 +18,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -56,24 +58,29 @@ class Service : public AlertService {
         store_(std::move(store)),
         rules_(std::move(rules)),
         book_({rules_->external_labels(), rules_->external_url(), options_.ask, {}}),
-        evidence_(options_.evidence) {
+        evidence_(options_.evidence),
+        grouping_(options_.routing) {
     adopt(rules_);
   }
   ~Service() override { stop(); }
 
   Result<void> restore();
 
+  void tell_loss(std::string loss) { loss_ = std::move(loss); }
+
   rules::KnownAlertsPtr known() const override { return known_; }
+  const std::string& loss() const override { return loss_; }
   void set_notifier(notify::Notifier& notifier) override { notifier_ = &notifier; }
   void start() override;
   void stop() override;
 
   void take(Evaluation evaluation) override;
   void delivered(notify::Delivery delivery) override;
-  void reload(rules::RuleSetPtr rules, std::function<void()> adopted) override;
+  void reload(rules::RuleSetPtr rules, RoutingPtr routing, std::function<void()> adopted) override;
   void forget_host(std::string instance) override;
   void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) override;
   void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
+  void explain(std::string id, std::function<void(Result<Explanation>)> done) override;
 
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
@@ -100,14 +107,17 @@ class Service : public AlertService {
   void ended(const Transition& transition);
   void announce();
   void say(Alert& alert, notify::Kind kind);
+  void tell_groups();
   void write_series();
   void commit();
   void upkeep();
+  Result<Explanation> explanation_of(const std::string& id) const;
 
   const AlertServiceOptions options_;
   MetaStore store_;
   Silencing silencing_{store_};
   rules::KnownAlertsPtr known_;
+  std::string loss_;
   notify::Notifier* notifier_ = nullptr;
 
   Inbox inbox_;
@@ -124,6 +134,7 @@ class Service : public AlertService {
   std::set<std::string> unannounced_;  // firing, nobody told yet
   std::set<std::string> held_back_;    // those of them that an inhibitor or a silence keeps back
   EvidenceRound evidence_;
+  Grouping grouping_;
   AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   std::int64_t next_upkeep_ms_ = 0;
@@ -144,7 +155,10 @@ Result<void> Service::restore() {
   }
   known_ = std::move(known);
   if (auto restored = silencing_.restore(); !restored) return restored;
-  if (const std::size_t rows = store_.damaged() + silencing_.damaged(); rows > 0)
+  const auto groups = store_.groups();
+  if (!groups) return groups.error();
+  grouping_.restore(*groups);
+  if (const std::size_t rows = store_.damaged() + silencing_.damaged() + grouping_.damaged(); rows > 0)
     log::error("alerts", "rows of meta.db could not be read and are left out", {{"rows", rows}});
   return {};
 }
@@ -162,6 +176,7 @@ void Service::start() {
     Transitions gone;
     {
       const std::lock_guard lock(mutex_);
+      grouping_.join(book_, options_.now_ms());
       gone = book_.adopt(*rules_, options_.now_ms());
     }
     settle(gone);
@@ -249,6 +264,7 @@ void Service::settle(const Transitions& transitions) {
     }
   }
   if (!transitions.empty()) announce();
+  tell_groups();
   commit();
   if (!transitions.empty()) write_series();
 }
@@ -270,6 +286,7 @@ void Service::began(const Transition& transition) {
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
   std::vector<notify::Evidence> evidence;
   if (fires) evidence = evidence_.gather(alert.instance(), alert.fired_at_ms);
+  if (fires) grouping_.fire(alert, options_.now_ms());
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
   if (!fires) return;
@@ -285,6 +302,7 @@ void Service::ended(const Transition& transition) {
   if (transition.to == State::resolved) {
     log_alert(log::Level::info, "alert resolved", alert);
     if (alert.announced) say(alert, notify::Kind::resolved);
+    grouping_.resolve(alert, rules_->external_url());
   }
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
@@ -332,6 +350,22 @@ void Service::say(Alert& alert, notify::Kind kind) {
   }
 }
 
+/// Puts the messages of groups that are due into the outbox.
+void Service::tell_groups() {
+  const std::int64_t now = options_.now_ms();
+  if (notifier_ != nullptr && grouping_.is_due(now)) {
+    const auto silences = silencing_.book();
+    const std::lock_guard lock(mutex_);
+    const Inhibition inhibition(book_);
+    const auto is_held = [&](const Alert& alert) {
+      return !inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now);
+    };
+    for (notify::Row& row : grouping_.flush(book_, now, rules_->external_url(), is_held))
+      ledger_.add_message(std::move(row));
+  }
+  ledger_.note_groups(grouping_.take_changed());
+}
+
 void Service::commit() {
   std::deque<Alert> copies;
   {
@@ -340,7 +374,11 @@ void Service::commit() {
       if (const Alert* alert = book_.find(fingerprint)) copies.push_back(*alert);
     }
   }
-  Ledger::Committed done = ledger_.commit(copies);
+  std::vector<StoredGroup> groups;
+  for (const std::string& id : ledger_.changed_groups()) {
+    if (auto group = grouping_.stored(id)) groups.push_back(std::move(*group));
+  }
+  Ledger::Committed done = ledger_.commit(copies, std::move(groups));
   if (done.outcome == Ledger::Outcome::nothing) return;
   {
     const std::lock_guard lock(mutex_);
@@ -361,17 +399,22 @@ void Service::delivered(notify::Delivery delivery) {
   });
 }
 
-void Service::reload(rules::RuleSetPtr rules, std::function<void()> adopted) {
-  worker_.insist([this, rules = std::move(rules), adopted = std::move(adopted)] {
-    Transitions gone;
-    {
-      const std::lock_guard lock(mutex_);
-      adopt(rules);
-      gone = book_.adopt(*rules_, options_.now_ms());
-    }
-    settle(gone);
-    if (adopted) adopted();
-  });
+void Service::reload(rules::RuleSetPtr rules, RoutingPtr routing, std::function<void()> adopted) {
+  worker_.insist(
+      [this, rules = std::move(rules), routing = std::move(routing), adopted = std::move(adopted)] {
+        Transitions gone;
+        {
+          const std::lock_guard lock(mutex_);
+          if (routing && grouping_.is_on()) {
+            grouping_.adopt(routing);
+            grouping_.join(book_, options_.now_ms());
+          }
+          adopt(rules);
+          gone = book_.adopt(*rules_, options_.now_ms());
+        }
+        settle(gone);
+        if (adopted) adopted();
+      });
 }
 
 /// A rule that looks at the whole fleet may have seen a host just before it was forgotten: what it says of it
@@ -410,9 +453,33 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
     auto ended = silencing_.expire(id, options_.now_ms());
     if (ended) log::info("alerts", "silence ended", {{"id", id}});
     announce();
+    tell_groups();
     commit();
     done(std::move(ended));
   });
+}
+
+void Service::explain(std::string id, std::function<void(Result<Explanation>)> done) {
+  worker_.insist([this, id = std::move(id), done = std::move(done)] { done(explanation_of(id)); });
+}
+
+Result<Explanation> Service::explanation_of(const std::string& id) const {
+  std::vector<AlertInfo> found = alerts();
+  std::erase_if(found, [&id](const AlertInfo& info) { return !info.fingerprint.starts_with(id); });
+  if (found.empty())
+    return fail(Errc::not_found, "no alert is called {}: `vigil alerts` lists their ids", id);
+  const AlertInfo& info = found.front();  // one that fires again is listed also as it ended
+  if (std::ranges::any_of(found,
+                          [&](const AlertInfo& other) { return other.fingerprint != info.fingerprint; }))
+    return fail(Errc::invalid_argument, "{} is the beginning of several alerts' ids: write more of it", id);
+  const auto silences = silencing_.book();
+  const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
+  const std::lock_guard lock(mutex_);
+  const Circumstances circumstances{*silences, info.inhibited_by, grouping_,
+                                    book_,     receivers,         options_.now_ms()};
+  const Alert* alert = book_.find(info.fingerprint);
+  return Explanation{
+      info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};
 }
 
 std::vector<AlertInfo> Service::alerts() const {
@@ -460,11 +527,12 @@ Counters Service::counters() const {
 namespace {
 
 Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& options,
-                                                 const rules::RuleSetPtr& rules) {
+                                                 const rules::RuleSetPtr& rules, std::string loss) {
   auto store = MetaStore::open(options.path);
   if (!store) return store.error();
   auto service = std::make_unique<Service>(options, rules, std::move(*store));
   if (auto restored = service->restore(); !restored) return restored.error();
+  service->tell_loss(std::move(loss));
   return std::unique_ptr<AlertService>(std::move(service));
 }
 
@@ -482,18 +550,34 @@ Result<void> set_aside(const std::string& path) {
 
 }  // namespace
 
+Result<Explanation> explain(AlertService& service, std::string id) {
+  return wait_for<Result<Explanation>>(
+      [&](auto answer) { service.explain(std::move(id), std::move(answer)); });
+}
+
 Result<std::unique_ptr<AlertService>> AlertService::open(const AlertServiceOptions& options,
                                                          const rules::RuleSetPtr& rules) {
-  auto opened = open_store(options, rules);
+  std::string loss;
+  std::error_code error;
+  if (const auto bytes = std::filesystem::file_size(options.path, error);
+      options.ran_before && (error || bytes == 0)) {
+    loss = fmt::format(
+        "meta.db is {}: alerts begin anew, and silences and messages that waited are lost; "
+        "restore a backup to have them back",
+        error ? "missing, somebody removed it" : "empty, somebody emptied it");
+    log::error("alerts", loss, {{"file", options.path}});
+  }
+  auto opened = open_store(options, rules, loss);
   if (opened || opened.error().code != Errc::corrupt) return opened;
   // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a
   // fleet must not stay down for it.
   if (auto moved = set_aside(options.path); !moved) return moved.error();
-  log::error("alerts",
-             "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, messages that waited "
-             "and silences are lost",
-             {{"error", opened.error()}});
-  return open_store(options, rules);
+  loss =
+      "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, and silences and messages "
+      "that "
+      "waited are lost; restore a backup to have them back";
+  log::error("alerts", loss, {{"error", opened.error()}});
+  return open_store(options, rules, loss);
 }
 
 }  // namespace vigil::alerts

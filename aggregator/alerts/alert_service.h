@@ -8,6 +8,8 @@
 
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/evidence.h"
+#include "aggregator/alerts/explanation.h"
+#include "aggregator/alerts/grouping.h"
 #include "aggregator/alerts/listing.h"
 #include "aggregator/notify/notifier.h"
 #include "aggregator/rules/evaluation.h"
@@ -46,18 +48,22 @@ struct AlertServiceOptions {
   EvidenceCollector evidence;   // may be empty
   Ask ask{};                    // of texts that ask the storage; within bounds; may be empty
   rules::RecordSink records{};  // takes ALERTS and ALERTS_FOR_STATE; may be empty
+  RoutingPtr routing{};         // of alertmanager.yml; null: there is none
+  bool ran_before = false;      // an aggregator left data beside meta.db: without meta.db, something is lost
 };
 
 class AlertService {
  public:
   /// Opens or creates meta.db and restores alerts and outbox. One that SQLite cannot read is set aside, and a
-  /// new one begun. Errc::unsupported: it is newer, or another program's.
+  /// new one begun: see loss(). Errc::unsupported: it is newer, or another program's.
   static Result<std::unique_ptr<AlertService>> open(const AlertServiceOptions& options,
                                                     const rules::RuleSetPtr& rules);
   virtual ~AlertService() = default;
 
   /// What was active when meta.db was opened: for HostRules and FleetRules.
   virtual rules::KnownAlertsPtr known() const = 0;
+  /// Why alerts, silences and messages of earlier runs are lost, as a sentence; "": they are not.
+  virtual const std::string& loss() const = 0;
 
   /// The receiver of messages; before start(). The outbox of earlier runs goes to it in start(). It is
   /// stopped before this, and not called after stop().
@@ -68,13 +74,20 @@ class AlertService {
   // Any thread:
   virtual void take(rules::Evaluation evaluation) = 0;  // a rules::Sink
   virtual void delivered(notify::Delivery delivery) = 0;
-  /// `adopted` is called on the service's thread once the rules are in force; not after stop().
-  virtual void reload(rules::RuleSetPtr rules, std::function<void()> adopted = {}) = 0;
+  /// `routing` is another reading of the file that options named; null: as before. `adopted` is called on the
+  /// service's thread once both are in force; not after stop().
+  virtual void reload(rules::RuleSetPtr rules, RoutingPtr routing = {},
+                      std::function<void()> adopted = {}) = 0;
   virtual void forget_host(std::string instance) = 0;
   /// A new silence, or the change of one: see silences::SilenceBook::put(). `done` is called on the service's
   /// thread, with the id once it is on the disk; not after stop().
   virtual void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) = 0;
   virtual void expire_silence(std::string id, std::function<void(Result<void>)> done) = 0;
+
+  /// Why one of alerts() is as it is; the beginning of its id is enough. Errc::not_found,
+  /// Errc::invalid_argument when several begin so. `done` is called on the service's thread; not after
+  /// stop().
+  virtual void explain(std::string id, std::function<void(Result<Explanation>)> done) = 0;
 
   /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.
   virtual std::vector<AlertInfo> alerts() const = 0;
@@ -84,5 +97,8 @@ class AlertService {
   virtual Counters counters() const = 0;
   virtual const Worker& worker() const = 0;
 };
+
+/// AlertService::explain() for who may wait; Errc::unavailable when it takes too long.
+Result<Explanation> explain(AlertService& service, std::string id);
 
 }  // namespace vigil::alerts

@@ -1,11 +1,15 @@
 #include "aggregator/alerts/alerting.h"
 
+#include "aggregator/alerts/routing_file.h"
+#include "aggregator/notify/heartbeat.h"
 #include "aggregator/rules/presets.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
 #include <chrono>
+#include <mutex>
+#include <utility>
 
 namespace vigil::alerts {
 namespace {
@@ -39,14 +43,19 @@ Ask make_ask(const rules::FleetRules::OpenStorage& open_storage) {
 
 class Whole : public Alerting {
  public:
-  Whole(rules::RuleSetPtr rules, std::string external_url, std::unique_ptr<AlertService> service)
-      : current_(std::move(rules)), external_url_(std::move(external_url)), service_(std::move(service)) {}
+  Whole(rules::RuleSetPtr rules, const AlertingOptions& options, std::unique_ptr<AlertService> service)
+      : current_(std::move(rules)),
+        external_url_(options.external_url),
+        service_(std::move(service)),
+        notifications_(options.notifications) {}
   ~Whole() override { stop(); }
 
-  Result<void> connect(const notify::NotificationsConfig& config, rules::FleetRules::OpenStorage open_storage,
+  Result<void> connect(LoadedRouting routing, rules::FleetRules::OpenStorage open_storage,
                        rules::RecordSink records) {
+    routing_warnings_ = std::move(routing.warnings);
     auto notifier = notify::Notifier::create(
-        config, [this](notify::Delivery delivery) { service_->delivered(std::move(delivery)); });
+        notifications_, std::move(routing.endpoints),
+        [this](notify::Delivery delivery) { service_->delivered(std::move(delivery)); });
     if (!notifier) return notifier.error();
     notifier_ = std::move(*notifier);
     service_->set_notifier(*notifier_);
@@ -78,9 +87,18 @@ class Whole : public Alerting {
 
   Result<void> reload_rules(const rules::RulesConfig& config, std::function<void()> adopted) override {
     auto rules = load_rules(config, external_url_);
-    if (!rules) return rules.error();
+    config::Problems problems;
+    problems.add(rules);
+    auto routing = load_routing(notifications_, external_url_);
+    problems.add(routing);
+    if (auto fine = problems.result(); !fine) return fine;
+    if (routing->routing) {
+      notifier_->replace_for_groups(std::move(routing->endpoints));
+      const std::lock_guard lock(mutex_);
+      routing_warnings_ = std::move(routing->warnings);
+    }
     current_.replace(*rules);
-    service_->reload(*rules, std::move(adopted));
+    service_->reload(*rules, std::move(routing->routing), std::move(adopted));
     return {};
   }
   void forget_host(std::string instance) override { service_->forget_host(std::move(instance)); }
@@ -91,7 +109,12 @@ class Whole : public Alerting {
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
   std::vector<RuleInfo> rules() const override { return service_->rules(); }
   rules::RuleSetPtr rule_set() const override { return current_.get(); }
-  std::vector<std::string> warnings() const override { return current_.get()->warnings(); }
+  std::vector<std::string> warnings() const override {
+    std::vector<std::string> out = current_.get()->warnings();
+    const std::lock_guard lock(mutex_);
+    out.insert(out.end(), routing_warnings_.begin(), routing_warnings_.end());
+    return out;
+  }
   Counters counters() const override {
     Counters out = service_->counters();
     out.missed = fleet_->missed();
@@ -108,6 +131,9 @@ class Whole : public Alerting {
   const std::string external_url_;
   std::unique_ptr<AlertService> service_;
   std::unique_ptr<notify::Notifier> notifier_;
+  const notify::NotificationsConfig notifications_;
+  mutable std::mutex mutex_;  // protects routing_warnings_
+  std::vector<std::string> routing_warnings_;
   std::unique_ptr<rules::FleetRules> fleet_;
   Worker fleet_worker_{"fleet-rules"};
   bool running_ = false;
@@ -120,21 +146,28 @@ Result<std::vector<std::string>> check(const AlertingOptions& options) {
   const auto rules = load_rules(options.rules, options.external_url);
   problems.add(rules);
   problems.add(notify::check(options.notifications));
+  problems.add(notify::Heartbeat::create(options.notifications.heartbeat, options.notifications.timeout, {}));
+  const auto routing = load_routing(options.notifications, options.external_url);
+  problems.add(routing);
   if (const auto fine = problems.result(); !fine) return fine.error();
-  return (*rules)->warnings();
+  std::vector<std::string> warnings = (*rules)->warnings();
+  warnings.insert(warnings.end(), routing->warnings.begin(), routing->warnings.end());
+  return warnings;
 }
 
 Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options, FleetReaders readers,
                                                  rules::RecordSink records) {
   auto rules = load_rules(options.rules, options.external_url);
   if (!rules) return rules.error();
-  auto service = AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence),
-                                     make_ask(readers.for_evidence), records},
-                                    *rules);
+  auto routing = load_routing(options.notifications, options.external_url);
+  if (!routing) return routing.error();
+  auto service =
+      AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence),
+                          make_ask(readers.for_evidence), records, routing->routing, options.ran_before},
+                         *rules);
   if (!service) return service.error();
-  auto whole = std::make_unique<Whole>(*rules, options.external_url, std::move(*service));
-  if (auto connected =
-          whole->connect(options.notifications, std::move(readers.for_rules), std::move(records));
+  auto whole = std::make_unique<Whole>(*rules, options, std::move(*service));
+  if (auto connected = whole->connect(std::move(*routing), std::move(readers.for_rules), std::move(records));
       !connected) {
     return connected.error();
   }

@@ -24,6 +24,7 @@ struct AlertingOptions {
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
   std::string external_url;  // of the dashboard; "" for no links
+  bool ran_before = false;   // see AlertServiceOptions
 };
 
 /// Everything that can be wrong with rules and notifications, without side effects. Otherwise the warnings:
@@ -53,9 +54,9 @@ class Alerting {
   /// Its own threads, for whoever watches over them.
   virtual std::vector<const Worker*> workers() const = 0;
 
-  /// Any thread. New rules; with errors the old ones stay. Notifications change at restart only. Without an
-  /// error `adopted` is called, on a thread of its own, once everything shows the new rules; not after
-  /// stop().
+  /// Any thread. New rules, and alertmanager.yml is read again; with errors all stays as it was. Other
+  /// notifications change at restart only. Without an error `adopted` is called, on a thread of its own, once
+  /// everything shows what is new; not after stop().
   virtual Result<void> reload_rules(const rules::RulesConfig& rules, std::function<void()> adopted) = 0;
   virtual void forget_host(std::string instance) = 0;
 

@@ -26,11 +26,15 @@ void Ledger::note_end(const Alert& alert) {
   history_.pop_front();  // meta.db has refused for long
 }
 
-Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts) {
+Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups) {
   Changes changes;
   for (const Alert& alert : alerts) changes.put.push_back(&alert);
   changes.removed.assign(removed_.begin(), removed_.end());
   for (const Alert& alert : history_) changes.history.push_back(&alert);
+  std::set<std::string> ended = groups_;
+  for (const StoredGroup& group : groups) ended.erase(group.id);
+  changes.ended_groups.assign(ended.begin(), ended.end());
+  changes.groups = std::move(groups);
   changes.outbox = &messages_;
   if (changes.empty()) return {};
 
@@ -41,6 +45,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts) {
     changed_.clear();
     removed_.clear();
     history_.clear();
+    groups_.clear();
   }
   return {done ? Outcome::written : Outcome::refused, std::exchange(messages_, {}),
           (std::chrono::steady_clock::now() - began).count()};

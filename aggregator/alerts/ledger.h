@@ -24,9 +24,12 @@ class Ledger {
   /// The alert is over: it goes from meta.db, and into the history if it fired.
   void note_end(const Alert& alert);
   void add_message(notify::Row row) { messages_.push_back(std::move(row)); }
+  /// Groups of alerts are to be written as they are at commit().
+  void note_groups(std::set<std::string> ids) { groups_.merge(ids); }
 
-  /// Fingerprints that commit() wants the alerts of.
+  /// Fingerprints that commit() wants the alerts of, and ids that it wants the groups of.
   const std::set<std::string>& changed() const { return changed_; }
+  const std::set<std::string>& changed_groups() const { return groups_; }
 
   enum class Outcome : std::uint8_t { nothing, written, refused };
   struct Committed {
@@ -34,8 +37,9 @@ class Ledger {
     std::vector<notify::Row> messages;  // for the notifier; with their ids when they were written
     std::int64_t took_ns = 0;
   };
-  /// One transaction. `alerts`: copies of those of changed() that are still there.
-  Committed commit(const std::deque<Alert>& alerts);
+  /// One transaction. `alerts`: copies of those of changed() that are still there; `groups`: those of
+  /// changed_groups() that are.
+  Committed commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups);
 
  private:
   void log_change(const Result<void>& done);
@@ -44,6 +48,7 @@ class Ledger {
   std::set<std::string> changed_;
   std::set<std::string> removed_;
   std::deque<Alert> history_;
+  std::set<std::string> groups_;
   std::vector<notify::Row> messages_;  // of this round
   bool refused_ = false;
 };

@@ -12,7 +12,7 @@ using aggregator::Access;
 using aggregator::Database;
 using aggregator::Statement;
 
-constexpr int kVersion = 2;
+constexpr int kVersion = 3;
 constexpr std::int64_t kApplicationId = 0x56474C4D;  // "VGLM"
 constexpr const char* kVersion1 = R"(
 CREATE TABLE alert(
@@ -45,7 +45,13 @@ constexpr const char* kVersion2 = R"(
 CREATE TABLE silence(
   id TEXT PRIMARY KEY,
   body TEXT NOT NULL) STRICT;
-PRAGMA user_version = 2;
+)";
+constexpr const char* kVersion3 = R"(
+CREATE TABLE alert_group(
+  id TEXT PRIMARY KEY,
+  state TEXT NOT NULL,
+  ended TEXT NOT NULL) STRICT;
+PRAGMA user_version = 3;
 )";
 
 Result<void> migrate(Database& database, const std::string& path) {
@@ -58,7 +64,8 @@ Result<void> migrate(Database& database, const std::string& path) {
   if (!application) return application.error();
   if (*application == kApplicationId) {
     if (*version == kVersion) return {};
-    return database.execute(fmt::format("BEGIN IMMEDIATE;{}COMMIT;", kVersion2).c_str());
+    return database.execute(
+        fmt::format("BEGIN IMMEDIATE;{}{}COMMIT;", *version < 2 ? kVersion2 : "", kVersion3).c_str());
   }
   const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
@@ -69,8 +76,8 @@ Result<void> migrate(Database& database, const std::string& path) {
   if (*tables > 0 && !unmarked)
     return fail(Errc::unsupported, "{} is not what vigil keeps its alerts in: it belongs to another program",
                 path);
-  const std::string script = fmt::format("BEGIN IMMEDIATE;{}{}PRAGMA application_id={};COMMIT;",
-                                         unmarked ? "" : kVersion1, kVersion2, kApplicationId);
+  const std::string script = fmt::format("BEGIN IMMEDIATE;{}{}{}PRAGMA application_id={};COMMIT;",
+                                         unmarked ? "" : kVersion1, kVersion2, kVersion3, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -176,6 +183,8 @@ Result<void> MetaStore::prepare() {
       !r) {
     return r;
   }
+  if (auto r = make(put_group_, "INSERT OR REPLACE INTO alert_group VALUES(?,?,?)"); !r) return r;
+  if (auto r = make(remove_group_, "DELETE FROM alert_group WHERE id=?"); !r) return r;
   return make(add_message_, "INSERT INTO outbox(receiver,created_ms,body) VALUES(?,?,?)");
 }
 
@@ -197,9 +206,17 @@ Result<void> MetaStore::write(const Changes& changes) {
                                   std::string_view(body));
     if (!done) return done;
   }
+  for (const std::string& id : changes.ended_groups) {
+    if (auto done = remove_group_->run(std::string_view(id)); !done) return done;
+  }
+  for (const StoredGroup& group : changes.groups) {
+    auto done = put_group_->run(std::string_view(group.id), std::string_view(group.state),
+                                std::string_view(group.ended));
+    if (!done) return done;
+  }
   if (changes.outbox == nullptr) return {};
   for (notify::Row& row : *changes.outbox) {
-    const std::string body = notify::encode(row.note);
+    const std::string body = notify::encode_body(row);
     auto done = add_message_->run(std::string_view(row.receiver), row.created_ms, std::string_view(body));
     if (!done) return done;
     row.id = sqlite3_last_insert_rowid(database_.handle());
@@ -244,14 +261,25 @@ Result<std::vector<notify::Row>> MetaStore::queued() {
                    "SELECT id,receiver,created_ms,attempts,next_attempt_ms,body FROM outbox WHERE "
                    "dead_at_ms=0 ORDER BY id",
                    [&](Statement& row) {
-                     auto note = notify::decode_notification(row.bytes(5));
-                     if (!note) {
+                     notify::Row waiting{row.integer(0), std::string(row.bytes(1)),
+                                         row.integer(2), static_cast<int>(row.integer(3)),
+                                         row.integer(4), {}};
+                     if (notify::decode_body(row.bytes(5), waiting)) {
+                       out.push_back(std::move(waiting));
+                     } else {
                        ++damaged_;
-                       return;
                      }
-                     out.push_back({row.integer(0), std::string(row.bytes(1)), row.integer(2),
-                                    static_cast<int>(row.integer(3)), row.integer(4), std::move(*note)});
                    });
+  if (!read) return read.error();
+  return out;
+}
+
+Result<std::vector<StoredGroup>> MetaStore::groups() {
+  std::vector<StoredGroup> out;
+  const auto read =
+      for_each_row(database_, "SELECT id,state,ended FROM alert_group ORDER BY id", [&out](Statement& row) {
+        out.push_back({std::string(row.bytes(0)), std::string(row.bytes(1)), std::string(row.bytes(2))});
+      });
   if (!read) return read.error();
   return out;
 }

@@ -1,5 +1,5 @@
-// meta.db: what must survive a restart of the aggregator besides samples: alerts, their history, the outbox,
-// silences.
+// meta.db: what must survive a restart of the aggregator besides samples: alerts, their history and groups,
+// the outbox, silences.
 //
 // Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
 // what commit() has said yes to is on the disk.
@@ -17,14 +17,24 @@
 
 namespace vigil::alerts {
 
+/// A group of alertmanager.yml: see Grouping.
+struct StoredGroup {
+  std::string id;
+  std::string state;  // routing::encode()
+  std::string ended;  // JSON: notifications of its alerts that are over
+};
+
 /// One transaction's worth of changes.
 struct Changes {
   std::vector<const Alert*> put;               // pending and firing alerts as they are now
   std::vector<std::string> removed;            // fingerprints
   std::vector<const Alert*> history;           // resolved alerts
+  std::vector<StoredGroup> groups;             // as they are now
+  std::vector<std::string> ended_groups;       // ids
   std::vector<notify::Row>* outbox = nullptr;  // gets its ids; may be null
   bool empty() const {
-    return put.empty() && removed.empty() && history.empty() && (!outbox || outbox->empty());
+    return put.empty() && removed.empty() && history.empty() && groups.empty() && ended_groups.empty() &&
+           (!outbox || outbox->empty());
   }
 };
 
@@ -50,6 +60,7 @@ class MetaStore {
   /// Pending and firing alerts. Rows that cannot be read are left out and counted in damaged().
   Result<std::vector<StoredAlert>> alerts();
   Result<std::vector<notify::Row>> queued();
+  Result<std::vector<StoredGroup>> groups();
   std::size_t damaged() const { return damaged_; }
 
   /// The bodies of all silences.
@@ -72,7 +83,8 @@ class MetaStore {
   Result<void> in_transaction(std::string_view sql, const Rows& rows, Write write);
 
   aggregator::Database database_;
-  std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, add_message_;
+  std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, put_group_, remove_group_,
+      add_message_;
   std::size_t damaged_ = 0;
 };
 

@@ -1,13 +1,13 @@
 #include "aggregator/alerts/silencing.h"
 
 #include "aggregator/alerts/alert_service.h"
+#include "aggregator/alerts/wait_for.h"
 #include "aggregator/calendar/zones.h"
 #include "aggregator/silences/silence_json.h"
 
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 #include <chrono>
-#include <future>
 #include <utility>
 
 namespace vigil::alerts {
@@ -16,21 +16,11 @@ namespace {
 using silences::Silence;
 using silences::SilenceBook;
 
-constexpr std::size_t kMost = 10'000;                // that run, and that are over
-constexpr std::int64_t kExpiredMs = 5 * 86'400'000;  // after their end, as in Alertmanager
-constexpr std::chrono::seconds kPatience{10};
+constexpr std::size_t kMost = 10'000;                  // that run, and that are over
+constexpr std::int64_t kExpiredMs = 5LL * 86'400'000;  // after their end, as in Alertmanager
 
 std::string new_id() {
   return boost::uuids::to_string(boost::uuids::random_generator()());
-}
-
-template <class Answer, class Ask>
-Answer wait_for(Ask ask) {
-  auto promise = std::make_shared<std::promise<Answer>>();
-  auto future = promise->get_future();
-  ask([promise](Answer answer) { promise->set_value(std::move(answer)); });
-  if (future.wait_for(kPatience) == std::future_status::ready) return future.get();
-  return fail(Errc::unavailable, "the alert service did not answer within {} s", kPatience.count());
 }
 
 }  // namespace

@@ -49,8 +49,19 @@ void describe(config::Fields& fields, ReceiverConfig& receiver) {
   fields.field("send_resolved", receiver.send_resolved, "Whether the end of an alert is sent too.");
 }
 
+void describe(config::Fields& fields, HeartbeatConfig& heartbeat) {
+  fields.field("url", heartbeat.url, "What is asked with GET; empty: nothing.");
+  fields.path("url_file", heartbeat.url_file, "File that holds the URL.");
+  fields.field("interval", heartbeat.interval, "How often.");
+  fields.require("interval", heartbeat.interval >= std::chrono::seconds(1), "must be at least 1s");
+}
+
 void describe(config::Fields& fields, NotificationsConfig& notifications) {
-  fields.field("receivers", notifications.receivers, "Who is told of alerts.");
+  fields.field("receivers", notifications.receivers, "Who is told of each alert, at once.");
+  fields.path("alertmanager_file", notifications.alertmanager_file,
+              "Alertmanager's configuration: routes, groups, inhibition and receivers, besides those above.");
+  fields.field("heartbeat", notifications.heartbeat,
+               "A sign of life to a service outside that raises the alarm when it stays away.");
   fields.field("timeout", notifications.timeout, "How long one attempt may take.");
   fields.field("give_up_after", notifications.give_up_after,
                "How long delivery is tried before a message is dead.");

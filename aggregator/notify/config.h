@@ -52,10 +52,21 @@ struct ReceiverConfig {
 };
 void describe(config::Fields& fields, ReceiverConfig& receiver);
 
+struct HeartbeatConfig {
+  std::string url;
+  std::string url_file;  // instead of url: it may be a secret
+  std::chrono::milliseconds interval = std::chrono::minutes(1);
+  config::Place at;  // for messages
+};
+void describe(config::Fields& fields, HeartbeatConfig& heartbeat);
+
 struct NotificationsConfig {
   std::vector<ReceiverConfig> receivers;
+  std::string alertmanager_file;
+  HeartbeatConfig heartbeat;
   std::chrono::milliseconds timeout = std::chrono::seconds(10);
   std::chrono::milliseconds give_up_after = std::chrono::hours(24);
+  config::Place at;  // for messages
 };
 void describe(config::Fields& fields, NotificationsConfig& notifications);
 

@@ -63,6 +63,18 @@ void Courier::await_stop() {
   thread_.join();
 }
 
+std::vector<Row> Courier::take_left() {
+  take_incoming();
+  return lane_.take_all();
+}
+
+void Courier::count_from(const ReceiverStats& stats) {
+  const std::lock_guard lock(mutex_);
+  stats_.delivered = stats.delivered;
+  stats_.failures = stats.failures;
+  stats_.dead = stats.dead;
+}
+
 void Courier::enqueue(Row row) {
   const std::lock_guard lock(mutex_);
   incoming_.push_back(std::move(row));
@@ -103,7 +115,9 @@ void Courier::send_what_is_due(std::int64_t now_ms) {
   if (!on_the_wire_) {
     on_the_wire_ = lane_.next(now_ms);
     if (on_the_wire_) {
-      transfer_.prepare(endpoint_.render(*on_the_wire_, now_ms), timeout_);
+      Request request = endpoint_.render(*on_the_wire_, now_ms);
+      const auto timeout = request.timeout.count() > 0 ? request.timeout : timeout_;
+      transfer_.prepare(std::move(request), timeout);
       sockets_.attach(transfer_.handle());
       if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(CURLE_FAILED_INIT);
     }

@@ -33,6 +33,10 @@ class Courier {
   /// A message on the wire may finish until begin_stop() is two seconds ago; then its connection is cut.
   void begin_stop();
   void await_stop();
+  /// After that: what was not delivered.
+  std::vector<Row> take_left();
+  /// Goes on counting where another one of the same name ended. Before start().
+  void count_from(const ReceiverStats& stats);
 
   // Any thread:
   void enqueue(Row row);

@@ -1,10 +1,10 @@
 #include "aggregator/notify/endpoint.h"
 
 #include "aggregator/notify/message.h"
+#include "aggregator/notify/requests.h"
 #include "common/config/fields.h"
 #include "common/text/address.h"
 #include "common/text/ascii.h"
-#include "common/version.h"
 
 #include <algorithm>
 
@@ -14,20 +14,6 @@ namespace {
 constexpr int kSlackBurst = 5;
 constexpr std::uint16_t kSubmissionPort = 587;
 constexpr std::uint16_t kSmtpsPort = 465;
-
-Result<void> check_url(std::string_view url) {
-  const bool fine =
-      (url.starts_with("https://") && url.size() > 8) || (url.starts_with("http://") && url.size() > 7);
-  if (!fine || has_control(url) || url.find(' ') != std::string_view::npos) {
-    return fail(Errc::invalid_argument, "the URL must begin with https:// or http:// and have no spaces");
-  }
-  return {};
-}
-
-std::vector<std::string> common_headers(const Shipment& shipment) {
-  return {"Content-Type: application/json", fmt::format("User-Agent: vigil/{}", kVersion),
-          fmt::format("Idempotency-Key: {}", shipment.key()), "Expect:"};
-}
 
 Result<void> make_slack(const ReceiverConfig& receiver, Endpoint& out) {
   const SlackConfig& config = *receiver.slack;
@@ -58,14 +44,8 @@ Result<void> make_webhook(const ReceiverConfig& receiver, Endpoint& out) {
   if (auto fine = check_url(config.url); !fine) return receiver.at.wrong("webhook.url", fine.error().message);
   std::vector<std::string> extra;
   for (const auto& [header, value] : config.headers) {
-    const bool fine = !header.empty() && header.find_first_of(": \t") == std::string::npos &&
-                      !has_control(header) && !has_control(value);
-    if (!fine) {
-      return receiver.at.wrong(
-          "webhook.headers",
-          fmt::format("'{}' is not a valid header: a name without spaces or colons, a value of one line",
-                      header));
-    }
+    if (const auto fine = check_header(header, value); !fine)
+      return receiver.at.wrong("webhook.headers", fine.error().message);
     extra.push_back(fmt::format("{}: {}", header, value));
   }
   if (!config.token_file.empty()) {

@@ -5,6 +5,7 @@
 #include "aggregator/notify/lane.h"
 #include "common/error.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -19,20 +20,27 @@ enum class Protocol : std::uint8_t { http, smtp };
 struct Request {
   Protocol protocol = Protocol::http;
   std::string url;
+  bool is_get = false;               // HTTP only: GET without a body instead of POST
   std::vector<std::string> headers;  // "Name: value"; HTTP only
   std::string body;
   // SMTP only:
   std::string from;
   std::vector<std::string> to;
+  std::string hello;  // what the server is greeted with; "": the host's name
+  StartTls starttls = StartTls::required;
+  // Both:
   std::string username;
   std::string password;
-  StartTls starttls = StartTls::required;
-  std::string ca_file;
+  std::string ca_file;  // instead of the system's certificates
+  std::string cert_file;
+  std::string key_file;
+  std::chrono::milliseconds timeout{0};  // 0: as all
 };
 
 struct Endpoint {
   std::string name;
-  std::string_view kind;  // "slack", "email" or "webhook"
+  std::string_view kind;      // "slack", "email", "webhook", ...
+  bool takes_groups = false;  // of alertmanager.yml: told of groups by name, and not asked what it wants
   Severity min_severity = Severity::info;
   bool send_resolved = true;
   int burst = 0;  // Slack takes one message a second, and some at once

@@ -4,6 +4,7 @@
 #include "common/fnv1a.h"
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 
 namespace vigil::notify {
@@ -49,6 +50,16 @@ std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
   return out;
 }
 
+/// A newer one carries the older ones that wait along, whenever those were to be tried again.
+std::vector<Row> Lane::all_of_group(const Row& first) const {
+  std::vector<Row> out;
+  for (const Row& row : rows_) {
+    if (row.group && row.note.fingerprint == first.note.fingerprint && out.size() < kLargestDigest)
+      out.push_back(row);
+  }
+  return out;
+}
+
 void Lane::refill(std::int64_t now_ms) {
   if (options_.burst == 0) return;
   const double earned = static_cast<double>(std::max<std::int64_t>(now_ms - refilled_ms_, 0)) / 1000;
@@ -68,6 +79,7 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
       blocked.insert(row.note.fingerprint);
       continue;
     }
+    if (row.group) return Shipment{all_of_group(row)};
     std::vector<Row> together = gather(row, now_ms);
     if (together.size() > kDigestAbove) return Shipment{std::move(together)};
     if (sent_within_a_minute(row.note.rule_key, now_ms) < kDigestAbove) return Shipment{{row}};
@@ -88,7 +100,8 @@ Delivery Lane::delivered(const Shipment& shipment, std::int64_t now_ms) {
   failures_in_a_row_ = 0;
   away_until_ms_ = 0;
   tokens_ -= 1;
-  if (shipment.rows.size() == 1) sent_[shipment.rows.front().note.rule_key].push_back(now_ms);
+  if (shipment.rows.size() == 1 && !shipment.rows.front().group)
+    sent_[shipment.rows.front().note.rule_key].push_back(now_ms);
   remove(shipment.rows);
   Delivery out;
   for (const Row& row : shipment.rows) out.ids.push_back(row.id);
@@ -128,6 +141,12 @@ std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& fail
     postponed.ids.push_back(row.id);
   }
   if (!postponed.ids.empty()) out.push_back(std::move(postponed));
+  return out;
+}
+
+std::vector<Row> Lane::take_all() {
+  std::vector<Row> out(std::make_move_iterator(rows_.begin()), std::make_move_iterator(rows_.end()));
+  rows_.clear();
   return out;
 }
 

@@ -1,8 +1,8 @@
 // The queue of one receiver: what to send next, and what a success or a failure means for the rest. Pure:
 // times come in as arguments.
 //
-// Order is kept per alert: nothing overtakes an earlier message about the same alert. Rows stay in the lane
-// until they are delivered or dead.
+// Order is kept per alert, and per group of alerts: nothing overtakes an earlier message about the same. Rows
+// stay in the lane until they are delivered or dead. Of a group all that wait go out as one message.
 #pragma once
 
 #include "aggregator/notify/notification.h"
@@ -24,7 +24,8 @@ struct LaneOptions {
   int burst = 0;  // messages that may go out at once, then one a second; 0: no limit
 };
 
-/// What goes out as one message: one row, or a digest of rows of one rule and kind.
+/// What goes out as one message: one row, a digest of rows of one rule and kind, or the rows of one group,
+/// oldest first.
 struct Shipment {
   std::vector<Row> rows;
   /// One key for every attempt: the row's own, or one made of all the rows' keys.
@@ -59,10 +60,13 @@ class Lane {
   /// When to ask next() again, if nothing else happens; nothing when the lane is empty.
   std::optional<std::int64_t> wake_ms(std::int64_t now_ms) const;
   std::size_t size() const { return rows_.size(); }
+  /// All rows, for another lane.
+  std::vector<Row> take_all();
 
  private:
   std::size_t sent_within_a_minute(const std::string& rule, std::int64_t now_ms);
   std::vector<Row> gather(const Row& first, std::int64_t now_ms) const;
+  std::vector<Row> all_of_group(const Row& first) const;
   void remove(const std::vector<Row>& rows);
   void refill(std::int64_t now_ms);
   std::vector<std::int64_t> bury_old(std::int64_t now_ms);

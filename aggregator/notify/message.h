@@ -5,14 +5,22 @@
 #include "aggregator/notify/config.h"
 #include "aggregator/notify/lane.h"
 
+#include <boost/json/object.hpp>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::notify {
 
 /// Text in JSON for Slack's incoming webhooks: headline, then an attachment in the severity's colour.
 std::string render_slack(const Shipment& shipment, const SlackConfig& config);
+
+/// The same for a single alert, before it is text.
+boost::json::object slack_message(const Notification& note);
+/// Of several, in the colour of the worst; `link` leads to all of them, "" nowhere.
+boost::json::object slack_list(const std::vector<Notification>& alerts, const Notification& worst,
+                               std::string_view link);
 
 /// The documented JSON of the generic webhook, version 1.
 std::string render_webhook(const Shipment& shipment, const std::string& receiver);

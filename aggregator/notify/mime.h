@@ -1,5 +1,5 @@
 // The encodings of mail: encoded words (RFC 2047), quoted-printable (RFC 2045), dates (RFC 5322). Internal to
-// notify. Nothing here lets a CR or LF of its input through as one.
+// those who make messages. Nothing here lets a CR or LF of its input through as one.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ std::string header(std::string_view name, std::string_view text);
 std::string plain_header(std::string_view name, std::string_view value);
 /// "Ops Team <ops@example.org>" with the name encoded where it must be.
 std::string mailbox(std::string_view text);
+std::string base64(std::string_view bytes);
 /// Lines end with CRLF, none is longer than 76.
 std::string quoted_printable(std::string_view text);
 /// "Sat, 21 Nov 2026 14:00:05 +0000"

@@ -58,19 +58,36 @@ inline bool operator==(const Evidence& a, const Evidence& b) {
   return a.title == b.title && a.rows == b.rows;
 }
 
+/// Alerts that are told of together: a group of a route of alertmanager.yml.
+struct Group {
+  std::string key;                   // Alertmanager's groupKey
+  std::string receiver;              // of alertmanager.yml, "" no channel
+  Labels labels;                     // those it is grouped by
+  std::vector<Notification> alerts;  // those that fire, then those that are resolved; never empty
+  std::uint64_t left_out = 0;        // more of them than a message has room for
+  friend bool operator==(const Group&, const Group&) = default;
+};
+
 /// JSON for the outbox; decode(encode(n)) == n. Errc::parse on anything else.
 std::string encode(const Notification& notification);
 Result<Notification> decode_notification(std::string_view json);
-
-/// A notification of the outbox on its way to one receiver.
+/// A message of the outbox on its way to one receiver: a notification, or a group of them.
 struct Row {
-  std::int64_t id = 0;  // 0: could not be stored, lives in memory only
-  std::string receiver;
+  std::int64_t id = 0;   // 0: could not be stored, lives in memory only
+  std::string receiver;  // the endpoint's name
   std::int64_t created_ms = 0;
   int attempts = 0;
   std::int64_t next_attempt_ms = 0;
+  /// Of a group: what it is filed under, that is key, kind (firing while anything fires), and the group's key
+  /// as fingerprint, rule_key and alert.
   Notification note;
+  std::optional<Group> group{};
 };
+
+/// What a row says, as JSON for the outbox: its notification, and its group if it has one.
+std::string encode_body(const Row& row);
+/// Fills in what encode_body() wrote. Errc::parse on anything else.
+Result<void> decode_body(std::string_view json, Row& row);
 
 /// What became of rows: told to the owner of the outbox.
 enum class Outcome : std::uint8_t { delivered, postponed, dead };

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "aggregator/notify/config.h"
+#include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/notification.h"
 
 #include <cstdint>
@@ -21,7 +22,7 @@ namespace vigil::notify {
 
 struct ReceiverStats {
   std::string receiver;
-  std::string kind;             // "slack", "email" or "webhook"
+  std::string kind;             // as Endpoint has it
   std::uint64_t delivered = 0;  // messages accepted by the receiver
   std::uint64_t failures = 0;   // attempts that failed
   std::uint64_t dead = 0;
@@ -35,7 +36,9 @@ class Notifier {
   using Feedback = std::function<void(Delivery)>;
 
   /// Reads secret files. Errc::invalid_argument names the receiver.
-  static Result<std::unique_ptr<Notifier>> create(const NotificationsConfig& config, Feedback feedback);
+  /// `for_groups`: endpoints besides those of the configuration's receivers.
+  static Result<std::unique_ptr<Notifier>> create(const NotificationsConfig& config,
+                                                  std::vector<Endpoint> for_groups, Feedback feedback);
   virtual ~Notifier() = default;
 
   virtual void start() = 0;
@@ -43,10 +46,14 @@ class Notifier {
   /// threads.
   virtual void stop() = 0;
 
+  /// Other endpoints for groups, in the place of all there are; what waited goes to those of the same names.
+  /// Messages on the wire may finish as at stop().
+  virtual void replace_for_groups(std::vector<Endpoint> endpoints) = 0;
+
   /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.
   virtual void enqueue(std::vector<Row> rows) = 0;
 
-  /// Names of the receivers that want to hear of this. Any thread.
+  /// Names of the receivers that want to hear of a single alert, and of this one. Any thread.
   virtual std::vector<std::string> targets(const Notification& notification) const = 0;
 
   virtual std::vector<ReceiverStats> stats() const = 0;

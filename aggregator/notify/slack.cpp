@@ -1,7 +1,12 @@
 #include "aggregator/notify/message.h"
 #include "aggregator/notify/text.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace vigil::notify {
 namespace {
@@ -107,18 +112,61 @@ json::array digest_blocks(const std::vector<Row>& rows) {
   return {section(text)};
 }
 
+/// One of several: what, where, how much, since when.
+std::string list_item(const Notification& note) {
+  std::string text = fmt::format("{} *{}* on {}", emoji_of(note), slack_escape(cut(note.alert, 100)),
+                                 code(cut(place_of(note), 200)));
+  if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
+  text += fmt::format("\n{}\n{}, ", slack_escape(cut(summary_of(note), 500)),
+                      slack_escape(cut(value_text(note), 80)));
+  text += note.kind == Kind::firing ? "since " + date(note.active_since_ms)
+                                    : "resolved after " + duration_text(note, note.resolved_at_ms);
+  return text;
+}
+
+/// "HighCpu: 3 alerts", or without the name when they have several.
+std::string list_title(const std::vector<Notification>& alerts) {
+  const bool same = std::all_of(alerts.begin(), alerts.end(), [&alerts](const Notification& note) {
+    return note.alert == alerts.front().alert;
+  });
+  const std::string count = fmt::format("{} alerts", alerts.size());
+  return same ? fmt::format("{}: {}", slack_escape(alerts.front().alert), count) : count;
+}
+
+/// The headline says it all where attachments are not shown.
+json::object message(const Notification& first, const std::string& what, json::array blocks) {
+  return {
+      {"text", fmt::format("{} *{}: {}*", emoji_of(first), slack_escape(status_word(first)), cut(what, 500))},
+      {"attachments", json::array{json::object{{"color", colour_of(first)}, {"blocks", std::move(blocks)}}}}};
+}
+
 }  // namespace
+
+boost::json::object slack_message(const Notification& note) {
+  return message(note, slack_escape(title_of(note)), blocks_of(note));
+}
+
+boost::json::object slack_list(const std::vector<Notification>& alerts, const Notification& worst,
+                               std::string_view link) {
+  json::array blocks;
+  for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
+    blocks.push_back(section(list_item(alerts[i])));
+  std::string foot;
+  if (alerts.size() > kRowsInMessage) foot = fmt::format("and {} more", alerts.size() - kRowsInMessage);
+  if (!link.empty())
+    foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(link));
+  if (!foot.empty())
+    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
+  return message(worst, list_title(alerts), std::move(blocks));
+}
 
 std::string render_slack(const Shipment& shipment, const SlackConfig& config) {
   const Notification& first = shipment.rows.front().note;
   const std::size_t count = shipment.rows.size();
-  const std::string what = count == 1 ? slack_escape(title_of(first))
-                                      : fmt::format("{}: {} alerts", slack_escape(first.alert), count);
-  json::object body{
-      {"text", fmt::format("{} *{}: {}*", emoji_of(first), slack_escape(status_word(first)), cut(what, 500))},
-      {"attachments",
-       json::array{json::object{{"color", colour_of(first)},
-                                {"blocks", count == 1 ? blocks_of(first) : digest_blocks(shipment.rows)}}}}};
+  json::object body = count == 1
+                          ? slack_message(first)
+                          : message(first, fmt::format("{}: {} alerts", slack_escape(first.alert), count),
+                                    digest_blocks(shipment.rows));
   if (!config.channel.empty()) body["channel"] = config.channel;
   return json::serialize(body);
 }

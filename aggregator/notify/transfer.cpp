@@ -60,6 +60,12 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy().c_str());
   if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
+  if (!request_.cert_file.empty()) curl_easy_setopt(easy, CURLOPT_SSLCERT, request_.cert_file.c_str());
+  if (!request_.key_file.empty()) curl_easy_setopt(easy, CURLOPT_SSLKEY, request_.key_file.c_str());
+  if (!request_.username.empty()) {
+    curl_easy_setopt(easy, CURLOPT_USERNAME, request_.username.c_str());
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, request_.password.c_str());
+  }
   if (request_.protocol == Protocol::http) {
     set_http();
   } else {
@@ -70,9 +76,13 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
 void Transfer::set_http() {
   CURL* easy = easy_.get();
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_POST, 1L);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.c_str());
+  if (request_.is_get) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request_.body.c_str());
+  }
   for (const std::string& header : request_.headers)
     list_.reset(curl_slist_append(list_.release(), header.c_str()));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list_.get());
@@ -81,6 +91,9 @@ void Transfer::set_http() {
 void Transfer::set_smtp() {
   CURL* easy = easy_.get();
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  // The path of the address is what libcurl greets with.
+  if (!request_.hello.empty())
+    curl_easy_setopt(easy, CURLOPT_URL, fmt::format("{}/{}", request_.url, request_.hello).c_str());
   curl_easy_setopt(easy, CURLOPT_USE_SSL, static_cast<long>(use_ssl(request_.starttls)));
   curl_easy_setopt(easy, CURLOPT_MAIL_FROM, fmt::format("<{}>", request_.from).c_str());
   for (const std::string& to : request_.to) {
@@ -89,10 +102,6 @@ void Transfer::set_smtp() {
   curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, list_.get());
   // One mistyped recipient must not keep the alert from the others.
   curl_easy_setopt(easy, CURLOPT_MAIL_RCPT_ALLLOWFAILS, 1L);
-  if (!request_.username.empty()) {
-    curl_easy_setopt(easy, CURLOPT_USERNAME, request_.username.c_str());
-    curl_easy_setopt(easy, CURLOPT_PASSWORD, request_.password.c_str());
-  }
   curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_body);
   curl_easy_setopt(easy, CURLOPT_READDATA, this);

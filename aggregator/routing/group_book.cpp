@@ -50,6 +50,14 @@ const GroupState* GroupBook::find(const std::string& id) const {
   return found == groups_.end() ? nullptr : &found->second;
 }
 
+bool GroupBook::contains(const std::string& fingerprint) const {
+  return groups_of_.contains(fingerprint);
+}
+
+void GroupBook::for_each(const std::function<void(const GroupState&)>& visit) const {
+  for (const auto& [id, group] : groups_) visit(group);
+}
+
 void GroupBook::fire(const std::string& fingerprint, const Labels& labels, std::int64_t since_ms,
                      std::int64_t now_ms) {
   std::set<std::string> ids;

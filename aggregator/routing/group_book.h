@@ -81,6 +81,9 @@ class GroupBook {
   /// Ids of the groups that changed since the last call; those that find() does not know any more are over.
   std::set<std::string> take_changed();
   const GroupState* find(const std::string& id) const;
+  /// Whether the alert is in any group.
+  bool contains(const std::string& fingerprint) const;
+  void for_each(const std::function<void(const GroupState&)>& visit) const;
   std::size_t size() const { return groups_.size(); }
 
  private:

@@ -1,6 +1,7 @@
 #include "aggregator/rules/go_format.h"
 
 #include "aggregator/rules/template_functions.h"
+#include "aggregator/rules/template_object.h"
 #include "aggregator/rules/template_tree.h"
 
 #include <fmt/format.h>
@@ -146,8 +147,10 @@ std::string_view type_name(const TemplateValue& value) {
   constexpr std::string_view kNames[] = {"<nil>",     "bool",          "int",
                                          "float64",   "string",        "map[string]string",
                                          "sample",    "vector",        "map[string]interface {}",
-                                         "time.Time", "time.Duration", "data"};
+                                         "time.Time", "time.Duration", "data",
+                                         "object"};
   static_assert(std::size(kNames) == std::variant_size_v<TemplateValue>);
+  if (const auto* object = std::get_if<TemplateObjectPtr>(&value)) return (*object)->type();
   return kNames[value.index()];
 }
 
@@ -159,7 +162,9 @@ bool is_true(const TemplateValue& value) {
                  [](const TemplateLabels& labels) { return !labels->empty(); },
                  [](const std::shared_ptr<const TemplateList>& list) { return !list->items.empty(); },
                  [](const std::shared_ptr<const TemplateMap>& map) { return !map->entries.empty(); },
-                 [](TemplateDuration d) { return d.seconds != 0; }, [](const auto&) { return true; }},
+                 [](TemplateDuration d) { return d.seconds != 0; },
+                 [](const TemplateObjectPtr& object) { return is_true(object->plain()); },
+                 [](const auto&) { return true; }},
       value);
 }
 
@@ -240,7 +245,8 @@ std::string go_print(const TemplateValue& value) {
                  [](const std::shared_ptr<const TemplateMap>& map) { return print_map(*map); },
                  [](TemplateTime t) { return humanize_timestamp(t.unix_seconds); },
                  [](TemplateDuration d) { return print_duration(d.seconds); },
-                 [](const TemplateRoot* root) { return print_root(*root->data); }},
+                 [](const TemplateRoot* root) { return print_root(*root->data); },
+                 [](const TemplateObjectPtr& object) { return go_print(object->plain()); }},
       value);
 }
 

@@ -108,9 +108,10 @@ Result<Command> ActionParser::command(int depth, bool piped) {
   return result;
 }
 
-Result<void> ActionParser::check(const Command& command, bool piped) {
+Result<void> ActionParser::check(const Command& command, bool piped) const {
   if (command.function == nullptr) {
     if (command.operands.empty()) return fail(Errc::parse, "missing value for command");
+    if (!around_->language->of_rules && !command.operands.front().fields.empty()) return {};  // a method
     if (command.operands.size() > 1) return fail(Errc::parse, "can't give argument to non-function");
     if (piped) return fail(Errc::parse, "non executable command in pipeline");
     return {};
@@ -124,9 +125,9 @@ Result<void> ActionParser::check(const Command& command, bool piped) {
   return {};
 }
 
-Result<const TemplateFunction*> ActionParser::function(std::string_view word) {
-  if (const TemplateFunction* found = find_template_function(word)) return found;
-  const std::string_view nearest = suggest_template_function(word);
+Result<const TemplateFunction*> ActionParser::function(std::string_view word) const {
+  if (const TemplateFunction* found = around_->language->find(word)) return found;
+  const std::string_view nearest = around_->language->suggest(word);
   return fail(Errc::parse, "function \"{}\" not defined{}", word,
               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
@@ -191,8 +192,9 @@ Result<Operand> ActionParser::variable() {
   take('$');
   const std::string name(take_word_here());
   if (!around_->knows(name)) {
-    return fail(Errc::parse,
-                "undefined variable \"${}\"; known are $value, $labels, $externalLabels, $externalURL", name);
+    return fail(
+        Errc::parse, "undefined variable \"${}\"{}", name,
+        around_->language->of_rules ? "; known are $value, $labels, $externalLabels, $externalURL" : "");
   }
   auto operand = with_fields(Operand{Variable{name}, {}}, "$" + name);
   if (!operand || operand->fields.empty()) return operand;
@@ -216,7 +218,8 @@ Result<Operand> ActionParser::known_root(Operand operand) const {
   constexpr std::string_view kFields[] = {"Value", "Labels", "ExternalLabels", "ExternalURL"};
   if (std::find(std::begin(kFields), std::end(kFields), operand.fields[0]) != std::end(kFields))
     return operand;
-  if (around_->variables.size() < kOwnVariables) return operand;  // in a template of one's own
+  if (!around_->language->of_rules || around_->variables.size() < kOwnVariables)
+    return operand;  // in a template of one's own
   return fail(Errc::parse, "there is no .{}; known are .Value, .Labels, .ExternalLabels, .ExternalURL",
               operand.fields[0]);
 }

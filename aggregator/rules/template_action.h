@@ -23,8 +23,13 @@ std::string_view trim_left(std::string_view text);
 
 /// What is known where an action stands: variables, and whether `.` is still what the template began with.
 struct Surroundings {
-  std::vector<std::string> variables{"", "labels", "externalLabels", "externalURL", "value"};
-  bool dot_is_root = true;
+  explicit Surroundings(const TemplateLanguage& in) : language(&in), dot_is_root(in.of_rules) {
+    if (in.of_rules) variables = {"", "labels", "externalLabels", "externalURL", "value"};
+  }
+
+  const TemplateLanguage* language;
+  std::vector<std::string> variables{""};
+  bool dot_is_root;
   bool in_loop = false;
   bool queries = false;
 
@@ -33,7 +38,7 @@ struct Surroundings {
   }
   /// Of the variables that are there from the beginning, those that are no maps.
   bool is_plain(std::string_view name) const {
-    return (name == "value" || name == "externalURL") &&
+    return language->of_rules && (name == "value" || name == "externalURL") &&
            std::count(variables.begin(), variables.end(), name) == 1;
   }
 };
@@ -60,8 +65,8 @@ class ActionParser {
   bool at_operand();
   Result<std::unique_ptr<Pipeline>> pipeline(int depth);
   Result<Command> command(int depth, bool piped);
-  static Result<void> check(const Command& command, bool piped);
-  static Result<const TemplateFunction*> function(std::string_view word);
+  Result<void> check(const Command& command, bool piped) const;
+  Result<const TemplateFunction*> function(std::string_view word) const;
   Result<Operand> operand(int depth);
   Result<Operand> quoted(char quote);
   Result<Operand> number();

@@ -1,4 +1,5 @@
 #include "aggregator/rules/template_functions.h"
+#include "aggregator/rules/template_object.h"
 #include "aggregator/rules/template_tree.h"
 
 #include <algorithm>
@@ -86,6 +87,7 @@ Result<TemplateValue> arguments(Args args, const TemplateData& /*data*/) {
 }
 
 Result<TemplateValue> entry(const TemplateValue& container, const TemplateValue& key) {
+  if (std::holds_alternative<TemplateObjectPtr>(container)) return entry(plain_value(container), key);
   if (const auto* list = std::get_if<List>(&container)) {
     const auto* i = std::get_if<std::int64_t>(&key);
     if (i == nullptr) return fail(Errc::invalid_argument, "cannot index with {}", type_name(key));
@@ -185,10 +187,15 @@ Result<TemplateValue> template_field(const TemplateValue& value, const std::stri
     if (name == "Value") return TemplateValue((*sample)->value);
     if (name == "Labels") return TemplateValue(TemplateLabels(*sample, &(*sample)->labels));
   }
+  if (const auto* object = std::get_if<TemplateObjectPtr>(&value)) return (*object)->member(name, {});
   if (const auto* root = std::get_if<const TemplateRoot*>(&value)) return root_field(*(*root)->data, name);
   if (std::holds_alternative<std::monostate>(value))
     return fail(Errc::invalid_argument, "nil data; no entry for key \"{}\"", name);
   return fail(Errc::invalid_argument, "can't evaluate field {} in type {}", name, type_name(value));
+}
+
+Error no_such_member(const TemplateObject& object, std::string_view name) {
+  return fail(Errc::invalid_argument, "can't evaluate field {} in type {}", name, object.type());
 }
 
 }  // namespace vigil::rules

@@ -1,12 +1,14 @@
 #include "aggregator/rules/template_functions.h"
 
 #include "aggregator/rules/go_format.h"
+#include "aggregator/rules/template_language.h"
 #include "common/text/human.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <compare>
+#include <vector>
 
 namespace vigil::rules {
 namespace {
@@ -131,21 +133,28 @@ Result<std::string> template_text(const TemplateValue& value) {
   return fail(Errc::invalid_argument, "expected string; got {}", type_name(value));
 }
 
-const TemplateFunction* find_template_function(std::string_view name) {
-  for (const auto part : {number_functions(), text_functions(), data_functions()}) {
-    for (const TemplateFunction& function : part) {
-      if (function.name == name) return &function;
-    }
-  }
-  return nullptr;
+const TemplateFunction* TemplateLanguage::find(std::string_view name) const {
+  const auto found = std::find_if(functions.begin(), functions.end(),
+                                  [name](const TemplateFunction& function) { return function.name == name; });
+  return found == functions.end() ? nullptr : &*found;
 }
 
-std::string_view suggest_template_function(std::string_view name) {
+std::string_view TemplateLanguage::suggest(std::string_view name) const {
   std::vector<std::string_view> names;
-  for (const auto part : {number_functions(), text_functions(), data_functions()}) {
-    for (const TemplateFunction& function : part) names.push_back(function.name);
-  }
-  return suggest(name, names);
+  names.reserve(functions.size());
+  for (const TemplateFunction& function : functions) names.push_back(function.name);
+  return vigil::suggest(name, names);
+}
+
+const TemplateLanguage& rule_language() {
+  static const TemplateLanguage language = [] {
+    TemplateLanguage made;
+    made.of_rules = true;
+    for (const auto part : {number_functions(), text_functions(), data_functions()})
+      made.functions.insert(made.functions.end(), part.begin(), part.end());
+    return made;
+  }();
+  return language;
 }
 
 }  // namespace vigil::rules

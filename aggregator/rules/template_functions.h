@@ -17,19 +17,14 @@ using TemplateArgs = std::span<const TemplateValue>;
 
 struct TemplateFunction {
   /// Whether all arguments are evaluated, or only as many as decide; `tmpl` is done where the templates are.
-  enum class Kind : std::uint8_t { plain, all_of, any_of, tmpl };
+  /// Objects come as their plain values, unless it takes them as they are.
+  enum class Kind : std::uint8_t { plain, all_of, any_of, tmpl, of_objects };
   std::string_view name;
   std::size_t min_args = 0;
   std::size_t max_args = 0;
   Result<TemplateValue> (*call)(TemplateArgs args, const TemplateData& data) = nullptr;
   Kind kind = Kind::plain;
 };
-
-/// Null when there is none of that name.
-const TemplateFunction* find_template_function(std::string_view name);
-
-/// The known name most like `name`, or "".
-std::string_view suggest_template_function(std::string_view name);
 
 // Parts of the table, one file each.
 std::span<const TemplateFunction> number_functions();  // humanize and its kin, comparisons
@@ -40,7 +35,7 @@ std::span<const TemplateFunction> data_functions();    // query and what is done
 /// A number, or text that is one.
 Result<double> template_number(const TemplateValue& value);
 Result<std::string> template_text(const TemplateValue& value);
-/// `value.name`, as Go finds fields and keys.
+/// `value.name`, as Go finds fields and keys, or what the method of that name gives.
 Result<TemplateValue> template_field(const TemplateValue& value, const std::string& name);
 
 // The humanize functions by themselves, for messages. As in Prometheus: "1.235k", "1.206Ki", "1h 2m 3s".

@@ -3,6 +3,7 @@
 
 #include "aggregator/rules/template.h"
 #include "aggregator/rules/template_functions.h"
+#include "aggregator/rules/template_language.h"
 #include "aggregator/rules/template_value.h"
 
 #include <map>
@@ -34,7 +35,8 @@ struct Operand {
   std::vector<std::string> fields;
 };
 
-/// `humanize $value`: a function and its arguments, or a single operand.
+/// `humanize $value`: a function and its arguments, or an operand, whose last field is a method when
+/// arguments follow.
 struct Command {
   const TemplateFunction* function = nullptr;
   std::vector<Operand> operands;
@@ -63,10 +65,18 @@ struct Template::Node {
 struct Template::Tree {
   std::vector<Node> nodes;
   std::map<std::string, std::vector<Node>, std::less<>> defined;
+  std::vector<std::string> called;  // names of templates, as they are written
   bool queries = false;
 };
 
 /// The tree of `text`.
-Result<Template::Tree> parse_template(std::string_view text);
+Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language);
+
+/// What bounds an expansion.
+struct TemplateLimits {
+  std::size_t text_bytes = kMaxTextBytes;        // of the text, and of any one value
+  std::size_t made_bytes = 256 * kMaxTextBytes;  // of all texts on the way together
+  int steps = 100'000;                           // nodes and commands run: loops may be nested
+};
 
 }  // namespace vigil::rules

@@ -18,6 +18,8 @@ struct TemplateSample;
 struct TemplateList;
 struct TemplateMap;
 struct TemplateRoot;
+class TemplateObject;
+using TemplateObjectPtr = std::shared_ptr<const TemplateObject>;
 
 /// A moment or a length of time: prints as Go's time.Time and time.Duration.
 struct TemplateTime {
@@ -36,11 +38,11 @@ inline TemplateLabels outliving(const Labels& labels) {
 }
 
 /// Nothing, a truth, an integer literal, a number, text, a set of labels; what query and args give; the data
-/// a template begins with.
-using TemplateValue =
-    std::variant<std::monostate, bool, std::int64_t, double, std::string, TemplateLabels,
-                 std::shared_ptr<const TemplateSample>, std::shared_ptr<const TemplateList>,
-                 std::shared_ptr<const TemplateMap>, TemplateTime, TemplateDuration, const TemplateRoot*>;
+/// a template begins with; an object with members of its own.
+using TemplateValue = std::variant<std::monostate, bool, std::int64_t, double, std::string, TemplateLabels,
+                                   std::shared_ptr<const TemplateSample>, std::shared_ptr<const TemplateList>,
+                                   std::shared_ptr<const TemplateMap>, TemplateTime, TemplateDuration,
+                                   const TemplateRoot*, TemplateObjectPtr>;
 
 /// A sample of a query's answer.
 struct TemplateSample {

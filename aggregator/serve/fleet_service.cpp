@@ -234,6 +234,25 @@ grpc::ServerUnaryReactor* FleetService::ForgetHost(grpc::CallbackServerContext* 
                 });
 }
 
+grpc::ServerUnaryReactor* FleetService::ExplainAlert(grpc::CallbackServerContext* context,
+                                                     const v1::ExplainAlertRequest* request,
+                                                     v1::ExplainAlertResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const auto explained = alerts::explain(sources_.alerts, request->id());
+                  if (!explained) return explained.error();
+                  put_alert(explained->alert, *response->mutable_alert());
+                  for (const alerts::Event& event : explained->events) {
+                    v1::AlertEvent& out = *response->add_events();
+                    out.set_kind(std::string(alerts::to_string(event.kind)));
+                    out.set_at_ms(event.at_ms);
+                    out.set_by(event.by);
+                    out.set_text(event.text);
+                  }
+                  return {};
+                });
+}
+
 grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext* context,
                                                      const v1::ListSilencesRequest* request,
                                                      v1::ListSilencesResponse* response) {

@@ -42,6 +42,9 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* ForgetHost(grpc::CallbackServerContext* context,
                                        const v1::ForgetHostRequest* request,
                                        v1::ForgetHostResponse* response) override;
+  grpc::ServerUnaryReactor* ExplainAlert(grpc::CallbackServerContext* context,
+                                         const v1::ExplainAlertRequest* request,
+                                         v1::ExplainAlertResponse* response) override;
   grpc::ServerUnaryReactor* ListSilences(grpc::CallbackServerContext* context,
                                          const v1::ListSilencesRequest* request,
                                          v1::ListSilencesResponse* response) override;

@@ -101,6 +101,9 @@ class GrpcClient final : public Client {
   Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest& request) override {
     return call<v1::ListAlertsResponse>(*fleet_, &v1::Fleet::Stub::ListAlerts, request);
   }
+  Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest& request) override {
+    return call<v1::ExplainAlertResponse>(*fleet_, &v1::Fleet::Stub::ExplainAlert, request);
+  }
   Result<v1::ListRulesResponse> rules() override {
     return call<v1::ListRulesResponse>(*fleet_, &v1::Fleet::Stub::ListRules, v1::ListRulesRequest{});
   }

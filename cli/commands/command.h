@@ -65,6 +65,7 @@ Run declare_watch(CLI::App& app);
 Run declare_plot(CLI::App& app);
 Run declare_series(CLI::App& app);
 Run declare_alerts(CLI::App& app);
+Run declare_explain(CLI::App& app);  // below alerts
 Run declare_silence(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_rule_list(CLI::App& app);     // `rules` by itself

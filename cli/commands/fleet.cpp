@@ -49,7 +49,7 @@ Run declare_alerts(CLI::App& app) {
   app.add_option("--fail-on", *fail_on,
                  "Exit with 4 when an alert of this severity or worse fires: warning or critical")
       ->check(CLI::IsMember({"warning", "critical"}));
-  return [request, fail_on](Context& context) -> Result<Exit> {
+  const Run list = [request, fail_on](Context& context) -> Result<Exit> {
     const auto alerts = context.client->alerts(*request);
     if (!alerts) return alerts.error();
     show(context, alerts_listing(*alerts, context.now_ms));
@@ -61,6 +61,8 @@ Run declare_alerts(CLI::App& app) {
         !fail_on->empty() && std::any_of(alerts->alerts().begin(), alerts->alerts().end(), counts);
     return found ? Exit::firing : Exit::ok;
   };
+  return declare_parts(
+      app, {{"explain", "Why an alert is as it is, who was told, what comes next", declare_explain}}, list);
 }
 
 Run declare_rule_list(CLI::App& app) {

@@ -69,6 +69,7 @@ class Sampled : public Client {
     return unasked();
   }
   Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return unasked(); }
+  Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest&) override { return unasked(); }
   Result<v1::ListRulesResponse> rules() override { return unasked(); }
   Result<v1::Status> status() override { return unasked(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }

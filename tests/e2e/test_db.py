@@ -187,3 +187,18 @@ def test_no_aggregator_no_backup_but_a_restore_needs_none(vigil, tmp_path):
     assert away.returncode == 3 and "no aggregator answers" in away.stderr
     vigil.cli("restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "new"))
     assert (pathlib.Path(tmp_path) / "new" / "history.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_meta_db_that_somebody_removed_is_told_of(vigil):
+    problems = lambda: [row for row in vigil.cli("status").stdout.splitlines() if "meta.db" in row]
+    vigil.start()
+    durable(vigil)
+    assert problems() == []
+    vigil.aggregator.stop()
+    for path in vigil.data.glob("meta.db*"):
+        path.unlink()
+    vigil.start()
+    assert "missing" in " ".join(problems())
+    vigil.aggregator.stop()
+    vigil.start()
+    assert problems() == []

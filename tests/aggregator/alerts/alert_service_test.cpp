@@ -195,9 +195,28 @@ TEST_CASE("a meta.db that SQLite cannot read is set aside, and alerts begin anew
   }
   Run run(dir);
   CHECK(run.service->alerts().empty());
+  CHECK(run.service->loss().find("damaged") != std::string::npos);
   CHECK(std::filesystem::exists(path + ".damaged"));
   run.evaluate(0, 2, {"a"});
   CHECK(run.recorder.wait_for(1).size() == 1);
+}
+
+TEST_CASE("that meta.db is missing or empty where an aggregator ran before is told as a loss") {
+  const TempDir dir;
+  const auto loss = [&](bool ran_before) {
+    AlertServiceOptions options{dir.file("meta.db"), [] { return 0; }, {}};
+    options.ran_before = ran_before;
+    const auto service = AlertService::open(options, rules_of(kRules));
+    REQUIRE(service);
+    return (*service)->loss();
+  };
+  CHECK(loss(false).empty());
+  CHECK(loss(true).empty());  // it is there
+  std::filesystem::remove(dir.file("meta.db"));
+  CHECK(loss(true).find("missing") != std::string::npos);
+  CHECK(loss(true).empty());  // said once
+  std::filesystem::resize_file(dir.file("meta.db"), 0);
+  CHECK(loss(true).find("empty") != std::string::npos);
 }
 
 TEST_CASE("When the disk refuses, messages go out all the same and the alert is stored later") {

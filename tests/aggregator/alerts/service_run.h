@@ -32,6 +32,7 @@ class Recorder : public notify::Notifier {
  public:
   void start() override {}
   void stop() override {}
+  void replace_for_groups(std::vector<notify::Endpoint> /*endpoints*/) override {}
   void enqueue(std::vector<notify::Row> more) override {
     const std::lock_guard lock(mutex_);
     for (notify::Row& row : more) rows_.push_back(std::move(row));
@@ -67,10 +68,12 @@ inline std::string told(const std::vector<notify::Row>& rows) {
 
 /// One run of the service over a folder that outlives it.
 struct Run {
-  explicit Run(const TempDir& dir, const std::string& yaml = kRules, EvidenceCollector evidence = {})
-      : rules(rules_of(yaml)) {
-    auto opened = AlertService::open(
-        {dir.file("meta.db"), [this] { return now_ms.load(); }, std::move(evidence)}, rules);
+  explicit Run(const TempDir& dir, const std::string& yaml = kRules, EvidenceCollector evidence = {},
+               RoutingPtr routing = {}, std::int64_t start_s = 0)
+      : now_ms(start_s * 1000), rules(rules_of(yaml)) {
+    AlertServiceOptions options{dir.file("meta.db"), [this] { return now_ms.load(); }, std::move(evidence)};
+    options.routing = std::move(routing);
+    auto opened = AlertService::open(options, rules);
     REQUIRE(opened);
     service = std::move(*opened);
     service->set_notifier(recorder);
@@ -97,7 +100,7 @@ struct Run {
     }
   }
 
-  std::atomic<std::int64_t> now_ms = 0;
+  std::atomic<std::int64_t> now_ms;
   rules::RuleSetPtr rules;
   Recorder recorder;
   std::unique_ptr<AlertService> service;

@@ -176,3 +176,48 @@ TEST_CASE("A lane with a burst sends that many at once, then one a second") {
   CHECK_FALSE(send(11'500));
   CHECK(send(12'000));
 }
+
+TEST_CASE("of a group all that waits goes out together, and other groups do not wait for it") {
+  Lane lane(kPlain);
+  const auto row = [](std::int64_t id, const std::string& group) {
+    Row made = row_of(id, note_of(group));
+    made.note.key += std::to_string(id);
+    made.group = Group{group, "ops", {}, {note_of("a")}};
+    return made;
+  };
+  lane.enqueue(row(1, "web"));
+  lane.enqueue(row(2, "db"));
+  auto first = lane.next(0);
+  REQUIRE(first);
+  CHECK(first->rows.size() == 1);
+  CHECK(first->key() == row(1, "web").note.key);
+  lane.failed(*first, {FailureKind::refused, "HTTP 400", 0}, 0, 1.0);
+  lane.enqueue(row(3, "web"));
+  auto second = lane.next(1);
+  REQUIRE(second);
+  CHECK(next_ids(lane, 1) == "2");
+  lane.delivered(*second, 1);
+  CHECK(next_ids(lane, 500) == "-");
+  auto both = lane.next(2'000);
+  REQUIRE(both);
+  CHECK(both->key() != first->key());
+  CHECK(ids(lane.delivered(*both, 2'000).ids) == "1 3");
+  CHECK(lane.size() == 0);
+}
+
+TEST_CASE("a row of a group survives the outbox") {
+  Row row = row_of(1, note_of("web"));
+  row.group = Group{"{}:{}", "ops", {{"team", "web"}}, {note_of("a"), note_of("b", Kind::resolved)}, 7};
+  Row read;
+  REQUIRE(decode_body(encode_body(row), read));
+  CHECK(read.note == row.note);
+  CHECK(read.group == row.group);
+  Row plain;
+  REQUIRE(decode_body(encode_body(row_of(1, note_of("a"))), plain));
+  CHECK_FALSE(plain.group);
+  const std::string note = R"({"key":"k","alert":"a","of_group":)";
+  for (const char* wrong : {"7}", "{}}", R"({"alerts":[]}})", R"({"alerts":[7]}})", R"({"alerts":[{}]}})"}) {
+    CAPTURE(wrong);
+    CHECK_FALSE(decode_body(note + wrong, plain));
+  }
+}

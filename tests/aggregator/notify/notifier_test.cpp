@@ -32,7 +32,7 @@ struct Bench {
     const auto loaded = config::load_text(fmt::format("receivers: [{}]", receivers), "vigil.yml", config);
     REQUIRE(loaded);
     config.timeout = timeout;
-    auto created = Notifier::create(config, [this](Delivery delivery) { told.put(std::move(delivery)); });
+    auto created = Notifier::create(config, {}, [this](Delivery delivery) { told.put(std::move(delivery)); });
     REQUIRE(created);
     notifier = std::move(*created);
     notifier->start();
@@ -243,4 +243,38 @@ TEST_CASE("stop() lets a message on the wire finish and keeps the rest for the n
   CHECK(bench.told.wait_for(1).at(0).outcome == Outcome::delivered);
   bench.send(2, note_of("b"));
   CHECK(bench.told.wait_for(1).size() == 1);
+}
+
+TEST_CASE("endpoints for groups are replaced while messages wait: who keeps the name gets them") {
+  HttpSink away({HttpSink::answer("503 Busy", "Retry-After: 1\r\n")});
+  HttpSink sink({HttpSink::answer("200 OK"), HttpSink::answer("200 OK")});
+  const auto endpoint = [](const std::string& name, const std::string& url) {
+    Endpoint made;
+    made.name = name;
+    made.kind = "webhook";
+    made.takes_groups = true;
+    made.render = [url](const Shipment& /*shipment*/, std::int64_t /*now_ms*/) {
+      Request request;
+      request.url = url;
+      return request;
+    };
+    return made;
+  };
+  Bench bench(webhook(sink));
+  bench.notifier->replace_for_groups({endpoint("a/chat", away.url()), endpoint("b/chat", away.url())});
+  CHECK(bench.notifier->targets(note_of("x")) == std::vector<std::string>{"ops"});
+  bench.send(1, note_of("a"), "a/chat");
+  CHECK(bench.told.wait_for(1).at(0).outcome == Outcome::postponed);
+  bench.notifier->replace_for_groups({endpoint("a/chat", sink.url())});
+  const auto told = bench.told.wait_for(2);
+  REQUIRE(told.size() == 2);
+  CHECK(told[1].outcome == Outcome::delivered);
+  CHECK(told[1].ids == std::vector<std::int64_t>{1});
+  bench.send(2, note_of("a"), "b/chat");
+  CHECK(bench.told.wait_for(3).at(2).outcome == Outcome::dead);
+  const auto stats = bench.notifier->stats();
+  REQUIRE(stats.size() == 2);
+  CHECK(stats[1].receiver == "a/chat");
+  CHECK(stats[1].delivered == 1);
+  CHECK(stats[1].failures == 1);
 }

@@ -1,0 +1,122 @@
+#include "aggregator/alerts/explanation.h"
+
+#include "common/text/human.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace vigil::alerts {
+namespace {
+
+using Kind = Event::Kind;
+
+std::string for_text(std::chrono::milliseconds hold) {
+  return hold.count() == 0 ? std::string() : "for " + format_duration(hold);
+}
+
+/// Why its messages wait, when they do.
+std::string waits_for(const std::string& receiver, const Circumstances& circumstances) {
+  for (const notify::ReceiverStats& stats : circumstances.receivers) {
+    if (stats.receiver == receiver && stats.queued > 0 && !stats.last_error.empty())
+      return "messages wait: " + stats.last_error;
+  }
+  return {};
+}
+
+std::string joined(std::string first, const std::string& second) {
+  if (!first.empty() && !second.empty()) first += "; ";
+  return first + second;
+}
+
+void add_silences(const Labels& labels, const Circumstances& circumstances, std::vector<Event>& out) {
+  for (const silences::Silence* silence : circumstances.silences.muting(labels, circumstances.now_ms)) {
+    out.push_back({Kind::silenced, silence->next_change_ms(circumstances.now_ms).value_or(0), silence->id,
+                   fmt::format("{}: {}", silence->author, silence->comment)});
+  }
+}
+
+void add_groups(const std::string& fingerprint, const Circumstances& circumstances, std::vector<Event>& out) {
+  for (const GroupTelling& telling : circumstances.grouping.tellings(fingerprint, circumstances.now_ms)) {
+    const std::string text = joined("group " + telling.group_key, waits_for(telling.endpoint, circumstances));
+    if (telling.told_ms != 0) out.push_back({Kind::told, telling.told_ms, telling.endpoint, text});
+    const std::string next = joined(text, telling.mute);
+    if (telling.has_news) {
+      out.push_back({Kind::will_be_told, telling.next_ms, telling.endpoint, next});
+    } else if (telling.repeat_ms != 0) {
+      out.push_back({Kind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
+    }
+  }
+}
+
+void sort_by_time(std::vector<Event>& events) {
+  std::ranges::stable_sort(events, {},
+                           [](const Event& event) { return std::pair(event.at_ms == 0, event.at_ms); });
+}
+
+}  // namespace
+
+std::string_view to_string(Kind kind) {
+  switch (kind) {
+    case Kind::holds:
+      return "holds";
+    case Kind::will_fire:
+      return "will_fire";
+    case Kind::fires:
+      return "fires";
+    case Kind::no_data:
+      return "no_data";
+    case Kind::stays:
+      return "stays";
+    case Kind::over:
+      return "over";
+    case Kind::silenced:
+      return "silenced";
+    case Kind::inhibited:
+      return "inhibited";
+    case Kind::told:
+      return "told";
+    case Kind::will_be_told:
+      return "will_be_told";
+    case Kind::will_be_repeated:
+      break;
+  }
+  return "will_be_repeated";
+}
+
+std::vector<Event> explain(const Alert& alert, const Circumstances& circumstances) {
+  std::vector<Event> out;
+  const rules::Rule& rule = *alert.rule;
+  out.push_back({Kind::holds, alert.active_since_ms, "", rule.expr_text});
+  if (alert.state == State::firing) {
+    out.push_back({Kind::fires, alert.fired_at_ms, "", for_text(rule.hold)});
+  } else {
+    const std::int64_t left_ms = std::max<std::int64_t>(rule.hold.count() - alert.held_ms, 0);
+    out.push_back({Kind::will_fire, alert.last_true_ms + left_ms, "", for_text(rule.hold)});
+  }
+  if (alert.no_data_since_ms != 0) out.push_back({Kind::no_data, alert.no_data_since_ms, "", ""});
+  if (alert.false_since_ms != 0)
+    out.push_back({Kind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
+  add_silences(alert.labels, circumstances, out);
+  if (!circumstances.inhibitor.empty())
+    out.push_back({Kind::inhibited, 0, std::string(circumstances.inhibitor), "its rule, or its severity"});
+  if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
+    out.push_back({Kind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
+  for (const std::string& receiver : alert.notified)
+    out.push_back({Kind::told, alert.fired_at_ms, receiver, waits_for(receiver, circumstances)});
+  add_groups(alert.fingerprint, circumstances, out);
+  sort_by_time(out);
+  return out;
+}
+
+std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circumstances) {
+  std::vector<Event> out;
+  out.push_back({Kind::holds, resolved.active_since_ms, "", ""});
+  out.push_back({Kind::fires, resolved.fired_at_ms, "", ""});
+  out.push_back({Kind::over, resolved.resolved_at_ms, "", resolved.reason});
+  add_groups(resolved.fingerprint, circumstances, out);
+  sort_by_time(out);
+  return out;
+}
+
+}  // namespace vigil::alerts

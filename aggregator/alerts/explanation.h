@@ -1,0 +1,60 @@
+// Why an alert is as it is: what happened to it, what holds its messages back, who was told, and what comes
+// next, as a list of events. Pure; made for whoever asks.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/grouping.h"
+#include "aggregator/alerts/listing.h"
+#include "aggregator/notify/notifier.h"
+#include "aggregator/silences/silence_book.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// One line of an explanation.
+struct Event {
+  enum class Kind : std::uint8_t {
+    holds,            // its condition is true since then; `text`: the expression
+    will_fire,        // should it hold until then; `text`: for how long in all
+    fires,            // `text`: how long it had to hold
+    no_data,          // since then nothing is known, and the state stays
+    stays,            // false since then, and firing on by keep_firing_for; `text`: how long
+    over,             // `text`: why, when not because the condition is false
+    silenced,         // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
+    inhibited,        // `by`: the alert that holds its messages back; `text`: by which rule
+    told,             // `by`: the receiver; `text`: the group, and what keeps the message waiting
+    will_be_told,     // at the earliest; the same
+    will_be_repeated  // the same
+  };
+  Kind kind = Kind::holds;
+  std::int64_t at_ms = 0;
+  std::string by;
+  std::string text;
+};
+/// "holds", "will_fire", ...: as in the API.
+std::string_view to_string(Event::Kind kind);
+
+struct Explanation {
+  AlertInfo alert;
+  std::vector<Event> events;  // by time; those without one last
+};
+
+/// What an explanation is made of.
+struct Circumstances {
+  const silences::SilenceBook& silences;
+  std::string_view inhibitor;  // the alert that holds it back by the shipped rules' words; "": none
+  const Grouping& grouping;
+  const AlertBook& book;
+  const std::vector<notify::ReceiverStats>& receivers;
+  std::int64_t now_ms = 0;
+};
+/// Of one that is pending or fires.
+std::vector<Event> explain(const Alert& alert, const Circumstances& circumstances);
+/// Of one that is over.
+std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circumstances);
+
+}  // namespace vigil::alerts

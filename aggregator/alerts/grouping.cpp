@@ -1,0 +1,235 @@
+#include "aggregator/alerts/grouping.h"
+
+#include "aggregator/alerts/messages.h"
+#include "aggregator/notify/json_parts.h"
+#include "common/fnv1a.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <chrono>
+#include <iterator>
+#include <utility>
+
+namespace vigil::alerts {
+namespace {
+
+using notify::Kind;
+using notify::Notification;
+using routing::GroupState;
+using routing::Membership;
+
+/// A message of ten thousand alerts is read by nobody, and stored for each channel.
+constexpr std::size_t kMostInMessage = 500;
+
+/// The alerts that hold back others by the file's own rules.
+routing::Inhibitions inhibitions_of(const Routing& routing, const AlertBook& book) {
+  routing::Inhibitions out(routing.configuration.inhibit_rules);
+  if (routing.configuration.inhibit_rules.empty()) return out;
+  book.for_each([&](const Alert& alert) {
+    if (alert.state == State::firing) out.add_firing(alert.fingerprint, alert.labels);
+  });
+  return out;
+}
+
+/// The worst first, then as their labels have it.
+void sort_for_people(std::vector<Notification>& notes) {
+  const auto place = [](const Notification& note) {
+    return std::pair(-static_cast<int>(notify::parse_severity(note.severity)), note.labels.to_string());
+  };
+  std::ranges::sort(notes, {}, place);
+}
+
+calendar::sys_seconds at(std::int64_t now_ms) {
+  return std::chrono::floor<std::chrono::seconds>(
+      std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(now_ms)));
+}
+
+std::string ended_json(const GroupState& group, const std::map<std::string, Notification>& ended) {
+  boost::json::array out;
+  for (const auto& [fingerprint, membership] : group.alerts) {
+    const auto note = ended.find(fingerprint);
+    if (membership == Membership::resolved && note != ended.end())
+      out.emplace_back(notify::encode(note->second));
+  }
+  return boost::json::serialize(boost::json::object{{"ended", std::move(out)}});
+}
+
+}  // namespace
+
+Grouping::Grouping(RoutingPtr routing) : routing_(std::move(routing)) {
+  if (routing_) book_.emplace(routing_->configuration.root, routing_->channels);
+}
+
+void Grouping::restore(const std::vector<StoredGroup>& groups) {
+  if (!book_) return;
+  for (const StoredGroup& stored : groups) {
+    auto group = routing::decode_group(stored.state);
+    const auto ended = notify::parse_object(stored.ended, "alerts that are over");
+    if (!group || !ended) {
+      ++damaged_;
+      continue;
+    }
+    for (const std::string& text : notify::texts_at(*ended, "ended")) {
+      if (auto note = notify::decode_notification(text))
+        ended_.insert_or_assign(note->fingerprint, std::move(*note));
+    }
+    book_->restore(std::move(*group));
+  }
+}
+
+void Grouping::join(const AlertBook& book, std::int64_t now_ms) {
+  if (!book_) return;
+  std::set<std::string> firing;
+  book.for_each([&](const Alert& alert) {
+    if (alert.state != State::firing) return;
+    fire(alert, now_ms);
+    firing.insert(alert.fingerprint);
+  });
+  std::set<std::string> unknown;
+  book_->for_each([&](const GroupState& group) {
+    for (const auto& [fingerprint, membership] : group.alerts) {
+      if (membership != Membership::resolved && !firing.contains(fingerprint)) unknown.insert(fingerprint);
+    }
+  });
+  for (const std::string& fingerprint : unknown) book_->resolve(fingerprint);
+}
+
+void Grouping::adopt(RoutingPtr routing) {
+  const RoutingPtr before =
+      std::exchange(routing_, std::move(routing));  // the book looks at it until adopt()
+  book_->adopt(routing_->configuration.root, routing_->channels);
+}
+
+void Grouping::fire(const Alert& alert, std::int64_t now_ms) {
+  if (!book_) return;
+  book_->fire(alert.fingerprint, alert.labels, alert.fired_at_ms, now_ms);
+  ended_.erase(alert.fingerprint);
+}
+
+void Grouping::resolve(const Alert& alert, std::string_view external_url) {
+  if (!book_ || !book_->contains(alert.fingerprint)) return;
+  book_->resolve(alert.fingerprint);
+  ended_.insert_or_assign(alert.fingerprint, to_notification(alert, Kind::resolved, external_url));
+}
+
+bool Grouping::is_due(std::int64_t now_ms) const {
+  const auto wake = book_ ? book_->wake_ms() : std::nullopt;
+  return wake && *wake <= now_ms;
+}
+
+std::vector<notify::Row> Grouping::flush(const AlertBook& book, std::int64_t now_ms,
+                                         std::string_view external_url,
+                                         const std::function<bool(const Alert&)>& is_held) {
+  std::vector<notify::Row> rows;
+  if (!is_due(now_ms)) return rows;
+  const auto inhibitions = inhibitions_of(*routing_, book);
+  routing::Holds holds;
+  holds.alert = [&](const std::string& fingerprint) {
+    const Alert* alert = book.find(fingerprint);
+    return alert != nullptr && (is_held(*alert) || inhibitions.inhibitor_of(alert->labels));
+  };
+  holds.route = [&](const routing::Route& route) {
+    return static_cast<bool>(mute_of(route, routing_->configuration.calendars, at(now_ms)));
+  };
+  for (const routing::GroupMessage& message : book_->flush(now_ms, holds)) {
+    if (auto row = row_of(message, book, now_ms, external_url)) rows.push_back(std::move(*row));
+  }
+  forget_told();
+  return rows;
+}
+
+/// Nothing when none of its alerts is known any more, as after damage.
+std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message, const AlertBook& book,
+                                            std::int64_t now_ms, std::string_view external_url) const {
+  std::vector<Notification> firing;
+  for (const std::string& fingerprint : message.firing) {
+    if (const Alert* alert = book.find(fingerprint))
+      firing.push_back(to_notification(*alert, Kind::firing, external_url));
+  }
+  std::vector<Notification> resolved;
+  for (const std::string& fingerprint : message.resolved) {
+    const auto note = ended_.find(fingerprint);
+    if (note != ended_.end()) resolved.push_back(note->second);
+  }
+  if (firing.empty() && resolved.empty()) return std::nullopt;
+
+  notify::Row row;
+  row.receiver = routing_->endpoint_name(message.receiver, message.channel);
+  row.created_ms = now_ms;
+  row.note.kind = firing.empty() ? Kind::resolved : Kind::firing;
+  const std::uint64_t id = fnv1a(fnv1a(kFnvBasis, message.group), row.receiver);
+  row.note.fingerprint = fmt::format("{:016x}", id);
+  row.note.rule_key = row.note.fingerprint;
+  row.note.key = fmt::format("{}-{}", row.note.fingerprint, now_ms);
+  row.note.alert = message.group_key;
+  notify::Group& group =
+      row.group.emplace(notify::Group{message.group_key, message.receiver, message.labels, {}});
+  for (std::vector<Notification>* part : {&firing, &resolved}) {
+    sort_for_people(*part);
+    std::move(part->begin(), part->end(), std::back_inserter(group.alerts));
+  }
+  if (group.alerts.size() > kMostInMessage) {
+    group.left_out = group.alerts.size() - kMostInMessage;
+    group.alerts.resize(kMostInMessage);
+  }
+  return row;
+}
+
+/// Those that no group waits to tell of.
+void Grouping::forget_told() {
+  std::erase_if(ended_, [this](const auto& entry) { return !book_->contains(entry.first); });
+}
+
+std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, std::int64_t now_ms) const {
+  std::vector<GroupTelling> out;
+  if (!book_) return out;
+  const routing::Route& root = routing_->configuration.root;
+  book_->for_each([&](const GroupState& group) {
+    const auto member = group.alerts.find(fingerprint);
+    const auto channels = routing_->channels.find(group.receiver);
+    if (member == group.alerts.end() || channels == routing_->channels.end()) return;
+    const routing::Route* route = nullptr;
+    root.walk([&](const routing::Route& each) { route = each.id == group.route ? &each : route; });
+    const bool fires = member->second == Membership::firing && route != nullptr;
+    for (const routing::Channel& channel : channels->second) {
+      GroupTelling telling;
+      telling.endpoint = routing_->endpoint_name(group.receiver, channel.name);
+      telling.group_key = group.group_key;
+      const auto told = group.told.find(channel.name);
+      const bool knows = told != group.told.end() && told->second.firing.contains(fingerprint);
+      if (knows) telling.told_ms = told->second.at_ms;
+      telling.has_news =
+          fires ? !knows : knows && channel.send_resolved && member->second == Membership::resolved;
+      telling.next_ms = group.next_ms;
+      if (fires && knows)
+        telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + route->timings.repeat.count());
+      const auto mute =
+          route == nullptr ? routing::Mute{} : mute_of(*route, routing_->configuration.calendars, at(now_ms));
+      if (mute.muting == routing::Muting::muted) telling.mute = "muted by " + mute.calendar;
+      if (mute.muting == routing::Muting::inactive) telling.mute = "outside its active times";
+      out.push_back(std::move(telling));
+    }
+  });
+  return out;
+}
+
+std::optional<GroupInhibitor> Grouping::inhibitor_of(const Alert& alert, const AlertBook& book) const {
+  if (!routing_) return std::nullopt;
+  const auto inhibitions = inhibitions_of(*routing_, book);
+  const auto by = inhibitions.inhibitor_of(alert.labels);
+  if (!by) return std::nullopt;
+  const Alert* source = book.find(by->fingerprint);
+  return GroupInhibitor{source == nullptr ? by->fingerprint : source->rule->name, by->rule->name};
+}
+
+std::set<std::string> Grouping::take_changed() {
+  return book_ ? book_->take_changed() : std::set<std::string>();
+}
+
+std::optional<StoredGroup> Grouping::stored(const std::string& id) const {
+  const GroupState* group = book_ ? book_->find(id) : nullptr;
+  if (group == nullptr) return std::nullopt;
+  return StoredGroup{id, routing::encode(*group), ended_json(*group, ended_)};
+}
+
+}  // namespace vigil::alerts

@@ -1,0 +1,97 @@
+// Groups of alertmanager.yml as the alert service keeps them: which there are, what they are told, and their
+// rows in meta.db. Without such a file nothing is grouped. Belongs to the alert service's worker.
+#pragma once
+
+#include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/meta_store.h"
+#include "aggregator/notify/notification.h"
+#include "aggregator/routing/configuration.h"
+#include "aggregator/routing/group_book.h"
+#include "common/error.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// What alertmanager.yml says, as far as alerts are concerned.
+struct Routing {
+  routing::Configuration configuration;
+  routing::Channels channels;
+  /// The name an endpoint of the notifier has for a channel of a receiver.
+  std::function<std::string(std::string_view receiver, std::string_view channel)> endpoint_name;
+};
+using RoutingPtr = std::shared_ptr<const Routing>;
+
+/// What one channel was told of an alert within one group, and will be.
+struct GroupTelling {
+  std::string endpoint;
+  std::string group_key;
+  std::int64_t told_ms = 0;    // of the group's last message to it that knew the alert; 0: there is none
+  bool has_news = false;       // it does not know how the alert is now
+  std::int64_t next_ms = 0;    // when its group is looked at next
+  std::int64_t repeat_ms = 0;  // when it is told again what it knows; 0: never, the alert is over
+  std::string mute;            // what keeps the route silent now; "": nothing
+};
+
+/// What holds an alert's messages back by a rule of alertmanager.yml.
+struct GroupInhibitor {
+  std::string alert;  // its name
+  std::string rule;
+};
+
+class Grouping {
+ public:
+  explicit Grouping(RoutingPtr routing);
+
+  bool is_on() const { return routing_ != nullptr; }
+
+  /// Puts back what is stored; before anything fires. Rows that cannot be read are left out and counted in
+  /// damaged().
+  void restore(const std::vector<StoredGroup>& groups);
+  std::size_t damaged() const { return damaged_; }
+  /// Every alert of the book that fires joins its groups; members that the book does not know are over.
+  void join(const AlertBook& book, std::int64_t now_ms);
+
+  /// The file changed; not null, and not where nothing is grouped. Then join() again.
+  void adopt(RoutingPtr routing);
+
+  void fire(const Alert& alert, std::int64_t now_ms);
+  /// `external_url` is the dashboard's; "" for no link.
+  void resolve(const Alert& alert, std::string_view external_url);
+
+  /// Whether some group is to be looked at.
+  bool is_due(std::int64_t now_ms) const;
+  /// The messages of groups that are due, one for each channel. `is_held`: silenced, or inhibited by what is
+  /// no rule of alertmanager.yml.
+  std::vector<notify::Row> flush(const AlertBook& book, std::int64_t now_ms, std::string_view external_url,
+                                 const std::function<bool(const Alert&)>& is_held);
+
+  /// What is known of one alert, group by group.
+  std::vector<GroupTelling> tellings(const std::string& fingerprint, std::int64_t now_ms) const;
+  std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
+
+  /// Ids of the groups that changed since the last call.
+  std::set<std::string> take_changed();
+  /// As it is to be stored; nothing when it is over.
+  std::optional<StoredGroup> stored(const std::string& id) const;
+
+ private:
+  std::optional<notify::Row> row_of(const routing::GroupMessage& message, const AlertBook& book,
+                                    std::int64_t now_ms, std::string_view external_url) const;
+  void forget_told();
+
+  RoutingPtr routing_;  // null: nothing is grouped
+  std::optional<routing::GroupBook> book_;
+  std::map<std::string, notify::Notification> ended_;  // by fingerprint: over, and somebody is to be told
+  std::size_t damaged_ = 0;
+};
+
+}  // namespace vigil::alerts

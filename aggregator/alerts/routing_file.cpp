@@ -1,0 +1,34 @@
+#include "aggregator/alerts/routing_file.h"
+
+#include "aggregator/calendar/zones.h"
+#include "aggregator/channels/channels.h"
+#include "common/config/files.h"
+
+#include <memory>
+#include <utility>
+
+namespace vigil::alerts {
+
+Result<LoadedRouting> load_routing(const notify::NotificationsConfig& config,
+                                   const std::string& external_url) {
+  LoadedRouting out;
+  const std::string& path = config.alertmanager_file;
+  if (path.empty()) return out;
+  const auto text = config::read_file(path);
+  if (!text) return config.at.wrong("alertmanager_file", text.error().message);
+  calendar::Zones zones;
+  auto configuration = routing::read_configuration(*text, path, zones);
+  if (!configuration) return configuration.error();
+  auto endpoints = channels::make_endpoints(*configuration, external_url);
+  if (!endpoints) return endpoints.error();
+  out.endpoints = std::move(*endpoints);
+  out.warnings = configuration->warnings;
+  auto routing = std::make_shared<Routing>();
+  routing->channels = channels::channels_of(*configuration);
+  routing->configuration = std::move(*configuration);
+  routing->endpoint_name = channels::endpoint_name;
+  out.routing = std::move(routing);
+  return out;
+}
+
+}  // namespace vigil::alerts

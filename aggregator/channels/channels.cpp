@@ -1,0 +1,84 @@
+#include "aggregator/channels/channels.h"
+
+#include "aggregator/channels/kinds.h"
+
+#include <functional>
+#include <utility>
+
+namespace vigil::channels {
+namespace {
+
+constexpr int kSlackBurst = 5;  // it takes one message a second, and some at once
+
+/// Channels of one kind that nothing is wrong with as such.
+template <class Channel>
+bool sends(const Channel& /*channel*/) {
+  return true;
+}
+/// Without a key of Events API v2 nothing is sent.
+bool sends(const routing::PagerdutyChannel& channel) {
+  return !channel.routing_key.empty();
+}
+
+/// Calls visit(channel, kind, name, make) for each channel of a receiver that sends, in the order of the
+/// file.
+template <class Visit>
+void each_channel(const routing::Receiver& receiver, const Visit& visit) {
+  const auto all = [&visit](const auto& channels, std::string_view kind, auto make) {
+    for (std::size_t i = 0; i < channels.size(); ++i) {
+      if (sends(channels[i])) visit(channels[i], kind, fmt::format("{}[{}]", kind, i), make);
+    }
+  };
+  all(receiver.slack, "slack", make_slack);
+  all(receiver.email, "email", make_email);
+  all(receiver.webhook, "webhook", make_webhook);
+  all(receiver.pagerduty, "pagerduty", make_pagerduty);
+  all(receiver.discord, "discord", make_discord);
+  all(receiver.telegram, "telegram", make_telegram);
+  all(receiver.teams, "msteams", make_teams);
+  all(receiver.teams_v2, "msteamsv2", make_teams_v2);
+}
+
+}  // namespace
+
+std::string endpoint_name(std::string_view receiver, std::string_view channel) {
+  return fmt::format("{}/{}", receiver, channel);
+}
+
+routing::Channels channels_of(const routing::Configuration& configuration) {
+  routing::Channels out;
+  for (const routing::Receiver& receiver : configuration.receivers) {
+    auto& channels = out[receiver.name];
+    each_channel(receiver,
+                 [&](const auto& channel, std::string_view /*kind*/, std::string name, auto /*make*/) {
+                   channels.push_back({std::move(name), channel.send_resolved});
+                 });
+  }
+  return out;
+}
+
+Result<std::vector<notify::Endpoint>> make_endpoints(const routing::Configuration& configuration,
+                                                     const std::string& external_url) {
+  config::Problems problems;
+  const auto loaded = Library::load(configuration.templates);
+  problems.add(loaded);
+  // Without them texts that call them would be wrong, too, and say so at length.
+  if (!loaded) return loaded.error();
+  std::vector<notify::Endpoint> out;
+  for (const routing::Receiver& receiver : configuration.receivers) {
+    each_channel(receiver,
+                 [&](const auto& channel, std::string_view kind, const std::string& name, auto make) {
+                   notify::Endpoint& endpoint = out.emplace_back();
+                   endpoint.name = endpoint_name(receiver.name, name);
+                   endpoint.kind = kind;
+                   endpoint.takes_groups = true;
+                   endpoint.send_resolved = channel.send_resolved;
+                   endpoint.burst = kind == "slack" ? kSlackBurst : 0;
+                   endpoint.render = make(channel, Making{*loaded, external_url, problems});
+                 });
+  }
+  if (auto fine = problems.result(); !fine) return fine.error();
+  return out;
+}
+
+}  // namespace vigil::channels

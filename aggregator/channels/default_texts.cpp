@@ -1,0 +1,173 @@
+#include "aggregator/channels/default_texts.h"
+
+namespace vigil::channels {
+namespace {
+
+// What all channels say: "[FIRING:3] HighCpu: 3 alerts".
+constexpr std::string_view kCommon = R"(
+{{ define "__what" -}}
+{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title }}
+{{- else }}{{ with .CommonLabels.alertname }}{{ . }}: {{ end }}{{ len .Alerts }} alerts
+{{- with .CommonLabels.instance }} on {{ . }}{{ end }}{{ end }}
+{{- end }}
+
+{{ define "__subject" -}}
+[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ end }}] {{ template "__what" . }}
+{{- end }}
+
+{{ define "__description" }}{{ template "__subject" . }}{{ end }}
+{{ define "__alertmanager" }}vigil{{ end }}
+{{ define "__alertmanagerURL" }}{{ .ExternalURL }}{{ end }}
+{{ define "__single_message_title" }}{{ template "__what" . }}{{ end }}
+{{ define "__link" }}{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else }}{{ .ExternalURL }}{{ end }}{{ end }}
+
+{{ define "__times" -}}
+{{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}resolved after {{ .Lasted }}{{ with .Reason }} because {{ . }}{{ end }}{{ end }}
+{{- end }}
+
+{{ define "__text_alert_list" -}}
+{{ range $i, $alert := . }}{{ if ge $i 20 }}and {{ len (slice $ 20) }} more
+{{ break }}{{ end -}}
+{{ .Severity }}: {{ .Title }}
+  {{ .Summary }}
+  Value {{ .Value }}, {{ template "__times" . }}
+{{ with .Runbook }}  Runbook {{ . }}
+{{ end }}{{ with .GeneratorURL }}  {{ . }}
+{{ end }}
+{{ end }}
+{{- end }}
+
+{{ define "__markdown_alert" -}}
+**{{ .Severity | markdownEscape }}: {{ .Title | markdownEscape }}**
+{{ .Summary | markdownEscape }}
+Value {{ .Value | markdownEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}resolved after {{ .Lasted }}{{ end }}
+{{- with .GeneratorURL }} ([open]({{ . }})){{ end }}{{ with .Runbook }} ([runbook]({{ . }})){{ end }}
+
+{{ end }}
+
+{{ define "__text_alert_list_markdown" -}}
+{{ range $i, $alert := . }}{{ if ge $i 20 }}and {{ len (slice $ 20) }} more{{ break }}{{ end -}}
+{{ template "__markdown_alert" . }}{{ end }}
+{{- end }}
+)";
+
+constexpr std::string_view kSlack = R"(
+{{ define "slack.default.title" }}{{ slackEscape (printf "%s: " .Severity) }}
+{{- if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title | slackEscape }}
+{{- else }}{{ with .CommonLabels.alertname }}{{ . | slackEscape }}: {{ end }}{{ len .Alerts }} alerts{{ end }}{{ end }}
+{{ define "slack.default.fallback" }}{{ template "slack.default.title" . }}{{ end }}
+{{ define "slack.default.username" }}vigil{{ end }}
+{{ define "slack.default.titlelink" }}{{ template "__link" . }}{{ end }}
+{{ define "slack.default.color" }}{{ .Color }}{{ end }}
+{{ define "slack.default.pretext" }}{{ end }}
+{{ define "slack.default.footer" }}{{ end }}
+{{ define "slack.default.iconemoji" }}{{ end }}
+{{ define "slack.default.iconurl" }}{{ end }}
+{{ define "slack.default.callbackid" }}{{ end }}
+{{ define "slack.default.text" -}}
+{{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end -}}
+*{{ .Title | slackEscape }}*{{ with .GeneratorURL }}  <{{ . | slackEscape }}|Open>{{ end }}
+{{- with .Runbook }}  <{{ . | slackEscape }}|Runbook>{{ end }}
+{{ .Summary | slackEscape }}
+{{ .Value | slackEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}resolved after {{ .Lasted }}{{ end }}
+
+{{ end }}{{ end }}
+)";
+
+constexpr std::string_view kOthers = R"(
+{{ define "pagerduty.default.description" }}{{ template "__what" . }}
+{{- if eq (len .Alerts) 1 }}: {{ (index .Alerts 0).Summary }}{{ end }}{{ end }}
+{{ define "pagerduty.default.client" }}vigil{{ end }}
+{{ define "pagerduty.default.clientURL" }}{{ template "__link" . }}{{ end }}
+{{ define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
+
+{{ define "discord.default.content" }}{{ end }}
+{{ define "discord.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "discord.default.message" -}}
+{{ template "__text_alert_list_markdown" .Alerts.Firing }}
+{{- template "__text_alert_list_markdown" .Alerts.Resolved }}{{ end }}
+
+{{ define "msteams.default.summary" }}{{ template "__subject" . }}{{ end }}
+{{ define "msteams.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "msteams.default.text" }}{{ template "discord.default.message" . }}{{ end }}
+{{ define "msteamsv2.default.title" }}{{ template "msteams.default.title" . }}{{ end }}
+{{ define "msteamsv2.default.text" }}{{ template "msteams.default.text" . }}{{ end }}
+
+{{ define "telegram.default.message" -}}
+<b>{{ template "__subject" . }}</b>
+{{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}
+and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
+<b>{{ .Severity }}: {{ .Title }}</b>
+{{ .Summary }}
+Value {{ .Value }}, {{ template "__times" . }}
+{{ with .GeneratorURL }}<a href="{{ . }}">Open</a>  {{ end }}{{ with .Runbook }}<a href="{{ . }}">Runbook</a>{{ end }}
+{{ end }}{{ end }}
+{{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
+)";
+
+// Mail programs know little CSS and no style sheets: tables and inline styles, as in notify/email.cpp.
+constexpr std::string_view kMail = R"(
+{{ define "email.default.subject" }}{{ template "__subject" . }}{{ end }}
+{{ define "email.default.text" }}{{ template "__subject" . }}
+
+{{ template "__text_alert_list" .Alerts.Firing }}{{ template "__text_alert_list" .Alerts.Resolved }}
+{{- with .ExternalURL }}{{ . }}
+{{ end }}{{ end }}
+
+{{ define "__html_row" }}<tr><td style="padding:4px 12px 4px 0;vertical-align:top;color:#607080;white-space:nowrap">
+{{- .Name }}</td><td style="padding:4px 12px 4px 0;vertical-align:top;">{{ .Value }}</td></tr>
+{{ end }}
+{{ define "__html_cell_name" }}<tr><td style="padding:4px 12px 4px 0;vertical-align:top;color:#607080;white-space:nowrap">{{ . }}</td>{{ end }}
+{{ define "__html_cell_value" }}<td style="padding:4px 12px 4px 0;vertical-align:top;">{{ . }}</td></tr>
+{{ end }}
+
+{{ define "__html_alert" -}}
+<h3 style="margin:24px 0 4px;font-size:16px">{{ .Severity }}: {{ .Title }}</h3>
+<p style="margin:0 0 8px">{{ .Summary }}</p>
+{{ with .Description }}<p style="margin:0 0 8px;color:#607080">{{ . }}</p>
+{{ end -}}
+<table role="presentation" cellspacing="0" style="border-collapse:collapse">
+{{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}
+{{- template "__html_cell_name" "Value" }}{{ template "__html_cell_value" .Value }}
+{{- template "__html_cell_name" "Since" }}{{ template "__html_cell_value" (.Since.Format "2006-01-02 15:04:05 MST") }}
+{{- if eq .Status "resolved" }}
+{{- template "__html_cell_name" "Resolved" }}{{ template "__html_cell_value" (.EndsAt.Format "2006-01-02 15:04:05 MST") }}
+{{- template "__html_cell_name" "Lasted" }}{{ template "__html_cell_value" .Lasted }}
+{{- with .Reason }}{{ template "__html_cell_name" "Because" }}{{ template "__html_cell_value" . }}{{ end }}
+{{- end }}
+{{- range (.Labels.Remove (stringSlice "alertname" "instance")).SortedPairs }}{{ template "__html_row" . }}{{ end -}}
+</table>
+{{ with .Runbook }}<p style="margin:8px 0 0"><a href="{{ . }}">Runbook: {{ . }}</a></p>
+{{ end }}{{ with .GeneratorURL }}<p style="margin:8px 0 0"><a href="{{ . }}">Open in vigil</a></p>
+{{ end }}{{ end }}
+
+{{ define "email.default.html" -}}
+<!DOCTYPE html>
+<html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
+<body style="margin:0;background:#f2f4f7;font-family:-apple-system,'Segoe UI',Roboto,Arial,sans-serif;font-size:14px;color:#1c2733">
+<table role="presentation" width="100%" cellspacing="0"><tr><td align="center" style="padding:24px 8px">
+<table role="presentation" cellspacing="0" style="width:100%;max-width:640px;background:#ffffff;border-radius:6px;border-top:6px solid {{ .Color }}">
+<tr><td style="padding:20px 24px 24px"><span style="color:{{ .Color }};font-weight:bold">{{ .Severity }}</span>
+<h2 style="margin:4px 0 12px;font-size:20px">{{ template "__what" . }}</h2>
+{{ range $i, $alert := .Alerts }}{{ if ge $i 50 }}<p>and {{ len (slice $.Alerts 50) }} more</p>
+{{ break }}{{ end }}{{ template "__html_alert" . }}{{ end -}}
+{{ with .ExternalURL }}<p style="margin:24px 0 0"><a href="{{ . }}" style="background:#24384e;color:#ffffff;padding:8px 16px;border-radius:4px;text-decoration:none">Open the dashboard</a></p>
+{{ end -}}
+</td></tr></table>
+</td></tr></table>
+</body></html>
+{{ end }}
+)";
+
+constexpr std::string_view kTexts[] = {kCommon, kSlack, kOthers, kMail};
+
+}  // namespace
+
+std::span<const std::string_view> default_texts() {
+  return kTexts;
+}
+
+}  // namespace vigil::channels

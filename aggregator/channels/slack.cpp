@@ -1,0 +1,167 @@
+// Slack's incoming webhooks: without texts of its own a channel gets the blocks of vigil's other messages,
+// with some an attachment as Alertmanager sends it.
+#include "aggregator/channels/backlog.h"
+#include "aggregator/channels/http.h"
+#include "aggregator/channels/kinds.h"
+#include "aggregator/notify/message.h"
+#include "aggregator/notify/text.h"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace vigil::channels {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t kTextBytes = 7'500;
+constexpr std::size_t kShortBytes = 1'000;
+constexpr std::size_t kMostFields = 30;
+
+struct Field {
+  Wording title, value;
+  bool is_short = false;
+};
+struct Action {
+  Wording type, text, url, style;
+};
+
+/// All texts of a channel.
+struct SlackTexts {
+  bool own_look = false;  // nobody says anything else
+  Wording channel, username, icon_emoji, icon_url;
+  Wording color, fallback, pretext, title, title_link, text, footer, image_url, thumb_url;
+  std::vector<Field> fields;
+  std::vector<Action> actions;
+  bool link_names = false;
+};
+
+bool says_something(const routing::SlackChannel& c) {
+  return c.color || c.fallback || c.pretext || c.title || c.title_link || c.text || c.footer || c.image_url ||
+         c.thumb_url || !c.fields.empty() || !c.actions.empty();
+}
+
+void add_lists(const routing::SlackChannel& channel, const Texts& texts, SlackTexts& out) {
+  for (std::size_t i = 0; i < channel.fields.size(); ++i) {
+    const routing::SlackField& field = channel.fields[i];
+    const std::string at = fmt::format("fields[{}].", i);
+    out.fields.push_back({texts(at + "title", field.title), texts(at + "value", field.value),
+                          field.is_short.value_or(channel.short_fields)});
+  }
+  for (std::size_t i = 0; i < channel.actions.size(); ++i) {
+    const routing::SlackAction& action = channel.actions[i];
+    const std::string at = fmt::format("actions[{}].", i);
+    out.actions.push_back({texts(at + "type", action.type), texts(at + "text", action.text),
+                           texts(at + "url", action.url), texts(at + "style", action.style)});
+  }
+}
+
+SlackTexts texts_of(const routing::SlackChannel& channel, const Making& making) {
+  const Texts texts(channel.at, making);
+  SlackTexts out;
+  out.own_look = !says_something(channel) && !making.library.redefines("slack.default.") &&
+                 !making.library.redefines("__");
+  out.channel = texts("channel", channel.channel);
+  out.username = texts("username", channel.username);
+  out.icon_emoji = texts("icon_emoji", channel.icon_emoji, R"({{ template "slack.default.iconemoji" . }})");
+  out.icon_url = texts("icon_url", channel.icon_url, R"({{ template "slack.default.iconurl" . }})");
+  out.color = texts("color", channel.color, R"({{ template "slack.default.color" . }})");
+  out.fallback = texts("fallback", channel.fallback, R"({{ template "slack.default.fallback" . }})");
+  out.pretext = texts("pretext", channel.pretext, R"({{ template "slack.default.pretext" . }})");
+  out.title = texts("title", channel.title, R"({{ template "slack.default.title" . }})");
+  out.title_link = texts("title_link", channel.title_link, R"({{ template "slack.default.titlelink" . }})");
+  out.text = texts("text", channel.text, R"({{ template "slack.default.text" . }})");
+  out.footer = texts("footer", channel.footer, R"({{ template "slack.default.footer" . }})");
+  out.image_url = texts("image_url", channel.image_url);
+  out.thumb_url = texts("thumb_url", channel.thumb_url);
+  out.link_names = channel.link_names;
+  add_lists(channel, texts, out);
+  return out;
+}
+
+/// What is empty is left out: Slack would take it for an empty picture or name.
+void put(json::object& out, std::string_view key, const std::string& text, std::size_t bytes = kShortBytes) {
+  if (!text.empty()) out[key] = notify::cut(text, bytes);
+}
+
+json::object field_json(const Field& field, Writer& write) {
+  return {{"title", notify::cut(write.text(field.title), kShortBytes)},
+          {"value", notify::cut(write.text(field.value), kShortBytes)},
+          {"short", field.is_short}};
+}
+
+json::object action_json(const Action& action, Writer& write) {
+  json::object out;
+  put(out, "type", write.text(action.type));
+  put(out, "text", write.text(action.text));
+  put(out, "url", write.text(action.url));
+  put(out, "style", write.text(action.style));
+  return out;
+}
+
+json::object attachment(const SlackTexts& texts, Writer& write) {
+  json::object out;
+  put(out, "color", write.text(texts.color));
+  put(out, "fallback", write.text(texts.fallback));
+  put(out, "pretext", write.text(texts.pretext), kTextBytes);
+  put(out, "title", write.text(texts.title));
+  put(out, "title_link", write.text(texts.title_link));
+  put(out, "footer", write.text(texts.footer));
+  put(out, "image_url", write.text(texts.image_url));
+  put(out, "thumb_url", write.text(texts.thumb_url));
+  json::array fields;
+  for (const Field& field : texts.fields) {
+    if (fields.size() < kMostFields) fields.push_back(field_json(field, write));
+  }
+  if (!fields.empty()) out["fields"] = std::move(fields);
+  json::array actions;
+  for (const Action& action : texts.actions) actions.push_back(action_json(action, write));
+  if (!actions.empty()) out["actions"] = std::move(actions);
+  out["mrkdwn_in"] = json::array{"fallback", "pretext", "text", "fields"};
+  const std::string text = write.text(texts.text);
+  const std::string notes = notify::slack_escape(write.notes());
+  put(out, "text", notify::cut(text, kTextBytes) + (notes.empty() ? "" : '\n' + notes), 2 * kTextBytes);
+  return out;
+}
+
+json::object own_message(const Told& told, const std::string& link) {
+  if (told.group.alerts.size() == 1) return notify::slack_message(told.group.alerts.front());
+  return notify::slack_list(told.group.alerts, worst_of(told.group), link);
+}
+
+json::object message(const SlackTexts& texts, const Told& told, const std::string& link) {
+  Writer write(told);
+  json::object out;
+  const std::string channel = write.text(texts.channel);
+  const std::string username = write.text(texts.username);
+  const std::string emoji = write.text(texts.icon_emoji);
+  const std::string icon = write.text(texts.icon_url);
+  if (texts.own_look && write.notes().empty()) {
+    out = own_message(told, link);
+  } else {
+    out["attachments"] = json::array{attachment(texts, write)};
+  }
+  put(out, "channel", channel);
+  put(out, "username", username);
+  put(out, "icon_emoji", emoji);
+  put(out, "icon_url", icon);
+  if (texts.link_names) out["link_names"] = true;
+  return out;
+}
+
+}  // namespace
+
+Render make_slack(const routing::SlackChannel& channel, const Making& making) {
+  const Site site{channel.at, making.problems};
+  const notify::Request base = http_request(site, read_url(site, "api_url", channel.api_url), channel.http);
+  return [base, texts = texts_of(channel, making), external_url = making.external_url](
+             const notify::Shipment& shipment, std::int64_t now_ms) {
+    const Told told(shipment, now_ms, external_url);
+    return with_body(base, shipment, message(texts, told, external_url));
+  };
+}
+
+}  // namespace vigil::channels

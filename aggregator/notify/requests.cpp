@@ -1,0 +1,31 @@
+#include "aggregator/notify/requests.h"
+
+#include "aggregator/notify/text.h"
+#include "common/text/ascii.h"
+#include "common/version.h"
+
+namespace vigil::notify {
+
+Result<void> check_url(std::string_view url) {
+  const bool fine =
+      (url.starts_with("https://") && url.size() > 8) || (url.starts_with("http://") && url.size() > 7);
+  if (!fine || has_control(url) || url.find(' ') != std::string_view::npos) {
+    return fail(Errc::invalid_argument, "the URL must begin with https:// or http:// and have no spaces");
+  }
+  return {};
+}
+
+Result<void> check_header(std::string_view name, std::string_view value) {
+  const bool fine = !name.empty() && name.find_first_of(": \t") == std::string_view::npos &&
+                    !has_control(name) && !has_control(value);
+  if (fine) return {};
+  return fail(Errc::invalid_argument,
+              "'{}' is not a valid header: a name without spaces or colons, a value of one line", name);
+}
+
+std::vector<std::string> common_headers(const Shipment& shipment) {
+  return {"Content-Type: application/json", fmt::format("User-Agent: vigil/{}", kVersion),
+          fmt::format("Idempotency-Key: {}", one_line(shipment.key())), "Expect:"};
+}
+
+}  // namespace vigil::notify

@@ -1,0 +1,22 @@
+// What all requests over HTTP have in common.
+#pragma once
+
+#include "aggregator/notify/lane.h"
+#include "common/error.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::notify {
+
+/// Errc::invalid_argument when it is no address a message could be sent to.
+Result<void> check_url(std::string_view url);
+
+/// Errc::invalid_argument when name or value would not be one line of a header.
+Result<void> check_header(std::string_view name, std::string_view value);
+
+/// Content-Type (JSON), User-Agent, Idempotency-Key.
+std::vector<std::string> common_headers(const Shipment& shipment);
+
+}  // namespace vigil::notify

@@ -1,0 +1,115 @@
+// alerts explain: why an alert is as it is, who was told, and what comes next.
+#include "cli/commands/command.h"
+#include "common/text/human.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace vigil::cli {
+namespace {
+
+struct Word {
+  std::string_view kind;
+  std::string_view text;
+  Style style;
+};
+constexpr std::array<Word, 11> kWords{{{"holds", "true since", Style::plain},
+                                       {"will_fire", "fires if it stays true", Style::warning},
+                                       {"fires", "fires", Style::bad},
+                                       {"no_data", "no data since, kept as it was", Style::warning},
+                                       {"stays", "false since, fires on", Style::warning},
+                                       {"over", "over", Style::good},
+                                       {"silenced", "silenced until", Style::faint},
+                                       {"inhibited", "held back by", Style::faint},
+                                       {"told", "told", Style::plain},
+                                       {"will_be_told", "to be told", Style::warning},
+                                       {"will_be_repeated", "to be told again", Style::faint}}};
+
+Cell what_cell(const std::string& kind) {
+  const auto found =
+      std::find_if(kWords.begin(), kWords.end(), [&](const Word& word) { return word.kind == kind; });
+  if (found == kWords.end()) return Cell::of(kind);  // of a newer aggregator
+  return Cell{kind, std::string(found->text), found->style};
+}
+
+Cell time_cell(std::int64_t t_ms) {
+  return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
+}
+
+Listing events_listing(const v1::ExplainAlertResponse& explained) {
+  Listing listing;
+  listing.columns = {{"at_ms", "WHEN"},
+                     {"kind", "WHAT"},
+                     {"by", "BY", Align::left, Fit::cut, Programs::json_and_csv, 8},
+                     {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24}};
+  for (const v1::AlertEvent& event : explained.events())
+    listing.rows.push_back(
+        {time_cell(event.at_ms()), what_cell(event.kind()), Cell::of(event.by()), Cell::of(event.text())});
+  return listing;
+}
+
+void say_alert(const Context& context, const v1::Alert& alert) {
+  const auto summary = alert.annotations().find("summary");
+  const Style style = alert.state() == "resolved"      ? Style::good
+                      : alert.severity() == "critical" ? Style::bad
+                                                       : Style::warning;
+  fmt::print("{}{}{}\n", paint(fmt::format("{}: {}", alert.state(), alert.name()), style, context.colours),
+             alert.instance().empty() ? "" : " on " + alert.instance(),
+             alert.severity().empty() ? "" : fmt::format(" ({})", alert.severity()));
+  if (summary != alert.annotations().end() && !summary->second.empty()) fmt::print("{}\n", summary->second);
+  for (const std::string& line : alert.evidence())
+    fmt::print("{}\n", paint(line, Style::faint, context.colours));
+  fmt::print("\n");
+}
+
+/// The id of the one alert that is meant by the beginning of its id, or by its name and perhaps its host.
+Result<std::string> find_alert(Context& context, const std::string& wanted, const std::string& host) {
+  const auto alerts = context.client->alerts({});
+  if (!alerts) return alerts.error();
+  std::vector<const v1::Alert*> found;
+  for (const v1::Alert& alert : alerts->alerts()) {
+    const bool is_meant = alert.id().starts_with(wanted) || alert.name() == wanted;
+    const bool is_known = std::any_of(found.begin(), found.end(),
+                                      [&](const v1::Alert* other) { return other->id() == alert.id(); });
+    if (is_meant && !is_known && (host.empty() || alert.instance() == host)) found.push_back(&alert);
+  }
+  if (found.size() == 1) return found.front()->id();
+  if (found.empty())
+    return fail(Errc::not_found, "no alert {}{} is pending or fires: see `vigil alerts`", wanted,
+                host.empty() ? "" : " of " + host);
+  std::string list;
+  for (const v1::Alert* alert : found)
+    list += fmt::format("\n  {}  {}{}", alert->id(), alert->name(),
+                        alert->instance().empty() ? "" : " on " + alert->instance());
+  return fail(Errc::invalid_argument, "{} alerts are meant; write the id of one, or its host:{}",
+              found.size(), list);
+}
+
+}  // namespace
+
+Run declare_explain(CLI::App& app) {
+  auto wanted = std::make_shared<std::pair<std::string, std::string>>();
+  app.add_option("ALERT", wanted->first, "Its name, or its id; the beginning of the id is enough")
+      ->required()
+      ->type_name("");
+  app.add_option("HOST", wanted->second, "Of this host")->type_name("");
+  app.footer("Examples:\n  vigil alerts explain HighCpu web-1\n  vigil alerts explain 0e2b51");
+  return [wanted](Context& context) -> Result<Exit> {
+    v1::ExplainAlertRequest request;
+    auto id = find_alert(context, wanted->first, wanted->second);
+    if (!id) return id.error();
+    request.set_id(std::move(*id));
+    const auto explained = context.client->explain(request);
+    if (!explained) return explained.error();
+    if (context.format == Format::table) say_alert(context, explained->alert());
+    show(context, events_listing(*explained));
+    return Exit::ok;
+  };
+}
+
+}  // namespace vigil::cli

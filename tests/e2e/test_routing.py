@@ -1,0 +1,182 @@
+"""alertmanager.yml in force: routes, groups, inhibition and every kind of receiver, with the messages parsed back; over kill -9, too."""
+
+import html
+import json
+
+from support import MailSink, durable, eventually, small_host
+
+RULES = """
+groups:
+  - name: test
+    interval: 1s
+    rules:
+      - alert: LoadHigh
+        expr: node_load1 > 5
+        labels: {severity: critical, team: web}
+        annotations: {summary: 'Load of {{ $labels.instance }} is <b>{{ $value }}</b>'}
+      - alert: LoadElevated
+        expr: node_load1 > 2
+        labels: {severity: notice, team: web}
+"""
+
+
+def settings(folder, routing):
+    (folder / "rules.yml").write_text(RULES)
+    (folder / "alertmanager.yml").write_text(routing)
+    return f"rules: {{preset: none, files: [{folder}/rules.yml]}}\nnotifications: {{alertmanager_file: alertmanager.yml}}\n"
+
+
+def route(receivers, more=""):
+    return f"""
+route:
+  receiver: all
+  group_by: [team]
+  group_wait: 1s
+  group_interval: 2s
+{more}
+receivers:
+{receivers}
+"""
+
+
+def test_groups_are_told_of_and_of_their_end_by_every_kind_of_receiver(vigil, sink, mail, tmp_path):
+    password = tmp_path / "password"
+    password.write_text(MailSink.PASSWORD)
+    password.chmod(0o600)
+    key = tmp_path / "key"
+    key.write_text("0123456789")
+    key.chmod(0o600)
+    vigil.start(settings(tmp_path, route(f"""
+  - name: all
+    webhook_configs:
+      - url: {sink.url}/hook
+        http_config: {{authorization: {{credentials: secret}}}}
+    slack_configs:
+      - {{api_url: {sink.url}/slack, channel: '#ops', send_resolved: true}}
+      - {{api_url: {sink.url}/own, title: '{{{{ .Status | toUpper }}}} {{{{ len .Alerts.Firing }}}}', text: '{{{{ range .Alerts }}}}{{{{ .Labels.instance }}}}{{{{ end }}}}'}}
+    pagerduty_configs: [{{routing_key_file: {key}, url: {sink.url}/pagerduty}}]
+    discord_configs: [{{webhook_url: {sink.url}/discord}}]
+    telegram_configs: [{{api_url: {sink.url}, bot_token: token, chat_id: 7}}]
+    msteams_configs: [{{webhook_url: {sink.url}/teams}}]
+    msteamsv2_configs: [{{webhook_url: {sink.url}/teams2}}]
+    email_configs:
+      - to: oncall@example.org
+        from: vigil@example.org
+        smarthost: localhost:{mail.port}
+        auth_username: {MailSink.USER}
+        auth_password_file: {password}
+        tls_config: {{ca_file: {mail.certificate}}}
+        send_resolved: true
+""")))
+    root, set_load = small_host(tmp_path)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    hook = eventually("the webhook hears of both alerts", lambda: [b for b in sink.bodies("/hook") if len(b["alerts"]) == 2])[0]
+    assert hook["version"] == "4" and hook["status"] == "firing" and hook["receiver"] == "all"
+    assert hook["groupLabels"] == {"team": "web"} and hook["groupKey"] == '{}:{team="web"}'
+    assert hook["commonLabels"] == {"team": "web", "instance": "web-1"} | {k: v for k, v in hook["commonLabels"].items() if k not in ("team", "instance")}
+    assert {alert["labels"]["alertname"] for alert in hook["alerts"]} == {"LoadHigh", "LoadElevated"}
+    assert all(alert["status"] == "firing" and alert["endsAt"] == "0001-01-01T00:00:00Z" and len(alert["fingerprint"]) == 16 for alert in hook["alerts"])
+    request = next(r for r in sink.requests if r["path"] == "/hook")
+    assert request["headers"]["Authorization"] == "Bearer secret" and request["headers"]["Idempotency-Key"]
+
+    heard = lambda path, count=1: eventually(f"{path} hears {count} times", lambda: len(sink.bodies(path)) >= count and sink.bodies(path))
+    assert "web-1" in json.dumps(heard("/slack")) and heard("/slack")[0]["channel"] == "#ops"
+    own = heard("/own")[-1]["attachments"][0]
+    assert own["title"].startswith("FIRING ") and "web-1" in own["text"]
+    event = heard("/pagerduty")[0]
+    assert event["routing_key"] == "0123456789" and event["event_action"] == "trigger" and event["dedup_key"]
+    assert event["payload"]["severity"] in ("critical", "error", "warning", "info") and event["payload"]["summary"]
+    assert heard("/discord")[0]["embeds"][0]["title"]
+    assert heard("/bottoken/sendMessage")[0]["chat_id"] in (7, "7")
+    assert heard("/teams")[0] and heard("/teams2")[0]["attachments"]
+    mails = lambda: [m["message"] for m in mail.messages]
+    first = eventually("mail", mails)[0]
+    parts = {part.get_content_type(): part.get_payload(decode=True).decode() for part in first.walk() if not part.is_multipart()}
+    assert set(parts) == {"text/plain", "text/html"} and "<b>9.75" in parts["text/plain"] + html.unescape(parts["text/html"])
+    assert "<b>9.75" not in parts["text/html"], "outside text is escaped"
+    assert "alertmanager.yml" not in vigil.cli("status").stdout
+
+    set_load(0.5)
+    eventually("the end is told", lambda: [b for b in sink.bodies("/hook") if b["status"] == "resolved"])
+    eventually("PagerDuty, too", lambda: [b for b in sink.bodies("/pagerduty") if b["event_action"] == "resolve"])
+    assert {b["dedup_key"] for b in sink.bodies("/pagerduty")} == {event["dedup_key"]}
+    eventually("Slack, too", lambda: len(sink.bodies("/slack")) >= 2)
+    last = eventually("and mail", lambda: mails()[1:])[-1]
+    assert first["Message-ID"] in f"{last['References']} {last['In-Reply-To']}" or last["References"], "one thread"
+    assert not [b for b in sink.bodies("/own") if b["attachments"][0]["title"].startswith("RESOLVED")], "Slack is told of no end unless asked to"
+
+
+def test_kill_9_between_any_two_steps_repeats_and_forgets_nothing(vigil, sink, tmp_path):
+    config = settings(tmp_path, route(f"  - {{name: all, webhook_configs: [{{url: '{sink.url}/hook'}}]}}"))
+    root, set_load = small_host(tmp_path)
+    vigil.start(config)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(3)
+    eventually("one fires", lambda: sink.bodies("/hook"))
+    names = lambda body, status: sorted(a["labels"]["alertname"] for a in body["alerts"] if a["status"] == status)
+    for load, firing, over in ((9, ["LoadElevated", "LoadHigh"], []), (3, ["LoadElevated"], ["LoadHigh"]), (0.5, [], ["LoadElevated"])):
+        durable(vigil)
+        vigil.aggregator.kill()
+        vigil.start(config)
+        vigil.wait_for_host("web-1")
+        set_load(load)
+        eventually(f"{firing} fire, {over} are over", lambda: [b for b in sink.bodies("/hook") if names(b, "firing") == firing and names(b, "resolved") == over])
+    said = [(names(b, "firing"), names(b, "resolved")) for b in sink.bodies("/hook")]
+    keys = {r["headers"]["Idempotency-Key"] for r in sink.requests}
+    assert len(said) <= 4 + 3, f"a crash repeats one message at most: {said}"
+    assert len(keys) == 4, said
+
+
+def test_routes_inhibition_and_calendars(vigil, sink, tmp_path):
+    vigil.start(settings(tmp_path, route(f"""
+  - {{name: all, webhook_configs: [{{url: '{sink.url}/all'}}]}}
+  - {{name: web, webhook_configs: [{{url: '{sink.url}/web'}}]}}
+  - {{name: never, webhook_configs: [{{url: '{sink.url}/never'}}]}}
+inhibit_rules:
+  - {{source_matchers: ['severity="critical"'], target_matchers: ['severity="notice"'], equal: [instance]}}
+time_intervals:
+  - {{name: always, time_intervals: [{{times: [{{start_time: '00:00', end_time: '24:00'}}]}}]}}
+""", """  routes:
+    - {matchers: ['alertname="LoadHigh"'], receiver: web, continue: true}
+    - {matchers: ['alertname="LoadHigh"'], receiver: never, mute_time_intervals: [always]}
+""")))
+    root, set_load = small_host(tmp_path)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    eventually("its route's receiver hears of it", lambda: sink.bodies("/web"))
+    why = vigil.json("alerts", "explain", "LoadElevated", "web-1")
+    assert [(e["by"], e["text"]) for e in why if e["kind"] == "inhibited"] == [("LoadHigh", "inhibition rule inhibit_rules[0]")]
+    why = vigil.json("alerts", "explain", "LoadHigh")
+    assert [e["by"] for e in why if e["kind"] == "told"] == ["web/webhook[0]"] and "node_load1 > 5" in json.dumps(why)
+    assert any(e["by"] == "never/webhook[0]" and "muted by always" in e["text"] for e in why if e["kind"] == "will_be_told")
+    shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
+    assert "firing: LoadHigh on web-1 (critical)" in shown and "to be told again" in shown
+    wrong = vigil.cli("alerts", "explain", "Load", check=False)
+    assert wrong.returncode == 1 and "no alert Load" in wrong.stderr, wrong.stderr
+    set_load(3)
+    eventually("what was inhibited is told of", lambda: sink.bodies("/all"))
+    assert sink.bodies("/all")[0]["alerts"][0]["labels"]["alertname"] == "LoadElevated"
+    eventually("the end", lambda: [b for b in sink.bodies("/web") if b["status"] == "resolved"])
+    assert sink.bodies("/never") == []
+
+
+def test_what_is_wrong_with_the_file_is_named_and_what_has_no_effect_is_warned_of(vigil, tmp_path):
+    (tmp_path / "aggregator.yml").write_text(settings(tmp_path, route("  - {name: all, webhook_configs: [{url: 'ftp://x'}], opsgenie_configs: []}", "  routes: [{receiver: al}]")))
+    from support import BIN
+    import subprocess
+
+    check = lambda: subprocess.run([BIN / "vigil-aggregator", "--config", tmp_path / "aggregator.yml", "--data-dir", vigil.data, "--check"], capture_output=True, text=True, timeout=60)
+    wrong = check()
+    assert wrong.returncode == 2 or wrong.returncode == 1
+    assert "there is no receiver al; did you mean all?" in wrong.stderr, wrong.stderr
+    (tmp_path / "alertmanager.yml").write_text(route("  - {name: all, webhook_configs: [{url: 'ftp://x'}]}"))
+    assert "alertmanager.yml:" in check().stderr and "https://" in check().stderr, check().stderr
+    (tmp_path / "alertmanager.yml").write_text(route("  - {name: all, webhook_configs: [{url: 'http://localhost'}], opsgenie_configs: []}"))
+    fine = check()
+    assert fine.returncode == 0 and "opsgenie_configs: is not sent" in fine.stdout + fine.stderr
+    (tmp_path / "alertmanager.yml").unlink()
+    assert "notifications.alertmanager_file" in check().stderr
