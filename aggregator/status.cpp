@@ -122,8 +122,7 @@ void add_receiver_metrics(self::Registry& registry, const alerts::Alerting& aler
 }
 
 void add_heartbeat_metrics(self::Registry& registry, const notify::Heartbeat& heartbeat) {
-  const auto add = [&](std::string_view name, std::string_view help,
-                       std::uint64_t notify::HeartbeatStats::*count) {
+  const auto add = [&](const char* name, const char* help, std::uint64_t notify::HeartbeatStats::*count) {
     registry.collect(Kind::counter, name, help,
                      [&heartbeat, count] { return static_cast<double>(heartbeat.stats().*count); });
   };
@@ -258,7 +257,7 @@ void StatusReporter::describe(v1::Status& status) const {
     if (const std::string error = sources_.heartbeat->stats().last_error; !error.empty())
       status.add_problems("heartbeat: " + error);
   }
-  if (const std::string& loss = sources_.alerting.service().loss(); !loss.empty())
+  if (const std::string& loss = sources_.alerting.loss(); !loss.empty())
     status.add_problems("alerts: " + loss);
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
     status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);

@@ -16,11 +16,11 @@ namespace {
 namespace json = boost::json;
 
 // In UTF-16 units, as Discord counts. What is longer is refused.
-constexpr std::size_t kTitleUnits = 256;
+constexpr std::size_t kEmbedTitleUnits = 256;
 constexpr std::size_t kMessageUnits = 4'096;
 constexpr std::size_t kContentUnits = 2'000;
 constexpr std::size_t kNameUnits = 80;
-constexpr std::size_t kNotesUnits = 1'000;
+constexpr std::size_t kEmbedNotesUnits = 1'000;
 
 struct DiscordTexts {
   Wording title, message, content, username, avatar_url;
@@ -41,8 +41,8 @@ json::object message(const DiscordTexts& texts, const Told& told, const std::str
   const std::string title = write.text(texts.title);
   const std::string text = write.text(texts.message);
   const std::string notes =
-      write.notes().empty() ? "" : '\n' + cut_units(markdown_escape(write.notes()), kNotesUnits);
-  json::object embed{{"title", cut_units(title, kTitleUnits)},
+      write.notes().empty() ? "" : '\n' + cut_units(markdown_escape(write.notes()), kEmbedNotesUnits);
+  json::object embed{{"title", cut_units(title, kEmbedTitleUnits)},
                      {"description", cut_units(text, kMessageUnits - length_in_units(notes)) + notes},
                      {"color", colour_number(notify::colour_of(worst_of(told.group)))}};
   if (notify::check_url(external_url)) embed["url"] = external_url;

@@ -111,7 +111,7 @@ TemplateValue trusted(std::string text, Trust trust) {
 std::string html_output(std::string_view before, const TemplateValue& value) {
   const Trusted* safe = trusted_of(value);
   const bool is_nothing = std::holds_alternative<std::monostate>(value);
-  const std::string text = is_nothing ? std::string() : rules::go_print(value);
+  std::string text = is_nothing ? std::string() : rules::go_print(value);
   const Context context = context_of(before);
   if (safe != nullptr && safe->trust() == Trust::html && context == Context::text) return text;
   const bool in_link = context == Context::quoted_link || context == Context::unquoted_link;

@@ -24,10 +24,10 @@ constexpr std::size_t kSummaryUnits = 1'024;
 constexpr std::size_t kShortUnits = 1'024;
 constexpr std::size_t kEventBytes = 512'000;  // 512 KB; larger ones are refused
 
-struct Link {
+struct LinkTexts {
   Wording href, text;
 };
-struct Image {
+struct ImageTexts {
   Wording href, src, alt;
 };
 
@@ -35,8 +35,8 @@ struct PagerdutyTexts {
   std::string routing_key;
   Wording client, client_url, description, severity, source, component, group, event_class;
   std::map<std::string, Wording> details;
-  std::vector<Link> links;
-  std::vector<Image> images;
+  std::vector<LinkTexts> links;
+  std::vector<ImageTexts> images;
 };
 
 constexpr std::pair<std::string_view, std::string_view> kDetails[] = {
@@ -98,7 +98,7 @@ std::string begin_of(const notify::Group& group) {
   return format_time(kRfc3339, first->fired_at_ms, *calendar::utc());
 }
 
-void put(json::object& out, std::string_view key, const std::string& text) {
+void put_text(json::object& out, std::string_view key, const std::string& text) {
   if (!text.empty()) out[key] = cut_units(text, kShortUnits);
 }
 
@@ -110,9 +110,9 @@ json::object payload(const PagerdutyTexts& texts, const Told& told, Writer& writ
   out["source"] = cut_units(source.empty() ? "vigil" : source, kShortUnits);
   out["severity"] = severity_of(write.text(texts.severity), told);
   out["timestamp"] = begin_of(told.group);
-  put(out, "class", write.text(texts.event_class));
-  put(out, "component", write.text(texts.component));
-  put(out, "group", write.text(texts.group));
+  put_text(out, "class", write.text(texts.event_class));
+  put_text(out, "component", write.text(texts.component));
+  put_text(out, "group", write.text(texts.group));
   json::object details;
   for (const auto& [name, text] : texts.details) details[well_formed(name)] = write.text(text);
   out["custom_details"] = std::move(details);
@@ -122,19 +122,19 @@ json::object payload(const PagerdutyTexts& texts, const Told& told, Writer& writ
 /// Links and pictures that lead nowhere are left out: the event would be refused for them.
 void put_links(const PagerdutyTexts& texts, Writer& write, json::object& out) {
   json::array links;
-  for (const Link& link : texts.links) {
+  for (const LinkTexts& link : texts.links) {
     const std::string href = write.text(link.href);
     const std::string text = write.text(link.text);
     if (notify::check_url(href)) links.push_back({{"href", href}, {"text", text.empty() ? href : text}});
   }
   if (!links.empty()) out["links"] = std::move(links);
   json::array images;
-  for (const Image& image : texts.images) {
+  for (const ImageTexts& image : texts.images) {
     const std::string src = write.text(image.src);
     if (!notify::check_url(src)) continue;
     json::object& made = images.emplace_back(json::object{{"src", src}}).as_object();
-    put(made, "href", write.text(image.href));
-    put(made, "alt", write.text(image.alt));
+    put_text(made, "href", write.text(image.href));
+    put_text(made, "alt", write.text(image.alt));
   }
   if (!images.empty()) out["images"] = std::move(images);
 }
@@ -155,8 +155,8 @@ json::object event_of(const PagerdutyTexts& texts, const Told& told) {
                      {"event_action", is_firing(told.group) ? "trigger" : "resolve"},
                      {"dedup_key", sha256_hex(told.group.key)}};
   event["payload"] = payload(texts, told, write);
-  put(event, "client", write.text(texts.client));
-  put(event, "client_url", write.text(texts.client_url));
+  put_text(event, "client", write.text(texts.client));
+  put_text(event, "client_url", write.text(texts.client_url));
   put_links(texts, write, event);
   if (!write.notes().empty())
     event["payload"].as_object()["custom_details"].as_object()["vigil"] = write.notes();

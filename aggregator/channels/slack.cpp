@@ -17,15 +17,15 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kTextBytes = 7'500;
-constexpr std::size_t kShortBytes = 1'000;
+constexpr std::size_t kSlackTextBytes = 7'500;
+constexpr std::size_t kSlackShortBytes = 1'000;
 constexpr std::size_t kMostFields = 30;
 
-struct Field {
+struct FieldTexts {
   Wording title, value;
   bool is_short = false;
 };
-struct Action {
+struct ActionTexts {
   Wording type, text, url, style;
 };
 
@@ -34,8 +34,8 @@ struct SlackTexts {
   bool own_look = false;  // nobody says anything else
   Wording channel, username, icon_emoji, icon_url;
   Wording color, fallback, pretext, title, title_link, text, footer, image_url, thumb_url;
-  std::vector<Field> fields;
-  std::vector<Action> actions;
+  std::vector<FieldTexts> fields;
+  std::vector<ActionTexts> actions;
   bool link_names = false;
 };
 
@@ -83,47 +83,49 @@ SlackTexts texts_of(const routing::SlackChannel& channel, const Making& making) 
 }
 
 /// What is empty is left out: Slack would take it for an empty picture or name.
-void put(json::object& out, std::string_view key, const std::string& text, std::size_t bytes = kShortBytes) {
+void put_slack(json::object& out, std::string_view key, const std::string& text,
+               std::size_t bytes = kSlackShortBytes) {
   if (!text.empty()) out[key] = notify::cut(text, bytes);
 }
 
-json::object field_json(const Field& field, Writer& write) {
-  return {{"title", notify::cut(write.text(field.title), kShortBytes)},
-          {"value", notify::cut(write.text(field.value), kShortBytes)},
+json::object field_json(const FieldTexts& field, Writer& write) {
+  return {{"title", notify::cut(write.text(field.title), kSlackShortBytes)},
+          {"value", notify::cut(write.text(field.value), kSlackShortBytes)},
           {"short", field.is_short}};
 }
 
-json::object action_json(const Action& action, Writer& write) {
+json::object action_json(const ActionTexts& action, Writer& write) {
   json::object out;
-  put(out, "type", write.text(action.type));
-  put(out, "text", write.text(action.text));
-  put(out, "url", write.text(action.url));
-  put(out, "style", write.text(action.style));
+  put_slack(out, "type", write.text(action.type));
+  put_slack(out, "text", write.text(action.text));
+  put_slack(out, "url", write.text(action.url));
+  put_slack(out, "style", write.text(action.style));
   return out;
 }
 
 json::object attachment(const SlackTexts& texts, Writer& write) {
   json::object out;
-  put(out, "color", write.text(texts.color));
-  put(out, "fallback", write.text(texts.fallback));
-  put(out, "pretext", write.text(texts.pretext), kTextBytes);
-  put(out, "title", write.text(texts.title));
-  put(out, "title_link", write.text(texts.title_link));
-  put(out, "footer", write.text(texts.footer));
-  put(out, "image_url", write.text(texts.image_url));
-  put(out, "thumb_url", write.text(texts.thumb_url));
+  put_slack(out, "color", write.text(texts.color));
+  put_slack(out, "fallback", write.text(texts.fallback));
+  put_slack(out, "pretext", write.text(texts.pretext), kSlackTextBytes);
+  put_slack(out, "title", write.text(texts.title));
+  put_slack(out, "title_link", write.text(texts.title_link));
+  put_slack(out, "footer", write.text(texts.footer));
+  put_slack(out, "image_url", write.text(texts.image_url));
+  put_slack(out, "thumb_url", write.text(texts.thumb_url));
   json::array fields;
-  for (const Field& field : texts.fields) {
+  for (const FieldTexts& field : texts.fields) {
     if (fields.size() < kMostFields) fields.push_back(field_json(field, write));
   }
   if (!fields.empty()) out["fields"] = std::move(fields);
   json::array actions;
-  for (const Action& action : texts.actions) actions.push_back(action_json(action, write));
+  for (const ActionTexts& action : texts.actions) actions.push_back(action_json(action, write));
   if (!actions.empty()) out["actions"] = std::move(actions);
   out["mrkdwn_in"] = json::array{"fallback", "pretext", "text", "fields"};
   const std::string text = write.text(texts.text);
   const std::string notes = notify::slack_escape(write.notes());
-  put(out, "text", notify::cut(text, kTextBytes) + (notes.empty() ? "" : '\n' + notes), 2 * kTextBytes);
+  put_slack(out, "text", notify::cut(text, kSlackTextBytes) + (notes.empty() ? "" : '\n' + notes),
+            2 * kSlackTextBytes);
   return out;
 }
 
@@ -144,10 +146,10 @@ json::object message(const SlackTexts& texts, const Told& told, const std::strin
   } else {
     out["attachments"] = json::array{attachment(texts, write)};
   }
-  put(out, "channel", channel);
-  put(out, "username", username);
-  put(out, "icon_emoji", emoji);
-  put(out, "icon_url", icon);
+  put_slack(out, "channel", channel);
+  put_slack(out, "username", username);
+  put_slack(out, "icon_emoji", emoji);
+  put_slack(out, "icon_url", icon);
   if (texts.link_names) out["link_names"] = true;
   return out;
 }

@@ -15,8 +15,8 @@ namespace {
 namespace json = boost::json;
 
 // A message may have 28 KB in all; in JSON a character may become six.
-constexpr std::size_t kTextBytes = 16'000;
-constexpr std::size_t kTitleBytes = 500;
+constexpr std::size_t kCardTextBytes = 16'000;
+constexpr std::size_t kCardTitleBytes = 500;
 constexpr std::string_view kButton = "Open in vigil";
 
 struct TeamsTexts {
@@ -29,10 +29,11 @@ struct Written {
 
 Written write_all(const TeamsTexts& texts, const Told& told) {
   Writer write(told);
-  Written out{notify::cut(write.text(texts.title), kTitleBytes),
-              notify::cut(write.text(texts.summary), kTitleBytes),
-              notify::cut(write.text(texts.text), kTextBytes)};
-  if (!write.notes().empty()) out.text += "\n\n" + notify::cut(markdown_escape(write.notes()), kTitleBytes);
+  Written out{notify::cut(write.text(texts.title), kCardTitleBytes),
+              notify::cut(write.text(texts.summary), kCardTitleBytes),
+              notify::cut(write.text(texts.text), kCardTextBytes)};
+  if (!write.notes().empty())
+    out.text += "\n\n" + notify::cut(markdown_escape(write.notes()), kCardTitleBytes);
   return out;
 }
 

@@ -14,8 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kTextUnits = 4'096;
-constexpr std::size_t kNotesUnits = 1'000;
+constexpr std::size_t kChatUnits = 4'096;
+constexpr std::size_t kChatNotesUnits = 1'000;
 
 struct TelegramMaker {
   Wording message;
@@ -34,17 +34,17 @@ json::object TelegramMaker::operator()(const Told& told) const {
   std::string text = is_html ? write.html(message) : write.text(message);
   std::string notes;
   if (!write.notes().empty()) {
-    const std::string cut = '\n' + cut_units(write.notes(), kNotesUnits);
+    const std::string cut = '\n' + cut_units(write.notes(), kChatNotesUnits);
     notes = is_html ? html_escape(cut) : cut;
   }
   // The notes may have what is markup to the other two.
   bool with_markup = is_html || (!parse_mode.empty() && notes.empty());
-  if (length_in_units(text) + length_in_units(notes) > kTextUnits) {
+  if (length_in_units(text) + length_in_units(notes) > kChatUnits) {
     if (is_html) {
       text = without_markup(text);
       notes = without_markup(notes);
     }
-    text = cut_units(text, kTextUnits - length_in_units(notes));
+    text = cut_units(text, kChatUnits - length_in_units(notes));
     with_markup = false;
   }
   text += notes;

@@ -37,7 +37,7 @@ Cell what_cell(const std::string& kind) {
   return Cell{kind, std::string(found->text), found->style};
 }
 
-Cell time_cell(std::int64_t t_ms) {
+Cell event_time_cell(std::int64_t t_ms) {
   return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
 
@@ -48,8 +48,8 @@ Listing events_listing(const v1::ExplainAlertResponse& explained) {
                      {"by", "BY", Align::left, Fit::cut, Programs::json_and_csv, 8},
                      {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24}};
   for (const v1::AlertEvent& event : explained.events())
-    listing.rows.push_back(
-        {time_cell(event.at_ms()), what_cell(event.kind()), Cell::of(event.by()), Cell::of(event.text())});
+    listing.rows.push_back({event_time_cell(event.at_ms()), what_cell(event.kind()), Cell::of(event.by()),
+                            Cell::of(event.text())});
   return listing;
 }
 
