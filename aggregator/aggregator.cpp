@@ -20,6 +20,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 namespace vigil::aggregator {
@@ -328,9 +329,13 @@ api::ApiSources Aggregator::api_sources() {
     return alerts::expire_silence(alerting_->service(), std::move(id));
   };
   sources.receivers = [this] {
-    std::vector<std::string> names;
-    for (const auto& receiver : alerting_->receivers()) names.push_back(receiver.receiver);
-    return names;
+    std::set<std::string> names;
+    for (const auto& receiver : alerting_->receivers()) {
+      if (receiver.kind == "gone") continue;
+      const std::size_t length = receiver.takes_groups ? receiver.receiver.rfind('/') : std::string::npos;
+      names.insert(receiver.receiver.substr(0, length));
+    }
+    return std::vector<std::string>(names.begin(), names.end());
   };
   sources.history = [this] { return history_->stats(); };
   sources.config = [this] {
@@ -447,9 +452,10 @@ void Aggregator::reload() {
 /// Any thread.
 void Aggregator::reloaded(const Result<void>& loaded, const std::vector<api::Reloaded>& asked) {
   if (loaded) {
-    log::info("rules", "reloaded", {{"rules", alerting_->rules().size()}});
+    log::info("alerts", "reloaded", {{"rules", alerting_->rules().size()}});
+    for (const std::string& warning : alerting_->warnings()) log::warn("alerts", warning);
   } else {
-    log::error("rules", "not reloaded, the old rules stay", {{"error", loaded.error()}});
+    log::error("alerts", "not reloaded, all stays as it was", {{"error", loaded.error()}});
   }
   {
     const std::lock_guard lock(reload_mutex_);

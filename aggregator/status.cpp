@@ -128,6 +128,8 @@ void add_heartbeat_metrics(self::Registry& registry, const notify::Heartbeat& he
   };
   add("vigil_heartbeats_sent_total", "Signs of life that were answered.", &notify::HeartbeatStats::sent);
   add("vigil_heartbeats_failures_total", "Signs of life that were not.", &notify::HeartbeatStats::failures);
+  registry.collect(Kind::gauge, "vigil_heartbeat_failing", "Whether the latest sign of life went unheard.",
+                   [&heartbeat] { return heartbeat.stats().last_error.empty() ? 0.0 : 1.0; });
   add("vigil_heartbeats_held_total", "Signs of life left out, since alerting did not get on.",
       &notify::HeartbeatStats::held);
 }

@@ -22,6 +22,14 @@ enum class State : std::uint8_t { inactive, pending, firing, resolved };
 /// "inactive", "pending", "firing", "resolved": as in the API, tables and meta.db.
 std::string_view to_string(State state);
 
+/// Somebody says that they look after a firing alert: it is told of no more until it is over.
+struct Acknowledgement {
+  std::string author;
+  std::string comment;
+  std::int64_t at_ms = 0;  // 0: nobody did
+  explicit operator bool() const { return at_ms != 0; }
+};
+
 /// All times are Unix milliseconds.
 struct Alert {
   rules::RulePtr rule;
@@ -42,7 +50,9 @@ struct Alert {
   std::string reason;                 // why resolved, when not because the condition is false
   std::vector<std::string> notified;  // receivers that were told it fires
   bool announced = false;             // the firing message is in the outbox (or nobody wanted it)
+  std::int64_t announced_ms = 0;      // since when; 0: nobody knows
   std::vector<notify::Evidence> evidence;
+  Acknowledgement acknowledgement;
 
   std::string_view instance() const { return labels.get("instance"); }
   std::string_view severity() const { return labels.get("severity"); }

@@ -80,6 +80,7 @@ class Service : public AlertService {
   void forget_host(std::string instance) override;
   void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) override;
   void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
+  void acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) override;
   void explain(std::string id, std::function<void(Result<Explanation>)> done) override;
 
   std::vector<AlertInfo> alerts() const override;
@@ -109,8 +110,10 @@ class Service : public AlertService {
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void write_series();
-  void commit();
+  bool commit();
   void upkeep();
+  Result<void> take_acknowledgement(const std::string& id, Acknowledgement by);
+  Result<AlertInfo> find(const std::string& id) const;
   Result<Explanation> explanation_of(const std::string& id) const;
 
   const AlertServiceOptions options_;
@@ -138,6 +141,7 @@ class Service : public AlertService {
   AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   std::int64_t next_upkeep_ms_ = 0;
+  std::int64_t last_beat_ms_ = 0;
   Worker worker_{"alerts"};
 };
 
@@ -218,6 +222,8 @@ void Service::drain() {
 
 void Service::beat() {
   const std::int64_t now = options_.now_ms();
+  if (now < last_beat_ms_) grouping_.forget_future(now);
+  last_beat_ms_ = now;
   Transitions expired;
   {
     const std::lock_guard lock(mutex_);
@@ -327,6 +333,7 @@ void Service::announce() {
     if (alert != nullptr) {
       say(*alert, notify::Kind::firing);
       alert->announced = true;
+      alert->announced_ms = now;
       ledger_.note(alert->fingerprint);
     }
     held_back_.erase(*next);
@@ -366,7 +373,8 @@ void Service::tell_groups() {
   ledger_.note_groups(grouping_.take_changed());
 }
 
-void Service::commit() {
+/// False when the disk refused.
+bool Service::commit() {
   std::deque<Alert> copies;
   {
     const std::lock_guard lock(mutex_);
@@ -379,7 +387,7 @@ void Service::commit() {
     if (auto group = grouping_.stored(id)) groups.push_back(std::move(*group));
   }
   Ledger::Committed done = ledger_.commit(copies, std::move(groups));
-  if (done.outcome == Ledger::Outcome::nothing) return;
+  if (done.outcome == Ledger::Outcome::nothing) return true;
   {
     const std::lock_guard lock(mutex_);
     ++(done.outcome == Ledger::Outcome::written ? counters_.commits : counters_.commit_failures);
@@ -387,6 +395,7 @@ void Service::commit() {
     counters_.last_commit_ns = done.took_ns;
   }
   if (!done.messages.empty()) notifier_->enqueue(std::move(done.messages));
+  return done.outcome == Ledger::Outcome::written;
 }
 
 void Service::delivered(notify::Delivery delivery) {
@@ -463,7 +472,39 @@ void Service::explain(std::string id, std::function<void(Result<Explanation>)> d
   worker_.insist([this, id = std::move(id), done = std::move(done)] { done(explanation_of(id)); });
 }
 
-Result<Explanation> Service::explanation_of(const std::string& id) const {
+void Service::acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) {
+  worker_.insist([this, id = std::move(id), by = std::move(by), done = std::move(done)] {
+    done(take_acknowledgement(id, by));
+  });
+}
+
+Result<void> Service::take_acknowledgement(const std::string& id, Acknowledgement by) {
+  const auto found = find(id);
+  if (!found) return found.error();
+  by.at_ms = by.author.empty() ? 0 : options_.now_ms();
+  Acknowledgement before;
+  {
+    const std::lock_guard lock(mutex_);
+    Alert* alert = book_.find(found->fingerprint);
+    if (alert == nullptr || alert->state != State::firing)
+      return fail(Errc::conflict, "{} is {}: only what fires can be acknowledged", found->name,
+                  to_string(found->state));
+    before = std::exchange(alert->acknowledgement, by);
+  }
+  ledger_.note(found->fingerprint);
+  if (commit()) {
+    log::info(
+        "alerts", by ? "alert acknowledged" : "acknowledgement withdrawn",
+        {{"alert", found->name}, {"id", found->fingerprint}, {"author", by ? by.author : before.author}});
+    return {};
+  }
+  const std::lock_guard lock(mutex_);
+  if (Alert* alert = book_.find(found->fingerprint)) alert->acknowledgement = before;
+  return fail(Errc::io, "nothing is changed, since the aggregator could not store it: see its log");
+}
+
+/// The one of alerts() whose id begins so.
+Result<AlertInfo> Service::find(const std::string& id) const {
   std::vector<AlertInfo> found = alerts();
   std::erase_if(found, [&id](const AlertInfo& info) { return !info.fingerprint.starts_with(id); });
   if (found.empty())
@@ -472,6 +513,13 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
   if (std::ranges::any_of(found,
                           [&](const AlertInfo& other) { return other.fingerprint != info.fingerprint; }))
     return fail(Errc::invalid_argument, "{} is the beginning of several alerts' ids: write more of it", id);
+  return info;
+}
+
+Result<Explanation> Service::explanation_of(const std::string& id) const {
+  const auto found = find(id);
+  if (!found) return found.error();
+  const AlertInfo& info = *found;
   const auto silences = silencing_.book();
   const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
   const std::lock_guard lock(mutex_);
@@ -489,6 +537,11 @@ std::vector<AlertInfo> Service::alerts() const {
   {
     const std::lock_guard lock(mutex_);
     out = list_active(book_);
+    grouping_.mark_inhibited(out, book_);
+    for (AlertInfo& info : out) {
+      info.receivers = info.notified;
+      for (std::string& name : grouping_.receivers_of(info.labels)) info.receivers.push_back(std::move(name));
+    }
     out.insert(out.end(), resolved_.begin(), resolved_.end());
   }
   for (AlertInfo& info : out) {
@@ -549,6 +602,11 @@ Result<void> set_aside(const std::string& path) {
 }
 
 }  // namespace
+
+Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by) {
+  return wait_for<Result<void>>(
+      [&](auto answer) { service.acknowledge(std::move(id), std::move(by), std::move(answer)); });
+}
 
 Result<Explanation> explain(AlertService& service, std::string id) {
   return wait_for<Result<Explanation>>(

@@ -84,6 +84,11 @@ class AlertService {
   virtual void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) = 0;
   virtual void expire_silence(std::string id, std::function<void(Result<void>)> done) = 0;
 
+  /// Somebody looks after a firing alert, or, without an author, does not any more. Errc::not_found,
+  /// Errc::conflict when it does not fire. `done` is called on the service's thread once it is on the disk;
+  /// not after stop().
+  virtual void acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) = 0;
+
   /// Why one of alerts() is as it is; the beginning of its id is enough. Errc::not_found,
   /// Errc::invalid_argument when several begin so. `done` is called on the service's thread; not after
   /// stop().
@@ -98,7 +103,8 @@ class AlertService {
   virtual const Worker& worker() const = 0;
 };
 
-/// AlertService::explain() for who may wait; Errc::unavailable when it takes too long.
+/// AlertService::explain() and acknowledge() for who may wait; Errc::unavailable when it takes too long.
 Result<Explanation> explain(AlertService& service, std::string id);
+Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by);
 
 }  // namespace vigil::alerts

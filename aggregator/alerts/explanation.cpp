@@ -18,8 +18,8 @@ std::string for_text(std::chrono::milliseconds hold) {
 /// Why its messages wait, when they do.
 std::string waits_for(const std::string& receiver, const Circumstances& circumstances) {
   for (const notify::ReceiverStats& stats : circumstances.receivers) {
-    if (stats.receiver == receiver && stats.queued > 0 && !stats.last_error.empty())
-      return "messages wait: " + stats.last_error;
+    if (stats.receiver != receiver || stats.queued == 0) continue;
+    return stats.last_error.empty() ? "messages wait" : "messages wait: " + stats.last_error;
   }
   return {};
 }
@@ -36,17 +36,29 @@ void add_silences(const Labels& labels, const Circumstances& circumstances, std:
   }
 }
 
-void add_groups(const std::string& fingerprint, const Circumstances& circumstances, std::vector<Event>& out) {
-  for (const GroupTelling& telling : circumstances.grouping.tellings(fingerprint, circumstances.now_ms)) {
+void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circumstances& circumstances,
+                std::vector<Event>& out) {
+  for (const GroupTelling& telling :
+       circumstances.grouping.tellings(fingerprint, is_acknowledged, circumstances.now_ms)) {
     const std::string text = joined("group " + telling.group_key, waits_for(telling.endpoint, circumstances));
     if (telling.told_ms != 0) out.push_back({Kind::told, telling.told_ms, telling.endpoint, text});
     const std::string next = joined(text, telling.mute);
     if (telling.has_news) {
-      out.push_back({Kind::will_be_told, telling.next_ms, telling.endpoint, next});
+      const bool is_held = std::ranges::any_of(out, [](const Event& event) {
+        return event.kind == Kind::silenced || event.kind == Kind::inhibited;
+      });
+      out.push_back({Kind::will_be_told, is_held ? 0 : telling.next_ms, telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
       out.push_back({Kind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
     }
   }
+}
+
+/// Receivers of single alerts.
+void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
+                  const Circumstances& circumstances, std::vector<Event>& out) {
+  for (const std::string& receiver : receivers)
+    out.push_back({Kind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
 void sort_by_time(std::vector<Event>& events) {
@@ -70,6 +82,8 @@ std::string_view to_string(Kind kind) {
       return "stays";
     case Kind::over:
       return "over";
+    case Kind::acknowledged:
+      return "acknowledged";
     case Kind::silenced:
       return "silenced";
     case Kind::inhibited:
@@ -97,14 +111,15 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   if (alert.no_data_since_ms != 0) out.push_back({Kind::no_data, alert.no_data_since_ms, "", ""});
   if (alert.false_since_ms != 0)
     out.push_back({Kind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
+  if (const Acknowledgement& ack = alert.acknowledgement)
+    out.push_back({Kind::acknowledged, ack.at_ms, ack.author, ack.comment});
   add_silences(alert.labels, circumstances, out);
   if (!circumstances.inhibitor.empty())
     out.push_back({Kind::inhibited, 0, std::string(circumstances.inhibitor), "its rule, or its severity"});
   if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
     out.push_back({Kind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
-  for (const std::string& receiver : alert.notified)
-    out.push_back({Kind::told, alert.fired_at_ms, receiver, waits_for(receiver, circumstances)});
-  add_groups(alert.fingerprint, circumstances, out);
+  add_notified(alert.notified, alert.announced_ms, circumstances, out);
+  add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
   sort_by_time(out);
   return out;
 }
@@ -114,7 +129,8 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({Kind::holds, resolved.active_since_ms, "", ""});
   out.push_back({Kind::fires, resolved.fired_at_ms, "", ""});
   out.push_back({Kind::over, resolved.resolved_at_ms, "", resolved.reason});
-  add_groups(resolved.fingerprint, circumstances, out);
+  add_notified(resolved.notified, resolved.announced_ms, circumstances, out);
+  add_groups(resolved.fingerprint, false, circumstances, out);
   sort_by_time(out);
   return out;
 }

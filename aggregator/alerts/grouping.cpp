@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <chrono>
-#include <iterator>
+#include <cstddef>
+#include <tuple>
 #include <utility>
 
 namespace vigil::alerts {
@@ -18,8 +19,10 @@ using notify::Notification;
 using routing::GroupState;
 using routing::Membership;
 
-/// A message of ten thousand alerts is read by nobody, and stored for each channel.
+/// That fire: a message of ten thousand is read by nobody, and stored for each channel. Ends are told all.
 constexpr std::size_t kMostInMessage = 500;
+/// Ends that wait to be told with all their texts; of more only labels and times are kept.
+constexpr std::size_t kMostTold = 500;
 
 /// The alerts that hold back others by the file's own rules.
 routing::Inhibitions inhibitions_of(const Routing& routing, const AlertBook& book) {
@@ -31,12 +34,22 @@ routing::Inhibitions inhibitions_of(const Routing& routing, const AlertBook& boo
   return out;
 }
 
-/// The worst first, then as their labels have it.
-void sort_for_people(std::vector<Notification>& notes) {
-  const auto place = [](const Notification& note) {
-    return std::pair(-static_cast<int>(notify::parse_severity(note.severity)), note.labels.to_string());
-  };
-  std::ranges::sort(notes, {}, place);
+/// Those of them the book knows, the worst first, then as their labels have it; sorted as far as a message
+/// goes.
+std::vector<const Alert*> worst_first(const std::vector<std::string>& fingerprints, const AlertBook& book) {
+  using Placed = std::tuple<int, std::string, const Alert*>;
+  std::vector<Placed> placed;
+  for (const std::string& fingerprint : fingerprints) {
+    if (const Alert* alert = book.find(fingerprint))
+      placed.emplace_back(-static_cast<int>(notify::parse_severity(alert->severity())),
+                          alert->labels.to_string(), alert);
+  }
+  const auto shown = std::min(placed.size(), kMostInMessage);
+  std::ranges::partial_sort(placed, placed.begin() + static_cast<std::ptrdiff_t>(shown));
+  std::vector<const Alert*> out;
+  out.reserve(placed.size());
+  for (const Placed& each : placed) out.push_back(std::get<2>(each));
+  return out;
 }
 
 calendar::sys_seconds at(std::int64_t now_ms) {
@@ -77,8 +90,13 @@ void Grouping::restore(const std::vector<StoredGroup>& groups) {
   }
 }
 
+void Grouping::forget_future(std::int64_t now_ms) {
+  if (book_) book_->forget_future(now_ms);
+}
+
 void Grouping::join(const AlertBook& book, std::int64_t now_ms) {
   if (!book_) return;
+  book_->forget_future(now_ms);
   std::set<std::string> firing;
   book.for_each([&](const Alert& alert) {
     if (alert.state != State::firing) return;
@@ -109,7 +127,12 @@ void Grouping::fire(const Alert& alert, std::int64_t now_ms) {
 void Grouping::resolve(const Alert& alert, std::string_view external_url) {
   if (!book_ || !book_->contains(alert.fingerprint)) return;
   book_->resolve(alert.fingerprint);
-  ended_.insert_or_assign(alert.fingerprint, to_notification(alert, Kind::resolved, external_url));
+  Notification note = to_notification(alert, Kind::resolved, external_url);
+  if (ended_.size() >= kMostTold) {
+    note.evidence.clear();
+    note.annotations = Labels();
+  }
+  ended_.insert_or_assign(alert.fingerprint, std::move(note));
 }
 
 bool Grouping::is_due(std::int64_t now_ms) const {
@@ -121,12 +144,15 @@ std::vector<notify::Row> Grouping::flush(const AlertBook& book, std::int64_t now
                                          std::string_view external_url,
                                          const std::function<bool(const Alert&)>& is_held) {
   std::vector<notify::Row> rows;
-  if (!is_due(now_ms)) return rows;
   const auto inhibitions = inhibitions_of(*routing_, book);
   routing::Holds holds;
   holds.alert = [&](const std::string& fingerprint) {
     const Alert* alert = book.find(fingerprint);
     return alert != nullptr && (is_held(*alert) || inhibitions.inhibitor_of(alert->labels));
+  };
+  holds.repeats = [&](const std::string& fingerprint) {
+    const Alert* alert = book.find(fingerprint);
+    return alert == nullptr || !alert->acknowledgement;
   };
   holds.route = [&](const routing::Route& route) {
     return static_cast<bool>(mute_of(route, routing_->configuration.calendars, at(now_ms)));
@@ -141,19 +167,24 @@ std::vector<notify::Row> Grouping::flush(const AlertBook& book, std::int64_t now
 /// Nothing when none of its alerts is known any more, as after damage.
 std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message, const AlertBook& book,
                                             std::int64_t now_ms, std::string_view external_url) const {
-  std::vector<Notification> firing;
-  for (const std::string& fingerprint : message.firing) {
-    if (const Alert* alert = book.find(fingerprint))
-      firing.push_back(to_notification(*alert, Kind::firing, external_url));
+  notify::Row row;
+  notify::Group& group =
+      row.group.emplace(notify::Group{message.group_key, message.receiver, message.labels, {}});
+  const std::vector<const Alert*> firing = worst_first(message.firing, book);
+  for (const Alert* alert : firing) {
+    if (group.alerts.size() == kMostInMessage) break;
+    group.alerts.push_back(to_notification(*alert, Kind::firing, external_url));
   }
-  std::vector<Notification> resolved;
+  group.left_out = firing.size() - group.alerts.size();
   for (const std::string& fingerprint : message.resolved) {
     const auto note = ended_.find(fingerprint);
-    if (note != ended_.end()) resolved.push_back(note->second);
+    if (note != ended_.end()) group.alerts.push_back(note->second);
   }
-  if (firing.empty() && resolved.empty()) return std::nullopt;
+  if (group.alerts.empty()) return std::nullopt;
+  if (group.alerts.size() > 1) {  // shown only of an alert by itself
+    for (Notification& note : group.alerts) note.evidence.clear();
+  }
 
-  notify::Row row;
   row.receiver = routing_->endpoint_name(message.receiver, message.channel);
   row.created_ms = now_ms;
   row.note.kind = firing.empty() ? Kind::resolved : Kind::firing;
@@ -162,16 +193,6 @@ std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message
   row.note.rule_key = row.note.fingerprint;
   row.note.key = fmt::format("{}-{}", row.note.fingerprint, now_ms);
   row.note.alert = message.group_key;
-  notify::Group& group =
-      row.group.emplace(notify::Group{message.group_key, message.receiver, message.labels, {}});
-  for (std::vector<Notification>* part : {&firing, &resolved}) {
-    sort_for_people(*part);
-    std::move(part->begin(), part->end(), std::back_inserter(group.alerts));
-  }
-  if (group.alerts.size() > kMostInMessage) {
-    group.left_out = group.alerts.size() - kMostInMessage;
-    group.alerts.resize(kMostInMessage);
-  }
   return row;
 }
 
@@ -180,7 +201,8 @@ void Grouping::forget_told() {
   std::erase_if(ended_, [this](const auto& entry) { return !book_->contains(entry.first); });
 }
 
-std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, std::int64_t now_ms) const {
+std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, bool is_acknowledged,
+                                             std::int64_t now_ms) const {
   std::vector<GroupTelling> out;
   if (!book_) return out;
   const routing::Route& root = routing_->configuration.root;
@@ -201,7 +223,7 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, std
       telling.has_news =
           fires ? !knows : knows && channel.send_resolved && member->second == Membership::resolved;
       telling.next_ms = group.next_ms;
-      if (fires && knows)
+      if (fires && knows && !is_acknowledged)
         telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + route->timings.repeat.count());
       const auto mute =
           route == nullptr ? routing::Mute{} : mute_of(*route, routing_->configuration.calendars, at(now_ms));
@@ -220,6 +242,26 @@ std::optional<GroupInhibitor> Grouping::inhibitor_of(const Alert& alert, const A
   if (!by) return std::nullopt;
   const Alert* source = book.find(by->fingerprint);
   return GroupInhibitor{source == nullptr ? by->fingerprint : source->rule->name, by->rule->name};
+}
+
+void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const {
+  if (!routing_ || routing_->configuration.inhibit_rules.empty()) return;
+  const auto inhibitions = inhibitions_of(*routing_, book);
+  for (AlertInfo& info : alerts) {
+    if (info.state != State::firing || !info.inhibited_by.empty()) continue;
+    const auto by = inhibitions.inhibitor_of(info.labels);
+    const Alert* source = by ? book.find(by->fingerprint) : nullptr;
+    if (source != nullptr) info.inhibited_by = source->rule->name;
+  }
+}
+
+std::vector<std::string> Grouping::receivers_of(const Labels& labels) const {
+  std::vector<std::string> out;
+  if (!routing_) return out;
+  for (const routing::Route* route : routing_->configuration.root.match(labels)) {
+    if (std::ranges::find(out, route->receiver) == out.end()) out.push_back(route->receiver);
+  }
+  return out;
 }
 
 std::set<std::string> Grouping::take_changed() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/listing.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/notify/notification.h"
 #include "aggregator/routing/configuration.h"
@@ -60,6 +61,8 @@ class Grouping {
   /// Every alert of the book that fires joins its groups; members that the book does not know are over.
   void join(const AlertBook& book, std::int64_t now_ms);
 
+  /// The clock went back: see GroupBook.
+  void forget_future(std::int64_t now_ms);
   /// The file changed; not null, and not where nothing is grouped. Then join() again.
   void adopt(RoutingPtr routing);
 
@@ -69,14 +72,20 @@ class Grouping {
 
   /// Whether some group is to be looked at.
   bool is_due(std::int64_t now_ms) const;
-  /// The messages of groups that are due, one for each channel. `is_held`: silenced, or inhibited by what is
-  /// no rule of alertmanager.yml.
+  /// The messages of groups that are due, one for each channel; where is_due(). `is_held`: silenced, or
+  /// inhibited by what is no rule of alertmanager.yml.
   std::vector<notify::Row> flush(const AlertBook& book, std::int64_t now_ms, std::string_view external_url,
                                  const std::function<bool(const Alert&)>& is_held);
 
   /// What is known of one alert, group by group.
-  std::vector<GroupTelling> tellings(const std::string& fingerprint, std::int64_t now_ms) const;
+  std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_acknowledged,
+                                     std::int64_t now_ms) const;
   std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
+  /// Fills in `inhibited_by` of firing ones that a rule of alertmanager.yml holds back.
+  void mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const;
+
+  /// Names of the receivers whose routes take an alert with these labels.
+  std::vector<std::string> receivers_of(const Labels& labels) const;
 
   /// Ids of the groups that changed since the last call.
   std::set<std::string> take_changed();

@@ -49,6 +49,10 @@ AlertInfo to_info(const Alert& alert) {
           {},
           alert.reason,
           alert.evidence,
+          {},
+          alert.acknowledgement,
+          alert.notified,
+          alert.announced_ms,
           {}};
 }
 

@@ -34,6 +34,11 @@ struct AlertInfo {
   std::string reason;
   std::vector<notify::Evidence> evidence;
   std::vector<std::string> silenced_by;  // ids of the silences that hold its message back
+  Acknowledgement acknowledgement;
+  std::vector<std::string> notified;  // receivers of single alerts that were told that it fires
+  std::int64_t announced_ms = 0;      // and when; 0: nobody knows
+  std::vector<std::string>
+      receivers;  // everybody it is for: of single alerts, and of the routes that take it
 };
 
 enum class Health : std::uint8_t { unknown, ok, err };

@@ -98,6 +98,10 @@ std::string body_of(const Alert& alert) {
                                                     {"reason", alert.reason},
                                                     {"notified", std::move(notified)},
                                                     {"announced", alert.announced ? 1 : 0},
+                                                    {"announced_ms", alert.announced_ms},
+                                                    {"acked_by", alert.acknowledgement.author},
+                                                    {"acked_at_ms", alert.acknowledgement.at_ms},
+                                                    {"ack_comment", alert.acknowledgement.comment},
                                                     {"evidence", notify::to_json(alert.evidence)}});
 }
 
@@ -119,6 +123,9 @@ Result<Alert> alert_from(std::string_view body) {
   alert.reason = notify::text_at(*parsed, "reason");
   alert.notified = notify::texts_at(*parsed, "notified");
   alert.announced = notify::integer_at(*parsed, "announced") != 0;
+  alert.announced_ms = notify::integer_at(*parsed, "announced_ms");
+  alert.acknowledgement = {notify::text_at(*parsed, "acked_by"), notify::text_at(*parsed, "ack_comment"),
+                           notify::integer_at(*parsed, "acked_at_ms")};
   alert.evidence = notify::evidence_at(*parsed, "evidence");
   return alert;
 }

@@ -4,6 +4,7 @@
 #include "aggregator/channels/channels.h"
 #include "common/config/files.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -21,6 +22,14 @@ Result<LoadedRouting> load_routing(const notify::NotificationsConfig& config,
   if (!configuration) return configuration.error();
   auto endpoints = channels::make_endpoints(*configuration, external_url);
   if (!endpoints) return endpoints.error();
+  config::Problems problems;
+  for (const notify::ReceiverConfig& receiver : config.receivers) {
+    if (std::ranges::any_of(*endpoints, [&](const auto& endpoint) { return endpoint.name == receiver.name; }))
+      problems.add(receiver.at.wrong(
+          "name",
+          fmt::format("{} is the name of a channel of {}, too; choose another", receiver.name, path)));
+  }
+  if (auto fine = problems.result(); !fine) return fine.error();
   out.endpoints = std::move(*endpoints);
   out.warnings = configuration->warnings;
   auto routing = std::make_shared<Routing>();

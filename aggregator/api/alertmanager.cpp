@@ -146,7 +146,9 @@ void write_alert(JsonWriter& json, const AlertInfo& alert, std::int64_t now_ms) 
   const bool suppressed = !inhibited.empty() || !alert.silenced_by.empty();
   json.begin_object().key("annotations").labels(alert.annotations);
   json.member("endsAt", format_rfc3339(now_ms + kStillFiringMs)).member("fingerprint", alert.fingerprint);
-  json.key("receivers").begin_array().end_array().member("startsAt", format_rfc3339(alert.fired_at_ms));
+  json.key("receivers").begin_array();
+  for (const std::string& name : alert.receivers) json.begin_object().member("name", name).end_object();
+  json.end_array().member("startsAt", format_rfc3339(alert.fired_at_ms));
   json.key("status").begin_object();
   write_array(json, "inhibitedBy", inhibited);
   write_array(json, "silencedBy", alert.silenced_by);

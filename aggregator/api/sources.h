@@ -55,7 +55,7 @@ struct ApiSources {
   // These may block for a moment: they answer when it is on the disk.
   std::function<Result<std::string>(silences::Silence)> put_silence = {};
   std::function<Result<void>(std::string id)> expire_silence = {};
-  std::function<std::vector<std::string>()> receivers = {};  // names of the channels that are told
+  std::function<std::vector<std::string>()> receivers = {};  // names of those who are told
   std::function<HistoryStats()> history = {};                // empty: there is no history
   std::function<ConfigState()> config = {};
   std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata = {};  // may be empty

@@ -35,7 +35,7 @@ void clean(Notification& note) {
 
 /// A row that is of no group is told of all the same.
 Group group_of(const notify::Row& row) {
-  if (row.group && !row.group->alerts.empty()) return *row.group;
+  if (row.group) return *row.group;
   Group group;
   group.key = row.note.rule_key;
   group.alerts.push_back(row.note);

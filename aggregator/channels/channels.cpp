@@ -1,14 +1,13 @@
 #include "aggregator/channels/channels.h"
 
 #include "aggregator/channels/kinds.h"
+#include "aggregator/notify/requests.h"
 
 #include <functional>
 #include <utility>
 
 namespace vigil::channels {
 namespace {
-
-constexpr int kSlackBurst = 5;  // it takes one message a second, and some at once
 
 /// Channels of one kind that nothing is wrong with as such.
 template <class Channel>
@@ -73,7 +72,7 @@ Result<std::vector<notify::Endpoint>> make_endpoints(const routing::Configuratio
                    endpoint.kind = kind;
                    endpoint.takes_groups = true;
                    endpoint.send_resolved = channel.send_resolved;
-                   endpoint.burst = kind == "slack" ? kSlackBurst : 0;
+                   endpoint.burst = kind == "slack" ? notify::kSlackBurst : 0;
                    endpoint.render = make(channel, Making{*loaded, external_url, problems});
                  });
   }

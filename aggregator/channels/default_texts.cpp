@@ -12,7 +12,7 @@ constexpr std::string_view kCommon = R"(
 {{- end }}
 
 {{ define "__subject" -}}
-[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ end }}] {{ template "__what" . }}
+[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}] {{ template "__what" . }}
 {{- end }}
 
 {{ define "__description" }}{{ template "__subject" . }}{{ end }}

@@ -49,9 +49,11 @@ bool is_header_name(std::string_view name) {
 
 void take_header(const std::string& name, const std::string& value, const Texts& texts, const Site& site,
                  MailTexts& out) {
-  constexpr std::array<std::string_view, 7> kOwn = {
-      "message-id", "date", "mime-version", "content-type", "return-path", "content-transfer-encoding",
-      "x-vigil-key"};
+  constexpr std::array<std::string_view, 10> kOwn = {"message-id",   "date",
+                                                     "mime-version", "content-type",
+                                                     "return-path",  "content-transfer-encoding",
+                                                     "x-vigil-key",  "in-reply-to",
+                                                     "references",   "auto-submitted"};
   const std::string key = "headers." + name;
   const std::string known = lower(name);
   if (!is_header_name(name)) return site.wrong(key, "is no header's name: printable ASCII without a colon");
@@ -127,6 +129,11 @@ notify::Request server_request(const routing::MailServer& from, const Site& site
   return out;
 }
 
+bool has_addresses(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kNames = {"cc", "bcc", "reply-to", "sender"};
+  return std::find(kNames.begin(), kNames.end(), lower(name)) != kNames.end();
+}
+
 /// A header of addresses, or of text where it is none.
 std::string address_header(std::string_view name, const std::string& text) {
   std::string line;
@@ -195,8 +202,10 @@ class Mail {
     out += notify::plain_header("References", thread);
     out += notify::plain_header("Auto-Submitted", "auto-generated");
     out += notify::plain_header("X-Vigil-Key", told_.shipment.key());
-    for (const auto& [name, text] : texts_.headers)
-      out += notify::header(name, notify::cut(write_.text(text), kHeaderBytes));
+    for (const auto& [name, text] : texts_.headers) {
+      const std::string value = notify::cut(write_.text(text), kHeaderBytes);
+      out += has_addresses(name) ? address_header(name, value) : notify::header(name, value);
+    }
     return out + notify::plain_header("MIME-Version", "1.0");
   }
 

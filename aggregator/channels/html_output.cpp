@@ -10,6 +10,7 @@
 #include <array>
 #include <cctype>
 #include <memory>
+#include <span>
 #include <utility>
 #include <variant>
 
@@ -38,9 +39,6 @@ const Trusted* trusted_of(const TemplateValue& value) {
   return object == nullptr ? nullptr : dynamic_cast<const Trusted*>(object->get());
 }
 
-/// Where in the markup a value comes to stand.
-enum class Context : std::uint8_t { text, quoted, quoted_link, unquoted, unquoted_link };
-
 bool ends_with_word(std::string_view text, std::string_view word) {
   if (text.size() < word.size()) return false;
   text.remove_prefix(text.size() - word.size());
@@ -48,44 +46,37 @@ bool ends_with_word(std::string_view text, std::string_view word) {
                     [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
 }
 
-bool is_link(std::string_view name) {
-  while (name.ends_with(' ') || name.ends_with('=')) name.remove_suffix(1);
-  return ends_with_word(name, "href") || ends_with_word(name, "src") || ends_with_word(name, "action");
-}
-
-/// Looks back to the tag that is not closed yet, if there is one.
-Context context_of(std::string_view before) {
-  const std::size_t open = before.rfind('<');
-  if (open == std::string_view::npos) return Context::text;
-  std::string_view tag = before.substr(open);
-  char quote = 0;
-  std::size_t quoted_from = 0;
-  for (std::size_t i = 1; i < tag.size(); ++i) {
-    if (quote != 0) {
-      if (tag[i] == quote) quote = 0;
-    } else if (tag[i] == '"' || tag[i] == '\'') {
-      quote = tag[i];
-      quoted_from = i;
-    } else if (tag[i] == '>') {
-      return Context::text;
-    }
-  }
-  if (quote == 0) {
-    const bool begins = tag.ends_with('=');
-    return begins && is_link(tag) ? Context::unquoted_link : Context::unquoted;
-  }
-  const bool begins = quoted_from + 1 == tag.size();
-  return begins && is_link(tag.substr(0, quoted_from)) ? Context::quoted_link : Context::quoted;
-}
-
-/// Of "javascript:alert(1)" and the like. Text without a scheme is a link within the page.
-bool leads_astray(std::string_view url) {
-  const std::size_t colon = url.find_first_of(":/?#");
-  if (colon == std::string_view::npos || url[colon] != ':') return false;
-  constexpr std::array<std::string_view, 4> kSchemes = {"http", "https", "mailto", "tel"};
-  return std::none_of(kSchemes.begin(), kSchemes.end(), [&](std::string_view scheme) {
-    return colon == scheme.size() && ends_with_word(url.substr(0, colon), scheme);
+bool is_one_of(std::string_view name, std::span<const std::string_view> names) {
+  return std::any_of(names.begin(), names.end(), [name](std::string_view each) {
+    return name.size() == each.size() && ends_with_word(name, each);
   });
+}
+
+bool is_link(std::string_view attribute) {
+  constexpr std::array<std::string_view, 9> kLinks = {
+      "href", "src", "action", "formaction", "xlink:href", "background", "poster", "cite", "data"};
+  return is_one_of(attribute, kLinks);
+}
+
+/// Their values are programs, styles or documents of their own, which escaping does not make safe.
+bool is_code(std::string_view attribute) {
+  constexpr std::array<std::string_view, 3> kCode = {"style", "srcset", "srcdoc"};
+  const bool is_handler =
+      attribute.size() > 2 && is_one_of(attribute.substr(0, 2), std::array{std::string_view("on")});
+  return is_handler || is_one_of(attribute, kCode);
+}
+
+/// Of "javascript:alert(1)" and the like, with the blanks that browsers overlook. Text without a scheme is a
+/// link within the page.
+bool leads_astray(std::string_view url) {
+  std::string plain;
+  for (const char c : url) {
+    if (static_cast<unsigned char>(c) > ' ') plain += c;
+  }
+  const std::size_t colon = plain.find_first_of(":/?#");
+  if (colon == std::string::npos || plain[colon] != ':') return false;
+  constexpr std::array<std::string_view, 4> kSchemes = {"http", "https", "mailto", "tel"};
+  return !is_one_of(std::string_view(plain).substr(0, colon), kSchemes);
 }
 
 /// Without quotes around it, only letters and digits end no attribute.
@@ -104,20 +95,112 @@ std::string unquoted_escape(std::string_view text) {
 
 }  // namespace
 
+void MarkupReader::read(std::string_view text) {
+  for (const char c : text) read(c);
+}
+
+void MarkupReader::read(char c) {
+  const bool blank = c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+  switch (state_) {
+    case State::text:
+    case State::code:
+      tail_ += c;
+      if (tail_.size() > kTail) tail_.erase(0, tail_.size() - kTail);
+      if (state_ == State::code ? tail_.ends_with("</") : c == '<') begin_tag();
+      return;
+    case State::tag_name:
+      if (c == '>') return end_tag();
+      if (blank) {
+        state_ = State::between;
+      } else {
+        tag_ += c;
+      }
+      return;
+    case State::between:
+      if (c == '>') return end_tag();
+      if (c == '=') {
+        state_ = State::before_value;
+      } else if (blank) {
+        ends_name_ = true;
+      } else {
+        if (std::exchange(ends_name_, false)) attribute_.clear();
+        attribute_ += c;
+      }
+      return;
+    case State::before_value:
+      if (c == '>') return end_tag();
+      if (blank) return;
+      value_.clear();
+      quote_ = c == '"' || c == '\'' ? c : '\0';
+      state_ = State::value;
+      if (quote_ == '\0') value_ += c;
+      return;
+    case State::value:
+      if (quote_ == '\0' && c == '>') return end_tag();
+      if (quote_ == '\0' ? blank : c == quote_) {
+        attribute_.clear();
+        state_ = State::between;
+      } else {
+        value_ += c;
+      }
+      return;
+  }
+}
+
+void MarkupReader::begin_tag() {
+  state_ = State::tag_name;
+  tag_.clear();
+  attribute_.clear();
+  ends_name_ = false;
+  is_end_ = tail_.ends_with("</");
+  tail_.clear();
+}
+
+/// Behind <script> and <style> comes no markup until their end.
+void MarkupReader::end_tag() {
+  constexpr std::array<std::string_view, 2> kCode = {"script", "style"};
+  state_ = !is_end_ && is_one_of(tag_, kCode) ? State::code : State::text;
+}
+
 TemplateValue trusted(std::string text, Trust trust) {
   return TemplateValue(std::make_shared<const Trusted>(std::move(text), trust));
 }
 
-std::string html_output(std::string_view before, const TemplateValue& value) {
+std::string HtmlOutput::operator()(std::string_view before, const TemplateValue& value) {
+  follow(before);
   const Trusted* safe = trusted_of(value);
   const bool is_nothing = std::holds_alternative<std::monostate>(value);
   std::string text = is_nothing ? std::string() : rules::go_print(value);
-  const Context context = context_of(before);
-  if (safe != nullptr && safe->trust() == Trust::html && context == Context::text) return text;
-  const bool in_link = context == Context::quoted_link || context == Context::unquoted_link;
-  if (in_link && leads_astray(text) && (safe == nullptr || safe->trust() != Trust::url)) return "#";
-  const bool unquoted = context == Context::unquoted || context == Context::unquoted_link;
-  return unquoted ? unquoted_escape(text) : html_escape(text);
+  using State = MarkupReader::State;
+  switch (reader_.state()) {
+    case State::text:
+      return safe != nullptr && safe->trust() == Trust::html ? text : html_escape(text);
+    case State::code:
+      return {};
+    case State::tag_name:
+    case State::between:
+      return unquoted_escape(text);
+    case State::before_value:
+    case State::value:
+      break;
+  }
+  if (is_code(reader_.attribute())) return {};
+  const std::string_view written = reader_.state() == State::value ? reader_.value() : std::string_view();
+  const bool is_trusted = safe != nullptr && safe->trust() == Trust::url;
+  if (is_link(reader_.attribute()) && !is_trusted && leads_astray(std::string(written) + text))
+    return written.empty() ? "#" : "";
+  const bool is_quoted = reader_.state() == State::value && reader_.quote() != 0;
+  return is_quoted ? html_escape(text) : unquoted_escape(text);
+}
+
+/// A text that is written within another one begins anew.
+void HtmlOutput::follow(std::string_view before) {
+  if (!before.starts_with(seen_)) {
+    reader_ = MarkupReader();
+    seen_.clear();
+  }
+  reader_.read(before.substr(seen_.size()));
+  seen_ = before;
 }
 
 }  // namespace vigil::channels

@@ -131,7 +131,7 @@ json::object attachment(const SlackTexts& texts, Writer& write) {
 
 json::object own_message(const Told& told, const std::string& link) {
   if (told.group.alerts.size() == 1) return notify::slack_message(told.group.alerts.front());
-  return notify::slack_list(told.group.alerts, worst_of(told.group), link);
+  return notify::slack_list(told.group, worst_of(told.group), link);
 }
 
 json::object message(const SlackTexts& texts, const Told& told, const std::string& link) {

@@ -33,9 +33,16 @@ TemplateValue map_value(std::map<std::string, TemplateValue> entries) {
 
 enum class Side : std::uint8_t { names, values };
 
+/// Alertmanager's order: the alert's name, then all by name.
+std::vector<LabelView> in_order(const Labels& labels) {
+  std::vector<LabelView> out(labels.begin(), labels.end());
+  std::ranges::stable_partition(out, [](const LabelView& label) { return label.name == "alertname"; });
+  return out;
+}
+
 TemplateValue texts_of(const Labels& labels, Side side) {
   std::vector<TemplateValue> texts;
-  for (const LabelView& label : labels)
+  for (const LabelView& label : in_order(labels))
     texts.emplace_back(std::string(side == Side::names ? label.name : label.value));
   return list_value(std::move(texts));
 }
@@ -73,7 +80,7 @@ class Pairs : public TemplateObject {
   }
   TemplateValue plain() const override {
     std::vector<TemplateValue> items;
-    for (const LabelView& label : labels_)
+    for (const LabelView& label : in_order(labels_))
       items.push_back(map_value({{"Name", std::string(label.name)}, {"Value", std::string(label.value)}}));
     return list_value(std::move(items));
   }
@@ -199,7 +206,8 @@ TemplateValue template_data(const notify::Group& group, const std::string& exter
                   {"CommonAnnotations", label_set(common_annotations(group))},
                   {"ExternalURL", external_url},
                   {"Severity", notify::one_line(notify::status_word(worst))},
-                  {"Color", std::string(notify::colour_of(worst))}}));
+                  {"Color", std::string(notify::colour_of(worst))},
+                  {"LeftOut", static_cast<std::int64_t>(group.left_out)}}));
 }
 
 }  // namespace vigil::channels

@@ -9,6 +9,7 @@
 // and beside that, what only vigil knows:
 //
 //   .Severity .Color          of the group: "Critical" ... "Resolved", "#d32f2f"
+//   .LeftOut                  how many more fire than a message has room for
 //   of each alert, all but .Summary and .Description in one line
 //     .Title .Host .Summary .Description .Value .Severity .Expr .Runbook .Reason
 //     .Since                  when its condition became true

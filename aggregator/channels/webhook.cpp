@@ -44,7 +44,7 @@ json::object payload(const Told& told, const std::string& external_url, std::siz
           {"externalURL", external_url},
           {"version", "4"},
           {"groupKey", group.key},
-          {"truncatedAlerts", group.alerts.size() - count}};
+          {"truncatedAlerts", group.alerts.size() - count + group.left_out}};
 }
 
 }  // namespace

@@ -103,7 +103,7 @@ std::string Writer::text(const Wording& wording) {
 }
 
 std::string Writer::html(const Wording& wording) {
-  return write(wording, {.dot = told_.data, .now_ms = told_.now_ms, .write = html_output});
+  return write(wording, {.dot = told_.data, .now_ms = told_.now_ms, .write = HtmlOutput()});
 }
 
 }  // namespace vigil::channels

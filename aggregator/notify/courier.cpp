@@ -24,6 +24,7 @@ Courier::Courier(Endpoint endpoint, const LaneOptions& options, std::chrono::mil
       lane_({options.give_up_after_ms, endpoint_.burst}) {
   stats_.receiver = endpoint_.name;
   stats_.kind = endpoint_.kind;
+  stats_.takes_groups = endpoint_.takes_groups;
 }
 
 Courier::~Courier() {
@@ -73,6 +74,8 @@ void Courier::count_from(const ReceiverStats& stats) {
   stats_.delivered = stats.delivered;
   stats_.failures = stats.failures;
   stats_.dead = stats.dead;
+  stats_.last_error = stats.last_error;
+  failing_ = !stats.last_error.empty();
 }
 
 void Courier::enqueue(Row row) {

@@ -11,7 +11,6 @@
 namespace vigil::notify {
 namespace {
 
-constexpr int kSlackBurst = 5;
 constexpr std::uint16_t kSubmissionPort = 587;
 constexpr std::uint16_t kSmtpsPort = 465;
 

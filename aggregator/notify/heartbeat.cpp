@@ -9,6 +9,7 @@
 #include "common/version.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <mutex>
 #include <utility>
@@ -30,6 +31,7 @@ class Beats : public Heartbeat {
     worker_.start();
   }
   void stop() override {
+    stopping_ = true;
     sockets_.cut();  // a beat is worth no waiting
     worker_.stop();
   }
@@ -49,6 +51,7 @@ class Beats : public Heartbeat {
     transfer_.prepare(std::move(request), timeout_);
     sockets_.attach(transfer_.handle());
     const auto failure = transfer_.judge(curl_easy_perform(transfer_.handle()));
+    if (stopping_) return;
     if (failure) return note(&HeartbeatStats::failures, failure->error);
     note(&HeartbeatStats::sent, "");
   }
@@ -65,6 +68,7 @@ class Beats : public Heartbeat {
   const std::string url_;
   const std::chrono::milliseconds timeout_;
   const std::function<std::string()> trouble_;
+  std::atomic<bool> stopping_ = false;
   Sockets sockets_;
   Transfer transfer_;
   mutable std::mutex mutex_;  // protects stats_

@@ -50,12 +50,24 @@ std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
   return out;
 }
 
-/// A newer one carries the older ones that wait along, whenever those were to be tried again.
+/// Of a group's messages that wait only the newest says what fires; of the others it is the ends that count.
+void Lane::enqueue(Row row) {
+  if (row.group) {
+    for (Row& older : rows_) {
+      if (older.group && older.note.fingerprint == row.note.fingerprint)
+        std::erase_if(older.group->alerts,
+                      [](const Notification& note) { return note.kind == Kind::firing; });
+    }
+  }
+  rows_.push_back(std::move(row));
+}
+
+/// A newer one carries the older ones that wait along, whenever those were to be tried again: what a receiver
+/// refused does not hold up what comes next.
 std::vector<Row> Lane::all_of_group(const Row& first) const {
   std::vector<Row> out;
   for (const Row& row : rows_) {
-    if (row.group && row.note.fingerprint == first.note.fingerprint && out.size() < kLargestDigest)
-      out.push_back(row);
+    if (row.group && row.note.fingerprint == first.note.fingerprint) out.push_back(row);
   }
   return out;
 }
@@ -74,12 +86,17 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
   std::unordered_set<std::string> blocked;
   std::unordered_set<std::string> collecting;  // rules whose digest is not due yet
   for (const Row& row : rows_) {
+    if (row.group) {
+      if (!blocked.insert(row.note.fingerprint).second) continue;
+      std::vector<Row> all = all_of_group(row);
+      if (all.back().next_attempt_ms <= now_ms) return Shipment{std::move(all)};
+      continue;
+    }
     const bool due = row.next_attempt_ms <= now_ms && !blocked.contains(row.note.fingerprint);
     if (!due || collecting.contains(row.note.rule_key)) {
       blocked.insert(row.note.fingerprint);
       continue;
     }
-    if (row.group) return Shipment{all_of_group(row)};
     std::vector<Row> together = gather(row, now_ms);
     if (together.size() > kDigestAbove) return Shipment{std::move(together)};
     if (sent_within_a_minute(row.note.rule_key, now_ms) < kDigestAbove) return Shipment{{row}};
@@ -120,7 +137,7 @@ std::vector<std::int64_t> Lane::bury_old(std::int64_t now_ms) {
 
 std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
                                    double random) {
-  const int attempts = shipment.rows.front().attempts + 1;
+  const int attempts = shipment.rows.back().attempts + 1;
   const bool is_away = failure.kind == FailureKind::away;
   if (is_away) ++failures_in_a_row_;
   std::int64_t wait = backoff_ms(is_away ? failures_in_a_row_ : attempts, random);

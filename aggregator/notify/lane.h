@@ -47,7 +47,7 @@ class Lane {
  public:
   explicit Lane(LaneOptions options) : options_(options), tokens_(options.burst) {}
 
-  void enqueue(Row row) { rows_.push_back(std::move(row)); }
+  void enqueue(Row row);
 
   /// What may be sent now; nothing when nothing is due. The caller reports back before it asks again.
   std::optional<Shipment> next(std::int64_t now_ms);

@@ -19,8 +19,7 @@ std::string render_slack(const Shipment& shipment, const SlackConfig& config);
 /// The same for a single alert, before it is text.
 boost::json::object slack_message(const Notification& note);
 /// Of several, in the colour of the worst; `link` leads to all of them, "" nowhere.
-boost::json::object slack_list(const std::vector<Notification>& alerts, const Notification& worst,
-                               std::string_view link);
+boost::json::object slack_list(const Group& group, const Notification& worst, std::string_view link);
 
 /// The documented JSON of the generic webhook, version 1.
 std::string render_webhook(const Shipment& shipment, const std::string& receiver);

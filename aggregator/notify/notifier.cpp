@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <iterator>
+#include <map>
 #include <mutex>
 #include <string_view>
 #include <utility>
@@ -34,15 +36,12 @@ class Couriers : public Notifier {
 
   void replace_for_groups(std::vector<Endpoint> endpoints) override {
     List made;
+    made.reserve(endpoints.size());
     for (Endpoint& endpoint : endpoints) made.push_back(make(std::move(endpoint)));
-    const List old = swap_for_groups(made);
+    const List old = for_groups();
     for (const auto& courier : old) courier->begin_stop();
-    std::vector<Row> left;
-    for (const auto& courier : old) {
-      courier->await_stop();
-      for (Row& row : courier->take_left()) left.push_back(std::move(row));
-    }
-    enqueue(std::move(left));
+    for (const auto& courier : old) courier->await_stop();  // what comes meanwhile stays with them
+    hand_over(old, made);
   }
 
   void enqueue(std::vector<Row> rows) override {
@@ -54,6 +53,7 @@ class Couriers : public Notifier {
           courier->enqueue(std::move(row));
         } else {
           orphans.ids.push_back(row.id);
+          ++orphans_[row.receiver];
         }
       }
     }
@@ -79,6 +79,13 @@ class Couriers : public Notifier {
     std::vector<ReceiverStats> out;
     const std::lock_guard lock(mutex_);
     for (const auto& courier : couriers_) out.push_back(courier->stats());
+    for (const auto& [name, dead] : orphans_) {
+      if (find(couriers_, name) != nullptr) continue;
+      ReceiverStats& gone = out.emplace_back();
+      gone.receiver = name;
+      gone.kind = "gone";
+      gone.dead = dead;
+    }
     return out;
   }
 
@@ -95,20 +102,38 @@ class Couriers : public Notifier {
     return found == couriers.end() ? nullptr : found->get();
   }
 
-  /// Gives those that were there.
-  List swap_for_groups(const List& made) {
+  List for_groups() const {
+    List out;
     const std::lock_guard lock(mutex_);
-    const auto groups = std::stable_partition(couriers_.begin(), couriers_.end(), [](const auto& courier) {
-      return !courier->endpoint().takes_groups;
-    });
-    List old(groups, couriers_.end());
-    couriers_.erase(groups, couriers_.end());
-    for (const auto& courier : made) {
-      if (const Courier* before = find(old, courier->endpoint().name)) courier->count_from(before->stats());
-      if (running_) courier->start();
-      couriers_.push_back(courier);
+    std::ranges::copy_if(couriers_, std::back_inserter(out),
+                         [](const auto& courier) { return courier->endpoint().takes_groups; });
+    return out;
+  }
+
+  /// `made` take the places of `old`, which have ended, and what they did not deliver, before anything newer.
+  void hand_over(const List& old, const List& made) {
+    std::vector<Row> orphans;
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase_if(couriers_, [](const auto& courier) { return courier->endpoint().takes_groups; });
+      for (const auto& before : old) {
+        Courier* courier = find(made, before->endpoint().name);
+        if (courier != nullptr) courier->count_from(before->stats());
+        for (Row& row : before->take_left()) {
+          if (courier != nullptr) {
+            row.next_attempt_ms = 0;  // the address may be another one
+            courier->enqueue(std::move(row));
+          } else {
+            orphans.push_back(std::move(row));
+          }
+        }
+      }
+      for (const auto& courier : made) {
+        if (running_) courier->start();
+        couriers_.push_back(courier);
+      }
     }
-    return old;
+    enqueue(std::move(orphans));
   }
 
   const LaneOptions lane_;
@@ -117,6 +142,7 @@ class Couriers : public Notifier {
   std::atomic<bool> running_ = false;
   mutable std::mutex mutex_;  // protects couriers_, but for start() and stop()
   List couriers_;
+  std::map<std::string, std::uint64_t> orphans_;  // messages of receivers that are not configured any more
 };
 
 }  // namespace

@@ -22,7 +22,8 @@ namespace vigil::notify {
 
 struct ReceiverStats {
   std::string receiver;
-  std::string kind;             // as Endpoint has it
+  std::string kind;             // as Endpoint has it; "gone": not configured any more
+  bool takes_groups = false;    // a channel of alertmanager.yml: "ops/slack[0]"
   std::uint64_t delivered = 0;  // messages accepted by the receiver
   std::uint64_t failures = 0;   // attempts that failed
   std::uint64_t dead = 0;
@@ -47,7 +48,7 @@ class Notifier {
   virtual void stop() = 0;
 
   /// Other endpoints for groups, in the place of all there are; what waited goes to those of the same names.
-  /// Messages on the wire may finish as at stop().
+  /// Messages on the wire may finish as at stop(). One thread at a time, and not beside stop().
   virtual void replace_for_groups(std::vector<Endpoint> endpoints) = 0;
 
   /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.

@@ -10,6 +10,9 @@
 
 namespace vigil::notify {
 
+/// Slack takes one message a second, and some at once.
+inline constexpr int kSlackBurst = 5;
+
 /// Errc::invalid_argument when it is no address a message could be sent to.
 Result<void> check_url(std::string_view url);
 

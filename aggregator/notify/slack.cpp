@@ -125,11 +125,12 @@ std::string list_item(const Notification& note) {
 }
 
 /// "HighCpu: 3 alerts", or without the name when they have several.
-std::string list_title(const std::vector<Notification>& alerts) {
+std::string list_title(const Group& group) {
+  const std::vector<Notification>& alerts = group.alerts;
   const bool same = std::all_of(alerts.begin(), alerts.end(), [&alerts](const Notification& note) {
     return note.alert == alerts.front().alert;
   });
-  const std::string count = fmt::format("{} alerts", alerts.size());
+  const std::string count = fmt::format("{} alerts", alerts.size() + group.left_out);
   return same ? fmt::format("{}: {}", slack_escape(alerts.front().alert), count) : count;
 }
 
@@ -146,18 +147,19 @@ boost::json::object slack_message(const Notification& note) {
   return message(note, slack_escape(title_of(note)), blocks_of(note));
 }
 
-boost::json::object slack_list(const std::vector<Notification>& alerts, const Notification& worst,
-                               std::string_view link) {
+boost::json::object slack_list(const Group& group, const Notification& worst, std::string_view link) {
+  const std::vector<Notification>& alerts = group.alerts;
   json::array blocks;
   for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
     blocks.push_back(section(list_item(alerts[i])));
   std::string foot;
-  if (alerts.size() > kRowsInMessage) foot = fmt::format("and {} more", alerts.size() - kRowsInMessage);
+  const std::size_t count = alerts.size() + group.left_out;
+  if (count > kRowsInMessage) foot = fmt::format("and {} more", count - kRowsInMessage);
   if (!link.empty())
     foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(link));
   if (!foot.empty())
     blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
-  return message(worst, list_title(alerts), std::move(blocks));
+  return message(worst, list_title(group), std::move(blocks));
 }
 
 std::string render_slack(const Shipment& shipment, const SlackConfig& config) {

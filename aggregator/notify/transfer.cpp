@@ -1,6 +1,7 @@
 #include "aggregator/notify/transfer.h"
 
 #include "aggregator/notify/text.h"
+#include "common/text/utf8.h"
 
 #include <cstdlib>
 
@@ -130,7 +131,7 @@ std::optional<Failure> Transfer::judge(CURLcode code) const {
   const bool reply_too_long = code == CURLE_WRITE_ERROR && status != 0;
   if (request_.protocol == Protocol::smtp) return judge_smtp(code, status);
   if (code == CURLE_OK || reply_too_long) return judge_http(status);
-  return Failure{FailureKind::away, error_[0] != 0 ? error_ : curl_easy_strerror(code), 0};
+  return Failure{FailureKind::away, printable(error_[0] != 0 ? error_ : curl_easy_strerror(code)), 0};
 }
 
 std::optional<Failure> Transfer::judge_http(long status) const {
@@ -139,7 +140,7 @@ std::optional<Failure> Transfer::judge_http(long status) const {
   curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &retry_after);
   Failure failure;
   failure.kind = is_about_the_receiver(status) ? FailureKind::away : FailureKind::refused;
-  failure.error = fmt::format("HTTP {}{}{}", status, reply_.empty() ? "" : ": ", one_line(cut(reply_, 200)));
+  failure.error = fmt::format("HTTP {}{}{}", status, reply_.empty() ? "" : ": ", printable(cut(reply_, 200)));
   failure.retry_after_ms = static_cast<std::int64_t>(std::clamp<curl_off_t>(retry_after, 0, 86'400)) * 1000;
   return failure;
 }
@@ -151,7 +152,7 @@ std::optional<Failure> Transfer::judge_smtp(CURLcode code, long status) const {
   const bool refused =
       status >= 500 && status < 600 && code != CURLE_LOGIN_DENIED && code != CURLE_USE_SSL_FAILED;
   failure.kind = refused ? FailureKind::refused : FailureKind::away;
-  failure.error = error_[0] != 0 ? error_ : curl_easy_strerror(code);
+  failure.error = printable(error_[0] != 0 ? error_ : curl_easy_strerror(code));
   return failure;
 }
 

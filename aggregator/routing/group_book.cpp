@@ -37,7 +37,19 @@ void GroupBook::adopt(const Route& root, Channels channels) {
 void GroupBook::restore(GroupState group) {
   std::string id = group.id();
   for (const auto& [fingerprint, membership] : group.alerts) groups_of_[fingerprint].insert(id);
+  wake_at(group.next_ms);
   groups_.insert_or_assign(std::move(id), std::move(group));
+}
+
+void GroupBook::forget_future(std::int64_t now_ms) {
+  wake_ms_.reset();
+  for (auto& [id, group] : groups_) {
+    const Route* route = route_of(group);
+    const Timings timings = route != nullptr ? route->timings : Timings{};
+    if (group.next_ms > now_ms + std::max(timings.wait, timings.interval).count()) group.next_ms = now_ms;
+    for (auto& [channel, told] : group.told) told.at_ms = std::min(told.at_ms, now_ms);
+    wake_at(group.next_ms);
+  }
 }
 
 const Route* GroupBook::route_of(const GroupState& group) const {
@@ -74,6 +86,7 @@ void GroupBook::fire(const std::string& fingerprint, const Labels& labels, std::
       group.next_ms = now_ms;
       changed_.insert(id);
     }
+    wake_at(group.next_ms);
     join(id, fingerprint);
     ids.insert(id);
   }
@@ -134,6 +147,8 @@ std::vector<GroupMessage> GroupBook::flush(std::int64_t now_ms, const Holds& hol
     group.has_begun = true;
     entry = group.alerts.empty() ? groups_.erase(entry) : std::next(entry);
   }
+  wake_ms_.reset();
+  for (const auto& [id, group] : groups_) wake_at(group.next_ms);
   return out;
 }
 
@@ -141,9 +156,8 @@ void GroupBook::tell(GroupState& group, std::int64_t now_ms, const Holds& holds,
                      std::vector<GroupMessage>& out) {
   std::vector<std::string> firing;
   for (const auto& [fingerprint, membership] : group.alerts) {
-    const bool is_held = holds.alert && holds.alert(fingerprint);
-    if (membership == Membership::firing && !is_held && route_of(group) != nullptr)
-      firing.push_back(fingerprint);
+    if (membership != Membership::firing || route_of(group) == nullptr) continue;
+    if (!holds.alert || !holds.alert(fingerprint)) firing.push_back(fingerprint);
   }
   const auto found = channels_.find(group.receiver);
   const std::vector<Channel> channels = found == channels_.end() ? std::vector<Channel>{} : found->second;
@@ -152,21 +166,23 @@ void GroupBook::tell(GroupState& group, std::int64_t now_ms, const Holds& holds,
     return std::none_of(channels.begin(), channels.end(),
                         [&](const Channel& channel) { return channel.name == entry.first; });
   });
+  const bool may_repeat = !holds.repeats || std::any_of(firing.begin(), firing.end(), holds.repeats);
   for (const Channel& channel : channels) {
-    if (auto made = message(group, channel, firing, now_ms)) out.push_back(std::move(*made));
+    if (auto made = message(group, channel, firing, may_repeat, now_ms)) out.push_back(std::move(*made));
   }
 }
 
 std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel& channel,
-                                               const std::vector<std::string>& firing, std::int64_t now_ms) {
+                                               const std::vector<std::string>& firing, bool may_repeat,
+                                               std::int64_t now_ms) {
   Told& told = group.told[channel.name];
   std::vector<std::string> resolved = ended(group, told);
   for (const std::string& fingerprint : resolved) told.firing.erase(fingerprint);
   if (!channel.send_resolved) resolved.clear();
   const bool is_fresh = !std::includes(told.firing.begin(), told.firing.end(), firing.begin(), firing.end());
   const Route* route = route_of(group);
-  const bool repeats =
-      route != nullptr && !firing.empty() && told.at_ms + route->timings.repeat.count() <= now_ms;
+  const bool repeats = may_repeat && route != nullptr && !firing.empty() &&
+                       told.at_ms + route->timings.repeat.count() <= now_ms;
   if (!is_fresh && resolved.empty() && !repeats) return std::nullopt;
   told.firing.insert(firing.begin(), firing.end());
   told.at_ms = now_ms;
@@ -177,7 +193,8 @@ std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel&
   made.channel = channel.name;
   made.labels = group.labels;
   made.occasion = is_fresh || !resolved.empty() ? Occasion::changed : Occasion::repeated;
-  made.firing = firing;
+  // Also those that are held back by now, or routed elsewhere: they fire, and it was told so.
+  made.firing.assign(told.firing.begin(), told.firing.end());
   made.resolved = std::move(resolved);
   return made;
 }
@@ -193,12 +210,6 @@ void GroupBook::forget_ended(GroupState& group) {
     if (ids->second.empty()) groups_of_.erase(ids);
     return true;
   });
-}
-
-std::optional<std::int64_t> GroupBook::wake_ms() const {
-  std::optional<std::int64_t> next;
-  for (const auto& [id, group] : groups_) next = std::min(next.value_or(group.next_ms), group.next_ms);
-  return next;
 }
 
 std::set<std::string> GroupBook::take_changed() {

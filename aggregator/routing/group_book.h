@@ -21,6 +21,7 @@
 #include "aggregator/routing/group_state.h"
 #include "aggregator/routing/route.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -56,6 +57,9 @@ struct GroupMessage {
 struct Holds {
   std::function<bool(const std::string& fingerprint)> alert;  // silenced or inhibited; may be empty
   std::function<bool(const Route& route)> route;              // muted by its calendars; may be empty
+  /// Whether an alert is told of again while nothing changes: not when somebody looks after it. May be empty:
+  /// then all are.
+  std::function<bool(const std::string& fingerprint)> repeats{};
 };
 
 class GroupBook {
@@ -68,6 +72,8 @@ class GroupBook {
   void adopt(const Route& root, Channels channels);
   /// Puts back what was stored. Before the first alert.
   void restore(GroupState group);
+  /// The clock went back, perhaps while nothing ran: times that lie ahead of what they can be are now.
+  void forget_future(std::int64_t now_ms);
 
   /// It fires, since `since_ms`, with these labels. The same again changes nothing.
   void fire(const std::string& fingerprint, const Labels& labels, std::int64_t since_ms, std::int64_t now_ms);
@@ -76,7 +82,7 @@ class GroupBook {
   /// Messages that are due.
   std::vector<GroupMessage> flush(std::int64_t now_ms, const Holds& holds);
   /// When flush() next has something to look at.
-  std::optional<std::int64_t> wake_ms() const;
+  std::optional<std::int64_t> wake_ms() const { return wake_ms_; }
 
   /// Ids of the groups that changed since the last call; those that find() does not know any more are over.
   std::set<std::string> take_changed();
@@ -92,8 +98,10 @@ class GroupBook {
   bool leave(const std::string& id, const std::string& fingerprint);
   void tell(GroupState& group, std::int64_t now_ms, const Holds& holds, std::vector<GroupMessage>& out);
   std::optional<GroupMessage> message(GroupState& group, const Channel& channel,
-                                      const std::vector<std::string>& firing, std::int64_t now_ms);
+                                      const std::vector<std::string>& firing, bool may_repeat,
+                                      std::int64_t now_ms);
   void forget_ended(GroupState& group);
+  void wake_at(std::int64_t t_ms) { wake_ms_ = std::min(wake_ms_.value_or(t_ms), t_ms); }
 
   const Route* root_ = nullptr;
   std::unordered_map<std::string, const Route*> routes_;  // by id
@@ -101,6 +109,8 @@ class GroupBook {
   std::map<std::string, GroupState> groups_;                          // by id
   std::unordered_map<std::string, std::set<std::string>> groups_of_;  // fingerprint -> ids
   std::set<std::string> changed_;
+  std::optional<std::int64_t>
+      wake_ms_;  // the earliest next_ms of groups_, asked for far more often than it changes
 };
 
 }  // namespace vigil::routing

@@ -6,6 +6,7 @@
 #include "aggregator/rules/template_tree.h"
 #include "common/error.h"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -83,6 +84,9 @@ class Expansion {
 
   Result<void> step() {
     if (++steps_ > limits_.steps) return fail(Errc::limit, "more than {} steps", limits_.steps);
+    // A step may compile a regular expression: steps alone bound no time.
+    if (steps_ % kStepsAtATime == 0 && std::chrono::steady_clock::now() > deadline_)
+      return fail(Errc::limit, "it takes longer than {} ms", limits_.patience.count());
     if (out_.size() > limits_.text_bytes)
       return fail(Errc::limit, "the text is longer than {} bytes", limits_.text_bytes);
     return {};
@@ -117,7 +121,9 @@ class Expansion {
   const TemplateRoot root_;
   const NamedTemplates* named_ = nullptr;  // of a set's text
   const TemplateStart* start_ = nullptr;
+  static constexpr int kStepsAtATime = 16;  // between two looks at the clock
   const TemplateLimits limits_;
+  const std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::now() + limits_.patience;
   std::vector<Named> variables_;
   TemplateValue dot_;
   std::string out_;

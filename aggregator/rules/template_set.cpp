@@ -13,7 +13,10 @@ Result<std::string> SetTemplate::expand(const TemplateStart& start) const {
   static const Labels none;
   const TemplateData data{
       .labels = none, .external_labels = none, .external_url = {}, .now_ms = start.now_ms};
-  constexpr TemplateLimits kLimits{.text_bytes = 1 << 20, .made_bytes = 64 << 20, .steps = 2'000'000};
+  constexpr TemplateLimits kLimits{.text_bytes = 1 << 20,
+                                   .made_bytes = 64 << 20,
+                                   .steps = 2'000'000,
+                                   .patience = std::chrono::milliseconds(500)};
   return Expansion(*tree_, data, *named_, kLimits).run(start);
 }
 

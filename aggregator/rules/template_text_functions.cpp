@@ -9,7 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <memory>
+#include <optional>
+#include <system_error>
 
 namespace vigil::rules {
 namespace {
@@ -105,23 +108,53 @@ Result<TemplateValue> match(Args args, const TemplateData& /*data*/) {
   return TemplateValue(RE2::PartialMatch(*subject, **pattern));
 }
 
-constexpr int kMaxGroups = 10;  // $0 to $9
+constexpr int kMaxGroups = 100;
 
-/// `replacement` with Go's "$1" and "${1}" filled in; a group the pattern lacks is nothing.
-void append_replacement(std::string& out, std::string_view replacement,
+/// The letters, digits and underscores in front.
+std::string_view word_of(std::string_view text) {
+  std::size_t length = 0;
+  while (length < text.size() && (is_digit(text[length]) || is_letter(text[length]) || text[length] == '_'))
+    ++length;
+  return text.substr(0, length);
+}
+
+/// Its number, by digits or by name; nothing when the pattern lacks it.
+std::optional<std::size_t> group_number(const RE2& pattern, std::string_view name, std::size_t count) {
+  std::size_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc{} && end == name.data() + name.size())
+    return number < count ? std::optional(number) : std::nullopt;
+  const auto& names = pattern.NamedCapturingGroups();
+  const auto found = names.find(std::string(name));
+  if (found == names.end() || static_cast<std::size_t>(found->second) >= count) return std::nullopt;
+  return static_cast<std::size_t>(found->second);
+}
+
+/// `replacement` as Go's Regexp.Expand has it: $1, ${1}, $name, ${name}, and $$ for a dollar. A name is as
+/// long as it can be, and a group the pattern lacks is nothing.
+void append_replacement(std::string& out, std::string_view replacement, const RE2& pattern,
                         std::span<const re2::StringPiece> groups) {
-  for (std::size_t i = 0; i < replacement.size() && out.size() <= kMaxTextBytes; ++i) {
-    const bool braces = replacement.substr(i).starts_with("${");
-    const std::size_t digit = i + (braces ? 2 : 1);
-    const bool group = replacement[i] == '$' && digit < replacement.size() && is_digit(replacement[digit]) &&
-                       (!braces || replacement.substr(digit + 1).starts_with('}'));
-    if (!group) {
-      out += replacement[i];
+  while (!replacement.empty() && out.size() <= kMaxTextBytes) {
+    const std::size_t dollar = std::min(replacement.find('$'), replacement.size());
+    out += replacement.substr(0, dollar);
+    replacement.remove_prefix(dollar);
+    if (replacement.empty()) return;
+    if (replacement.starts_with("$$")) {
+      out += '$';
+      replacement.remove_prefix(2);
       continue;
     }
-    const auto number = static_cast<std::size_t>(replacement[digit] - '0');
-    if (number < groups.size()) out.append(groups[number].data(), groups[number].size());
-    i = digit + (braces ? 1 : 0);
+    const bool braces = replacement.starts_with("${");
+    const std::string_view name = word_of(replacement.substr(braces ? 2 : 1));
+    const std::size_t length = name.size() + (braces ? 3 : 1);
+    if (name.empty() || (braces && !replacement.substr(0, length).ends_with('}'))) {
+      out += '$';
+      replacement.remove_prefix(1);
+      continue;
+    }
+    if (const auto number = group_number(pattern, name, groups.size()))
+      out.append(groups[*number].data(), groups[*number].size());
+    replacement.remove_prefix(length);
   }
 }
 
@@ -149,7 +182,8 @@ Result<TemplateValue> replace_all(Args args, const TemplateData& /*data*/) {
     out.append(*subject, at, start - at);
     // Nothing right behind a match is no match of its own.
     if (end > start || start != at || start == 0)
-      append_replacement(out, *replacement, std::span(groups).first(static_cast<std::size_t>(count)));
+      append_replacement(out, *replacement, **pattern,
+                         std::span(groups).first(static_cast<std::size_t>(count)));
     if (out.size() > kMaxTextBytes) return fail(Errc::limit, "a text longer than {} bytes", kMaxTextBytes);
     at = end;
     from = end > start ? end : next_character(*subject, end);

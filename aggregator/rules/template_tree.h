@@ -6,6 +6,7 @@
 #include "aggregator/rules/template_language.h"
 #include "aggregator/rules/template_value.h"
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -77,6 +78,7 @@ struct TemplateLimits {
   std::size_t text_bytes = kMaxTextBytes;        // of the text, and of any one value
   std::size_t made_bytes = 256 * kMaxTextBytes;  // of all texts on the way together
   int steps = 100'000;                           // nodes and commands run: loops may be nested
+  std::chrono::milliseconds patience{10'000};    // what a text asks of the storage included
 };
 
 }  // namespace vigil::rules

@@ -61,6 +61,9 @@ std::string describe(const alerts::AlertInfo& alert, std::int64_t now_ms) {
   row(page, "fired", moment(alert.fired_at_ms, now_ms));
   if (alert.resolved_at_ms != 0) row(page, "resolved", moment(alert.resolved_at_ms, now_ms));
   if (!alert.inhibited_by.empty()) row(page, "held back by", alert.inhibited_by);
+  if (alert.acknowledgement)
+    row(page, "acknowledged by",
+        fmt::format("{}: {}", alert.acknowledgement.author, alert.acknowledgement.comment));
   if (!alert.silenced_by.empty())
     row(page, "silenced by", fmt::format("{}", fmt::join(alert.silenced_by, ", ")));
   if (!alert.reason.empty()) row(page, "reason", alert.reason);

@@ -81,6 +81,9 @@ void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
   out.set_group(info.group);
   out.set_reason(info.reason);
   for (const std::string& id : info.silenced_by) out.add_silenced_by(id);
+  out.set_acked_by(info.acknowledgement.author);
+  out.set_acked_at_ms(info.acknowledgement.at_ms);
+  out.set_ack_comment(info.acknowledgement.comment);
 }
 
 void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
@@ -251,6 +254,17 @@ grpc::ServerUnaryReactor* FleetService::ExplainAlert(grpc::CallbackServerContext
                   }
                   return {};
                 });
+}
+
+grpc::ServerUnaryReactor* FleetService::AcknowledgeAlert(grpc::CallbackServerContext* context,
+                                                         const v1::AcknowledgeAlertRequest* request,
+                                                         v1::AcknowledgeAlertResponse*) {
+  return answer(sources_.engine, context, [this, request](const QueryEngine::Cancelled&) -> Result<void> {
+    constexpr std::size_t kMostBytes = 1024;
+    if (request->author().size() > kMostBytes || request->comment().size() > kMostBytes)
+      return fail(Errc::limit, "author and comment may have {} bytes each", kMostBytes);
+    return alerts::acknowledge(sources_.alerts, request->id(), {request->author(), request->comment(), 0});
+  });
 }
 
 grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext* context,

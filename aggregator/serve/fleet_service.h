@@ -45,6 +45,9 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* ExplainAlert(grpc::CallbackServerContext* context,
                                          const v1::ExplainAlertRequest* request,
                                          v1::ExplainAlertResponse* response) override;
+  grpc::ServerUnaryReactor* AcknowledgeAlert(grpc::CallbackServerContext* context,
+                                             const v1::AcknowledgeAlertRequest* request,
+                                             v1::AcknowledgeAlertResponse* response) override;
   grpc::ServerUnaryReactor* ListSilences(grpc::CallbackServerContext* context,
                                          const v1::ListSilencesRequest* request,
                                          v1::ListSilencesResponse* response) override;

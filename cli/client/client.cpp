@@ -104,6 +104,9 @@ class GrpcClient final : public Client {
   Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest& request) override {
     return call<v1::ExplainAlertResponse>(*fleet_, &v1::Fleet::Stub::ExplainAlert, request);
   }
+  Result<v1::AcknowledgeAlertResponse> acknowledge(const v1::AcknowledgeAlertRequest& request) override {
+    return call<v1::AcknowledgeAlertResponse>(*fleet_, &v1::Fleet::Stub::AcknowledgeAlert, request);
+  }
   Result<v1::ListRulesResponse> rules() override {
     return call<v1::ListRulesResponse>(*fleet_, &v1::Fleet::Stub::ListRules, v1::ListRulesRequest{});
   }

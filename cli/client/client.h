@@ -36,6 +36,7 @@ class Client {
   virtual Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest& request) = 0;
   virtual Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest& request) = 0;
   virtual Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest& request) = 0;
+  virtual Result<v1::AcknowledgeAlertResponse> acknowledge(const v1::AcknowledgeAlertRequest& request) = 0;
   virtual Result<v1::ListRulesResponse> rules() = 0;
   virtual Result<v1::Status> status() = 0;
   virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;

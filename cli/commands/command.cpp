@@ -3,6 +3,9 @@
 #include "common/series.h"
 #include "common/text/human.h"
 
+#include <pwd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -41,6 +44,11 @@ Run declare_parts(CLI::App& app, const std::vector<Part>& parts, Run otherwise) 
     const auto named = std::ranges::find_if(runs, [](const auto& each) { return each.first->parsed(); });
     return named == runs.end() ? otherwise(context) : named->second(context);
   };
+}
+
+std::string user_name() {
+  const passwd* user = ::getpwuid(::geteuid());
+  return user == nullptr ? "" : user->pw_name;
 }
 
 void show(const Context& context, const Listing& listing) {

@@ -66,6 +66,7 @@ Run declare_plot(CLI::App& app);
 Run declare_series(CLI::App& app);
 Run declare_alerts(CLI::App& app);
 Run declare_explain(CLI::App& app);  // below alerts
+Run declare_ack(CLI::App& app);
 Run declare_silence(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_rule_list(CLI::App& app);     // `rules` by itself
@@ -78,6 +79,9 @@ Run declare_db(CLI::App& app);
 Run declare_db_plan(CLI::App& app);  // below db
 Run declare_backup(CLI::App& app);
 Run declare_restore(CLI::App& app);
+
+/// Of whoever runs this; "" when the system does not know.
+std::string user_name();
 
 /// Prints a listing in the chosen format on standard output.
 void show(const Context& context, const Listing& listing);

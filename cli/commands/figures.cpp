@@ -257,6 +257,7 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
   std::string text = summary == alert.annotations().end() ? "" : summary->second;
   if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
   if (!alert.silenced_by().empty()) text += " (silenced)";
+  if (!alert.acked_by().empty()) text += " (" + alert.acked_by() + " looks after it)";
   return {Cell::of(alert.state(), style),
           Cell::of(alert.severity(), style),
           Cell::of(alert.name(), Style::bold),
@@ -273,6 +274,9 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
           Cell::of(alert.reason()),
           Cell::of(alert.inhibited_by()),
           Cell::list({alert.silenced_by().begin(), alert.silenced_by().end()}),
+          Cell::of(alert.acked_by()),
+          time_cell(alert.acked_at_ms()),
+          Cell::of(alert.ack_comment()),
           Cell::list({alert.evidence().begin(), alert.evidence().end()})};
 }
 
@@ -298,6 +302,9 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
       {"reason", ""},
       {"inhibited_by", ""},
       {"silenced_by", ""},
+      {"acked_by", ""},
+      {"acked_at_ms", ""},
+      {"ack_comment", ""},
       {"evidence", ""}};
   for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;

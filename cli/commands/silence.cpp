@@ -2,9 +2,6 @@
 #include "cli/commands/command.h"
 #include "common/text/human.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <ctime>
 
@@ -94,11 +91,6 @@ struct Wanted {
   std::string repeat;
   std::string zone;
 };
-
-std::string user_name() {
-  const passwd* user = ::getpwuid(::geteuid());
-  return user == nullptr ? "" : user->pw_name;
-}
 
 /// A word by itself is the alert's name, as amtool has it.
 bool is_name(const std::string& text) {

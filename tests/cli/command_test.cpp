@@ -70,6 +70,9 @@ class Sampled : public Client {
   }
   Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return unasked(); }
   Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest&) override { return unasked(); }
+  Result<v1::AcknowledgeAlertResponse> acknowledge(const v1::AcknowledgeAlertRequest&) override {
+    return unasked();
+  }
   Result<v1::ListRulesResponse> rules() override { return unasked(); }
   Result<v1::Status> status() override { return unasked(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }

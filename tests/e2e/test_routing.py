@@ -2,6 +2,7 @@
 
 import html
 import json
+import urllib.request
 
 from support import MailSink, durable, eventually, small_host
 
@@ -104,7 +105,7 @@ def test_groups_are_told_of_and_of_their_end_by_every_kind_of_receiver(vigil, si
     assert {b["dedup_key"] for b in sink.bodies("/pagerduty")} == {event["dedup_key"]}
     eventually("Slack, too", lambda: len(sink.bodies("/slack")) >= 2)
     last = eventually("and mail", lambda: mails()[1:])[-1]
-    assert first["Message-ID"] in f"{last['References']} {last['In-Reply-To']}" or last["References"], "one thread"
+    assert first["References"] == last["References"] and first["Message-ID"] != last["Message-ID"], "one thread"
     assert not [b for b in sink.bodies("/own") if b["attachments"][0]["title"].startswith("RESOLVED")], "Slack is told of no end unless asked to"
 
 
@@ -153,6 +154,13 @@ time_intervals:
     why = vigil.json("alerts", "explain", "LoadHigh")
     assert [e["by"] for e in why if e["kind"] == "told"] == ["web/webhook[0]"] and "node_load1 > 5" in json.dumps(why)
     assert any(e["by"] == "never/webhook[0]" and "muted by always" in e["text"] for e in why if e["kind"] == "will_be_told")
+    vigil.cli("ack", "LoadHigh", "web-1", "--comment", "on it", "--author", "ada")
+    [alert] = [a for a in vigil.json("alerts") if a["name"] == "LoadHigh"]
+    assert alert["acked_by"] == "ada" and alert["ack_comment"] == "on it"
+    assert ("ada", "on it") in [(e["by"], e["text"]) for e in vigil.json("alerts", "explain", "LoadHigh") if e["kind"] == "acknowledged"]
+    vigil.cli("ack", "LoadHigh", "--withdraw")
+    [listed] = [a for a in json.loads(urllib.request.urlopen(f"http://{vigil.http}/api/v2/alerts", timeout=30).read()) if a["labels"]["alertname"] == "LoadElevated"]
+    assert listed["receivers"] == [{"name": "all"}] and listed["status"]["inhibitedBy"] == ["LoadHigh"]
     shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
     assert "firing: LoadHigh on web-1 (critical)" in shown and "to be told again" in shown
     wrong = vigil.cli("alerts", "explain", "Load", check=False)

@@ -6,6 +6,7 @@
 #include "tests/aggregator/routing/configurations.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,16 @@ std::string told_groups(const std::vector<notify::Row>& rows) {
   std::string out;
   for (const notify::Row& row : rows) {
     if (!row.group) continue;
-    std::string firing, over;
-    for (const notify::Notification& note : row.group->alerts)
-      (note.kind == notify::Kind::firing ? firing : over) += " " + note.instance;
+    std::string firing;
+    std::set<std::string> ends;
+    for (const notify::Notification& note : row.group->alerts) {
+      if (note.kind == notify::Kind::firing) {
+        firing += " " + note.instance;
+      } else {
+        ends.insert(" " + note.instance);
+      }
+    }
+    const std::string over = fmt::format("{}", fmt::join(ends, ""));
     out += fmt::format("{}{} {}:{}{}{}", out.empty() ? "" : "\n", row.receiver, to_string(row.note.kind),
                        firing, over.empty() ? "" : "; over:", over);
   }
@@ -211,6 +219,7 @@ TEST_CASE("without alertmanager.yml nothing is grouped, and what was stored wait
     Run run(dir, kRules, {}, {}, 1);
     evaluate(run, 0, 3, {"a"});
     evaluate(run, 0, 40, {"a"});
+    run.service->stop();
     CHECK(groups_of(run, 0).empty());
   }
   CHECK(groups() == 1);
@@ -238,6 +247,35 @@ std::string id_of(Run& run, std::string_view instance) {
 }
 
 }  // namespace
+
+TEST_CASE("who looks after an alert is not told of it again, until it is over; over restarts, too") {
+  const TempDir dir;
+  std::string id;
+  {
+    Run run(dir, kRules, {}, routing_of(), 1);
+    evaluate(run, 0, 2, {"a"});
+    evaluate(run, 0, 12, {"a"});
+    groups_of(run, 1);
+    id = id_of(run, "a");
+    CHECK(acknowledge(*run.service, "none", {"ada", "", 0}).error().code == Errc::not_found);
+    REQUIRE(acknowledge(*run.service, id.substr(0, 8), {"ada", "new disks", 0}));
+  }
+  Run run(dir, kRules, {}, routing_of(), 13);
+  CHECK(explained(run, id).find("12: acknowledged ada | new disks\n") != std::string::npos);
+  CHECK(explained(run, id).find("will_be_repeated") == std::string::npos);
+  CHECK(run.service->alerts().at(0).acknowledgement.author == "ada");
+  const std::size_t before = groups_of(run, 0).size();  // what nobody took from the outbox
+  evaluate(run, 0, 4000, {"a"});
+  CHECK(groups_of(run, 0).size() == before);
+  REQUIRE(acknowledge(*run.service, id, {}));
+  evaluate(run, 0, 4100, {"a"});
+  CHECK(told_groups(groups_of(run, before + 1)).ends_with("ops/chat firing: a"));
+  REQUIRE(acknowledge(*run.service, id, {"ada", "", 0}));
+  evaluate(run, 0, 4110, {});
+  CHECK(acknowledge(*run.service, id, {"ada", "", 0}).error().code == Errc::conflict);
+  evaluate(run, 0, 4300, {});
+  CHECK(told_groups(groups_of(run, before + 2)).ends_with("ops/chat resolved:; over: a"));
+}
 
 TEST_CASE("an alert is explained: what happened, what holds it back, who was told, what comes next") {
   const TempDir dir;
@@ -271,7 +309,7 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         std::string::npos);
   evaluate(run, 0, 20, {"behind1"});
   CHECK(explained(run, gateway) ==
-        "2: holds\n2: fires\n12: told ops/chat | group {}:{alertname=\"Full\"}\n20: over\n"
+        "2: holds\n2: fires\n2: told ops\n12: told ops/chat | group {}:{alertname=\"Full\"}\n20: over\n"
         "72: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explain(*run.service, "none").error().code == Errc::not_found);
   CHECK(explain(*run.service, "").error().code == Errc::invalid_argument);

@@ -85,6 +85,27 @@ PRAGMA user_version=1;)"));
   CHECK(database->integer("PRAGMA application_id").value() == 0x56474C4D);
 }
 
+TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
+  const TempDir dir;
+  { REQUIRE(MetaStore::open(dir.file("meta.db"))->put_silences({{"1", "body"}})); }
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("DROP TABLE alert_group; PRAGMA user_version=2"));
+  }
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  CHECK(store->silences().value() == std::vector<std::string>{"body"});
+  Changes changes;
+  changes.groups = {{"id", "{}", "{}"}};
+  REQUIRE(store->commit(changes));
+  CHECK(store->groups().value().size() == 1);
+  changes.groups.clear();
+  changes.ended_groups = {"id"};
+  REQUIRE(store->commit(changes));
+  CHECK(store->groups().value().empty());
+}
+
 TEST_CASE("what cannot be stored is kept for later, and no more of it than a person could read") {
   const TempDir dir;
   auto store = MetaStore::open(dir.file("meta.db"));

@@ -20,7 +20,7 @@ std::string expand(std::string_view text, bool html = false) {
   const auto parsed = rules::TemplateSet(language()).parse(text);
   if (!parsed) return "error: " + parsed.error().message;
   rules::TemplateStart start{.dot = template_data(three(), test::kDashboard), .now_ms = test::kNow};
-  if (html) start.write = html_output;
+  if (html) start.write = HtmlOutput();
   const auto out = parsed->expand(start);
   return out ? *out : "error: " + out.error().message;
 }
@@ -120,6 +120,43 @@ TEST_CASE("values in HTML become no markup unless they are said to be safe") {
   f(R"(<a href="{{ "ssh:x" | safeUrl }}">)", R"(<a href="ssh:x">)");
   f(R"(<a title={{ "a onclick=b" }}>)", "<a title=a&#32;onclick&#61;b>");
   f(R"(<i title="{{ "<b>" | safeHtml }}">)", R"(<i title="&lt;b&gt;">)");
+}
+
+TEST_CASE("a regular expression's replacement is Go's") {
+  const auto f = [](std::string_view text, std::string_view expanded) {
+    INFO(text);
+    CHECK(expand(text) == expanded);
+  };
+  f("{{ reReplaceAll `(w)(eb)` `$2x$1` `web` }}", "w");  // the first name is 2x
+  f("{{ reReplaceAll `(w)(eb)` `${2}x$1` `web` }}", "ebxw");
+  f("{{ reReplaceAll `(?P<n>w)eb` `${n}!$n` `web` }}", "w!w");
+  f("{{ reReplaceAll `e` `$$` `web` }}{{ reReplaceAll `e` `${` `web` }}{{ reReplaceAll `e` `$-` `web` }}",
+    "w$bw${bw$-b");
+}
+
+TEST_CASE("a text that takes too long ends") {
+  const auto said = expand(
+      "{{ define `r` }}{{ if lt (len .) 30 }}{{ $x := match `\\pL{25}z$` `bbbb` }}{{ template `r` (printf "
+      "`%sx` .) }}"
+      "{{ template `r` (printf `%sx` .) }}{{ end }}{{ end }}{{ template `r` `` }}");
+  CHECK(said.find("takes longer than 500 ms") != std::string::npos);
+}
+
+TEST_CASE("no value becomes markup, a program or a link that is one, wherever it stands") {
+  const auto f = [](std::string_view text, std::string_view expanded) {
+    INFO(text);
+    CHECK(expand(text, true) == expanded);
+  };
+  f("<a href='{{ `javascript` }}{{ `:alert(1)` }}'>", "<a href='javascript'>");
+  f("<a href=\n'{{ `javascript:x` }}'>", "<a href=\n'#'>");
+  f("<a href=' {{ `java\tscript:x` }}'>", "<a href=' '>");
+  f("<a title='1<2' href='{{ `javascript:x` }}'>", "<a title='1<2' href='#'>");
+  f("<a HREF={{ `javascript:x` }}>", "<a HREF=#>");
+  f("<a href='https://x/{{ `a:b` }}?q={{ `<` }}'>", "<a href='https://x/a:b?q=&lt;'>");
+  f("<p style='background:url({{ `javascript:x` }})' onclick='{{ `x` }}'>{{ `<b>` }}</p>",
+    "<p style='background:url()' onclick=''>&lt;b&gt;</p>");
+  f("<script>var x = {{ `y` }};</script>{{ `<` }}", "<script>var x = ;</script>&lt;");
+  f("<b {{ `onclick=x` }}>{{ `ok` }}</b>", "<b onclick&#61;x>ok</b>");
 }
 
 }  // namespace vigil::channels

@@ -177,12 +177,12 @@ TEST_CASE("A lane with a burst sends that many at once, then one a second") {
   CHECK(send(12'000));
 }
 
-TEST_CASE("of a group all that waits goes out together, and other groups do not wait for it") {
+TEST_CASE("of a group all that waits goes out together, and what was refused holds up nothing newer") {
   Lane lane(kPlain);
   const auto row = [](std::int64_t id, const std::string& group) {
     Row made = row_of(id, note_of(group));
     made.note.key += std::to_string(id);
-    made.group = Group{group, "ops", {}, {note_of("a")}};
+    made.group = Group{group, "ops", {}, {note_of("a"), note_of("b", Kind::resolved)}};
     return made;
   };
   lane.enqueue(row(1, "web"));
@@ -192,17 +192,20 @@ TEST_CASE("of a group all that waits goes out together, and other groups do not 
   CHECK(first->rows.size() == 1);
   CHECK(first->key() == row(1, "web").note.key);
   lane.failed(*first, {FailureKind::refused, "HTTP 400", 0}, 0, 1.0);
-  lane.enqueue(row(3, "web"));
-  auto second = lane.next(1);
-  REQUIRE(second);
   CHECK(next_ids(lane, 1) == "2");
-  lane.delivered(*second, 1);
-  CHECK(next_ids(lane, 500) == "-");
-  auto both = lane.next(2'000);
+  lane.enqueue(row(3, "web"));
+  const auto both = lane.next(1);
   REQUIRE(both);
+  REQUIRE(both->rows.size() == 2);
   CHECK(both->key() != first->key());
-  CHECK(ids(lane.delivered(*both, 2'000).ids) == "1 3");
-  CHECK(lane.size() == 0);
+  CHECK(both->rows[0].group->alerts ==
+        std::vector{note_of("b", Kind::resolved)});  // the newest says what fires
+  CHECK(both->rows[1].group->alerts.size() == 2);
+  lane.failed(*both, {FailureKind::refused, "HTTP 400", 0}, 1, 1.0);
+  CHECK(next_ids(lane, 2) == "2");
+  CHECK(next_ids(lane, 1'001) == "1 3");
+  CHECK(ids(lane.delivered(*both, 1'001).ids) == "1 3");
+  CHECK(lane.size() == 1);
 }
 
 TEST_CASE("a row of a group survives the outbox") {

@@ -273,7 +273,10 @@ TEST_CASE("endpoints for groups are replaced while messages wait: who keeps the 
   bench.send(2, note_of("a"), "b/chat");
   CHECK(bench.told.wait_for(3).at(2).outcome == Outcome::dead);
   const auto stats = bench.notifier->stats();
-  REQUIRE(stats.size() == 2);
+  REQUIRE(stats.size() == 3);
+  CHECK(stats[2].receiver == "b/chat");
+  CHECK(stats[2].kind == "gone");
+  CHECK(stats[2].dead == 1);
   CHECK(stats[1].receiver == "a/chat");
   CHECK(stats[1].delivered == 1);
   CHECK(stats[1].failures == 1);

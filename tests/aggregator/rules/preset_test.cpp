@@ -57,8 +57,8 @@ TEST_CASE("Nearly all shipped rules run on the shard of their host") {
   for (const RulePtr& rule : set->rules()) {
     if (rule->scope == Scope::fleet) fleet.insert(rule->name);
   }
-  CHECK(fleet == std::set<std::string>{"AgentSilent", "FilesystemFilling", "HostClockSkew", "HostDown",
-                                       "ManyHostsDown"});
+  CHECK(fleet == std::set<std::string>{"AgentSilent", "AggregatorOverloaded", "FilesystemFilling",
+                                       "HostClockSkew", "HostDown", "ManyHostsDown", "NotificationsLost"});
 }
 
 TEST_CASE("The production thresholds are the promised ones") {

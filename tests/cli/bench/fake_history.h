@@ -32,6 +32,9 @@ class FakeHistory final : public Client {
   Result<v1::ListContainersResponse> containers(const v1::ListContainersRequest&) override { return none(); }
   Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return none(); }
   Result<v1::ExplainAlertResponse> explain(const v1::ExplainAlertRequest&) override { return none(); }
+  Result<v1::AcknowledgeAlertResponse> acknowledge(const v1::AcknowledgeAlertRequest&) override {
+    return none();
+  }
   Result<v1::ListRulesResponse> rules() override { return none(); }
   Result<v1::Status> status() override { return none(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }

@@ -1,6 +1,7 @@
-// alerts explain: why an alert is as it is, who was told, and what comes next.
+// alerts explain, ack: one alert: why it is as it is, who was told, and who looks after it.
 #include "cli/commands/command.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <array>
@@ -18,12 +19,13 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 11> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 12> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since, kept as it was", Style::warning},
                                        {"stays", "false since, fires on", Style::warning},
                                        {"over", "over", Style::good},
+                                       {"acknowledged", "acknowledged", Style::good},
                                        {"silenced", "silenced until", Style::faint},
                                        {"inhibited", "held back by", Style::faint},
                                        {"told", "told", Style::plain},
@@ -58,12 +60,14 @@ void say_alert(const Context& context, const v1::Alert& alert) {
   const Style style = alert.state() == "resolved"      ? Style::good
                       : alert.severity() == "critical" ? Style::bad
                                                        : Style::warning;
-  fmt::print("{}{}{}\n", paint(fmt::format("{}: {}", alert.state(), alert.name()), style, context.colours),
-             alert.instance().empty() ? "" : " on " + alert.instance(),
-             alert.severity().empty() ? "" : fmt::format(" ({})", alert.severity()));
-  if (summary != alert.annotations().end() && !summary->second.empty()) fmt::print("{}\n", summary->second);
+  fmt::print("{}{}{}\n",
+             paint(printable(fmt::format("{}: {}", alert.state(), alert.name())), style, context.colours),
+             alert.instance().empty() ? "" : " on " + printable(alert.instance()),
+             alert.severity().empty() ? "" : fmt::format(" ({})", printable(alert.severity())));
+  if (summary != alert.annotations().end() && !summary->second.empty())
+    fmt::print("{}\n", printable(summary->second));
   for (const std::string& line : alert.evidence())
-    fmt::print("{}\n", paint(line, Style::faint, context.colours));
+    fmt::print("{}\n", paint(printable(line), Style::faint, context.colours));
   fmt::print("\n");
 }
 
@@ -80,24 +84,63 @@ Result<std::string> find_alert(Context& context, const std::string& wanted, cons
   }
   if (found.size() == 1) return found.front()->id();
   if (found.empty())
-    return fail(Errc::not_found, "no alert {}{} is pending or fires: see `vigil alerts`", wanted,
+    return fail(Errc::not_found, "no alert {}{} is listed by `vigil alerts`", wanted,
                 host.empty() ? "" : " of " + host);
   std::string list;
   for (const v1::Alert* alert : found)
-    list += fmt::format("\n  {}  {}{}", alert->id(), alert->name(),
-                        alert->instance().empty() ? "" : " on " + alert->instance());
+    list += fmt::format("\n  {}  {}{}", alert->id(), printable(alert->name()),
+                        alert->instance().empty() ? "" : " on " + printable(alert->instance()));
   return fail(Errc::invalid_argument, "{} alerts are meant; write the id of one, or its host:{}",
               found.size(), list);
 }
 
-}  // namespace
+/// An alert by its name or id, and perhaps its host.
+using Wanted = std::pair<std::string, std::string>;
 
-Run declare_explain(CLI::App& app) {
-  auto wanted = std::make_shared<std::pair<std::string, std::string>>();
+std::shared_ptr<Wanted> add_wanted(CLI::App& app) {
+  auto wanted = std::make_shared<Wanted>();
   app.add_option("ALERT", wanted->first, "Its name, or its id; the beginning of the id is enough")
       ->required()
       ->type_name("");
   app.add_option("HOST", wanted->second, "Of this host")->type_name("");
+  return wanted;
+}
+
+}  // namespace
+
+Run declare_ack(CLI::App& app) {
+  const auto wanted = add_wanted(app);
+  auto request = std::make_shared<v1::AcknowledgeAlertRequest>();
+  auto withdraw = std::make_shared<bool>(false);
+  app.add_option_function<std::string>(
+         "--comment", [request](const std::string& text) { request->set_comment(text); },
+         "What you do about it")
+      ->type_name("TEXT");
+  app.add_option_function<std::string>(
+         "--author", [request](const std::string& name) { request->set_author(name); },
+         "Who looks after it; else your user name")
+      ->type_name("NAME");
+  app.add_flag("--withdraw", *withdraw, "Nobody looks after it any more");
+  app.footer(
+      "Examples:\n  vigil ack HighCpu web-1 --comment 'the nightly job, moved to 4:00'\n"
+      "Groups of alerts that are all acknowledged are not told of again; that they are over is.");
+  return [wanted, request, withdraw](Context& context) -> Result<Exit> {
+    auto id = find_alert(context, wanted->first, wanted->second);
+    if (!id) return id.error();
+    request->set_id(std::move(*id));
+    if (*withdraw) {
+      request->clear_author();
+    } else if (request->author().empty()) {
+      request->set_author(user_name());
+    }
+    const auto done = context.client->acknowledge(*request);
+    if (!done) return done.error();
+    return Exit::ok;
+  };
+}
+
+Run declare_explain(CLI::App& app) {
+  const auto wanted = add_wanted(app);
   app.footer("Examples:\n  vigil alerts explain HighCpu web-1\n  vigil alerts explain 0e2b51");
   return [wanted](Context& context) -> Result<Exit> {
     v1::ExplainAlertRequest request;
