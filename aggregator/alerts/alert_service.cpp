@@ -523,9 +523,12 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
   const auto silences = silencing_.book();
   const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
   const std::lock_guard lock(mutex_);
-  const Circumstances circumstances{*silences, info.inhibited_by, grouping_,
-                                    book_,     receivers,         options_.now_ms()};
   const Alert* alert = book_.find(info.fingerprint);
+  const bool fires = alert != nullptr && alert->state == State::firing;
+  const Inhibition inhibition(book_);
+  const Circumstances circumstances{*silences, fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
+                                    grouping_, book_,
+                                    receivers, options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};
 }

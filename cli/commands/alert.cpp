@@ -95,10 +95,10 @@ Result<std::string> find_alert(Context& context, const std::string& wanted, cons
 }
 
 /// An alert by its name or id, and perhaps its host.
-using Wanted = std::pair<std::string, std::string>;
+using NamedAlert = std::pair<std::string, std::string>;
 
-std::shared_ptr<Wanted> add_wanted(CLI::App& app) {
-  auto wanted = std::make_shared<Wanted>();
+std::shared_ptr<NamedAlert> add_named_alert(CLI::App& app) {
+  auto wanted = std::make_shared<NamedAlert>();
   app.add_option("ALERT", wanted->first, "Its name, or its id; the beginning of the id is enough")
       ->required()
       ->type_name("");
@@ -109,7 +109,7 @@ std::shared_ptr<Wanted> add_wanted(CLI::App& app) {
 }  // namespace
 
 Run declare_ack(CLI::App& app) {
-  const auto wanted = add_wanted(app);
+  const auto wanted = add_named_alert(app);
   auto request = std::make_shared<v1::AcknowledgeAlertRequest>();
   auto withdraw = std::make_shared<bool>(false);
   app.add_option_function<std::string>(
@@ -140,7 +140,7 @@ Run declare_ack(CLI::App& app) {
 }
 
 Run declare_explain(CLI::App& app) {
-  const auto wanted = add_wanted(app);
+  const auto wanted = add_named_alert(app);
   app.footer("Examples:\n  vigil alerts explain HighCpu web-1\n  vigil alerts explain 0e2b51");
   return [wanted](Context& context) -> Result<Exit> {
     v1::ExplainAlertRequest request;
