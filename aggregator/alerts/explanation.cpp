@@ -9,7 +9,7 @@
 namespace vigil::alerts {
 namespace {
 
-using Kind = Event::Kind;
+using EventKind = Event::Kind;
 
 std::string for_text(std::chrono::milliseconds hold) {
   return hold.count() == 0 ? std::string() : "for " + format_duration(hold);
@@ -31,8 +31,8 @@ std::string joined(std::string first, const std::string& second) {
 
 void add_silences(const Labels& labels, const Circumstances& circumstances, std::vector<Event>& out) {
   for (const silences::Silence* silence : circumstances.silences.muting(labels, circumstances.now_ms)) {
-    out.push_back({Kind::silenced, silence->next_change_ms(circumstances.now_ms).value_or(0), silence->id,
-                   fmt::format("{}: {}", silence->author, silence->comment)});
+    out.push_back({EventKind::silenced, silence->next_change_ms(circumstances.now_ms).value_or(0),
+                   silence->id, fmt::format("{}: {}", silence->author, silence->comment)});
   }
 }
 
@@ -41,15 +41,15 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
   for (const GroupTelling& telling :
        circumstances.grouping.tellings(fingerprint, is_acknowledged, circumstances.now_ms)) {
     const std::string text = joined("group " + telling.group_key, waits_for(telling.endpoint, circumstances));
-    if (telling.told_ms != 0) out.push_back({Kind::told, telling.told_ms, telling.endpoint, text});
+    if (telling.told_ms != 0) out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
     const std::string next = joined(text, telling.mute);
     if (telling.has_news) {
       const bool is_held = std::ranges::any_of(out, [](const Event& event) {
-        return event.kind == Kind::silenced || event.kind == Kind::inhibited;
+        return event.kind == EventKind::silenced || event.kind == EventKind::inhibited;
       });
-      out.push_back({Kind::will_be_told, is_held ? 0 : telling.next_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_told, is_held ? 0 : telling.next_ms, telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
-      out.push_back({Kind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
     }
   }
 }
@@ -58,7 +58,7 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
 void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
                   const Circumstances& circumstances, std::vector<Event>& out) {
   for (const std::string& receiver : receivers)
-    out.push_back({Kind::told, at_ms, receiver, waits_for(receiver, circumstances)});
+    out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
 void sort_by_time(std::vector<Event>& events) {
@@ -68,31 +68,31 @@ void sort_by_time(std::vector<Event>& events) {
 
 }  // namespace
 
-std::string_view to_string(Kind kind) {
+std::string_view to_string(EventKind kind) {
   switch (kind) {
-    case Kind::holds:
+    case EventKind::holds:
       return "holds";
-    case Kind::will_fire:
+    case EventKind::will_fire:
       return "will_fire";
-    case Kind::fires:
+    case EventKind::fires:
       return "fires";
-    case Kind::no_data:
+    case EventKind::no_data:
       return "no_data";
-    case Kind::stays:
+    case EventKind::stays:
       return "stays";
-    case Kind::over:
+    case EventKind::over:
       return "over";
-    case Kind::acknowledged:
+    case EventKind::acknowledged:
       return "acknowledged";
-    case Kind::silenced:
+    case EventKind::silenced:
       return "silenced";
-    case Kind::inhibited:
+    case EventKind::inhibited:
       return "inhibited";
-    case Kind::told:
+    case EventKind::told:
       return "told";
-    case Kind::will_be_told:
+    case EventKind::will_be_told:
       return "will_be_told";
-    case Kind::will_be_repeated:
+    case EventKind::will_be_repeated:
       break;
   }
   return "will_be_repeated";
@@ -101,23 +101,24 @@ std::string_view to_string(Kind kind) {
 std::vector<Event> explain(const Alert& alert, const Circumstances& circumstances) {
   std::vector<Event> out;
   const rules::Rule& rule = *alert.rule;
-  out.push_back({Kind::holds, alert.active_since_ms, "", rule.expr_text});
+  out.push_back({EventKind::holds, alert.active_since_ms, "", rule.expr_text});
   if (alert.state == State::firing) {
-    out.push_back({Kind::fires, alert.fired_at_ms, "", for_text(rule.hold)});
+    out.push_back({EventKind::fires, alert.fired_at_ms, "", for_text(rule.hold)});
   } else {
     const std::int64_t left_ms = std::max<std::int64_t>(rule.hold.count() - alert.held_ms, 0);
-    out.push_back({Kind::will_fire, alert.last_true_ms + left_ms, "", for_text(rule.hold)});
+    out.push_back({EventKind::will_fire, alert.last_true_ms + left_ms, "", for_text(rule.hold)});
   }
-  if (alert.no_data_since_ms != 0) out.push_back({Kind::no_data, alert.no_data_since_ms, "", ""});
+  if (alert.no_data_since_ms != 0) out.push_back({EventKind::no_data, alert.no_data_since_ms, "", ""});
   if (alert.false_since_ms != 0)
-    out.push_back({Kind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
+    out.push_back({EventKind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
   if (const Acknowledgement& ack = alert.acknowledgement)
-    out.push_back({Kind::acknowledged, ack.at_ms, ack.author, ack.comment});
+    out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
   add_silences(alert.labels, circumstances, out);
   if (!circumstances.inhibitor.empty())
-    out.push_back({Kind::inhibited, 0, std::string(circumstances.inhibitor), "its rule, or its severity"});
+    out.push_back(
+        {EventKind::inhibited, 0, std::string(circumstances.inhibitor), "its rule, or its severity"});
   if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
-    out.push_back({Kind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
+    out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
   add_notified(alert.notified, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
   sort_by_time(out);
@@ -126,9 +127,9 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
 
 std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circumstances) {
   std::vector<Event> out;
-  out.push_back({Kind::holds, resolved.active_since_ms, "", ""});
-  out.push_back({Kind::fires, resolved.fired_at_ms, "", ""});
-  out.push_back({Kind::over, resolved.resolved_at_ms, "", resolved.reason});
+  out.push_back({EventKind::holds, resolved.active_since_ms, "", ""});
+  out.push_back({EventKind::fires, resolved.fired_at_ms, "", ""});
+  out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
   add_notified(resolved.notified, resolved.announced_ms, circumstances, out);
   add_groups(resolved.fingerprint, false, circumstances, out);
   sort_by_time(out);

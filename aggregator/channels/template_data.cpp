@@ -36,7 +36,8 @@ enum class Side : std::uint8_t { names, values };
 /// Alertmanager's order: the alert's name, then all by name.
 std::vector<LabelView> in_order(const Labels& labels) {
   std::vector<LabelView> out(labels.begin(), labels.end());
-  std::ranges::stable_partition(out, [](const LabelView& label) { return label.name == "alertname"; });
+  std::stable_partition(out.begin(), out.end(),
+                        [](const LabelView& label) { return label.name == "alertname"; });
   return out;
 }
 
