@@ -79,7 +79,19 @@ void Lane::refill(std::int64_t now_ms) {
   refilled_ms_ = now_ms;
 }
 
+/// Times are of the clock on the wall. A message of the future says that it went back: what was to wait until
+/// then may be days away.
+void Lane::forget_future(std::int64_t now_ms) {
+  if (now_ms < away_since_ms_) away_since_ms_ = away_until_ms_ = now_ms;
+  for (Row& row : rows_) {
+    if (row.created_ms <= now_ms) continue;
+    row.created_ms = now_ms;
+    row.next_attempt_ms = std::min(row.next_attempt_ms, now_ms);
+  }
+}
+
 std::optional<Shipment> Lane::next(std::int64_t now_ms) {
+  forget_future(now_ms);
   if (rows_.empty() || now_ms < away_until_ms_) return std::nullopt;
   refill(now_ms);
   if (options_.burst > 0 && tokens_ < 1) return std::nullopt;
@@ -142,7 +154,10 @@ std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& fail
   if (is_away) ++failures_in_a_row_;
   std::int64_t wait = backoff_ms(is_away ? failures_in_a_row_ : attempts, random);
   if (failure.retry_after_ms > 0) wait = std::min(failure.retry_after_ms, kLongestRetryAfterMs);
-  if (is_away) away_until_ms_ = now_ms + wait;
+  if (is_away) {
+    away_since_ms_ = now_ms;
+    away_until_ms_ = now_ms + wait;
+  }
   tokens_ -= 1;
 
   std::vector<Delivery> out;

@@ -69,11 +69,13 @@ class Lane {
   std::vector<Row> all_of_group(const Row& first) const;
   void remove(const std::vector<Row>& rows);
   void refill(std::int64_t now_ms);
+  void forget_future(std::int64_t now_ms);
   std::vector<std::int64_t> bury_old(std::int64_t now_ms);
 
   const LaneOptions options_;
   std::deque<Row> rows_;
   std::unordered_map<std::string, std::deque<std::int64_t>> sent_;  // by rule: times of single messages
+  std::int64_t away_since_ms_ = 0;
   std::int64_t away_until_ms_ = 0;
   int failures_in_a_row_ = 0;
   double tokens_;

@@ -85,7 +85,11 @@ TEST_CASE("A refused message makes its own alert wait, not the others, and keeps
   CHECK(other->rows[0].id == 3);
   static_cast<void>(lane.delivered(*other, 0));
   CHECK(next_ids(lane, 500) == "-");
-  CHECK(next_ids(lane, 1'000) == "1");
+  const auto again = lane.next(1'000);
+  REQUIRE(again);
+  lane.failed(*again, {FailureKind::refused, "HTTP 400", 0}, 1'000, 1.0);
+  CHECK(next_ids(lane, 1'001) == "-");  // and nothing is tried without end
+  CHECK(next_ids(lane, 10'000) == "1");
 }
 
 TEST_CASE("After a day of failures messages are dead, the young ones are not") {
@@ -206,6 +210,17 @@ TEST_CASE("of a group all that waits goes out together, and what was refused hol
   CHECK(next_ids(lane, 1'001) == "1 3");
   CHECK(ids(lane.delivered(*both, 1'001).ids) == "1 3");
   CHECK(lane.size() == 1);
+}
+
+TEST_CASE("a clock that goes back makes nothing wait for the time it had") {
+  constexpr std::int64_t kAhead = 3LL * 86'400'000;
+  Lane lane(kPlain);
+  lane.enqueue(row_of(1, note_of("a"), kAhead));
+  const auto first = lane.next(kAhead);
+  REQUIRE(first);
+  lane.failed(*first, {FailureKind::away, "refused", 0}, kAhead, 1.0);
+  CHECK(next_ids(lane, kAhead + 1) == "-");
+  CHECK(next_ids(lane, 1'000) == "1");
 }
 
 TEST_CASE("a row of a group survives the outbox") {
