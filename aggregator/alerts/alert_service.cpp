@@ -6,19 +6,15 @@
 #include "aggregator/alerts/inhibition.h"
 #include "aggregator/alerts/ledger.h"
 #include "aggregator/alerts/messages.h"
+#include "aggregator/alerts/meta_file.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/alerts/wait_for.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <deque>
-#include <filesystem>
 #include <map>
 #include <mutex>
 #include <set>
@@ -578,10 +574,6 @@ Counters Service::counters() const {
   return out;
 }
 
-}  // namespace
-
-namespace {
-
 Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& options,
                                                  const rules::RuleSetPtr& rules, std::string loss) {
   auto store = MetaStore::open(options.path);
@@ -590,18 +582,6 @@ Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& opti
   if (auto restored = service->restore(); !restored) return restored.error();
   service->tell_loss(std::move(loss));
   return std::unique_ptr<AlertService>(std::move(service));
-}
-
-/// With its log, for whoever wants to look at it; the latest one only.
-Result<void> set_aside(const std::string& path) {
-  for (const char* suffix : {"-shm", "-wal", ""}) {
-    const std::string from = path + suffix;
-    const std::string to = path + ".damaged" + suffix;
-    ::unlink(to.c_str());  // the log of another one must not stay beside it
-    if (::rename(from.c_str(), to.c_str()) != 0 && errno != ENOENT)
-      return fail_errno(errno, fmt::format("rename {} to {}", from, to));
-  }
-  return {};
 }
 
 }  // namespace
@@ -618,27 +598,14 @@ Result<Explanation> explain(AlertService& service, std::string id) {
 
 Result<std::unique_ptr<AlertService>> AlertService::open(const AlertServiceOptions& options,
                                                          const rules::RuleSetPtr& rules) {
-  std::string loss;
-  std::error_code error;
-  if (const auto bytes = std::filesystem::file_size(options.path, error);
-      options.ran_before && (error || bytes == 0)) {
-    loss = fmt::format(
-        "meta.db is {}: alerts begin anew, and silences and messages that waited are lost; "
-        "restore a backup to have them back",
-        error ? "missing, somebody removed it" : "empty, somebody emptied it");
-    log::error("alerts", loss, {{"file", options.path}});
-  }
-  auto opened = open_store(options, rules, loss);
+  const std::string lost = options.ran_before ? loss_without(options.path) : std::string();
+  if (!lost.empty()) log::error("alerts", lost, {{"file", options.path}});
+  auto opened = open_store(options, rules, lost);
   if (opened || opened.error().code != Errc::corrupt) return opened;
-  // Alerts that still hold come again by their rules, history needs nothing of this file, and who watches a
-  // fleet must not stay down for it.
-  if (auto moved = set_aside(options.path); !moved) return moved.error();
-  loss =
-      "meta.db is damaged and set aside as meta.db.damaged: alerts begin anew, and silences and messages "
-      "that "
-      "waited are lost; restore a backup to have them back";
-  log::error("alerts", loss, {{"error", opened.error()}});
-  return open_store(options, rules, loss);
+  auto loss = set_aside(options.path);
+  if (!loss) return loss.error();
+  log::error("alerts", *loss, {{"error", opened.error()}});
+  return open_store(options, rules, std::move(*loss));
 }
 
 }  // namespace vigil::alerts
