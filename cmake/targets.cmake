@@ -3,6 +3,12 @@
 add_library(vigil_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_link_libraries(vigil_pch PRIVATE vigil_options vigil_fmt)
 target_precompile_headers(vigil_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+# The same for hot libraries: g++ takes the level of optimization of each function from the precompiled headers, whatever the
+# command line says, when it optimizes at link time.
+add_library(vigil_pch_hot OBJECT EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+target_link_libraries(vigil_pch_hot PRIVATE vigil_options vigil_fmt)
+target_compile_options(vigil_pch_hot PRIVATE -O3)
+target_precompile_headers(vigil_pch_hot PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
 
 function(vigil_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
@@ -13,8 +19,12 @@ endfunction()
 
 # vigil_hot(TARGET ...): libraries whose loops run for each sample.
 function(vigil_hot)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  endif()
   foreach(target ${ARGV})
-    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O3>)
+    target_compile_options(${target} PRIVATE -O3)
+    set_target_properties(${target} PROPERTIES PRECOMPILE_HEADERS_REUSE_FROM vigil_pch_hot)
   endforeach()
 endfunction()
 

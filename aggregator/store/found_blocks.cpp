@@ -28,6 +28,13 @@ bool covers(const FoundBlock& later, const FoundBlock& earlier) {
          std::ranges::equal(later.block->series(), earlier.block->series());
 }
 
+void sort_by_time(std::vector<FoundBlock>& blocks) {
+  const auto earlier = [](const FoundBlock& left, const FoundBlock& right) {
+    return std::pair(left.block->first_ms(), left.source) < std::pair(right.block->first_ms(), right.source);
+  };
+  if (!std::ranges::is_sorted(blocks, earlier)) std::ranges::stable_sort(blocks, earlier);
+}
+
 Result<std::vector<std::shared_ptr<const SealedBlock>>> by_day(std::shared_ptr<const SealedBlock> block) {
   const std::int64_t midnight = next_period_ms(Tier::raw, block->first_ms());
   if (block->last_ms() < midnight) return std::vector{std::move(block)};

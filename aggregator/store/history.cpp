@@ -359,9 +359,7 @@ Result<std::vector<std::shared_ptr<const SealedBlock>>> History::read(HostId hos
     if (!committed) found.push_back(each);
   }
   // What a later pending block holds, too, need not be read twice.
-  std::stable_sort(found.begin(), found.end(), [](const FoundBlock& left, const FoundBlock& right) {
-    return std::pair(left.block->first_ms(), left.source) < std::pair(right.block->first_ms(), right.source);
-  });
+  sort_by_time(found);
   std::vector<std::shared_ptr<const SealedBlock>> blocks;
   for (std::size_t i = 0; i < found.size(); ++i) {
     const bool covered = i + 1 < found.size() && covers(found[i + 1], found[i]);

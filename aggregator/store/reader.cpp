@@ -1,6 +1,7 @@
 #include "aggregator/store/reader.h"
 
 #include "aggregator/store/block_index.h"
+#include "aggregator/store/found_blocks.h"
 #include "common/log/log.h"
 
 #include <algorithm>
@@ -10,8 +11,7 @@ namespace {
 
 const std::string kFind =
     over_buckets("block, source",
-                 "host=?3 AND last_ms>=?4 AND first_ms<=?5 AND first_series<=?7 AND last_series>=?6 ORDER BY "
-                 "first_ms, source, block");
+                 "host=?3 AND last_ms>=?4 AND first_ms<=?5 AND first_series<=?7 AND last_series>=?6");
 constexpr const char* kLoad = "SELECT data FROM block WHERE id=?";
 constexpr const char* kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
@@ -96,11 +96,7 @@ Result<FoundBlocks> Readers::blocks(const BlockQuery& query) {
       log::error("history", "a partition cannot be read", {{"file", partition.path}, {"error", last}});
     }
     if (vanished) continue;
-    std::stable_sort(found.blocks.begin(), found.blocks.end(),
-                     [](const FoundBlock& left, const FoundBlock& right) {
-                       return std::pair(left.block->first_ms(), left.source) <
-                              std::pair(right.block->first_ms(), right.source);
-                     });
+    sort_by_time(found.blocks);  // not by SQLite, whose rows are in this order where a host has one source
     return found;
   }
   return last;
