@@ -4,7 +4,8 @@
 //   pending  -> inactive  false again: nobody was told
 //   pending  -> firing    true for as long as `for` says
 //   firing   -> resolved  false for `keep_firing_for`, or its series, host or rule is gone
-// Without data nothing moves: neither towards firing nor towards resolved.
+// Without data nothing moves, neither towards firing nor towards resolved, unless the rule says otherwise
+// (`on_no_data`). One that begins and ends too often (`flapping`) stays firing until it has been quiet.
 #pragma once
 
 #include "aggregator/notify/notification.h"
@@ -21,6 +22,35 @@ namespace vigil::alerts {
 enum class State : std::uint8_t { inactive, pending, firing, resolved };
 /// "inactive", "pending", "firing", "resolved": as in the API, tables and meta.db.
 std::string_view to_string(State state);
+
+/// How an alert stands with people: its state, and what is to be known of it besides.
+enum class Standing : std::uint8_t {
+  inactive,
+  pending,
+  firing,
+  resolved,
+  no_data,       // its state is kept, or it fires, since nothing is known
+  flapping,      // begins and ends: told once, until it has been quiet
+  acknowledged,  // somebody looks after it
+  inhibited,     // another alert holds its messages back
+  silenced,
+  maintenance,  // a silence that is a maintenance
+};
+/// "no data", "in maintenance".
+std::string_view to_string(Standing standing);
+
+/// What a standing is made of.
+struct Circumstance {
+  State state = State::inactive;
+  bool has_no_data = false;
+  bool is_flapping = false;
+  bool is_acknowledged = false;
+  bool is_inhibited = false;
+  bool is_silenced = false;
+  bool is_in_maintenance = false;
+};
+/// Of several that hold: what keeps its messages back before what else is known of it.
+Standing standing_of(const Circumstance& circumstance);
 
 /// Somebody says that they look after a firing alert: it is told of no more until it is over.
 struct Acknowledgement {
@@ -44,13 +74,16 @@ struct Alert {
   std::int64_t fired_at_ms = 0;
   std::int64_t resolved_at_ms = 0;
   std::int64_t last_true_ms = 0;
-  std::int64_t held_ms = 0;           // how long it was seen true, without the gaps
-  std::int64_t false_since_ms = 0;    // firing on by keep_firing_for; otherwise 0
-  std::int64_t no_data_since_ms = 0;  // otherwise 0
-  std::string reason;                 // why resolved, when not because the condition is false
-  std::vector<std::string> notified;  // receivers that were told it fires
-  bool announced = false;             // the firing message is in the outbox (or nobody wanted it)
-  std::int64_t announced_ms = 0;      // since when; 0: nobody knows
+  std::int64_t held_ms = 0;            // how long it was seen true, without the gaps
+  std::int64_t false_since_ms = 0;     // firing on by keep_firing_for; otherwise 0
+  std::int64_t lasting_since_ms = 0;   // false, but not cleared; otherwise 0
+  std::int64_t no_data_since_ms = 0;   // otherwise 0
+  std::int64_t flapping_since_ms = 0;  // otherwise 0
+  std::string reason;                  // why resolved, when not because the condition is false
+  std::vector<std::string> notified;   // receivers that were told it fires
+  std::vector<std::string> escalated;  // receivers of alertmanager.yml that were told since nobody came
+  bool announced = false;              // the firing message is in the outbox (or nobody wanted it)
+  std::int64_t announced_ms = 0;       // since when; 0: nobody knows
   std::vector<notify::Evidence> evidence;
   Acknowledgement acknowledgement;
 

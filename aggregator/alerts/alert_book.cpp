@@ -1,6 +1,7 @@
 #include "aggregator/alerts/alert_book.h"
 
 #include "common/fnv1a.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -24,7 +25,20 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   return fnv1a(fnv1a(hash, text), static_cast<unsigned char>(0xFF));
 }
 
+/// What it says of itself when it flaps.
+std::string flapping_text(const rules::Flapping& flapping) {
+  return fmt::format(
+      "began and ended {} times within {}: told once, and again when it has been quiet that long",
+      flapping.changes, format_duration(flapping.within));
+}
+
 }  // namespace
+
+std::chrono::milliseconds longest_flapping(const rules::RuleSet& rules) {
+  std::chrono::milliseconds longest{};
+  for (const rules::RulePtr& rule : rules.rules()) longest = std::max(longest, rule->extras.flapping.within);
+  return longest;
+}
 
 bool has_scope_of(const Rule& rule, std::string_view scope) {
   return (rule.scope == rules::Scope::fleet) == scope.empty();
@@ -83,10 +97,11 @@ void AlertBook::describe(Alert& alert, double value, std::int64_t t_ms) const {
 }
 
 Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
-  if (alert.rule->annotations.empty()) return alert.annotations;  // also of a rule that is no more
-  Labels out;
+  // Without any they stay, also of a rule that is no more.
+  Labels out = alert.rule->annotations.empty() ? alert.annotations : Labels();
   for (const rules::NamedTemplate& text : alert.rule->annotations)
     out.set(text.name, expand(alert, text, t_ms));
+  if (alert.flapping_since_ms != 0) out.set("flapping", flapping_text(alert.rule->extras.flapping));
   return out;
 }
 
@@ -98,7 +113,25 @@ Labels AlertBook::annotations_now(const Alert& alert) const {
     out.set(text.name,
             asks ? std::string(alert.annotations.get(text.name)) : expand(alert, text, alert.last_true_ms));
   }
+  if (alert.flapping_since_ms != 0) out.set("flapping", flapping_text(alert.rule->extras.flapping));
   return out;
+}
+
+void AlertBook::restore_change(const std::string& known, std::int64_t t_ms) {
+  auto& times = changes_[known];
+  times.insert(std::ranges::upper_bound(times, t_ms), t_ms);
+}
+
+/// It began or ended: where the rule looks for that, whether it flaps.
+void AlertBook::note_change(Alert& alert, std::int64_t t_ms) {
+  const rules::Flapping& flapping = alert.rule->extras.flapping;
+  if (!flapping) return;
+  auto& times = changes_[alert.fingerprint];
+  while (!times.empty() && times.front() < t_ms - flapping.within.count()) times.pop_front();
+  times.push_back(t_ms);
+  while (times.size() > static_cast<std::size_t>(flapping.changes)) times.pop_front();
+  const bool flaps = times.size() == static_cast<std::size_t>(flapping.changes);
+  if (flaps && alert.state == State::firing) alert.flapping_since_ms = t_ms;
 }
 
 void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {
@@ -106,35 +139,65 @@ void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, st
   alert.state = from == State::firing ? State::resolved : State::inactive;
   alert.resolved_at_ms = t_ms;
   alert.reason = reason;
-  if (from == State::firing) alert.annotations = annotations_now(alert);
+  if (from == State::firing) {
+    alert.annotations = annotations_now(alert);
+    if (std::exchange(alert.flapping_since_ms, 0) != 0) {
+      changes_.erase(alert.fingerprint);  // it was quiet for long enough
+    } else {
+      note_change(alert, t_ms);
+    }
+  }
   out.push_back({from, alert.state, alert});
 }
 
-void AlertBook::hold_true(Alert& alert, const Evaluation& evaluation, double value,
+void AlertBook::begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
+  const State from = std::exchange(alert.state, State::firing);
+  alert.fired_at_ms = t_ms;
+  note_change(alert, t_ms);
+  describe(alert, alert.value, t_ms);
+  out.push_back({from, State::firing, alert});
+}
+
+void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
                           std::vector<Transition>& out) {
-  const std::int64_t t_ms = evaluation.t_ms;
   const bool is_new = alert.state == State::inactive;
+  const bool seen_before = sample.has_data ? alert.no_data_since_ms == 0 : true;
   if (is_new) {
     alert.active_since_ms = t_ms;
   } else {
     const std::int64_t step = t_ms - alert.last_true_ms;
-    if (step > 0 && step <= longest_step_ms(*alert.rule) && alert.no_data_since_ms == 0)
-      alert.held_ms += step;
+    if (step > 0 && step <= longest_step_ms(*alert.rule) && seen_before) alert.held_ms += step;
   }
   alert.last_true_ms = t_ms;
   alert.false_since_ms = 0;
-  alert.no_data_since_ms = 0;
-  alert.value = value;
+  alert.lasting_since_ms = 0;
+  if (sample.has_data) {
+    alert.no_data_since_ms = 0;
+  } else if (alert.no_data_since_ms == 0) {
+    alert.no_data_since_ms = t_ms;
+  }
+  alert.value = sample.value;
   if (alert.state == State::firing) return;
-  if (alert.held_ms >= alert.rule->hold.count()) {
-    describe(alert, value, t_ms);
-    const State from = std::exchange(alert.state, State::firing);
-    alert.fired_at_ms = t_ms;
-    out.push_back({from, State::firing, alert});
+  if (sample.is_true && alert.held_ms >= alert.rule->hold.count()) {
+    begin(alert, t_ms, out);
   } else if (is_new) {
-    describe(alert, value, t_ms);
+    describe(alert, sample.value, t_ms);
     alert.state = State::pending;
     out.push_back({State::inactive, State::pending, alert});
+  }
+}
+
+/// What the sample means for the alert as it is.
+void AlertBook::hold(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
+                     std::vector<Transition>& out) {
+  if (sample.is_true || (alert.state != State::firing && sample.keeps_pending)) {
+    hold_true(alert, sample, t_ms, out);
+  } else if (alert.state == State::firing && sample.keeps_firing) {
+    if (alert.lasting_since_ms == 0) alert.lasting_since_ms = t_ms;
+    alert.false_since_ms = 0;
+    alert.no_data_since_ms = 0;
+  } else {
+    hold_false(alert, t_ms, out);
   }
 }
 
@@ -159,14 +222,40 @@ void AlertBook::relabel(Alert& alert, double value, std::int64_t t_ms, std::vect
   alert = std::move(next);
 }
 
-void AlertBook::hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
+/// How long it fires on after its condition was last true.
+std::int64_t AlertBook::keep_ms(const Alert& alert) {
   const std::int64_t keep = alert.rule->keep_firing_for.count();
+  if (alert.flapping_since_ms == 0) return keep;
+  return std::max<std::int64_t>(keep, alert.rule->extras.flapping.within.count());
+}
+
+void AlertBook::hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out) {
+  const std::int64_t keep = keep_ms(alert);
   if (alert.state == State::firing && keep > 0) {
     if (alert.false_since_ms == 0) alert.false_since_ms = t_ms;
+    alert.lasting_since_ms = 0;
     alert.no_data_since_ms = 0;
     if (t_ms - alert.false_since_ms < keep) return;
   }
   end(alert, t_ms, "", out);
+}
+
+/// The alert a sample is about, a new one where it begins one; null: there is none, and none begins.
+Alert* AlertBook::alert_of(const Evaluation& evaluation, const rules::ActiveSample& sample, const Key& key,
+                           Alerts& alerts, std::vector<Transition>& out) {
+  const auto known = alerts.find(*sample.labels);
+  if (known != alerts.end()) {
+    relabel(known->second, sample.value, evaluation.t_ms, out);
+    return &known->second;
+  }
+  if (!sample.begins) return nullptr;
+  Alert& alert = alerts[*sample.labels];
+  alert.rule = evaluation.rule;
+  alert.scope = evaluation.scope;
+  alert.series = sample.labels;
+  alert.fingerprint = fingerprint(evaluation.rule->key, *sample.labels);
+  by_fingerprint_[alert.fingerprint] = {key, *sample.labels};
+  return &alert;
 }
 
 std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
@@ -178,18 +267,10 @@ std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
 
   std::unordered_set<const Alert*> settled;
   for (const rules::ActiveSample& sample : evaluation.active) {
-    const auto [found, is_new] = alerts.try_emplace(*sample.labels);
-    Alert& alert = found->second;
-    if (is_new) {
-      alert.rule = evaluation.rule;
-      alert.scope = evaluation.scope;
-      alert.series = sample.labels;
-      alert.fingerprint = fingerprint(evaluation.rule->key, *sample.labels);
-      by_fingerprint_[alert.fingerprint] = {key, *sample.labels};
-    }
-    if (!is_new) relabel(alert, sample.value, evaluation.t_ms, out);
-    hold_true(alert, evaluation, sample.value, out);
-    settled.insert(&alert);
+    Alert* alert = alert_of(evaluation, sample, key, alerts, out);
+    if (alert == nullptr) continue;
+    hold(*alert, sample, evaluation.t_ms, out);
+    settled.insert(alert);
   }
   for (const LabelsPtr& labels : evaluation.unknown) {
     const auto found = alerts.find(*labels);
@@ -207,6 +288,7 @@ std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
     if (!settled.contains(&alert)) hold_false(alert, evaluation.t_ms, out);
   }
   forget_ended(out);
+  if (const auto left = groups_.find(key); left != groups_.end() && left->second.empty()) groups_.erase(left);
   return out;
 }
 
@@ -224,11 +306,12 @@ void AlertBook::forget_ended(const std::vector<Transition>& transitions) {
 
 std::vector<Transition> AlertBook::expire(std::int64_t now_ms) {
   std::vector<Transition> out;
+  std::erase_if(changes_,
+                [&](const auto& entry) { return entry.second.back() < now_ms - longest_flapping_ms_; });
   for (auto& [key, alerts] : groups_) {
     for (auto& [labels, alert] : alerts) {
       const bool waits = alert.state == State::firing && alert.false_since_ms != 0;
-      if (waits && now_ms - alert.false_since_ms >= alert.rule->keep_firing_for.count())
-        end(alert, now_ms, "", out);
+      if (waits && now_ms - alert.false_since_ms >= keep_ms(alert)) end(alert, now_ms, "", out);
     }
   }
   forget_ended(out);
@@ -269,6 +352,7 @@ std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64
   }
   for (const auto& [key, labels] : strays) rescope(key, labels, now_ms, out);
   forget_ended(out);
+  longest_flapping_ms_ = longest_flapping(rules).count();
   options_.external_labels = rules.external_labels();
   options_.external_url = rules.external_url();
   return out;

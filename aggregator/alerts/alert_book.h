@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -31,6 +32,8 @@ class AlertBook {
 
   /// Puts back what was stored. Before the first apply().
   void restore(Alert alert);
+  /// An alert with this fingerprint began or ended then, before this run: for rules that look for flapping.
+  void restore_change(const std::string& fingerprint, std::int64_t t_ms);
 
   std::vector<Transition> apply(const rules::Evaluation& evaluation);
 
@@ -60,8 +63,14 @@ class AlertBook {
   using Key = std::string;  // rule key, NUL, scope
   using Alerts = std::unordered_map<Labels, Alert, LabelsHash>;
 
-  void hold_true(Alert& alert, const rules::Evaluation& evaluation, double value,
+  Alert* alert_of(const rules::Evaluation& evaluation, const rules::ActiveSample& sample, const Key& key,
+                  Alerts& alerts, std::vector<Transition>& out);
+  void hold(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms, std::vector<Transition>& out);
+  void hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
                  std::vector<Transition>& out);
+  void begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
+  void note_change(Alert& alert, std::int64_t t_ms);
+  static std::int64_t keep_ms(const Alert& alert);
   void relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out);
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
@@ -75,7 +84,13 @@ class AlertBook {
   AlertBookOptions options_;
   std::unordered_map<Key, Alerts> groups_;
   std::unordered_map<std::string, std::pair<Key, Labels>> by_fingerprint_;
+  /// When alerts of rules that look for flapping began and ended, by fingerprint, the oldest first.
+  std::unordered_map<std::string, std::deque<std::int64_t>> changes_;
+  std::int64_t longest_flapping_ms_ = 0;
 };
+
+/// How far back rules look for flapping.
+std::chrono::milliseconds longest_flapping(const rules::RuleSet& rules);
 
 /// Whether `scope` is of the kind the rule is evaluated for: a host, or "" for the whole fleet.
 bool has_scope_of(const rules::Rule& rule, std::string_view scope);

@@ -2,9 +2,11 @@
 
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/alert_series.h"
+#include "aggregator/alerts/escalation.h"
 #include "aggregator/alerts/inbox.h"
 #include "aggregator/alerts/inhibition.h"
 #include "aggregator/alerts/ledger.h"
+#include "aggregator/alerts/maintaining.h"
 #include "aggregator/alerts/messages.h"
 #include "aggregator/alerts/meta_file.h"
 #include "aggregator/alerts/meta_store.h"
@@ -54,13 +56,13 @@ class Service : public AlertService {
         store_(std::move(store)),
         rules_(std::move(rules)),
         book_({rules_->external_labels(), rules_->external_url(), options_.ask, {}}),
-        evidence_(options_.evidence),
         grouping_(options_.routing) {
     adopt(rules_);
   }
   ~Service() override { stop(); }
 
   Result<void> restore();
+  Result<void> restore_changes();
 
   void tell_loss(std::string loss) { loss_ = std::move(loss); }
 
@@ -101,10 +103,15 @@ class Service : public AlertService {
   void keep_clocks();
   void settle(const Transitions& transitions);
   void began(const Transition& transition);
+  std::vector<notify::Evidence> evidence_of(const Alert& alert);
   void ended(const Transition& transition);
   void announce();
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
+  void escalate();
+  void maintain();
+  void tell(const std::vector<std::string>& receivers, const notify::Notification& note);
+  Result<void> know_receivers(const silences::Silence& silence) const;
   void write_series();
   bool commit();
   void upkeep();
@@ -149,11 +156,13 @@ Result<void> Service::restore() {
     Alert& alert = entry.alert;
     const rules::RulePtr rule = rules_->find(entry.rule_key);
     alert.rule = rule ? rule : stub_rule(entry);
-    if (rule) (*known)[{rule->key, scope_in(*rule, alert)}].push_back(alert.series);
+    if (rule)
+      (*known)[{rule->key, scope_in(*rule, alert)}].push_back({alert.series, alert.state == State::firing});
     if (alert.state == State::firing && !alert.announced) unannounced_.insert(alert.fingerprint);
     book_.restore(std::move(alert));
   }
   known_ = std::move(known);
+  if (auto restored = restore_changes(); !restored) return restored;
   if (auto restored = silencing_.restore(); !restored) return restored;
   const auto groups = store_.groups();
   if (!groups) return groups.error();
@@ -161,6 +170,22 @@ Result<void> Service::restore() {
   if (const std::size_t rows = store_.damaged() + silencing_.damaged() + grouping_.damaged(); rows > 0)
     log::error("alerts", "rows of meta.db could not be read and are left out", {{"rows", rows}});
   return {};
+}
+
+/// What rules that look for flapping would remember.
+Result<void> Service::restore_changes() {
+  const std::int64_t longest = longest_flapping(*rules_).count();
+  if (longest == 0) return {};
+  book_.for_each([this](const Alert& alert) {
+    if (alert.state == State::firing && alert.flapping_since_ms == 0)
+      book_.restore_change(alert.fingerprint, alert.fired_at_ms);
+  });
+  return store_.each_ended(options_.now_ms() - longest, [this](const EndedAlert& ended) {
+    const rules::RulePtr rule = rules_->find(ended.rule_key);
+    if (!rule || !rule->extras.flapping) return;
+    book_.restore_change(ended.fingerprint, ended.fired_at_ms);
+    book_.restore_change(ended.fingerprint, ended.resolved_at_ms);
+  });
 }
 
 void Service::start() {
@@ -228,7 +253,9 @@ void Service::beat() {
       resolved_.pop_front();
   }
   evidence_.begin();
+  maintain();
   announce();  // what a silence held back that is over
+  escalate();
   settle(expired);
   drain();  // should the task of take() have found no room
   write_series();
@@ -287,13 +314,37 @@ void Service::began(const Transition& transition) {
   const bool fires = transition.to == State::firing;
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
   std::vector<notify::Evidence> evidence;
-  if (fires) evidence = evidence_.gather(alert.instance(), alert.fired_at_ms);
+  if (alert.evidence.empty()) evidence = evidence_of(alert);
   if (fires) grouping_.fire(alert, options_.now_ms());
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
-  if (!fires) return;
-  unannounced_.insert(alert.fingerprint);
-  if (Alert* kept = book_.find(alert.fingerprint)) kept->evidence = std::move(evidence);
+  if (fires) unannounced_.insert(alert.fingerprint);
+  Alert* kept = book_.find(alert.fingerprint);
+  if (kept != nullptr && !evidence.empty()) kept->evidence = std::move(evidence);
+}
+
+/// What its rule asks, and what the host is busy with, as of the moment.
+std::vector<notify::Evidence> Service::evidence_of(const Alert& alert) {
+  const auto& texts = alert.rule->extras.evidence;
+  const bool has_host = options_.evidence && !alert.instance().empty();
+  if (!has_host && texts.empty()) return {};
+  return evidence_.gather([&] {
+    std::vector<notify::Evidence> out;
+    if (!texts.empty() && options_.ask) {
+      const rules::TemplateQuery query = [&](std::string_view expr) {
+        return options_.ask(expr, alert.last_true_ms);
+      };
+      out = ask_evidence(texts,
+                         {*alert.series, alert.value, rules_->external_labels(), rules_->external_url(),
+                          alert.last_true_ms, &query},
+                         query);
+    }
+    if (has_host) {
+      for (notify::Evidence& table : options_.evidence(alert.instance(), alert.last_true_ms))
+        out.push_back(std::move(table));
+    }
+    return out;
+  });
 }
 
 void Service::ended(const Transition& transition) {
@@ -305,6 +356,11 @@ void Service::ended(const Transition& transition) {
     log_alert(log::Level::info, "alert resolved", alert);
     if (alert.announced) say(alert, notify::Kind::resolved);
     grouping_.resolve(alert, rules_->external_url());
+    const notify::Notification note = to_notification(alert, notify::Kind::resolved, rules_->external_url());
+    for (const std::string& receiver : alert.escalated) {
+      for (notify::Row& row : grouping_.rows_to(receiver, note, options_.now_ms()))
+        ledger_.add_message(std::move(row));
+    }
   }
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
@@ -343,7 +399,11 @@ void Service::say(Alert& alert, notify::Kind kind) {
   if (notifier_ == nullptr) return;
   const notify::Notification note = to_notification(alert, kind, rules_->external_url());
   const std::int64_t now = options_.now_ms();
-  for (const std::string& receiver : notifier_->targets(note)) {
+  std::vector<std::string> receivers = notifier_->targets(note);
+  if (kind == notify::Kind::resolved) {
+    for (const auto& late : notifier_->late_targets(note)) receivers.push_back(late.receiver);
+  }
+  for (const std::string& receiver : receivers) {
     if (kind == notify::Kind::firing) {
       alert.notified.push_back(receiver);
     } else if (std::find(alert.notified.begin(), alert.notified.end(), receiver) == alert.notified.end()) {
@@ -367,6 +427,96 @@ void Service::tell_groups() {
       ledger_.add_message(std::move(row));
   }
   ledger_.note_groups(grouping_.take_changed());
+}
+
+/// Tells those who are to hear of what fires on and nobody acknowledged, once each.
+void Service::escalate() {
+  if (notifier_ == nullptr) return;
+  const std::int64_t now = options_.now_ms();
+  const auto silences = silencing_.book();
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<std::string, NextTelling>> due;
+  book_.for_each([&](const Alert& alert) {
+    for (NextTelling& next : escalations_of(alert, grouping_, notifier_)) {
+      if (next.at_ms <= now) due.emplace_back(alert.fingerprint, std::move(next));
+    }
+  });
+  if (due.empty()) return;
+  const Inhibition inhibition(book_);
+  for (const auto& [fingerprint, next] : due) {
+    Alert& alert = *book_.find(fingerprint);
+    const bool is_held = !inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now) ||
+                         grouping_.inhibitor_of(alert, book_);
+    if (is_held) continue;
+    const notify::Notification note = to_notification(alert, notify::Kind::firing, rules_->external_url());
+    log::info("alerts", "nobody acknowledged: escalated",
+              {{"alert", alert.rule->name}, {"id", fingerprint}, {"receiver", next.receiver}});
+    if (next.is_of_file) {
+      for (notify::Row& row : grouping_.rows_to(next.receiver, note, now))
+        ledger_.add_message(std::move(row));
+      alert.escalated.push_back(next.receiver);
+    } else {
+      ledger_.add_message({0, next.receiver, now, 0, 0, note});
+      alert.notified.push_back(next.receiver);
+      alert.announced = true;  // somebody is to be told its end
+    }
+    ledger_.note(fingerprint);
+  }
+}
+
+/// Takes the steps of maintenances that are due: their messages go out with the alerts of this round.
+void Service::maintain() {
+  const std::int64_t now = options_.now_ms();
+  const auto silences = silencing_.book();
+  silences->for_each([&](const silences::Silence& silence) {
+    if (!silence.maintenance) return;
+    silences::MaintenanceProgress progress = silence.progress;
+    while (const auto step = silences::next_step(silence, progress, now)) {
+      const auto ended = [this](std::int64_t since_ms) {
+        std::vector<EndedAlert> out;
+        const auto read =
+            store_.each_ended(since_ms, [&out](const EndedAlert& alert) { out.push_back(alert); });
+        if (!read) log::warn("alerts", "cannot read what ended meanwhile", {{"error", read.error()}});
+        return out;
+      };
+      // The book is this thread's: others only read it.
+      const auto note = maintenance_message(silence, *step, progress, {book_, ended, options_.ask, now});
+      log::info("alerts", note.annotations.get("summary"), {{"maintenance", silence.id}});
+      tell(silence.maintenance->receivers, note);
+    }
+    if (progress != silence.progress) ledger_.note_silence(silencing_.note_progress(silence.id, progress));
+  });
+}
+
+/// Puts a message that is of no alert into the outbox, whatever severities its receivers want.
+void Service::tell(const std::vector<std::string>& receivers, const notify::Notification& note) {
+  if (notifier_ == nullptr) return;
+  const std::int64_t now = options_.now_ms();
+  for (const std::string& receiver : receivers) {
+    for (notify::Row& row : grouping_.rows_to(receiver, note, now)) ledger_.add_message(std::move(row));
+    const auto stats = notifier_->stats();
+    const bool is_plain = std::ranges::any_of(
+        stats, [&](const auto& each) { return !each.takes_groups && each.receiver == receiver; });
+    if (is_plain) ledger_.add_message({0, receiver, now, 0, 0, note});
+  }
+}
+
+/// Whether everybody a maintenance tells is there.
+Result<void> Service::know_receivers(const silences::Silence& silence) const {
+  if (!silence.maintenance) return {};
+  std::vector<std::string> known = grouping_.receivers();
+  if (notifier_ != nullptr) {
+    for (const notify::ReceiverStats& each : notifier_->stats()) {
+      if (!each.takes_groups && each.kind != "gone") known.push_back(each.receiver);
+    }
+  }
+  for (const std::string& receiver : silence.maintenance->receivers) {
+    if (std::ranges::find(known, receiver) != known.end()) continue;
+    return fail(Errc::invalid_argument, "there is no receiver {}{}", receiver,
+                known.empty() ? std::string(": none is configured")
+                              : fmt::format("; there are {}", fmt::join(known, ", ")));
+  }
+  return {};
 }
 
 /// False when the disk refused.
@@ -447,7 +597,8 @@ void Service::forget_host(std::string instance) {
 
 void Service::put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) {
   worker_.insist([this, silence = std::move(silence), done = std::move(done)] {
-    auto id = silencing_.put(silence, options_.now_ms());
+    const auto known = know_receivers(silence);
+    auto id = known ? silencing_.put(silence, options_.now_ms()) : Result<std::string>(known.error());
     if (id) log::info("alerts", "silence set", {{"id", *id}, {"author", silence.author}});
     done(std::move(id));
   });
@@ -457,6 +608,7 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
   worker_.insist([this, id = std::move(id), done = std::move(done)] {
     auto ended = silencing_.expire(id, options_.now_ms());
     if (ended) log::info("alerts", "silence ended", {{"id", id}});
+    maintain();
     announce();
     tell_groups();
     commit();
@@ -522,9 +674,11 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
   const Alert* alert = book_.find(info.fingerprint);
   const bool fires = alert != nullptr && alert->state == State::firing;
   const Inhibition inhibition(book_);
-  const Circumstances circumstances{*silences, fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
-                                    grouping_, book_,
-                                    receivers, options_.now_ms()};
+  const Circumstances circumstances{
+      *silences,        fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
+      grouping_,        book_,
+      receivers,        fires ? escalations_of(*alert, grouping_, notifier_) : std::vector<NextTelling>(),
+      options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};
 }
@@ -545,8 +699,10 @@ std::vector<AlertInfo> Service::alerts() const {
   }
   for (AlertInfo& info : out) {
     if (info.state == State::resolved) continue;
-    for (const silences::Silence* silence : silences->muting(info.labels, now))
+    for (const silences::Silence* silence : silences->muting(info.labels, now)) {
       info.silenced_by.push_back(silence->id);
+      info.is_in_maintenance = info.is_in_maintenance || silence->maintenance;
+    }
   }
   sort_worst_first(out);
   return out;

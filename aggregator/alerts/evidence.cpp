@@ -3,6 +3,7 @@
 #include "aggregator/promql/evaluator.h"
 #include "aggregator/promql/literals.h"
 #include "aggregator/promql/parser.h"
+#include "aggregator/rules/template_functions.h"
 #include "common/config/fields.h"
 #include "common/text/human.h"
 
@@ -92,6 +93,16 @@ notify::Evidence table_of(const EvidenceQuery& query, const promql::Vector& samp
   return table;
 }
 
+/// The labels that the alert has not, as "device=sda, mode=read".
+std::string row_name(const Labels& labels, const Labels& of_alert) {
+  std::string name;
+  for (const LabelView& label : labels) {
+    if (label.name == kMetricName || of_alert.get(label.name) == label.value) continue;
+    name += fmt::format("{}{}={}", name.empty() ? "" : ", ", label.name, label.value);
+  }
+  return name.empty() ? "value" : name;
+}
+
 /// When the host was last heard of, if that is long before `t_ms`; otherwise `t_ms`.
 std::int64_t last_words_ms(const EvidencePlan& plan, promql::Storage& storage, std::string_view instance,
                            std::int64_t t_ms) {
@@ -123,16 +134,37 @@ Result<EvidencePlan> load_evidence(std::string_view text, std::string file) {
   return out;
 }
 
+std::vector<notify::Evidence> ask_evidence(const std::vector<rules::EvidenceText>& texts,
+                                           const rules::TemplateData& data,
+                                           const rules::TemplateQuery& query) {
+  std::vector<notify::Evidence> out;
+  for (const rules::EvidenceText& text : texts) {
+    notify::Evidence table{text.title, {}};
+    const auto expr = text.expr.expand(data);
+    const auto samples = expr ? query(*expr) : expr.error();
+    if (!samples) {
+      table.rows.push_back({"failed", samples.error().message});
+    } else {
+      for (const auto& [labels, value] : *samples) {
+        if (table.rows.size() == kMaxRows) break;
+        table.rows.push_back({row_name(labels, data.labels), rules::humanize(value)});
+      }
+    }
+    if (!table.rows.empty()) out.push_back(std::move(table));
+  }
+  return out;
+}
+
 void EvidenceRound::begin() {
   left_ = kMost;
   patience_left_ = patience_;
 }
 
-std::vector<notify::Evidence> EvidenceRound::gather(std::string_view instance, std::int64_t t_ms) {
-  if (!collect_ || instance.empty() || left_ <= 0 || patience_left_.count() <= 0) return {};
+std::vector<notify::Evidence> EvidenceRound::gather(const Collect& collect) {
+  if (left_ <= 0 || patience_left_.count() <= 0) return {};
   --left_;
   const auto began = std::chrono::steady_clock::now();
-  auto evidence = collect_(instance, t_ms);
+  auto evidence = collect();
   patience_left_ -= std::chrono::steady_clock::now() - began;
   return evidence;
 }

@@ -1,9 +1,10 @@
-// Who is to blame: queries run at the moment an alert fires, for its host; their answers stay with the alert.
-// Which queries is data (packaging/rules/evidence.yml), not code.
+// Who is to blame: queries run at the moment an alert begins, for its host; their answers stay with the
+// alert. Which queries is data (packaging/rules/evidence.yml), not code; a rule may add its own.
 #pragma once
 
 #include "aggregator/notify/notification.h"
 #include "aggregator/promql/storage.h"
+#include "aggregator/rules/rule_extras.h"
 #include "aggregator/rules/template.h"
 #include "common/error.h"
 
@@ -40,22 +41,27 @@ std::vector<notify::Evidence> collect_evidence(const EvidencePlan& plan, promql:
 /// For an instance at a time; runs on the alert service's thread.
 using EvidenceCollector = std::function<std::vector<notify::Evidence>(std::string_view, std::int64_t)>;
 
+/// What a rule's own questions give of an alert with these labels; those that fail say why in their place.
+std::vector<notify::Evidence> ask_evidence(const std::vector<rules::EvidenceText>& texts,
+                                           const rules::TemplateData& data,
+                                           const rules::TemplateQuery& query);
+
 /// Collects within bounds, for the alerts of one round: a mass of alerts waits neither for a mass of queries
 /// nor, again and again, for a shard that does not answer.
 class EvidenceRound {
  public:
-  /// `collect` may be empty.
-  explicit EvidenceRound(EvidenceCollector collect, std::chrono::nanoseconds patience = kPatience)
-      : collect_(std::move(collect)), patience_(patience), patience_left_(patience) {}
+  using Collect = std::function<std::vector<notify::Evidence>()>;
+
+  explicit EvidenceRound(std::chrono::nanoseconds patience = kPatience)
+      : patience_(patience), patience_left_(patience) {}
   void begin();
-  /// Nothing once the bounds are reached.
-  std::vector<notify::Evidence> gather(std::string_view instance, std::int64_t t_ms);
+  /// Of one alert; nothing once the bounds are reached.
+  std::vector<notify::Evidence> gather(const Collect& collect);
 
   static constexpr int kMost = 20;
   static constexpr std::chrono::milliseconds kPatience{2000};
 
  private:
-  const EvidenceCollector collect_;
   const std::chrono::nanoseconds patience_;
   int left_ = kMost;
   std::chrono::nanoseconds patience_left_;

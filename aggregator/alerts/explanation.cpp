@@ -78,6 +78,10 @@ std::string_view to_string(EventKind kind) {
       return "fires";
     case EventKind::no_data:
       return "no_data";
+    case EventKind::will_escalate:
+      return "will_escalate";
+    case EventKind::flaps:
+      return "flaps";
     case EventKind::stays:
       return "stays";
     case EventKind::over:
@@ -102,13 +106,25 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   std::vector<Event> out;
   const rules::Rule& rule = *alert.rule;
   out.push_back({EventKind::holds, alert.active_since_ms, "", rule.expr_text});
+  const rules::Times& times = rule.extras.times;
   if (alert.state == State::firing) {
     out.push_back({EventKind::fires, alert.fired_at_ms, "", for_text(rule.hold)});
+  } else if (times.of > 1) {
+    out.push_back(
+        {EventKind::will_fire, 0, "", fmt::format("true in {} of {} evaluations", times.enough, times.of)});
   } else {
     const std::int64_t left_ms = std::max<std::int64_t>(rule.hold.count() - alert.held_ms, 0);
     out.push_back({EventKind::will_fire, alert.last_true_ms + left_ms, "", for_text(rule.hold)});
   }
   if (alert.no_data_since_ms != 0) out.push_back({EventKind::no_data, alert.no_data_since_ms, "", ""});
+  if (alert.flapping_since_ms != 0) {
+    const rules::Flapping& flapping = rule.extras.flapping;
+    out.push_back({EventKind::flaps, alert.flapping_since_ms, "",
+                   fmt::format("{} changes within {}: over when quiet that long", flapping.changes,
+                               format_duration(flapping.within))});
+  }
+  if (alert.lasting_since_ms != 0)
+    out.push_back({EventKind::stays, alert.lasting_since_ms, "", "not cleared"});
   if (alert.false_since_ms != 0)
     out.push_back({EventKind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
   if (const Acknowledgement& ack = alert.acknowledgement)
@@ -121,6 +137,8 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
   add_notified(alert.notified, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
+  for (const NextTelling& next : circumstances.escalations)
+    out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
   sort_by_time(out);
   return out;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/escalation.h"
 #include "aggregator/alerts/grouping.h"
 #include "aggregator/alerts/listing.h"
 #include "aggregator/notify/notifier.h"
@@ -18,18 +19,20 @@ namespace vigil::alerts {
 /// One line of an explanation.
 struct Event {
   enum class Kind : std::uint8_t {
-    holds,            // its condition is true since then; `text`: the expression, unless it is over
-    will_fire,        // should it hold until then; `text`: for how long in all
-    fires,            // `text`: how long it had to hold
-    no_data,          // since then nothing is known, and the state stays
-    stays,            // false since then, and firing on by keep_firing_for; `text`: how long
-    over,             // `text`: why, when not because the condition is false
-    acknowledged,     // `by`: who looks after it; `text`: the comment
-    silenced,         // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
-    inhibited,        // `by`: the alert that holds its messages back; `text`: by which rule
-    told,             // `by`: the receiver; `text`: the group, and what keeps the message waiting
-    will_be_told,     // at the earliest, 0: when nothing holds it back any more; the same
-    will_be_repeated  // the same
+    holds,             // its condition is true since then; `text`: the expression, unless it is over
+    will_fire,         // should it hold until then; `text`: for how long in all
+    fires,             // `text`: how long it had to hold
+    no_data,           // since then nothing is known, and the state stays
+    flaps,             // since then it counts as flapping; `text`: by which measure
+    stays,             // false since then, and firing on by keep_firing_for or clear; `text`: how long
+    over,              // `text`: why, when not because the condition is false
+    acknowledged,      // `by`: who looks after it; `text`: the comment
+    silenced,          // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
+    inhibited,         // `by`: the alert that holds its messages back; `text`: by which rule
+    told,              // `by`: the receiver; `text`: the group, and what keeps the message waiting
+    will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
+    will_be_repeated,  // the same
+    will_escalate      // `by`: the receiver, if nobody acknowledges it until then
   };
   Kind kind = Kind::holds;
   std::int64_t at_ms = 0;
@@ -51,6 +54,7 @@ struct Circumstances {
   const Grouping& grouping;
   const AlertBook& book;
   const std::vector<notify::ReceiverStats>& receivers;
+  std::vector<NextTelling> escalations;
   std::int64_t now_ms = 0;
 };
 /// Of one that is pending or fires.

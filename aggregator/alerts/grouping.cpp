@@ -196,6 +196,42 @@ std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message
   return row;
 }
 
+std::vector<notify::Row> Grouping::rows_to(const std::string& receiver, const Notification& note,
+                                           std::int64_t now_ms) const {
+  std::vector<notify::Row> rows;
+  if (!routing_) return rows;
+  const auto channels = routing_->channels.find(receiver);
+  if (channels == routing_->channels.end()) return rows;
+  for (const routing::Channel& channel : channels->second) {
+    if (note.kind == Kind::resolved && !channel.send_resolved) continue;
+    notify::Row row;
+    row.receiver = routing_->endpoint_name(receiver, channel.name);
+    row.created_ms = now_ms;
+    row.note = note;
+    row.group.emplace(notify::Group{note.fingerprint, receiver, Labels{{"alertname", note.alert}}, {note}});
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<routing::Escalation> Grouping::escalations_of(const Labels& labels) const {
+  std::vector<routing::Escalation> out;
+  if (!routing_) return out;
+  for (const routing::Route* route : routing_->configuration.root.match(labels)) {
+    for (const routing::Escalation& escalation : route->escalations) {
+      if (std::ranges::find(out, escalation) == out.end()) out.push_back(escalation);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> Grouping::receivers() const {
+  std::vector<std::string> out;
+  if (!routing_) return out;
+  for (const auto& [name, channels] : routing_->channels) out.push_back(name);
+  return out;
+}
+
 /// Those that no group waits to tell of.
 void Grouping::forget_told() {
   std::erase_if(ended_, [this](const auto& entry) { return !book_->contains(entry.first); });

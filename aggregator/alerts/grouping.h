@@ -77,12 +77,23 @@ class Grouping {
   std::vector<notify::Row> flush(const AlertBook& book, std::int64_t now_ms, std::string_view external_url,
                                  const std::function<bool(const Alert&)>& is_held);
 
+  /// The message for each channel of a receiver of alertmanager.yml: of what belongs to no route. None when
+  /// there is no such receiver.
+  std::vector<notify::Row> rows_to(const std::string& receiver, const notify::Notification& note,
+                                   std::int64_t now_ms) const;
+
   /// What is known of one alert, group by group.
   std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_acknowledged,
                                      std::int64_t now_ms) const;
   std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
   /// Fills in `inhibited_by` of firing ones that a rule of alertmanager.yml holds back.
   void mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const;
+
+  /// Whom the routes that take an alert with these labels escalate it to.
+  std::vector<routing::Escalation> escalations_of(const Labels& labels) const;
+
+  /// Names of all receivers of the file.
+  std::vector<std::string> receivers() const;
 
   /// Names of the receivers whose routes take an alert with these labels.
   std::vector<std::string> receivers_of(const Labels& labels) const;

@@ -35,6 +35,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<St
   for (const StoredGroup& group : groups) ended.erase(group.id);
   changes.ended_groups.assign(ended.begin(), ended.end());
   changes.groups = std::move(groups);
+  for (const auto& [id, body] : silences_) changes.silences.push_back({id, body});
   changes.outbox = &messages_;
   if (changes.empty()) return {};
 
@@ -46,6 +47,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<St
     removed_.clear();
     history_.clear();
     groups_.clear();
+    silences_.clear();
   }
   return {done ? Outcome::written : Outcome::refused, std::exchange(messages_, {}),
           (std::chrono::steady_clock::now() - began).count()};

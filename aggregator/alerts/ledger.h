@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -26,6 +27,8 @@ class Ledger {
   void add_message(notify::Row row) { messages_.push_back(std::move(row)); }
   /// Groups of alerts are to be written as they are at commit().
   void note_groups(std::set<std::string> ids) { groups_.merge(ids); }
+
+  void note_silence(StoredSilence silence) { silences_[silence.id] = std::move(silence.body); }
 
   /// Fingerprints that commit() wants the alerts of, and ids that it wants the groups of.
   const std::set<std::string>& changed() const { return changed_; }
@@ -49,7 +52,8 @@ class Ledger {
   std::set<std::string> removed_;
   std::deque<Alert> history_;
   std::set<std::string> groups_;
-  std::vector<notify::Row> messages_;  // of this round
+  std::map<std::string, std::string> silences_;  // bodies by id
+  std::vector<notify::Row> messages_;            // of this round
   bool refused_ = false;
 };
 

@@ -30,6 +30,12 @@ Health RuleInfo::health() const {
   return last_error.empty() ? Health::ok : Health::err;
 }
 
+Standing AlertInfo::standing() const {
+  return standing_of({state, no_data_since_ms != 0, flapping_since_ms != 0,
+                      static_cast<bool>(acknowledgement), !inhibited_by.empty(), !silenced_by.empty(),
+                      is_in_maintenance});
+}
+
 AlertInfo to_info(const Alert& alert) {
   return {alert.fingerprint,
           alert.rule->key,
@@ -46,10 +52,12 @@ AlertInfo to_info(const Alert& alert) {
           alert.resolved_at_ms,
           alert.state == State::firing ? alert.false_since_ms : 0,
           alert.no_data_since_ms,
+          alert.flapping_since_ms,
           {},
           alert.reason,
           alert.evidence,
           {},
+          false,
           alert.acknowledgement,
           alert.notified,
           alert.announced_ms,

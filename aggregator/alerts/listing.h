@@ -30,15 +30,19 @@ struct AlertInfo {
   std::int64_t resolved_at_ms = 0;
   std::int64_t keep_firing_since_ms = 0;  // false since then, firing on by keep_firing_for; otherwise 0
   std::int64_t no_data_since_ms = 0;      // the state is kept although there is no data; 0: there is
+  std::int64_t flapping_since_ms = 0;     // it begins and ends too often; 0: it does not
   std::string inhibited_by;               // name of the alert that keeps this one's message back
   std::string reason;
   std::vector<notify::Evidence> evidence;
   std::vector<std::string> silenced_by;  // ids of the silences that hold its message back
+  bool is_in_maintenance = false;        // one of them is a maintenance
   Acknowledgement acknowledgement;
   std::vector<std::string> notified;  // receivers of single alerts that were told that it fires
   std::int64_t announced_ms = 0;      // and when; 0: nobody knows
   std::vector<std::string>
       receivers;  // everybody it is for: of single alerts, and of the routes that take it
+
+  Standing standing() const;
 };
 
 enum class Health : std::uint8_t { unknown, ok, err };

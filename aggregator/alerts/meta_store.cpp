@@ -84,6 +84,8 @@ Result<void> migrate(Database& database, const std::string& path) {
 std::string body_of(const Alert& alert) {
   boost::json::array notified;
   for (const std::string& name : alert.notified) notified.push_back(boost::json::string(name));
+  boost::json::array escalated;
+  for (const std::string& name : alert.escalated) escalated.push_back(boost::json::string(name));
   return boost::json::serialize(boost::json::object{{"series", notify::to_json(*alert.series)},
                                                     {"labels", notify::to_json(alert.labels)},
                                                     {"annotations", notify::to_json(alert.annotations)},
@@ -95,8 +97,11 @@ std::string body_of(const Alert& alert) {
                                                     {"held_ms", alert.held_ms},
                                                     {"false_since_ms", alert.false_since_ms},
                                                     {"no_data_since_ms", alert.no_data_since_ms},
+                                                    {"flapping_since_ms", alert.flapping_since_ms},
+                                                    {"lasting_since_ms", alert.lasting_since_ms},
                                                     {"reason", alert.reason},
                                                     {"notified", std::move(notified)},
+                                                    {"escalated", std::move(escalated)},
                                                     {"announced", alert.announced ? 1 : 0},
                                                     {"announced_ms", alert.announced_ms},
                                                     {"acked_by", alert.acknowledgement.author},
@@ -120,8 +125,11 @@ Result<Alert> alert_from(std::string_view body) {
   alert.held_ms = notify::integer_at(*parsed, "held_ms");
   alert.false_since_ms = notify::integer_at(*parsed, "false_since_ms");
   alert.no_data_since_ms = notify::integer_at(*parsed, "no_data_since_ms");
+  alert.lasting_since_ms = notify::integer_at(*parsed, "lasting_since_ms");
+  alert.flapping_since_ms = notify::integer_at(*parsed, "flapping_since_ms");
   alert.reason = notify::text_at(*parsed, "reason");
   alert.notified = notify::texts_at(*parsed, "notified");
+  alert.escalated = notify::texts_at(*parsed, "escalated");
   alert.announced = notify::integer_at(*parsed, "announced") != 0;
   alert.announced_ms = notify::integer_at(*parsed, "announced_ms");
   alert.acknowledgement = {notify::text_at(*parsed, "acked_by"), notify::text_at(*parsed, "ack_comment"),
@@ -191,6 +199,7 @@ Result<void> MetaStore::prepare() {
     return r;
   }
   if (auto r = make(put_group_, "INSERT OR REPLACE INTO alert_group VALUES(?,?,?)"); !r) return r;
+  if (auto r = make(put_silence_, "INSERT OR REPLACE INTO silence VALUES(?,?)"); !r) return r;
   if (auto r = make(remove_group_, "DELETE FROM alert_group WHERE id=?"); !r) return r;
   return make(add_message_, "INSERT INTO outbox(receiver,created_ms,body) VALUES(?,?,?)");
 }
@@ -219,6 +228,10 @@ Result<void> MetaStore::write(const Changes& changes) {
   for (const StoredGroup& group : changes.groups) {
     auto done = put_group_->run(std::string_view(group.id), std::string_view(group.state),
                                 std::string_view(group.ended));
+    if (!done) return done;
+  }
+  for (const StoredSilence& silence : changes.silences) {
+    auto done = put_silence_->run(std::string_view(silence.id), std::string_view(silence.body));
     if (!done) return done;
   }
   if (changes.outbox == nullptr) return {};
@@ -259,6 +272,20 @@ Result<std::vector<StoredAlert>> MetaStore::alerts() {
       });
   if (!read) return read.error();
   return out;
+}
+
+Result<void> MetaStore::each_ended(std::int64_t since_ms,
+                                   const std::function<void(const EndedAlert&)>& visit) {
+  const std::string sql = fmt::format(
+      "SELECT fingerprint,rule_key,fired_at_ms,resolved_at_ms,body FROM alert_history WHERE "
+      "resolved_at_ms>={} "
+      "ORDER BY resolved_at_ms, id",
+      since_ms);
+  return for_each_row(database_, sql, [&visit](Statement& row) {
+    const auto alert = alert_from(row.bytes(4));
+    visit({std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
+           alert ? alert->labels : Labels()});
+  });
 }
 
 Result<std::vector<notify::Row>> MetaStore::queued() {

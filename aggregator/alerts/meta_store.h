@@ -11,6 +11,7 @@
 #include "common/error.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,11 @@ struct StoredGroup {
   std::string ended;  // JSON: notifications of its alerts that are over
 };
 
+struct StoredSilence {
+  std::string id;
+  std::string body;  // silences::encode()
+};
+
 /// One transaction's worth of changes.
 struct Changes {
   std::vector<const Alert*> put;               // pending and firing alerts as they are now
@@ -31,10 +37,11 @@ struct Changes {
   std::vector<const Alert*> history;           // resolved alerts
   std::vector<StoredGroup> groups;             // as they are now
   std::vector<std::string> ended_groups;       // ids
+  std::vector<StoredSilence> silences;         // as they are now
   std::vector<notify::Row>* outbox = nullptr;  // gets its ids; may be null
   bool empty() const {
     return put.empty() && removed.empty() && history.empty() && groups.empty() && ended_groups.empty() &&
-           (!outbox || outbox->empty());
+           silences.empty() && (!outbox || outbox->empty());
   }
 };
 
@@ -44,9 +51,13 @@ struct StoredAlert {
   Alert alert;
 };
 
-struct StoredSilence {
-  std::string id;
-  std::string body;  // silences::encode()
+/// A row of the history.
+struct EndedAlert {
+  std::string fingerprint;
+  std::string rule_key;
+  std::int64_t fired_at_ms = 0;
+  std::int64_t resolved_at_ms = 0;
+  Labels labels;
 };
 
 class MetaStore {
@@ -59,6 +70,8 @@ class MetaStore {
 
   /// Pending and firing alerts. Rows that cannot be read are left out and counted in damaged().
   Result<std::vector<StoredAlert>> alerts();
+  /// Alerts that ended at or after `since_ms`, the oldest first.
+  Result<void> each_ended(std::int64_t since_ms, const std::function<void(const EndedAlert&)>& visit);
   Result<std::vector<notify::Row>> queued();
   Result<std::vector<StoredGroup>> groups();
   std::size_t damaged() const { return damaged_; }
@@ -84,7 +97,7 @@ class MetaStore {
 
   aggregator::Database database_;
   std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, put_group_, remove_group_,
-      add_message_;
+      put_silence_, add_message_;
   std::size_t damaged_ = 0;
 };
 

@@ -47,6 +47,9 @@ void describe(config::Fields& fields, ReceiverConfig& receiver) {
                 std::span<const std::pair<std::string_view, Severity>>(kSeverities),
                 "Alerts below this severity are not sent here.");
   fields.field("send_resolved", receiver.send_resolved, "Whether the end of an alert is sent too.");
+  fields.field("after", receiver.after,
+               "Escalation: told only of alerts that have fired so long and that nobody acknowledged.");
+  fields.require("after", receiver.after.count() >= 0, "must be 0 or more");
 }
 
 void describe(config::Fields& fields, HeartbeatConfig& heartbeat) {

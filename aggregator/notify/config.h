@@ -48,7 +48,8 @@ struct ReceiverConfig {
   std::optional<WebhookConfig> webhook;
   Severity min_severity = Severity::info;
   bool send_resolved = true;
-  config::Place at;  // for messages
+  std::chrono::milliseconds after{};  // an alert must have fired so long, and nobody acknowledged it
+  config::Place at;                   // for messages
 };
 void describe(config::Fields& fields, ReceiverConfig& receiver);
 

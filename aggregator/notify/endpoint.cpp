@@ -135,6 +135,7 @@ Result<Endpoint> make_endpoint(const ReceiverConfig& config) {
   out.name = config.name;
   out.min_severity = config.min_severity;
   out.send_resolved = config.send_resolved;
+  out.after = config.after;
   if (auto made = make_kind(config, out); !made) return made.error();
   return out;
 }

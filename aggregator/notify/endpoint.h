@@ -43,7 +43,8 @@ struct Endpoint {
   bool takes_groups = false;  // of alertmanager.yml: told of groups by name, and not asked what it wants
   Severity min_severity = Severity::info;
   bool send_resolved = true;
-  int burst = 0;  // Slack takes one message a second, and some at once
+  std::chrono::milliseconds after{};  // told only of what has fired so long unacknowledged
+  int burst = 0;                      // Slack takes one message a second, and some at once
   std::function<Request(const Shipment& shipment, std::int64_t now_ms)> render;
 };
 

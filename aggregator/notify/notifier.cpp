@@ -68,11 +68,20 @@ class Couriers : public Notifier {
     const std::lock_guard lock(mutex_);
     for (const auto& courier : couriers_) {
       const Endpoint& endpoint = courier->endpoint();
-      if (endpoint.takes_groups) continue;
-      if (note.kind == Kind::resolved && !endpoint.send_resolved) continue;
-      if (parse_severity(note.severity) >= endpoint.min_severity) names.push_back(endpoint.name);
+      if (wants(endpoint, note) && endpoint.after.count() == 0) names.push_back(endpoint.name);
     }
     return names;
+  }
+
+  std::vector<Late> late_targets(const Notification& note) const override {
+    std::vector<Late> late;
+    const std::lock_guard lock(mutex_);
+    for (const auto& courier : couriers_) {
+      const Endpoint& endpoint = courier->endpoint();
+      if (wants(endpoint, note) && endpoint.after.count() != 0)
+        late.push_back({endpoint.name, endpoint.after});
+    }
+    return late;
   }
 
   std::vector<ReceiverStats> stats() const override {
@@ -90,6 +99,11 @@ class Couriers : public Notifier {
   }
 
  private:
+  static bool wants(const Endpoint& endpoint, const Notification& note) {
+    if (endpoint.takes_groups || (note.kind == Kind::resolved && !endpoint.send_resolved)) return false;
+    return parse_severity(note.severity) >= endpoint.min_severity;
+  }
+
   using List = std::vector<std::shared_ptr<Courier>>;
 
   std::shared_ptr<Courier> make(Endpoint endpoint) const {

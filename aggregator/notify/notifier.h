@@ -12,6 +12,7 @@
 #include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/notification.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -53,6 +54,13 @@ class Notifier {
 
   /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.
   virtual void enqueue(std::vector<Row> rows) = 0;
+
+  /// Those that want to hear of it only once it has fired so long and nobody acknowledged it.
+  struct Late {
+    std::string receiver;
+    std::chrono::milliseconds after{};
+  };
+  virtual std::vector<Late> late_targets(const Notification& notification) const = 0;
 
   /// Names of the receivers that want to hear of a single alert, and of this one. Any thread.
   virtual std::vector<std::string> targets(const Notification& notification) const = 0;

@@ -89,6 +89,7 @@ class TreeMaker {
     group(raw, parent, route);
     route.mute_calendars = names(raw.mute_time_intervals);
     route.active_calendars = names(raw.active_time_intervals);
+    escalate(raw, parent, route);
     route.id = id_of(route);
     for (const RawRoute& child : raw.routes) route.routes.push_back(make(child, route, route.key + '/'));
     return route;
@@ -118,6 +119,14 @@ class TreeMaker {
       }
     }
     route.group_by.assign(labels.begin(), labels.end());
+  }
+
+  void escalate(const RawRoute& raw, const Route& parent, Route& route) const {
+    if (raw.escalate.empty()) route.escalations = parent.escalations;
+    for (const RawEscalation& from : raw.escalate) {
+      check_name(from.receiver, receivers_, "receiver");
+      route.escalations.push_back({from.after, from.receiver.text});
+    }
   }
 
   std::vector<std::string> names(const std::vector<PlacedText>& raw) const {

@@ -16,6 +16,12 @@ bool is_positive(const std::optional<std::chrono::milliseconds>& time) {
 
 }  // namespace
 
+void describe(config::Fields& fields, RawEscalation& escalation) {
+  fields.required("after", escalation.after, "How long it must have fired.");
+  fields.require("after", escalation.after.count() > 0, "must be more than 0");
+  fields.required("receiver", escalation.receiver, "Who is told then.");
+}
+
 void describe(config::Fields& fields, RawRoute& route) {
   fields.field("receiver", route.receiver, "Who is told.");
   fields.field("group_by", route.group_by, "Labels whose alerts share a message; '...': all labels.");
@@ -27,6 +33,8 @@ void describe(config::Fields& fields, RawRoute& route) {
   fields.field("repeat_interval", route.repeat_interval,
                "When a message is sent again though nothing changed.");
   fields.field("mute_time_intervals", route.mute_time_intervals, "When nothing is sent.");
+  fields.field("escalate", route.escalate,
+               "Who is told of alerts that fire on and that nobody acknowledges; vigil's own.");
   fields.field("active_time_intervals", route.active_time_intervals, "When something is sent; none: always.");
   fields.field("routes", route.routes, "Routes below.");
   fields.require("group_interval", is_positive(route.group_interval), "must be more than 0");

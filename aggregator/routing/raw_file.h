@@ -24,6 +24,12 @@ struct RawMatchers {
   bool empty() const { return equal.empty() && regex.empty() && texts.empty(); }
 };
 
+struct RawEscalation {
+  std::chrono::milliseconds after{};
+  PlacedText receiver;
+};
+void describe(config::Fields& fields, RawEscalation& escalation);
+
 struct RawRoute {
   PlacedText receiver;
   std::vector<PlacedText> group_by;
@@ -34,6 +40,7 @@ struct RawRoute {
   std::optional<std::chrono::milliseconds> repeat_interval;
   std::vector<PlacedText> mute_time_intervals;
   std::vector<PlacedText> active_time_intervals;
+  std::vector<RawEscalation> escalate;
   std::vector<RawRoute> routes;
   config::Value at;
 };

@@ -25,6 +25,13 @@ struct Timings {
   friend bool operator==(const Timings&, const Timings&) = default;
 };
 
+/// Who hears of an alert that has fired so long and that nobody acknowledged.
+struct Escalation {
+  std::chrono::milliseconds after{};
+  std::string receiver;
+  friend bool operator==(const Escalation&, const Escalation&) = default;
+};
+
 struct Route {
   /// As Alertmanager has it, `{}/{team="db"}`: the matchers from the root on. Not always one route's alone.
   std::string key;
@@ -39,6 +46,7 @@ struct Route {
   Timings timings;
   std::vector<std::string> mute_calendars;    // by name; of this route alone, they are not inherited
   std::vector<std::string> active_calendars;  // none: always active
+  std::vector<Escalation> escalations;        // the parent's where it has none of its own
   std::vector<Route> routes;
 
   /// Every route that has the alert, in order: this one, unless its matchers do not match. At least one for

@@ -14,9 +14,16 @@
 
 namespace vigil::rules {
 
+/// A label set whose condition is true, or of which a rule's extras say that its alert is not over although
+/// it is false.
 struct ActiveSample {
-  promql::LabelsPtr labels;  // as the expression gave them, with __name__ if it has one
-  double value = 0;
+  promql::LabelsPtr labels;   // as the expression gave them, with __name__ if it has one
+  double value = 0;           // the latest there was; NaN without data
+  bool is_true = true;        // now, or often enough of late (`times`): it may begin to fire
+  bool begins = true;         // true now: an alert becomes pending
+  bool keeps_pending = true;  // true of late, though not often enough: a pending alert waits on
+  bool keeps_firing = true;   // that, or not cleared (`clear`): a firing alert goes on
+  bool has_data = true;       // false: true because there is none (`on_no_data: alert`)
 };
 
 /// Label sets that were active before and stand in none of the three lists: their condition is false now.
@@ -32,8 +39,12 @@ struct Evaluation {
 /// Called on the thread that evaluates; must not block.
 using Sink = std::function<void(Evaluation)>;
 
+struct KnownAlert {
+  promql::LabelsPtr labels;
+  bool fires = false;
+};
 /// Alerts that exist when the evaluation begins (restored from disk), by (rule key, scope).
-using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<promql::LabelsPtr>>;
+using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<KnownAlert>>;
 using KnownAlertsPtr = std::shared_ptr<const KnownAlerts>;
 
 }  // namespace vigil::rules

@@ -29,7 +29,7 @@ void FleetRules::seed() {
   for (const auto& [key, series] : *known_) {
     const RulePtr rule = key.second.empty() ? rules_->find(key.first) : nullptr;
     if (!rule) continue;
-    for (const promql::LabelsPtr& labels : series) remembered_[rule.get()].push_back({labels, 0});
+    for (const KnownAlert& alert : series) remembered_[rule.get()].push_back(remembered(alert));
   }
 }
 

@@ -31,7 +31,7 @@ void HostRules::seed(Host& host, const std::string& instance) const {
     if (key.second != instance) continue;
     const RulePtr rule = rules_->find(key.first);
     if (!rule) continue;
-    for (const promql::LabelsPtr& labels : series) host.remembered[rule.get()].push_back({labels, 0});
+    for (const KnownAlert& alert : series) host.remembered[rule.get()].push_back(remembered(alert));
   }
 }
 

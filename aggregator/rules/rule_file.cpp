@@ -2,16 +2,24 @@
 
 #include "common/series.h"
 
+#include <array>
 #include <cctype>
 #include <set>
 
 namespace vigil::rules {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, OnNoData>, 3> kOnNoData{
+    {{"keep", OnNoData::keep}, {"ok", OnNoData::ok}, {"alert", OnNoData::alert}}};
+
+}  // namespace
 
 void decode(const config::Value& value, RawRule& out) {
   out.at = value;
   config::Fields fields(value);
   describe(fields, out);
   fields.finish();
+  if (out.runbook.at) out.annotations.try_emplace("runbook_url", out.runbook);
 }
 
 void describe(config::Fields& fields, RawRule& rule) {
@@ -22,6 +30,17 @@ void describe(config::Fields& fields, RawRule& rule) {
   fields.field("keep_firing_for", rule.keep_firing_for, "How long it fires on after it was last true.");
   fields.field("labels", rule.labels, "Labels added to the alert; templates.");
   fields.field("annotations", rule.annotations, "What people read; templates.");
+  fields.field(
+      "clear", rule.clear,
+      "When it is over, if not when `expr` is false: another threshold, or PromQL that is true then.");
+  fields.field("clear_for", rule.clear_for, "How long that must be so.");
+  fields.field("times", rule.times, "Instead of `for`: how many of the last evaluations, as in 3 of 5.");
+  fields.choice("on_no_data", rule.on_no_data,
+                std::span<const std::pair<std::string_view, OnNoData>>(kOnNoData),
+                "What a series without data means: the alert stays, is over, or fires.");
+  fields.field("flapping", rule.flapping, "So many beginnings and ends are one message, as in 6 in 30m.");
+  fields.field("evidence", rule.evidence, "PromQL by title, asked when it begins; templates.");
+  fields.field("runbook", rule.runbook, "Address of what to do: the annotation runbook_url.");
 }
 
 void describe(config::Fields& fields, RawGroup& group) {
@@ -40,6 +59,20 @@ void describe(config::Fields& fields, RawFile& file) {
 
 namespace {
 
+void check_extras(const RawRule& rule) {
+  const bool has_extras = rule.clear.at || rule.clear_for || rule.times.at || rule.flapping.at ||
+                          rule.on_no_data != OnNoData::keep || !rule.evidence.empty() || rule.runbook.at;
+  if (has_extras && rule.record.at) {
+    rule.record.at.error(
+        "a recording rule has no clear, clear_for, times, on_no_data, flapping, evidence or runbook");
+  }
+  if (rule.clear_for && !rule.clear.at)
+    rule.at.error("clear_for: there is no clear; keep_firing_for is for the expression itself");
+  if (rule.clear_for && rule.keep_firing_for)
+    rule.at.error("clear_for and keep_firing_for are one time: write clear_for");
+  if (rule.times.at && rule.hold) rule.times.at.error("times is instead of for: write one of them");
+}
+
 void check_shape(const RawRule& rule) {
   const bool is_alert = static_cast<bool>(rule.alert.at);
   const bool is_record = static_cast<bool>(rule.record.at);
@@ -51,6 +84,7 @@ void check_shape(const RawRule& rule) {
   if (is_record && !is_metric_name(rule.record.text))
     rule.record.at.error(fmt::format("'{}' is not a valid metric name", rule.record.text));
   const auto is_set = [](const auto& time) { return time && time->count() > 0; };
+  check_extras(rule);
   if (is_record && (is_set(rule.hold) || is_set(rule.keep_firing_for) || !rule.annotations.empty())) {
     rule.record.at.error("a recording rule has no for, keep_firing_for or annotations");
   }

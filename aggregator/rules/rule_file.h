@@ -1,5 +1,6 @@
 // A rule file as written: YAML in, plain values out, nothing of it understood yet but the shape. The format
-// is Prometheus's (groups of rules), to the letter: unknown keys are errors.
+// is Prometheus's (groups of rules) and a few optional keys of our own (rule_extras.h): unknown keys are
+// errors.
 #pragma once
 
 #include "common/config/fields.h"
@@ -16,6 +17,10 @@ namespace vigil::rules {
 
 using config::PlacedText;
 
+/// What a rule makes of a series that has no data any more: the alert stays as it is, the condition counts as
+/// false, or as true.
+enum class OnNoData : std::uint8_t { keep, ok, alert };
+
 struct RawRule {
   PlacedText record;
   PlacedText alert;
@@ -24,6 +29,13 @@ struct RawRule {
   std::optional<std::chrono::milliseconds> keep_firing_for;
   std::map<std::string, PlacedText> labels;
   std::map<std::string, PlacedText> annotations;
+  PlacedText clear;
+  std::optional<std::chrono::milliseconds> clear_for;
+  PlacedText times;
+  OnNoData on_no_data = OnNoData::keep;
+  PlacedText flapping;
+  std::map<std::string, PlacedText> evidence;
+  PlacedText runbook;
   config::Value at;
 };
 void decode(const config::Value& value, RawRule& out);

@@ -80,6 +80,15 @@ bool looks_at_any(const RecordedNames& recorded, const promql::MetricNames& name
                      [&recorded](const auto& name) { return recorded.contains(name); });
 }
 
+/// What a rule says beyond Prometheus. It must see what its second expression looks at, too.
+void add_extras(const Draft& draft, const RecordedNames& recorded, Rule& rule) {
+  rule.extras = compile_extras(draft.rule, draft.expr);
+  if (!rule.extras.clear) return;
+  const promql::MetricNames names = promql::metric_names(*rule.extras.clear);
+  if (looks_at_any(recorded, names) || scope_of(*rule.extras.clear, names) == Scope::fleet)
+    rule.scope = Scope::fleet;
+}
+
 bool compile_expr(const Draft& draft, const RecordedNames& recorded, Rule& rule) {
   if (!draft.rule.expr.at) return false;  // reported when the file was read
   auto parsed = promql::parse(draft.expr);
@@ -94,13 +103,19 @@ bool compile_expr(const Draft& draft, const RecordedNames& recorded, Rule& rule)
   }
   const promql::MetricNames names = promql::metric_names(**parsed);
   rule.metric_names.assign(names.names.begin(), names.names.end());
-  const bool is_fleet =
-      rule.kind == RuleKind::record || rule.query_offset.count() != 0 || looks_at_any(recorded, names);
+  // A group's limit counts the alerts of all hosts.
+  const bool is_fleet = rule.kind == RuleKind::record || rule.query_offset.count() != 0 || rule.limit != 0 ||
+                        looks_at_any(recorded, names);
   rule.scope = is_fleet ? Scope::fleet : scope_of(**parsed, names);
+  if (rule.kind == RuleKind::alert) add_extras(draft, recorded, rule);
   rule.threshold = threshold(**parsed);
   rule.expr_text = promql::to_string(**parsed);
   auto presence = presence_of(**parsed);
-  if (presence) rule.presence = std::move(*presence);
+  if (presence && rule.extras.on_no_data != OnNoData::ok) rule.presence = std::move(*presence);
+  if (rule.extras.on_no_data == OnNoData::alert && !rule.presence) {
+    draft.rule.at.error("on_no_data: of this expression nobody can tell whether it has no data or is false");
+    return false;
+  }
   rule.expr = std::move(*parsed);
   return true;
 }
@@ -114,7 +129,8 @@ RulePtr compile(const Draft& draft, const RecordedNames& recorded, std::vector<s
   rule->line = draft.rule.at.line();
   rule->interval = draft.interval;
   rule->hold = draft.rule.hold.value_or(std::chrono::milliseconds(0));
-  rule->keep_firing_for = draft.rule.keep_firing_for.value_or(std::chrono::milliseconds(0));
+  const auto& keep = draft.rule.clear_for ? draft.rule.clear_for : draft.rule.keep_firing_for;
+  rule->keep_firing_for = keep.value_or(std::chrono::milliseconds(0));
   rule->query_offset = draft.group->query_offset.value_or(std::chrono::milliseconds(0));
   rule->limit = static_cast<std::size_t>(std::max<std::int64_t>(draft.group->limit, 0));
   rule->explain = draft.explain;
@@ -337,7 +353,9 @@ Result<RuleSetPtr> RuleSet::build(const Layers& layers, const RulesConfig& confi
     if (auto rule = compile(draft, recorded, errors)) rules.push_back(std::const_pointer_cast<Rule>(rule));
   }
   if (config.missing == MissingData::ends) {
-    for (auto& rule : rules) rule->presence.reset();
+    for (auto& rule : rules) {
+      if (rule->extras.on_no_data == OnNoData::keep) rule->presence.reset();
+    }
   }
   for (const RuleFile& file : layers.files) {
     if (const auto fine = file.document.result(); !fine)

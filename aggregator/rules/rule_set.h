@@ -7,6 +7,7 @@
 
 #include "aggregator/promql/ast.h"
 #include "aggregator/rules/config.h"
+#include "aggregator/rules/rule_extras.h"
 #include "aggregator/rules/template.h"
 #include "common/error.h"
 #include "common/series.h"
@@ -83,6 +84,7 @@ struct Rule {
   std::chrono::milliseconds query_offset{};  // of the group: it is evaluated as of this long ago
   std::vector<NamedTemplate> labels;
   std::vector<NamedTemplate> annotations;
+  RuleExtras extras;
   std::size_t limit = 0;  // of the group: alerts or series of one evaluation; 0: none
   Scope scope = Scope::fleet;
   std::vector<std::string> metric_names;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <limits>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace vigil::rules {
@@ -73,26 +75,162 @@ bool all_collectors_work(promql::Storage& storage, std::string_view instance, st
   return host != samples->end() && host->v > 0;
 }
 
-/// Sorts those that were active and are not now into false, unknown and gone.
-void judge_missing(const Memory& missing, promql::Storage& storage, Evaluation& out, Memory& memory) {
-  if (missing.empty()) return;
-  const auto present = present_labels(*out.rule, storage, out.t_ms);
-  for (const Remembered& entry : missing) {
-    if (!present || present->contains(nameless(*entry.labels))) continue;  // false
-    const std::int64_t since = entry.missing_since_ms != 0 ? entry.missing_since_ms : out.t_ms;
-    const std::int64_t missing_ms = out.t_ms - since;
-    const bool is_gone = missing_ms >= kGoneAfterMs ||
-                         (missing_ms >= kReplacedAfterMs &&
-                          (has_siblings(*present, *entry.labels) ||
-                           all_collectors_work(storage, entry.labels->get("instance"), out.t_ms)));
-    if (is_gone) {
-      out.gone.push_back(entry.labels);
-    } else {
-      out.unknown.push_back(entry.labels);
-      memory.push_back({entry.labels, since});
+/// Whether every label of `part` is one of `whole`.
+bool is_part(const Labels& part, const Labels& whole) {
+  return std::all_of(part.begin(), part.end(), [&whole](const LabelView& label) {
+    return label.name == kMetricName || whole.get(label.name) == label.value;
+  });
+}
+
+/// Which alerts go on although their condition is false, by the rule's `clear`. Asks when it is first needed.
+class Outlasting {
+ public:
+  Outlasting(const Rule& rule, promql::Storage& storage, std::int64_t t_ms)
+      : rule_(rule), storage_(storage), t_ms_(t_ms - rule.query_offset.count()) {}
+
+  bool goes_on(const Labels& labels) {
+    if (!rule_.extras.may_outlast()) return false;
+    if (!asked_) ask();
+    if (failed_) return true;  // nobody said that it is over
+    if (rule_.extras.lasting) return lasting_.contains(nameless(labels));
+    return std::none_of(cleared_.begin(), cleared_.end(),
+                        [&labels](const Labels& each) { return is_part(each, labels); });
+  }
+
+ private:
+  void ask() {
+    asked_ = true;
+    const auto samples =
+        run(rule_.extras.lasting ? *rule_.extras.lasting : *rule_.extras.clear, storage_, t_ms_);
+    failed_ = !samples;
+    if (failed_) return rule_.stats->note_error("clear: " + samples.error().message);
+    for (const promql::Sample& sample : *samples) {
+      if (rule_.extras.lasting) {
+        lasting_.insert(nameless(*sample.labels));
+      } else {
+        cleared_.push_back(*sample.labels);
+      }
     }
   }
-}
+
+  const Rule& rule_;
+  promql::Storage& storage_;
+  const std::int64_t t_ms_;
+  bool asked_ = false;
+  bool failed_ = false;
+  LabelSet lasting_;
+  std::vector<Labels> cleared_;
+};
+
+/// One evaluation of a rule: what is true goes to `out`, what is to be remembered to `next`.
+class Judgement {
+ public:
+  Judgement(const Moment& moment, promql::Storage& storage)
+      : rule_(*moment.rule), storage_(storage), outlasting_(rule_, storage, moment.t_ms), out_{moment.rule,
+                                                                                               {},
+                                                                                               moment.t_ms,
+                                                                                               {},
+                                                                                               {},
+                                                                                               {}} {}
+
+  void judge(promql::Vector samples, Memory& memory) {
+    std::unordered_map<Labels, Remembered*, LabelsHash> before;
+    for (Remembered& entry : memory) before.emplace(*entry.labels, &entry);
+    for (promql::Sample& sample : samples) {
+      if (watches_data()) sample.labels = std::make_shared<const Labels>(nameless(*sample.labels));
+      const auto found = before.find(*sample.labels);
+      const std::uint64_t history = found == before.end() ? 0 : found->second->history;
+      hold({std::move(sample.labels), 0, history << 1 | 1, sample.v}, true);
+      if (found != before.end()) before.erase(found);
+    }
+    if (before.empty() && !watches_data()) return;
+    const auto present = present_labels(rule_, storage_, out_.t_ms);
+    for (Remembered& entry : memory) {
+      const auto left = before.find(*entry.labels);
+      if (left == before.end() || left->second != &entry) continue;
+      if (!present || present->contains(nameless(*entry.labels))) {
+        hold_false(std::move(entry));
+      } else if (watches_data()) {
+        entry.history = entry.history << 1 | 1;
+        entry.value = std::numeric_limits<double>::quiet_NaN();
+        hold(std::move(entry), false);
+      } else {
+        hold_missing(std::move(entry), *present);
+      }
+    }
+    if (watches_data() && present) watch(*present);
+  }
+
+  Evaluation take(Memory& memory) {
+    memory = std::move(next_);
+    return std::move(out_);
+  }
+
+ private:
+  bool watches_data() const { return rule_.extras.on_no_data == OnNoData::alert; }
+
+  /// True now, as `entry` remembers already.
+  void hold(Remembered entry, bool has_data) {
+    const bool enough = rule_.extras.times.are_enough(entry.history);
+    out_.active.push_back(
+        {entry.labels, entry.value, enough, true, true, enough || rule_.extras.may_outlast(), has_data});
+    next_.push_back(std::move(entry));
+  }
+
+  void hold_false(Remembered entry) {
+    entry.history <<= 1;
+    entry.missing_since_ms = 0;
+    const Times& times = rule_.extras.times;
+    const bool enough = times.of > 1 && times.are_enough(entry.history);
+    const bool lately = times.of > 1 && times.are_any(entry.history);
+    const bool goes_on = enough || outlasting_.goes_on(*entry.labels);
+    if (lately || goes_on) {
+      out_.active.push_back({entry.labels, entry.value, enough, false, lately, goes_on, true});
+      entry.cleared_since_ms = 0;
+      next_.push_back(std::move(entry));
+    } else if (may_last_again(entry)) {
+      next_.push_back(std::move(entry));
+    }
+  }
+
+  /// Its alert fires on for `clear_for`: until then it may be that it is not cleared after all.
+  bool may_last_again(Remembered& entry) const {
+    if (!rule_.extras.may_outlast() || rule_.keep_firing_for.count() == 0) return false;
+    if (entry.cleared_since_ms == 0) entry.cleared_since_ms = out_.t_ms;
+    return out_.t_ms - entry.cleared_since_ms <= rule_.keep_firing_for.count();
+  }
+
+  void hold_missing(Remembered entry, const LabelSet& present) {
+    const std::int64_t since = entry.missing_since_ms != 0 ? entry.missing_since_ms : out_.t_ms;
+    const std::int64_t missing_ms = out_.t_ms - since;
+    const bool is_gone = missing_ms >= kGoneAfterMs ||
+                         (missing_ms >= kReplacedAfterMs &&
+                          (has_siblings(present, *entry.labels) ||
+                           all_collectors_work(storage_, entry.labels->get("instance"), out_.t_ms)));
+    if (is_gone) {
+      out_.gone.push_back(std::move(entry.labels));
+      return;
+    }
+    out_.unknown.push_back(entry.labels);
+    entry.missing_since_ms = since;
+    next_.push_back(std::move(entry));
+  }
+
+  /// Remembers what has data, so that it can be missed.
+  void watch(const LabelSet& present) {
+    LabelSet known;
+    for (const Remembered& entry : next_) known.insert(*entry.labels);
+    for (const Labels& labels : present) {
+      if (!known.contains(labels)) next_.push_back({std::make_shared<const Labels>(labels), 0, 0, 0});
+    }
+  }
+
+  const Rule& rule_;
+  promql::Storage& storage_;
+  Outlasting outlasting_;
+  Evaluation out_;
+  Memory next_;
+};
 
 /// Two series that differ in what the rule replaces would be one alert: Prometheus's error, in its words.
 Result<void> check_distinct(const Rule& rule, const promql::Vector& samples) {
@@ -166,22 +304,20 @@ std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage
 
 std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, promql::Storage& storage,
                                 Memory& memory) {
-  if (samples.empty() && memory.empty()) return std::nullopt;
-  Evaluation out{moment.rule, {}, moment.t_ms, {}, {}, {}};
-  Memory next;
-  LabelSet active;
-  for (promql::Sample& sample : samples) {
-    if (!memory.empty()) active.insert(*sample.labels);
-    next.push_back({sample.labels, 0});
-    out.active.push_back({std::move(sample.labels), sample.v});
-  }
-  Memory missing;
-  for (Remembered& entry : memory) {
-    if (!active.contains(*entry.labels)) missing.push_back(std::move(entry));
-  }
-  judge_missing(missing, storage, out, next);
-  memory = std::move(next);
+  const bool watches_data = moment.rule->extras.on_no_data == OnNoData::alert;
+  if (samples.empty() && memory.empty() && !watches_data) return std::nullopt;
+  const bool was_true =
+      !watches_data ||
+      std::any_of(memory.begin(), memory.end(), [](const Remembered& entry) { return entry.history != 0; });
+  Judgement judgement(moment, storage);
+  judgement.judge(std::move(samples), memory);
+  Evaluation out = judgement.take(memory);
+  if (!was_true && out.active.empty()) return std::nullopt;
   return out;
+}
+
+Remembered remembered(const KnownAlert& alert) {
+  return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, 0};
 }
 
 }  // namespace vigil::rules

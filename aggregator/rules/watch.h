@@ -22,9 +22,15 @@ inline constexpr std::int64_t kGoneAfterMs = 3'600'000;
 struct Remembered {
   promql::LabelsPtr labels;
   std::int64_t missing_since_ms = 0;  // 0: has data
+  std::uint64_t history = 0;          // a bit for each of the latest evaluations with data, 1: it was true
+  double value = 0;                   // when it was last true
+  std::int64_t cleared_since_ms = 0;  // not true and not lasting, and may last again; 0: it is not so
 };
+/// Of an alert of an earlier run. That it fires means that it was true often enough.
+Remembered remembered(const KnownAlert& alert);
 
-/// The label sets of one rule on one host that are, or were, active.
+/// The label sets of one rule on one host that are, or were, active; where missing data is an alert, all that
+/// have data.
 using Memory = std::vector<Remembered>;
 
 /// The rule's expression at `t_ms`, less the group's query_offset; a scalar is one sample without labels.

@@ -84,6 +84,7 @@ void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
   out.set_acked_by(info.acknowledgement.author);
   out.set_acked_at_ms(info.acknowledgement.at_ms);
   out.set_ack_comment(info.acknowledgement.comment);
+  out.set_standing(std::string(alerts::to_string(info.standing())));
 }
 
 void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {

@@ -35,6 +35,36 @@ Result<matchers::Matchers> matchers_from(const v1::Silence& wanted) {
   return out;
 }
 
+void put_maintenance(const silences::Silence& silence, v1::Maintenance& out) {
+  const silences::MaintenancePlan& plan = *silence.maintenance;
+  out.set_title(plan.title);
+  out.set_impact(plan.impact);
+  for (const std::string& name : plan.receivers) out.add_receivers(name);
+  for (const milliseconds notice : plan.notices) out.add_notices_ms(notice.count());
+  const auto put_checks = [](const auto& checks, auto& to) {
+    for (const silences::MaintenanceCheck& check : checks) {
+      auto& added = *to.Add();
+      added.set_name(check.name);
+      added.set_expr(check.expr);
+    }
+  };
+  put_checks(plan.before, *out.mutable_before());
+  put_checks(plan.after, *out.mutable_after());
+  const silences::MaintenanceProgress& done = silence.progress;
+  out.set_phase(done.ended ? "ended" : done.begun ? "begun" : done.noticed_ms != 0 ? "announced" : "planned");
+}
+
+silences::MaintenancePlan plan_from(const v1::Maintenance& wanted) {
+  silences::MaintenancePlan plan;
+  plan.title = wanted.title();
+  plan.impact = wanted.impact();
+  plan.receivers.assign(wanted.receivers().begin(), wanted.receivers().end());
+  for (const std::int64_t notice_ms : wanted.notices_ms()) plan.notices.emplace_back(notice_ms);
+  for (const auto& check : wanted.before()) plan.before.push_back({check.name(), check.expr()});
+  for (const auto& check : wanted.after()) plan.after.push_back({check.name(), check.expr()});
+  return plan;
+}
+
 }  // namespace
 
 void put_silence(const silences::Silence& silence, std::int64_t now_ms, v1::Silence& out) {
@@ -46,6 +76,7 @@ void put_silence(const silences::Silence& silence, std::int64_t now_ms, v1::Sile
   out.set_comment(silence.comment);
   out.set_updated_ms(silence.updated_ms);
   out.set_state(std::string(silences::to_string(silence.state_at(now_ms))));
+  if (silence.maintenance) put_maintenance(silence, *out.mutable_maintenance());
   if (!silence.window) return;
   out.set_recurrence(calendar::to_string(silence.window->recurrence()));
   out.set_zone(silence.window->zone().name());
@@ -67,6 +98,7 @@ Result<silences::Silence> silence_from(const v1::Silence& wanted, std::int64_t n
   }
   silence.author = wanted.author();
   silence.comment = wanted.comment();
+  if (wanted.has_maintenance()) silence.maintenance = plan_from(wanted.maintenance());
   if (wanted.recurrence().empty()) {
     if (wanted.length_ms() != 0) {
       constexpr std::int64_t kMostMs = 100LL * 365 * 86'400'000;

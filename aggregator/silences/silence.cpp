@@ -97,6 +97,9 @@ Result<void> check(const Silence& silence) {
     return fail(Errc::invalid_argument, "a silence ends before the year 10000");
   if (silence.ends_ms <= silence.starts_ms)
     return fail(Errc::invalid_argument, "a silence ends after it starts");
+  if (silence.maintenance) {
+    if (auto fine = check(*silence.maintenance); !fine) return fine;
+  }
   if (silence.author.empty())
     return fail(Errc::invalid_argument, "a silence needs an author: who answers for it");
   if (silence.comment.empty())

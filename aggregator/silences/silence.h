@@ -9,6 +9,7 @@
 
 #include "aggregator/calendar/recurring_window.h"
 #include "aggregator/matchers/matchers.h"
+#include "aggregator/silences/maintenance.h"
 #include "common/error.h"
 #include "common/series.h"
 
@@ -34,6 +35,8 @@ struct Silence {
   std::int64_t starts_ms = 0;
   std::int64_t ends_ms = 0;  // no longer; of one that comes again the end of all its times
   std::optional<calendar::RecurringWindow> window;
+  std::optional<MaintenancePlan> maintenance;
+  MaintenanceProgress progress{};  // of maintenance
   std::string author;
   std::string comment;
   std::int64_t updated_ms = 0;

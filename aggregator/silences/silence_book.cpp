@@ -40,12 +40,14 @@ Result<std::string> SilenceBook::put(Silence silence, const std::string& new_id,
     const auto before = silences_.find(silence.id);
     if (before == silences_.end()) return unknown(silence.id);
     if (may_change(before->second, silence, now_ms)) {
+      silence.progress = before->second.progress;
       before->second = std::move(silence);
       return before->first;
     }
     if (before->second.state_at(now_ms) != State::expired) static_cast<void>(expire(silence.id, now_ms));
   }
   silence.id = new_id;
+  silence.progress = {};
   silence.starts_ms = std::max(silence.starts_ms, now_ms);
   if (silence.state_at(now_ms) == State::expired)
     return fail(Errc::invalid_argument, "none of the times of this silence is still to come");

@@ -36,6 +36,10 @@ std::string encode(const Silence& silence) {
                    {"comment", silence.comment},
                    {"updated_ms", silence.updated_ms}};
   if (silence.window) out["window"] = to_json(*silence.window);
+  if (silence.maintenance) {
+    out["maintenance"] = encode(*silence.maintenance);
+    out["progress"] = encode(silence.progress);
+  }
   return json::serialize(out);
 }
 
@@ -58,6 +62,14 @@ Result<Silence> decode_silence(std::string_view text, calendar::Zones& zones) {
     auto read = read_window(window->get_object(), zones);
     if (!read) return read.error();
     silence.window = std::move(*read);
+  }
+  if (const std::string plan = json_fields::text_at(from, "maintenance"); !plan.empty()) {
+    auto read = decode_plan(plan);
+    if (!read) return read.error();
+    silence.maintenance = std::move(*read);
+    auto progress = decode_progress(json_fields::text_at(from, "progress"));
+    if (!progress) return progress.error();
+    silence.progress = std::move(*progress);
   }
   return silence;
 }

@@ -19,10 +19,11 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 12> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 14> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since, kept as it was", Style::warning},
+                                       {"flaps", "flaps since", Style::warning},
                                        {"stays", "false since, fires on", Style::warning},
                                        {"over", "over", Style::good},
                                        {"acknowledged", "acknowledged", Style::good},
@@ -30,7 +31,8 @@ constexpr std::array<Word, 12> kWords{{{"holds", "true since", Style::plain},
                                        {"inhibited", "held back by", Style::faint},
                                        {"told", "told", Style::plain},
                                        {"will_be_told", "to be told", Style::warning},
-                                       {"will_be_repeated", "to be told again", Style::faint}}};
+                                       {"will_be_repeated", "to be told again", Style::faint},
+                                       {"will_escalate", "escalates to", Style::warning}}};
 
 Cell what_cell(const std::string& kind) {
   const auto found =

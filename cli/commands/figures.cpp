@@ -256,7 +256,9 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
   const auto summary = alert.annotations().find("summary");
   std::string text = summary == alert.annotations().end() ? "" : summary->second;
   if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
-  if (!alert.silenced_by().empty()) text += " (silenced)";
+  for (const std::string_view standing : {"silenced", "in maintenance", "flapping", "no data"}) {
+    if (alert.standing() == standing) text += fmt::format(" ({})", standing);
+  }
   if (!alert.acked_by().empty()) text += " (" + alert.acked_by() + " looks after it)";
   return {Cell::of(alert.state(), style),
           Cell::of(alert.severity(), style),
@@ -277,6 +279,7 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
           Cell::of(alert.acked_by()),
           time_cell(alert.acked_at_ms()),
           Cell::of(alert.ack_comment()),
+          Cell::of(alert.standing()),
           Cell::list({alert.evidence().begin(), alert.evidence().end()})};
 }
 
@@ -305,6 +308,7 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
       {"acked_by", ""},
       {"acked_at_ms", ""},
       {"ack_comment", ""},
+      {"standing", ""},
       {"evidence", ""}};
   for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;

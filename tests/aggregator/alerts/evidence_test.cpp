@@ -107,18 +107,17 @@ TEST_CASE("Evidence calls the container of a process by its name where that is k
 
 TEST_CASE("evidence is gathered within bounds: so many times a round, and no longer than its patience") {
   int asked = 0;
-  const EvidenceCollector collect = [&asked](std::string_view, std::int64_t) {
+  const EvidenceRound::Collect collect = [&asked] {
     ++asked;
     return std::vector<notify::Evidence>{{"Top", {}}};
   };
-  EvidenceRound many(collect, std::chrono::hours(1));
-  for (int i = 0; i < 100; ++i) many.gather("web-1", 0);
+  EvidenceRound many(std::chrono::hours(1));
+  for (int i = 0; i < 100; ++i) many.gather(collect);
   CHECK(asked == EvidenceRound::kMost);
   many.begin();
-  CHECK(many.gather("web-1", 0).size() == 1);
-  CHECK(many.gather("", 0).empty());
+  CHECK(many.gather(collect).size() == 1);
   asked = 0;
-  EvidenceRound impatient(collect, std::chrono::nanoseconds(1));
-  for (int i = 0; i < 100; ++i) impatient.gather("web-1", 0);
+  EvidenceRound impatient(std::chrono::nanoseconds(1));
+  for (int i = 0; i < 100; ++i) impatient.gather(collect);
   CHECK(asked == 1);
 }

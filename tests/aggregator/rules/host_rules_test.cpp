@@ -55,6 +55,15 @@ struct Bench {
   HostRules rules;
 };
 
+/// The fleet's view of a table.
+struct View : promql::Storage {
+  explicit View(TableStorage& t) : table(t) {}
+  Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& s) override {
+    return table.select(s);
+  }
+  TableStorage& table;
+};
+
 }  // namespace
 
 TEST_CASE("A rule is evaluated when its interval has passed for the host, on absolute ticks") {
@@ -171,19 +180,28 @@ TEST_CASE("A rule that fails keeps its memory and says why") {
   CHECK(rule->stats->last_error().empty());
 }
 
-TEST_CASE("More samples than the group's limit are an error, not alerts") {
-  Bench bench("groups: [{name: g, limit: 1, interval: 1s, rules: [{alert: A, expr: used > 1}]}]");
-  bench.storage.add(used("/a"), 1'000, 5);
-  CHECK(bench.tick(1'000).size() == 1);
-  bench.storage.add(used("/b"), 2'000, 5);
-  CHECK(bench.tick(2'000).empty());
-  CHECK(bench.current.get()->rules()[0]->stats->last_error() == "exceeded limit of 1 with 2 alerts");
+TEST_CASE("A group's limit counts the alerts of all hosts, so that its rules look at the fleet") {
+  const CurrentRules current(
+      load("groups: [{name: g, limit: 1, interval: 1s, rules: [{alert: A, expr: used > 1}]}]"));
+  CHECK(current.get()->rules()[0]->scope == Scope::fleet);
+  TableStorage storage;
+  std::vector<Evaluation> got;
+  FleetRules rules(
+      current, nullptr, [&storage] { return std::make_unique<View>(storage); },
+      FleetRules::Sinks{[&got](Evaluation e) { got.push_back(std::move(e)); }, {}});
+  storage.add(used("/a"), 1'000, 5);
+  rules.tick(1'000);
+  CHECK(got.size() == 1);
+  storage.add(Labels{{"__name__", "used"}, {"instance", "other"}}, 2'000, 5);
+  rules.tick(2'000);
+  CHECK(got.size() == 1);
+  CHECK(current.get()->rules()[0]->stats->last_error() == "exceeded limit of 1 with 2 alerts");
 }
 
 TEST_CASE("Alerts known from before the start end although this process never saw them begin") {
   auto known = std::make_shared<KnownAlerts>();
-  (*known)[{"fast/Down/", "web"}] = {std::make_shared<const Labels>(kLink)};
-  (*known)[{"fast/Down/", "other"}] = {std::make_shared<const Labels>(kLink)};
+  (*known)[{"fast/Down/", "web"}] = {{std::make_shared<const Labels>(kLink), true}};
+  (*known)[{"fast/Down/", "other"}] = {{std::make_shared<const Labels>(kLink), true}};
   Bench bench(kRules, known);
   bench.storage.add(kLink, 1'000, 1);
   const auto got = bench.tick(1'000);
@@ -220,13 +238,6 @@ TEST_CASE("Fleet rules run at their interval over all hosts") {
       load("groups: [{name: g, interval: 10s, rules: [{alert: HostDown, expr: up == 0}, {alert: Many, expr: "
            "count(up == 0) > 1}]}]"));
   TableStorage table;
-  struct View : promql::Storage {
-    explicit View(TableStorage& t) : table(t) {}
-    Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& s) override {
-      return table.select(s);
-    }
-    TableStorage& table;
-  };
   std::vector<Evaluation> got;
   FleetRules rules(
       current, nullptr, [&] { return std::make_unique<View>(table); },

@@ -64,7 +64,7 @@ TEST_CASE("A rule file is read as Prometheus reads it") {
   CHECK(rules[0]->limit == 10);
   CHECK(rules[0]->label("team") == "blue");
   CHECK(rules[1]->label("team") == "red");
-  CHECK(rules[0]->scope == Scope::host);
+  CHECK(rules[0]->scope == Scope::fleet);  // its limit counts all hosts
   CHECK(rules[0]->threshold == 500);
   CHECK(rules[2]->kind == RuleKind::record);
   CHECK(rules[2]->label("team") == "blue");

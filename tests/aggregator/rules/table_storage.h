@@ -14,6 +14,7 @@ class TableStorage : public promql::Storage {
   void add(const Labels& labels, std::int64_t t_ms, double value) {
     series_[labels].push_back({t_ms, value});
   }
+  void end(const Labels& labels, std::int64_t t_ms) { add(labels, t_ms, stale_marker()); }
   void drop(const Labels& labels) { series_.erase(labels); }
 
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {

@@ -1,0 +1,26 @@
+// Whom an alert goes to when nobody comes: receivers with a time of their own in vigil's configuration, and
+// those that routes of alertmanager.yml name. An acknowledgement stops all of it.
+#pragma once
+
+#include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/grouping.h"
+#include "aggregator/notify/notifier.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vigil::alerts {
+
+struct NextTelling {
+  std::string receiver;
+  std::int64_t at_ms = 0;
+  bool is_of_file = false;  // a receiver of alertmanager.yml
+};
+
+/// Who is still to be told of a firing alert, and when; none while somebody looks after it. `notifier` may be
+/// null.
+std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grouping,
+                                        const notify::Notifier* notifier);
+
+}  // namespace vigil::alerts

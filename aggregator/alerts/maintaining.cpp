@@ -1,0 +1,210 @@
+#include "aggregator/alerts/maintaining.h"
+
+#include "aggregator/promql/literals.h"
+#include "common/text/human.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace vigil::alerts {
+namespace {
+
+using silences::MaintenanceCheck;
+using silences::MaintenanceProgress;
+using silences::MaintenanceStep;
+using silences::Silence;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMostLines = 20;
+constexpr std::size_t kMostContainers = 1000;
+
+/// Lines under a headline, no more than people read.
+class Section {
+ public:
+  explicit Section(std::string headline) : headline_(std::move(headline)) {}
+  void add(std::string line) {
+    if (++count_ <= kMostLines) lines_ += "\n- " + line;
+  }
+  bool empty() const { return count_ == 0; }
+  std::string text() const {
+    const std::string more = count_ > kMostLines ? fmt::format("\n- and {} more", count_ - kMostLines) : "";
+    return fmt::format("{}: {}{}{}", headline_, count_, lines_, more);
+  }
+
+ private:
+  std::string headline_;
+  std::string lines_;
+  std::size_t count_ = 0;
+};
+
+/// "2026-03-01 22:00 UTC"
+std::string minute_text(std::int64_t t_ms) {
+  std::string text = format_rfc3339(t_ms).substr(0, 16);
+  text[10] = ' ';
+  return text + " UTC";
+}
+
+std::string name_of(const Labels& labels) {
+  const std::string_view instance = labels.get("instance");
+  return instance.empty() ? std::string(labels.get("alertname"))
+                          : fmt::format("{} on {}", labels.get("alertname"), instance);
+}
+
+/// Whether a check has a sample that is not 0.
+std::string result_of(const MaintenanceCheck& check, const Surroundings& around) {
+  const std::string name = check.name.empty() ? check.expr : check.name;
+  if (!around.ask) return name + ": not looked at";
+  const auto samples = around.ask(check.expr, around.now_ms);
+  if (!samples) return fmt::format("{}: failed, {}", name, samples.error().message);
+  const bool passes =
+      std::any_of(samples->begin(), samples->end(), [](const auto& sample) { return sample.second != 0; });
+  return fmt::format("{}: {}", name, passes ? "well" : "NOT WELL");
+}
+
+void add_checks(const std::vector<MaintenanceCheck>& checks, std::string_view when,
+                const Surroundings& around, std::vector<std::string>& out) {
+  if (checks.empty()) return;
+  Section section(fmt::format("Checks {}", when));
+  for (const MaintenanceCheck& check : checks) section.add(result_of(check, around));
+  out.push_back(section.text());
+}
+
+/// Containers that run on the hosts that the silence is about; none where it names no host.
+std::vector<std::string> running_containers(const Silence& silence, const Surroundings& around) {
+  std::string hosts;
+  for (const auto& matcher : silence.matchers) {
+    if (matcher.name() == "instance") hosts += ", " + matchers::to_string(matcher);
+  }
+  if (hosts.empty() || !around.ask) return {};
+  const auto samples =
+      around.ask(fmt::format("container_state{{state=\"running\"{}}} == 1", hosts), around.now_ms);
+  std::set<std::string> running;
+  if (!samples) return {};
+  for (const auto& [labels, value] : *samples) {
+    if (running.size() < kMostContainers)
+      running.insert(fmt::format("{}/{}", labels.get("instance"), labels.get("name")));
+  }
+  return {running.begin(), running.end()};
+}
+
+/// What fired within the window: still, or over.
+void add_digest(const Silence& silence, const MaintenanceProgress& progress, const Surroundings& around,
+                std::vector<std::string>& out) {
+  Section still("Still firing");
+  Section over("Cleared");
+  Section inside("Began and cleared inside");
+  around.book.for_each([&](const Alert& alert) {
+    if (alert.state != State::firing || !matchers::matches(silence.matchers, alert.labels)) return;
+    const bool is_new = alert.fired_at_ms >= progress.begin_ms;
+    still.add(fmt::format("{}, since {}{}", name_of(alert.labels), minute_text(alert.fired_at_ms),
+                          is_new ? "" : ", before the maintenance"));
+  });
+  std::map<std::string, std::pair<std::size_t, bool>> ended;  // how often, and whether it fired before
+  if (around.ended) {
+    for (const EndedAlert& alert : around.ended(progress.begin_ms)) {
+      if (!matchers::matches(silence.matchers, alert.labels)) continue;
+      auto& [count, before] = ended[name_of(alert.labels)];
+      ++count;
+      before = before || alert.fired_at_ms < progress.begin_ms;
+    }
+  }
+  for (const auto& [name, what] : ended) {
+    const auto& [count, before] = what;
+    (before ? over : inside).add(count == 1 ? name : fmt::format("{}, {} times", name, count));
+  }
+  for (const Section* section : {&still, &over, &inside}) {
+    if (!section->empty()) out.push_back(section->text());
+  }
+  if (still.empty() && over.empty() && inside.empty()) out.emplace_back("Nothing fired.");
+}
+
+void add_missing_containers(const Silence& silence, const MaintenanceProgress& progress,
+                            const Surroundings& around, std::vector<std::string>& out) {
+  if (progress.running.empty()) return;
+  const std::vector<std::string> now = running_containers(silence, around);
+  Section missing("Containers that ran before and do not now");
+  for (const std::string& name : progress.running) {
+    if (!std::ranges::binary_search(now, name)) missing.add(name);
+  }
+  out.push_back(missing.empty() ? fmt::format("All {} containers run again.", progress.running.size())
+                                : missing.text());
+}
+
+std::string headline_of(const Silence& silence, MaintenanceStep step, const MaintenanceProgress& progress,
+                        std::int64_t now_ms) {
+  const std::string& title = silence.maintenance->title;
+  switch (step) {
+    case MaintenanceStep::notice: {
+      const auto left = std::chrono::round<std::chrono::minutes>(milliseconds(progress.begin_ms - now_ms));
+      return fmt::format("{} begins in {}, at {}", title, format_duration(left),
+                         minute_text(progress.begin_ms));
+    }
+    case MaintenanceStep::begin:
+      return fmt::format("{} has begun, until {}", title, minute_text(progress.end_ms));
+    case MaintenanceStep::end:
+      return fmt::format("{} is over", title);
+    case MaintenanceStep::cancelled:
+      break;
+  }
+  return fmt::format("{} is cancelled", title);
+}
+
+std::string_view word_of(MaintenanceStep step) {
+  switch (step) {
+    case MaintenanceStep::notice:
+      return "notice";
+    case MaintenanceStep::begin:
+      return "begin";
+    case MaintenanceStep::end:
+      return "end";
+    case MaintenanceStep::cancelled:
+      break;
+  }
+  return "cancelled";
+}
+
+std::string details_of(const Silence& silence, MaintenanceStep step, MaintenanceProgress& progress,
+                       const Surroundings& around) {
+  const silences::MaintenancePlan& plan = *silence.maintenance;
+  std::vector<std::string> parts;
+  if (!plan.impact.empty() && step != MaintenanceStep::end) parts.push_back("Impact: " + plan.impact);
+  if (step == MaintenanceStep::begin) {
+    progress.running = running_containers(silence, around);
+    add_checks(plan.before, "before", around, parts);
+  }
+  if (step == MaintenanceStep::end) {
+    add_checks(plan.after, "after", around, parts);
+    add_digest(silence, progress, around, parts);
+    add_missing_containers(silence, progress, around, parts);
+  }
+  parts.push_back(fmt::format("For {}, by {}: {}", matchers::to_string(silence.matchers), silence.author,
+                              silence.comment));
+  return fmt::format("{}", fmt::join(parts, "\n"));
+}
+
+}  // namespace
+
+notify::Notification maintenance_message(const Silence& silence, MaintenanceStep step,
+                                         MaintenanceProgress& progress, const Surroundings& around) {
+  const bool is_over = step == MaintenanceStep::end || step == MaintenanceStep::cancelled;
+  notify::Notification note;
+  note.kind = is_over ? notify::Kind::resolved : notify::Kind::firing;
+  note.key = fmt::format("maintenance-{}-{}-{}", silence.id, progress.begin_ms,
+                         step == MaintenanceStep::notice ? fmt::format("notice-{}", progress.noticed_ms)
+                                                         : std::string(word_of(step)));
+  note.fingerprint = fmt::format("maintenance-{}-{}", silence.id, progress.begin_ms);
+  note.rule_key = "maintenance";
+  note.group = "maintenance";
+  note.alert = "Maintenance";
+  note.severity = "info";
+  note.labels = Labels{{"alertname", "Maintenance"}, {"maintenance", silence.id}, {"severity", "info"}};
+  note.annotations.set("summary", headline_of(silence, step, progress, around.now_ms));
+  note.annotations.set("description", details_of(silence, step, progress, around));
+  note.annotations.set("value", silence.maintenance->title);
+  note.active_since_ms = note.fired_at_ms = std::min(progress.begin_ms, around.now_ms);
+  if (is_over) note.resolved_at_ms = around.now_ms;
+  return note;
+}
+
+}  // namespace vigil::alerts

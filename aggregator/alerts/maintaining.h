@@ -1,0 +1,31 @@
+// What people are told of a maintenance, and what is looked at for it: checks before and after, containers
+// that do not come back, and what fired meanwhile. Belongs to the alert service's worker.
+#pragma once
+
+#include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/meta_store.h"
+#include "aggregator/notify/notification.h"
+#include "aggregator/silences/silence.h"
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+namespace vigil::alerts {
+
+/// What is looked at for a message.
+struct Surroundings {
+  const AlertBook& book;
+  /// Alerts that ended since then, for the digest.
+  std::function<std::vector<EndedAlert>(std::int64_t since_ms)> ended;
+  const Ask& ask;  // may be empty: then nothing is checked, and the message says so
+  std::int64_t now_ms = 0;
+};
+
+/// The message of a step. At the begin it notes in `progress` what runs.
+notify::Notification maintenance_message(const silences::Silence& silence, silences::MaintenanceStep step,
+                                         silences::MaintenanceProgress& progress,
+                                         const Surroundings& surroundings);
+
+}  // namespace vigil::alerts

@@ -1,0 +1,191 @@
+#include "aggregator/silences/maintenance.h"
+
+#include "aggregator/promql/parser.h"
+#include "aggregator/silences/silence.h"
+#include "common/json/fields.h"
+
+#include <algorithm>
+
+namespace vigil::silences {
+namespace {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMostTexts = 20;
+constexpr std::size_t kMostTextBytes = 4096;
+constexpr milliseconds kLongestNotice = std::chrono::days(60);
+
+struct Occurrence {
+  std::int64_t begin_ms = 0;
+  std::int64_t end_ms = 0;
+};
+
+std::int64_t ms_of(calendar::sys_seconds t) {
+  return milliseconds(t.time_since_epoch()).count();
+}
+
+/// The time of the silence that lasts at `now_ms`, or the next one.
+std::optional<Occurrence> occurrence_at(const Silence& silence, std::int64_t now_ms) {
+  if (!silence.window) {
+    if (now_ms >= silence.ends_ms) return std::nullopt;
+    return Occurrence{silence.starts_ms, silence.ends_ms};
+  }
+  const auto at = calendar::sys_seconds(
+      std::chrono::floor<std::chrono::seconds>(milliseconds(std::max(now_ms, silence.starts_ms))));
+  auto span = silence.window->at(at);
+  if (!span) span = silence.window->next(at);
+  if (!span || ms_of(span->begin) >= silence.ends_ms || now_ms >= silence.ends_ms) return std::nullopt;
+  return Occurrence{std::max(ms_of(span->begin), silence.starts_ms),
+                    std::min(ms_of(span->end), silence.ends_ms)};
+}
+
+/// The begin of the notice that is due: of several the one nearest to the begin.
+std::int64_t due_notice_ms(const MaintenancePlan& plan, std::int64_t begin_ms, std::int64_t now_ms) {
+  std::int64_t due = 0;
+  for (const milliseconds notice : plan.notices) {
+    const std::int64_t at = begin_ms - notice.count();
+    if (at <= now_ms) due = std::max(due, at);
+  }
+  return due;
+}
+
+json::array texts(const std::vector<std::string>& from) {
+  json::array out;
+  for (const std::string& text : from) out.push_back(json::string(text));
+  return out;
+}
+
+json::array checks_json(const std::vector<MaintenanceCheck>& checks) {
+  json::array out;
+  for (const MaintenanceCheck& check : checks)
+    out.push_back(json::object{{"name", check.name}, {"expr", check.expr}});
+  return out;
+}
+
+std::vector<MaintenanceCheck> checks_at(const json::object& from, std::string_view key) {
+  std::vector<MaintenanceCheck> out;
+  const json::value* list = from.if_contains(key);
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::value& each : list->get_array()) {
+    if (!each.is_object()) continue;
+    out.push_back(
+        {json_fields::text_at(each.get_object(), "name"), json_fields::text_at(each.get_object(), "expr")});
+  }
+  return out;
+}
+
+Result<void> check_all(const std::vector<MaintenanceCheck>& checks, std::string_view when) {
+  for (const MaintenanceCheck& check : checks) {
+    if (check.expr.size() > kMostTextBytes)
+      return fail(Errc::invalid_argument, "a check {} takes more than {} bytes", when, kMostTextBytes);
+    if (const auto parsed = promql::parse(check.expr); !parsed)
+      return fail(Errc::invalid_argument, "the check {} '{}': {}", when, check.expr, parsed.error().message);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> check(const MaintenancePlan& plan) {
+  if (plan.title.empty()) return fail(Errc::invalid_argument, "a maintenance needs a title: what is done");
+  if (plan.title.size() > 200 || plan.impact.size() > kMostTextBytes)
+    return fail(Errc::invalid_argument, "the title takes at most 200 bytes, the impact {}", kMostTextBytes);
+  const std::size_t most =
+      std::max({plan.receivers.size(), plan.notices.size(), plan.before.size(), plan.after.size()});
+  if (most > kMostTexts)
+    return fail(Errc::invalid_argument, "at most {} receivers, notices and checks each", kMostTexts);
+  for (const milliseconds notice : plan.notices) {
+    if (notice.count() <= 0 || notice > kLongestNotice)
+      return fail(Errc::invalid_argument, "a notice comes more than nothing and at most 60 days before");
+  }
+  if (!plan.notices.empty() && plan.receivers.empty())
+    return fail(Errc::invalid_argument, "a notice needs somebody who is told: a receiver");
+  if (auto fine = check_all(plan.before, "before"); !fine) return fine;
+  return check_all(plan.after, "after");
+}
+
+std::string encode(const MaintenancePlan& plan) {
+  json::array notices;
+  for (const milliseconds notice : plan.notices) notices.push_back(notice.count());
+  return json::serialize(json::object{{"title", plan.title},
+                                      {"impact", plan.impact},
+                                      {"receivers", texts(plan.receivers)},
+                                      {"notices_ms", std::move(notices)},
+                                      {"before", checks_json(plan.before)},
+                                      {"after", checks_json(plan.after)}});
+}
+
+Result<MaintenancePlan> decode_plan(std::string_view text) {
+  const auto parsed = json_fields::parse_object(text, "maintenance");
+  if (!parsed) return parsed.error();
+  MaintenancePlan plan;
+  plan.title = json_fields::text_at(*parsed, "title");
+  if (plan.title.empty()) return fail(Errc::parse, "maintenance: lacks its title");
+  plan.impact = json_fields::text_at(*parsed, "impact");
+  plan.receivers = json_fields::texts_at(*parsed, "receivers");
+  if (const json::value* list = parsed->if_contains("notices_ms"); list != nullptr && list->is_array()) {
+    for (const json::value& each : list->get_array()) {
+      if (each.is_int64()) plan.notices.emplace_back(each.get_int64());
+    }
+  }
+  plan.before = checks_at(*parsed, "before");
+  plan.after = checks_at(*parsed, "after");
+  return plan;
+}
+
+std::string encode(const MaintenanceProgress& progress) {
+  return json::serialize(json::object{{"begin_ms", progress.begin_ms},
+                                      {"end_ms", progress.end_ms},
+                                      {"noticed_ms", progress.noticed_ms},
+                                      {"begun", progress.begun ? 1 : 0},
+                                      {"ended", progress.ended ? 1 : 0},
+                                      {"running", texts(progress.running)}});
+}
+
+Result<MaintenanceProgress> decode_progress(std::string_view text) {
+  const auto parsed = json_fields::parse_object(text, "progress of a maintenance");
+  if (!parsed) return parsed.error();
+  MaintenanceProgress progress;
+  progress.begin_ms = json_fields::integer_at(*parsed, "begin_ms");
+  progress.end_ms = json_fields::integer_at(*parsed, "end_ms");
+  progress.noticed_ms = json_fields::integer_at(*parsed, "noticed_ms");
+  progress.begun = json_fields::integer_at(*parsed, "begun") != 0;
+  progress.ended = json_fields::integer_at(*parsed, "ended") != 0;
+  progress.running = json_fields::texts_at(*parsed, "running");
+  return progress;
+}
+
+std::optional<MaintenanceStep> next_step(const Silence& silence, MaintenanceProgress& progress,
+                                         std::int64_t now_ms) {
+  if (!silence.maintenance) return std::nullopt;
+  const auto time = occurrence_at(silence, now_ms);
+  const bool is_same = time && time->begin_ms == progress.begin_ms;
+  if (is_same) progress.end_ms = time->end_ms;  // it may have been made longer
+  if (progress.begun && !progress.ended && (!is_same || now_ms >= progress.end_ms)) {
+    progress.end_ms = std::min(progress.end_ms, now_ms);
+    progress.ended = true;
+    return MaintenanceStep::end;
+  }
+  const bool waits = progress.noticed_ms != 0 && !progress.begun && !progress.ended;
+  if (!time && waits && silence.ends_ms <= progress.begin_ms) {
+    progress.ended = true;
+    return MaintenanceStep::cancelled;
+  }
+  if (!time) return std::nullopt;
+  if (!is_same) {
+    progress = {};
+    progress.begin_ms = time->begin_ms;
+    progress.end_ms = time->end_ms;
+  }
+  if (now_ms >= progress.begin_ms) {
+    if (std::exchange(progress.begun, true)) return std::nullopt;
+    return MaintenanceStep::begin;
+  }
+  const std::int64_t due = due_notice_ms(*silence.maintenance, progress.begin_ms, now_ms);
+  if (due <= progress.noticed_ms) return std::nullopt;
+  progress.noticed_ms = due;
+  return MaintenanceStep::notice;
+}
+
+}  // namespace vigil::silences

@@ -1,0 +1,136 @@
+// maintenance: a silence with a purpose; list, add, end.
+#include "cli/commands/command.h"
+#include "cli/commands/silence_options.h"
+#include "common/text/human.h"
+
+namespace vigil::cli {
+namespace {
+
+Style style_of_phase(const std::string& phase) {
+  return phase == "begun" ? Style::good : phase == "ended" ? Style::faint : Style::warning;
+}
+
+Cell list_cell(const google::protobuf::RepeatedPtrField<std::string>& texts, std::string_view between) {
+  Cell cell = Cell::list({texts.begin(), texts.end()});
+  for (const std::string& text : texts) cell.text += (cell.text.empty() ? "" : std::string(between)) + text;
+  return cell;
+}
+
+using ListRequest = std::shared_ptr<v1::ListSilencesRequest>;
+
+Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
+  app.add_flag_function(
+      "--expired", [request](std::int64_t) { request->set_expired(true); },
+      "Also those that ended within the last 5 days");
+  return [request](Context& context) -> Result<Exit> {
+    const auto silences = context.client->silences(*request);
+    if (!silences) return silences.error();
+    Listing listing;
+    listing.empty_note = "No maintenance is planned.";
+    listing.columns = {{"phase", "PHASE"},
+                       {"title", "TITLE", Align::left, Fit::cut},
+                       {"matchers", "MATCHERS", Align::left, Fit::cut},
+                       {"starts_ms", "FROM", Align::left, Fit::useful},
+                       {"ends_ms", "TO"},
+                       {"times", "TIMES", Align::left, Fit::cut, Programs::json_and_csv, 12},
+                       {"receivers", "TELLS", Align::left, Fit::important},
+                       {"author", "AUTHOR", Align::left, Fit::optional},
+                       {"id", "ID"},
+                       {"impact", ""},
+                       {"comment", ""}};
+    for (const v1::Silence& silence : silences->silences()) {
+      if (!silence.has_maintenance()) continue;
+      const v1::Maintenance& maintenance = silence.maintenance();
+      const std::string phase = silence.state() == "expired" ? "ended" : maintenance.phase();
+      Cell title = Cell::of(maintenance.title());
+      title.style = Style::bold;
+      listing.rows.push_back(
+          {Cell::of(phase, style_of_phase(phase)), std::move(title), list_cell(silence.matchers(), " "),
+           time_or_ever(silence.starts_ms()), time_or_ever(silence.ends_ms()), Cell::of(times_text(silence)),
+           list_cell(maintenance.receivers(), ", "), Cell::of(silence.author()), id_cell(silence.id()),
+           Cell::of(maintenance.impact()), Cell::of(silence.comment())});
+    }
+    show(context, listing);
+    return Exit::ok;
+  };
+}
+
+struct MaintenanceOptions {
+  SilenceOptions silence;
+  std::string title;
+  std::string impact;
+  std::vector<std::string> receivers;
+  std::vector<std::string> notices;
+  std::vector<std::string> before;
+  std::vector<std::string> after;
+};
+
+Result<void> put_plan(const MaintenanceOptions& wanted, v1::Maintenance& out) {
+  out.set_title(wanted.title);
+  out.set_impact(wanted.impact);
+  for (const std::string& name : wanted.receivers) out.add_receivers(name);
+  for (const std::string& text : wanted.notices) {
+    const auto notice = parse_duration(text);
+    if (!notice)
+      return fail(Errc::invalid_argument, "--notice: '{}' is not a duration; write for example 24h", text);
+    out.add_notices_ms(notice->count());
+  }
+  for (const std::string& expr : wanted.before) out.add_before()->set_expr(expr);
+  for (const std::string& expr : wanted.after) out.add_after()->set_expr(expr);
+  return {};
+}
+
+Run declare_maintenance_add(CLI::App& app) {
+  const auto wanted = std::make_shared<MaintenanceOptions>();
+  declare_silence_options(app, wanted->silence);
+  app.add_option("--title", wanted->title, "What is done: 'Database upgrade'")->required()->type_name("TEXT");
+  app.add_option("--impact", wanted->impact, "What people notice of it")->type_name("TEXT");
+  app.add_option("--tell", wanted->receivers, "A receiver that is told of it; may be there several times")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_option("--notice", wanted->notices,
+                 "So long before its begin, too: 24h; may be there several times")
+      ->type_name("TIME")
+      ->allow_extra_args(false);
+  app.add_option("--check-before", wanted->before,
+                 "PromQL that has a sample when all is well, asked at its begin")
+      ->type_name("EXPR")
+      ->allow_extra_args(false);
+  app.add_option("--check-after", wanted->after, "The same at its end")
+      ->type_name("EXPR")
+      ->allow_extra_args(false);
+  app.footer(
+      "Example:\n  vigil maintenance add instance=~'db-.+' --title 'Database upgrade' --start 'tomorrow "
+      "22:00' --for 2h \\\n    --impact 'no logins' --tell ops --notice 24h --notice 1h --check-after "
+      "'up{job=\"node\"} == 1' --comment 'CHG-4711'\nPrints its id. While it lasts, alerts that match fire "
+      "without a message; at its end\none message says what fired, still or not.");
+  return [wanted](Context& context) -> Result<Exit> {
+    v1::PutSilenceRequest request;
+    v1::Silence& silence = *request.mutable_silence();
+    if (auto put = put_silence_options(wanted->silence, context.now_ms, silence); !put) return put.error();
+    if (auto put = put_plan(*wanted, *silence.mutable_maintenance()); !put) return put.error();
+    return set_silence(context, request);
+  };
+}
+
+Run declare_maintenance_end(CLI::App& app) {
+  auto ids = std::make_shared<std::vector<std::string>>();
+  app.add_option("ID", *ids, "As in `vigil maintenance`; the beginning is enough")->required()->type_name("");
+  app.footer("Ends them now, or cancels those that have not begun: who was told of them is told.");
+  return [ids](Context& context) -> Result<Exit> { return end_silences(context, *ids); };
+}
+
+}  // namespace
+
+Run declare_maintenance(CLI::App& app) {
+  const auto request = std::make_shared<v1::ListSilencesRequest>();  // of both ways to list
+  Run list = declare_maintenance_list(app, request);
+  return declare_parts(app,
+                       {{"list", "Those that last or will come",
+                         [request](CLI::App& sub) { return declare_maintenance_list(sub, request); }},
+                        {"add", "Plan one", declare_maintenance_add},
+                        {"end", "End or cancel them", declare_maintenance_end}},
+                       std::move(list));
+}
+
+}  // namespace vigil::cli

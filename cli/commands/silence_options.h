@@ -1,0 +1,37 @@
+// What silences and maintenances have in common on the command line: matchers, times, who and why.
+#pragma once
+
+#include "cli/commands/command.h"
+
+#include <string>
+#include <vector>
+
+namespace vigil::cli {
+
+struct SilenceOptions {
+  std::vector<std::string> matchers;
+  std::string length;
+  std::string start = "now";
+  std::string end;
+  std::string comment;
+  std::string author;
+  std::string repeat;
+  std::string zone;
+};
+
+/// `options` must live as long as the app.
+void declare_silence_options(CLI::App& app, SilenceOptions& options);
+Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now_ms, v1::Silence& out);
+
+/// Sets it and prints its id.
+Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request);
+/// Ends those whose ids begin so.
+Result<Exit> end_silences(Context& context, const std::vector<std::string>& ids);
+
+/// "2h from 22:00 Europe/Berlin, FREQ=WEEKLY;BYDAY=TU"; "" of one that comes once.
+std::string times_text(const v1::Silence& silence);
+Cell time_or_ever(std::int64_t t_ms);
+/// The first part of an id is enough to end a silence.
+Cell id_cell(const std::string& id);
+
+}  // namespace vigil::cli

@@ -1,0 +1,124 @@
+"""Maintenances and escalation with the shipped programs: who is told what and when, over kill -9, too."""
+
+from support import eventually, small_host
+
+RULES = """
+groups:
+  - name: test
+    interval: 1s
+    rules:
+      - alert: LoadHigh
+        expr: node_load1 > 5
+        labels: {severity: critical}
+        annotations: {summary: 'Load of {{ $labels.instance }} is {{ $value }}'}
+        clear: 2
+        runbook: https://wiki.example.org/load
+        evidence: {Load: 'node_load1{instance="{{ $labels.instance }}"}'}
+"""
+
+
+def start(vigil, sink, tmp_path):
+    (tmp_path / "rules.yml").write_text(RULES)
+    (tmp_path / "alertmanager.yml").write_text(f"""
+route: {{receiver: nobody, escalate: [{{after: 2s, receiver: lead}}]}}
+receivers:
+  - name: nobody
+  - name: lead
+    webhook_configs: [{{url: {sink.url}/lead}}]
+""")
+    config = f"""
+rules: {{preset: none, files: [{tmp_path}/rules.yml]}}
+notifications:
+  alertmanager_file: alertmanager.yml
+  receivers:
+    - {{name: ops, webhook: {{url: {sink.url}/ops}}}}
+    - {{name: late, after: 2s, webhook: {{url: {sink.url}/late}}}}
+"""
+    vigil.start(config)
+    root, set_load = small_host(tmp_path)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    return config, set_load
+
+
+def notes(sink, path):
+    """What a plain webhook was told: alert, status and summary of each message."""
+    return [(alert["labels"]["alertname"], alert["status"], alert["annotations"]["summary"])
+            for body in sink.bodies(path) for alert in body["alerts"]]
+
+
+def refusal(vigil, *args):
+    done = vigil.cli(*args, check=False)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def firing(vigil):
+    return [alert for alert in vigil.json("alerts") if alert["state"] == "firing"]
+
+
+def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, tmp_path):
+    config, set_load = start(vigil, sink, tmp_path)
+    refused = refusal(vigil, "maintenance", "add", "instance=web-1", "--title", "Disks", "--for", "1h", "--comment", "x", "--tell", "opps")
+    assert "there is no receiver opps; there are" in refused and "ops" in refused
+    assert "the check after 'up =='" in refusal(vigil, 
+        "maintenance", "add", "instance=web-1", "--title", "Disks", "--for", "1h", "--comment", "x", "--check-after", "up ==")
+    planned = vigil.cli("maintenance", "add", "instance=web-1", "--title", "New disks", "--start", "in 30m", "--for", "1h", "--impact",
+                        "slow logins", "--tell", "ops", "--tell", "lead", "--notice", "1h", "--comment", "CHG-1", "--author", "ada").stdout.strip()
+    told = eventually("a notice", lambda: notes(sink, "/ops"))
+    assert told[0][:2] == ("Maintenance", "firing") and told[0][2].startswith("New disks begins in 30m, at ")
+    assert eventually("a notice by alertmanager.yml", lambda: notes(sink, "/lead"))[0][2] == told[0][2]
+    assert vigil.json("maintenance")[0]["phase"] == "announced"
+    vigil.cli("maintenance", "end", planned[:8])
+    assert eventually("it is cancelled", lambda: notes(sink, "/ops")[1:]) == [("Maintenance", "resolved", "New disks is cancelled")]
+
+    running = vigil.cli("maintenance", "add", "instance=web-1", "--title", "New disks", "--for", "1h", "--tell", "ops", "--comment", "CHG-2",
+                        "--check-before", 'up{instance="web-1"} == 1', "--check-before", "node_load1 > 1000", "--check-after", "vector(1)").stdout.strip()
+    begun = eventually("it begins", lambda: [b for b in sink.bodies("/ops") if "has begun" in b["alerts"][0]["annotations"]["summary"]])[0]
+    details = begun["alerts"][0]["annotations"]["description"]
+    assert 'up{instance="web-1"} == 1: well' in details and "node_load1 > 1000: NOT WELL" in details
+    set_load(9)
+    alert = eventually("an alert fires", lambda: firing(vigil))[0]
+    assert alert["standing"] == "in maintenance" and alert["silenced_by"] == [running]
+    assert "(in maintenance)" in vigil.cli("alerts").stdout
+    vigil.aggregator.kill()
+    vigil.start(config)
+    eventually("it is known again", lambda: firing(vigil))
+    vigil.cli("maintenance", "end", running)
+    over = eventually("it is over", lambda: [b for b in sink.bodies("/ops") if "is over" in b["alerts"][0]["annotations"]["summary"]])[0]
+    digest = over["alerts"][0]["annotations"]["description"]
+    assert "vector(1): well" in digest and "Still firing: 1\n- LoadHigh on web-1, since " in digest
+    # What fires still is told now; the maintenance was told once over the kill.
+    eventually("the alert is told", lambda: [n for n in notes(sink, "/ops") if n[0] == "LoadHigh"])
+    assert len([n for n in notes(sink, "/ops") if "has begun" in n[2]]) == 1
+    assert len([n for n in notes(sink, "/ops") if "is over" in n[2]]) == 1
+
+
+def test_what_nobody_acknowledges_goes_to_others(vigil, sink, tmp_path):
+    _, set_load = start(vigil, sink, tmp_path)
+    set_load(9)
+    told = eventually("ops are told", lambda: sink.bodies("/ops"))[0]["alerts"][0]
+    assert told["annotations"]["runbook_url"] == "https://wiki.example.org/load"
+    explained = vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout
+    assert "escalates to" in explained and "lead" in explained
+    assert eventually("the late one is told", lambda: notes(sink, "/late")) == [("LoadHigh", "firing", "Load of web-1 is 9")]
+    assert eventually("the lead is told", lambda: notes(sink, "/lead")) == [("LoadHigh", "firing", "Load of web-1 is 9")]
+    set_load(3)  # false, not cleared
+    eventually("it lasts", lambda: "not cleared" in vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout)
+    set_load(1)
+    for path in ("/ops", "/late", "/lead"):
+        eventually(f"{path} hears of the end", lambda path=path: notes(sink, path)[1:] and notes(sink, path)[1][1] == "resolved")
+    assert [len(notes(sink, path)) for path in ("/ops", "/late", "/lead")] == [2, 2, 2]
+
+
+def test_an_acknowledgement_stops_what_is_to_come(vigil, sink, tmp_path):
+    _, set_load = start(vigil, sink, tmp_path)
+    vigil.cli("silence", "add", "LoadHigh", "--for", "1h", "--comment", "until it is acknowledged")
+    set_load(9)
+    alert = eventually("it fires", lambda: firing(vigil))[0]
+    vigil.cli("ack", "LoadHigh", "web-1", "--comment", "mine")
+    vigil.cli("silence", "expire", alert["silenced_by"][0][:8])
+    eventually("ops are told", lambda: notes(sink, "/ops"))
+    set_load(1)
+    eventually("it is over", lambda: notes(sink, "/ops")[1:])
+    assert not notes(sink, "/late") and not notes(sink, "/lead")
