@@ -4,6 +4,7 @@
 #include "common/log/log.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <utility>
 
@@ -11,7 +12,16 @@ namespace vigil::notify {
 namespace {
 
 constexpr std::int64_t kIdleMs = 60'000;
+constexpr std::int64_t kLookAtProgramMs = 20;
 constexpr std::chrono::milliseconds kFarewell{2000};
+
+/// Writing to a program that has ended is an error like others, whatever the process makes of the signal.
+void hold_back_sigpipe() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 }  // namespace
 
@@ -90,6 +100,7 @@ ReceiverStats Courier::stats() const {
 }
 
 void Courier::run() {
+  hold_back_sigpipe();
   while (true) {
     take_incoming();
     if (!stopping_) send_what_is_due(wall_ms());
@@ -97,8 +108,12 @@ void Courier::run() {
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
     reap();
-    curl_multi_poll(multi_.get(), nullptr, 0, wait_ms(wall_ms()), nullptr);
+    look_at_program();
+    std::vector<curl_waitfd> pipes = program_.waits();
+    curl_multi_poll(multi_.get(), pipes.data(), static_cast<unsigned>(pipes.size()), wait_ms(wall_ms()),
+                    nullptr);
   }
+  program_.kill();
   if (on_the_wire_) {
     sockets_.cut();  // a goodbye in mid-sentence would be waited for
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
@@ -117,16 +132,27 @@ void Courier::take_incoming() {
 void Courier::send_what_is_due(std::int64_t now_ms) {
   if (!on_the_wire_) {
     on_the_wire_ = lane_.next(now_ms);
-    if (on_the_wire_) {
-      Request request = endpoint_.render(*on_the_wire_, now_ms);
-      const auto timeout = request.timeout.count() > 0 ? request.timeout : timeout_;
-      transfer_.prepare(std::move(request), timeout);
-      sockets_.attach(transfer_.handle());
-      if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(CURLE_FAILED_INIT);
-    }
+    if (on_the_wire_) begin(endpoint_.render(*on_the_wire_, now_ms));
   }
   const std::lock_guard lock(mutex_);
   stats_.queued = lane_.size();
+}
+
+void Courier::begin(Request request) {
+  const auto timeout = request.timeout.count() > 0 ? request.timeout : timeout_;
+  if (request.protocol == Protocol::command) {
+    const auto started = program_.start(std::move(request), timeout, Program::Clock::now());
+    if (!started) finish(Failure{FailureKind::away, started.error().message, 0});
+    return;
+  }
+  transfer_.prepare(std::move(request), timeout);
+  sockets_.attach(transfer_.handle());
+  if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK)
+    finish(transfer_.judge(CURLE_FAILED_INIT));
+}
+
+void Courier::look_at_program() {
+  if (const auto end = program_.step(Program::Clock::now())) finish(end->failure);
 }
 
 /// Takes what curl has finished, and sends the next message at once.
@@ -137,7 +163,7 @@ void Courier::reap() {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
-    finish(code);
+    finish(transfer_.judge(code));
     any = true;
   }
   if (!any || stopping_) return;
@@ -146,11 +172,10 @@ void Courier::reap() {
   curl_multi_perform(multi_.get(), &running);
 }
 
-void Courier::finish(CURLcode code) {
+void Courier::finish(const std::optional<Failure>& failure) {
   const Shipment shipment = std::move(*on_the_wire_);
   on_the_wire_.reset();
   const std::int64_t now = wall_ms();
-  const auto failure = transfer_.judge(code);
   if (!failure) {
     if (std::exchange(failing_, false))
       log::info("notify", "receiver accepts messages again", {{"receiver", endpoint_.name}});
@@ -188,6 +213,7 @@ void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& e
 
 int Courier::wait_ms(std::int64_t now_ms) const {
   std::int64_t wait = stopping_ ? 50 : kIdleMs;
+  if (program_.is_running()) wait = kLookAtProgramMs;
   if (!on_the_wire_) {
     if (const auto wake = lane_.wake_ms(now_ms))
       wait = std::min(wait, std::max<std::int64_t>(*wake - now_ms, 0));

@@ -5,6 +5,7 @@
 #include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/lane.h"
 #include "aggregator/notify/notifier.h"
+#include "aggregator/notify/program.h"
 #include "aggregator/notify/sockets.h"
 #include "aggregator/notify/transfer.h"
 
@@ -48,8 +49,10 @@ class Courier {
   void run();
   void take_incoming();
   void send_what_is_due(std::int64_t now_ms);
+  void begin(Request request);
   void reap();
-  void finish(CURLcode code);
+  void look_at_program();
+  void finish(const std::optional<Failure>& failure);
   void tell(const std::vector<Delivery>& deliveries, const std::string& error);
   int wait_ms(std::int64_t now_ms) const;
 
@@ -62,6 +65,7 @@ class Courier {
   Sockets sockets_;
   std::unique_ptr<CURLM, CloseMulti> multi_;  // the thread takes it along, under mutex_, when it ends
   Transfer transfer_;
+  Program program_;  // instead of a transfer, of a receiver that is a command
   Lane lane_;
   std::optional<Shipment> on_the_wire_;
   bool failing_ = false;
