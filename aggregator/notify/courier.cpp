@@ -1,5 +1,6 @@
 #include "aggregator/notify/courier.h"
 
+#include "aggregator/notify/private_addresses.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
@@ -25,10 +26,9 @@ void hold_back_sigpipe() {
 
 }  // namespace
 
-Courier::Courier(Endpoint endpoint, const LaneOptions& options, std::chrono::milliseconds timeout,
-                 Notifier::Feedback feedback)
+Courier::Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Feedback feedback)
     : endpoint_(std::move(endpoint)),
-      timeout_(timeout),
+      options_(options),
       feedback_(std::move(feedback)),
       multi_(curl_multi_init()),
       lane_({options.give_up_after_ms, endpoint_.burst}) {
@@ -139,16 +139,28 @@ void Courier::send_what_is_due(std::int64_t now_ms) {
 }
 
 void Courier::begin(Request request) {
-  const auto timeout = request.timeout.count() > 0 ? request.timeout : timeout_;
+  const auto timeout = request.timeout.count() > 0 ? request.timeout : options_.timeout;
   if (request.protocol == Protocol::command) {
     const auto started = program_.start(std::move(request), timeout, Program::Clock::now());
     if (!started) finish(Failure{FailureKind::away, started.error().message, 0});
     return;
   }
+  const bool is_free = request.protocol == Protocol::smtp || may_be_private(request.url);
   transfer_.prepare(std::move(request), timeout);
-  sockets_.attach(transfer_.handle());
-  if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK)
-    finish(transfer_.judge(CURLE_FAILED_INIT));
+  sockets_.attach(transfer_.handle(), is_free ? Reach::everywhere : options_.http_names);
+  if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(judge(CURLE_FAILED_INIT));
+}
+
+std::optional<Failure> Courier::judge(CURLcode code) const {
+  auto failure = transfer_.judge(code);
+  const std::string refused = sockets_.refused();
+  if (failure && !refused.empty() && code != CURLE_OK)
+    failure->error = fmt::format(
+        "the name in its URL leads to {}, a private address: allow it with notifications.allow_private, "
+        "write the "
+        "address, or use https",
+        refused);
+  return failure;
 }
 
 void Courier::look_at_program() {
@@ -163,7 +175,7 @@ void Courier::reap() {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
-    finish(transfer_.judge(code));
+    finish(judge(code));
     any = true;
   }
   if (!any || stopping_) return;
@@ -177,12 +189,12 @@ void Courier::finish(const std::optional<Failure>& failure) {
   on_the_wire_.reset();
   const std::int64_t now = wall_ms();
   if (!failure) {
-    if (std::exchange(failing_, false))
+    if (std::exchange(failing_, false) && options_.logs)
       log::info("notify", "receiver accepts messages again", {{"receiver", endpoint_.name}});
     tell({lane_.delivered(shipment, now)}, "");
     return;
   }
-  if (!std::exchange(failing_, true)) {
+  if (!std::exchange(failing_, true) && options_.logs) {
     log::warn("notify", "receiver does not accept a message; it will be tried again",
               {{"receiver", endpoint_.name}, {"error", failure->error}});
   }
@@ -202,7 +214,7 @@ void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& e
     }
   }
   for (const Delivery& delivery : deliveries) {
-    if (delivery.outcome == Outcome::dead) {
+    if (delivery.outcome == Outcome::dead && options_.logs) {
       log::error(
           "notify", "messages could not be delivered and are given up",
           {{"receiver", endpoint_.name}, {"messages", delivery.ids.size()}, {"error", delivery.error}});
