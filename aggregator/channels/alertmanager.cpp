@@ -7,6 +7,7 @@
 #include "aggregator/channels/payload.h"
 #include "aggregator/notify/requests.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -22,12 +23,18 @@ boost::json::object texts_of_labels(const Labels& labels) {
   return out;
 }
 
-boost::json::object forwarded(const notify::Notification& note, std::int64_t valid_until_ms) {
+/// It takes an end that lies ahead by its own clock for none, and keeps the one it was told before. What is
+/// over only just was so a little earlier, therefore, and began no later than it ended.
+constexpr std::int64_t kClocksDifferMs = 60'000;
+
+boost::json::object forwarded(const notify::Notification& note, std::int64_t now_ms, std::int64_t valid_ms) {
   const bool is_over = note.kind == notify::Kind::resolved;
+  const std::int64_t end_ms =
+      is_over ? std::min(note.resolved_at_ms, now_ms - kClocksDifferMs) : now_ms + valid_ms;
   boost::json::object out{{"labels", texts_of_labels(note.labels)},
                           {"annotations", texts_of_labels(note.annotations)},
-                          {"startsAt", rfc3339(note.fired_at_ms)},
-                          {"endsAt", rfc3339(is_over ? note.resolved_at_ms : valid_until_ms)}};
+                          {"startsAt", rfc3339(std::min(note.fired_at_ms, end_ms))},
+                          {"endsAt", rfc3339(end_ms)}};
   if (notify::check_url(note.link)) out["generatorURL"] = note.link;
   return out;
 }
@@ -51,7 +58,7 @@ Render make_alertmanager(const routing::AlertmanagerChannel& channel, const Maki
     const Told told(shipment, now_ms, external_url);
     boost::json::array alerts;
     for (const notify::Notification& note : told.group.alerts)
-      alerts.emplace_back(forwarded(note, now_ms + valid_ms));
+      alerts.emplace_back(forwarded(note, now_ms, valid_ms));
     return with_body(base, shipment, alerts);
   };
 }

@@ -226,20 +226,32 @@ TEST_CASE("another Alertmanager is told of alerts as its API has them") {
   auto over = note_of("web-2", Kind::resolved);
   over.labels.set("empty", "");
   over.link = "no link";
-  const auto request = request_of(
-      "alertmanager_configs: [{url: 'http://127.0.0.1:9093/am/', valid_for: 1h, http_config: "
-      "{bearer_token: t}}]",
-      shipment_of({note_of("web-1"), over}));
+  const auto channel = test::endpoints(
+      "alertmanager_configs: [{url: 'http://127.0.0.1:9093/am/', valid_for: 1h, http_config: {bearer_token: "
+      "t}}]");
+  const auto request =
+      channel.at(0).render(shipment_of({note_of("web-1"), over}), over.resolved_at_ms + 80'000);
   CHECK(request.url == "http://127.0.0.1:9093/am/api/v2/alerts");
   CHECK(is_there(request, "Authorization: Bearer t"));
   CHECK(boost::json::parse(request.body) == boost::json::parse(R"([
     {"labels": {"alertname": "HighCpu", "instance": "web-1", "severity": "critical", "team": "web"},
      "annotations": {"description": "Average of all cores over 5 minutes.", "summary": "CPU of web-1 is 93% busy", "value": "93.1%"},
-     "startsAt": "2026-11-21T14:00:05Z", "endsAt": "2026-11-21T15:00:06Z",
+     "startsAt": "2026-11-21T14:00:05Z", "endsAt": "2026-11-21T15:11:30Z",
      "generatorURL": "https://vigil.example/alerts/00000000000web-1"},
     {"labels": {"alertname": "HighCpu", "instance": "web-2", "severity": "critical", "team": "web"},
      "annotations": {"description": "Average of all cores over 5 minutes.", "summary": "CPU of web-2 is 93% busy", "value": "93.1%"},
      "startsAt": "2026-11-21T14:00:05Z", "endsAt": "2026-11-21T14:10:10Z"}])"));
+  // Two clocks that differ by less than a minute: an end in the other one's future would be none.
+  const auto soon =
+      boost::json::parse(channel.at(0).render(shipment_of({over}), over.resolved_at_ms + 1'000).body);
+  CHECK(text_at(soon, "/0/endsAt") == "2026-11-21T14:09:11Z");
+  CHECK(text_at(soon, "/0/startsAt") == "2026-11-21T14:00:05Z");
+  auto brief = over;
+  brief.fired_at_ms = brief.resolved_at_ms;
+  const auto at_once =
+      boost::json::parse(channel.at(0).render(shipment_of({brief}), brief.resolved_at_ms).body);
+  CHECK(text_at(at_once, "/0/endsAt") == "2026-11-21T14:09:10Z");
+  CHECK(text_at(at_once, "/0/startsAt") == "2026-11-21T14:09:10Z");
   const auto channels = channels_of(routing::configuration(
       "route: {receiver: ops}\nreceivers: [{name: ops, alertmanager_configs: [{url: 'http://a'}]}]"));
   CHECK(channels.at("ops").at(0).remind == std::chrono::hours(6));
