@@ -226,11 +226,16 @@ Result<void> Aggregator::listen() {
   own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(
-      FleetSources{*engine_, alerting_->service(), wall_ms, [this](v1::Status& status) {
+      FleetSources{*engine_, alerting_->service(), wall_ms,
+                   [this](v1::Status& status) {
                      status_->describe(status);
                      const std::lock_guard lock(reload_mutex_);
                      if (!config_state_.reload_ok)
                        status.add_problems(reload_problem(config_state_.reload_error));
+                   },
+                   [this] { return alerting_->receivers(); },
+                   [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {
+                     return alerting_->test_receiver(receiver, is_cancelled);
                    }});
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,

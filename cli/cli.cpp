@@ -34,6 +34,7 @@ constexpr std::array kCommands = {
     Command{"ack", declare_ack, "Say that you look after an alert: it is told of no more until it is over"},
     Command{"silence", declare_silence, "Silences: alerts that fire without a message for a time"},
     Command{"maintenance", declare_maintenance, "Maintenances: silences that people are told of"},
+    Command{"receivers", declare_receivers, "Who is told of alerts, and whether they can be reached"},
     Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
     Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},
     Command{"status", declare_status, "The aggregator itself"},

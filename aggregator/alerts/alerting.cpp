@@ -122,6 +122,10 @@ class Whole : public Alerting {
     return out;
   }
   std::vector<notify::ReceiverStats> receivers() const override { return notifier_->stats(); }
+  Result<std::vector<notify::TestAnswer>> test_receiver(const std::string& receiver,
+                                                        const std::function<bool()>& is_cancelled) override {
+    return notifier_->test(receiver, is_cancelled);
+  }
 
  private:
   rules::Sink sink() {

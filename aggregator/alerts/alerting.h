@@ -9,10 +9,12 @@
 
 #include "aggregator/alerts/alert_service.h"
 #include "aggregator/notify/config.h"
+#include "aggregator/notify/notifier.h"
 #include "aggregator/rules/fleet_rules.h"
 #include "aggregator/rules/host_rules.h"
 #include "common/threads/worker.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -70,6 +72,9 @@ class Alerting {
   virtual std::vector<std::string> warnings() const = 0;
   virtual Counters counters() const = 0;
   virtual std::vector<notify::ReceiverStats> receivers() const = 0;
+  /// See Notifier::test().
+  virtual Result<std::vector<notify::TestAnswer>> test_receiver(
+      const std::string& receiver, const std::function<bool()>& is_cancelled) = 0;
 };
 
 }  // namespace vigil::alerts

@@ -57,6 +57,10 @@ calendar::sys_seconds at(std::int64_t now_ms) {
       std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(now_ms)));
 }
 
+std::chrono::milliseconds route_repeat(const routing::Route* route) {
+  return route != nullptr ? route->timings.repeat : routing::Timings{}.repeat;
+}
+
 std::string ended_json(const GroupState& group, const std::map<std::string, Notification>& ended) {
   boost::json::array out;
   for (const auto& [fingerprint, membership] : group.alerts) {
@@ -256,11 +260,14 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
       const auto told = group.told.find(channel.name);
       const bool knows = told != group.told.end() && told->second.firing.contains(fingerprint);
       if (knows) telling.told_ms = told->second.at_ms;
+      if (!knows && !book_->wants(channel, fingerprint)) continue;
       telling.has_news =
           fires ? !knows : knows && channel.send_resolved && member->second == Membership::resolved;
       telling.next_ms = group.next_ms;
-      if (fires && knows && !is_acknowledged)
-        telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + route->timings.repeat.count());
+      const bool is_reminded = channel.remind.count() > 0;
+      const auto repeat = is_reminded ? std::min(channel.remind, route_repeat(route)) : route_repeat(route);
+      if (fires && knows && (is_reminded || !is_acknowledged))
+        telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + repeat.count());
       const auto mute =
           route == nullptr ? routing::Mute{} : mute_of(*route, routing_->configuration.calendars, at(now_ms));
       if (mute.muting == routing::Muting::muted) telling.mute = "muted by " + mute.calendar;

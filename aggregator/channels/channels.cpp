@@ -3,6 +3,7 @@
 #include "aggregator/channels/kinds.h"
 #include "aggregator/notify/requests.h"
 
+#include <chrono>
 #include <functional>
 #include <utility>
 
@@ -17,6 +18,17 @@ bool sends(const Channel& /*channel*/) {
 /// Without a key of Events API v2 nothing is sent.
 bool sends(const routing::PagerdutyChannel& channel) {
   return !channel.routing_key.empty();
+}
+
+/// Four times before it takes them for over: what a restart or a slow disk delays does no harm.
+constexpr int kRemindersUntilOver = 4;
+
+template <class Channel>
+std::chrono::milliseconds remind_of(const Channel& /*channel*/) {
+  return std::chrono::milliseconds(0);
+}
+std::chrono::milliseconds remind_of(const routing::AlertmanagerChannel& channel) {
+  return channel.valid_for / kRemindersUntilOver;
 }
 
 /// Calls visit(channel, kind, name, make) for each channel of a receiver that sends, in the order of the
@@ -36,6 +48,20 @@ void each_channel(const routing::Receiver& receiver, const Visit& visit) {
   all(receiver.telegram, "telegram", make_telegram);
   all(receiver.teams, "msteams", make_teams);
   all(receiver.teams_v2, "msteamsv2", make_teams_v2);
+  all(receiver.ntfy, "ntfy", make_ntfy);
+  for (std::size_t i = 0; i < receiver.sms.size(); ++i) {
+    for (std::size_t j = 0; j < receiver.sms[i].to.size(); ++j) {
+      visit(receiver.sms[i], "sms", fmt::format("sms[{}].to[{}]", i, j),
+            [j](const routing::SmsChannel& channel, const Making& making) {
+              config::Problems said_of_the_first;
+              return make_sms(
+                  channel, j,
+                  {making.library, making.external_url, j == 0 ? making.problems : said_of_the_first});
+            });
+    }
+  }
+  all(receiver.command, "command", make_command);
+  all(receiver.alertmanager, "alertmanager", make_alertmanager);
 }
 
 }  // namespace
@@ -50,7 +76,8 @@ routing::Channels channels_of(const routing::Configuration& configuration) {
     auto& channels = out[receiver.name];
     each_channel(receiver,
                  [&](const auto& channel, std::string_view /*kind*/, std::string name, auto /*make*/) {
-                   channels.push_back({std::move(name), channel.send_resolved});
+                   channels.push_back({std::move(name), channel.send_resolved,
+                                       receiver.critical_only.value_or(false), remind_of(channel)});
                  });
   }
   return out;

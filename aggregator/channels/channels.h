@@ -2,6 +2,7 @@
 // endpoints of the notifier.
 //
 //   slack[0], email[0] ...   a channel's name within its receiver
+//   sms[0].to[1]             each number is a channel of its own: what one refuses, others have all the same
 //   ops/slack[0]             an endpoint's name: as rows of the outbox have it
 #pragma once
 

@@ -105,6 +105,18 @@ and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
 Value {{ .Value }}, {{ template "__times" . }}
 {{ with .GeneratorURL }}<a href="{{ . }}">Open</a>  {{ end }}{{ with .Runbook }}<a href="{{ . }}">Runbook</a>{{ end }}
 {{ end }}{{ end }}
+{{ define "ntfy.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "ntfy.default.message" -}}
+{{ template "__text_alert_list" .Alerts.Firing }}{{ template "__text_alert_list" .Alerts.Resolved }}{{ end }}
+{{ define "ntfy.default.click" }}{{ template "__link" . }}{{ end }}
+{{ define "ntfy.default.tag" -}}
+{{ if eq .Status "resolved" }}white_check_mark{{ else if eq .Severity "Critical" }}rotating_light{{ else }}warning{{ end }}{{ end }}
+
+{{ define "sms.default.text" -}}
+{{ template "__subject" . }}{{ range $i, $alert := .Alerts }}
+{{ if ge $i 3 }}and {{ len (slice $.Alerts 3) }} more{{ break }}{{ end }}
+{{- if eq .Status "resolved" }}Resolved: {{ end }}{{ .Summary }}{{ end }}{{ end }}
+
 {{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
 )";
 

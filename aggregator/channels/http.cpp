@@ -97,13 +97,23 @@ notify::Request http_request(const Site& site, std::string url,
   return request;
 }
 
+notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment, std::string body,
+                          std::string_view content_type) {
+  notify::Request request = base;
+  request.headers = notify::common_headers(shipment, content_type);
+  request.headers.insert(request.headers.end(), base.headers.begin(), base.headers.end());
+  request.body = std::move(body);
+  return request;
+}
+
 notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment,
                           const boost::json::object& body) {
-  notify::Request request = base;
-  request.headers = notify::common_headers(shipment);
-  request.headers.insert(request.headers.end(), base.headers.begin(), base.headers.end());
-  request.body = boost::json::serialize(body);
-  return request;
+  return with_body(base, shipment, boost::json::serialize(body), "application/json");
+}
+
+notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment,
+                          const boost::json::array& body) {
+  return with_body(base, shipment, boost::json::serialize(body), "application/json");
 }
 
 }  // namespace vigil::channels

@@ -7,6 +7,7 @@
 #include "aggregator/routing/secret.h"
 #include "common/config/fields.h"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <optional>
 #include <string>
@@ -37,7 +38,12 @@ notify::Request http_request(const Site& site, std::string url,
                              const std::optional<routing::HttpClient>& http);
 
 /// `base` with its body and the headers of each message.
+notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment, std::string body,
+                          std::string_view content_type);
+/// The same with a body of JSON: an object, or an array.
 notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment,
                           const boost::json::object& body);
+notify::Request with_body(const notify::Request& base, const notify::Shipment& shipment,
+                          const boost::json::array& body);
 
 }  // namespace vigil::channels

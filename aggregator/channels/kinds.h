@@ -7,6 +7,7 @@
 #include "aggregator/routing/receivers.h"
 #include "common/config/fields.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -31,6 +32,11 @@ Render make_discord(const routing::DiscordChannel& channel, const Making& making
 Render make_telegram(const routing::TelegramChannel& channel, const Making& making);
 Render make_teams(const routing::TeamsChannel& channel, const Making& making);
 Render make_teams_v2(const routing::TeamsChannel& channel, const Making& making);
+Render make_ntfy(const routing::NtfyChannel& channel, const Making& making);
+/// To number `number` of its `to`.
+Render make_sms(const routing::SmsChannel& channel, std::size_t number, const Making& making);
+Render make_command(const routing::CommandChannel& channel, const Making& making);
+Render make_alertmanager(const routing::AlertmanagerChannel& channel, const Making& making);
 
 /// Texts of one channel, by the keys it has in the file.
 class Texts {

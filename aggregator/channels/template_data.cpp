@@ -195,20 +195,21 @@ Labels common_annotations(const notify::Group& group) {
   return common(group, &Notification::annotations);
 }
 
-TemplateValue template_data(const notify::Group& group, const std::string& external_url) {
+TemplateValue template_data(const notify::Group& group, const std::string& external_url,
+                            std::map<std::string, TemplateValue> more) {
   const Notification& worst = worst_of(group);
-  return TemplateValue(std::make_shared<const Record>(
-      "Data", std::map<std::string, TemplateValue>{
-                  {"Receiver", group.receiver},
-                  {"Status", std::string(is_firing(group) ? "firing" : "resolved")},
-                  {"Alerts", TemplateValue(std::make_shared<const AlertList>(group.alerts))},
-                  {"GroupLabels", label_set(group.labels)},
-                  {"CommonLabels", label_set(common_labels(group))},
-                  {"CommonAnnotations", label_set(common_annotations(group))},
-                  {"ExternalURL", external_url},
-                  {"Severity", notify::one_line(notify::status_word(worst))},
-                  {"Color", std::string(notify::colour_of(worst))},
-                  {"LeftOut", static_cast<std::int64_t>(group.left_out)}}));
+  more.merge(std::map<std::string, TemplateValue>{
+      {"Receiver", group.receiver},
+      {"Status", std::string(is_firing(group) ? "firing" : "resolved")},
+      {"Alerts", TemplateValue(std::make_shared<const AlertList>(group.alerts))},
+      {"GroupLabels", label_set(group.labels)},
+      {"CommonLabels", label_set(common_labels(group))},
+      {"CommonAnnotations", label_set(common_annotations(group))},
+      {"ExternalURL", external_url},
+      {"Severity", notify::one_line(notify::status_word(worst))},
+      {"Color", std::string(notify::colour_of(worst))},
+      {"LeftOut", static_cast<std::int64_t>(group.left_out)}});
+  return TemplateValue(std::make_shared<const Record>("Data", std::move(more)));
 }
 
 }  // namespace vigil::channels

@@ -19,12 +19,14 @@
 #include "aggregator/notify/notification.h"
 #include "aggregator/rules/template_value.h"
 
+#include <map>
 #include <string>
 
 namespace vigil::channels {
 
-/// `external_url` is the dashboard's.
-rules::TemplateValue template_data(const notify::Group& group, const std::string& external_url);
+/// `external_url` is the dashboard's; `more` are further members, for what else a channel knows.
+rules::TemplateValue template_data(const notify::Group& group, const std::string& external_url,
+                                   std::map<std::string, rules::TemplateValue> more = {});
 
 /// What all alerts have in common.
 Labels common_labels(const notify::Group& group);

@@ -68,6 +68,10 @@ void describe(config::Fields& fields, NotificationsConfig& notifications) {
   fields.field("timeout", notifications.timeout, "How long one attempt may take.");
   fields.field("give_up_after", notifications.give_up_after,
                "How long delivery is tried before a message is dead.");
+  fields.field(
+      "allow_private", notifications.allow_private,
+      "Whether a name in a receiver's http:// URL may lead to an address of a private network. Addresses "
+      "written as such, localhost and https:// always may.");
   fields.require("timeout", notifications.timeout.count() > 0, "must be more than 0");
   fields.require("give_up_after", notifications.give_up_after.count() > 0, "must be more than 0");
 }

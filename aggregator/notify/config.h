@@ -67,7 +67,8 @@ struct NotificationsConfig {
   HeartbeatConfig heartbeat;
   std::chrono::milliseconds timeout = std::chrono::seconds(10);
   std::chrono::milliseconds give_up_after = std::chrono::hours(24);
-  config::Place at;  // for messages
+  bool allow_private = false;  // see private_addresses.h
+  config::Place at;            // for messages
 };
 void describe(config::Fields& fields, NotificationsConfig& notifications);
 

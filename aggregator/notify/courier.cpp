@@ -1,9 +1,11 @@
 #include "aggregator/notify/courier.h"
 
+#include "aggregator/notify/private_addresses.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <utility>
 
@@ -11,14 +13,22 @@ namespace vigil::notify {
 namespace {
 
 constexpr std::int64_t kIdleMs = 60'000;
+constexpr std::int64_t kLookAtProgramMs = 20;
 constexpr std::chrono::milliseconds kFarewell{2000};
+
+/// Writing to a program that has ended is an error like others, whatever the process makes of the signal.
+void hold_back_sigpipe() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
 
 }  // namespace
 
-Courier::Courier(Endpoint endpoint, const LaneOptions& options, std::chrono::milliseconds timeout,
-                 Notifier::Feedback feedback)
+Courier::Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Feedback feedback)
     : endpoint_(std::move(endpoint)),
-      timeout_(timeout),
+      options_(options),
       feedback_(std::move(feedback)),
       multi_(curl_multi_init()),
       lane_({options.give_up_after_ms, endpoint_.burst}) {
@@ -90,6 +100,7 @@ ReceiverStats Courier::stats() const {
 }
 
 void Courier::run() {
+  hold_back_sigpipe();
   while (true) {
     take_incoming();
     if (!stopping_) send_what_is_due(wall_ms());
@@ -97,8 +108,12 @@ void Courier::run() {
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
     reap();
-    curl_multi_poll(multi_.get(), nullptr, 0, wait_ms(wall_ms()), nullptr);
+    look_at_program();
+    std::vector<curl_waitfd> pipes = program_.waits();
+    curl_multi_poll(multi_.get(), pipes.data(), static_cast<unsigned>(pipes.size()), wait_ms(wall_ms()),
+                    nullptr);
   }
+  program_.kill();
   if (on_the_wire_) {
     sockets_.cut();  // a goodbye in mid-sentence would be waited for
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
@@ -117,16 +132,39 @@ void Courier::take_incoming() {
 void Courier::send_what_is_due(std::int64_t now_ms) {
   if (!on_the_wire_) {
     on_the_wire_ = lane_.next(now_ms);
-    if (on_the_wire_) {
-      Request request = endpoint_.render(*on_the_wire_, now_ms);
-      const auto timeout = request.timeout.count() > 0 ? request.timeout : timeout_;
-      transfer_.prepare(std::move(request), timeout);
-      sockets_.attach(transfer_.handle());
-      if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(CURLE_FAILED_INIT);
-    }
+    if (on_the_wire_) begin(endpoint_.render(*on_the_wire_, now_ms));
   }
   const std::lock_guard lock(mutex_);
   stats_.queued = lane_.size();
+}
+
+void Courier::begin(Request request) {
+  const auto timeout = request.timeout.count() > 0 ? request.timeout : options_.timeout;
+  if (request.protocol == Protocol::command) {
+    const auto started = program_.start(std::move(request), timeout, Program::Clock::now());
+    if (!started) finish(Failure{FailureKind::away, started.error().message, 0});
+    return;
+  }
+  const bool is_free = request.protocol == Protocol::smtp || may_be_private(request.url);
+  transfer_.prepare(std::move(request), timeout);
+  sockets_.attach(transfer_.handle(), is_free ? Reach::everywhere : options_.http_names);
+  if (curl_multi_add_handle(multi_.get(), transfer_.handle()) != CURLM_OK) finish(judge(CURLE_FAILED_INIT));
+}
+
+std::optional<Failure> Courier::judge(CURLcode code) const {
+  auto failure = transfer_.judge(code);
+  const std::string refused = sockets_.refused();
+  if (failure && !refused.empty() && code != CURLE_OK)
+    failure->error = fmt::format(
+        "the name in its URL leads to {}, a private address: allow it with notifications.allow_private, "
+        "write the "
+        "address, or use https",
+        refused);
+  return failure;
+}
+
+void Courier::look_at_program() {
+  if (const auto end = program_.step(Program::Clock::now())) finish(end->failure);
 }
 
 /// Takes what curl has finished, and sends the next message at once.
@@ -137,7 +175,7 @@ void Courier::reap() {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
-    finish(code);
+    finish(judge(code));
     any = true;
   }
   if (!any || stopping_) return;
@@ -146,18 +184,17 @@ void Courier::reap() {
   curl_multi_perform(multi_.get(), &running);
 }
 
-void Courier::finish(CURLcode code) {
+void Courier::finish(const std::optional<Failure>& failure) {
   const Shipment shipment = std::move(*on_the_wire_);
   on_the_wire_.reset();
   const std::int64_t now = wall_ms();
-  const auto failure = transfer_.judge(code);
   if (!failure) {
-    if (std::exchange(failing_, false))
+    if (std::exchange(failing_, false) && options_.logs)
       log::info("notify", "receiver accepts messages again", {{"receiver", endpoint_.name}});
     tell({lane_.delivered(shipment, now)}, "");
     return;
   }
-  if (!std::exchange(failing_, true)) {
+  if (!std::exchange(failing_, true) && options_.logs) {
     log::warn("notify", "receiver does not accept a message; it will be tried again",
               {{"receiver", endpoint_.name}, {"error", failure->error}});
   }
@@ -177,7 +214,7 @@ void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& e
     }
   }
   for (const Delivery& delivery : deliveries) {
-    if (delivery.outcome == Outcome::dead) {
+    if (delivery.outcome == Outcome::dead && options_.logs) {
       log::error(
           "notify", "messages could not be delivered and are given up",
           {{"receiver", endpoint_.name}, {"messages", delivery.ids.size()}, {"error", delivery.error}});
@@ -188,6 +225,7 @@ void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& e
 
 int Courier::wait_ms(std::int64_t now_ms) const {
   std::int64_t wait = stopping_ ? 50 : kIdleMs;
+  if (program_.is_running()) wait = kLookAtProgramMs;
   if (!on_the_wire_) {
     if (const auto wake = lane_.wake_ms(now_ms))
       wait = std::min(wait, std::max<std::int64_t>(*wake - now_ms, 0));

@@ -5,6 +5,7 @@
 #include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/lane.h"
 #include "aggregator/notify/notifier.h"
+#include "aggregator/notify/program.h"
 #include "aggregator/notify/sockets.h"
 #include "aggregator/notify/transfer.h"
 
@@ -13,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,10 +24,16 @@
 
 namespace vigil::notify {
 
+struct CourierOptions {
+  std::int64_t give_up_after_ms = 86'400'000;
+  std::chrono::milliseconds timeout{10'000};
+  Reach http_names = Reach::public_only;  // where names in http:// URLs may lead
+  bool logs = true;
+};
+
 class Courier {
  public:
-  Courier(Endpoint endpoint, const LaneOptions& options, std::chrono::milliseconds timeout,
-          Notifier::Feedback feedback);
+  Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Feedback feedback);
   ~Courier();
   Courier(const Courier&) = delete;
 
@@ -48,8 +56,11 @@ class Courier {
   void run();
   void take_incoming();
   void send_what_is_due(std::int64_t now_ms);
+  void begin(Request request);
   void reap();
-  void finish(CURLcode code);
+  std::optional<Failure> judge(CURLcode code) const;
+  void look_at_program();
+  void finish(const std::optional<Failure>& failure);
   void tell(const std::vector<Delivery>& deliveries, const std::string& error);
   int wait_ms(std::int64_t now_ms) const;
 
@@ -57,11 +68,12 @@ class Courier {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
   };
   const Endpoint endpoint_;
-  const std::chrono::milliseconds timeout_;
+  const CourierOptions options_;
   const Notifier::Feedback feedback_;
   Sockets sockets_;
   std::unique_ptr<CURLM, CloseMulti> multi_;  // the thread takes it along, under mutex_, when it ends
   Transfer transfer_;
+  Program program_;  // instead of a transfer, of a receiver that is a command
   Lane lane_;
   std::optional<Shipment> on_the_wire_;
   bool failing_ = false;

@@ -14,7 +14,7 @@
 
 namespace vigil::notify {
 
-enum class Protocol : std::uint8_t { http, smtp };
+enum class Protocol : std::uint8_t { http, smtp, command };
 
 /// Everything a transfer needs. Values are free of CR, LF and NUL where those would change their meaning.
 struct Request {
@@ -23,17 +23,21 @@ struct Request {
   bool is_get = false;               // HTTP only: GET without a body instead of POST
   std::vector<std::string> headers;  // "Name: value"; HTTP only
   std::string body;
+  // A command only; its standard input is the body:
+  std::vector<std::string> command;      // an absolute path, and arguments
+  std::vector<std::string> environment;  // "NAME=value", all of it
   // SMTP only:
   std::string from;
   std::vector<std::string> to;
   std::string hello;  // what the server is greeted with; "": the host's name
   StartTls starttls = StartTls::required;
-  // Both:
+  // HTTP and SMTP:
   std::string username;
   std::string password;
   std::string ca_file;  // instead of the system's certificates
   std::string cert_file;
   std::string key_file;
+  // All:
   std::chrono::milliseconds timeout{0};  // 0: as all
 };
 

@@ -49,7 +49,7 @@ class Beats : public Heartbeat {
     request.is_get = true;
     request.headers = {fmt::format("User-Agent: vigil/{}", kVersion)};
     transfer_.prepare(std::move(request), timeout_);
-    sockets_.attach(transfer_.handle());
+    sockets_.attach(transfer_.handle(), Reach::everywhere);
     const auto failure = transfer_.judge(curl_easy_perform(transfer_.handle()));
     if (stopping_) return;
     if (failure) return note(&HeartbeatStats::failures, failure->error);

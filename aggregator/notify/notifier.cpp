@@ -1,5 +1,6 @@
 #include "aggregator/notify/notifier.h"
 
+#include "aggregator/notify/channel_test.h"
 #include "aggregator/notify/courier.h"
 #include "common/log/log.h"
 
@@ -18,7 +19,9 @@ namespace {
 class Couriers : public Notifier {
  public:
   Couriers(const NotificationsConfig& config, Feedback feedback)
-      : lane_{config.give_up_after.count(), 0}, timeout_(config.timeout), feedback_(std::move(feedback)) {}
+      : options_{config.give_up_after.count(), config.timeout,
+                 config.allow_private ? Reach::everywhere : Reach::public_only},
+        feedback_(std::move(feedback)) {}
   ~Couriers() override { stop(); }
 
   void add(Endpoint endpoint) { couriers_.push_back(make(std::move(endpoint))); }
@@ -28,6 +31,7 @@ class Couriers : public Notifier {
     for (const auto& courier : couriers_) courier->start();
   }
 
+  /// A test that runs ends soon; nobody begins another one, since who asks has ended.
   void stop() override {
     running_ = false;
     for (const auto& courier : couriers_) courier->begin_stop();
@@ -98,6 +102,18 @@ class Couriers : public Notifier {
     return out;
   }
 
+  Result<std::vector<TestAnswer>> test(const std::string& receiver,
+                                       const std::function<bool()>& is_cancelled) override {
+    const std::vector<Endpoint> endpoints = endpoints_of(receiver);
+    if (endpoints.empty())
+      return fail(Errc::not_found,
+                  "there is no receiver {}, or it has no channels; `vigil receivers` lists all", receiver);
+    if (testing_.exchange(true)) return fail(Errc::conflict, "another test runs: wait for its end");
+    auto answers = run_test(endpoints, options_, [&] { return !running_ || is_cancelled(); });
+    testing_ = false;
+    return answers;
+  }
+
  private:
   static bool wants(const Endpoint& endpoint, const Notification& note) {
     if (endpoint.takes_groups || (note.kind == Kind::resolved && !endpoint.send_resolved)) return false;
@@ -107,13 +123,26 @@ class Couriers : public Notifier {
   using List = std::vector<std::shared_ptr<Courier>>;
 
   std::shared_ptr<Courier> make(Endpoint endpoint) const {
-    return std::make_shared<Courier>(std::move(endpoint), lane_, timeout_, feedback_);
+    return std::make_shared<Courier>(std::move(endpoint), options_, feedback_);
   }
 
   static Courier* find(const List& couriers, std::string_view name) {
     const auto found = std::find_if(couriers.begin(), couriers.end(),
                                     [name](const auto& courier) { return courier->endpoint().name == name; });
     return found == couriers.end() ? nullptr : found->get();
+  }
+
+  /// Of a receiver, or the one of this name.
+  std::vector<Endpoint> endpoints_of(const std::string& receiver) const {
+    std::vector<Endpoint> out;
+    const std::lock_guard lock(mutex_);
+    for (const auto& courier : couriers_) {
+      const Endpoint& endpoint = courier->endpoint();
+      const bool is_channel = endpoint.takes_groups && endpoint.name.rfind('/') == receiver.size() &&
+                              endpoint.name.starts_with(receiver);
+      if (is_channel || endpoint.name == receiver) out.push_back(endpoint);
+    }
+    return out;
   }
 
   List for_groups() const {
@@ -150,10 +179,10 @@ class Couriers : public Notifier {
     enqueue(std::move(orphans));
   }
 
-  const LaneOptions lane_;
-  const std::chrono::milliseconds timeout_;
+  const CourierOptions options_;
   const Feedback feedback_;
   std::atomic<bool> running_ = false;
+  std::atomic<bool> testing_ = false;
   mutable std::mutex mutex_;  // protects couriers_, but for start() and stop()
   List couriers_;
   std::map<std::string, std::uint64_t> orphans_;  // messages of receivers that are not configured any more

@@ -21,6 +21,8 @@
 
 namespace vigil::notify {
 
+inline constexpr std::chrono::milliseconds kLongestTest{20'000};
+
 struct ReceiverStats {
   std::string receiver;
   std::string kind;             // as Endpoint has it; "gone": not configured any more
@@ -30,6 +32,14 @@ struct ReceiverStats {
   std::uint64_t dead = 0;
   std::uint64_t queued = 0;
   std::string last_error;  // of the latest attempt; "" when it succeeded
+};
+
+/// What one channel answered to a test.
+struct TestAnswer {
+  std::string channel;  // the endpoint's name
+  std::string kind;
+  std::string error;         // "": it took the message
+  std::int64_t took_ms = 0;  // until the answer
 };
 
 class Notifier {
@@ -66,6 +76,13 @@ class Notifier {
   virtual std::vector<std::string> targets(const Notification& notification) const = 0;
 
   virtual std::vector<ReceiverStats> stats() const = 0;
+
+  /// Sends a test message to each channel of a receiver, or to the one channel of this name, besides what
+  /// waits for it: that it fires, and, where it takes that, that it is over. Blocks until all have answered,
+  /// at most kLongestTest; `is_cancelled` is asked now and then. Errc::not_found names those there are,
+  /// Errc::conflict: another test runs.
+  virtual Result<std::vector<TestAnswer>> test(const std::string& receiver,
+                                               const std::function<bool()>& is_cancelled) = 0;
 };
 
 }  // namespace vigil::notify

@@ -23,8 +23,8 @@ Result<void> check_header(std::string_view name, std::string_view value) {
               "'{}' is not a valid header: a name without spaces or colons, a value of one line", name);
 }
 
-std::vector<std::string> common_headers(const Shipment& shipment) {
-  return {"Content-Type: application/json", fmt::format("User-Agent: vigil/{}", kVersion),
+std::vector<std::string> common_headers(const Shipment& shipment, std::string_view content_type) {
+  return {fmt::format("Content-Type: {}", content_type), fmt::format("User-Agent: vigil/{}", kVersion),
           fmt::format("Idempotency-Key: {}", one_line(shipment.key())), "Expect:"};
 }
 

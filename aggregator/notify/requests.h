@@ -19,7 +19,8 @@ Result<void> check_url(std::string_view url);
 /// Errc::invalid_argument when name or value would not be one line of a header.
 Result<void> check_header(std::string_view name, std::string_view value);
 
-/// Content-Type (JSON), User-Agent, Idempotency-Key.
-std::vector<std::string> common_headers(const Shipment& shipment);
+/// Content-Type, User-Agent, Idempotency-Key.
+std::vector<std::string> common_headers(const Shipment& shipment,
+                                        std::string_view content_type = "application/json");
 
 }  // namespace vigil::notify

@@ -6,16 +6,23 @@
 
 #include <curl/curl.h>
 
+#include <cstdint>
 #include <mutex>
 #include <set>
+#include <string>
 
 namespace vigil::notify {
+
+enum class Reach : std::uint8_t { everywhere, public_only };
 
 /// Must outlive the connections made through handles it was attached to.
 class Sockets {
  public:
-  /// Connections this handle makes are kept here until they are closed.
-  void attach(CURL* easy);
+  /// Connections this handle makes are kept here until they are closed. One handle at a time: `reach` is that
+  /// of the last one.
+  void attach(CURL* easy, Reach reach);
+  /// The private address that the last handle was not let to; "" when there was none.
+  std::string refused() const;
   /// Any thread. What waits for these sockets goes on at once, with an error; new ones are refused.
   void cut();
 
@@ -23,8 +30,10 @@ class Sockets {
   static curl_socket_t open(void* self, curlsocktype purpose, curl_sockaddr* address);
   static int close(void* self, curl_socket_t socket);
 
-  std::mutex mutex_;  // protects what follows
+  mutable std::mutex mutex_;  // protects what follows
   std::set<curl_socket_t> open_;
+  Reach reach_ = Reach::everywhere;
+  std::string refused_;
   bool cut_ = false;
 };
 

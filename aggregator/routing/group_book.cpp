@@ -73,6 +73,11 @@ void GroupBook::for_each(const std::function<void(const GroupState&)>& visit) co
 void GroupBook::fire(const std::string& fingerprint, const Labels& labels, std::int64_t since_ms,
                      std::int64_t now_ms) {
   std::set<std::string> ids;
+  if (labels.get("severity") == "critical") {
+    critical_.insert(fingerprint);
+  } else {
+    critical_.erase(fingerprint);
+  }
   for (const Route* route : root_->match(labels)) {
     GroupState fresh;
     fresh.route = route->id;
@@ -166,23 +171,26 @@ void GroupBook::tell(GroupState& group, std::int64_t now_ms, const Holds& holds,
     return std::none_of(channels.begin(), channels.end(),
                         [&](const Channel& channel) { return channel.name == entry.first; });
   });
-  const bool may_repeat = !holds.repeats || std::any_of(firing.begin(), firing.end(), holds.repeats);
   for (const Channel& channel : channels) {
-    if (auto made = message(group, channel, firing, may_repeat, now_ms)) out.push_back(std::move(*made));
+    if (auto made = message(group, channel, firing, holds, now_ms)) out.push_back(std::move(*made));
   }
 }
 
 std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel& channel,
-                                               const std::vector<std::string>& firing, bool may_repeat,
+                                               std::vector<std::string> firing, const Holds& holds,
                                                std::int64_t now_ms) {
+  std::erase_if(firing, [&](const std::string& fingerprint) { return !wants(channel, fingerprint); });
   Told& told = group.told[channel.name];
   std::vector<std::string> resolved = ended(group, told);
   for (const std::string& fingerprint : resolved) told.firing.erase(fingerprint);
   if (!channel.send_resolved) resolved.clear();
   const bool is_fresh = !std::includes(told.firing.begin(), told.firing.end(), firing.begin(), firing.end());
   const Route* route = route_of(group);
-  const bool repeats = may_repeat && route != nullptr && !firing.empty() &&
-                       told.at_ms + route->timings.repeat.count() <= now_ms;
+  const bool may_repeat = !holds.repeats || std::any_of(firing.begin(), firing.end(), holds.repeats);
+  bool repeats = may_repeat && route != nullptr && !firing.empty() &&
+                 told.at_ms + route->timings.repeat.count() <= now_ms;
+  if (channel.remind.count() > 0 && !told.firing.empty())
+    repeats = repeats || told.at_ms + channel.remind.count() <= now_ms;
   if (!is_fresh && resolved.empty() && !repeats) return std::nullopt;
   told.firing.insert(firing.begin(), firing.end());
   told.at_ms = now_ms;
@@ -207,7 +215,10 @@ void GroupBook::forget_ended(GroupState& group) {
     if (membership == Membership::firing || group.is_told(fingerprint)) return false;
     const auto ids = groups_of_.find(fingerprint);
     ids->second.erase(id);
-    if (ids->second.empty()) groups_of_.erase(ids);
+    if (ids->second.empty()) {
+      groups_of_.erase(ids);
+      critical_.erase(fingerprint);
+    }
     return true;
   });
 }

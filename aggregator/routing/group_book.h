@@ -22,6 +22,7 @@
 #include "aggregator/routing/route.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -36,6 +37,10 @@ namespace vigil::routing {
 struct Channel {
   std::string name;  // within its receiver, "slack[0]"
   bool send_resolved = true;
+  bool critical_only = false;  // told of alerts with severity="critical", and of the end of what it was told
+  /// 0: told again as its route says. Otherwise at least so often while anything fires, whoever looks after
+  /// it: it forgets what it does not hear of.
+  std::chrono::milliseconds remind{0};
 };
 using Channels = std::map<std::string, std::vector<Channel>, std::less<>>;  // by receiver
 
@@ -89,6 +94,10 @@ class GroupBook {
   const GroupState* find(const std::string& id) const;
   /// Whether the alert is in any group.
   bool contains(const std::string& fingerprint) const;
+  /// Whether a channel is told when it fires.
+  bool wants(const Channel& channel, const std::string& fingerprint) const {
+    return !channel.critical_only || critical_.contains(fingerprint);
+  }
   void for_each(const std::function<void(const GroupState&)>& visit) const;
   std::size_t size() const { return groups_.size(); }
 
@@ -98,7 +107,7 @@ class GroupBook {
   bool leave(const std::string& id, const std::string& fingerprint);
   void tell(GroupState& group, std::int64_t now_ms, const Holds& holds, std::vector<GroupMessage>& out);
   std::optional<GroupMessage> message(GroupState& group, const Channel& channel,
-                                      const std::vector<std::string>& firing, bool may_repeat,
+                                      std::vector<std::string> firing, const Holds& holds,
                                       std::int64_t now_ms);
   void forget_ended(GroupState& group);
   void wake_at(std::int64_t t_ms) { wake_ms_ = std::min(wake_ms_.value_or(t_ms), t_ms); }
@@ -108,6 +117,7 @@ class GroupBook {
   Channels channels_;
   std::map<std::string, GroupState> groups_;                          // by id
   std::unordered_map<std::string, std::set<std::string>> groups_of_;  // fingerprint -> ids
+  std::set<std::string> critical_;  // those of groups_of_ with severity="critical" when they last fired
   std::set<std::string> changed_;
   std::optional<std::int64_t>
       wake_ms_;  // the earliest next_ms of groups_, asked for far more often than it changes

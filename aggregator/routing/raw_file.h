@@ -1,5 +1,6 @@
-// alertmanager.yml as written: YAML in, plain values out. Keys that are not Alertmanager's are errors.
-// Receivers and calendars are understood at once (receivers.h, calendars.h), routes by read_configuration().
+// alertmanager.yml as written: YAML in, plain values out. Keys that are neither Alertmanager's nor of
+// own_receivers.h are errors. Receivers and calendars are understood at once (receivers.h, calendars.h),
+// routes by read_configuration().
 #pragma once
 
 #include "aggregator/routing/receivers.h"

@@ -190,6 +190,12 @@ void describe(config::Fields& fields, Receiver& receiver) {
   fields.field("telegram_configs", receiver.telegram, "Telegram.");
   fields.field("msteams_configs", receiver.teams, "Microsoft Teams, by connectors.");
   fields.field("msteamsv2_configs", receiver.teams_v2, "Microsoft Teams, by workflows.");
+  fields.field("ntfy_configs", receiver.ntfy, "ntfy.");
+  fields.field("sms_configs", receiver.sms, "Text messages, through a gateway.");
+  fields.field("command_configs", receiver.command, "A program of this machine.");
+  fields.field("alertmanager_configs", receiver.alertmanager, "Another Alertmanager.");
+  fields.field("critical_only", receiver.critical_only,
+               "Whether only alerts with severity=\"critical\" are told of.");
   fields.require("name", !receiver.name.empty(), "must not be empty");
   for (const std::string_view key : kOtherReceivers) fields.without_effect(key, kNoSuchReceiver);
 }
@@ -253,6 +259,14 @@ void need(config::Problems& problems, const std::vector<Channel>& channels, Valu
   }
 }
 
+/// Text messages wake people and cost money.
+bool has_only_sms(const Receiver& receiver) {
+  const auto none = [](const auto&... channels) { return (channels.empty() && ...); };
+  return !receiver.sms.empty() && none(receiver.slack, receiver.email, receiver.webhook, receiver.pagerduty,
+                                       receiver.discord, receiver.telegram, receiver.teams, receiver.teams_v2,
+                                       receiver.ntfy, receiver.command, receiver.alertmanager);
+}
+
 }  // namespace
 
 Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
@@ -263,6 +277,10 @@ Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
   fill_http(receiver.telegram, global);
   fill_http(receiver.teams, global);
   fill_http(receiver.teams_v2, global);
+  fill_http(receiver.ntfy, global);
+  fill_http(receiver.sms, global);
+  fill_http(receiver.alertmanager, global);
+  fill(receiver.critical_only, std::optional(has_only_sms(receiver)));
   for (SlackChannel& slack : receiver.slack) fill(slack.api_url, global.slack_api_url);
   for (EmailChannel& email : receiver.email) fill(email.server, global.mail);
   for (PagerdutyChannel& pagerduty : receiver.pagerduty) fill(pagerduty.url, global.pagerduty_url);
@@ -278,6 +296,9 @@ Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
   need(problems, receiver.teams, &TeamsChannel::webhook_url, "missing key webhook_url or webhook_url_file");
   need(problems, receiver.teams_v2, &TeamsChannel::webhook_url,
        "missing key webhook_url or webhook_url_file");
+  need(problems, receiver.ntfy, &NtfyChannel::topic, "missing key topic or topic_file");
+  need(problems, receiver.sms, &SmsChannel::url, "missing key url or url_file");
+  need(problems, receiver.alertmanager, &AlertmanagerChannel::url, "missing key url or url_file");
   for (const PagerdutyChannel& pagerduty : receiver.pagerduty) {
     if (pagerduty.routing_key.empty() && pagerduty.service_key.empty())
       problems.add(pagerduty.at.wrong("", "missing key routing_key or routing_key_file"));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aggregator/routing/http_client.h"
+#include "aggregator/routing/own_receivers.h"
 #include "aggregator/routing/secret.h"
 #include "common/config/fields.h"
 
@@ -145,6 +146,13 @@ struct Receiver {
   std::vector<TelegramChannel> telegram;
   std::vector<TeamsChannel> teams;     // msteams_configs: connectors
   std::vector<TeamsChannel> teams_v2;  // msteamsv2_configs: workflows
+  std::vector<NtfyChannel> ntfy;
+  std::vector<SmsChannel> sms;
+  std::vector<CommandChannel> command;
+  std::vector<AlertmanagerChannel> alertmanager;
+  /// Whether only alerts with severity="critical" are told of. complete() decides where the file does not: so
+  /// it is for who has text messages and nothing else.
+  std::optional<bool> critical_only;
   config::Place at;
 };
 void describe(config::Fields& fields, Receiver& receiver);

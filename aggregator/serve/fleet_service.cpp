@@ -56,6 +56,22 @@ void put_host(const HostInfo& info, v1::Host& out) {
   out.set_lost_batches(info.lost_batches);
 }
 
+void put_channel(const notify::ReceiverStats& stats, v1::ReceiverChannel& out) {
+  const std::size_t slash = stats.takes_groups ? stats.receiver.rfind('/') : std::string::npos;
+  out.set_receiver(stats.receiver.substr(0, slash));
+  if (slash != std::string::npos) out.set_channel(stats.receiver.substr(slash + 1));
+  out.set_kind(stats.kind);
+  out.set_state(stats.kind == "gone"        ? "gone"
+                : !stats.last_error.empty() ? "failing"
+                : stats.queued > 0          ? "waiting"
+                                            : "ok");
+  out.set_waiting(stats.queued);
+  out.set_delivered(stats.delivered);
+  out.set_failures(stats.failures);
+  out.set_given_up(stats.dead);
+  out.set_last_error(stats.last_error);
+}
+
 /// "Top processes by CPU: postgres (pid 4711) 71 %, backup (pid 12) 9 %"
 std::string one_line(const notify::Evidence& evidence) {
   std::string line = evidence.title + ':';
@@ -266,6 +282,34 @@ grpc::ServerUnaryReactor* FleetService::AcknowledgeAlert(grpc::CallbackServerCon
       return fail(Errc::limit, "author and comment may have {} bytes each", kMostBytes);
     return alerts::acknowledge(sources_.alerts, request->id(), {request->author(), request->comment(), 0});
   });
+}
+
+grpc::ServerUnaryReactor* FleetService::ListReceivers(grpc::CallbackServerContext* context,
+                                                      const v1::ListReceiversRequest*,
+                                                      v1::ListReceiversResponse* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    for (const notify::ReceiverStats& stats : sources_.receivers())
+      put_channel(stats, *response->add_channels());
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext* context,
+                                                     const v1::TestReceiverRequest* request,
+                                                     v1::TestReceiverResponse* response) {
+  return answer(sources_.engine, context,
+                [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+                  const auto answers = sources_.test_receiver(request->name(), cancelled);
+                  if (!answers) return answers.error();
+                  for (const notify::TestAnswer& each : *answers) {
+                    v1::ChannelAnswer& out = *response->add_channels();
+                    out.set_channel(each.channel);
+                    out.set_kind(each.kind);
+                    out.set_error(each.error);
+                    out.set_took_ms(each.took_ms);
+                  }
+                  return {};
+                });
 }
 
 grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext* context,

@@ -3,10 +3,13 @@
 #pragma once
 
 #include "aggregator/alerts/alert_service.h"
+#include "aggregator/notify/notifier.h"
 #include "aggregator/serve/query_engine.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 
 #include <functional>
+#include <string>
+#include <vector>
 
 namespace vigil::aggregator {
 
@@ -17,6 +20,11 @@ struct FleetSources {
   std::function<std::int64_t()> now_ms;
   /// Fills in what only the wiring knows: version, store, process, notifications.
   std::function<void(v1::Status&)> describe_process;
+  std::function<std::vector<notify::ReceiverStats>()> receivers;
+  /// See Notifier::test().
+  std::function<Result<std::vector<notify::TestAnswer>>(const std::string& receiver,
+                                                        const std::function<bool()>& is_cancelled)>
+      test_receiver;
 };
 
 class FleetService final : public v1::Fleet::CallbackService {
@@ -48,6 +56,12 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* AcknowledgeAlert(grpc::CallbackServerContext* context,
                                              const v1::AcknowledgeAlertRequest* request,
                                              v1::AcknowledgeAlertResponse* response) override;
+  grpc::ServerUnaryReactor* ListReceivers(grpc::CallbackServerContext* context,
+                                          const v1::ListReceiversRequest* request,
+                                          v1::ListReceiversResponse* response) override;
+  grpc::ServerUnaryReactor* TestReceiver(grpc::CallbackServerContext* context,
+                                         const v1::TestReceiverRequest* request,
+                                         v1::TestReceiverResponse* response) override;
   grpc::ServerUnaryReactor* ListSilences(grpc::CallbackServerContext* context,
                                          const v1::ListSilencesRequest* request,
                                          v1::ListSilencesResponse* response) override;

@@ -119,6 +119,13 @@ class GrpcClient final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
     return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
+  Result<v1::ListReceiversResponse> receivers() override {
+    return call<v1::ListReceiversResponse>(*fleet_, &v1::Fleet::Stub::ListReceivers,
+                                           v1::ListReceiversRequest{});
+  }
+  Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) override {
+    return call<v1::TestReceiverResponse>(*fleet_, &v1::Fleet::Stub::TestReceiver, request);
+  }
   Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) override {
     return call<v1::ListSilencesResponse>(*fleet_, &v1::Fleet::Stub::ListSilences, request);
   }

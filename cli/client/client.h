@@ -41,6 +41,8 @@ class Client {
   virtual Result<v1::Status> status() = 0;
   virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
+  virtual Result<v1::ListReceiversResponse> receivers() = 0;
+  virtual Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) = 0;
   virtual Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) = 0;
   virtual Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest& request) = 0;
   virtual Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) = 0;

@@ -69,6 +69,7 @@ Run declare_explain(CLI::App& app);  // below alerts
 Run declare_ack(CLI::App& app);
 Run declare_silence(CLI::App& app);
 Run declare_maintenance(CLI::App& app);
+Run declare_receivers(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_rule_list(CLI::App& app);     // `rules` by itself
 Run declare_rules_replay(CLI::App& app);  // below rules

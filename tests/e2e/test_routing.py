@@ -2,6 +2,10 @@
 
 import html
 import json
+import socket
+import subprocess
+import time
+import urllib.parse
 import urllib.request
 
 from support import MailSink, durable, eventually, small_host
@@ -186,5 +190,129 @@ def test_what_is_wrong_with_the_file_is_named_and_what_has_no_effect_is_warned_o
     (tmp_path / "alertmanager.yml").write_text(route("  - {name: all, webhook_configs: [{url: 'http://localhost'}], opsgenie_configs: []}"))
     fine = check()
     assert fine.returncode == 0 and "opsgenie_configs: is not sent" in fine.stdout + fine.stderr
+    (tmp_path / "alertmanager.yml").write_text(route("  - {name: all, ntfy_configs: [{topic: a, prioritaet: 1}], sms_configs: [{to: [1], url: 'http://a', max_length: 1}], command_configs: [{command: [sh]}], critical_only: 7}"))
+    wrong = check().stderr
+    for part in ("ntfy_configs[0].prioritaet: unknown key", "sms_configs[0].max_length: must be from 20", "command_configs[0].command: must be a list of the program's absolute path", "critical_only: "):
+        assert f"alertmanager.yml:8:" in wrong and part in wrong, wrong
     (tmp_path / "alertmanager.yml").unlink()
     assert "notifications.alertmanager_file" in check().stderr
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_channels_that_alertmanager_does_not_have(vigil, sink, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("tk_secret")
+    token.chmod(0o600)
+    program = tmp_path / "page"
+    program.write_text(f"""#!/bin/sh
+cat >> {tmp_path}/told; echo >> {tmp_path}/told
+echo "$1|$VIGIL_STATUS|$VIGIL_RECEIVER|$VIGIL_GROUP_KEY|$VIGIL_IDEMPOTENCY_KEY|$(pwd)|$HOME" >> {tmp_path}/environment
+""")
+    program.chmod(0o755)
+    refuses = tmp_path / "refuse"
+    refuses.write_text("#!/bin/sh\necho 'no such pager' >&2\nexit 2\n")
+    refuses.chmod(0o755)
+    vigil.start(settings(tmp_path, route(f"""
+  - name: all
+    ntfy_configs: [{{url: {sink.url}/ntfy, topic: ops, token_file: {token}}}]
+    sms_configs:
+      - url: {sink.url}/sms
+        to: ['+491', '+492']
+        from: vigil
+        http_config: {{basic_auth: {{username: ops, password_file: {token}}}}}
+        fields: {{to: '{{{{ .To }}}}', message: '{{{{ .Text }}}}', team: '{{{{ .CommonLabels.team }}}}&to=evil'}}
+    command_configs: [{{command: [{program}, '{{{{ .Status }}}}']}}]
+    alertmanager_configs: [{{url: {sink.url}/am}}]
+  - {{name: pager, sms_configs: [{{url: {sink.url}/critical, to: ['+493'], content_type: application/json, text: '{{{{ len .Alerts }}}} {{{{ .CommonLabels.alertname }}}}'}}]}}
+  - {{name: broken, command_configs: [{{command: [{refuses}]}}]}}
+""", """  routes:
+    - {receiver: pager, continue: true}
+    - {receiver: broken, continue: true}
+    - {receiver: all}
+""")))
+    root, set_load = small_host(tmp_path)
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(3)
+    [told] = eventually("ntfy hears of the warning", lambda: sink.bodies("/ntfy"))[:1]
+    assert told["topic"] == "ops" and told["priority"] == 4 and told["tags"] == ["warning"] and "LoadElevated" in told["title"]
+    set_load(9.75)
+    eventually("and of the critical one", lambda: [b for b in sink.bodies("/ntfy") if b["priority"] == 5])
+    request = next(r for r in sink.requests if r["path"] == "/ntfy")
+    assert request["headers"]["Authorization"] == "Bearer tk_secret" and request["headers"]["Idempotency-Key"]
+    forms = lambda: [urllib.parse.parse_qs(r["body"].decode(), strict_parsing=True) for r in list(sink.requests) if r["path"] == "/sms"]
+    eventually("each number has its text", lambda: {f["to"][0] for f in forms()} == {"+491", "+492"})
+    assert all(f["team"] == ["web&to=evil"] and "LoadElevated" in f["message"][0] for f in forms()[:1])
+    request = next(r for r in sink.requests if r["path"] == "/sms")
+    assert request["headers"]["Authorization"].startswith("Basic ") and request["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
+    text = eventually("the pager hears of the critical one alone", lambda: sink.bodies("/critical"))
+    assert text[0] == {"to": "+493", "from": "", "text": "1 LoadHigh"}, text
+    forwarded = eventually("another Alertmanager is told", lambda: [b for b in sink.bodies("/am/api/v2/alerts") if len(b) == 2])[0]
+    assert {a["labels"]["alertname"] for a in forwarded} == {"LoadHigh", "LoadElevated"} and all(a["startsAt"] < a["endsAt"] for a in forwarded)
+    payload = lambda: [json.loads(line) for line in (tmp_path / "told").read_text().splitlines()]
+    eventually("the command has both", lambda: (tmp_path / "told").exists() and [b for b in payload() if len(b["alerts"]) == 2])
+    assert payload()[0]["version"] == "4" and payload()[0]["receiver"] == "all"
+    argument, status, receiver, group, key, folder, home = (tmp_path / "environment").read_text().splitlines()[0].split("|")
+    assert (argument, status, receiver, group, folder, home) == ("{{ .Status }}", "firing", "all", '{}/{}:{team="web"}', "/", "") and key
+
+    listed = {(r["receiver"], r["channel"]): r for r in vigil.json("receivers")}
+    assert ("all", "sms[0].to[1]") in listed and listed["all", "ntfy[0]"]["state"] == "ok" and listed["all", "ntfy[0]"]["delivered"] >= 1
+    broken = listed["broken", "command[0]"]
+    assert broken["state"] == "failing" and broken["waiting"] >= 1 and broken["last_error"] == "exit status 2: no such pager"
+    tested = vigil.cli("receivers", "test", "all", "-o", "json")
+    answers = json.loads(tested.stdout)
+    assert [a["channel"] for a in answers] == ["all/ntfy[0]", "all/sms[0].to[0]", "all/sms[0].to[1]", "all/command[0]", "all/alertmanager[0]"]
+    assert all(a["ok"] and a["error"] == "" for a in answers), answers
+    assert [b for b in sink.bodies("/ntfy") if "VigilTest" in b["title"]]
+    failed = vigil.cli("receivers", "test", "broken/command[0]", check=False)
+    assert failed.returncode == 1 and "no such pager" in failed.stdout, failed.stdout + failed.stderr
+    unknown = vigil.cli("receivers", "test", "nobody", check=False)
+    assert unknown.returncode == 1 and "there is no receiver nobody" in unknown.stderr
+    assert "VigilTest" not in vigil.cli("alerts").stdout
+
+    set_load(0.5)
+    eventually("the end is told to ntfy", lambda: [b for b in sink.bodies("/ntfy") if b["tags"] == ["white_check_mark"] and "Load" in b["title"]])
+    eventually("and to the pager", lambda: len(sink.bodies("/critical")) >= 2)
+    eventually("and to the other Alertmanager", lambda: [b for b in sink.bodies("/am/api/v2/alerts") if any(a["labels"]["alertname"] == "LoadHigh" and a["endsAt"] < time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()) for a in b)])
+    assert all("LoadElevated" not in b["text"] for b in sink.bodies("/critical"))
+    everything = vigil.aggregator.text() + vigil.cli("receivers").stdout + json.dumps(vigil.json("status"))
+    assert "tk_secret" not in everything
+
+
+def test_a_real_alertmanager_takes_what_vigil_forwards(vigil, tmp_path):
+    port = free_port()
+    (tmp_path / "other.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    log = open(tmp_path / "other.log", "w")
+    other = subprocess.Popen(["prometheus-alertmanager", f"--config.file={tmp_path}/other.yml", f"--storage.path={tmp_path}/other", f"--web.listen-address=127.0.0.1:{port}",
+                              "--cluster.listen-address="], stdout=log, stderr=log)
+    try:
+        ask = lambda: json.loads(urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/alerts", timeout=30).read())
+
+        def answers():
+            try:
+                return ask() == []
+            except OSError:
+                return False
+
+        eventually("Alertmanager answers", answers)
+        vigil.start(settings(tmp_path, route(f"  - {{name: all, alertmanager_configs: [{{url: 'http://127.0.0.1:{port}'}}]}}")))
+        root, set_load = small_host(tmp_path)
+        vigil.agent("web-1", ["--path.procfs", root / "proc"])
+        vigil.wait_for_host("web-1")
+        set_load(9.75)
+        alerts = eventually("it has both", lambda: len(ask()) == 2 and ask())
+        [high] = [a for a in alerts if a["labels"]["alertname"] == "LoadHigh"]
+        assert high["labels"] == {"alertname": "LoadHigh", "instance": "web-1", "severity": "critical", "team": "web"} | {k: v for k, v in high["labels"].items() if k not in ("alertname", "instance", "severity", "team")}
+        assert "9.75" in high["annotations"]["summary"] and high["status"]["state"] == "active"
+        set_load(0.5)
+        eventually("and that they are over", lambda: ask() == [])
+        answers = json.loads(vigil.cli("receivers", "test", "all", "-o", "json").stdout)
+        assert [a["ok"] for a in answers] == [True] and ask() == [], "a test leaves nothing open"
+    finally:
+        other.terminate()
+        other.wait(30)

@@ -60,7 +60,13 @@ const char* const kChannels[] = {
     "telegram_configs: [{bot_token: '1:x', chat_id: 1}]",
     "telegram_configs: [{bot_token: '1:x', chat_id: 1, parse_mode: Markdown}]",
     "msteams_configs: [{webhook_url: 'https://a.example'}]",
-    "msteamsv2_configs: [{webhook_url: 'https://a.example'}]"};
+    "msteamsv2_configs: [{webhook_url: 'https://a.example'}]",
+    "ntfy_configs: [{topic: ops}]",
+    "ntfy_configs: [{topic: ops, title: '{{ .CommonLabels.team }}', tags: ['{{ .CommonLabels.team }}'], "
+    "priority: '{{ .CommonLabels.team }}', click: '{{ .CommonLabels.team }}'}]",
+    "sms_configs: [{url: 'https://a.example', to: ['1'], content_type: application/json, fields: {x: '{{ "
+    ".Text }}'}}]",
+    "command_configs: [{command: [/bin/true]}]"};
 
 }  // namespace
 

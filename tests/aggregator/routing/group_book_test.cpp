@@ -347,4 +347,48 @@ TEST_CASE("a restart at every step changes no message, and everybody hears the e
   }
 }
 
+TEST_CASE("a channel for critical alerts is told of those, and of their end") {
+  Channel pager{"x", true};
+  pager.critical_only = true;
+  Run run(one_route(), {{"a", {pager, {"y", true}}}});
+  run.fire("1", {{"severity", "warning"}});
+  CHECK(run.wait(100) == Texts{"30: y{} changed firing [1] resolved []"});
+  run.fire("2", {{"severity", "critical"}});
+  CHECK(run.wait(400) ==
+        Texts{"330: x{} changed firing [2] resolved []", "330: y{} changed firing [1 2] resolved []"});
+  run.book.resolve("1");
+  CHECK(run.wait(700) == Texts{"630: y{} changed firing [2] resolved [1]"});
+  run.book.resolve("2");
+  CHECK(run.wait(1000) ==
+        Texts{"930: x{} changed firing [] resolved [2]", "930: y{} changed firing [] resolved [2]"});
+  CHECK(run.book.size() == 0);
+}
+
+TEST_CASE("what is critical is known again after a restart") {
+  Channel pager{"x", true};
+  pager.critical_only = true;
+  Run before(one_route(), {{"a", {pager}}});
+  before.fire("1", {{"severity", "critical"}});
+  before.fire("2", {{"severity", "warning"}});
+  Run after(one_route(), {{"a", {pager}}});
+  before.book.for_each([&](const GroupState& group) { after.book.restore(group); });
+  after.fire("1", {{"severity", "critical"}});
+  after.fire("2", {{"severity", "warning"}});
+  CHECK(after.wait(100) == Texts{"30: x{} changed firing [1] resolved []"});
+}
+
+TEST_CASE("a channel that forgets what it does not hear of is reminded, whoever looks after it") {
+  Channel other{"x", true};
+  other.remind = std::chrono::minutes(10);
+  Run run(one_route(), {{"a", {other, {"y", true}}}});
+  run.holds.repeats = [](const std::string&) { return false; };
+  run.fire("1", {});
+  CHECK(run.wait(1300) ==
+        Texts{"30: x{} changed firing [1] resolved []", "30: y{} changed firing [1] resolved []",
+              "630: x{} again firing [1] resolved []", "1230: x{} again firing [1] resolved []"});
+  run.book.resolve("1");
+  CHECK(run.wait(3000) ==
+        Texts{"1530: x{} changed firing [] resolved [1]", "1530: y{} changed firing [] resolved [1]"});
+}
+
 }  // namespace vigil::routing

@@ -39,6 +39,8 @@ class FakeHistory final : public Client {
   Result<v1::Status> status() override { return none(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
+  Result<v1::ListReceiversResponse> receivers() override { return none(); }
+  Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override { return none(); }
   Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest&) override { return none(); }
   Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest&) override { return none(); }
   Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest&) override {
