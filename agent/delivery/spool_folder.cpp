@@ -56,6 +56,13 @@ void SpoolFolder::adopt(Leftovers found) {
     log::info("spool", "samples of an earlier run wait for the aggregator",
               {{"first_time_ms", spool->first_time_ms()}, {"bytes", spool->bytes()}});
   }
+  if (leftovers_.newer.empty()) return;
+  log::warn("spool",
+            "samples of a newer vigil-agent are left where they are: start that version again to have them "
+            "sent, or remove these files",
+            {{"folder", options_.folder},
+             {"first_file", leftovers_.newer.front()},
+             {"files", leftovers_.newer.size()}});
 }
 
 void SpoolFolder::forget_damaged() {

@@ -114,6 +114,12 @@ std::string encode_record(const EncodedBatch& batch) {
   return framed(record);
 }
 
+bool is_newer_segment(std::string_view bytes) {
+  constexpr std::size_t kName = kMagic.size() - 1;  // the version stands behind it
+  return bytes.size() >= kMagic.size() && bytes.starts_with(kMagic.substr(0, kName)) &&
+         static_cast<unsigned char>(bytes[kName]) > static_cast<unsigned char>(kMagic[kName]);
+}
+
 std::optional<SegmentContent> decode_segment(std::string_view bytes) {
   Fields file{bytes};
   if (file.bytes(kMagic.size()) != kMagic) return {};

@@ -31,6 +31,9 @@ struct SegmentContent {
   std::size_t good_bytes = 0;          // up to the end of the last whole record
 };
 
+/// A segment of a later version of this layout: whatever it holds is not for us to read.
+bool is_newer_segment(std::string_view bytes);
+
 /// A run of batches, both ends inclusive; times are Unix milliseconds.
 struct BatchRange {
   std::uint64_t first_seq = 0;

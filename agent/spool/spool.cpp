@@ -70,6 +70,10 @@ Result<Spool::Leftovers> Spool::find_leftovers(Disk& disk) {
       log::error("spool", "a segment cannot be read and is left out", {{"error", bytes.error()}});
       continue;
     }
+    if (is_newer_segment(*bytes)) {
+      out.newer.push_back(name);
+      continue;
+    }
     const auto content = decode_segment(*bytes);
     const bool holds = content && !content->batches.empty();
     bool used = false;
@@ -251,7 +255,9 @@ Spool::Load Spool::load(const Segment& segment) {
                     loaded_.batches.back().seq >= segment.range.last_seq;
   if (have) return Load::done;
   const auto bytes = disk_->read(segment.name);
-  if (!bytes && bytes.error().code == Errc::unavailable) return Load::later;
+  // It is on its way; or there are too many open files, which passes.
+  const bool later = !bytes && (bytes.error().code == Errc::unavailable || bytes.error().code == Errc::limit);
+  if (later) return Load::later;
   loaded_name_.clear();
   auto content = bytes ? decode_segment(*bytes) : std::nullopt;
   const bool whole = content && !content->batches.empty() &&

@@ -31,9 +31,10 @@ class Spool {
     std::vector<std::unique_ptr<Spool>> spools;  // oldest first
     std::vector<BatchRange> damaged;             // what of them cannot be read
     std::vector<std::string> unusable;           // files of which only that is left, to go once it was told
+    std::vector<std::string> newer;              // files of a newer agent: they stay
   };
   /// What earlier lives of the agent left behind. Files that hold nothing are removed; what is damaged is cut
-  /// off and told.
+  /// off and told; those of a newer agent are left as they are, for it to come back.
   static Result<Leftovers> leftovers(const std::shared_ptr<Disk>& disk);
   /// The same, to be bound to a disk before anything else is asked of them.
   static Result<Leftovers> find_leftovers(Disk& disk);
@@ -68,7 +69,8 @@ class Spool {
   std::uint64_t last_seq() const { return empty() ? 0 : segments_.back().range.last_seq; }
   /// The keyframe at or before `seq`, which holds(); the next keyframe after it, if not; 0 if there is none.
   std::uint64_t keyframe_for(std::uint64_t seq) const;
-  /// Whether find() can say what it knows of `seq`; false while that is being read.
+  /// Whether find() can say what it knows of `seq`; false while that is being read, or no more files may be
+  /// opened.
   bool ready(std::uint64_t seq);
   /// Valid until the next call; nullptr when it is not kept, or cannot be read any more: then its segment is
   /// forgotten. Not before it is ready().

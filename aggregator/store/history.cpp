@@ -5,6 +5,7 @@
 #include "aggregator/store/folder.h"
 #include "aggregator/store/found_blocks.h"
 #include "aggregator/store/keeper.h"
+#include "aggregator/store/known_formats.h"
 #include "aggregator/store/legacy.h"
 #include "aggregator/store/recovery.h"
 #include "aggregator/store/wal.h"
@@ -117,8 +118,9 @@ struct History::Parts {
   Writer writer;
   Keeper keeper;
   std::atomic<std::uint64_t> damaged_blocks = 0;
-  std::uint64_t damaged_logs = 0;  // at start
-  std::uint64_t lost_names = 0;    // at start
+  std::uint64_t damaged_logs = 0;    // at start
+  std::uint64_t lost_names = 0;      // at start
+  std::uint64_t damaged_groups = 0;  // at start
   bool closed = false;
 
   // Held while an operation is pushed, so that ids reach the disk in the order in which they were given.
@@ -205,6 +207,7 @@ Result<std::unique_ptr<History>> History::open(HistoryOptions options) {
   if (!lock) return lock.error();
   const std::filesystem::path path = options.directory / kIndexFile;
   if (auto missed = refuse_orphans(options); !missed) return missed.error();
+  if (auto known = refuse_unknown_formats(options.directory, options.vfs); !known) return known.error();
   if (auto made = make_private_file(path); !made) return made.error();
   const std::uint64_t damaged_logs =
       look_at_logs(options.directory, options.vfs);  // before SQLite cuts them off
@@ -243,6 +246,7 @@ Result<Recovered> History::recover() {
 Result<Replayed> History::replay(const std::function<void(const JournalEntry&)>& visit) {
   auto replayed = replay_from(parts_->writer, visit);
   if (!replayed) return in_folder(parts_->options, replayed.error());
+  parts_->damaged_groups = replayed->damaged_groups;
   return replayed;
 }
 
@@ -456,6 +460,7 @@ HistoryStats History::stats() const {
   }
   stats.damaged_logs = parts_->damaged_logs;
   stats.lost_names = parts_->lost_names;
+  stats.damaged_groups = parts_->damaged_groups;
   stats.index_bytes = database_bytes(parts_->options.directory / kIndexFile);
   stats.disk_bytes += stats.index_bytes + stats.journal_disk_bytes;
   const TierStats& raw = stats.tiers.front();

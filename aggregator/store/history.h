@@ -140,6 +140,7 @@ struct HistoryStats {
   std::uint64_t damaged_files = 0;    // set aside at start
   std::uint64_t missing_files = 0;    // somebody removed them; found at start
   std::uint64_t damaged_logs = 0;     // write-ahead logs, at start
+  std::uint64_t damaged_groups = 0;   // of the journal, at start
   std::uint64_t lost_names = 0;      // hosts and series that files hold and the index does not know, at start
   std::uint64_t retired_blocks = 0;  // by retention, since start
   std::uint64_t too_old_blocks = 0;  // came when their day had been retired already, since start
@@ -162,8 +163,8 @@ struct FileStats {
 
 class History {
  public:
-  /// Errc::conflict: another process holds the folder. Errc::unsupported: the file is newer than this
-  /// program. Errc::corrupt, Errc::io, Errc::permission: as they say.
+  /// Errc::conflict: another process holds the folder. Errc::unsupported: a file is newer than this program,
+  /// or another program's; then nothing was changed. Errc::corrupt, Errc::io, Errc::permission: as they say.
   static Result<std::unique_ptr<History>> open(HistoryOptions options);
   /// close()s.
   ~History();

@@ -87,6 +87,7 @@ Result<void> Journal::each_group(std::int64_t number, const Visit& visit) const 
   // For writing, because only such a connection may recover the WAL of a process that was killed.
   auto database = Database::open(file, Access::read_write, vfs_);
   if (!database) return database.error();
+  if (auto known = check_format(*database, journal_format(), file.string()); !known) return known;
   auto read = read_groups(*database, kForwards, [&](std::int64_t, std::string_view group) { visit(group); });
   if (!read) return fail(read.error().code, "{}: {}", file.string(), read.error().message);
   return read;
@@ -104,6 +105,7 @@ Result<void> Journal::each_salvaged(const std::filesystem::path& file, const std
   // From both ends: damage ends the reading.
   const auto take = [&](Result<Database> database) -> Result<void> {
     if (!database) return database.error();
+    if (auto known = check_format(*database, journal_format(), file.string()); !known) return known;
     auto forwards = read_groups(*database, kForwards, keep);
     auto backwards = read_groups(*database, kBackwards, keep);
     return forwards ? backwards : forwards;
@@ -111,7 +113,10 @@ Result<void> Journal::each_salvaged(const std::filesystem::path& file, const std
   const auto is_damage = [](const Result<void>& read) { return read || read.error().code == Errc::corrupt; };
   if (auto read = take(Database::open(file, Access::read_write, vfs_)); !is_damage(read)) return read;
   for (const std::string& image : images) {
-    if (auto read = take(Database::of_image(image)); !is_damage(read)) return read;
+    auto read = take(Database::of_image(image));
+    // Of a file whose format is known, an image that says another one is what the damage made.
+    const bool misread = !read && read.error().code == Errc::unsupported && !groups.empty();
+    if (!is_damage(read) && !misread) return read;
   }
   std::int64_t expected = 1;
   for (const auto& [id, group] : groups) {

@@ -35,7 +35,8 @@ class Journal {
 
   using Visit = std::function<void(std::string_view group)>;
   /// Visits the groups of an earlier file in their order, also what is left of damaged ones. Errc::corrupt:
-  /// SQLite could not read on; what came before was visited.
+  /// SQLite could not read on; what came before was visited. Errc::unsupported: the file is newer than this
+  /// program, or another program's.
   Result<void> each_group(std::int64_t number, const Visit& visit) const;
   /// Removes a file with all that belongs to it. Not the current one.
   Result<void> remove(std::int64_t number) const;

@@ -153,12 +153,16 @@ Result<void> check_format(Database& database, const FileFormat& format, const st
   if (!objects) return objects.error();
   const auto newest = static_cast<std::int64_t>(format.steps.size());
   if (*objects > 0 && *application != format.application_id) {
-    return fail(Errc::unsupported, "{} is not a vigil {}: it belongs to another program", path, format.what);
+    return fail(
+        Errc::unsupported,
+        "{} is not a vigil {}, it belongs to another program: move it away, or restore a backup into another "
+        "folder",
+        path, format.what);
   }
   if (*version > newest) {
     return fail(Errc::unsupported,
                 "{} has format {}, this program knows formats up to {}: start the newer vigil-aggregator "
-                "that wrote it, or restore a backup",
+                "that wrote it, or restore a backup of before into another folder",
                 path, *version, newest);
   }
   return {};

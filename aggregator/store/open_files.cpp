@@ -150,6 +150,14 @@ Result<void> Writer::set_aside(const StoredFile& file, const Error& why) {
   return tables_.set_form(file.number, FileForm::damaged);
 }
 
+Result<void> Writer::set_journal_aside(const StoredFile& file, const Error& why) {
+  const std::int64_t number = file.number;
+  if (auto aside = set_aside(file, why); !aside) return aside;
+  std::erase_if(journals_, [number](const StoredFile& each) { return each.number == number; });
+  index_.forget_file(number);
+  return {};
+}
+
 Result<PartitionInfo> Writer::make_file(Tier tier, FileForm form, std::int64_t period_ms) {
   PartitionInfo made;
   auto done = call([&]() -> Result<void> {

@@ -68,20 +68,34 @@ Result<void> load_cursors(Tables& tables, JournalIndex& index, Streams& streams)
   return {};
 }
 
+/// A file of which not one group can be read.
+struct Unreadable {
+  StoredFile file;
+  Error error;
+};
+
 /// Visits the groups of all files, the oldest first. A file that SQLite cannot read to its end is told of and
-/// left, the others are visited.
-Result<void> each_group(Writer& writer,
-                        const std::function<void(std::int64_t file, std::string_view group)>& visit) {
+/// left, the others are visited. Which cannot be read at all.
+Result<std::vector<Unreadable>> each_group(
+    Writer& writer, const std::function<void(std::int64_t file, std::string_view group)>& visit) {
+  std::vector<Unreadable> unreadable;
   for (const StoredFile& file : writer.journals()) {
-    auto read =
-        writer.journal().each_group(file.number, [&](std::string_view group) { visit(file.number, group); });
+    bool any = false;
+    auto read = writer.journal().each_group(file.number, [&](std::string_view group) {
+      any = true;
+      visit(file.number, group);
+    });
     if (read) continue;
-    if (read.error().code != Errc::corrupt) return read;
+    if (read.error().code != Errc::corrupt) return read.error();
+    if (!any) {
+      unreadable.push_back({file, read.error()});
+      continue;
+    }
     log::error("history", "a file of the journal is damaged: what comes after is lost",
                {{"error", read.error()}});
     visit(file.number, {});  // no group at all: counted as a damaged one
   }
-  return {};
+  return unreadable;
 }
 
 void tell_of_empty_files(Writer& writer, const std::set<std::int64_t>& with_groups) {
@@ -118,8 +132,13 @@ Result<void> load_journal(Writer& writer, const std::vector<RecoveredHost>& host
       use.cursor.stream = entry.stream;
     });
   });
-  if (read) tell_of_empty_files(writer, with_groups);
-  return read;
+  if (!read) return read.error();
+  // Not to be unlinked once nothing seems to need it: somebody may still get out of it what it holds.
+  for (const Unreadable& each : *read) {
+    if (auto aside = writer.set_journal_aside(each.file, each.error); !aside) return aside;
+  }
+  tell_of_empty_files(writer, with_groups);
+  return {};
 }
 
 /// A journal that was cut off, or a file of it that went, looks whole by itself; the cursors know better.
@@ -184,7 +203,7 @@ class Replayer {
 
  private:
   Result<void> each_entry(const std::function<void(const EntryView&)>& visit) {
-    return each_group(writer_, [&](std::int64_t file, std::string_view group) {
+    auto read_all = each_group(writer_, [&](std::int64_t file, std::string_view group) {
       auto read = read_group(group, [&](const EntryView& entry) {
         if (entry.seq >= index_.needed_seq({entry.host, entry.stream})) visit(entry);
       });
@@ -192,6 +211,9 @@ class Replayer {
       ++replayed_.damaged_groups;
       log::debug("history", "a damaged group of the journal", {{"file", file}, {"error", read.error()}});
     });
+    if (!read_all) return read_all.error();
+    replayed_.damaged_groups += read_all->size();  // since recover_from() has read them
+    return {};
   }
 
   void hand_over(const EntryView& entry) {

@@ -36,6 +36,12 @@ bool is_written_to(const StoredFile& file) {
   return file.form == FileForm::open || file.form == FileForm::finished;
 }
 
+/// Who asked for the backup has a disk of his own, and would look there.
+Error at_aggregator(const HistoryOptions& options, const Error& error) {
+  if (error.code == Errc::conflict || error.code == Errc::unavailable) return error;
+  return fail(error.code, "the aggregator's data folder {}: {}", options.directory.string(), error.message);
+}
+
 }  // namespace
 
 Snapshot::Snapshot(Writer& writer, const HistoryOptions& options, SnapshotRequest request)
@@ -64,8 +70,8 @@ Result<std::unique_ptr<Snapshot>> Snapshot::take(Writer& writer, const HistoryOp
                                                  SnapshotRequest request) {
   std::sort(request.known.begin(), request.known.end());
   std::unique_ptr<Snapshot> snapshot(new Snapshot(writer, options, std::move(request)));
-  if (auto held = snapshot->hold(); !held) return held.error();
-  if (auto copied = snapshot->copy_all(); !copied) return copied.error();
+  if (auto held = snapshot->hold(); !held) return at_aggregator(options, held.error());
+  if (auto copied = snapshot->copy_all(); !copied) return at_aggregator(options, copied.error());
   return snapshot;
 }
 
@@ -149,8 +155,8 @@ Result<void> Snapshot::copy_all() {
   const auto space = std::filesystem::space(options_.directory, error);
   if (!error && space.available < total + kRoomLeft) {
     return fail(Errc::limit,
-                "a backup copies what is being written to, {} in {}, but only {} are free there: make room",
-                format_bytes(static_cast<double>(total)), folder_.string(),
+                "a backup copies what is being written to, {} into {}, but only {} are free: make room",
+                format_bytes(static_cast<double>(total)), kSnapshotFolder,
                 format_bytes(static_cast<double>(space.available)));
   }
   for (Held& held : held_) {

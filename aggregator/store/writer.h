@@ -77,6 +77,8 @@ class Writer {
   const std::map<HostId, std::int64_t>& used_ids() const { return used_ids_; }
   void note_used(HostId host, std::int64_t last_series);
   void note_missing(const StoredFile& file);
+  /// One of journals() that cannot be read: it stays where it is, and is no part of the journal any more.
+  Result<void> set_journal_aside(const StoredFile& file, const Error& why);
   void start(HistoryCallbacks callbacks);
 
   // From any thread.

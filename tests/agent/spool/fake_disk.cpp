@@ -1,6 +1,7 @@
 #include "tests/agent/spool/fake_disk.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <thread>
 
 namespace vigil::agent::testing {
@@ -16,9 +17,18 @@ void apply(std::string& content, std::size_t offset, std::string_view bytes) {
 
 }  // namespace
 
-void FakeDisk::fail(int at, int count) {
+void FakeDisk::fail(int at, int count, Fault fault) {
   fail_at_ = at;
   fail_count_ = count;
+  fault_ = fault;
+}
+
+void FakeDisk::fail(int at, int count) {
+  fail(at, count, {EIO});
+}
+
+Error FakeDisk::broken(const char* what, const std::string& name) const {
+  return fail_errno(fault_.error_number, fmt::format("{} {}", fault_.opening ? "open" : what, name));
 }
 
 bool FakeDisk::fails() {
@@ -29,19 +39,19 @@ bool FakeDisk::fails() {
 
 Result<void> FakeDisk::write(const std::string& name, std::uint64_t offset, std::string_view bytes) {
   const bool full = used() + bytes.size() > capacity;
-  const bool broken = fails() || full;
-  const std::string_view done = broken ? bytes.substr(0, bytes.size() / 2) : bytes;
+  const bool failing = fails();
+  if (failing && fault_.opening) return broken("write", name);
+  const std::string_view done = failing ? bytes.substr(0, bytes.size() / 2) : bytes;
   File& file = files_[name];
-  if (!full) {
-    apply(file.seen, offset, done);
-    file.since.emplace_back(offset, done);
-  }
-  if (broken) return vigil::fail(Errc::io, "write {}: {}", name, full ? "no space" : "broken");
+  if (full) return fail_errno(ENOSPC, "write " + name);
+  apply(file.seen, offset, done);
+  file.since.emplace_back(offset, done);
+  if (failing) return broken("write", name);
   return {};
 }
 
 Result<void> FakeDisk::sync(const std::string& name) {
-  if (fails()) return vigil::fail(Errc::io, "sync {}: broken", name);
+  if (fails()) return broken("sync", name);
   File& file = files_[name];
   file.durable = file.seen;
   file.since.clear();
@@ -50,14 +60,14 @@ Result<void> FakeDisk::sync(const std::string& name) {
 }
 
 Result<void> FakeDisk::clear(const std::string& name) {
-  if (fails()) return vigil::fail(Errc::io, "clear {}: broken", name);
+  if (fails()) return broken("clear", name);
   files_[name].seen.clear();
   files_[name].since.emplace_back(kCleared, "");
   return {};
 }
 
 Result<void> FakeDisk::remove(const std::string& name) {
-  if (fails()) return vigil::fail(Errc::io, "remove {}: broken", name);
+  if (fails()) return broken("remove", name);
   const auto at = files_.find(name);
   if (at == files_.end()) return {};
   if (at->second.durable) removed_[name] = *at->second.durable;
@@ -66,6 +76,7 @@ Result<void> FakeDisk::remove(const std::string& name) {
 }
 
 Result<std::string> FakeDisk::read(const std::string& name) {
+  if (read_error != 0) return fail_errno(read_error, "open " + name);
   const auto at = files_.find(name);
   if (at == files_.end()) return vigil::fail(Errc::not_found, "open {}: no such file", name);
   return at->second.seen;

@@ -28,14 +28,20 @@ class FakeDisk final : public Disk {
   Result<std::vector<std::string>> list() override;
   Result<Space> space() override { return Space{total, total}; }
 
-  /// From the `at`-th changing call on (1: the next one), `count` of them fail, after half of what they do.
-  void fail(int at, int count);
+  struct Fault {
+    int error_number;      // as errno has it
+    bool opening = false;  // of its file: nothing is done; else half of what the call does
+  };
+  /// From the `at`-th changing call on (1: the next one), `count` of them fail.
+  void fail(int at, int count, Fault fault);
+  void fail(int at, int count);  // EIO
   /// The machine stops and starts again.
   void cut_power(std::mt19937_64& random);
 
   std::size_t used() const;
   std::string& content(const std::string& name) { return files_.at(name).seen; }
 
+  int read_error = 0;  // what reads fail with, as errno has it; 0: they do not
   std::uint64_t total = std::uint64_t{1} << 40;
   std::size_t capacity = std::size_t{1} << 40;  // writes past it fail with "no space"
 
@@ -46,11 +52,13 @@ class FakeDisk final : public Disk {
     std::vector<std::pair<std::size_t, std::string>> since;  // writes since then; npos: cut to nothing
   };
   bool fails();
+  Error broken(const char* what, const std::string& name) const;
 
   std::map<std::string, File> files_;
   std::map<std::string, std::string> removed_;  // since no sync of the folder: may come back
   int fail_at_ = 0;
   int fail_count_ = 0;
+  Fault fault_{};
 };
 
 /// Where calls wait while it is closed, as for a disk that hangs. Has the clock by which they do.

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -187,12 +188,14 @@ TEST_CASE(
 }
 
 TEST_CASE("each call that fails, once or for ever, loses nothing that memory has") {
+  const int error_number = GENERATE(EIO, ENOSPC, EMFILE);
+  const bool opening = GENERATE(false, true);
   for (int at = 1; at <= 60; ++at) {
     for (const int count : {1, 1'000'000}) {
-      CAPTURE(at, count);
+      CAPTURE(at, count, error_number, opening);
       const auto disk = std::make_shared<FakeDisk>();
       Buffer buffer = make_buffer(disk);
-      disk->fail(at, count);
+      disk->fail(at, count, {error_number, opening});
       for (std::uint64_t seq = 1; seq <= 55; ++seq) {
         keep(buffer, batch(seq));
         if (seq <= 30) buffer.acknowledge(seq);
@@ -205,6 +208,20 @@ TEST_CASE("each call that fails, once or for ever, loses nothing that memory has
       CHECK(sends_exactly(left, 30, all(31, 55)));
     }
   }
+}
+
+TEST_CASE("a segment that cannot be opened for want of descriptors is read later; one that fails is lost") {
+  const auto disk = std::make_shared<FakeDisk>();
+  Buffer buffer = make_buffer(disk, 0);
+  for (std::uint64_t seq = 1; seq <= 50; ++seq) keep(buffer, batch(seq));
+  disk->read_error = EMFILE;
+  CHECK_FALSE(buffer.ready(1));
+  disk->read_error = 0;
+  CHECK(sends_exactly(buffer, 0, all(1, 50)));
+  Buffer left = leftover(disk);
+  disk->read_error = EIO;
+  CHECK(left.ready(1));
+  CHECK(left.find(1) == nullptr);
 }
 
 TEST_CASE("a power cut leaves what was synced, and never a batch that was not made") {
@@ -295,6 +312,27 @@ TEST_CASE("what damage hides is told with its times, wherever it is; a torn end 
     REQUIRE(found[0].last_seq == 50);
     REQUIRE(found[0].last_time_ms == batch(50).last_time_ms);
   }
+}
+
+TEST_CASE("segments of a newer agent are neither read nor removed") {
+  const auto disk = std::make_shared<FakeDisk>();
+  {
+    Buffer buffer = make_buffer(disk, 50'000);
+    for (std::uint64_t seq = 1; seq <= 12'000; ++seq) keep(buffer, batch(seq));
+  }
+  const auto names = *disk->list();
+  REQUIRE(names.size() >= 3);
+  disk->content(names.back())[3] = 2;
+  const std::string before = disk->content(names.back());
+  const auto left = Spool::leftovers(disk);
+  REQUIRE(left);
+  CHECK(left->newer == std::vector<std::string>{names.back()});
+  CHECK(left->damaged.empty());
+  CHECK(left->unusable.empty());
+  REQUIRE(left->spools.size() == 1);
+  left->spools.front()->clear();  // all else was delivered
+  CHECK(*disk->list() == std::vector<std::string>{names.back()});
+  CHECK(disk->content(names.back()) == before);
 }
 
 TEST_CASE("a failed sync is not tried again: the next group begins a file that is synced by itself") {

@@ -156,6 +156,10 @@ TEST_CASE("A full disk stops acknowledging, keeps answering, and goes on alone w
         full = true;
         CHECK(synced.error().code == Errc::limit);
         CHECK(history.health().state == HistoryState::full);
+        // Whoever asks for a backup would look at a disk of his own.
+        const auto refused = history.snapshot({});
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("the aggregator's data folder " + disk.folder().string()) == 0);
         CHECK(open->durable().size() < seq);
         CHECK(history.read(0, {}, 0, 1'000'000).value().size() == 1);
       }
