@@ -19,7 +19,7 @@ constexpr const char* kBuilding =
 constexpr const char* kUnlist =
     "DELETE FROM block_index WHERE bucket=? AND host=? AND source=? AND first_ms=? AND block=?";
 
-int remember_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/, int count) {
+int note_wal_pages(void* pages, sqlite3* /*database*/, const char* /*name*/, int count) {
   *static_cast<int*>(pages) = count;
   return SQLITE_OK;
 }
@@ -92,7 +92,7 @@ Result<Partition> Partition::make(const std::filesystem::path& path, const std::
   Partition partition;
   partition.database_ = std::move(*database);
   partition.wal_pages_ = std::make_unique<int>(0);
-  sqlite3_wal_hook(partition.database_.handle(), remember_wal_pages, partition.wal_pages_.get());
+  sqlite3_wal_hook(partition.database_.handle(), note_wal_pages, partition.wal_pages_.get());
   if (auto set = partition.database_.execute(modes); !set)
     return fail(set.error().code, "{}: {}", path.string(), set.error().message);
   if (auto migrated = migrate(partition.database_, partition_format(), path.string()); !migrated)
