@@ -1,6 +1,7 @@
 #include "aggregator/api/json_writer.h"
 
 #include "aggregator/promql/literals.h"
+#include "aggregator/promql/value.h"
 #include "common/text/utf8.h"
 
 #include <array>
