@@ -1,5 +1,6 @@
 #include "aggregator/aggregator.h"
 
+#include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/second_signal.h"
@@ -121,6 +122,9 @@ Result<void> Aggregator::open_history() {
   options.commit_interval = config_.store.commit_interval;
   options.keep = {keep_of(config_.store.raw), keep_of(config_.store.minute), keep_of(config_.store.hour)};
   options.brief = config_.store.brief;
+  // A start that is refused changes nothing, and the history brings its files to today's formats.
+  if (auto known = alerts::MetaStore::refuse_unknown(alerting_options(config_).meta_path); !known)
+    return known;
   auto history = History::open(std::move(options));
   if (!history) return history.error();
   history_ = std::move(*history);

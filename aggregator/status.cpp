@@ -64,6 +64,8 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::missing_files);
   add(Kind::gauge, "vigil_store_damaged_logs", "Write-ahead logs that were damaged at start.",
       &HistoryStats::damaged_logs);
+  add(Kind::gauge, "vigil_store_damaged_groups", "Groups of the journal that were damaged at start.",
+      &HistoryStats::damaged_groups);
   add(Kind::gauge, "vigil_store_lost_names",
       "Hosts and series that files held and the index did not know, at start.", &HistoryStats::lost_names);
   add(Kind::counter, "vigil_store_checkpoints_total", "Checkpoints of the write-ahead log.",
@@ -255,6 +257,11 @@ void StatusReporter::describe(v1::Status& status) const {
     status.add_problems(
         fmt::format("store: {} damaged: see the log",
                     counted(stats.damaged_logs, "write-ahead log was", "write-ahead logs were")));
+  if (stats.damaged_groups > 0)
+    status.add_problems(fmt::format(
+        "store: {} damaged: samples of the last minutes before the start are lost; look at the disk and the "
+        "memory",
+        counted(stats.damaged_groups, "group of the journal was", "groups of the journal were")));
   if (sources_.heartbeat != nullptr) {
     if (const std::string error = sources_.heartbeat->stats().last_error; !error.empty())
       status.add_problems("heartbeat: " + error);

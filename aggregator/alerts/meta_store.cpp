@@ -54,30 +54,51 @@ CREATE TABLE alert_group(
 PRAGMA user_version = 3;
 )";
 
-Result<void> migrate(Database& database, const std::string& path) {
+/// How a file that was opened is marked.
+struct Marks {
+  std::int64_t version = 0;
+  bool ours = false;      // by its application_id
+  bool unmarked = false;  // ours, as the first ones were
+};
+
+Result<Marks> read_marks(Database& database, const std::string& path) {
   const auto version = database.integer("PRAGMA user_version");
   if (!version) return version.error();
   if (*version > kVersion) {
-    return fail(Errc::unsupported, "{}: has version {}, this program knows {}", path, *version, kVersion);
+    return fail(
+        Errc::unsupported,
+        "{} has format {}, this program knows formats up to {}: start the newer vigil-aggregator that "
+        "wrote it, or restore a backup of before into another folder",
+        path, *version, kVersion);
   }
   const auto application = database.integer("PRAGMA application_id");
   if (!application) return application.error();
-  if (*application == kApplicationId) {
-    if (*version == kVersion) return {};
-    return database.execute(
-        fmt::format("BEGIN IMMEDIATE;{}{}COMMIT;", *version < 2 ? kVersion2 : "", kVersion3).c_str());
-  }
+  if (*application == kApplicationId) return Marks{*version, true, false};
   const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
   const auto ours =
       database.integer("SELECT count(*) FROM sqlite_schema WHERE name IN ('alert','alert_history','outbox')");
   if (!ours) return ours.error();
-  const bool unmarked = *application == 0 && *version == 1 && *ours == 3;  // as the first ones were
+  const bool unmarked = *application == 0 && *version == 1 && *ours == 3;
   if (*tables > 0 && !unmarked)
-    return fail(Errc::unsupported, "{} is not what vigil keeps its alerts in: it belongs to another program",
+    return fail(Errc::unsupported,
+                "{} is not what vigil keeps its alerts in, it belongs to another program: move it away, or "
+                "restore a backup into another folder",
                 path);
-  const std::string script = fmt::format("BEGIN IMMEDIATE;{}{}{}PRAGMA application_id={};COMMIT;",
-                                         unmarked ? "" : kVersion1, kVersion2, kVersion3, kApplicationId);
+  return Marks{*version, false, unmarked};
+}
+
+Result<void> migrate(Database& database, const std::string& path) {
+  const auto marks = read_marks(database, path);
+  if (!marks) return marks.error();
+  if (marks->ours) {
+    if (marks->version == kVersion) return {};
+    return database.execute(
+        fmt::format("BEGIN IMMEDIATE;{}{}COMMIT;", marks->version < 2 ? kVersion2 : "", kVersion3).c_str());
+  }
+  const std::string script =
+      fmt::format("BEGIN IMMEDIATE;{}{}{}PRAGMA application_id={};COMMIT;", marks->unmarked ? "" : kVersion1,
+                  kVersion2, kVersion3, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -162,6 +183,14 @@ Result<void> check_whole(Database& database, const std::string& path) {
 }
 
 }  // namespace
+
+Result<void> MetaStore::refuse_unknown(const std::string& path) {
+  auto database = Database::open(path, Access::read_only, "");
+  if (!database) return {};
+  const auto marks = read_marks(*database, path);
+  if (marks || marks.error().code != Errc::unsupported) return {};
+  return fail(Errc::unsupported, "{}. Nothing was changed", marks.error().message);
+}
 
 Result<MetaStore> MetaStore::open(const std::string& path, const std::string& vfs) {
   if (auto made = aggregator::make_private_file(path); !made) return made.error();

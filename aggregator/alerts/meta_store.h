@@ -62,6 +62,10 @@ struct EndedAlert {
 
 class MetaStore {
  public:
+  /// Errc::unsupported: the file is newer than this program, or another program's. Nothing is written, so
+  /// that it can be asked before anything else of the data folder is touched; other errors are left to
+  /// open().
+  static Result<void> refuse_unknown(const std::string& path);
   /// Opens or creates the file and brings it to the newest version. Errc::corrupt, io, permission, conflict.
   /// `vfs` "" is the default one.
   static Result<MetaStore> open(const std::string& path, const std::string& vfs = "");

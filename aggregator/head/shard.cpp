@@ -177,9 +177,11 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
     }
     Result<void> room = check_known(host);
     if (host.new_series.left(an_hour, now_ms) < 1) {
-      room =
-          fail(Errc::limit, "{} invents series faster than {} an hour, ingest.max_series (it has {} already)",
-               host.record.name, options_.max_series, registry.size());
+      room = fail(
+          Errc::limit,
+          "{} invents series faster than {} an hour, ingest.max_series (it has {} already): raise it in the "
+          "aggregator's configuration, or have fewer collectors at the agent",
+          host.record.name, options_.max_series, registry.size());
     }
     if (room) room = directory_.take_series();
     if (!room) {

@@ -67,8 +67,11 @@ Result<void> StreamDecoder::check_room(const DeclaredSchema& schema) const {
     newest += source.versions.rbegin()->second->width;
   }
   if (newest > max_series_) {
-    return fail(Errc::limit, "Schema: {} series in all sources, at most {} are taken from one agent", newest,
-                max_series_);
+    return fail(Errc::limit,
+                "Schema: {} series in all sources, at most {} are taken from one agent: raise "
+                "ingest.max_series in the "
+                "aggregator's configuration, or have fewer collectors at the agent",
+                newest, max_series_);
   }
   if (waiting > max_series_ * kWaitingSeriesFactor) {
     return fail(Errc::limit, "Schema: {} series wait for their first batch", waiting);

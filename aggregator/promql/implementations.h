@@ -40,6 +40,9 @@ Result<Block> call_double_exponential_smoothing(Evaluator& evaluator, const Expr
 
 // sample_functions.cpp
 double sample_round(double value, std::span<const double> scalars);
+/// Go's math.Min and math.Max: an infinity on their side wins over NaN.
+double go_min(double a, double b);
+double go_max(double a, double b);
 double sample_clamp(double value, std::span<const double> scalars);
 double sample_sgn(double value, std::span<const double> scalars);
 double date_day_of_month(double unix_seconds);

@@ -55,6 +55,10 @@ Result<ExprPtr> Parser::parse_word() {
   } else if (call) {
     return parse_call();
   }
+  // Prometheus's grammar lets other words of the language be metrics' names, but not these.
+  for (const std::string_view word : {"on", "ignoring", "bool", "group_left", "group_right", "atan2"}) {
+    if (is_keyword(token.text, word)) return parse_error(token.at, "unexpected \"{}\"", token.text);
+  }
   return parse_selector();
 }
 

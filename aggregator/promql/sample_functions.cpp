@@ -1,6 +1,7 @@
 // Functions of one sample's value, and the calendar (UTC, proleptic Gregorian).
 #include "aggregator/promql/implementations.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -38,13 +39,21 @@ double sample_round(double value, std::span<const double> scalars) {
   return std::floor(value * inverse + 0.5) / inverse;
 }
 
+double go_min(double a, double b) {
+  if (a == -HUGE_VAL || b == -HUGE_VAL) return -HUGE_VAL;
+  if (std::isnan(a) || std::isnan(b)) return std::nan("");
+  return std::min(a, b);
+}
+
+double go_max(double a, double b) {
+  return -go_min(-a, -b);
+}
+
 double sample_clamp(double value, std::span<const double> scalars) {
   const double low = scalars[0];
   const double high = scalars[1];
   if (high < low) return kNoValue;
-  if (std::isnan(low) || std::isnan(high)) return std::nan("");
-  if (value < low) return low;
-  return value > high ? high : value;
+  return go_max(low, go_min(high, value));
 }
 
 double sample_sgn(double value, std::span<const double> /*scalars*/) {

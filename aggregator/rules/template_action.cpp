@@ -1,9 +1,12 @@
 #include "aggregator/rules/template_action.h"
 
 #include "aggregator/promql/literals.h"
+#include "common/text/utf8.h"
 
 #include <cctype>
 #include <charconv>
+#include <limits>
+#include <optional>
 
 namespace vigil::rules {
 namespace {
@@ -11,6 +14,80 @@ namespace {
 bool is_word(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' ||
          static_cast<unsigned char>(c) >= 0x80;
+}
+
+/// How far a number reaches: as Go's scanner, signs of exponents included.
+std::size_t number_length(std::string_view text) {
+  std::size_t length = text.front() == '+' || text.front() == '-' ? 1 : 0;
+  const bool is_hex = text.substr(length).starts_with("0x") || text.substr(length).starts_with("0X");
+  while (length < text.size()) {
+    const char c = text[length];
+    const char before = length > 0 ? text[length - 1] : ' ';
+    const std::string_view exponent = is_hex ? "pP" : "eE";
+    const bool is_sign = (c == '+' || c == '-') && exponent.find(before) != std::string_view::npos;
+    if (!is_word(c) && c != '.' && !is_sign) break;
+    ++length;
+  }
+  return length;
+}
+
+/// Without its underscores, which stand between digits, or behind what says the base.
+std::optional<std::string> without_underscores(std::string_view digits) {
+  std::string out;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (digits[i] != '_') {
+      out += digits[i];
+      continue;
+    }
+    const bool between = i > 0 && i + 1 < digits.size() &&
+                         std::isxdigit(static_cast<unsigned char>(digits[i + 1])) != 0 &&
+                         std::isalnum(static_cast<unsigned char>(digits[i - 1])) != 0;
+    if (!between) return std::nullopt;
+  }
+  return out;
+}
+
+/// Go's literals: decimal, 0x, 0o, 0b and 0 for octal; floats also hexadecimal (0x1p-2). With a point or an
+/// exponent it is a float, as in Go.
+std::optional<TemplateValue> parse_number(std::string_view literal) {
+  const bool is_negative = literal.starts_with('-');
+  if (is_negative || literal.starts_with('+')) literal.remove_prefix(1);
+  const auto plain = without_underscores(literal);
+  if (!plain || plain->empty()) return std::nullopt;
+  std::string_view digits = *plain;
+  const auto base_of = [](char c) {
+    return c == 'x' || c == 'X' ? 16 : c == 'o' || c == 'O' ? 8 : c == 'b' || c == 'B' ? 2 : 0;
+  };
+  int base = digits.size() > 1 && digits.front() == '0' ? base_of(digits[1]) : 10;
+  const bool is_float = digits.find_first_of(base == 16 ? ".pP" : ".eE") != std::string_view::npos;
+  if (base == 0)
+    base = is_float ? 10 : 8;
+  else if (base != 10)
+    digits.remove_prefix(2);
+  const char* const last = digits.data() + digits.size();
+  if (is_float) {
+    double value = 0;
+    const auto format = base == 16 ? std::chars_format::hex : std::chars_format::general;
+    const auto [end, error] = std::from_chars(digits.data(), last, value, format);
+    if (error != std::errc{} || end != last) return std::nullopt;
+    return TemplateValue(is_negative ? -value : value);
+  }
+  std::uint64_t whole = 0;
+  const auto [end, error] = std::from_chars(digits.data(), last, whole, base);
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (error != std::errc{} || end != last || whole > kMost + (is_negative ? 1 : 0)) return std::nullopt;
+  return TemplateValue(static_cast<std::int64_t>(is_negative ? ~whole + 1 : whole));
+}
+
+/// The code point of a text of one character.
+std::optional<char32_t> only_character(std::string_view text) {
+  const std::size_t length = text.empty() ? 0 : character_length(text);
+  if (length == 0 || length != text.size()) return std::nullopt;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  if (length == 1) return byte(0);
+  char32_t point = byte(0) & (0x7F >> length);
+  for (std::size_t i = 1; i < length; ++i) point = point << 6 | (byte(i) & 0x3F);
+  return point;
 }
 
 }  // namespace
@@ -132,8 +209,22 @@ Result<const TemplateFunction*> ActionParser::function(std::string_view word) co
               nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest));
 }
 
+/// Of a rune between single quotes: its number.
+Result<Operand> ActionParser::rune() {
+  std::size_t end = 1;
+  while (end < text_.size() && text_[end] != '\'') end += text_[end] == '\\' ? 2 : 1;
+  if (end >= text_.size()) return fail(Errc::parse, "unterminated character constant");
+  const std::string_view constant = text_.substr(0, end + 1);
+  text_.remove_prefix(end + 1);
+  const auto decoded = promql::unquote(constant);
+  const auto point = decoded ? only_character(*decoded) : std::nullopt;
+  if (!point) return fail(Errc::parse, "malformed character constant: {}", constant);
+  return Operand{TemplateValue(static_cast<std::int64_t>(*point)), {}};
+}
+
 Result<Operand> ActionParser::operand(int depth) {
   const char c = text_.front();
+  if (c == '\'') return rune();
   if (c == '"' || c == '`') return quoted(c);
   if (c == '$') return variable();
   if (c == '.' && (text_.size() < 2 || std::isdigit(static_cast<unsigned char>(text_[1])) == 0)) return dot();
@@ -169,22 +260,10 @@ Result<Operand> ActionParser::quoted(char quote) {
 }
 
 Result<Operand> ActionParser::number() {
-  std::size_t length = 1;
-  while (length < text_.size() && (is_word(text_[length]) || text_[length] == '.')) ++length;
-  std::string_view digits = text_.substr(0, length);
+  const std::size_t length = number_length(text_);
+  const std::string_view digits = text_.substr(0, length);
   text_.remove_prefix(length);
-  if (digits.front() == '+') digits.remove_prefix(1);
-  const char* const last = digits.data() + digits.size();
-  std::int64_t whole = 0;
-  if (const auto [end, error] = std::from_chars(digits.data(), last, whole);
-      error == std::errc{} && end == last) {
-    return Operand{TemplateValue(whole), {}};
-  }
-  double value = 0;
-  if (const auto [end, error] = std::from_chars(digits.data(), last, value);
-      error == std::errc{} && end == last) {
-    return Operand{TemplateValue(value), {}};
-  }
+  if (auto value = parse_number(digits)) return Operand{std::move(*value), {}};
   return fail(Errc::parse, "bad number syntax: \"{}\"", digits);
 }
 

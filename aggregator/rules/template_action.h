@@ -70,6 +70,7 @@ class ActionParser {
   Result<Operand> operand(int depth);
   Result<Operand> quoted(char quote);
   Result<Operand> number();
+  Result<Operand> rune();
   Result<Operand> variable();
   Result<Operand> dot();
 

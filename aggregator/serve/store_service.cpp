@@ -2,6 +2,7 @@
 
 #include "aggregator/serve/backup_sender.h"
 #include "aggregator/serve/run_alone.h"
+#include "aggregator/store/files.h"
 #include "common/log/log.h"
 
 #include <filesystem>
@@ -31,7 +32,7 @@ void put_file(const FileStats& file, v1::StoreFile& out) {
   out.set_last_ms(file.last_ms);
 }
 
-void put_store(const History& history, v1::StoreStatus& out) {
+void put_store(const History& history, std::span<const std::string> also, v1::StoreStatus& out) {
   const HistoryStats stats = history.stats();
   const HistoryOptions& options = history.options();
   for (const Tier tier : kTiers) {
@@ -43,16 +44,30 @@ void put_store(const History& history, v1::StoreStatus& out) {
   out.set_journal_files(stats.journal_files);
   out.set_journal_bytes(stats.journal_disk_bytes);
   out.set_index_bytes(stats.index_bytes);
-  out.set_disk_bytes(stats.disk_bytes);
   out.set_state(std::string(to_string(stats.health.state)));
   out.set_message(stats.health.message);
   out.set_damaged_files(stats.damaged_files);
+  for (const std::string& name : also)
+    out.set_alerts_bytes(out.alerts_bytes() + database_bytes(options.directory / name));
+  out.set_disk_bytes(stats.disk_bytes + out.alerts_bytes());
   std::error_code error;
   out.set_data_directory(std::filesystem::absolute(options.directory, error).string());
   const auto space = std::filesystem::space(options.directory, error);
   if (error) return;
   out.set_free_bytes(space.available);
   out.set_disk_size_bytes(space.capacity);
+}
+
+void put_files(const StoreSources& sources, v1::StoreStatus& out) {
+  for (const FileStats& file : sources.history.files()) put_file(file, *out.add_files());
+  for (const std::string& name : sources.also) {
+    FileStats file;
+    file.name = name;
+    file.kind = "alerts";
+    file.form = "open";
+    file.disk_bytes = database_bytes(sources.history.options().directory / name);
+    put_file(file, *out.add_files());
+  }
 }
 
 /// Several times a second are enough.
@@ -167,10 +182,9 @@ grpc::ServerUnaryReactor* StoreService::GetStoreStatus(grpc::CallbackServerConte
                   response->set_now_ms(sources_.now_ms());
                   response->set_samples_per_second(sources_.samples_per_second());
                   response->set_agent_samples_per_second(sources_.agent_samples_per_second());
-                  put_store(sources_.history, *response);
+                  put_store(sources_.history, sources_.also, *response);
                   if (!request->files()) return {};
-                  for (const FileStats& file : sources_.history.files())
-                    put_file(file, *response->add_files());
+                  put_files(sources_, *response);
                   return {};
                 });
 }

@@ -80,7 +80,7 @@ Report evaluate(const RunFigures& run) {
     report.samples_per_cpu_second = 1 / *each;
   report.rss_bytes = known(run.steady_to.rss_bytes);
   report.rss_bytes_per_series = share(report.rss_bytes, series);
-  report.rss_bytes_per_idle_stream =
+  report.rss_bytes_per_new_stream =
       share(growth(run.before.rss_bytes, run.connected.rss_bytes), static_cast<double>(run.agents));
   report.disk_bytes = growth(run.before.disk_bytes, run.stopped.disk_bytes);
   report.bytes_per_sample = share(report.disk_bytes, acked);
@@ -158,7 +158,7 @@ Listing to_listing(const RunFigures& run) {
           : Cell{{}, "not known", Style::faint});
   row("aggregator's memory", bytes(report.rss_bytes));
   row("  per series", bytes(report.rss_bytes_per_series));
-  row("  per stream, idle", bytes(report.rss_bytes_per_idle_stream));
+  row("  per stream, once all have connected", bytes(report.rss_bytes_per_new_stream));
   row("disk", bytes(report.disk_bytes));
   row("  per sample", decimal(report.bytes_per_sample, 3, " bytes"));
   row("written to disk, per sample", decimal(report.written_bytes_per_sample, 2, " bytes"));

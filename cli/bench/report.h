@@ -56,7 +56,7 @@ struct Report {
   std::optional<double> samples_per_cpu_second;
   std::optional<double> rss_bytes;
   std::optional<double> rss_bytes_per_series;
-  std::optional<double> rss_bytes_per_idle_stream;
+  std::optional<double> rss_bytes_per_new_stream;
   std::optional<double> disk_bytes;
   std::optional<double> bytes_per_sample;
   std::optional<double> written_bytes_per_sample;

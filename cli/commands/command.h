@@ -75,6 +75,8 @@ Run declare_rule_list(CLI::App& app);     // `rules` by itself
 Run declare_rules_replay(CLI::App& app);  // below rules
 Run declare_status(CLI::App& app);
 Run declare_gaps(CLI::App& app);
+/// What `gaps` says beneath its table: what the answer leaves out, and how to ask for it.
+std::vector<std::string> gap_notes(const v1::ListGapsRequest& request, const v1::ListGapsResponse& gaps);
 Run declare_forget(CLI::App& app);
 Run declare_bench(CLI::App& app);
 Run declare_db(CLI::App& app);

@@ -22,14 +22,8 @@ void say_status(const Context& context, const v1::StoreStatus& status, const For
              format_si(std::round(status.samples_per_second())), status.data_directory(),
              format_bytes(static_cast<double>(status.free_bytes())),
              format_bytes(static_cast<double>(status.disk_size_bytes())));
-  if (forecast.days_left) {
-    fmt::print("{}\n", paint(fmt::format("At this rate the disk is full in {}: see `vigil db plan`.",
-                                         days_text(*forecast.days_left)),
-                             Style::warning, context.colours));
-  } else {
-    fmt::print("What is to be kept fits: at most {} in all.\n",
-               format_bytes(forecast.full_bytes.value_or(0)));
-  }
+  const Cell room = room_cell(status, forecast);
+  fmt::print("{}\n", paint(room.text, room.style, context.colours));
   if (!status.message().empty()) fmt::print("{}\n", paint(status.message(), Style::bad, context.colours));
   if (status.damaged_files() > 0) {
     fmt::print("{}\n",
@@ -50,7 +44,7 @@ Listing files_listing(const v1::StoreStatus& status) {
                      {"kind", ""},
                      {"blocks", ""}};
   for (const v1::StoreFile& file : status.files()) {
-    const bool partition = file.kind() != "journal" && file.kind() != "index";
+    const bool partition = file.kind() == "raw" || file.kind() == "minute" || file.kind() == "hour";
     listing.rows.push_back({Cell::of(file.name(), Style::bold), Cell::of(file.form()),
                             size_cell(file.disk_bytes()),
                             partition ? count_cell(file.samples()) : Cell::unknown(),

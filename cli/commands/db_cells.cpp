@@ -41,6 +41,17 @@ std::string days_text(double days) {
   return counted(static_cast<std::uint64_t>(std::lround(days * 24)), "hour");
 }
 
+Cell room_cell(const v1::StoreStatus& status, const Forecast& forecast) {
+  if (status.disk_size_bytes() > 0 && status.free_bytes() == 0)
+    return Cell::of("The disk is full: make room on it, or keep less (see `vigil db plan`).", Style::bad);
+  if (forecast.days_left)
+    return Cell::of(fmt::format("At this rate the disk is full in {}: see `vigil db plan`.",
+                                days_text(*forecast.days_left)),
+                    Style::warning);
+  return Cell::of(fmt::format("What is to be kept fits: at most {} in all.",
+                              format_bytes(forecast.full_bytes.value_or(0))));
+}
+
 Listing store_listing(const v1::StoreStatus& status, const Forecast& forecast) {
   Listing listing;
   listing.columns = {{"what", "WHAT"},
@@ -79,7 +90,9 @@ Listing store_listing(const v1::StoreStatus& status, const Forecast& forecast) {
   row({Cell::of("journal", Style::bold), count_cell(status.journal_files()),
        size_cell(status.journal_bytes())});
   row({Cell::of("index", Style::bold), count_cell(1), size_cell(status.index_bytes())});
-  std::uint64_t files = status.journal_files() + 1;
+  const std::uint64_t alerts_files = status.alerts_bytes() > 0 ? 1 : 0;
+  row({Cell::of("alerts", Style::bold), count_cell(alerts_files), size_cell(status.alerts_bytes())});
+  std::uint64_t files = status.journal_files() + 1 + alerts_files;
   for (const v1::StoreTier& tier : status.tiers()) files += tier.files();
   std::vector<Cell> all{Cell::of("all", Style::bold), count_cell(files), size_cell(status.disk_bytes())};
   all.resize(10, Cell::unknown());

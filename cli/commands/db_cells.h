@@ -21,6 +21,8 @@ Cell keep_cell(std::int64_t keep_ms);
 Cell limit_cell(std::uint64_t bytes);
 /// "3 days", "12 hours", "less than an hour"
 std::string days_text(double days);
+/// How long there is room, as a sentence, and how bad that is.
+Cell room_cell(const v1::StoreStatus& status, const Forecast& forecast);
 /// The table of `db status`.
 Listing store_listing(const v1::StoreStatus& status, const Forecast& forecast);
 

@@ -158,7 +158,9 @@ std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
           Cell::number(static_cast<std::int64_t>(host.duplicates())),
           Cell::number(static_cast<std::int64_t>(host.gap_batches())),
           Cell::number(static_cast<std::int64_t>(host.lost_batches())),
-          Cell::of(host.kind())};
+          Cell::of(host.kind()),
+          host.delivery_interval_ms() == 0 ? Cell::unknown()
+                                           : Cell::number(std::int64_t{host.delivery_interval_ms()})};
 }
 
 }  // namespace
@@ -188,7 +190,8 @@ Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
                      {"duplicates", ""},
                      {"gap_batches", ""},
                      {"lost_batches", ""},
-                     {"kind", ""}};
+                     {"kind", ""},
+                     {"delivery_interval_ms", ""}};
   for (const auto& host : hosts.hosts()) listing.rows.push_back(host_row(host, now_ms));
   return listing;
 }

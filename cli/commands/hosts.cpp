@@ -4,6 +4,20 @@
 
 namespace vigil::cli {
 
+std::vector<std::string> gap_notes(const v1::ListGapsRequest& request, const v1::ListGapsResponse& gaps) {
+  const std::string_view instead =
+      request.host().empty() ? "name a host, or a later --start" : "name a later --start";
+  std::vector<std::string> notes;
+  if (gaps.truncated())
+    notes.push_back(fmt::format("Only the {} that ended last are shown: {}.", gaps.gaps_size(), instead));
+  if (gaps.looked_from_ms() != 0)
+    notes.push_back(fmt::format("Times at which nothing was sampled were looked for since {} only: {}.",
+                                format_local_time(gaps.looked_from_ms()), instead));
+  if (gaps.collectors_left_out())
+    notes.push_back(fmt::format("Blocked collectors are left out: {}.", instead));
+  return notes;
+}
+
 Run declare_gaps(CLI::App& app) {
   auto request = std::make_shared<v1::ListGapsRequest>();
   auto start = std::make_shared<std::string>("30d");
@@ -45,16 +59,7 @@ Run declare_gaps(CLI::App& app) {
            Cell::of(gap.reason()), Cell::of(gap.collector())});
     }
     show(context, listing);
-    if (gaps->truncated())
-      fmt::print(stderr, "Only the {} that ended last are shown: name a host, or a later --start.\n",
-                 gaps->gaps_size());
-    if (gaps->looked_from_ms() != 0)
-      fmt::print(stderr,
-                 "Times at which nothing was sampled were looked for since {} only: name a host, or a later "
-                 "--start.\n",
-                 format_local_time(gaps->looked_from_ms()));
-    if (gaps->collectors_left_out())
-      fmt::print(stderr, "Blocked collectors are left out: name a host, or a later --start.\n");
+    for (const std::string& note : gap_notes(*request, *gaps)) fmt::print(stderr, "{}\n", note);
     return Exit::ok;
   };
 }

@@ -277,6 +277,7 @@ TEST_CASE("hosts tell what is odd about them in a note of its own") {
   host.set_duplicate_remote("10.0.0.7:4711");
   host.set_machine_changed_ms(1'700'000'000'000 - 60'000);
   (*host.mutable_labels())["env"] = "prod";
+  host.set_delivery_interval_ms(2000);
   ::setenv("TZ", "UTC", 1);
   ::tzset();
   const Listing listing = hosts_listing(hosts, 1'700'000'000'000);
@@ -284,8 +285,29 @@ TEST_CASE("hosts tell what is odd about them in a note of its own") {
   CHECK_THAT(table, Catch::Contains("\nweb-1  up") && Catch::Contains(">5m") &&
                         Catch::Contains("second agent at 10.0.0.7:4711; another machine since 22:12:20; "
                                         "clock +2m"));
-  CHECK_THAT(render(listing, Format::json, Colours::never), Catch::Contains(R"("labels":{"env":"prod"})"));
+  const std::string json = render(listing, Format::json, Colours::never);
+  CHECK_THAT(json, Catch::Contains(R"("labels":{"env":"prod"})"));
+  // How often an agent was asked to deliver is for programs; nobody asked the second host.
+  CHECK_THAT(json, Catch::Contains(R"("delivery_interval_ms":2000)") &&
+                       Catch::Contains(R"("delivery_interval_ms":null)"));
+  CHECK_THAT(render(listing, Format::csv, Colours::never),
+             Catch::Contains(",kind,delivery_interval_ms") && Catch::Contains(",2000"));
   CHECK_THAT(table, Catch::Contains(" 0.0s") && !Catch::Contains("-0.0s"));
+}
+
+TEST_CASE("gaps advise to name a host only where none was named") {
+  v1::ListGapsRequest request;
+  v1::ListGapsResponse gaps;
+  CHECK(gap_notes(request, gaps).empty());
+  gaps.set_truncated(true);
+  gaps.set_looked_from_ms(1'700'000'000'000);
+  gaps.set_collectors_left_out(true);
+  REQUIRE(gap_notes(request, gaps).size() == 3);
+  for (const std::string& note : gap_notes(request, gaps))
+    CHECK_THAT(note, Catch::EndsWith(": name a host, or a later --start."));
+  request.set_host("web-1");
+  for (const std::string& note : gap_notes(request, gaps))
+    CHECK_THAT(note, Catch::EndsWith(": name a later --start."));
 }
 
 TEST_CASE("an alert that is over lasted as long as it did, and programs get all of it") {

@@ -115,6 +115,28 @@ TEST_CASE("A tier has no bytes per sample before it has a million samples, and a
   CHECK(days_text(3) == "3 days");
 }
 
+TEST_CASE("A disk without a free byte is full, not full soon") {
+  v1::StoreStatus status = ten_days();
+  status.set_disk_size_bytes(static_cast<std::uint64_t>(200 * kGiB));
+  const auto said = [&] {
+    return room_cell(status, forecast(status, load_of(status), retention_of(status)));
+  };
+  CHECK_THAT(said().text, Catch::StartsWith("What is to be kept fits: at most "));
+  status.set_free_bytes(46'176'000 * 5);
+  CHECK_THAT(said().text, Catch::StartsWith("At this rate the disk is full in 5 days"));
+  status.set_free_bytes(0);
+  CHECK_THAT(said().text, Catch::StartsWith("The disk is full: make room"));
+  CHECK(said().style == Style::bad);
+}
+
+TEST_CASE("What alerts take is a row of its own, and counts among all files") {
+  v1::StoreStatus status = ten_days();
+  status.set_alerts_bytes(4096);
+  const Listing listing = store_listing(status, forecast(status, load_of(status), retention_of(status)));
+  const std::string csv = render(listing, Format::csv, Colours::never);
+  CHECK_THAT(csv, Catch::Contains("\nalerts,1,4096,") && Catch::Contains("\nall,2,"));
+}
+
 TEST_CASE("With too little data a forecast is assumed, and says so") {
   v1::StoreStatus status;
   status.set_hosts(1);

@@ -5,6 +5,8 @@ import pathlib
 import re
 import shutil
 import signal
+import sqlite3
+import subprocess
 
 import pytest
 from support import BIN, Process, Vigil, durable, eventually
@@ -61,15 +63,15 @@ def test_status_and_plan_tell_what_is_on_disk_and_what_will_be(filled):
     status = lambda: {row["what"]: row for row in filled.json("db", "status")}
     eventually("series of now", lambda: status()["all"]["series"] > 300)
     rows = status()
-    assert list(rows) == ["raw", "minute", "hour", "journal", "index", "all"]
+    assert list(rows) == ["raw", "minute", "hour", "journal", "index", "alerts", "all"]
     assert rows["raw"]["keep_ms"] == 30 * 86_400_000
     assert rows["raw"]["bytes_per_sample"] is None, "of a few samples it says nothing"
     assert rows["all"]["hosts"] >= 1 and rows["raw"]["samples"] > 1000
     assert rows["all"]["disk_bytes"] >= rows["raw"]["disk_bytes"] + rows["index"]["disk_bytes"]
     assert 0 < rows["all"]["free_bytes"] <= rows["all"]["disk_size_bytes"]
-    on_disk = lambda: {path.name for path in filled.data.glob("*.db")} - {"meta.db"}
+    on_disk = lambda: {path.name for path in filled.data.glob("*.db")}
     # Files of the journal come and go.
-    eventually("all files are listed", lambda: {file["file"] for file in filled.json("db", "status", "--files")} == on_disk() >= {"history.db"})
+    eventually("all files are listed", lambda: {file["file"] for file in filled.json("db", "status", "--files")} == on_disk() >= {"history.db", "meta.db"})
     assert max(len(line) for line in filled.cli("db", "status").stdout.splitlines()[:8]) <= 80
 
     plan = {row["tier"]: row for row in filled.json("db", "plan", "--raw", "10d", "--hosts", "1000", "--series", "100", "--interval", "1s")}
@@ -202,3 +204,26 @@ def test_a_meta_db_that_somebody_removed_is_told_of(vigil):
     vigil.aggregator.stop()
     vigil.start()
     assert problems() == []
+
+
+def test_damage_in_the_journal_is_told_by_status_and_a_newer_one_refuses_the_start(vigil):
+    vigil.start()
+    vigil.agent("here", ["--interval", f"{BEAT_MS}ms"])
+    vigil.wait_for_host("here")
+    durable(vigil)
+    vigil.aggregator.kill(signal.SIGKILL)
+
+    def change(sql):
+        journal = sqlite3.connect(next(vigil.data.glob("journal-*.db")), isolation_level=None)
+        journal.execute(sql)
+        journal.close()
+
+    change("PRAGMA user_version=99")
+    refused = subprocess.run([BIN / "vigil-aggregator", "--data-dir", vigil.data, "--grpc-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"],
+                             capture_output=True, text=True, timeout=60)
+    assert refused.returncode != 0
+    assert re.search(r"journal-\d+\.db has format 99, this program knows formats up to 1: start the newer vigil-aggregator", refused.stderr), refused.stderr
+    change("PRAGMA user_version=1")
+    change("UPDATE entry_group SET entries=x'00' WHERE id=1")
+    vigil.start()
+    assert any("group of the journal was damaged" in problem for problem in vigil.json("status")["problems"]), vigil.json("status")["problems"]

@@ -34,8 +34,12 @@ def progress():
         print(f"\rkills of the shipped programs: {done} of {KILLS}", end="", file=sys.stderr, flush=True)
 
 
+def samples_of(vigil):
+    return [(row["time_ms"], row["value"]) for row in vigil.query("node_load1[6h]")]
+
+
 def times_of(vigil):
-    return [row["time_ms"] for row in vigil.query("node_load1[6h]")]
+    return [time_ms for time_ms, _ in samples_of(vigil)]
 
 
 def holes(times):
@@ -52,7 +56,7 @@ class Torture:
         self.flags = ["--interval", f"{BEAT_MS}ms", "--spool", self.vigil.folder / "spool"]
         self.agent = self.start_agent()
         self.explained = []  # (from, to) in milliseconds: the agent was away, or too busy
-        self.durable = set()
+        self.durable = {}  # value by time
 
     def start_agent(self):
         self.agent_began = int(time.time() * 1000)
@@ -69,16 +73,20 @@ class Torture:
             self.explained.append((self.agent_began, int(time.time() * 1000) + BEAT_MS))
 
     def look(self):
-        """What is stored now: each sample once, and all that was durable."""
-        times = eventually("new samples", lambda: (t := times_of(self.vigil)) and (not self.durable or t[-1] > max(self.durable)) and t)
-        assert len(times) == len(set(times)), "a sample was stored twice"
-        assert self.durable <= set(times), f"lost: {sorted(self.durable - set(times))[:5]}"
-        return times
+        """What is stored now: each sample once, and all that was durable, with the values it had then."""
+        samples = eventually("new samples", lambda: (s := samples_of(self.vigil)) and (not self.durable or s[-1][0] > max(self.durable)) and s)
+        values = dict(samples)
+        assert len(samples) == len(values), "a sample was stored twice"
+        lost = sorted(self.durable.keys() - values.keys())
+        assert not lost, f"lost: {lost[:5]}"
+        changed = [(t, value, values[t]) for t, value in self.durable.items() if values[t] != value]
+        assert not changed, f"other values than before: {changed[:5]}"
+        return values
 
     def kill_once(self):
         seen = self.look()
         durable(self.vigil)
-        self.durable = set(seen)
+        self.durable = seen
         time.sleep(self.choose.random() * DELIVERY_SECONDS)
         self.explain_missed()
         which = self.choose.choice(["aggregator", "agent", "both"])
@@ -98,7 +106,7 @@ class Torture:
         """Nothing is missing but what was not sampled: around a kill of the agent."""
         latest = int(time.time() * 1000)
         eventually("samples of now", lambda: times_of(self.vigil)[-1] > latest + 1000)
-        times = self.look()
+        times = list(self.look())
         self.explain_missed()
         unexplained = [hole for hole in holes(times) if not any(a <= hole[1] and hole[0] <= b for a, b in self.explained)]
         assert not unexplained, f"nobody was killed between {unexplained[:5]}"

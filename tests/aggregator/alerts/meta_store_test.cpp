@@ -38,6 +38,7 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::unsupported);
   CHECK(refused.error().message.find("another program") != std::string::npos);
+  CHECK(MetaStore::refuse_unknown(dir.file("meta.db")).error().code == Errc::unsupported);
   CHECK_FALSE(std::filesystem::exists(dir.file("meta.db-wal")));
 
   std::filesystem::remove(dir.file("meta.db"));
@@ -49,6 +50,26 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   touch("PRAGMA application_id=0");
   REQUIRE(open());
   REQUIRE(open());
+}
+
+TEST_CASE("a newer meta.db is refused before the history is touched, with what to do") {
+  const TempDir dir;
+  const std::string path = dir.file("meta.db");
+  CHECK(MetaStore::refuse_unknown(path));  // there is none yet
+  REQUIRE(MetaStore::open(path));
+  CHECK(MetaStore::refuse_unknown(path));
+  {
+    auto database = aggregator::Database::open(path, aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("PRAGMA user_version=99"));
+  }
+  const auto early = MetaStore::refuse_unknown(path);
+  const auto late = MetaStore::open(path);
+  for (const Error& error : {early.error(), late.error()}) {
+    CHECK(error.code == Errc::unsupported);
+    CHECK(error.message.find("meta.db has format 99, this program knows formats up to") != std::string::npos);
+    CHECK(error.message.find("start the newer vigil-aggregator") != std::string::npos);
+  }
 }
 
 TEST_CASE("a meta.db of version 1 keeps its alerts and messages and takes silences") {

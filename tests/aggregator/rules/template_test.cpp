@@ -36,6 +36,11 @@ TEST_CASE("Templates expand as Prometheus expands them") {
       {"{{ $externalURL }} {{ externalURL }} {{ pathPrefix }}",
        "https://vigil.example/mon https://vigil.example/mon /mon"},
       {"{{ $value | printf \"%.1f\" }}%", "91.2%"},
+      {"{{ 1e-3 }} {{ -1e+3 }} {{ 1_000 }} {{ 0x1F }} {{ 0b11 }} {{ 0o17 }} {{ 017 }} {{ 0x1p-2 }} {{ .5 }} "
+       "{{ 'a' }} "
+       "{{ '\\n' }}",
+       "0.001 -1000 1000 31 3 15 15 0.25 0.5 97 10"},
+      {"{{ if gt $value 1e-3 }}much{{ end }} {{ printf \"%d %g\" 0x10 1e7 }}", "much 16 1e+07"},
       {"{{ printf \"%.0f of %s\" $value $labels.mountpoint }}", "91 of /var"},
       {"{{ $value | humanize | printf \"%s!\" }}", "91.25!"},
       {"{{ $labels.mountpoint | toUpper }} {{ title \"disk is full\" }} {{ \"ABC\" | toLower }}",
@@ -147,6 +152,11 @@ TEST_CASE("What a template cannot do is said when it is parsed") {
       {"{{ $labels. }}", "a name must follow \"$labels.\""},
       {"{{/* x }}", "unclosed comment"},
       {"{{ 1x }}", "bad number syntax: \"1x\""},
+      {"{{ 0b12 }}", "bad number syntax: \"0b12\""},
+      {"{{ 1__0 }}", "bad number syntax: \"1__0\""},
+      {"{{ 9223372036854775808 }}", "bad number syntax: \"9223372036854775808\""},
+      {"{{ 'ab' }}", "malformed character constant: 'ab'"},
+      {"{{ 'a }}", "unclosed action"},
   }));
   CAPTURE(c.text);
   const auto compiled = Template::parse(c.text);

@@ -51,7 +51,7 @@ TEST_CASE("the figures of a run follow from what was measured") {
   CHECK(*report.samples_per_cpu_second == Approx(1 / (2.0 / 20'000 + 1.2 / 24'000)));
   CHECK(*report.rss_bytes == 12'000'000);
   CHECK(*report.rss_bytes_per_series == Approx(12'000));
-  CHECK(*report.rss_bytes_per_idle_stream == Approx(40'000));
+  CHECK(*report.rss_bytes_per_new_stream == Approx(40'000));
   CHECK(*report.bytes_per_sample == Approx(0.5));
   CHECK(*report.written_bytes_per_sample == Approx(2.0));
   CHECK(report.accepted_per_second == Approx(1000));
