@@ -116,13 +116,34 @@ std::uint64_t Labels::hash() const {
   return hash;
 }
 
+namespace {
+
+/// Letters, digits and `_`, of metrics also `:`, not beginning with a digit: what needs no quotes in PromQL.
+bool is_plain_name(std::string_view name, bool is_metric) {
+  const auto is_letter = [is_metric](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (is_metric && c == ':');
+  };
+  if (name.empty() || !is_letter(name.front())) return false;
+  return std::all_of(name.begin(), name.end(),
+                     [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
+}
+
+}  // namespace
+
 std::string Labels::to_string() const {
-  std::string out(get(kMetricName));
+  const std::string_view metric = get(kMetricName);
+  const bool is_plain = metric.empty() || is_plain_name(metric, true);
+  std::string out(is_plain ? metric : "");
   std::string inner;
+  if (!is_plain) append_quoted(inner, metric);
   for (const LabelView& label : *this) {
     if (label.name == kMetricName) continue;
     if (!inner.empty()) inner += ", ";
-    inner += label.name;
+    if (is_plain_name(label.name, false)) {
+      inner += label.name;
+    } else {
+      append_quoted(inner, label.name);
+    }
     inner += '=';
     append_quoted(inner, label.value);
   }

@@ -1,9 +1,9 @@
 #include "aggregator/rules/rule_file.h"
 
 #include "common/series.h"
+#include "common/text/utf8.h"
 
 #include <array>
-#include <cctype>
 #include <set>
 
 namespace vigil::rules {
@@ -81,7 +81,7 @@ void check_shape(const RawRule& rule) {
                            : "missing key alert (or record)");
   }
   if (is_alert && rule.alert.text.empty()) rule.alert.at.error("must not be empty");
-  if (is_record && !is_metric_name(rule.record.text))
+  if (is_record && !is_name(rule.record.text))
     rule.record.at.error(fmt::format("'{}' is not a valid metric name", rule.record.text));
   const auto is_set = [](const auto& time) { return time && time->count() > 0; };
   check_extras(rule);
@@ -89,28 +89,24 @@ void check_shape(const RawRule& rule) {
     rule.record.at.error("a recording rule has no for, keep_firing_for or annotations");
   }
   for (const auto& [name, value] : rule.labels) {
-    if (!is_label_name(name) || name == kMetricName)
+    if (!is_name(name) || name == kMetricName)
       value.at.error(fmt::format("'{}' is not a valid label name", name));
   }
   for (const auto& [name, value] : rule.annotations) {
-    if (!is_label_name(name)) value.at.error(fmt::format("'{}' is not a valid annotation name", name));
+    if (!is_name(name)) value.at.error(fmt::format("'{}' is not a valid annotation name", name));
   }
-}
-
-bool is_name(std::string_view name, std::string_view also) {
-  if (name.empty() || std::isdigit(static_cast<unsigned char>(name.front())) != 0) return false;
-  return std::all_of(name.begin(), name.end(), [also](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 || also.find(c) != std::string_view::npos;
-  });
 }
 
 }  // namespace
 
-bool is_label_name(std::string_view name) {
-  return is_name(name, "_");
-}
-bool is_metric_name(std::string_view name) {
-  return is_name(name, "_:");
+bool is_name(std::string_view name) {
+  if (name.empty()) return false;
+  while (!name.empty()) {
+    const std::size_t length = character_length(name);
+    if (length == 0) return false;
+    name.remove_prefix(length);
+  }
+  return true;
 }
 
 Result<RuleFile> parse_rule_file(std::string_view text, std::string name) {

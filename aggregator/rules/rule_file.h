@@ -66,9 +66,7 @@ struct RuleFile {
 /// Fails only when the text is not YAML at all; other errors wait in `document` for its result().
 Result<RuleFile> parse_rule_file(std::string_view text, std::string name);
 
-/// Letters, digits and `_`, not starting with a digit.
-bool is_label_name(std::string_view name);
-/// The same with `:`.
-bool is_metric_name(std::string_view name);
+/// Of a metric, a label or an annotation: any text in UTF-8, as since Prometheus 3, but none.
+bool is_name(std::string_view name);
 
 }  // namespace vigil::rules

@@ -73,6 +73,9 @@ TEST_CASE("whatever is set, labels hold what a map holds and compare as a list o
 }
 
 TEST_CASE("label values are escaped as Prometheus prints them") {
+  CHECK(Labels{{"__name__", "my.metric"}, {"a.label", "x y"}, {"job", "j"}}.to_string() ==
+        R"({"my.metric", "a.label"="x y", job="j"})");
+  CHECK(Labels{{"__name__", "job:up:count"}, {"größe", "1"}}.to_string() == R"(job:up:count{"größe"="1"})");
   CHECK(Labels{{"__name__", "m"}, {"path", "C:\\\"x\"\n"}}.to_string() == R"(m{path="C:\\\"x\"\n"})");
 }
 

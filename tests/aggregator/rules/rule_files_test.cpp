@@ -110,7 +110,7 @@ TEST_CASE("What is wrong in a rule file is told in the order of the file, with t
                                          "  - name: g\n"
                                          "    rules:\n"
                                          "      - {alert: A, expr: 'up >'}\n"
-                                         "      - {record: a-b, expr: up, four: 1}\n"
+                                         "      - {record: '', expr: up, four: 1}\n"
                                          "  - name: g\n"
                                          "    rulez: []\n"}},
                                        {}, {}, "");
@@ -120,7 +120,7 @@ TEST_CASE("What is wrong in a rule file is told in the order of the file, with t
   for (const Problem& problem : problems)
     places += fmt::format("{}:{}:{} ", problem.file, problem.line, problem.column);
   CHECK(places == "x.yml:4:26 x.yml:5:18 x.yml:5:33 x.yml:6:11 x.yml:7:5 ");
-  CHECK(problems[1].message == "groups[0].rules[1].record: 'a-b' is not a valid metric name");
+  CHECK(problems[1].message == "groups[0].rules[1].record: '' is not a valid metric name");
 }
 
 TEST_CASE("An error's text is taken apart by place, and put together again") {

@@ -51,6 +51,15 @@ groups:
 
 }  // namespace
 
+TEST_CASE("names may be any text in UTF-8, as since Prometheus 3") {
+  const auto set = load(
+      "groups: [{name: g, rules: [{record: my.metric, expr: up, labels: {a.b: x}}, {alert: Größe, expr: up, "
+      "labels: {\"a-b\": x}, annotations: {\"was tun\": nichts}}]}]");
+  REQUIRE(set);
+  CHECK((*set)->rules()[0]->name == "my.metric");
+  CHECK((*set)->rules()[1]->annotation("was tun") == "nichts");
+}
+
 TEST_CASE("A rule file is read as Prometheus reads it") {
   const auto set = load(kTwo);
   REQUIRE(set);
@@ -94,10 +103,10 @@ TEST_CASE("What is wrong in a rule file is said with its place, all at once") {
        "rules.yml:6:26: groups[0].rules[0].annotations.s: template: undefined variable \"$x\""},
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: up[5m]\n",
        "rules.yml:5:15: groups[0].rules[0].expr: gives a range vector; a rule needs an instant vector"},
-      {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: up\n        labels: {1a: x}\n",
-       "rules.yml:6:22: groups[0].rules[0].labels.1a: '1a' is not a valid label name"},
-      {"groups:\n  - name: a\n    rules:\n      - record: a-b\n        expr: up\n",
-       "rules.yml:4:17: groups[0].rules[0].record: 'a-b' is not a valid metric name"},
+      {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: up\n        labels: {'': x}\n",
+       "rules.yml:6:22: groups[0].rules[0].labels.: '' is not a valid label name"},
+      {"groups:\n  - name: a\n    rules:\n      - record: ''\n        expr: up\n",
+       "rules.yml:4:17: groups[0].rules[0].record: '' is not a valid metric name"},
       {"grups: []\n", "rules.yml:1:1: grups: unknown key; did you mean groups?"},
       {"groups: [\n", "rules.yml:2:1: not valid YAML"},
       {"groups:\n  - name: a\n    rules:\n      - alert: X\n        expr: 'up == 0\n      - alert: Y\n",

@@ -26,7 +26,7 @@ TEST_CASE("What checked files hold, and what is wrong with them, is there for pr
   std::ofstream(dir.file("good.yml"))
       << "groups: [{name: g, rules: [{alert: A, expr: up}, {record: b, expr: up}, {record: b, expr: up}]}]";
   std::ofstream(dir.file("bad.yml"))
-      << "groups:\n  - name: g\n    rulez: []\n  - name: g\n    rules: [{record: a-b, expr: up}]\n";
+      << "groups:\n  - name: g\n    rulez: []\n  - name: g\n    rules: [{record: '', expr: up}]\n";
   CHECK(
       shown(dir, {check_file(dir.file("good.yml")), check_file(dir.file("bad.yml")),
                   check_file(dir.file("none.yml"))}) ==
@@ -35,7 +35,7 @@ TEST_CASE("What checked files hold, and what is wrong with them, is there for pr
       R"({"file":"bad.yml","ok":false,"errors":[)"
       R"({"file":"bad.yml","line":3,"column":5,"message":"groups[0].rulez: unknown key; did you mean rules?"},)"
       R"({"file":"bad.yml","line":4,"column":11,"message":"groups[1].name: this group is in the file twice"},)"
-      R"({"file":"bad.yml","line":5,"column":22,"message":"groups[1].rules[0].record: 'a-b' is not a valid metric name"}],"warnings":[]},)"
+      R"({"file":"bad.yml","line":5,"column":22,"message":"groups[1].rules[0].record: '' is not a valid metric name"}],"warnings":[]},)"
       R"({"file":"none.yml","ok":false,"errors":[{"file":"none.yml","line":null,"column":null,"message":"none.yml: No such file or directory"}],"warnings":[]}])");
   CHECK(shown(dir, {}) == "[]");
 }
