@@ -78,7 +78,7 @@ struct Alert {
   std::int64_t false_since_ms = 0;     // firing on by keep_firing_for; otherwise 0
   std::int64_t lasting_since_ms = 0;   // false, but not cleared; otherwise 0
   std::int64_t no_data_since_ms = 0;   // otherwise 0
-  std::int64_t flapping_since_ms = 0;  // otherwise 0
+  std::int64_t flapping_since_ms = 0;  // its latest change, while it flaps; otherwise 0
   std::string reason;                  // why resolved, when not because the condition is false
   std::vector<std::string> notified;   // receivers that were told it fires
   std::vector<std::string> escalated;  // receivers of alertmanager.yml that were told since nobody came

@@ -101,7 +101,8 @@ Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
   Labels out = alert.rule->annotations.empty() ? alert.annotations : Labels();
   for (const rules::NamedTemplate& text : alert.rule->annotations)
     out.set(text.name, expand(alert, text, t_ms));
-  if (alert.flapping_since_ms != 0) out.set("flapping", flapping_text(alert.rule->extras.flapping));
+  if (alert.flapping_since_ms != 0 && alert.rule->extras.flapping)
+    out.set("flapping", flapping_text(alert.rule->extras.flapping));
   return out;
 }
 
@@ -113,7 +114,8 @@ Labels AlertBook::annotations_now(const Alert& alert) const {
     out.set(text.name,
             asks ? std::string(alert.annotations.get(text.name)) : expand(alert, text, alert.last_true_ms));
   }
-  if (alert.flapping_since_ms != 0) out.set("flapping", flapping_text(alert.rule->extras.flapping));
+  if (alert.flapping_since_ms != 0 && alert.rule->extras.flapping)
+    out.set("flapping", flapping_text(alert.rule->extras.flapping));
   return out;
 }
 
@@ -126,7 +128,7 @@ void AlertBook::restore_change(const std::string& known, std::int64_t t_ms) {
 void AlertBook::note_change(Alert& alert, std::int64_t t_ms) {
   const rules::Flapping& flapping = alert.rule->extras.flapping;
   if (!flapping) return;
-  auto& times = changes_[alert.fingerprint];
+  auto& times = changes_[fingerprint(alert.rule->key, *alert.series)];
   while (!times.empty() && times.front() < t_ms - flapping.within.count()) times.pop_front();
   times.push_back(t_ms);
   while (times.size() > static_cast<std::size_t>(flapping.changes)) times.pop_front();
@@ -141,9 +143,10 @@ void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, st
   alert.reason = reason;
   if (from == State::firing) {
     alert.annotations = annotations_now(alert);
-    if (std::exchange(alert.flapping_since_ms, 0) != 0) {
-      changes_.erase(alert.fingerprint);  // it was quiet for long enough
-    } else {
+    const bool was_flapping = std::exchange(alert.flapping_since_ms, 0) != 0;
+    if (was_flapping && reason.empty()) {
+      changes_.erase(fingerprint(alert.rule->key, *alert.series));  // it was quiet for long enough
+    } else if (!was_flapping) {
       note_change(alert, t_ms);
     }
   }
@@ -158,6 +161,15 @@ void AlertBook::begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& 
   out.push_back({from, State::firing, alert});
 }
 
+/// One that flapped and is true without a change for as long as it must be quiet flaps no more.
+void AlertBook::stay_quiet(Alert& alert, std::int64_t t_ms) {
+  if (alert.flapping_since_ms == 0) return;
+  if (alert.false_since_ms != 0) alert.flapping_since_ms = t_ms;
+  if (t_ms - alert.flapping_since_ms < alert.rule->extras.flapping.within.count()) return;
+  alert.flapping_since_ms = 0;
+  changes_.erase(fingerprint(alert.rule->key, *alert.series));
+}
+
 void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
                           std::vector<Transition>& out) {
   const bool is_new = alert.state == State::inactive;
@@ -169,6 +181,7 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::
     if (step > 0 && step <= longest_step_ms(*alert.rule) && seen_before) alert.held_ms += step;
   }
   alert.last_true_ms = t_ms;
+  stay_quiet(alert, t_ms);
   alert.false_since_ms = 0;
   alert.lasting_since_ms = 0;
   if (sample.has_data) {
@@ -222,7 +235,6 @@ void AlertBook::relabel(Alert& alert, double value, std::int64_t t_ms, std::vect
   alert = std::move(next);
 }
 
-/// How long it fires on after its condition was last true.
 std::int64_t AlertBook::keep_ms(const Alert& alert) {
   const std::int64_t keep = alert.rule->keep_firing_for.count();
   if (alert.flapping_since_ms == 0) return keep;
@@ -245,7 +257,7 @@ Alert* AlertBook::alert_of(const Evaluation& evaluation, const rules::ActiveSamp
                            Alerts& alerts, std::vector<Transition>& out) {
   const auto known = alerts.find(*sample.labels);
   if (known != alerts.end()) {
-    relabel(known->second, sample.value, evaluation.t_ms, out);
+    if (sample.begins && sample.has_data) relabel(known->second, sample.value, evaluation.t_ms, out);
     return &known->second;
   }
   if (!sample.begins) return nullptr;

@@ -47,6 +47,9 @@ class AlertBook {
   /// The host was removed: its alerts end.
   std::vector<Transition> forget_host(std::string_view instance, std::int64_t now_ms);
 
+  /// How long it fires on after its condition was last true.
+  static std::int64_t keep_ms(const Alert& alert);
+
   /// Every pending and firing alert. The reference is good until the next call that changes the book.
   void for_each(const std::function<void(const Alert&)>& visit) const;
   /// Its texts for people, filled in with the value it has now; those that ask the storage stay as they were
@@ -70,7 +73,7 @@ class AlertBook {
                  std::vector<Transition>& out);
   void begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void note_change(Alert& alert, std::int64_t t_ms);
-  static std::int64_t keep_ms(const Alert& alert);
+  void stay_quiet(Alert& alert, std::int64_t t_ms);
   void relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out);
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out);
@@ -84,7 +87,8 @@ class AlertBook {
   AlertBookOptions options_;
   std::unordered_map<Key, Alerts> groups_;
   std::unordered_map<std::string, std::pair<Key, Labels>> by_fingerprint_;
-  /// When alerts of rules that look for flapping began and ended, by fingerprint, the oldest first.
+  /// When alerts of rules that look for flapping began and ended, by the fingerprint of rule and series, the
+  /// oldest first.
   std::unordered_map<std::string, std::deque<std::int64_t>> changes_;
   std::int64_t longest_flapping_ms_ = 0;
 };

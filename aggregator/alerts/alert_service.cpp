@@ -109,6 +109,8 @@ class Service : public AlertService {
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void escalate();
+  std::set<std::string> held_among(const std::vector<std::pair<std::string, NextTelling>>& due,
+                                   std::int64_t now) const;
   void maintain();
   void tell(const std::vector<std::string>& receivers, const notify::Notification& note);
   Result<void> know_receivers(const silences::Silence& silence) const;
@@ -157,7 +159,8 @@ Result<void> Service::restore() {
     const rules::RulePtr rule = rules_->find(entry.rule_key);
     alert.rule = rule ? rule : stub_rule(entry);
     if (rule)
-      (*known)[{rule->key, scope_in(*rule, alert)}].push_back({alert.series, alert.state == State::firing});
+      (*known)[{rule->key, scope_in(*rule, alert)}].push_back(
+          {alert.series, alert.state == State::firing, alert.value});
     if (alert.state == State::firing && !alert.announced) unannounced_.insert(alert.fingerprint);
     book_.restore(std::move(alert));
   }
@@ -253,10 +256,12 @@ void Service::beat() {
       resolved_.pop_front();
   }
   evidence_.begin();
-  maintain();
+  settle(expired);
+  maintain();  // its digest sees what has just ended
   announce();  // what a silence held back that is over
   escalate();
-  settle(expired);
+  tell_groups();
+  commit();
   drain();  // should the task of take() have found no room
   write_series();
   std::erase_if(forgotten_, [now](const auto& entry) { return now - entry.second > kForgottenMs; });
@@ -433,21 +438,18 @@ void Service::tell_groups() {
 void Service::escalate() {
   if (notifier_ == nullptr) return;
   const std::int64_t now = options_.now_ms();
-  const auto silences = silencing_.book();
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, NextTelling>> due;
   book_.for_each([&](const Alert& alert) {
-    for (NextTelling& next : escalations_of(alert, grouping_, notifier_)) {
+    for (NextTelling& next : escalations_of(alert, grouping_, notifier_, now)) {
       if (next.at_ms <= now) due.emplace_back(alert.fingerprint, std::move(next));
     }
   });
   if (due.empty()) return;
-  const Inhibition inhibition(book_);
+  const std::set<std::string> held = held_among(due, now);
   for (const auto& [fingerprint, next] : due) {
+    if (held.contains(fingerprint)) continue;
     Alert& alert = *book_.find(fingerprint);
-    const bool is_held = !inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now) ||
-                         grouping_.inhibitor_of(alert, book_);
-    if (is_held) continue;
     const notify::Notification note = to_notification(alert, notify::Kind::firing, rules_->external_url());
     log::info("alerts", "nobody acknowledged: escalated",
               {{"alert", alert.rule->name}, {"id", fingerprint}, {"receiver", next.receiver}});
@@ -458,10 +460,29 @@ void Service::escalate() {
     } else {
       ledger_.add_message({0, next.receiver, now, 0, 0, note});
       alert.notified.push_back(next.receiver);
-      alert.announced = true;  // somebody is to be told its end
     }
     ledger_.note(fingerprint);
   }
+}
+
+/// Those whose messages a silence or another alert holds back. The lock is held.
+std::set<std::string> Service::held_among(const std::vector<std::pair<std::string, NextTelling>>& due,
+                                          std::int64_t now) const {
+  const auto silences = silencing_.book();
+  const Inhibition inhibition(book_);
+  std::vector<AlertInfo> infos;
+  std::set<std::string> held;
+  for (const auto& [fingerprint, next] : due) {
+    const Alert& alert = *book_.find(fingerprint);
+    infos.push_back(to_info(alert));
+    if (!inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now))
+      held.insert(fingerprint);
+  }
+  grouping_.mark_inhibited(infos, book_);
+  for (const AlertInfo& info : infos) {
+    if (!info.inhibited_by.empty()) held.insert(info.fingerprint);
+  }
+  return held;
 }
 
 /// Takes the steps of maintenances that are due: their messages go out with the alerts of this round.
@@ -484,7 +505,9 @@ void Service::maintain() {
       log::info("alerts", note.annotations.get("summary"), {{"maintenance", silence.id}});
       tell(silence.maintenance->receivers, note);
     }
-    if (progress != silence.progress) ledger_.note_silence(silencing_.note_progress(silence.id, progress));
+    if (progress == silence.progress) return;
+    silencing_.note_progress(silence.id, progress);
+    ledger_.note_silence(silence.id);
   });
 }
 
@@ -532,7 +555,11 @@ bool Service::commit() {
   for (const std::string& id : ledger_.changed_groups()) {
     if (auto group = grouping_.stored(id)) groups.push_back(std::move(*group));
   }
-  Ledger::Committed done = ledger_.commit(copies, std::move(groups));
+  std::vector<StoredSilence> silences;
+  for (const std::string& id : ledger_.changed_silences()) {
+    if (auto silence = silencing_.stored(id)) silences.push_back(std::move(*silence));
+  }
+  Ledger::Committed done = ledger_.commit(copies, std::move(groups), std::move(silences));
   if (done.outcome == Ledger::Outcome::nothing) return true;
   {
     const std::lock_guard lock(mutex_);
@@ -608,11 +635,11 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
   worker_.insist([this, id = std::move(id), done = std::move(done)] {
     auto ended = silencing_.expire(id, options_.now_ms());
     if (ended) log::info("alerts", "silence ended", {{"id", id}});
+    done(std::move(ended));  // it is on the disk; what follows may ask the storage
     maintain();
     announce();
     tell_groups();
     commit();
-    done(std::move(ended));
   });
 }
 
@@ -675,9 +702,12 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
   const bool fires = alert != nullptr && alert->state == State::firing;
   const Inhibition inhibition(book_);
   const Circumstances circumstances{
-      *silences,        fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
-      grouping_,        book_,
-      receivers,        fires ? escalations_of(*alert, grouping_, notifier_) : std::vector<NextTelling>(),
+      *silences,
+      fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
+      grouping_,
+      book_,
+      receivers,
+      fires ? escalations_of(*alert, grouping_, notifier_, options_.now_ms()) : std::vector<NextTelling>(),
       options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};

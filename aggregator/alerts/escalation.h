@@ -18,9 +18,10 @@ struct NextTelling {
   bool is_of_file = false;  // a receiver of alertmanager.yml
 };
 
-/// Who is still to be told of a firing alert, and when; none while somebody looks after it. `notifier` may be
-/// null.
+/// Who is still to be told of a firing alert, and when, counted from when the first ones were; none while
+/// somebody looks after it, while nobody was told of it, and of routes that a calendar mutes now. `notifier`
+/// may be null.
 std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grouping,
-                                        const notify::Notifier* notifier);
+                                        const notify::Notifier* notifier, std::int64_t now_ms);
 
 }  // namespace vigil::alerts

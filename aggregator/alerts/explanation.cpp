@@ -126,7 +126,8 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   if (alert.lasting_since_ms != 0)
     out.push_back({EventKind::stays, alert.lasting_since_ms, "", "not cleared"});
   if (alert.false_since_ms != 0)
-    out.push_back({EventKind::stays, alert.false_since_ms, "", for_text(rule.keep_firing_for)});
+    out.push_back({EventKind::stays, alert.false_since_ms, "",
+                   for_text(std::chrono::milliseconds(AlertBook::keep_ms(alert)))});
   if (const Acknowledgement& ack = alert.acknowledgement)
     out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
   add_silences(alert.labels, circumstances, out);

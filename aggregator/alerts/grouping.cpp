@@ -1,5 +1,6 @@
 #include "aggregator/alerts/grouping.h"
 
+#include "aggregator/alerts/maintaining.h"
 #include "aggregator/alerts/messages.h"
 #include "aggregator/notify/json_parts.h"
 #include "common/fnv1a.h"
@@ -75,6 +76,14 @@ std::string ended_json(const GroupState& group, const std::map<std::string, Noti
 
 Grouping::Grouping(RoutingPtr routing) : routing_(std::move(routing)) {
   if (routing_) book_.emplace(routing_->configuration.root, routing_->channels);
+  note_escalations();
+}
+
+void Grouping::note_escalations() {
+  escalates_ = false;
+  if (!routing_) return;
+  routing_->configuration.root.walk(
+      [this](const routing::Route& route) { escalates_ = escalates_ || !route.escalations.empty(); });
 }
 
 void Grouping::restore(const std::vector<StoredGroup>& groups) {
@@ -120,6 +129,7 @@ void Grouping::adopt(RoutingPtr routing) {
   const RoutingPtr before =
       std::exchange(routing_, std::move(routing));  // the book looks at it until adopt()
   book_->adopt(routing_->configuration.root, routing_->channels);
+  note_escalations();
 }
 
 void Grouping::fire(const Alert& alert, std::int64_t now_ms) {
@@ -204,10 +214,12 @@ std::vector<notify::Row> Grouping::rows_to(const std::string& receiver, const No
                                            std::int64_t now_ms) const {
   std::vector<notify::Row> rows;
   if (!routing_) return rows;
+  const bool is_alert = note.rule_key != kMaintenanceKey;
   const auto channels = routing_->channels.find(receiver);
   if (channels == routing_->channels.end()) return rows;
   for (const routing::Channel& channel : channels->second) {
     if (note.kind == Kind::resolved && !channel.send_resolved) continue;
+    if (channel.critical_only && is_alert && note.severity != "critical") continue;
     notify::Row row;
     row.receiver = routing_->endpoint_name(receiver, channel.name);
     row.created_ms = now_ms;
@@ -218,10 +230,12 @@ std::vector<notify::Row> Grouping::rows_to(const std::string& receiver, const No
   return rows;
 }
 
-std::vector<routing::Escalation> Grouping::escalations_of(const Labels& labels) const {
+std::vector<routing::Escalation> Grouping::escalations_of(const Labels& labels, std::int64_t now_ms) const {
   std::vector<routing::Escalation> out;
-  if (!routing_) return out;
+  if (!routing_ || !escalates_) return out;
   for (const routing::Route* route : routing_->configuration.root.match(labels)) {
+    if (route->escalations.empty() || mute_of(*route, routing_->configuration.calendars, at(now_ms)))
+      continue;
     for (const routing::Escalation& escalation : route->escalations) {
       if (std::ranges::find(out, escalation) == out.end()) out.push_back(escalation);
     }

@@ -89,8 +89,8 @@ class Grouping {
   /// Fills in `inhibited_by` of firing ones that a rule of alertmanager.yml holds back.
   void mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const;
 
-  /// Whom the routes that take an alert with these labels escalate it to.
-  std::vector<routing::Escalation> escalations_of(const Labels& labels) const;
+  /// Whom the routes that take an alert with these labels, and are not muted, escalate it to.
+  std::vector<routing::Escalation> escalations_of(const Labels& labels, std::int64_t now_ms) const;
 
   /// Names of all receivers of the file.
   std::vector<std::string> receivers() const;
@@ -107,11 +107,13 @@ class Grouping {
   std::optional<notify::Row> row_of(const routing::GroupMessage& message, const AlertBook& book,
                                     std::int64_t now_ms, std::string_view external_url) const;
   void forget_told();
+  void note_escalations();
 
   RoutingPtr routing_;  // null: nothing is grouped
   std::optional<routing::GroupBook> book_;
   std::map<std::string, notify::Notification> ended_;  // by fingerprint: over, and somebody is to be told
   std::size_t damaged_ = 0;
+  bool escalates_ = false;  // some route does
 };
 
 }  // namespace vigil::alerts

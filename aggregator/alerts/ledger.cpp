@@ -26,7 +26,8 @@ void Ledger::note_end(const Alert& alert) {
   history_.pop_front();  // meta.db has refused for long
 }
 
-Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups) {
+Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups,
+                                 std::vector<StoredSilence> silences) {
   Changes changes;
   for (const Alert& alert : alerts) changes.put.push_back(&alert);
   changes.removed.assign(removed_.begin(), removed_.end());
@@ -35,7 +36,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<St
   for (const StoredGroup& group : groups) ended.erase(group.id);
   changes.ended_groups.assign(ended.begin(), ended.end());
   changes.groups = std::move(groups);
-  for (const auto& [id, body] : silences_) changes.silences.push_back({id, body});
+  changes.silences = std::move(silences);
   changes.outbox = &messages_;
   if (changes.empty()) return {};
 

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -28,11 +27,13 @@ class Ledger {
   /// Groups of alerts are to be written as they are at commit().
   void note_groups(std::set<std::string> ids) { groups_.merge(ids); }
 
-  void note_silence(StoredSilence silence) { silences_[silence.id] = std::move(silence.body); }
+  /// A silence is to be written as it is at commit().
+  void note_silence(const std::string& id) { silences_.insert(id); }
 
   /// Fingerprints that commit() wants the alerts of, and ids that it wants the groups of.
   const std::set<std::string>& changed() const { return changed_; }
   const std::set<std::string>& changed_groups() const { return groups_; }
+  const std::set<std::string>& changed_silences() const { return silences_; }
 
   enum class Outcome : std::uint8_t { nothing, written, refused };
   struct Committed {
@@ -40,9 +41,10 @@ class Ledger {
     std::vector<notify::Row> messages;  // for the notifier; with their ids when they were written
     std::int64_t took_ns = 0;
   };
-  /// One transaction. `alerts`: copies of those of changed() that are still there; `groups`: those of
-  /// changed_groups() that are.
-  Committed commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups);
+  /// One transaction. `alerts`: copies of those of changed() that are still there; `groups` and `silences`:
+  /// those of changed_groups() and changed_silences() that are.
+  Committed commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups,
+                   std::vector<StoredSilence> silences);
 
  private:
   void log_change(const Result<void>& done);
@@ -52,8 +54,8 @@ class Ledger {
   std::set<std::string> removed_;
   std::deque<Alert> history_;
   std::set<std::string> groups_;
-  std::map<std::string, std::string> silences_;  // bodies by id
-  std::vector<notify::Row> messages_;            // of this round
+  std::set<std::string> silences_;
+  std::vector<notify::Row> messages_;  // of this round
   bool refused_ = false;
 };
 

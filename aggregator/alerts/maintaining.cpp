@@ -71,21 +71,19 @@ void add_checks(const std::vector<MaintenanceCheck>& checks, std::string_view wh
 }
 
 /// Containers that run on the hosts that the silence is about; none where it names no host.
-std::vector<std::string> running_containers(const Silence& silence, const Surroundings& around) {
+Result<std::set<std::string>> running_containers(const Silence& silence, const Surroundings& around) {
   std::string hosts;
   for (const auto& matcher : silence.matchers) {
     if (matcher.name() == "instance") hosts += ", " + matchers::to_string(matcher);
   }
-  if (hosts.empty() || !around.ask) return {};
+  std::set<std::string> running;
+  if (hosts.empty() || !around.ask) return running;
   const auto samples =
       around.ask(fmt::format("container_state{{state=\"running\"{}}} == 1", hosts), around.now_ms);
-  std::set<std::string> running;
-  if (!samples) return {};
-  for (const auto& [labels, value] : *samples) {
-    if (running.size() < kMostContainers)
-      running.insert(fmt::format("{}/{}", labels.get("instance"), labels.get("name")));
-  }
-  return {running.begin(), running.end()};
+  if (!samples) return samples.error();
+  for (const auto& [labels, value] : *samples)
+    running.insert(fmt::format("{}/{}", labels.get("instance"), labels.get("name")));
+  return running;
 }
 
 /// What fired within the window: still, or over.
@@ -122,10 +120,11 @@ void add_digest(const Silence& silence, const MaintenanceProgress& progress, con
 void add_missing_containers(const Silence& silence, const MaintenanceProgress& progress,
                             const Surroundings& around, std::vector<std::string>& out) {
   if (progress.running.empty()) return;
-  const std::vector<std::string> now = running_containers(silence, around);
+  const auto now = running_containers(silence, around);
+  if (!now) return out.push_back("Containers: not looked at, " + now.error().message);
   Section missing("Containers that ran before and do not now");
   for (const std::string& name : progress.running) {
-    if (!std::ranges::binary_search(now, name)) missing.add(name);
+    if (!now->contains(name)) missing.add(name);
   }
   out.push_back(missing.empty() ? fmt::format("All {} containers run again.", progress.running.size())
                                 : missing.text());
@@ -170,7 +169,11 @@ std::string details_of(const Silence& silence, MaintenanceStep step, Maintenance
   std::vector<std::string> parts;
   if (!plan.impact.empty() && step != MaintenanceStep::end) parts.push_back("Impact: " + plan.impact);
   if (step == MaintenanceStep::begin) {
-    progress.running = running_containers(silence, around);
+    if (const auto running = running_containers(silence, around)) {
+      for (const std::string& name : *running) {
+        if (progress.running.size() < kMostContainers) progress.running.push_back(name);
+      }
+    }
     add_checks(plan.before, "before", around, parts);
   }
   if (step == MaintenanceStep::end) {
@@ -194,7 +197,7 @@ notify::Notification maintenance_message(const Silence& silence, MaintenanceStep
                          step == MaintenanceStep::notice ? fmt::format("notice-{}", progress.noticed_ms)
                                                          : std::string(word_of(step)));
   note.fingerprint = fmt::format("maintenance-{}-{}", silence.id, progress.begin_ms);
-  note.rule_key = "maintenance";
+  note.rule_key = kMaintenanceKey;
   note.group = "maintenance";
   note.alert = "Maintenance";
   note.severity = "info";

@@ -14,6 +14,9 @@
 
 namespace vigil::alerts {
 
+/// The rule_key of its messages, which are of no rule.
+inline constexpr std::string_view kMaintenanceKey = "maintenance";
+
 /// What is looked at for a message.
 struct Surroundings {
   const AlertBook& book;

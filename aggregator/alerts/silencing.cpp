@@ -66,15 +66,20 @@ Result<void> Silencing::expire(const std::string& id, std::int64_t now_ms) {
   return replace(std::move(next), now_ms);
 }
 
-StoredSilence Silencing::note_progress(const std::string& id, const silences::MaintenanceProgress& progress) {
+void Silencing::note_progress(const std::string& id, const silences::MaintenanceProgress& progress) {
   auto next = std::make_shared<SilenceBook>(*book());
   Silence changed = *next->find(id);
   changed.progress = progress;
-  StoredSilence row{id, silences::encode(changed)};
   next->restore(std::move(changed));
   const std::lock_guard lock(mutex_);
   book_ = std::move(next);
-  return row;
+}
+
+std::optional<StoredSilence> Silencing::stored(const std::string& id) const {
+  const auto all = book();
+  const Silence* found = all->find(id);
+  if (found == nullptr) return std::nullopt;
+  return StoredSilence{id, silences::encode(*found)};
 }
 
 Result<void> Silencing::forget(std::int64_t now_ms) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace vigil::alerts {
@@ -29,8 +30,10 @@ class Silencing {
   /// As SilenceBook::put(); Errc::limit when there are too many of them.
   Result<std::string> put(silences::Silence silence, std::int64_t now_ms);
   Result<void> expire(const std::string& id, std::int64_t now_ms);
-  /// What was done of a maintenance: in force at once; the row is for the caller to store.
-  StoredSilence note_progress(const std::string& id, const silences::MaintenanceProgress& progress);
+  /// What was done of a maintenance: in force at once, and for the caller to store.
+  void note_progress(const std::string& id, const silences::MaintenanceProgress& progress);
+  /// As it is to be stored; nothing when it is forgotten.
+  std::optional<StoredSilence> stored(const std::string& id) const;
   /// Forgets those that are over for days.
   Result<void> forget(std::int64_t now_ms);
 

@@ -152,7 +152,13 @@ std::optional<ProgramEnd> Program::step(Clock::time_point now) {
   write_input();
   read_errors();
   int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) == pid_) {
+  const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
+  if (ended < 0 && errno == ECHILD) {  // somebody else has taken its status
+    close_pipes();
+    pid_ = 0;
+    return ProgramEnd{Failure{FailureKind::away, "nobody knows how it ended", 0}};
+  }
+  if (ended == pid_) {
     read_errors();  // what it said at last
     close_pipes();
     pid_ = 0;
@@ -168,13 +174,13 @@ std::optional<ProgramEnd> Program::step(Clock::time_point now) {
 ProgramEnd Program::end_of(int status) const {
   const std::string said = first_line(said_);
   const std::string more = said.empty() ? "" : ": " + said;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};  // however late
   if (is_late_)
     return {Failure{FailureKind::away,
                     fmt::format("killed: it took longer than {}", format_duration(timeout_)) + more, 0}};
   if (WIFSIGNALED(status))
     return {Failure{FailureKind::away, fmt::format("ended by signal {}{}", WTERMSIG(status), more), 0}};
   const int code = WEXITSTATUS(status);
-  if (code == 0) return {};
   return {Failure{code == kTemporaryFailure ? FailureKind::away : FailureKind::refused,
                   fmt::format("exit status {}{}", code, more), 0}};
 }

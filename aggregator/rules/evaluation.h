@@ -42,6 +42,7 @@ using Sink = std::function<void(Evaluation)>;
 struct KnownAlert {
   promql::LabelsPtr labels;
   bool fires = false;
+  double value = 0;  // when it was last true
 };
 /// Alerts that exist when the evaluation begins (restored from disk), by (rule key, scope).
 using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<KnownAlert>>;

@@ -44,15 +44,53 @@ Labels nameless(const Labels& labels) {
   return out;
 }
 
-/// The label sets, without names, that have data, or nothing when that cannot be told.
-std::optional<LabelSet> present_labels(const Rule& rule, promql::Storage& storage, std::int64_t t_ms) {
-  if (!rule.presence) return std::nullopt;
+/// The label sets, without names, that have data. Where the rule has no way to tell: nothing.
+Result<std::optional<LabelSet>> present_labels(const Rule& rule, promql::Storage& storage,
+                                               std::int64_t t_ms) {
+  if (!rule.presence) return std::optional<LabelSet>();
   const auto samples = run(*rule.presence, storage, t_ms - rule.query_offset.count());
-  if (!samples) return std::nullopt;
-  LabelSet present;
+  if (!samples) return samples.error();
+  std::optional<LabelSet> found(std::in_place);
+  LabelSet& present = *found;
   for (const promql::Sample& sample : *samples) present.insert(nameless(*sample.labels));
-  return present;
+  return found;
 }
+
+/// Of a rule that looks at the fleet: whether a host is up. A host's own rules are not asked while it is
+/// away.
+class Hosts {
+ public:
+  enum class Is : std::uint8_t { up, down, gone };
+  Hosts(const Rule& rule, promql::Storage& storage, std::int64_t t_ms)
+      : is_asked_for_(rule.scope == Scope::fleet), storage_(storage), t_ms_(t_ms) {}
+
+  Is operator()(std::string_view instance) {
+    if (!is_asked_for_ || instance.empty()) return Is::up;
+    if (!asked_) ask();
+    if (!found_) return Is::up;  // nobody says anything of hosts
+    const auto host = up_.find(std::string(instance));
+    return host == up_.end() ? Is::gone : host->second ? Is::up : Is::down;
+  }
+
+ private:
+  void ask() {
+    static const auto kUp = promql::parse("max by (instance) (up)");
+    assert(kUp);
+    asked_ = true;
+    const auto samples = run(**kUp, storage_, t_ms_);
+    found_ = samples && !samples->empty();
+    if (!found_) return;
+    for (const promql::Sample& sample : *samples)
+      up_[std::string(sample.labels->get("instance"))] = sample.v > 0;
+  }
+
+  const bool is_asked_for_;
+  promql::Storage& storage_;
+  const std::int64_t t_ms_;
+  bool asked_ = false;
+  bool found_ = false;
+  std::unordered_map<std::string, bool> up_;
+};
 
 /// Whether the same host has other series of the rule.
 bool has_siblings(const LabelSet& present, const Labels& labels) {
@@ -126,12 +164,11 @@ class Outlasting {
 class Judgement {
  public:
   Judgement(const Moment& moment, promql::Storage& storage)
-      : rule_(*moment.rule), storage_(storage), outlasting_(rule_, storage, moment.t_ms), out_{moment.rule,
-                                                                                               {},
-                                                                                               moment.t_ms,
-                                                                                               {},
-                                                                                               {},
-                                                                                               {}} {}
+      : rule_(*moment.rule),
+        storage_(storage),
+        outlasting_(rule_, storage, moment.t_ms),
+        hosts_(rule_, storage, moment.t_ms),
+        out_{moment.rule, {}, moment.t_ms, {}, {}, {}} {}
 
   void judge(promql::Vector samples, Memory& memory) {
     std::unordered_map<Labels, Remembered*, LabelsHash> before;
@@ -140,20 +177,22 @@ class Judgement {
       if (watches_data()) sample.labels = std::make_shared<const Labels>(nameless(*sample.labels));
       const auto found = before.find(*sample.labels);
       const std::uint64_t history = found == before.end() ? 0 : found->second->history;
-      hold({std::move(sample.labels), 0, history << 1 | 1, sample.v}, true);
+      hold({std::move(sample.labels), 0, history << 1 | 1, sample.v, 0, true}, true);
       if (found != before.end()) before.erase(found);
     }
     if (before.empty() && !watches_data()) return;
-    const auto present = present_labels(rule_, storage_, out_.t_ms);
+    const auto asked = present_labels(rule_, storage_, out_.t_ms);
+    if (!asked) rule_.stats->note_error("cannot tell missing data from none: " + asked.error().message);
+    const std::optional<LabelSet> present = asked ? *asked : std::optional<LabelSet>();
     for (Remembered& entry : memory) {
       const auto left = before.find(*entry.labels);
       if (left == before.end() || left->second != &entry) continue;
-      if (!present || present->contains(nameless(*entry.labels))) {
+      if (!asked) {
+        keep_unknown(std::move(entry));
+      } else if (!present || present->contains(nameless(*entry.labels))) {
         hold_false(std::move(entry));
       } else if (watches_data()) {
-        entry.history = entry.history << 1 | 1;
-        entry.value = std::numeric_limits<double>::quiet_NaN();
-        hold(std::move(entry), false);
+        miss(std::move(entry));
       } else {
         hold_missing(std::move(entry), *present);
       }
@@ -172,6 +211,8 @@ class Judgement {
   /// True now, as `entry` remembers already.
   void hold(Remembered entry, bool has_data) {
     const bool enough = rule_.extras.times.are_enough(entry.history);
+    entry.is_active = true;
+    entry.cleared_since_ms = 0;
     out_.active.push_back(
         {entry.labels, entry.value, enough, true, true, enough || rule_.extras.may_outlast(), has_data});
     next_.push_back(std::move(entry));
@@ -187,6 +228,7 @@ class Judgement {
     if (lately || goes_on) {
       out_.active.push_back({entry.labels, entry.value, enough, false, lately, goes_on, true});
       entry.cleared_since_ms = 0;
+      entry.is_active = true;
       next_.push_back(std::move(entry));
     } else if (may_last_again(entry)) {
       next_.push_back(std::move(entry));
@@ -198,6 +240,26 @@ class Judgement {
     if (!rule_.extras.may_outlast() || rule_.keep_firing_for.count() == 0) return false;
     if (entry.cleared_since_ms == 0) entry.cleared_since_ms = out_.t_ms;
     return out_.t_ms - entry.cleared_since_ms <= rule_.keep_firing_for.count();
+  }
+
+  /// Nobody knows: neither true nor false.
+  void keep_unknown(Remembered entry) {
+    if (entry.is_active) out_.unknown.push_back(entry.labels);
+    next_.push_back(std::move(entry));
+  }
+
+  /// It had data and has none, and that is an alert: as long as its host is there, and not for ever.
+  void miss(Remembered entry) {
+    const Hosts::Is host = hosts_(entry.labels->get("instance"));
+    if (entry.missing_since_ms == 0) entry.missing_since_ms = out_.t_ms;
+    if (host == Hosts::Is::gone || out_.t_ms - entry.missing_since_ms >= kMissedForMs) {
+      if (entry.is_active) out_.gone.push_back(std::move(entry.labels));
+      return;
+    }
+    if (host == Hosts::Is::down) return keep_unknown(std::move(entry));
+    entry.history = entry.history << 1 | 1;
+    entry.value = std::numeric_limits<double>::quiet_NaN();
+    hold(std::move(entry), false);
   }
 
   void hold_missing(Remembered entry, const LabelSet& present) {
@@ -221,13 +283,15 @@ class Judgement {
     LabelSet known;
     for (const Remembered& entry : next_) known.insert(*entry.labels);
     for (const Labels& labels : present) {
-      if (!known.contains(labels)) next_.push_back({std::make_shared<const Labels>(labels), 0, 0, 0});
+      if (!known.contains(labels))
+        next_.push_back({std::make_shared<const Labels>(labels), 0, 0, 0, 0, false});
     }
   }
 
   const Rule& rule_;
   promql::Storage& storage_;
   Outlasting outlasting_;
+  Hosts hosts_;
   Evaluation out_;
   Memory next_;
 };
@@ -306,18 +370,18 @@ std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, pr
                                 Memory& memory) {
   const bool watches_data = moment.rule->extras.on_no_data == OnNoData::alert;
   if (samples.empty() && memory.empty() && !watches_data) return std::nullopt;
-  const bool was_true =
+  const bool was_active =
       !watches_data ||
-      std::any_of(memory.begin(), memory.end(), [](const Remembered& entry) { return entry.history != 0; });
+      std::any_of(memory.begin(), memory.end(), [](const Remembered& entry) { return entry.is_active; });
   Judgement judgement(moment, storage);
   judgement.judge(std::move(samples), memory);
   Evaluation out = judgement.take(memory);
-  if (!was_true && out.active.empty()) return std::nullopt;
+  if (!was_active && out.active.empty()) return std::nullopt;
   return out;
 }
 
 Remembered remembered(const KnownAlert& alert) {
-  return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, 0};
+  return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, alert.value, 0, true};
 }
 
 }  // namespace vigil::rules

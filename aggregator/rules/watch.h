@@ -18,6 +18,8 @@ namespace vigil::rules {
 /// from the host nothing is evaluated and no time passes.
 inline constexpr std::int64_t kReplacedAfterMs = 120'000;
 inline constexpr std::int64_t kGoneAfterMs = 3'600'000;
+/// How long missing data is an alert where a rule says so: names that come and go would be alerts for ever.
+inline constexpr std::int64_t kMissedForMs = 86'400'000;
 
 struct Remembered {
   promql::LabelsPtr labels;
@@ -25,6 +27,7 @@ struct Remembered {
   std::uint64_t history = 0;          // a bit for each of the latest evaluations with data, 1: it was true
   double value = 0;                   // when it was last true
   std::int64_t cleared_since_ms = 0;  // not true and not lasting, and may last again; 0: it is not so
+  bool is_active = false;             // an alert may know of it: its end is to be told
 };
 /// Of an alert of an earlier run. That it fires means that it was true often enough.
 Remembered remembered(const KnownAlert& alert);

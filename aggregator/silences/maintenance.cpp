@@ -168,9 +168,11 @@ std::optional<MaintenanceStep> next_step(const Silence& silence, MaintenanceProg
     return MaintenanceStep::end;
   }
   const bool waits = progress.noticed_ms != 0 && !progress.begun && !progress.ended;
-  if (!time && waits && silence.ends_ms <= progress.begin_ms) {
+  if (waits && !is_same) {
+    // Ended before it began, moved to another time, or passed while nobody looked.
     progress.ended = true;
-    return MaintenanceStep::cancelled;
+    const bool has_passed = now_ms >= progress.end_ms && silence.ends_ms > progress.begin_ms;
+    return has_passed ? MaintenanceStep::end : MaintenanceStep::cancelled;
   }
   if (!time) return std::nullopt;
   if (!is_same) {

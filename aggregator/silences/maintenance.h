@@ -21,7 +21,7 @@ namespace vigil::silences {
 
 struct Silence;
 
-/// PromQL that has a sample when all is well.
+/// PromQL that has a sample that is not 0 when all is well.
 struct MaintenanceCheck {
   std::string name;
   std::string expr;

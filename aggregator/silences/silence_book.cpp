@@ -39,7 +39,14 @@ Result<std::string> SilenceBook::put(Silence silence, const std::string& new_id,
   if (!silence.id.empty()) {
     const auto before = silences_.find(silence.id);
     if (before == silences_.end()) return unknown(silence.id);
-    if (may_change(before->second, silence, now_ms)) {
+    const bool may = may_change(before->second, silence, now_ms);
+    if (before->second.maintenance && !silence.maintenance) {
+      // Who knows silences only makes it longer.
+      if (!may)
+        return fail(Errc::invalid_argument, "{} is a maintenance: end it and plan another one", silence.id);
+      silence.maintenance = before->second.maintenance;
+    }
+    if (may) {
       silence.progress = before->second.progress;
       before->second = std::move(silence);
       return before->first;

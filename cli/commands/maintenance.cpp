@@ -93,7 +93,7 @@ Run declare_maintenance_add(CLI::App& app) {
       ->type_name("TIME")
       ->allow_extra_args(false);
   app.add_option("--check-before", wanted->before,
-                 "PromQL that has a sample when all is well, asked at its begin")
+                 "PromQL with a sample that is not 0 when all is well, asked at its begin")
       ->type_name("EXPR")
       ->allow_extra_args(false);
   app.add_option("--check-after", wanted->after, "The same at its end")

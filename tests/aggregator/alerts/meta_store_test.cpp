@@ -141,7 +141,7 @@ TEST_CASE("what cannot be stored is kept for later, and no more of it than a per
     ended.fired_at_ms = ended.resolved_at_ms = i;
     ledger.note_end(ended);
   }
-  CHECK(ledger.commit({}, {}).outcome == Ledger::Outcome::written);
+  CHECK(ledger.commit({}, {}, {}).outcome == Ledger::Outcome::written);
   auto other = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_only, "");
   REQUIRE(other);
   auto kept = other->integer("SELECT count(*) FROM alert_history");

@@ -71,6 +71,11 @@ TEST_CASE("clear: a firing alert goes on until another threshold is passed, a pe
   CHECK(Bench(with("clear: 70, clear_for: 2s")).run("596886888666") == "firing@2 resolved@12");
 }
 
+TEST_CASE("clear beside on_no_data: alert: one that lasts for long ends all the same") {
+  const std::string lasts(70, '8');
+  CHECK(Bench(with("clear: 70, on_no_data: alert")).run("59" + lasts + "6") == "firing@2 resolved@73");
+}
+
 TEST_CASE("clear: an expression says when it is over, whatever labels it has fewer") {
   CHECK(Bench(with("clear: cooled == 1")).run("59xx5xc5") == "firing@2 resolved@7");
   CHECK(Bench(with("clear: 'sum by (instance) (cooled) == 1'")).run("59x9cx") == "firing@2 resolved@5");
@@ -110,6 +115,22 @@ TEST_CASE("flapping: told once, and over when it has been quiet") {
   CHECK(bench.run("9595") == "firing@22 resolved@23 firing@24 resolved@25");
   CHECK(Bench(with("flapping: 5 in 3s")).run("59595959") ==
         "firing@2 resolved@3 firing@4 resolved@5 firing@6 resolved@7 firing@8");
+}
+
+TEST_CASE("flapping: one that is true and quiet flaps no more") {
+  Bench bench(with("flapping: 3 in 5s"));
+  CHECK(bench.run("5959") == "firing@2 resolved@3 firing@4");
+  CHECK(bench.last.flapping_since_ms == 4000);
+  CHECK(bench.run("999999995") == "resolved@13");
+}
+
+TEST_CASE("a question that fails moves nothing") {
+  Bench bench(with("on_no_data: keep"));
+  CHECK(bench.run("59") == "firing@2");
+  bench.storage.broken = true;
+  CHECK(bench.run("55") == "");
+  bench.storage.broken = false;
+  CHECK(bench.run("5") == "resolved@5");
 }
 
 TEST_CASE("flapping: what was before a restart counts") {

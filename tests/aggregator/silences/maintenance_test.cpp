@@ -62,6 +62,7 @@ TEST_CASE("a maintenance is announced, begins and ends, each once") {
   CHECK(steps(once, {95, 100, 130}) == "notice@95 begin@100 end@130");
   CHECK(steps(once, {105, 131}) == "begin@105 end@131");
   CHECK(steps(once, {200}) == "");
+  CHECK(steps(once, {40, 131}) == "notice@40 end@131");  // who was told of it is told its end
 }
 
 TEST_CASE("what is told survives a restart") {
@@ -109,7 +110,7 @@ TEST_CASE("one that is made longer ends later; another begin is told anew") {
   MaintenanceProgress other;
   CHECK(steps(plan, other, {45}) == "notice@45");
   plan.starts_ms = 110 * kMinuteMs;
-  CHECK(steps(plan, other, {45, 50, 100, 110, 130}) == "notice@50 notice@100 begin@110 end@130");
+  CHECK(steps(plan, other, {45, 50, 100, 110, 130}) == "cancelled@45 notice@50 notice@100 begin@110 end@130");
 }
 
 TEST_CASE("one that comes again goes through all of it each time") {
