@@ -4,6 +4,7 @@
 #include "common/text/human.h"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 namespace vigil::alerts {
@@ -23,6 +24,12 @@ std::string key_of(std::string_view rule_key, std::string_view scope) {
 /// One of several texts: behind it a separator that is in no UTF-8 text.
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   return fnv1a(fnv1a(hash, text), static_cast<unsigned char>(0xFF));
+}
+
+/// What everybody is to read of an alert besides its summary.
+void append_to_summary(Labels& annotations, std::string_view text) {
+  const std::string_view summary = annotations.get("summary");
+  annotations.set("summary", summary.empty() ? std::string(text) : fmt::format("{} ({})", summary, text));
 }
 
 /// What it says of itself when it flaps.
@@ -89,6 +96,17 @@ Labels AlertBook::labels_of(const Alert& alert, double value, std::int64_t t_ms)
   return labels;
 }
 
+/// That it flaps, or that it fires since there is no data.
+void AlertBook::add_standing(const Alert& alert, Labels& annotations) {
+  const rules::RuleExtras& extras = alert.rule->extras;
+  if (alert.flapping_since_ms != 0 && extras.flapping) {
+    annotations.set("flapping", flapping_text(extras.flapping));
+    append_to_summary(annotations, "flapping: " + flapping_text(extras.flapping));
+  }
+  if (extras.on_no_data == rules::OnNoData::alert && std::isnan(alert.value))
+    append_to_summary(annotations, "no data");
+}
+
 /// Labels and annotations as they are to be shown with `value`.
 void AlertBook::describe(Alert& alert, double value, std::int64_t t_ms) const {
   alert.labels = labels_of(alert, value, t_ms);
@@ -97,12 +115,10 @@ void AlertBook::describe(Alert& alert, double value, std::int64_t t_ms) const {
 }
 
 Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
-  // Without any they stay, also of a rule that is no more.
-  Labels out = alert.rule->annotations.empty() ? alert.annotations : Labels();
+  Labels out = alert.rule->expr ? Labels() : alert.annotations;  // of a rule that is no more they stay
   for (const rules::NamedTemplate& text : alert.rule->annotations)
     out.set(text.name, expand(alert, text, t_ms));
-  if (alert.flapping_since_ms != 0 && alert.rule->extras.flapping)
-    out.set("flapping", flapping_text(alert.rule->extras.flapping));
+  add_standing(alert, out);
   return out;
 }
 
@@ -114,8 +130,7 @@ Labels AlertBook::annotations_now(const Alert& alert) const {
     out.set(text.name,
             asks ? std::string(alert.annotations.get(text.name)) : expand(alert, text, alert.last_true_ms));
   }
-  if (alert.flapping_since_ms != 0 && alert.rule->extras.flapping)
-    out.set("flapping", flapping_text(alert.rule->extras.flapping));
+  add_standing(alert, out);
   return out;
 }
 

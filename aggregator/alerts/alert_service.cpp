@@ -502,7 +502,9 @@ void Service::maintain() {
       };
       // The book is this thread's: others only read it.
       const auto note = maintenance_message(silence, *step, progress, {book_, ended, options_.ask, now});
-      log::info("alerts", note.annotations.get("summary"), {{"maintenance", silence.id}});
+      log::info(
+          "alerts", "maintenance",
+          {{"id", silence.id}, {"title", silence.maintenance->title}, {"step", silences::to_string(*step)}});
       tell(silence.maintenance->receivers, note);
     }
     if (progress == silence.progress) return;

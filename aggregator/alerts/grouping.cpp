@@ -218,7 +218,7 @@ std::vector<notify::Row> Grouping::rows_to(const std::string& receiver, const No
   const auto channels = routing_->channels.find(receiver);
   if (channels == routing_->channels.end()) return rows;
   for (const routing::Channel& channel : channels->second) {
-    if (note.kind == Kind::resolved && !channel.send_resolved) continue;
+    if (note.kind == Kind::resolved && !channel.send_resolved && is_alert) continue;
     if (channel.critical_only && is_alert && note.severity != "critical") continue;
     notify::Row row;
     row.receiver = routing_->endpoint_name(receiver, channel.name);

@@ -135,8 +135,11 @@ std::string headline_of(const Silence& silence, MaintenanceStep step, const Main
   const std::string& title = silence.maintenance->title;
   switch (step) {
     case MaintenanceStep::notice: {
-      const auto left = std::chrono::round<std::chrono::minutes>(milliseconds(progress.begin_ms - now_ms));
-      return fmt::format("{} begins in {}, at {}", title, format_duration(left),
+      const milliseconds left(progress.begin_ms - now_ms);
+      const milliseconds rounded = left < std::chrono::minutes(2)
+                                       ? milliseconds(std::chrono::ceil<std::chrono::seconds>(left))
+                                       : milliseconds(std::chrono::round<std::chrono::minutes>(left));
+      return fmt::format("{} begins in {}, at {}", title, format_duration(rounded),
                          minute_text(progress.begin_ms));
     }
     case MaintenanceStep::begin:
@@ -147,20 +150,6 @@ std::string headline_of(const Silence& silence, MaintenanceStep step, const Main
       break;
   }
   return fmt::format("{} is cancelled", title);
-}
-
-std::string_view word_of(MaintenanceStep step) {
-  switch (step) {
-    case MaintenanceStep::notice:
-      return "notice";
-    case MaintenanceStep::begin:
-      return "begin";
-    case MaintenanceStep::end:
-      return "end";
-    case MaintenanceStep::cancelled:
-      break;
-  }
-  return "cancelled";
 }
 
 std::string details_of(const Silence& silence, MaintenanceStep step, MaintenanceProgress& progress,
@@ -195,16 +184,18 @@ notify::Notification maintenance_message(const Silence& silence, MaintenanceStep
   note.kind = is_over ? notify::Kind::resolved : notify::Kind::firing;
   note.key = fmt::format("maintenance-{}-{}-{}", silence.id, progress.begin_ms,
                          step == MaintenanceStep::notice ? fmt::format("notice-{}", progress.noticed_ms)
-                                                         : std::string(word_of(step)));
+                                                         : std::string(silences::to_string(step)));
   note.fingerprint = fmt::format("maintenance-{}-{}", silence.id, progress.begin_ms);
   note.rule_key = kMaintenanceKey;
   note.group = "maintenance";
   note.alert = "Maintenance";
   note.severity = "info";
   note.labels = Labels{{"alertname", "Maintenance"}, {"maintenance", silence.id}, {"severity", "info"}};
-  note.annotations.set("summary", headline_of(silence, step, progress, around.now_ms));
-  note.annotations.set("description", details_of(silence, step, progress, around));
-  note.annotations.set("value", silence.maintenance->title);
+  // All of it in the summary: the one text that every channel shows, of what fires and of what is over.
+  note.annotations.set("summary", fmt::format("{}\n{}", headline_of(silence, step, progress, around.now_ms),
+                                              details_of(silence, step, progress, around)));
+  note.annotations.set("value",
+                       fmt::format("{} to {}", minute_text(progress.begin_ms), minute_text(progress.end_ms)));
   note.active_since_ms = note.fired_at_ms = std::min(progress.begin_ms, around.now_ms);
   if (is_over) note.resolved_at_ms = around.now_ms;
   return note;

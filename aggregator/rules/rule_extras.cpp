@@ -64,8 +64,11 @@ void compile_evidence(const RawRule& raw, RuleExtras& out) {
     }
     // One without templates can be looked at now.
     const bool is_plain = text.text.find("{{") == std::string::npos;
-    if (const auto parsed = promql::parse(text.text); is_plain && !parsed)
+    if (const auto parsed = promql::parse(text.text); is_plain && !parsed) {
       text.at.error(parsed.error().message);
+    } else if (is_plain && (*parsed)->type != promql::ValueType::vector) {
+      text.at.error(fmt::format("gives a {}; it must give an instant vector", to_string((*parsed)->type)));
+    }
     out.evidence.push_back({title, std::move(*compiled)});
   }
 }

@@ -19,7 +19,7 @@ void decode(const config::Value& value, RawRule& out) {
   config::Fields fields(value);
   describe(fields, out);
   fields.finish();
-  if (out.runbook.at) out.annotations.try_emplace("runbook_url", out.runbook);
+  if (out.runbook.at && out.alert.at) out.annotations.try_emplace("runbook_url", out.runbook);
 }
 
 void describe(config::Fields& fields, RawRule& rule) {

@@ -3,6 +3,7 @@
 #include "aggregator/promql/parser.h"
 #include "aggregator/silences/silence.h"
 #include "common/json/fields.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 
@@ -79,16 +80,37 @@ Result<void> check_all(const std::vector<MaintenanceCheck>& checks, std::string_
   for (const MaintenanceCheck& check : checks) {
     if (check.expr.size() > kMostTextBytes)
       return fail(Errc::invalid_argument, "a check {} takes more than {} bytes", when, kMostTextBytes);
-    if (const auto parsed = promql::parse(check.expr); !parsed)
+    const auto parsed = promql::parse(check.expr);
+    if (!parsed)
       return fail(Errc::invalid_argument, "the check {} '{}': {}", when, check.expr, parsed.error().message);
+    const auto type = (*parsed)->type;
+    if (type != promql::ValueType::vector && type != promql::ValueType::scalar)
+      return fail(Errc::invalid_argument, "the check {} '{}' gives a {}; it must give samples of now", when,
+                  check.expr, to_string(type));
   }
   return {};
 }
 
 }  // namespace
 
+std::string_view to_string(MaintenanceStep step) {
+  switch (step) {
+    case MaintenanceStep::notice:
+      return "notice";
+    case MaintenanceStep::begin:
+      return "begin";
+    case MaintenanceStep::end:
+      return "end";
+    case MaintenanceStep::cancelled:
+      break;
+  }
+  return "cancelled";
+}
+
 Result<void> check(const MaintenancePlan& plan) {
   if (plan.title.empty()) return fail(Errc::invalid_argument, "a maintenance needs a title: what is done");
+  if (printable(plan.title) != plan.title || printable(plan.impact) != plan.impact)
+    return fail(Errc::invalid_argument, "title and impact are one line each, without control characters");
   if (plan.title.size() > 200 || plan.impact.size() > kMostTextBytes)
     return fail(Errc::invalid_argument, "the title takes at most 200 bytes, the impact {}", kMostTextBytes);
   const std::size_t most =

@@ -45,6 +45,7 @@ Result<MaintenancePlan> decode_plan(std::string_view json);
 
 /// cancelled: it was announced and comes no more.
 enum class MaintenanceStep : std::uint8_t { notice, begin, end, cancelled };
+std::string_view to_string(MaintenanceStep step);
 
 /// What was done of one time of a maintenance.
 struct MaintenanceProgress {

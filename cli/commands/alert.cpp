@@ -22,7 +22,7 @@ struct Word {
 constexpr std::array<Word, 14> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
-                                       {"no_data", "no data since, kept as it was", Style::warning},
+                                       {"no_data", "no data since", Style::warning},
                                        {"flaps", "flaps since", Style::warning},
                                        {"stays", "false since, fires on", Style::warning},
                                        {"over", "over", Style::good},

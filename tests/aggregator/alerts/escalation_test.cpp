@@ -89,7 +89,9 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
   const auto summaries = [](const std::vector<notify::Row>& rows) {
     std::string out;
     for (const notify::Row& row : rows)
-      out += fmt::format("{}: {}\n", row.receiver, row.note.annotations.get("summary"));
+      out += fmt::format(
+          "{}: {}\n", row.receiver,
+          row.note.annotations.get("summary").substr(0, row.note.annotations.get("summary").find('\n')));
     return out;
   };
   {
@@ -114,7 +116,7 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
   again.now_ms = 300'000;
   const auto rows = again.recorder.wait_for(3);  // the end, and what fires still to those it is for
   CHECK(summaries({rows.front()}) == "night: Upgrade is over\n");
-  const std::string digest(rows.front().note.annotations.get("description"));
+  const std::string digest(rows.front().note.annotations.get("summary"));
   CHECK(digest.find("Still firing: 1\n- HostDown on web, since 1970-01-01 00:03 UTC\n") != std::string::npos);
   CHECK(rows.size() == 3);
 }

@@ -52,6 +52,11 @@ class Recorder : public notify::Notifier {
     return out;
   }
 
+  Result<std::vector<notify::TestAnswer>> test(const std::string& /*receiver*/,
+                                               const std::function<bool()>& /*is_cancelled*/) override {
+    return std::vector<notify::TestAnswer>();
+  }
+
   std::atomic<bool> has_late = false;  // somebody to escalate to
 
   /// The rows once there are `count`, or what there is after ten seconds.
