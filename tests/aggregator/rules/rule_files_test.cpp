@@ -119,7 +119,7 @@ TEST_CASE("What is wrong in a rule file is told in the order of the file, with t
   std::string places;
   for (const Problem& problem : problems)
     places += fmt::format("{}:{}:{} ", problem.file, problem.line, problem.column);
-  CHECK(places == "x.yml:4:26 x.yml:5:18 x.yml:5:33 x.yml:6:11 x.yml:7:5 ");
+  CHECK(places == "x.yml:4:26 x.yml:5:18 x.yml:5:32 x.yml:6:11 x.yml:7:5 ");
   CHECK(problems[1].message == "groups[0].rules[1].record: '' is not a valid metric name");
 }
 

@@ -156,7 +156,7 @@ TEST_CASE("What a template cannot do is said when it is parsed") {
       {"{{ 1__0 }}", "bad number syntax: \"1__0\""},
       {"{{ 9223372036854775808 }}", "bad number syntax: \"9223372036854775808\""},
       {"{{ 'ab' }}", "malformed character constant: 'ab'"},
-      {"{{ 'a }}", "unclosed action"},
+      {"{{ 'a }}", "unterminated character constant"},
   }));
   CAPTURE(c.text);
   const auto compiled = Template::parse(c.text);
