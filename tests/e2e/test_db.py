@@ -163,7 +163,9 @@ def test_a_check_of_the_running_system_is_clean_until_a_byte_is_flipped(filled):
     filled.aggregator.stop()
     raw = next(filled.data.glob("raw-*.db"))
     for block in re.finditer(b"VGB\x01", raw.read_bytes()):  # some may be remains of blocks that were replaced
-        flip(raw, block.start() + 40)
+        # Of its checksum, and of no page that follows: its first bytes say where the next one is.
+        if block.start() % 4096 < 4000:
+            flip(raw, block.start() + 6)
     filled.start(SEALING)
     found = filled.cli("db", "check", "-o", "json", check=False)
     assert found.returncode == 5
