@@ -93,8 +93,7 @@ Result<void> apply(Draft& draft, const Override& change) {
     explain_override(draft, "keep_firing_for", format_duration(*change.keep_firing_for), change);
   }
   for (const auto& [name, value] : change.labels) {
-    if (!is_name(name))
-      return fail(Errc::invalid_argument, "labels: '{}' is not a valid label name", name);
+    if (!is_name(name)) return fail(Errc::invalid_argument, "labels: '{}' is not a valid label name", name);
     explain_override(draft, "label " + name, value, change);
   }
   apply_texts(draft.rule.labels, change.labels);

@@ -9,9 +9,8 @@
 namespace vigil::aggregator {
 namespace {
 
-const std::string kFind =
-    over_buckets("block, source",
-                 "host=?3 AND last_ms>=?4 AND first_ms<=?5 AND first_series<=?7 AND last_series>=?6");
+const std::string kFind = over_buckets(
+    "block, source", "host=?3 AND last_ms>=?4 AND first_ms<=?5 AND first_series<=?7 AND last_series>=?6");
 constexpr const char* kLoad = "SELECT data FROM block WHERE id=?";
 constexpr const char* kGaps =
     "SELECT first_ms, last_ms, reason FROM gap WHERE host=?1 AND last_ms>=?2 AND first_ms<=?3 ORDER BY "
