@@ -23,8 +23,10 @@ constexpr std::size_t kMostContainers = 1000;
 class Section {
  public:
   explicit Section(std::string headline) : headline_(std::move(headline)) {}
-  void add(std::string line) {
-    if (++count_ <= kMostLines) lines_ += "\n- " + line;
+  void add(std::string_view line) {
+    if (++count_ > kMostLines) return;
+    lines_ += "\n- ";
+    lines_ += line;
   }
   bool empty() const { return count_ == 0; }
   std::string text() const {

@@ -22,7 +22,7 @@ class Trial {
       : mutex_(mutex),
         changed_(changed),
         begun_(std::chrono::steady_clock::now()),
-        courier_(endpoint, options, [this](Delivery delivery) { hear(delivery); }) {}
+        courier_(endpoint, options, [this](const Delivery& delivery) { hear(delivery); }) {}
 
   void start() {
     courier_.start();
@@ -109,6 +109,7 @@ std::vector<TestAnswer> run_test(const std::vector<Endpoint>& endpoints, Courier
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::unique_ptr<Trial>> trials;
+  trials.reserve(endpoints.size());
   for (const Endpoint& endpoint : endpoints)
     trials.push_back(std::make_unique<Trial>(endpoint, options, mutex, changed));
   for (const auto& trial : trials) trial->start();
@@ -125,6 +126,7 @@ std::vector<TestAnswer> run_test(const std::vector<Endpoint>& endpoints, Courier
   for (const auto& trial : trials) trial->begin_stop();
   for (const auto& trial : trials) trial->await_stop();
   std::vector<TestAnswer> out;
+  out.reserve(trials.size());
   for (const auto& trial : trials) out.push_back(trial->answer());
   return out;
 }

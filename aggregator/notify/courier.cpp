@@ -5,8 +5,8 @@
 #include "common/log/log.h"
 
 #include <pthread.h>
-#include <signal.h>
 
+#include <csignal>
 #include <utility>
 
 namespace vigil::notify {
