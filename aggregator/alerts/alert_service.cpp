@@ -10,6 +10,7 @@
 #include "aggregator/alerts/messages.h"
 #include "aggregator/alerts/meta_file.h"
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/receivers.h"
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/alerts/wait_for.h"
 #include "common/log/log.h"
@@ -109,11 +110,7 @@ class Service : public AlertService {
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void escalate();
-  std::set<std::string> held_among(const std::vector<std::pair<std::string, NextTelling>>& due,
-                                   std::int64_t now) const;
   void maintain();
-  void tell(const std::vector<std::string>& receivers, const notify::Notification& note);
-  Result<void> know_receivers(const silences::Silence& silence) const;
   void write_series();
   bool commit();
   void upkeep();
@@ -434,114 +431,18 @@ void Service::tell_groups() {
   ledger_.note_groups(grouping_.take_changed());
 }
 
-/// Tells those who are to hear of what fires on and nobody acknowledged, once each.
 void Service::escalate() {
   if (notifier_ == nullptr) return;
   const std::int64_t now = options_.now_ms();
+  const auto silences = silencing_.book();
   const std::lock_guard lock(mutex_);
-  std::vector<std::pair<std::string, NextTelling>> due;
-  book_.for_each([&](const Alert& alert) {
-    for (NextTelling& next : escalations_of(alert, grouping_, notifier_, now)) {
-      if (next.at_ms <= now) due.emplace_back(alert.fingerprint, std::move(next));
-    }
-  });
-  if (due.empty()) return;
-  const std::set<std::string> held = held_among(due, now);
-  for (const auto& [fingerprint, next] : due) {
-    if (held.contains(fingerprint)) continue;
-    Alert& alert = *book_.find(fingerprint);
-    const notify::Notification note = to_notification(alert, notify::Kind::firing, rules_->external_url());
-    log::info("alerts", "nobody acknowledged: escalated",
-              {{"alert", alert.rule->name}, {"id", fingerprint}, {"receiver", next.receiver}});
-    if (next.is_of_file) {
-      for (notify::Row& row : grouping_.rows_to(next.receiver, note, now))
-        ledger_.add_message(std::move(row));
-      alert.escalated.push_back(next.receiver);
-    } else {
-      ledger_.add_message({0, next.receiver, now, 0, 0, note});
-      alert.notified.push_back(next.receiver);
-    }
-    ledger_.note(fingerprint);
-  }
+  alerts::escalate({book_, grouping_, *notifier_, *silences, ledger_, rules_->external_url(), now});
 }
 
-/// Those whose messages a silence or another alert holds back. The lock is held.
-std::set<std::string> Service::held_among(const std::vector<std::pair<std::string, NextTelling>>& due,
-                                          std::int64_t now) const {
-  const auto silences = silencing_.book();
-  const Inhibition inhibition(book_);
-  std::vector<AlertInfo> infos;
-  std::set<std::string> held;
-  for (const auto& [fingerprint, next] : due) {
-    const Alert& alert = *book_.find(fingerprint);
-    infos.push_back(to_info(alert));
-    if (!inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now))
-      held.insert(fingerprint);
-  }
-  grouping_.mark_inhibited(infos, book_);
-  for (const AlertInfo& info : infos) {
-    if (!info.inhibited_by.empty()) held.insert(info.fingerprint);
-  }
-  return held;
-}
-
-/// Takes the steps of maintenances that are due: their messages go out with the alerts of this round.
 void Service::maintain() {
-  const std::int64_t now = options_.now_ms();
-  const auto silences = silencing_.book();
-  silences->for_each([&](const silences::Silence& silence) {
-    if (!silence.maintenance) return;
-    silences::MaintenanceProgress progress = silence.progress;
-    while (const auto step = silences::next_step(silence, progress, now)) {
-      const auto ended = [this](std::int64_t since_ms) {
-        std::vector<EndedAlert> out;
-        const auto read =
-            store_.each_ended(since_ms, [&out](const EndedAlert& alert) { out.push_back(alert); });
-        if (!read) log::warn("alerts", "cannot read what ended meanwhile", {{"error", read.error()}});
-        return out;
-      };
-      // The book is this thread's: others only read it.
-      const auto note = maintenance_message(silence, *step, progress, {book_, ended, options_.ask, now});
-      log::info(
-          "alerts", "maintenance",
-          {{"id", silence.id}, {"title", silence.maintenance->title}, {"step", silences::to_string(*step)}});
-      tell(silence.maintenance->receivers, note);
-    }
-    if (progress == silence.progress) return;
-    silencing_.note_progress(silence.id, progress);
-    ledger_.note_silence(silence.id);
-  });
-}
-
-/// Puts a message that is of no alert into the outbox, whatever severities its receivers want.
-void Service::tell(const std::vector<std::string>& receivers, const notify::Notification& note) {
-  if (notifier_ == nullptr) return;
-  const std::int64_t now = options_.now_ms();
-  for (const std::string& receiver : receivers) {
-    for (notify::Row& row : grouping_.rows_to(receiver, note, now)) ledger_.add_message(std::move(row));
-    const auto stats = notifier_->stats();
-    const bool is_plain = std::ranges::any_of(
-        stats, [&](const auto& each) { return !each.takes_groups && each.receiver == receiver; });
-    if (is_plain) ledger_.add_message({0, receiver, now, 0, 0, note});
-  }
-}
-
-/// Whether everybody a maintenance tells is there.
-Result<void> Service::know_receivers(const silences::Silence& silence) const {
-  if (!silence.maintenance) return {};
-  std::vector<std::string> known = grouping_.receivers();
-  if (notifier_ != nullptr) {
-    for (const notify::ReceiverStats& each : notifier_->stats()) {
-      if (!each.takes_groups && each.kind != "gone") known.push_back(each.receiver);
-    }
-  }
-  for (const std::string& receiver : silence.maintenance->receivers) {
-    if (std::ranges::find(known, receiver) != known.end()) continue;
-    return fail(Errc::invalid_argument, "there is no receiver {}{}", receiver,
-                known.empty() ? std::string(": none is configured")
-                              : fmt::format("; there are {}", fmt::join(known, ", ")));
-  }
-  return {};
+  // The book is this thread's: others only read it.
+  alerts::maintain(
+      {silencing_, store_, book_, options_.ask, {grouping_, notifier_}, ledger_, options_.now_ms()});
 }
 
 /// False when the disk refused.
@@ -626,7 +527,9 @@ void Service::forget_host(std::string instance) {
 
 void Service::put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) {
   worker_.insist([this, silence = std::move(silence), done = std::move(done)] {
-    const auto known = know_receivers(silence);
+    const auto known = silence.maintenance
+                           ? Receivers(grouping_, notifier_).know(silence.maintenance->receivers)
+                           : Result<void>();
     auto id = known ? silencing_.put(silence, options_.now_ms()) : Result<std::string>(known.error());
     if (id) log::info("alerts", "silence set", {{"id", *id}, {"author", silence.author}});
     done(std::move(id));

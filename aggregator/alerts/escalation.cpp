@@ -1,8 +1,52 @@
 #include "aggregator/alerts/escalation.h"
 
+#include "aggregator/alerts/inhibition.h"
+#include "aggregator/alerts/messages.h"
+#include "common/log/log.h"
+
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace vigil::alerts {
+namespace {
+
+using DueTellings = std::vector<std::pair<std::string, NextTelling>>;  // by fingerprint
+
+/// Those whose messages a silence or another alert holds back.
+std::set<std::string> held_among(const DueTellings& due, const EscalationRound& round) {
+  const Inhibition inhibition(round.book);
+  std::vector<AlertInfo> infos;
+  std::set<std::string> held;
+  for (const auto& [fingerprint, next] : due) {
+    const Alert& alert = *round.book.find(fingerprint);
+    infos.push_back(to_info(alert));
+    if (!inhibition.inhibitor_of(alert).empty() || round.silences.is_muted(alert.labels, round.now_ms))
+      held.insert(fingerprint);
+  }
+  round.grouping.mark_inhibited(infos, round.book);
+  for (const AlertInfo& info : infos) {
+    if (!info.inhibited_by.empty()) held.insert(info.fingerprint);
+  }
+  return held;
+}
+
+void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
+  const auto note = to_notification(alert, notify::Kind::firing, round.external_url);
+  log::info("alerts", "nobody acknowledged: escalated",
+            {{"alert", alert.rule->name}, {"id", alert.fingerprint}, {"receiver", next.receiver}});
+  if (next.is_of_file) {
+    for (notify::Row& row : round.grouping.rows_to(next.receiver, note, round.now_ms))
+      round.ledger.add_message(std::move(row));
+    alert.escalated.push_back(next.receiver);
+  } else {
+    round.ledger.add_message({0, next.receiver, round.now_ms, 0, 0, note});
+    alert.notified.push_back(next.receiver);
+  }
+  round.ledger.note(alert.fingerprint);
+}
+
+}  // namespace
 
 std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grouping,
                                         const notify::Notifier* notifier, std::int64_t now_ms) {
@@ -23,6 +67,20 @@ std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grou
       add(late.receiver, late.after, false);
   }
   return out;
+}
+
+void escalate(const EscalationRound& round) {
+  DueTellings due;
+  round.book.for_each([&](const Alert& alert) {
+    for (NextTelling& next : escalations_of(alert, round.grouping, &round.notifier, round.now_ms)) {
+      if (next.at_ms <= round.now_ms) due.emplace_back(alert.fingerprint, std::move(next));
+    }
+  });
+  if (due.empty()) return;
+  const std::set<std::string> held = held_among(due, round);
+  for (const auto& [fingerprint, next] : due) {
+    if (!held.contains(fingerprint)) tell(*round.book.find(fingerprint), next, round);
+  }
 }
 
 }  // namespace vigil::alerts

@@ -3,11 +3,15 @@
 #pragma once
 
 #include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/grouping.h"
+#include "aggregator/alerts/ledger.h"
 #include "aggregator/notify/notifier.h"
+#include "aggregator/silences/silence_book.h"
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::alerts {
@@ -23,5 +27,18 @@ struct NextTelling {
 /// may be null.
 std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grouping,
                                         const notify::Notifier* notifier, std::int64_t now_ms);
+
+/// What a round of escalations looks at, and where it puts what it says.
+struct EscalationRound {
+  AlertBook& book;
+  const Grouping& grouping;
+  const notify::Notifier& notifier;
+  const silences::SilenceBook& silences;
+  Ledger& ledger;
+  std::string_view external_url;
+  std::int64_t now_ms = 0;
+};
+/// Tells those whose time has come, once each; nobody of an alert whose messages are held back.
+void escalate(const EscalationRound& round);
 
 }  // namespace vigil::alerts

@@ -1,6 +1,7 @@
 #include "aggregator/alerts/maintaining.h"
 
 #include "aggregator/promql/literals.h"
+#include "common/log/log.h"
 #include "common/text/human.h"
 
 #include <algorithm>
@@ -201,6 +202,32 @@ notify::Notification maintenance_message(const Silence& silence, MaintenanceStep
   note.active_since_ms = note.fired_at_ms = std::min(progress.begin_ms, around.now_ms);
   if (is_over) note.resolved_at_ms = around.now_ms;
   return note;
+}
+
+void maintain(const MaintenanceRound& round) {
+  const auto silences = round.silencing.book();
+  const auto ended = [&round](std::int64_t since_ms) {
+    std::vector<EndedAlert> out;
+    const auto read =
+        round.store.each_ended(since_ms, [&out](const EndedAlert& alert) { out.push_back(alert); });
+    if (!read) log::warn("alerts", "cannot read what ended meanwhile", {{"error", read.error()}});
+    return out;
+  };
+  silences->for_each([&](const Silence& silence) {
+    if (!silence.maintenance) return;
+    MaintenanceProgress progress = silence.progress;
+    while (const auto step = silences::next_step(silence, progress, round.now_ms)) {
+      const auto note =
+          maintenance_message(silence, *step, progress, {round.book, ended, round.ask, round.now_ms});
+      log::info(
+          "alerts", "maintenance",
+          {{"id", silence.id}, {"title", silence.maintenance->title}, {"step", silences::to_string(*step)}});
+      round.receivers.tell(silence.maintenance->receivers, note, round.now_ms, round.ledger);
+    }
+    if (progress == silence.progress) return;
+    round.silencing.note_progress(silence.id, progress);
+    round.ledger.note_silence(silence.id);
+  });
 }
 
 }  // namespace vigil::alerts

@@ -4,6 +4,8 @@
 
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/receivers.h"
+#include "aggregator/alerts/silencing.h"
 #include "aggregator/notify/notification.h"
 #include "aggregator/silences/silence.h"
 
@@ -30,5 +32,18 @@ struct Surroundings {
 notify::Notification maintenance_message(const silences::Silence& silence, silences::MaintenanceStep step,
                                          silences::MaintenanceProgress& progress,
                                          const Surroundings& surroundings);
+
+/// What a round of maintenances looks at, and where it puts what it says and how far they are.
+struct MaintenanceRound {
+  Silencing& silencing;
+  MetaStore& store;
+  const AlertBook& book;
+  const Ask& ask;
+  Receivers receivers;
+  Ledger& ledger;
+  std::int64_t now_ms = 0;
+};
+/// Takes the steps that are due.
+void maintain(const MaintenanceRound& round);
 
 }  // namespace vigil::alerts
