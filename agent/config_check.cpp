@@ -1,5 +1,6 @@
 #include "agent/config.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 #include "common/wire/names.h"
 
 #include <filesystem>
@@ -20,7 +21,7 @@ void check_labels(const AgentConfig& config, Problems& problems) {
           key,
           fmt::format("{} cannot be a label: use letters, digits and _, not instance or job, no __ in front",
                       name)));
-    } else if (value.empty() || value.size() > wire::kMaxValueBytes || !wire::valid_utf8(value)) {
+    } else if (value.empty() || value.size() > wire::kMaxValueBytes || !is_utf8(value)) {
       problems.add(config.at.wrong(key, fmt::format("must be 1 to {} bytes of UTF-8", wire::kMaxValueBytes)));
     }
   }

@@ -15,15 +15,6 @@ namespace {
 constexpr std::string_view kValuesPrefix = "/api/v1/label/";
 constexpr std::string_view kValuesSuffix = "/values";
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = character_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 /// What `match[]`, `start`, `end` and `limit` ask for.
 struct Wish {
   MatcherLists matchers;

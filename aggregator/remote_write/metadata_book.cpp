@@ -1,6 +1,7 @@
 #include "aggregator/remote_write/metadata_book.h"
 
 #include "aggregator/remote_write/routing.h"
+#include "common/text/utf8.h"
 #include "common/wire/names.h"
 
 namespace vigil::aggregator::remote_write {
@@ -30,8 +31,7 @@ std::string_view to_string(MetricType type) {
 void MetadataBook::put(std::span<const Metadata> metadata) {
   const std::lock_guard lock(mutex_);
   for (const Metadata& each : metadata) {
-    const bool sound =
-        !each.family.empty() && each.family.size() <= kMaxNameBytes && wire::valid_utf8(each.family);
+    const bool sound = !each.family.empty() && each.family.size() <= kMaxNameBytes && is_utf8(each.family);
     if (!sound) continue;
     const auto [at, is_new] = families_.try_emplace(std::string(each.family));
     if (is_new) by_age_.push_back(at);

@@ -26,7 +26,7 @@ std::string check(const LabelView& label, const LabelLimits& limits) {
   if (label.value.size() > limits.max_value_bytes)
     return fmt::format("the value of label {} has {} bytes, at most {} are taken", shown(label.name),
                        label.value.size(), limits.max_value_bytes);
-  if (!wire::valid_utf8(label.name) || !wire::valid_utf8(label.value))
+  if (!is_utf8(label.name) || !is_utf8(label.value))
     return fmt::format("label {} is not UTF-8", shown(label.name));
   return {};
 }

@@ -16,13 +16,7 @@ using matchers::Matchers;
 using promql::MatchOp;
 
 bool is_label_name(std::string_view name) {
-  if (name.empty()) return false;
-  while (!name.empty()) {
-    const std::size_t length = character_length(name);
-    if (length == 0) return false;
-    name.remove_prefix(length);
-  }
-  return true;
+  return !name.empty() && is_utf8(name);
 }
 
 void add(Matchers& out, MatchOp op, const PlacedTexts& texts) {

@@ -28,15 +28,6 @@ bool valid_host_name(std::string_view name) {
                      [](char c) { return is_letter(c) || is_digit(c) || c == '.' || c == ':' || c == '-'; });
 }
 
-bool valid_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = character_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 std::string clean_text(std::string_view text, std::size_t max_bytes) {
   std::string out;
   while (!text.empty()) {

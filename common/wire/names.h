@@ -20,7 +20,6 @@ bool valid_metric_name(std::string_view name);
 bool valid_label_name(std::string_view name);
 /// [A-Za-z0-9._:-]+, at most kMaxHostBytes: what becomes the label instance.
 bool valid_host_name(std::string_view name);
-bool valid_utf8(std::string_view text);
 
 /// Each byte that is no part of a UTF-8 character becomes U+FFFD, and the text is cut to `max_bytes` between
 /// characters.

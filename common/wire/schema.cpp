@@ -1,5 +1,6 @@
 #include "common/wire/schema.h"
 
+#include "common/text/utf8.h"
 #include "common/wire/names.h"
 
 #include <algorithm>
@@ -86,7 +87,7 @@ Result<void> check_header(const v1::Schema& schema) {
     return fail(Errc::limit, "Schema.source_id is {}, must be 1 to {}", schema.source_id(), kMaxSourceId);
   }
   if (schema.version() < 1) return fail(Errc::parse, "Schema.version is 0, versions start at 1");
-  if (schema.job().empty() || schema.job().size() > kMaxNameBytes || !valid_utf8(schema.job())) {
+  if (schema.job().empty() || schema.job().size() > kMaxNameBytes || !is_utf8(schema.job())) {
     return fail(Errc::parse, "Schema.job must be 1 to {} bytes of UTF-8", kMaxNameBytes);
   }
   if (schema.interval_ms() < 1 || schema.interval_ms() > kMaxIntervalMs) {
@@ -102,7 +103,7 @@ Result<void> check_header(const v1::Schema& schema) {
       return fail(Errc::limit, "Schema.symbols has one of {} bytes, at most {} are taken", text.size(),
                   kMaxValueBytes);
     }
-    if (!valid_utf8(text))
+    if (!is_utf8(text))
       return fail(Errc::parse, "Schema.symbols has one that is not UTF-8: '{}'", clean_text(text));
   }
   return {};
@@ -130,7 +131,7 @@ bool is_clean(const SeriesSpec& spec) {
   return valid_metric_name(spec.name) && spec.labels.size() < kMaxLabelsPerSeries &&
          std::all_of(spec.labels.begin(), spec.labels.end(), [](const LabelView& label) {
            return valid_label_name(label.name) && label.value.size() <= kMaxValueBytes &&
-                  valid_utf8(label.value);
+                  is_utf8(label.value);
          });
 }
 

@@ -13,6 +13,13 @@ TEST_CASE("text becomes valid UTF-8") {
   CHECK(printable("").empty());
 }
 
+TEST_CASE("whether a text is UTF-8") {
+  CHECK(is_utf8(""));
+  CHECK(is_utf8("\xF4\x8F\xBF\xBF"));
+  CHECK_FALSE(is_utf8("\xF4\x90\x80\x80"));
+  CHECK_FALSE(is_utf8("\xE2\x82"));
+}
+
 TEST_CASE("what commands a terminal or turns a line around is not printed") {
   CHECK(printable("\xC2\x9B"
                   "31m") == "?31m");  // CSI as one character
