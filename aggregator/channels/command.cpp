@@ -5,9 +5,7 @@
 #include "aggregator/channels/kinds.h"
 #include "aggregator/channels/payload.h"
 #include "aggregator/notify/text.h"
-
-#include <sys/stat.h>
-#include <unistd.h>
+#include "common/process/program.h"
 
 #include <boost/json.hpp>
 #include <utility>
@@ -35,16 +33,6 @@ std::vector<std::string> environment_of(const Told& told, const std::string& ext
           variable("VIGIL_EXTERNAL_URL", external_url)};
 }
 
-/// "" when it is a program that may be run; it runs as who may change it says.
-std::string_view fault_of(const std::string& program) {
-  struct stat file {};
-  if (::stat(program.c_str(), &file) != 0) return "cannot be found";
-  if (!S_ISREG(file.st_mode)) return "is no file";
-  if (::access(program.c_str(), X_OK) != 0) return "may not be run by the aggregator's user";
-  if ((file.st_mode & S_IWOTH) != 0) return "may be changed by everybody: chmod o-w";
-  return "";
-}
-
 }  // namespace
 
 Render make_command(const routing::CommandChannel& channel, const Making& making) {
@@ -54,7 +42,7 @@ Render make_command(const routing::CommandChannel& channel, const Making& making
   base.command = channel.command;
   base.timeout = channel.timeout;
   if (!base.command.empty()) {
-    if (const auto fault = fault_of(base.command.front()); !fault.empty())
+    if (const auto fault = fault_of_program(base.command.front()); !fault.empty())
       site.wrong("command[0]", fmt::format("{} {}", base.command.front(), fault));
   }
   return [base, external_url = making.external_url](const notify::Shipment& shipment, std::int64_t now_ms) {

@@ -1,12 +1,12 @@
 #include "aggregator/notify/courier.h"
 
 #include "aggregator/notify/private_addresses.h"
+#include "aggregator/notify/text.h"
 #include "common/clock.h"
 #include "common/log/log.h"
 
 #include <pthread.h>
 
-#include <csignal>
 #include <utility>
 
 namespace vigil::notify {
@@ -16,12 +16,16 @@ constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::int64_t kLookAtProgramMs = 20;
 constexpr std::chrono::milliseconds kFarewell{2000};
 
-/// Writing to a program that has ended is an error like others, whatever the process makes of the signal.
-void hold_back_sigpipe() {
-  sigset_t signals;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+constexpr int kTemporaryFailure = 75;  // EX_TEMPFAIL of sysexits.h
+
+/// What the end of a command means; nothing when it took the message. EX_TEMPFAIL, a signal and a timeout are
+/// the receiver's state; another status is about this message.
+std::optional<Failure> judge_end(const ProgramEnd& end, std::chrono::milliseconds timeout) {
+  if (end.is_fine()) return std::nullopt;
+  const std::string said = first_line(end.output);
+  const bool is_refused = end.kind == ProgramEnd::Kind::exited && end.code != kTemporaryFailure;
+  return Failure{is_refused ? FailureKind::refused : FailureKind::away,
+                 to_string(end, timeout) + (said.empty() ? "" : ": " + said), 0};
 }
 
 }  // namespace
@@ -109,7 +113,8 @@ void Courier::run() {
     curl_multi_perform(multi_.get(), &running);
     reap();
     look_at_program();
-    std::vector<curl_waitfd> pipes = program_.waits();
+    std::vector<curl_waitfd> pipes;
+    for (const pollfd& pipe : program_.waits()) pipes.push_back({pipe.fd, pipe.events, 0});
     curl_multi_poll(multi_.get(), pipes.data(), static_cast<unsigned>(pipes.size()), wait_ms(wall_ms()),
                     nullptr);
   }
@@ -141,7 +146,12 @@ void Courier::send_what_is_due(std::int64_t now_ms) {
 void Courier::begin(Request request) {
   const auto timeout = request.timeout.count() > 0 ? request.timeout : options_.timeout;
   if (request.protocol == Protocol::command) {
-    const auto started = program_.start(std::move(request), timeout, Program::Clock::now());
+    program_timeout_ = timeout;
+    const auto started = program_.start({.command = std::move(request.command),
+                                         .environment = std::move(request.environment),
+                                         .input = std::move(request.body),
+                                         .timeout = timeout},
+                                        Program::Clock::now());
     if (!started) finish(Failure{FailureKind::away, started.error().message, 0});
     return;
   }
@@ -164,7 +174,7 @@ std::optional<Failure> Courier::judge(CURLcode code) const {
 }
 
 void Courier::look_at_program() {
-  if (const auto end = program_.step(Program::Clock::now())) finish(end->failure);
+  if (const auto end = program_.step(Program::Clock::now())) finish(judge_end(*end, program_timeout_));
 }
 
 /// Takes what curl has finished, and sends the next message at once.

@@ -5,9 +5,9 @@
 #include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/lane.h"
 #include "aggregator/notify/notifier.h"
-#include "aggregator/notify/program.h"
 #include "aggregator/notify/sockets.h"
 #include "aggregator/notify/transfer.h"
+#include "common/process/program.h"
 
 #include <curl/curl.h>
 
@@ -75,6 +75,7 @@ class Courier {
   Transfer transfer_;
   Program program_;  // instead of a transfer, of a receiver that is a command
   Lane lane_;
+  std::chrono::milliseconds program_timeout_{};
   std::optional<Shipment> on_the_wire_;
   bool failing_ = false;
   std::minstd_rand random_{std::random_device{}()};

@@ -41,19 +41,11 @@ Result<void> make_slack(const ReceiverConfig& receiver, Endpoint& out) {
 Result<void> make_webhook(const ReceiverConfig& receiver, Endpoint& out) {
   const WebhookConfig& config = *receiver.webhook;
   if (auto fine = check_url(config.url); !fine) return receiver.at.wrong("webhook.url", fine.error().message);
-  std::vector<std::string> extra;
-  for (const auto& [header, value] : config.headers) {
-    if (const auto fine = check_header(header, value); !fine)
-      return receiver.at.wrong("webhook.headers", fine.error().message);
-    extra.push_back(fmt::format("{}: {}", header, value));
-  }
-  if (!config.token_file.empty()) {
-    const auto token = config::read_secret(config.token_file);
-    if (!token) return receiver.at.wrong("webhook.token_file", token.error().message);
-    extra.push_back(fmt::format("Authorization: Bearer {}", *token));
-  }
+  const auto extra = webhook_headers(config, receiver.at);
+  if (!extra) return extra.error();
   out.kind = "webhook";
-  out.render = [config, extra, name = receiver.name](const Shipment& shipment, std::int64_t /*now_ms*/) {
+  out.render = [config, extra = *extra, name = receiver.name](const Shipment& shipment,
+                                                              std::int64_t /*now_ms*/) {
     Request request;
     request.url = config.url;
     request.headers = common_headers(shipment);

@@ -1,6 +1,7 @@
 // What all requests over HTTP have in common.
 #pragma once
 
+#include "aggregator/notify/config.h"
 #include "aggregator/notify/lane.h"
 #include "common/error.h"
 
@@ -22,5 +23,10 @@ Result<void> check_header(std::string_view name, std::string_view value);
 /// Content-Type, User-Agent, Idempotency-Key.
 std::vector<std::string> common_headers(const Shipment& shipment,
                                         std::string_view content_type = "application/json");
+std::vector<std::string> common_headers(std::string_view key, std::string_view content_type);
+
+/// Those that a webhook's configuration adds, with its token read. Errc::invalid_argument at the place below
+/// `at` that is wrong, such as "webhook.token_file".
+Result<std::vector<std::string>> webhook_headers(const WebhookConfig& webhook, const config::Place& at);
 
 }  // namespace vigil::notify

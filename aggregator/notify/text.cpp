@@ -2,10 +2,16 @@
 
 #include "aggregator/rules/template_functions.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 
 #include <cctype>
 
 namespace vigil::notify {
+namespace {
+
+constexpr std::size_t kLineBytes = 200;
+
+}  // namespace
 
 std::string_view colour_of(const Notification& note) {
   if (note.kind == Kind::resolved) return "#2e7d32";
@@ -73,6 +79,13 @@ std::string utc_text(std::int64_t t_ms) {
   text.replace(text.find('T'), 1, " ");
   text.replace(text.find('Z'), 1, " UTC");
   return text;
+}
+
+std::string first_line(std::string_view text) {
+  const std::size_t begin = text.find_first_not_of("\r\n");
+  if (begin == std::string_view::npos) return {};
+  text.remove_prefix(begin);
+  return printable(cut(text.substr(0, text.find_first_of("\r\n")), kLineBytes));
 }
 
 std::string cut(std::string_view text, std::size_t bytes) {

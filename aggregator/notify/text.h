@@ -39,6 +39,8 @@ std::string utc_text(std::int64_t t_ms);
 std::string cut(std::string_view text, std::size_t bytes);
 /// Control characters (CR, LF and NUL among them) become spaces: for one line of a header or subject.
 std::string one_line(std::string_view text);
+/// The first line of what a program says, printable and no longer than people read; "" when it says nothing.
+std::string first_line(std::string_view text);
 /// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link.
 std::string slack_escape(std::string_view text);
 

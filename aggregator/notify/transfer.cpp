@@ -125,9 +125,14 @@ std::size_t Transfer::keep_reply(char* data, std::size_t size, std::size_t count
   return size * count;
 }
 
-std::optional<Failure> Transfer::judge(CURLcode code) const {
+long Transfer::status() const {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+std::optional<Failure> Transfer::judge(CURLcode code) const {
+  const long status = this->status();
   const bool reply_too_long = code == CURLE_WRITE_ERROR && status != 0;
   if (request_.protocol == Protocol::smtp) return judge_smtp(code, status);
   if (code == CURLE_OK || reply_too_long) return judge_http(status);

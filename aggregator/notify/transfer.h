@@ -27,6 +27,9 @@ class Transfer {
 
   /// What the end of the transfer means; nothing when it was delivered.
   std::optional<Failure> judge(CURLcode code) const;
+  /// Of HTTP, as far as it was read; 0 and "" without an answer.
+  long status() const;
+  const std::string& reply() const { return reply_; }
 
  private:
   void set_http();

@@ -1,14 +1,15 @@
-#include "aggregator/notify/program.h"
+#include "common/process/program.h"
 
-#include "aggregator/notify/text.h"
 #include "common/text/human.h"
-#include "common/text/utf8.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -16,23 +17,25 @@
 #include <thread>
 #include <utility>
 
-namespace vigil::notify {
+namespace vigil {
 namespace {
 
-constexpr std::size_t kKeptErrorBytes = 4'096;
 constexpr std::size_t kReadAtOnceBytes = 65'536;  // then others have their turn
-constexpr int kTemporaryFailure = 75;             // EX_TEMPFAIL
 constexpr std::chrono::milliseconds kLongestGoodbye{1000};
 
 /// What a program is started with; posix_spawn's own calls fail only for want of memory.
 class Spawn {
  public:
-  Spawn(int input, int errors) {
+  Spawn(int input, int output, ProgramCall::Keep keep) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawnattr_init(&attributes_);
     ::posix_spawn_file_actions_adddup2(&actions_, input, STDIN_FILENO);
-    ::posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions_, errors, STDERR_FILENO);
+    if (keep == ProgramCall::Keep::everything) {
+      ::posix_spawn_file_actions_adddup2(&actions_, output, STDOUT_FILENO);
+    } else {
+      ::posix_spawn_file_actions_addopen(&actions_, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    }
+    ::posix_spawn_file_actions_adddup2(&actions_, output, STDERR_FILENO);
     ::posix_spawn_file_actions_addclosefrom_np(&actions_, STDERR_FILENO + 1);
     ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
     sigset_t none;
@@ -51,10 +54,10 @@ class Spawn {
   }
 
   /// 0, or what errno would be.
-  int run(Request& request, pid_t& pid) const {
-    std::vector<char*> arguments = pointers(request.command);
-    std::vector<char*> environment = pointers(request.environment);
-    return ::posix_spawn(&pid, request.command.front().c_str(), &actions_, &attributes_, arguments.data(),
+  int run(ProgramCall& call, pid_t& pid) const {
+    std::vector<char*> arguments = pointers(call.command);
+    std::vector<char*> environment = pointers(call.environment);
+    return ::posix_spawn(&pid, call.command.front().c_str(), &actions_, &attributes_, arguments.data(),
                          environment.data());
   }
 
@@ -82,51 +85,75 @@ bool open_pipe(std::array<int, 2>& ends, int own) {
   return ::fcntl(ends[static_cast<std::size_t>(own)], F_SETFL, O_NONBLOCK) == 0;
 }
 
-std::string first_line(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of("\r\n");
-  if (begin == std::string_view::npos) return {};
-  text.remove_prefix(begin);
-  return printable(cut(text.substr(0, text.find_first_of("\r\n")), 200));
-}
-
 }  // namespace
 
-Result<void> Program::start(Request request, std::chrono::milliseconds timeout, Clock::time_point now) {
-  request_ = std::move(request);
-  timeout_ = timeout;
-  deadline_ = now + timeout;
+void hold_back_sigpipe() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+std::string_view fault_of_program(const std::string& path) {
+  struct stat file {};
+  if (!path.starts_with('/')) return "is no absolute path";
+  if (::stat(path.c_str(), &file) != 0) return "cannot be found";
+  if (!S_ISREG(file.st_mode)) return "is no file";
+  if (::access(path.c_str(), X_OK) != 0) return "may not be run by this user";
+  if ((file.st_mode & S_IWOTH) != 0) return "may be changed by everybody: chmod o-w";
+  return "";
+}
+
+std::string to_string(const ProgramEnd& end, std::chrono::milliseconds timeout) {
+  switch (end.kind) {
+    case ProgramEnd::Kind::exited:
+      return fmt::format("exit status {}", end.code);
+    case ProgramEnd::Kind::killed:
+      return fmt::format("ended by signal {}", end.code);
+    case ProgramEnd::Kind::late:
+      return fmt::format("killed: it took longer than {}", format_duration(timeout));
+    case ProgramEnd::Kind::unknown:
+      break;
+  }
+  return "nobody knows how it ended";
+}
+
+Result<void> Program::start(ProgramCall call, Clock::time_point now) {
+  call_ = std::move(call);
+  deadline_ = now + call_.timeout;
   is_late_ = false;
   written_ = 0;
   said_.clear();
+  is_cut_ = false;
   std::array<int, 2> input{-1, -1};
-  std::array<int, 2> errors{-1, -1};
+  std::array<int, 2> output{-1, -1};
   int error = 0;
-  if (open_pipe(input, 1) && open_pipe(errors, 0)) {
-    error = Spawn(input[0], errors[1]).run(request_, pid_);
+  if (open_pipe(input, 1) && open_pipe(output, 0)) {
+    error = Spawn(input[0], output[1], call_.keep).run(call_, pid_);
   } else {
     error = errno;
   }
   close_end(input[0]);
-  close_end(errors[1]);
+  close_end(output[1]);
   input_ = input[1];
-  errors_ = errors[0];
+  output_ = output[0];
   if (error == 0) return {};
   close_pipes();
   pid_ = 0;
-  return fail(Errc::io, "{} could not be started: {}", request_.command.front(), std::strerror(error));
+  return fail(Errc::io, "{} could not be started: {}", call_.command.front(), std::strerror(error));
 }
 
-std::vector<curl_waitfd> Program::waits() const {
-  std::vector<curl_waitfd> out;
-  if (input_ >= 0) out.push_back({input_, CURL_WAIT_POLLOUT, 0});
-  if (errors_ >= 0) out.push_back({errors_, CURL_WAIT_POLLIN, 0});
+std::vector<pollfd> Program::waits() const {
+  std::vector<pollfd> out;
+  if (input_ >= 0) out.push_back({input_, POLLOUT, 0});
+  if (output_ >= 0) out.push_back({output_, POLLIN, 0});
   return out;
 }
 
 /// A program need not read to its end: what it does with the message is its own affair.
 void Program::write_input() {
-  while (input_ >= 0 && written_ < request_.body.size()) {
-    const ssize_t count = ::write(input_, request_.body.data() + written_, request_.body.size() - written_);
+  while (input_ >= 0 && written_ < call_.input.size()) {
+    const ssize_t count = ::write(input_, call_.input.data() + written_, call_.input.size() - written_);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
     if (count < 0) break;
@@ -135,32 +162,34 @@ void Program::write_input() {
   close_end(input_);
 }
 
-void Program::read_errors() {
+void Program::read_output() {
   std::array<char, 4096> chunk{};
-  for (std::size_t read = 0; errors_ >= 0 && read < kReadAtOnceBytes;) {
-    const ssize_t count = ::read(errors_, chunk.data(), chunk.size());
+  for (std::size_t read = 0; output_ >= 0 && read < kReadAtOnceBytes;) {
+    const ssize_t count = ::read(output_, chunk.data(), chunk.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0 && errno == EAGAIN) return;
-    if (count <= 0) return close_end(errors_);
+    if (count <= 0) return close_end(output_);
     const auto length = static_cast<std::size_t>(count);
     read += length;
-    said_.append(chunk.data(), std::min(length, kKeptErrorBytes - said_.size()));
+    const std::size_t room = call_.most_bytes - said_.size();
+    said_.append(chunk.data(), std::min(length, room));
+    is_cut_ = is_cut_ || length > room;
   }
 }
 
 std::optional<ProgramEnd> Program::step(Clock::time_point now) {
   if (!is_running()) return std::nullopt;
   write_input();
-  read_errors();
+  read_output();
   int status = 0;
   const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
-  if (ended < 0 && errno == ECHILD) {  // somebody else has taken its status
+  if (ended < 0 && errno == ECHILD) {
     close_pipes();
     pid_ = 0;
-    return ProgramEnd{Failure{FailureKind::away, "nobody knows how it ended", 0}};
+    return ProgramEnd{ProgramEnd::Kind::unknown, 0, std::move(said_), is_cut_};
   }
   if (ended == pid_) {
-    read_errors();  // what it said at last
+    read_output();  // what it said at last
     close_pipes();
     pid_ = 0;
     return end_of(status);
@@ -172,18 +201,16 @@ std::optional<ProgramEnd> Program::step(Clock::time_point now) {
   return std::nullopt;
 }
 
-ProgramEnd Program::end_of(int status) const {
-  const std::string said = first_line(said_);
-  const std::string more = said.empty() ? "" : ": " + said;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};  // however late
-  if (is_late_)
-    return {Failure{FailureKind::away,
-                    fmt::format("killed: it took longer than {}", format_duration(timeout_)) + more, 0}};
-  if (WIFSIGNALED(status))
-    return {Failure{FailureKind::away, fmt::format("ended by signal {}{}", WTERMSIG(status), more), 0}};
-  const int code = WEXITSTATUS(status);
-  return {Failure{code == kTemporaryFailure ? FailureKind::away : FailureKind::refused,
-                  fmt::format("exit status {}{}", code, more), 0}};
+ProgramEnd Program::end_of(int status) {
+  ProgramEnd end{ProgramEnd::Kind::exited, 0, std::move(said_), is_cut_};
+  if (WIFEXITED(status)) end.code = WEXITSTATUS(status);
+  if (end.is_fine() && WIFEXITED(status)) return end;  // however late
+  if (WIFSIGNALED(status)) {
+    end.kind = ProgramEnd::Kind::killed;
+    end.code = WTERMSIG(status);
+  }
+  if (is_late_) end.kind = ProgramEnd::Kind::late;
+  return end;
 }
 
 void Program::kill_group() const {
@@ -203,7 +230,7 @@ void Program::kill() {
 
 void Program::close_pipes() {
   close_end(input_);
-  close_end(errors_);
+  close_end(output_);
 }
 
-}  // namespace vigil::notify
+}  // namespace vigil
