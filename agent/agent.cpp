@@ -1,5 +1,6 @@
 #include "agent/agent.h"
 
+#include "agent/actions/action_runner.h"
 #include "agent/delivery/batch_builder.h"
 #include "agent/delivery/delivery.h"
 #include "agent/delivery/identity.h"
@@ -63,10 +64,12 @@ struct Agent::Parts {
         waiter(std::move(the_waiter)),
         aggregator(channel.address),
         me(identity(config)),
+        actions(config.actions_file, [this](const v1::ActionResult& result) { delivery.answer(result); }),
         delivery({std::move(channel),
                   me,
                   {config.buffer.count, kKeepDurable.count()},
-                  {spool_directory(config), config.spool.max_size.count}}),
+                  {spool_directory(config), config.spool.max_size.count},
+                  [this](const v1::ActionRequest& request) { actions.take(request); }}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
         runner(
             plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },
@@ -85,6 +88,7 @@ struct Agent::Parts {
   Waiter waiter;
   const std::string aggregator;
   const Identity me;
+  ActionRunner actions;
   Delivery delivery;
   BatchBuilder builder;
   BeatFigures figures;
@@ -192,6 +196,7 @@ void Agent::run() {
   systemd_notify("STOPPING=1");
   log::info("agent", "stopping");
   parts.builder.flush();
+  parts.actions.stop();
   parts.delivery.stop(kPatienceAtStop);
 }
 

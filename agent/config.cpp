@@ -137,6 +137,9 @@ void describe(config::Fields& fields, AgentConfig& config) {
       "of it while they are on disk, too.");
   fields.require("buffer", config.buffer.count >= kSmallestBuffer, "must be at least 4MiB");
   fields.field("spool", config.spool, "Samples the aggregator does not have yet, on disk.");
+  fields.path(
+      "actions_file", config.actions_file,
+      "List of the actions the aggregator may ask for; root's, and changed by nobody else. Empty: none.");
   fields.field("max_series", config.max_series,
                "Series this agent sends at most; further ones are left out and counted. One collector has at "
                "most three quarters of them, and 200 are kept for the series about the agent itself.");

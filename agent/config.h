@@ -40,6 +40,7 @@ struct AgentConfig {
   std::map<std::string, std::string> labels;
   std::map<std::string, CollectorSettings> collectors;
   CollectorOptions options;  // paths, filters, docker_socket, top_processes
+  std::string actions_file;  // what the aggregator may ask for; empty: nothing
   config::Bytes buffer{16 << 20};
   SpoolSettings spool;
   std::uint32_t max_series = 5000;

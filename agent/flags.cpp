@@ -11,7 +11,8 @@ namespace {
 
 constexpr const char* kDescription =
     "vigil-agent watches this host: CPU, memory, disks, network, processes, units and containers, once a "
-    "second, and sends what it sees to an aggregator. It only dials out, and takes no commands.";
+    "second, and sends what it sees to an aggregator. It only dials out, and runs nothing "
+    "but what a list of this host allows.";
 
 constexpr const char* kExamples =
     "Examples:\n"

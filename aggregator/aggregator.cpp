@@ -1,5 +1,6 @@
 #include "aggregator/aggregator.h"
 
+#include "aggregator/action_answers.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/ingest/recovery.h"
@@ -131,6 +132,9 @@ Result<void> Aggregator::open_history() {
   shards_ = std::make_unique<ShardSet>(shard_count(config_.ingest), shard_options(config_), history_.get());
   ServiceOptions service;
   service.intake.bytes_per_second = config_.ingest.max_rate.count;
+  service.intake.on_answer = [this](const std::string& host, const v1::ActionResult& result) {
+    alerting_->action_answered(host, result.id(), outcome_of(result));
+  };
   room_ = make_room(config_.ingest.max_agents);
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
@@ -176,6 +180,13 @@ Result<void> Aggregator::open_alerting() {
       [this](const rules::RecordedBatch& batch) { rule_records_->take(batch); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
+  alerting_->set_ask_agent([this](const std::string& host, const std::string& run, const std::string& name,
+                                  std::function<void(const std::string&)> refused) {
+    v1::ActionRequest request;
+    request.set_id(run);
+    request.set_name(name);
+    ingest_->request(host, std::move(request), std::move(refused));
+  });
   for (const std::string& warning : alerting_->warnings()) log::warn("alerts", warning);
   return {};
 }
@@ -241,6 +252,7 @@ Result<void> Aggregator::listen() {
                    [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {
                      return alerting_->test_receiver(receiver, is_cancelled);
                    }});
+  actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service());
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,
@@ -299,8 +311,9 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   const auto options = grpc_options(config_, address);
   if (!options) return options.error();
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
-                                           store_service_.get(), rules_service_.get()});
+  auto grpc =
+      GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                   store_service_.get(), rules_service_.get(), actions_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   return {};
@@ -452,9 +465,10 @@ void Aggregator::reload() {
     const std::lock_guard lock(reload_mutex_);
     asked.swap(reload_asked_);
   }
-  const auto rules = reread_rules(invocation_);
-  const Result<void> taken =
-      !rules ? rules.error() : alerting_->reload_rules(*rules, [this, asked] { reloaded({}, asked); });
+  auto config = reread(invocation_);
+  const Result<void> taken = !config ? config.error()
+                                     : alerting_->reload(config->rules, std::move(config->actions),
+                                                         [this, asked] { reloaded({}, asked); });
   if (!taken) reloaded(taken, asked);
 }
 

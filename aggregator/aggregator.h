@@ -25,6 +25,7 @@
 #include "aggregator/remote_write/receiver.h"
 #include "aggregator/rule_records.h"
 #include "aggregator/self/registry.h"
+#include "aggregator/serve/actions_service.h"
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/live_tails.h"
 #include "aggregator/serve/query_engine.h"
@@ -107,6 +108,7 @@ class Aggregator {
   Worker tail_timer_{"tails"};
   std::unique_ptr<QueryService> query_service_;
   std::unique_ptr<FleetService> fleet_service_;
+  std::unique_ptr<ActionsService> actions_service_;
   std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<RulesService> rules_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;

@@ -136,6 +136,8 @@ void describe(config::Fields& fields, AggregatorConfig& config) {
   fields.field("remote_write", config.remote_write, "What is taken from senders of remote_write.");
   fields.field("rules", config.rules, "Alert rules.");
   fields.field("notifications", config.notifications, "Who is told.");
+  fields.field("actions", config.actions,
+               "What may be done about alerts, by rules that name it and by hand.");
   fields.choice("log_level", config.log_level,
                 std::span<const std::pair<std::string_view, log::Level>>(kLevels), "What is logged.");
 }
@@ -149,7 +151,8 @@ std::string data_directory(const AggregatorConfig& config) {
 }
 
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {
-  return {data_directory(config) + "/meta.db", config.rules, config.notifications, config.external_url};
+  return {data_directory(config) + "/meta.db", config.rules, config.notifications, config.actions,
+          config.external_url};
 }
 
 }  // namespace vigil::aggregator

@@ -83,6 +83,7 @@ struct AggregatorConfig {
   remote_write::RemoteWriteConfig remote_write;
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
+  std::vector<actions::ActionConfig> actions;
   log::Level log_level = log::Level::info;
   config::Place at;  // for messages; flags are noted in it
 };

@@ -144,13 +144,13 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   return invocation;
 }
 
-Result<rules::RulesConfig> reread_rules(const Invocation& invocation) {
+Result<AggregatorConfig> reread(const Invocation& invocation) {
   AggregatorConfig config;
   if (!invocation.config_path.empty()) {
     if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
   }
   add_rule_files(invocation.extra_rules, config.rules);
-  return config.rules;
+  return config;
 }
 
 }  // namespace vigil::aggregator

@@ -30,7 +30,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv);
 /// The configuration file for showing, without its secrets. Says so when there is none, or it cannot be read.
 std::string shown_config(const Invocation& invocation);
 
-/// Reads the file of `invocation` again, for SIGHUP: only its rules are taken.
-Result<rules::RulesConfig> reread_rules(const Invocation& invocation);
+/// Reads the file of `invocation` again, for SIGHUP: only its rules and actions are taken.
+Result<AggregatorConfig> reread(const Invocation& invocation);
 
 }  // namespace vigil::aggregator

@@ -10,6 +10,7 @@
 #include "common/log/log.h"
 #include "common/text/address.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 #include "common/version.h"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ constexpr std::array kCommands = {
     Command{"silence", declare_silence, "Silences: alerts that fire without a message for a time"},
     Command{"maintenance", declare_maintenance, "Maintenances: silences that people are told of"},
     Command{"receivers", declare_receivers, "Who is told of alerts, and whether they can be reached"},
+    Command{"actions", declare_actions, "What is done about alerts"},
     Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
     Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},
     Command{"status", declare_status, "The aggregator itself"},
@@ -175,6 +177,11 @@ int run(int argc, char** argv) {
   // second.
   ::setenv("GRPC_CLIENT_CHANNEL_BACKUP_POLL_INTERVAL_MS", "1000", 0);
   prepare_grpc();
+  for (int i = 1; i < argc; ++i) {
+    if (is_utf8(argv[i])) continue;  // or the aggregator could not be told of it
+    fmt::print(stderr, "vigil: '{}' is not UTF-8\n", printable(argv[i]));
+    return static_cast<int>(Exit::usage);
+  }
   CLI::App app;
   Globals globals;
   declare_globals(app, globals);

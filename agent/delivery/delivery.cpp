@@ -20,6 +20,12 @@ void Delivery::push(EncodedBatch batch) {
   loop_->push(std::move(batch));
 }
 
+void Delivery::answer(const v1::ActionResult& result) {
+  v1::AgentMessage message;
+  *message.mutable_result() = result;
+  loop_->answer(message.SerializeAsString());
+}
+
 bool Delivery::stuck() const {
   return loop_->waiting() >= kMostWaiting;
 }

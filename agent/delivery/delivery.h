@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -26,6 +27,8 @@ struct DeliveryOptions {
   Identity identity;
   BufferOptions buffer;
   SpoolOptions spool;
+  /// The aggregator asks for an action. Called on the delivery's thread; must not block. May be empty.
+  std::function<void(const v1::ActionRequest&)> on_action{};
 };
 
 /// Figures for the agent's own metrics, as of the last change.
@@ -56,6 +59,8 @@ class Delivery {
   /// Asked before each beat: whether what is sampled from now on shall be a stream of its own
   /// (BatchBuilder::begin_stream()). Says so once each time.
   bool begins_stream() { return begins_stream_.exchange(false); }
+  /// How an action ended: sent once the aggregator is there. Any thread.
+  void answer(const v1::ActionResult& result);
   /// Sends what is left and Bye, and waits for the aggregator to have it, at most `patience`; then ends the
   /// thread.
   void stop(std::chrono::milliseconds patience);

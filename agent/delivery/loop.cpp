@@ -13,6 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kMostAnswers = 64;  // of actions, while the aggregator is away
+
 void* const kWake = nullptr;  // the tag of the alarm; connections use others
 
 gpr_timespec deadline_in(std::chrono::nanoseconds wait) {
@@ -44,6 +46,12 @@ void Delivery::Loop::push(EncodedBatch batch) {
   wake_locked();
 }
 
+void Delivery::Loop::answer(std::string message) {
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_answers_.push_back(std::move(message));
+  wake_locked();
+}
+
 void Delivery::Loop::stop(Time deadline) {
   const std::lock_guard lock(inbox_mutex_);
   inbox_stop_by_ = deadline;
@@ -61,6 +69,7 @@ void Delivery::Loop::take_inbox() {
     const std::lock_guard lock(inbox_mutex_);
     wake_pending_ = false;
     arrived.swap(inbox_);
+    for (std::string& message : std::exchange(inbox_answers_, {})) answers_.push_back(std::move(message));
     stop_by_ = inbox_stop_by_;
   }
   const Time now = std::chrono::steady_clock::now();
@@ -156,6 +165,7 @@ void Delivery::Loop::handle_timers(Time now) {
     if (may_leave()) live_.connection->session().leave();
     begin_stream_if_behind(now);
     outbox_.declare(live_.connection->session());
+    hand_over_answers();
   }
   if (!backfill_.connection && now >= backfill_.next_attempt) connect_backfill(now);
   for (Line* line : {&live_, &backfill_}) {
@@ -213,7 +223,17 @@ void Delivery::Loop::begin_stream_if_behind(Time now) {
   live_.connection->speak(Session(stream.buffer, stream.identity, now));
 }
 
+void Delivery::Loop::hand_over_answers() {
+  while (answers_.size() > kMostAnswers) answers_.pop_front();
+  if (!live_.connection->session().welcomed()) return;
+  for (std::string& message : std::exchange(answers_, {}))
+    live_.connection->session().answer(std::move(message));
+}
+
 void Delivery::Loop::read_live_session() {
+  for (const v1::ActionRequest& request : live_.connection->session().take_requests()) {
+    if (options_.on_action) options_.on_action(request);
+  }
   const Session& session = live_.connection->session();
   if (const auto interval = session.delivery_interval()) owner_.interval_ms_ = interval->count();
   if (const auto max_series = session.max_series()) owner_.max_series_ = *max_series;
@@ -233,6 +253,8 @@ void Delivery::Loop::read_live_session() {
 void Delivery::Loop::live_ended(Time now) {
   const End end = live_.connection->reason();
   const bool on_purpose = live_.connection->closed_after_bye();
+  for (std::string& message : live_.connection->session().take_answers())
+    answers_.push_back(std::move(message));
   live_.connection.reset();
   live_.welcomed = figures_.connected = false;
   outbox_.session_ended();

@@ -7,6 +7,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
+#include <deque>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -22,6 +23,7 @@ class Delivery::Loop {
 
   void run();
   void push(EncodedBatch batch);
+  void answer(std::string message);
   void stop(Time deadline);
   std::size_t waiting() const;
 
@@ -30,6 +32,7 @@ class Delivery::Loop {
   void connect(Time now);
   void begin_stream_if_behind(Time now);
   void read_live_session();
+  void hand_over_answers();
   void live_ended(Time now);
   bool may_leave() const;
   // Back-fill.
@@ -56,11 +59,13 @@ class Delivery::Loop {
   Line live_{0x10};
   Line backfill_{0x20};
   OutboxStream* backfilling_ = nullptr;  // what the back-fill's connection delivers
+  std::deque<std::string> answers_;      // that no session has
   DeliveryFigures figures_;
   std::optional<Time> stop_by_;
 
   mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<EncodedBatch> inbox_;
+  std::vector<std::string> inbox_answers_;
   std::optional<Time> inbox_stop_by_;
   bool wake_pending_ = false;
   bool closed_ = false;  // the queue takes no alarm any more

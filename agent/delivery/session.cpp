@@ -65,6 +65,11 @@ const std::string* Session::next(Time now, std::int64_t wall_ms) {
     case Phase::streaming:
       break;
   }
+  if (!answers_.empty() && !bye_sent_) {
+    current_ = std::move(answers_.front());
+    answers_.pop_front();
+    return &current_;
+  }
   if (leaving_ != Leaving::ended) return next_unpaid(now);
   if (spent_ >= credit_) return nullptr;
   const std::string* message = next_unpaid(now);
@@ -161,6 +166,9 @@ std::optional<End> Session::received(const v1::AggregatorMessage& message, Time 
       return welcomed_by(message.welcome(), now);
     case v1::AggregatorMessage::kAck:
       return acknowledged_by(message.ack(), now);
+    case v1::AggregatorMessage::kAction:
+      if (requests_.size() < kMostRequests) requests_.push_back(message.action());
+      break;
     case v1::AggregatorMessage::KIND_NOT_SET:
       break;  // something newer: not for us
   }

@@ -13,6 +13,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vigil::agent {
@@ -78,6 +79,12 @@ class Session {
   bool idle() const;
 
   bool welcomed() const { return phase_ == Phase::streaming; }
+  /// A message beside the batches, once the aggregator has welcomed us; of a live stream only.
+  void answer(std::string message) { answers_.push_back(std::move(message)); }
+  /// Those that were not sent, when the connection is over.
+  std::deque<std::string> take_answers() { return std::exchange(answers_, {}); }
+  /// What the aggregator asked for since the last call.
+  std::vector<v1::ActionRequest> take_requests() { return std::exchange(requests_, {}); }
   /// All there is was sent, and all but the latest is durable.
   bool caught_up() const;
   const Buffer& buffer() const { return buffer_; }
@@ -88,6 +95,7 @@ class Session {
   /// The aggregator's clock minus ours, when it welcomed us.
   std::chrono::milliseconds clock_offset() const { return clock_offset_; }
 
+  static constexpr std::size_t kMostRequests = 64;   // that nobody has taken; further ones are left alone
   static constexpr std::uint64_t kMostUnderWay = 3;  // batches, of one that has caught up
 
  private:
@@ -104,6 +112,8 @@ class Session {
   const Identity& identity_;
   const Time started_;
   Phase phase_ = Phase::hello;
+  std::deque<std::string> answers_;
+  std::vector<v1::ActionRequest> requests_;
   std::deque<std::string> prelude_;  // goes out before the batch `cursor_`
   std::string current_;
   std::uint64_t cursor_ = 0;            // next batch to send

@@ -1,5 +1,6 @@
 #include "aggregator/alerts/alert_service.h"
 
+#include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/alert_series.h"
 #include "aggregator/alerts/escalation.h"
@@ -41,6 +42,10 @@ constexpr std::int64_t kShowResolvedMs = 900'000;
 constexpr std::int64_t kHistoryMs = 90LL * 86'400'000;
 constexpr std::int64_t kForgottenMs = 300'000;  // longer than any evaluation is under way
 
+Error not_stored() {
+  return fail(Errc::io, "nothing is changed, since the aggregator could not store it: see its log");
+}
+
 /// A rule that exists no more, so that its alert can be ended properly.
 rules::RulePtr stub_rule(const StoredAlert& stored) {
   auto rule = std::make_shared<rules::Rule>();
@@ -57,7 +62,9 @@ class Service : public AlertService {
         store_(std::move(store)),
         rules_(std::move(rules)),
         book_({rules_->external_labels(), rules_->external_url(), options_.ask, {}}),
-        grouping_(options_.routing) {
+        grouping_(options_.routing),
+        acting_(options_.actions ? options_.actions : std::make_shared<std::vector<actions::ActionConfig>>(),
+                options_.ask) {
     adopt(rules_);
   }
   ~Service() override { stop(); }
@@ -70,18 +77,26 @@ class Service : public AlertService {
   rules::KnownAlertsPtr known() const override { return known_; }
   const std::string& loss() const override { return loss_; }
   void set_notifier(notify::Notifier& notifier) override { notifier_ = &notifier; }
+  void set_perform(Perform perform) override { acting_.set_perform(std::move(perform)); }
   void start() override;
   void stop() override;
 
   void take(Evaluation evaluation) override;
   void delivered(notify::Delivery delivery) override;
-  void reload(rules::RuleSetPtr rules, RoutingPtr routing, std::function<void()> adopted) override;
+  void action_ended(std::string run, actions::Outcome outcome) override;
+  void reload(Reloaded reloaded, std::function<void()> adopted) override;
   void forget_host(std::string instance) override;
   void put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) override;
   void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
   void acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) override;
   void explain(std::string id, std::function<void(Result<Explanation>)> done) override;
 
+  void run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) override;
+  void decide_run(std::string id, actions::Decision decision,
+                  std::function<void(Result<actions::Run>)> done) override;
+
+  std::vector<actions::ActionConfig> actions() const override { return acting_.actions(); }
+  std::vector<actions::Run> runs() const override { return acting_.runs(); }
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
   std::shared_ptr<const silences::SilenceBook> silences() const override { return silencing_.book(); }
@@ -110,7 +125,9 @@ class Service : public AlertService {
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void escalate();
+  Result<void> know_all(const silences::MaintenancePlan& plan) const;
   void maintain();
+  void tell_runs();
   void write_series();
   bool commit();
   void upkeep();
@@ -140,6 +157,7 @@ class Service : public AlertService {
   std::set<std::string> held_back_;    // those of them that an inhibitor or a silence keeps back
   EvidenceRound evidence_;
   Grouping grouping_;
+  Acting acting_;
   AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   std::int64_t next_upkeep_ms_ = 0;
@@ -164,10 +182,13 @@ Result<void> Service::restore() {
   known_ = std::move(known);
   if (auto restored = restore_changes(); !restored) return restored;
   if (auto restored = silencing_.restore(); !restored) return restored;
+  if (auto restored = acting_.restore(store_, options_.now_ms()); !restored) return restored;
   const auto groups = store_.groups();
   if (!groups) return groups.error();
   grouping_.restore(*groups);
-  if (const std::size_t rows = store_.damaged() + silencing_.damaged() + grouping_.damaged(); rows > 0)
+  if (const std::size_t rows =
+          store_.damaged() + silencing_.damaged() + grouping_.damaged() + acting_.damaged();
+      rows > 0)
     log::error("alerts", "rows of meta.db could not be read and are left out", {{"rows", rows}});
   return {};
 }
@@ -257,6 +278,8 @@ void Service::beat() {
   maintain();  // its digest sees what has just ended
   announce();  // what a silence held back that is over
   escalate();
+  acting_.step(now);
+  tell_runs();
   tell_groups();
   commit();
   drain();  // should the task of take() have found no room
@@ -294,7 +317,10 @@ void Service::settle(const Transitions& transitions) {
       ended(transition);
     }
   }
-  if (!transitions.empty()) announce();
+  if (!transitions.empty()) {
+    announce();
+    acting_.step(options_.now_ms());
+  }
   tell_groups();
   commit();
   if (!transitions.empty()) write_series();
@@ -356,7 +382,11 @@ void Service::ended(const Transition& transition) {
   held_back_.erase(alert.fingerprint);
   if (transition.to == State::resolved) {
     log_alert(log::Level::info, "alert resolved", alert);
-    if (alert.announced) say(alert, notify::Kind::resolved);
+    if (alert.announced) {
+      acting_.resolve(alert, options_.now_ms());
+      acting_.tell(alert);
+      say(alert, notify::Kind::resolved);
+    }
     grouping_.resolve(alert, rules_->external_url());
     const notify::Notification note = to_notification(alert, notify::Kind::resolved, rules_->external_url());
     for (const std::string& receiver : alert.escalated) {
@@ -385,6 +415,8 @@ void Service::announce() {
       continue;
     }
     if (alert != nullptr) {
+      acting_.fire(*alert, now);
+      acting_.tell(*alert);
       say(*alert, notify::Kind::firing);
       alert->announced = true;
       alert->announced_ms = now;
@@ -442,7 +474,7 @@ void Service::escalate() {
 void Service::maintain() {
   // The book is this thread's: others only read it.
   alerts::maintain(
-      {silencing_, store_, book_, options_.ask, {grouping_, notifier_}, ledger_, options_.now_ms()});
+      {silencing_, store_, book_, options_.ask, acting_, {grouping_, notifier_}, ledger_, options_.now_ms()});
 }
 
 /// False when the disk refused.
@@ -454,16 +486,21 @@ bool Service::commit() {
       if (const Alert* alert = book_.find(fingerprint)) copies.push_back(*alert);
     }
   }
-  std::vector<StoredGroup> groups;
+  Ledger::Company company;
   for (const std::string& id : ledger_.changed_groups()) {
-    if (auto group = grouping_.stored(id)) groups.push_back(std::move(*group));
+    if (auto group = grouping_.stored(id)) company.groups.push_back(std::move(*group));
   }
-  std::vector<StoredSilence> silences;
   for (const std::string& id : ledger_.changed_silences()) {
-    if (auto silence = silencing_.stored(id)) silences.push_back(std::move(*silence));
+    if (auto silence = silencing_.stored(id)) company.silences.push_back(std::move(*silence));
   }
-  Ledger::Committed done = ledger_.commit(copies, std::move(groups), std::move(silences));
+  acting_.put(company);
+  Ledger::Committed done = ledger_.commit(copies, std::move(company));
   if (done.outcome == Ledger::Outcome::nothing) return true;
+  if (done.outcome == Ledger::Outcome::written) {
+    acting_.stored();
+  } else {
+    acting_.refused();
+  }
   {
     const std::lock_guard lock(mutex_);
     ++(done.outcome == Ledger::Outcome::written ? counters_.commits : counters_.commit_failures);
@@ -484,22 +521,65 @@ void Service::delivered(notify::Delivery delivery) {
   });
 }
 
-void Service::reload(rules::RuleSetPtr rules, RoutingPtr routing, std::function<void()> adopted) {
-  worker_.insist(
-      [this, rules = std::move(rules), routing = std::move(routing), adopted = std::move(adopted)] {
-        Transitions gone;
-        {
-          const std::lock_guard lock(mutex_);
-          if (routing && grouping_.is_on()) {
-            grouping_.adopt(routing);
-            grouping_.join(book_, options_.now_ms());
-          }
-          adopt(rules);
-          gone = book_.adopt(*rules_, options_.now_ms());
-        }
-        settle(gone);
-        if (adopted) adopted();
-      });
+void Service::action_ended(std::string run, actions::Outcome outcome) {
+  worker_.insist([this, run = std::move(run), outcome = std::move(outcome)] {
+    acting_.end(run, outcome, options_.now_ms());
+    acting_.step(options_.now_ms());  // another one may begin
+    tell_runs();
+    commit();
+  });
+}
+
+/// Alerts show what was done about them.
+void Service::tell_runs() {
+  for (const std::string& fingerprint : acting_.take_touched()) {
+    const std::lock_guard lock(mutex_);
+    Alert* alert = book_.find(fingerprint);
+    if (alert == nullptr) continue;
+    acting_.tell(*alert);
+    ledger_.note(fingerprint);
+  }
+}
+
+void Service::run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) {
+  worker_.insist([this, order = std::move(order), done = std::move(done)] {
+    auto run = acting_.ask(order, options_.now_ms());
+    acting_.step(options_.now_ms());
+    tell_runs();
+    const bool is_stored = commit();
+    if (run && !is_stored) run = not_stored();
+    done(std::move(run));
+  });
+}
+
+void Service::decide_run(std::string id, actions::Decision decision,
+                         std::function<void(Result<actions::Run>)> done) {
+  worker_.insist([this, id = std::move(id), decision = std::move(decision), done = std::move(done)] {
+    auto run = acting_.decide(id, decision, options_.now_ms());
+    acting_.step(options_.now_ms());
+    tell_runs();
+    const bool is_stored = commit();
+    if (run && !is_stored) run = not_stored();
+    done(std::move(run));
+  });
+}
+
+void Service::reload(Reloaded reloaded, std::function<void()> adopted) {
+  worker_.insist([this, reloaded = std::move(reloaded), adopted = std::move(adopted)] {
+    Transitions gone;
+    {
+      const std::lock_guard lock(mutex_);
+      if (reloaded.routing && grouping_.is_on()) {
+        grouping_.adopt(reloaded.routing);
+        grouping_.join(book_, options_.now_ms());
+      }
+      if (reloaded.actions) acting_.adopt(reloaded.actions, options_.now_ms());
+      adopt(reloaded.rules);
+      gone = book_.adopt(*rules_, options_.now_ms());
+    }
+    settle(gone);
+    if (adopted) adopted();
+  });
 }
 
 /// A rule that looks at the whole fleet may have seen a host just before it was forgotten: what it says of it
@@ -525,11 +605,19 @@ void Service::forget_host(std::string instance) {
   });
 }
 
+/// Whether everybody and everything that a plan names is there.
+Result<void> Service::know_all(const silences::MaintenancePlan& plan) const {
+  if (auto known = Receivers(grouping_, notifier_).know(plan.receivers); !known) return known;
+  std::vector<std::string> names;
+  for (const auto* wanted : {&plan.run_before, &plan.run_after}) {
+    for (const std::string& text : *wanted) names.push_back(silences::planned_action(text).name);
+  }
+  return acting_.know(names);
+}
+
 void Service::put_silence(silences::Silence silence, std::function<void(Result<std::string>)> done) {
   worker_.insist([this, silence = std::move(silence), done = std::move(done)] {
-    const auto known = silence.maintenance
-                           ? Receivers(grouping_, notifier_).know(silence.maintenance->receivers)
-                           : Result<void>();
+    const auto known = silence.maintenance ? know_all(*silence.maintenance) : Result<void>();
     auto id = known ? silencing_.put(silence, options_.now_ms()) : Result<std::string>(known.error());
     if (id) log::info("alerts", "silence set", {{"id", *id}, {"author", silence.author}});
     done(std::move(id));
@@ -543,6 +631,7 @@ void Service::expire_silence(std::string id, std::function<void(Result<void>)> d
     done(std::move(ended));  // it is on the disk; what follows may ask the storage
     maintain();
     announce();
+    acting_.step(options_.now_ms());
     tell_groups();
     commit();
   });
@@ -580,7 +669,7 @@ Result<void> Service::take_acknowledgement(const std::string& id, Acknowledgemen
   }
   const std::lock_guard lock(mutex_);
   if (Alert* alert = book_.find(found->fingerprint)) alert->acknowledgement = before;
-  return fail(Errc::io, "nothing is changed, since the aggregator could not store it: see its log");
+  return not_stored();
 }
 
 /// The one of alerts() whose id begins so.
@@ -613,6 +702,7 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
       book_,
       receivers,
       fires ? escalations_of(*alert, grouping_, notifier_, options_.now_ms()) : std::vector<NextTelling>(),
+      acting_.of_alert(info.fingerprint),
       options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};
@@ -680,6 +770,16 @@ Result<std::unique_ptr<AlertService>> open_store(const AlertServiceOptions& opti
 Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by) {
   return wait_for<Result<void>>(
       [&](auto answer) { service.acknowledge(std::move(id), std::move(by), std::move(answer)); });
+}
+
+Result<actions::Run> run_action(AlertService& service, actions::Order order) {
+  return wait_for<Result<actions::Run>>(
+      [&](auto answer) { service.run_action(std::move(order), std::move(answer)); });
+}
+
+Result<actions::Run> decide_run(AlertService& service, std::string id, actions::Decision decision) {
+  return wait_for<Result<actions::Run>>(
+      [&](auto answer) { service.decide_run(std::move(id), std::move(decision), std::move(answer)); });
 }
 
 Result<Explanation> explain(AlertService& service, std::string id) {

@@ -6,6 +6,8 @@
 // from memory and the alerts are written as soon as it accepts again: better twice after a crash than never.
 #pragma once
 
+#include "aggregator/actions/run_book.h"
+#include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/evidence.h"
 #include "aggregator/alerts/explanation.h"
@@ -45,11 +47,12 @@ struct AlertServiceOptions {
   std::string path;  // of meta.db
   /// Unix milliseconds; tests script it.
   std::function<std::int64_t()> now_ms;
-  EvidenceCollector evidence;   // may be empty
-  Ask ask{};                    // of texts that ask the storage; within bounds; may be empty
-  rules::RecordSink records{};  // takes ALERTS and ALERTS_FOR_STATE; may be empty
-  RoutingPtr routing{};         // of alertmanager.yml; null: there is none
-  bool ran_before = false;      // an aggregator left data beside meta.db: without meta.db, something is lost
+  EvidenceCollector evidence;     // may be empty
+  Ask ask{};                      // of texts that ask the storage; within bounds; may be empty
+  rules::RecordSink records{};    // takes ALERTS and ALERTS_FOR_STATE; may be empty
+  RoutingPtr routing{};           // of alertmanager.yml; null: there is none
+  actions::ActionsPtr actions{};  // null: there are none
+  bool ran_before = false;  // an aggregator left data beside meta.db: without meta.db, something is lost
 };
 
 class AlertService {
@@ -68,16 +71,23 @@ class AlertService {
   /// The receiver of messages; before start(). The outbox of earlier runs goes to it in start(). It is
   /// stopped before this, and not called after stop().
   virtual void set_notifier(notify::Notifier& notifier) = 0;
+  /// Begins runs of actions; before start(). Called on the service's thread.
+  virtual void set_perform(Perform perform) = 0;
   virtual void start() = 0;
   virtual void stop() = 0;
 
   // Any thread:
   virtual void take(rules::Evaluation evaluation) = 0;  // a rules::Sink
   virtual void delivered(notify::Delivery delivery) = 0;
-  /// `routing` is another reading of the file that options named; null: as before. `adopted` is called on the
-  /// service's thread once both are in force; not after stop().
-  virtual void reload(rules::RuleSetPtr rules, RoutingPtr routing = {},
-                      std::function<void()> adopted = {}) = 0;
+  virtual void action_ended(std::string run, actions::Outcome outcome) = 0;
+  /// What another reading of the files gave: null stays as it was. `adopted` is called on the service's
+  /// thread once all are in force; not after stop().
+  struct Reloaded {
+    rules::RuleSetPtr rules;
+    RoutingPtr routing{};
+    actions::ActionsPtr actions{};
+  };
+  virtual void reload(Reloaded reloaded, std::function<void()> adopted = {}) = 0;
   virtual void forget_host(std::string instance) = 0;
   /// A new silence, or the change of one: see silences::SilenceBook::put(). `done` is called on the service's
   /// thread, with the id once it is on the disk; not after stop().
@@ -94,6 +104,16 @@ class AlertService {
   /// stop().
   virtual void explain(std::string id, std::function<void(Result<Explanation>)> done) = 0;
 
+  /// Asks for a run of an action, and decides about one: see actions::RunBook. `done` is called on the
+  /// service's thread once it is on the disk; not after stop().
+  virtual void run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) = 0;
+  virtual void decide_run(std::string id, actions::Decision decision,
+                          std::function<void(Result<actions::Run>)> done) = 0;
+
+  /// Actions of the configuration, and their runs, the oldest first.
+  virtual std::vector<actions::ActionConfig> actions() const = 0;
+  virtual std::vector<actions::Run> runs() const = 0;
+
   /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;
@@ -103,8 +123,10 @@ class AlertService {
   virtual const Worker& worker() const = 0;
 };
 
-/// AlertService::explain() and acknowledge() for who may wait; Errc::unavailable when it takes too long.
+/// AlertService::explain() and its kin for who may wait; Errc::unavailable when it takes too long.
 Result<Explanation> explain(AlertService& service, std::string id);
 Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by);
+Result<actions::Run> run_action(AlertService& service, actions::Order order);
+Result<actions::Run> decide_run(AlertService& service, std::string id, actions::Decision decision);
 
 }  // namespace vigil::alerts

@@ -1,5 +1,6 @@
 #include "aggregator/alerts/alerting.h"
 
+#include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/routing_file.h"
 #include "aggregator/notify/heartbeat.h"
 #include "aggregator/rules/presets.h"
@@ -47,7 +48,13 @@ class Whole : public Alerting {
       : current_(std::move(rules)),
         external_url_(options.external_url),
         service_(std::move(service)),
-        notifications_(options.notifications) {}
+        notifications_(options.notifications),
+        executor_(hooks(), options.notifications.allow_private ? notify::Reach::everywhere
+                                                               : notify::Reach::public_only) {
+    service_->set_perform([this](const actions::ActionConfig& action, const actions::Run& run) {
+      executor_.perform(action, run);
+    });
+  }
   ~Whole() override { stop(); }
 
   Result<void> connect(LoadedRouting routing, rules::FleetRules::OpenStorage open_storage,
@@ -70,10 +77,16 @@ class Whole : public Alerting {
 
   rules::HostRules make_host_rules() override { return {current_, service_->known(), sink()}; }
 
+  void set_ask_agent(AskAgent ask_agent) override { ask_agent_ = std::move(ask_agent); }
+  void action_answered(const std::string& host, const std::string& run, actions::Outcome outcome) override {
+    executor_.answered(host, run, std::move(outcome));
+  }
+
   void start() override {
     notifier_->start();
     service_->start();
     fleet_worker_.every(std::chrono::seconds(1), [this] { fleet_->tick(wall_ms()); });
+    fleet_worker_.every(std::chrono::seconds(1), [this] { executor_.look(actions::Executor::Clock::now()); });
     fleet_worker_.start();
     running_ = true;
   }
@@ -81,16 +94,20 @@ class Whole : public Alerting {
   void stop() override {
     if (!std::exchange(running_, false)) return;
     fleet_worker_.stop();
+    executor_.stop();
     notifier_->stop();  // its last words go to the service
     service_->stop();
   }
 
-  Result<void> reload_rules(const rules::RulesConfig& config, std::function<void()> adopted) override {
+  Result<void> reload(const rules::RulesConfig& config, std::vector<actions::ActionConfig> actions,
+                      std::function<void()> adopted) override {
     auto rules = load_rules(config, external_url_);
     config::Problems problems;
     problems.add(rules);
     auto routing = load_routing(notifications_, external_url_);
     problems.add(routing);
+    problems.add(actions::check(actions));
+    if (rules) problems.add(check_actions(**rules, actions));
     if (auto fine = problems.result(); !fine) return fine;
     if (routing->routing) {
       notifier_->replace_for_groups(std::move(routing->endpoints));
@@ -98,7 +115,9 @@ class Whole : public Alerting {
       routing_warnings_ = std::move(routing->warnings);
     }
     current_.replace(*rules);
-    service_->reload(*rules, std::move(routing->routing), std::move(adopted));
+    service_->reload({*rules, std::move(routing->routing),
+                      std::make_shared<const std::vector<actions::ActionConfig>>(std::move(actions))},
+                     std::move(adopted));
     return {};
   }
   void forget_host(std::string instance) override { service_->forget_host(std::move(instance)); }
@@ -132,6 +151,17 @@ class Whole : public Alerting {
     return [this](rules::Evaluation evaluation) { service_->take(std::move(evaluation)); };
   }
 
+  actions::ExecutorHooks hooks() {
+    return {[this](const std::string& run, actions::Outcome outcome) {
+              service_->action_ended(run, std::move(outcome));
+            },
+            [this](const std::string& host, const std::string& run, const std::string& name,
+                   std::function<void(const std::string&)> refused) {
+              if (!ask_agent_) return refused("no agent can be asked");
+              ask_agent_(host, run, name, std::move(refused));
+            }};
+  }
+
   rules::CurrentRules current_;
   const std::string external_url_;
   std::unique_ptr<AlertService> service_;
@@ -140,8 +170,10 @@ class Whole : public Alerting {
   mutable std::mutex mutex_;  // protects routing_warnings_
   std::vector<std::string> routing_warnings_;
   std::unique_ptr<rules::FleetRules> fleet_;
+  AskAgent ask_agent_;
   Worker fleet_worker_{"fleet-rules"};
   bool running_ = false;
+  actions::Executor executor_;  // last: its threads look at the others
 };
 
 }  // namespace
@@ -154,6 +186,8 @@ Result<std::vector<std::string>> check(const AlertingOptions& options) {
   problems.add(notify::Heartbeat::create(options.notifications.heartbeat, options.notifications.timeout, {}));
   const auto routing = load_routing(options.notifications, options.external_url);
   problems.add(routing);
+  problems.add(actions::check(options.actions));
+  if (rules) problems.add(check_actions(**rules, options.actions));
   if (const auto fine = problems.result(); !fine) return fine.error();
   std::vector<std::string> warnings = (*rules)->warnings();
   warnings.insert(warnings.end(), routing->warnings.begin(), routing->warnings.end());
@@ -166,10 +200,13 @@ Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
   if (!rules) return rules.error();
   auto routing = load_routing(options.notifications, options.external_url);
   if (!routing) return routing.error();
-  auto service =
-      AlertService::open({options.meta_path, wall_ms, make_collector(readers.for_evidence),
-                          make_ask(readers.for_evidence), records, routing->routing, options.ran_before},
-                         *rules);
+  if (auto fine = actions::check(options.actions); !fine) return fine.error();
+  if (auto fine = check_actions(**rules, options.actions); !fine) return fine.error();
+  auto service = AlertService::open(
+      {options.meta_path, wall_ms, make_collector(readers.for_evidence), make_ask(readers.for_evidence),
+       records, routing->routing, std::make_shared<const std::vector<actions::ActionConfig>>(options.actions),
+       options.ran_before},
+      *rules);
   if (!service) return service.error();
   auto whole = std::make_unique<Whole>(*rules, options, std::move(*service));
   if (auto connected = whole->connect(std::move(*routing), std::move(readers.for_rules), std::move(records));

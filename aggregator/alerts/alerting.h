@@ -7,6 +7,7 @@
 // Threads of its own: "fleet-rules", "alerts" and "notify".
 #pragma once
 
+#include "aggregator/actions/executor.h"
 #include "aggregator/alerts/alert_service.h"
 #include "aggregator/notify/config.h"
 #include "aggregator/notify/notifier.h"
@@ -25,6 +26,7 @@ struct AlertingOptions {
   std::string meta_path;  // of meta.db; its folder exists
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
+  std::vector<actions::ActionConfig> actions;
   std::string external_url;  // of the dashboard; "" for no links
   bool ran_before = false;   // see AlertServiceOptions
 };
@@ -50,16 +52,25 @@ class Alerting {
   /// One for each shard, to live no longer than this.
   virtual rules::HostRules make_host_rules() = 0;
 
+  /// How agents are asked for actions; before start(). What they answer comes by action_answered().
+  using AskAgent =
+      std::function<void(const std::string& host, const std::string& run, const std::string& name,
+                         std::function<void(const std::string& why)> refused)>;
+  virtual void set_ask_agent(AskAgent ask_agent) = 0;
+  /// Any thread.
+  virtual void action_answered(const std::string& host, const std::string& run, actions::Outcome outcome) = 0;
+
   virtual void start() = 0;
   virtual void stop() = 0;
 
   /// Its own threads, for whoever watches over them.
   virtual std::vector<const Worker*> workers() const = 0;
 
-  /// Any thread. New rules, and alertmanager.yml is read again; with errors all stays as it was. Other
-  /// notifications change at restart only. Without an error `adopted` is called, on a thread of its own, once
-  /// everything shows what is new; not after stop().
-  virtual Result<void> reload_rules(const rules::RulesConfig& rules, std::function<void()> adopted) = 0;
+  /// Any thread. New rules and actions, and alertmanager.yml is read again; with errors all stays as it was.
+  /// Other notifications change at restart only. Without an error `adopted` is called, on a thread of its
+  /// own, once everything shows what is new; not after stop().
+  virtual Result<void> reload(const rules::RulesConfig& rules, std::vector<actions::ActionConfig> actions,
+                              std::function<void()> adopted) = 0;
   virtual void forget_host(std::string instance) = 0;
 
   /// What other services ask; lives as long as this.

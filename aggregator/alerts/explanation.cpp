@@ -61,6 +61,14 @@ void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
     out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
+void add_runs(std::int64_t fired_at_ms, const Circumstances& circumstances, std::vector<Event>& out) {
+  for (const actions::Run& run : circumstances.runs) {
+    if (run.created_ms >= fired_at_ms)
+      out.push_back({EventKind::action, run.has_begun() ? run.started_ms : run.created_ms, run.action,
+                     actions::sentence_of(run)});
+  }
+}
+
 void sort_by_time(std::vector<Event>& events) {
   std::ranges::stable_sort(events, {},
                            [](const Event& event) { return std::pair(event.at_ms == 0, event.at_ms); });
@@ -96,6 +104,8 @@ std::string_view to_string(EventKind kind) {
       return "told";
     case EventKind::will_be_told:
       return "will_be_told";
+    case EventKind::action:
+      return "action";
     case EventKind::will_be_repeated:
       break;
   }
@@ -138,6 +148,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
   add_notified(alert.notified, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
+  add_runs(alert.fired_at_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
   sort_by_time(out);
@@ -151,6 +162,7 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
   add_notified(resolved.notified, resolved.announced_ms, circumstances, out);
   add_groups(resolved.fingerprint, false, circumstances, out);
+  add_runs(resolved.fired_at_ms, circumstances, out);
   sort_by_time(out);
   return out;
 }

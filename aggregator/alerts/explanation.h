@@ -2,6 +2,7 @@
 // next, as a list of events. Pure; made for whoever asks.
 #pragma once
 
+#include "aggregator/actions/run.h"
 #include "aggregator/alerts/alert.h"
 #include "aggregator/alerts/escalation.h"
 #include "aggregator/alerts/grouping.h"
@@ -32,7 +33,8 @@ struct Event {
     told,              // `by`: the receiver; `text`: the group, and what keeps the message waiting
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
     will_be_repeated,  // the same
-    will_escalate      // `by`: the receiver, if nobody acknowledges it until then
+    will_escalate,     // `by`: the receiver, if nobody acknowledges it until then
+    action             // one that was asked for; `by`: its name; `text`: what became of it
   };
   Kind kind = Kind::holds;
   std::int64_t at_ms = 0;
@@ -55,6 +57,7 @@ struct Circumstances {
   const AlertBook& book;
   const std::vector<notify::ReceiverStats>& receivers;
   std::vector<NextTelling> escalations;
+  std::vector<actions::Run> runs;  // of the alert
   std::int64_t now_ms = 0;
 };
 /// Of one that is pending or fires.

@@ -26,17 +26,18 @@ void Ledger::note_end(const Alert& alert) {
   history_.pop_front();  // meta.db has refused for long
 }
 
-Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups,
-                                 std::vector<StoredSilence> silences) {
+Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, Company company) {
   Changes changes;
   for (const Alert& alert : alerts) changes.put.push_back(&alert);
   changes.removed.assign(removed_.begin(), removed_.end());
   for (const Alert& alert : history_) changes.history.push_back(&alert);
   std::set<std::string> ended = groups_;
-  for (const StoredGroup& group : groups) ended.erase(group.id);
+  for (const StoredGroup& group : company.groups) ended.erase(group.id);
   changes.ended_groups.assign(ended.begin(), ended.end());
-  changes.groups = std::move(groups);
-  changes.silences = std::move(silences);
+  changes.groups = std::move(company.groups);
+  changes.silences = std::move(company.silences);
+  changes.runs = std::move(company.runs);
+  changes.forgotten_runs = std::move(company.forgotten_runs);
   changes.outbox = &messages_;
   if (changes.empty()) return {};
 

@@ -41,10 +41,16 @@ class Ledger {
     std::vector<notify::Row> messages;  // for the notifier; with their ids when they were written
     std::int64_t took_ns = 0;
   };
-  /// One transaction. `alerts`: copies of those of changed() that are still there; `groups` and `silences`:
-  /// those of changed_groups() and changed_silences() that are.
-  Committed commit(const std::deque<Alert>& alerts, std::vector<StoredGroup> groups,
-                   std::vector<StoredSilence> silences);
+  /// Beside the alerts: groups and silences those of changed_groups() and changed_silences() that are still
+  /// there, and runs that changed or are forgotten. Of these the caller remembers what was refused.
+  struct Company {
+    std::vector<StoredGroup> groups;
+    std::vector<StoredSilence> silences;
+    std::vector<StoredRun> runs;
+    std::vector<std::string> forgotten_runs;
+  };
+  /// One transaction. `alerts`: copies of those of changed() that are still there.
+  Committed commit(const std::deque<Alert>& alerts, Company company);
 
  private:
   void log_change(const Result<void>& done);

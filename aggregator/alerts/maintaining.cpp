@@ -73,6 +73,43 @@ void add_checks(const std::vector<MaintenanceCheck>& checks, std::string_view wh
   out.push_back(section.text());
 }
 
+/// How the plan's actions ended.
+void add_runs(const std::vector<std::string>& runs, std::string_view when, const Surroundings& around,
+              std::vector<std::string>& out) {
+  if (runs.empty()) return;
+  Section section(fmt::format("Actions {}", when));
+  for (const std::string& id : runs) {
+    const auto run = around.acting.find(id);
+    section.add(run ? fmt::format("{}{}{}: {}", run->action, run->subject.host.empty() ? "" : " on ",
+                                  run->subject.host, actions::sentence_of(*run))
+                    : "one that is forgotten");
+  }
+  out.push_back(section.text());
+}
+
+/// Asks for the plan's actions; those that nobody configured any more are left out, which the log says.
+std::vector<std::string> ask_for(const std::vector<std::string>& wanted, const Silence& silence,
+                                 const MaintenanceRound& round) {
+  std::vector<std::string> out;
+  for (const std::string& text : wanted) {
+    const silences::PlannedAction planned = silences::planned_action(text);
+    actions::Order order;
+    order.action = planned.name;
+    order.trigger = actions::Trigger::maintenance;
+    order.subject.host = planned.host;
+    order.author = silence.author;
+    order.comment = silence.maintenance->title;
+    const auto run = round.acting.ask(order, round.now_ms);
+    if (run) {
+      out.push_back(run->id);
+    } else {
+      log::warn("alerts", "a maintenance asks for an action that cannot be run",
+                {{"id", silence.id}, {"error", run.error()}});
+    }
+  }
+  return out;
+}
+
 /// Containers that run on the hosts that the silence is about; none where it names no host.
 Result<std::set<std::string>> running_containers(const Silence& silence, const Surroundings& around) {
   std::string hosts;
@@ -149,6 +186,8 @@ std::string headline_of(const Silence& silence, MaintenanceStep step, const Main
       return fmt::format("{} has begun, until {}", title, minute_text(progress.end_ms));
     case MaintenanceStep::end:
       return fmt::format("{} is over", title);
+    case MaintenanceStep::ask_before:
+    case MaintenanceStep::ask_after:
     case MaintenanceStep::cancelled:
       break;
   }
@@ -166,9 +205,11 @@ std::string details_of(const Silence& silence, MaintenanceStep step, Maintenance
         if (progress.running.size() < kMostContainers) progress.running.push_back(name);
       }
     }
+    add_runs(progress.runs_before, "before", around, parts);
     add_checks(plan.before, "before", around, parts);
   }
   if (step == MaintenanceStep::end) {
+    add_runs(progress.runs_after, "after", around, parts);
     add_checks(plan.after, "after", around, parts);
     add_digest(silence, progress, around, parts);
     add_missing_containers(silence, progress, around, parts);
@@ -216,12 +257,24 @@ void maintain(const MaintenanceRound& round) {
   silences->for_each([&](const Silence& silence) {
     if (!silence.maintenance) return;
     MaintenanceProgress progress = silence.progress;
-    while (const auto step = silences::next_step(silence, progress, round.now_ms)) {
-      const auto note =
-          maintenance_message(silence, *step, progress, {round.book, ended, round.ask, round.now_ms});
+    const auto are_over = [&round](const std::vector<std::string>& runs) {
+      return std::all_of(runs.begin(), runs.end(), [&round](const std::string& id) {
+        const auto run = round.acting.find(id);
+        return !run || run->is_over();
+      });
+    };
+    while (const auto step = silences::next_step(silence, progress, round.now_ms, are_over)) {
       log::info(
           "alerts", "maintenance",
           {{"id", silence.id}, {"title", silence.maintenance->title}, {"step", silences::to_string(*step)}});
+      if (*step == MaintenanceStep::ask_before || *step == MaintenanceStep::ask_after) {
+        const bool is_before = *step == MaintenanceStep::ask_before;
+        (is_before ? progress.runs_before : progress.runs_after) = ask_for(
+            is_before ? silence.maintenance->run_before : silence.maintenance->run_after, silence, round);
+        continue;
+      }
+      const auto note = maintenance_message(silence, *step, progress,
+                                            {round.book, ended, round.ask, round.acting, round.now_ms});
       round.receivers.tell(silence.maintenance->receivers, note, round.now_ms, round.ledger);
     }
     if (progress == silence.progress) return;

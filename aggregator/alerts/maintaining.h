@@ -2,6 +2,7 @@
 // that do not come back, and what fired meanwhile. Belongs to the alert service's worker.
 #pragma once
 
+#include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/receivers.h"
@@ -25,6 +26,7 @@ struct Surroundings {
   /// Alerts that ended since then, for the digest.
   std::function<std::vector<EndedAlert>(std::int64_t since_ms)> ended;
   const Ask& ask;  // may be empty: then nothing is checked, and the message says so
+  const Acting& acting;
   std::int64_t now_ms = 0;
 };
 
@@ -39,6 +41,7 @@ struct MaintenanceRound {
   MetaStore& store;
   const AlertBook& book;
   const Ask& ask;
+  Acting& acting;
   Receivers receivers;
   Ledger& ledger;
   std::int64_t now_ms = 0;

@@ -12,7 +12,7 @@ using aggregator::Access;
 using aggregator::Database;
 using aggregator::Statement;
 
-constexpr int kVersion = 3;
+constexpr int kVersion = 4;
 constexpr std::int64_t kApplicationId = 0x56474C4D;  // "VGLM"
 constexpr const char* kVersion1 = R"(
 CREATE TABLE alert(
@@ -52,6 +52,13 @@ CREATE TABLE alert_group(
   state TEXT NOT NULL,
   ended TEXT NOT NULL) STRICT;
 PRAGMA user_version = 3;
+)";
+constexpr const char* kVersion4 = R"(
+CREATE TABLE action_run(
+  id TEXT PRIMARY KEY,
+  created_ms INTEGER NOT NULL,
+  body TEXT NOT NULL) STRICT;
+PRAGMA user_version = 4;
 )";
 
 /// How a file that was opened is marked.
@@ -93,12 +100,13 @@ Result<void> migrate(Database& database, const std::string& path) {
   if (!marks) return marks.error();
   if (marks->ours) {
     if (marks->version == kVersion) return {};
-    return database.execute(
-        fmt::format("BEGIN IMMEDIATE;{}{}COMMIT;", marks->version < 2 ? kVersion2 : "", kVersion3).c_str());
+    return database.execute(fmt::format("BEGIN IMMEDIATE;{}{}{}COMMIT;", marks->version < 2 ? kVersion2 : "",
+                                        marks->version < 3 ? kVersion3 : "", kVersion4)
+                                .c_str());
   }
   const std::string script =
-      fmt::format("BEGIN IMMEDIATE;{}{}{}PRAGMA application_id={};COMMIT;", marks->unmarked ? "" : kVersion1,
-                  kVersion2, kVersion3, kApplicationId);
+      fmt::format("BEGIN IMMEDIATE;{}{}{}{}PRAGMA application_id={};COMMIT;",
+                  marks->unmarked ? "" : kVersion1, kVersion2, kVersion3, kVersion4, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -230,6 +238,8 @@ Result<void> MetaStore::prepare() {
   if (auto r = make(put_group_, "INSERT OR REPLACE INTO alert_group VALUES(?,?,?)"); !r) return r;
   if (auto r = make(put_silence_, "INSERT OR REPLACE INTO silence VALUES(?,?)"); !r) return r;
   if (auto r = make(remove_group_, "DELETE FROM alert_group WHERE id=?"); !r) return r;
+  if (auto r = make(put_run_, "INSERT OR REPLACE INTO action_run VALUES(?,?,?)"); !r) return r;
+  if (auto r = make(remove_run_, "DELETE FROM action_run WHERE id=?"); !r) return r;
   return make(add_message_, "INSERT INTO outbox(receiver,created_ms,body) VALUES(?,?,?)");
 }
 
@@ -262,6 +272,14 @@ Result<void> MetaStore::write(const Changes& changes) {
   for (const StoredSilence& silence : changes.silences) {
     auto done = put_silence_->run(std::string_view(silence.id), std::string_view(silence.body));
     if (!done) return done;
+  }
+  for (const std::string& id : changes.forgotten_runs) {
+    if (auto done = remove_run_->run(std::string_view(id)); !done) return done;
+  }
+  for (const StoredRun& run : changes.runs) {
+    if (auto done = put_run_->run(std::string_view(run.id), run.created_ms, std::string_view(run.body));
+        !done)
+      return done;
   }
   if (changes.outbox == nullptr) return {};
   for (notify::Row& row : *changes.outbox) {
@@ -342,6 +360,16 @@ Result<std::vector<StoredGroup>> MetaStore::groups() {
   const auto read =
       for_each_row(database_, "SELECT id,state,ended FROM alert_group ORDER BY id", [&out](Statement& row) {
         out.push_back({std::string(row.bytes(0)), std::string(row.bytes(1)), std::string(row.bytes(2))});
+      });
+  if (!read) return read.error();
+  return out;
+}
+
+Result<std::vector<StoredRun>> MetaStore::runs() {
+  std::vector<StoredRun> out;
+  const auto read =
+      for_each_row(database_, "SELECT id,created_ms,body FROM action_run", [&out](Statement& row) {
+        out.push_back({std::string(row.bytes(0)), row.integer(1), std::string(row.bytes(2))});
       });
   if (!read) return read.error();
   return out;

@@ -1,5 +1,5 @@
 // meta.db: what must survive a restart of the aggregator besides samples: alerts, their history and groups,
-// the outbox, silences.
+// the outbox, silences, runs of actions.
 //
 // Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
 // what commit() has said yes to is on the disk.
@@ -30,6 +30,13 @@ struct StoredSilence {
   std::string body;  // silences::encode()
 };
 
+/// A run of an action.
+struct StoredRun {
+  std::string id;
+  std::int64_t created_ms = 0;
+  std::string body;  // actions::encode()
+};
+
 /// One transaction's worth of changes.
 struct Changes {
   std::vector<const Alert*> put;               // pending and firing alerts as they are now
@@ -38,10 +45,12 @@ struct Changes {
   std::vector<StoredGroup> groups;             // as they are now
   std::vector<std::string> ended_groups;       // ids
   std::vector<StoredSilence> silences;         // as they are now
+  std::vector<StoredRun> runs;                 // as they are now
+  std::vector<std::string> forgotten_runs;     // ids
   std::vector<notify::Row>* outbox = nullptr;  // gets its ids; may be null
   bool empty() const {
     return put.empty() && removed.empty() && history.empty() && groups.empty() && ended_groups.empty() &&
-           silences.empty() && (!outbox || outbox->empty());
+           silences.empty() && runs.empty() && forgotten_runs.empty() && (!outbox || outbox->empty());
   }
 };
 
@@ -78,6 +87,7 @@ class MetaStore {
   Result<void> each_ended(std::int64_t since_ms, const std::function<void(const EndedAlert&)>& visit);
   Result<std::vector<notify::Row>> queued();
   Result<std::vector<StoredGroup>> groups();
+  Result<std::vector<StoredRun>> runs();
   std::size_t damaged() const { return damaged_; }
 
   /// The bodies of all silences.
@@ -101,7 +111,7 @@ class MetaStore {
 
   aggregator::Database database_;
   std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, put_group_, remove_group_,
-      put_silence_, add_message_;
+      put_silence_, put_run_, remove_run_, add_message_;
   std::size_t damaged_ = 0;
 };
 

@@ -1,12 +1,11 @@
 #include "aggregator/alerts/silencing.h"
 
 #include "aggregator/alerts/alert_service.h"
+#include "aggregator/alerts/ids.h"
 #include "aggregator/alerts/wait_for.h"
 #include "aggregator/calendar/zones.h"
 #include "aggregator/silences/silence_json.h"
 
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <chrono>
 #include <utility>
 
@@ -18,10 +17,6 @@ using silences::SilenceBook;
 
 constexpr std::size_t kMost = 10'000;                  // that run, and that are over
 constexpr std::int64_t kExpiredMs = 5LL * 86'400'000;  // after their end, as in Alertmanager
-
-std::string new_id() {
-  return boost::uuids::to_string(boost::uuids::random_generator()());
-}
 
 }  // namespace
 

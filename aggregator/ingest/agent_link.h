@@ -23,6 +23,8 @@ class AgentLink {
   virtual void welcome(const v1::Welcome& welcome) = 0;
   /// Cumulative: a later acknowledgement replaces one that is not sent yet.
   virtual void acknowledge(const Acknowledgement& acknowledgement) = 0;
+  /// Asks the agent for an action.
+  virtual void request(const v1::ActionRequest& action) = 0;
   /// Sends the refusal and ends the stream.
   virtual void refuse(const Refused& refused) = 0;
   /// A message handed over was dealt with: another may be read, at once or, when an acknowledgement follows

@@ -32,6 +32,12 @@ void GrpcLink::acknowledge(const Acknowledgement& acknowledgement) {
   pump();
 }
 
+void GrpcLink::request(const v1::ActionRequest& action) {
+  const std::lock_guard lock(mutex_);
+  actions_.push_back(action);
+  pump();
+}
+
 void GrpcLink::refuse(const Refused& refused) {
   const std::lock_guard lock(mutex_);
   if (refusal_) return;
@@ -104,6 +110,11 @@ void GrpcLink::pump() {
   if (ack_) {
     *message.mutable_ack() = *ack_;
     ack_.reset();
+    return write(message);
+  }
+  if (!actions_.empty() && !refusal_) {
+    *message.mutable_action() = std::move(actions_.front());
+    actions_.erase(actions_.begin());
     return write(message);
   }
   if (!refusal_) return;

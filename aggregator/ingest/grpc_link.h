@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vigil::aggregator {
 
@@ -25,6 +26,7 @@ class GrpcLink final : public AgentLink {
 
   void welcome(const v1::Welcome& welcome) override;
   void acknowledge(const Acknowledgement& acknowledgement) override;
+  void request(const v1::ActionRequest& action) override;
   void refuse(const Refused& refused) override;
   void taken(bool ack_follows) override;
   void nudge() override;
@@ -73,6 +75,7 @@ class GrpcLink final : public AgentLink {
   int in_flight_ = 0;
   std::optional<v1::Welcome> welcome_;
   std::optional<v1::Ack> ack_;
+  std::vector<v1::ActionRequest> actions_;
   std::optional<Refused> refusal_;
   bool refusal_sent_ = false;
 };

@@ -135,6 +135,15 @@ std::optional<Refused> Intake::process(Stream& stream, const std::string& wire, 
   return apply(stream, event, payload(message, wire), now_ms);
 }
 
+Result<void> Intake::request(const std::string& host, const v1::ActionRequest& action) {
+  const auto found = std::find_if(by_host_.begin(), by_host_.end(), [&host](const auto& entry) {
+    return entry.second->host->record.name == host;
+  });
+  if (found == by_host_.end()) return fail(Errc::unavailable, "the agent of {} is not connected", host);
+  found->second->link->request(action);
+  return {};
+}
+
 std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, std::string payload,
                                      std::int64_t now_ms) {
   if (const auto* refused = std::get_if<Refused>(&event)) return *refused;
@@ -158,6 +167,9 @@ std::optional<Refused> Intake::apply(Stream& stream, const SessionEvent& event, 
                  now_ms);
   }
   if (const auto* lost = std::get_if<Lost>(&event)) store_lost(stream, *lost, now_ms);
+  const auto* answer = std::get_if<Answer>(&event);
+  if (answer != nullptr && !stream.late() && options_.on_answer)
+    options_.on_answer(stream.host->record.name, answer->result);
   if (const auto* farewell = std::get_if<Farewell>(&event)) {
     stream.said_bye = true;
     if (stream.late()) {

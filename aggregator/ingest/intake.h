@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,9 +33,13 @@ namespace vigil::aggregator {
 
 struct DurableBatch;
 
+/// An agent says how an action ended. Called on the shard's thread.
+using OnAnswer = std::function<void(const std::string& host, const v1::ActionResult& result)>;
+
 struct IntakeOptions {
   std::uint32_t max_message_bytes = wire::kMaxMessageBytes;
   std::uint64_t bytes_per_second = 1U << 20;  // of one stream, sustained; the burst is 16 times as much
+  OnAnswer on_answer{};                       // may be empty
 };
 
 /// What all shards' streams follow; other threads change it. Outlives the intakes.
@@ -56,6 +61,9 @@ class Intake {
   void durable(std::span<const DurableBatch> batches, std::int64_t now_ms);
   /// Often: streams that had to wait go on.
   void resume(std::int64_t now_ms);
+
+  /// Asks the agent of a host for an action, over its live stream. Errc::unavailable: it has none.
+  Result<void> request(const std::string& host, const v1::ActionRequest& action);
 
   std::size_t streams() const { return streams_.size(); }
 

@@ -166,6 +166,8 @@ SessionEvent Session::feed(const v1::AgentMessage& message) {
       return on_gap(message.gap());
     case v1::AgentMessage::kBye:
       return Farewell{shown(message.bye().reason())};
+    case v1::AgentMessage::kResult:
+      return Answer{message.result()};
     case v1::AgentMessage::kHello:
       return protocol("Hello comes once, as the first message");
     case v1::AgentMessage::KIND_NOT_SET:

@@ -77,9 +77,14 @@ struct Farewell {
   std::string reason;
 };
 
+/// How an action ended that the agent was asked for. Not checked: its texts are cut, but anybody's.
+struct Answer {
+  v1::ActionResult result;
+};
+
 struct Nothing {};
 
-using SessionEvent = std::variant<NewSchema, NewBatch, Lost, Farewell, Refused, Nothing>;
+using SessionEvent = std::variant<NewSchema, NewBatch, Lost, Farewell, Answer, Refused, Nothing>;
 
 class Session {
  public:

@@ -20,17 +20,27 @@ std::optional<double> as_number(const Expr& expr) {
   return std::nullopt;
 }
 
-/// The operand that is the threshold, or null.
-const Expr* find_threshold(const Expr& expr) {
+/// A comparison with a number: what is compared, and the number. Both null: there is none.
+struct Comparison {
+  const Expr* operand = nullptr;
+  const Expr* threshold = nullptr;
+};
+
+Comparison find_comparison(const Expr& expr) {
   const Expr& inner = promql::strip_parens(expr);
   const auto* binary = std::get_if<promql::Binary>(&inner.node);
-  if (binary == nullptr) return nullptr;
+  if (binary == nullptr) return {};
   if (promql::is_comparison(binary->op)) {
-    if (as_number(*binary->rhs)) return binary->rhs.get();
-    if (as_number(*binary->lhs)) return binary->lhs.get();
+    if (as_number(*binary->rhs)) return {binary->lhs.get(), binary->rhs.get()};
+    if (as_number(*binary->lhs)) return {binary->rhs.get(), binary->lhs.get()};
   }
-  if (const Expr* found = find_threshold(*binary->lhs)) return found;
-  return find_threshold(*binary->rhs);
+  if (const Comparison found = find_comparison(*binary->lhs); found.threshold != nullptr) return found;
+  return find_comparison(*binary->rhs);
+}
+
+/// The operand that is the threshold, or null.
+const Expr* find_threshold(const Expr& expr) {
+  return find_comparison(expr).threshold;
 }
 
 bool is_undecidable(const Expr& expr) {
@@ -74,6 +84,11 @@ bool set_threshold(Expr& expr, double value) {
   if (found == nullptr) return false;
   found->node = promql::NumberLiteral{value};
   return true;
+}
+
+std::string compared(const Expr& expr) {
+  const Comparison found = find_comparison(expr);
+  return promql::to_string(found.operand == nullptr ? expr : *found.operand);
 }
 
 Result<ExprPtr> presence_of(const Expr& expr) {

@@ -1,4 +1,4 @@
-// Two things that are done to the tree of a rule's expression: changing its threshold, and deriving the
+// What is done to the tree of a rule's expression: changing its threshold, and deriving the
 // expression that tells "the condition is false" from "there is no data".
 #pragma once
 
@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace vigil::rules {
 
@@ -16,6 +17,10 @@ std::optional<double> threshold(const promql::Expr& expr);
 
 /// Replaces that number. False when there is none.
 bool set_threshold(promql::Expr& expr, double value);
+
+/// What the first such comparison compares with the number: `a` in `a > 80 and b > 5`; all of an expression
+/// without one.
+std::string compared(const promql::Expr& expr);
 
 /// `expr` without its conditions: comparisons give 0 or 1 instead of filtering and `unless` gives its left
 /// side, so that a label set without a sample has no data. Null when that cannot be told: absent(), topk()

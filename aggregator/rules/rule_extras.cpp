@@ -125,6 +125,8 @@ RuleExtras compile_extras(const RawRule& raw, const std::string& expr) {
   take(raw.flapping, parse_flapping, out.flapping);
   out.on_no_data = raw.on_no_data;
   compile_evidence(raw, out);
+  for (const RawAction& action : raw.actions)
+    out.actions.push_back({action.run.text, action.on_resolved, action.run.at});
   return out;
 }
 

@@ -47,6 +47,13 @@ struct EvidenceText {
   Template expr;  // gives PromQL
 };
 
+/// An action that is asked for when the alert fires, or when it is over.
+struct WantedAction {
+  std::string name;
+  bool on_resolved = false;
+  config::Value at;
+};
+
 struct RuleExtras {
   /// A firing alert goes on while this has a sample with its labels: the rule's expression with another
   /// threshold. Null: it does not.
@@ -57,6 +64,7 @@ struct RuleExtras {
   OnNoData on_no_data = OnNoData::keep;
   Flapping flapping;
   std::vector<EvidenceText> evidence;
+  std::vector<WantedAction> actions;
 
   bool may_outlast() const { return lasting || clear; }
 };

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::array<std::pair<std::string_view, OnNoData>, 3> kOnNoData{
     {{"keep", OnNoData::keep}, {"ok", OnNoData::ok}, {"alert", OnNoData::alert}}};
+constexpr std::array<std::pair<std::string_view, bool>, 2> kOn{{{"firing", false}, {"resolved", true}}};
 
 }  // namespace
 
@@ -41,6 +42,21 @@ void describe(config::Fields& fields, RawRule& rule) {
   fields.field("flapping", rule.flapping, "So many beginnings and ends are one message, as in 6 in 30m.");
   fields.field("evidence", rule.evidence, "PromQL by title, asked when it begins; templates.");
   fields.field("runbook", rule.runbook, "Address of what to do: the annotation runbook_url.");
+  fields.field("actions", rule.actions,
+               "Actions of the configuration that run when it fires, or on resolved.");
+}
+
+void decode(const config::Value& value, RawAction& out) {
+  if (value.is_scalar()) return decode(value, out.run);
+  config::Fields fields(value);
+  describe(fields, out);
+  fields.finish();
+}
+
+void describe(config::Fields& fields, RawAction& action) {
+  fields.required("run", action.run, "Name of the action.");
+  fields.choice("on", action.on_resolved, std::span<const std::pair<std::string_view, bool>>(kOn),
+                "When it runs.");
 }
 
 void describe(config::Fields& fields, RawGroup& group) {
@@ -61,10 +77,12 @@ namespace {
 
 void check_extras(const RawRule& rule) {
   const bool has_extras = rule.clear.at || rule.clear_for || rule.times.at || rule.flapping.at ||
-                          rule.on_no_data != OnNoData::keep || !rule.evidence.empty() || rule.runbook.at;
+                          rule.on_no_data != OnNoData::keep || !rule.evidence.empty() || rule.runbook.at ||
+                          !rule.actions.empty();
   if (has_extras && rule.record.at) {
     rule.record.at.error(
-        "a recording rule has no clear, clear_for, times, on_no_data, flapping, evidence or runbook");
+        "a recording rule has no clear, clear_for, times, on_no_data, flapping, evidence, runbook or "
+        "actions");
   }
   if (rule.clear_for && !rule.clear.at)
     rule.at.error("clear_for: there is no clear; keep_firing_for is for the expression itself");
@@ -100,13 +118,7 @@ void check_shape(const RawRule& rule) {
 }  // namespace
 
 bool is_name(std::string_view name) {
-  if (name.empty()) return false;
-  while (!name.empty()) {
-    const std::size_t length = character_length(name);
-    if (length == 0) return false;
-    name.remove_prefix(length);
-  }
-  return true;
+  return !name.empty() && is_utf8(name);
 }
 
 Result<RuleFile> parse_rule_file(std::string_view text, std::string name) {

@@ -21,6 +21,14 @@ using config::PlacedText;
 /// false, or as true.
 enum class OnNoData : std::uint8_t { keep, ok, alert };
 
+/// An action of the configuration that a rule wants: its name alone, or with `on: resolved`.
+struct RawAction {
+  PlacedText run;
+  bool on_resolved = false;
+};
+void decode(const config::Value& value, RawAction& out);
+void describe(config::Fields& fields, RawAction& action);
+
 struct RawRule {
   PlacedText record;
   PlacedText alert;
@@ -36,6 +44,7 @@ struct RawRule {
   PlacedText flapping;
   std::map<std::string, PlacedText> evidence;
   PlacedText runbook;
+  std::vector<RawAction> actions;
   config::Value at;
 };
 void decode(const config::Value& value, RawRule& out);

@@ -183,7 +183,8 @@ class Judgement {
     if (before.empty() && !watches_data()) return;
     const auto asked = present_labels(rule_, storage_, out_.t_ms);
     if (!asked) rule_.stats->note_error("cannot tell missing data from none: " + asked.error().message);
-    const std::optional<LabelSet> present = asked ? *asked : std::optional<LabelSet>();
+    static const std::optional<LabelSet> kCannotTell;
+    const std::optional<LabelSet>& present = asked ? *asked : kCannotTell;
     for (Remembered& entry : memory) {
       const auto left = before.find(*entry.labels);
       if (left == before.end() || left->second != &entry) continue;

@@ -50,6 +50,8 @@ void put_maintenance(const silences::Silence& silence, v1::Maintenance& out) {
   };
   put_checks(plan.before, *out.mutable_before());
   put_checks(plan.after, *out.mutable_after());
+  for (const std::string& name : plan.run_before) out.add_run_before(name);
+  for (const std::string& name : plan.run_after) out.add_run_after(name);
   const silences::MaintenanceProgress& done = silence.progress;
   out.set_phase(done.ended ? "ended" : done.begun ? "begun" : done.noticed_ms != 0 ? "announced" : "planned");
 }
@@ -62,6 +64,8 @@ silences::MaintenancePlan plan_from(const v1::Maintenance& wanted) {
   for (const std::int64_t notice_ms : wanted.notices_ms()) plan.notices.emplace_back(notice_ms);
   for (const auto& check : wanted.before()) plan.before.push_back({check.name(), check.expr()});
   for (const auto& check : wanted.after()) plan.after.push_back({check.name(), check.expr()});
+  plan.run_before.assign(wanted.run_before().begin(), wanted.run_before().end());
+  plan.run_after.assign(wanted.run_after().begin(), wanted.run_after().end());
   return plan;
 }
 
@@ -82,6 +86,10 @@ void put_silence(const silences::Silence& silence, std::int64_t now_ms, v1::Sile
   out.set_zone(silence.window->zone().name());
   out.set_length_ms(milliseconds(silence.window->length()).count());
   out.set_local_start_s(silence.window->start().time_since_epoch().count());
+  if (const auto next = silence.time_at(now_ms)) {
+    out.set_next_starts_ms(next->begin_ms);
+    out.set_next_ends_ms(next->end_ms);
+  }
 }
 
 Result<silences::Silence> silence_from(const v1::Silence& wanted, std::int64_t now_ms) {

@@ -17,30 +17,6 @@ constexpr std::size_t kMostTexts = 20;
 constexpr std::size_t kMostTextBytes = 4096;
 constexpr milliseconds kLongestNotice = std::chrono::days(60);
 
-struct Occurrence {
-  std::int64_t begin_ms = 0;
-  std::int64_t end_ms = 0;
-};
-
-std::int64_t ms_of(calendar::sys_seconds t) {
-  return milliseconds(t.time_since_epoch()).count();
-}
-
-/// The time of the silence that lasts at `now_ms`, or the next one.
-std::optional<Occurrence> occurrence_at(const Silence& silence, std::int64_t now_ms) {
-  if (!silence.window) {
-    if (now_ms >= silence.ends_ms) return std::nullopt;
-    return Occurrence{silence.starts_ms, silence.ends_ms};
-  }
-  const auto at = calendar::sys_seconds(
-      std::chrono::floor<std::chrono::seconds>(milliseconds(std::max(now_ms, silence.starts_ms))));
-  auto span = silence.window->at(at);
-  if (!span) span = silence.window->next(at);
-  if (!span || ms_of(span->begin) >= silence.ends_ms || now_ms >= silence.ends_ms) return std::nullopt;
-  return Occurrence{std::max(ms_of(span->begin), silence.starts_ms),
-                    std::min(ms_of(span->end), silence.ends_ms)};
-}
-
 /// The begin of the notice that is due: of several the one nearest to the begin.
 std::int64_t due_notice_ms(const MaintenancePlan& plan, std::int64_t begin_ms, std::int64_t now_ms) {
   std::int64_t due = 0;
@@ -97,8 +73,12 @@ std::string_view to_string(MaintenanceStep step) {
   switch (step) {
     case MaintenanceStep::notice:
       return "notice";
+    case MaintenanceStep::ask_before:
+      return "ask_before";
     case MaintenanceStep::begin:
       return "begin";
+    case MaintenanceStep::ask_after:
+      return "ask_after";
     case MaintenanceStep::end:
       return "end";
     case MaintenanceStep::cancelled:
@@ -113,10 +93,10 @@ Result<void> check(const MaintenancePlan& plan) {
     return fail(Errc::invalid_argument, "title and impact are one line each, without control characters");
   if (plan.title.size() > 200 || plan.impact.size() > kMostTextBytes)
     return fail(Errc::invalid_argument, "the title takes at most 200 bytes, the impact {}", kMostTextBytes);
-  const std::size_t most =
-      std::max({plan.receivers.size(), plan.notices.size(), plan.before.size(), plan.after.size()});
+  const std::size_t most = std::max({plan.receivers.size(), plan.notices.size(), plan.before.size(),
+                                     plan.after.size(), plan.run_before.size(), plan.run_after.size()});
   if (most > kMostTexts)
-    return fail(Errc::invalid_argument, "at most {} receivers, notices and checks each", kMostTexts);
+    return fail(Errc::invalid_argument, "at most {} receivers, notices, checks and actions each", kMostTexts);
   for (const milliseconds notice : plan.notices) {
     if (notice.count() <= 0 || notice > kLongestNotice)
       return fail(Errc::invalid_argument, "a notice comes more than nothing and at most 60 days before");
@@ -135,7 +115,9 @@ std::string encode(const MaintenancePlan& plan) {
                                       {"receivers", texts(plan.receivers)},
                                       {"notices_ms", std::move(notices)},
                                       {"before", checks_json(plan.before)},
-                                      {"after", checks_json(plan.after)}});
+                                      {"after", checks_json(plan.after)},
+                                      {"run_before", texts(plan.run_before)},
+                                      {"run_after", texts(plan.run_after)}});
 }
 
 Result<MaintenancePlan> decode_plan(std::string_view text) {
@@ -153,6 +135,8 @@ Result<MaintenancePlan> decode_plan(std::string_view text) {
   }
   plan.before = checks_at(*parsed, "before");
   plan.after = checks_at(*parsed, "after");
+  plan.run_before = json_fields::texts_at(*parsed, "run_before");
+  plan.run_after = json_fields::texts_at(*parsed, "run_after");
   return plan;
 }
 
@@ -162,6 +146,10 @@ std::string encode(const MaintenanceProgress& progress) {
                                       {"noticed_ms", progress.noticed_ms},
                                       {"begun", progress.begun ? 1 : 0},
                                       {"ended", progress.ended ? 1 : 0},
+                                      {"told_begin", progress.told_begin ? 1 : 0},
+                                      {"asked_after", progress.asked_after ? 1 : 0},
+                                      {"runs_before", texts(progress.runs_before)},
+                                      {"runs_after", texts(progress.runs_after)},
                                       {"running", texts(progress.running)}});
 }
 
@@ -174,18 +162,30 @@ Result<MaintenanceProgress> decode_progress(std::string_view text) {
   progress.noticed_ms = json_fields::integer_at(*parsed, "noticed_ms");
   progress.begun = json_fields::integer_at(*parsed, "begun") != 0;
   progress.ended = json_fields::integer_at(*parsed, "ended") != 0;
+  progress.told_begin = json_fields::integer_at(*parsed, "told_begin") != 0;
+  progress.asked_after = json_fields::integer_at(*parsed, "asked_after") != 0;
+  progress.runs_before = json_fields::texts_at(*parsed, "runs_before");
+  progress.runs_after = json_fields::texts_at(*parsed, "runs_after");
   progress.running = json_fields::texts_at(*parsed, "running");
   return progress;
 }
 
+PlannedAction planned_action(const std::string& text) {
+  const std::size_t at = text.find('@');
+  return {text.substr(0, at), at == std::string::npos ? "" : text.substr(at + 1)};
+}
+
 std::optional<MaintenanceStep> next_step(const Silence& silence, MaintenanceProgress& progress,
-                                         std::int64_t now_ms) {
+                                         std::int64_t now_ms, const AreOver& are_over) {
   if (!silence.maintenance) return std::nullopt;
-  const auto time = occurrence_at(silence, now_ms);
+  const auto time = silence.time_at(now_ms);
   const bool is_same = time && time->begin_ms == progress.begin_ms;
   if (is_same) progress.end_ms = time->end_ms;  // it may have been made longer
   if (progress.begun && !progress.ended && (!is_same || now_ms >= progress.end_ms)) {
     progress.end_ms = std::min(progress.end_ms, now_ms);
+    if (!silence.maintenance->run_after.empty() && !std::exchange(progress.asked_after, true))
+      return MaintenanceStep::ask_after;
+    if (!are_over(progress.runs_after)) return std::nullopt;
     progress.ended = true;
     return MaintenanceStep::end;
   }
@@ -203,7 +203,11 @@ std::optional<MaintenanceStep> next_step(const Silence& silence, MaintenanceProg
     progress.end_ms = time->end_ms;
   }
   if (now_ms >= progress.begin_ms) {
-    if (std::exchange(progress.begun, true)) return std::nullopt;
+    const bool asks_first = !silence.maintenance->run_before.empty();
+    if (!std::exchange(progress.begun, true))
+      return asks_first ? MaintenanceStep::ask_before : MaintenanceStep::begin;
+    if (!asks_first || progress.told_begin || !are_over(progress.runs_before)) return std::nullopt;
+    progress.told_begin = true;
     return MaintenanceStep::begin;
   }
   const std::int64_t due = due_notice_ms(*silence.maintenance, progress.begin_ms, now_ms);

@@ -48,6 +48,17 @@ bool Silence::mutes(const Labels& labels, std::int64_t t_ms) const {
   return matchers::matches(matchers, labels) && state_at(t_ms) == State::active;
 }
 
+std::optional<Silence::Time> Silence::time_at(std::int64_t t_ms) const {
+  if (t_ms >= ends_ms) return std::nullopt;
+  if (!window) return Time{starts_ms, ends_ms};
+  const auto from = seconds_of(std::max(t_ms, starts_ms));
+  auto span = window->at(from);
+  if (!span) span = window->next(from);
+  if (!span || milliseconds_of(span->begin) >= ends_ms) return std::nullopt;
+  return Time{std::max(milliseconds_of(span->begin), starts_ms),
+              std::min(milliseconds_of(span->end), ends_ms)};
+}
+
 std::optional<std::int64_t> Silence::next_change_ms(std::int64_t t_ms) const {
   const State now = state_at(t_ms);
   if (now == State::expired) return std::nullopt;

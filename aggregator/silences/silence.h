@@ -44,6 +44,12 @@ struct Silence {
   State state_at(std::int64_t t_ms) const;
   /// Whether it holds back the messages of an alert with these labels.
   bool mutes(const Labels& labels, std::int64_t t_ms) const;
+  /// Its time that lasts at `t_ms`, or the next one: begin and end. Nothing when none comes.
+  struct Time {
+    std::int64_t begin_ms = 0;
+    std::int64_t end_ms = 0;
+  };
+  std::optional<Time> time_at(std::int64_t t_ms) const;
   /// When its state is next another one; nothing when it is expired.
   std::optional<std::int64_t> next_change_ms(std::int64_t t_ms) const;
 };

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 namespace vigil::aggregator {
@@ -40,6 +42,18 @@ Result<void> sync_folder(const std::filesystem::path& path) {
   return {};
 }
 
+/// A program that a killed aggregator was about to run holds its descriptors for a moment longer.
+bool try_lock(int descriptor) {
+  constexpr int kTries = 20;
+  for (int i = 0; i < kTries; ++i) {
+    if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+    if (i + 1 < kTries) std::this_thread::sleep_for(std::chrono::milliseconds(25));
+  }
+  errno = EWOULDBLOCK;
+  return false;
+}
+
 }  // namespace
 
 Result<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
@@ -47,7 +61,7 @@ Result<FolderLock> FolderLock::take(const std::filesystem::path& folder) {
   const int descriptor = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, kPrivateFile);
   if (descriptor < 0) return fail_errno(errno, "open " + path.string());
   FolderLock lock(descriptor);
-  if (flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  if (!try_lock(descriptor)) {
     if (errno != EWOULDBLOCK) return fail_errno(errno, "flock " + path.string());
     return fail(Errc::conflict,
                 "data folder {} is in use by process {}: stop it, or choose another --data-dir",

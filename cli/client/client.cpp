@@ -2,6 +2,7 @@
 
 #include "common/text/address.h"
 #include "common/text/human.h"
+#include "vigil/v1/actions.grpc.pb.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
 #include "vigil/v1/rules.grpc.pb.h"
@@ -79,6 +80,7 @@ class GrpcClient final : public Client {
     const auto channel = grpc::CreateCustomChannel(address_, credentials(options), arguments);
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
+    actions_ = v1::Actions::NewStub(channel);
     store_ = v1::Store::NewStub(channel);
     rules_ = v1::Rules::NewStub(channel);
   }
@@ -125,6 +127,18 @@ class GrpcClient final : public Client {
   }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) override {
     return call<v1::TestReceiverResponse>(*fleet_, &v1::Fleet::Stub::TestReceiver, request);
+  }
+  Result<v1::ListActionsResponse> actions() override {
+    return call<v1::ListActionsResponse>(*actions_, &v1::Actions::Stub::ListActions, v1::ListActionsRequest{});
+  }
+  Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest& request) override {
+    return call<v1::ListRunsResponse>(*actions_, &v1::Actions::Stub::ListRuns, request);
+  }
+  Result<v1::RunActionResponse> run_action(const v1::RunActionRequest& request) override {
+    return call<v1::RunActionResponse>(*actions_, &v1::Actions::Stub::RunAction, request);
+  }
+  Result<v1::DecideRunResponse> decide_run(const v1::DecideRunRequest& request) override {
+    return call<v1::DecideRunResponse>(*actions_, &v1::Actions::Stub::DecideRun, request);
   }
   Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) override {
     return call<v1::ListSilencesResponse>(*fleet_, &v1::Fleet::Stub::ListSilences, request);
@@ -236,6 +250,7 @@ class GrpcClient final : public Client {
   bool cancelled_ = false;
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
+  std::unique_ptr<v1::Actions::Stub> actions_;
   std::unique_ptr<v1::Store::Stub> store_;
   std::unique_ptr<v1::Rules::Stub> rules_;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/error.h"
+#include "vigil/v1/actions.pb.h"
 #include "vigil/v1/fleet.pb.h"
 #include "vigil/v1/query.pb.h"
 #include "vigil/v1/rules.pb.h"
@@ -43,6 +44,10 @@ class Client {
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
   virtual Result<v1::ListReceiversResponse> receivers() = 0;
   virtual Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) = 0;
+  virtual Result<v1::ListActionsResponse> actions() = 0;
+  virtual Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest& request) = 0;
+  virtual Result<v1::RunActionResponse> run_action(const v1::RunActionRequest& request) = 0;
+  virtual Result<v1::DecideRunResponse> decide_run(const v1::DecideRunRequest& request) = 0;
   virtual Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) = 0;
   virtual Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest& request) = 0;
   virtual Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) = 0;

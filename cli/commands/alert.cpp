@@ -19,7 +19,7 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 14> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 15> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since", Style::warning},
@@ -32,7 +32,8 @@ constexpr std::array<Word, 14> kWords{{{"holds", "true since", Style::plain},
                                        {"told", "told", Style::plain},
                                        {"will_be_told", "to be told", Style::warning},
                                        {"will_be_repeated", "to be told again", Style::faint},
-                                       {"will_escalate", "escalates to", Style::warning}}};
+                                       {"will_escalate", "escalates to", Style::warning},
+                                       {"action", "action", Style::plain}}};
 
 Cell what_cell(const std::string& kind) {
   const auto found =

@@ -70,6 +70,7 @@ Run declare_ack(CLI::App& app);
 Run declare_silence(CLI::App& app);
 Run declare_maintenance(CLI::App& app);
 Run declare_receivers(CLI::App& app);
+Run declare_actions(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_rule_list(CLI::App& app);     // `rules` by itself
 Run declare_rules_replay(CLI::App& app);  // below rules

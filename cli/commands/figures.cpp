@@ -23,12 +23,11 @@ Cell age_cell(std::int64_t then_ms, std::int64_t now_ms) {
   return Cell{then_ms, ago(then_ms, now_ms), Style::plain};
 }
 
-/// A time of the protocol, where 0 means never.
+}  // namespace
+
 Cell time_cell(std::int64_t t_ms) {
   return t_ms == 0 ? Cell::unknown() : Cell::number(t_ms);
 }
-
-}  // namespace
 
 Cell ratio_cell(std::optional<double> ratio, double warning, double critical) {
   if (!ratio) return Cell::unknown();

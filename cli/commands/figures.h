@@ -9,6 +9,8 @@
 
 namespace vigil::cli {
 
+/// A time of the protocol, where 0 means never.
+Cell time_cell(std::int64_t t_ms);
 /// "42 %", yellow from `warning`, red from `critical`.
 Cell ratio_cell(std::optional<double> ratio, double warning, double critical);
 Cell bytes_cell(std::optional<double> bytes);

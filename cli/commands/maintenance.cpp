@@ -1,5 +1,6 @@
 // maintenance: a silence with a purpose; list, add, end.
 #include "cli/commands/command.h"
+#include "cli/commands/figures.h"
 #include "cli/commands/silence_options.h"
 #include "common/text/human.h"
 
@@ -37,18 +38,21 @@ Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
                        {"author", "AUTHOR", Align::left, Fit::optional},
                        {"id", "ID"},
                        {"impact", ""},
-                       {"comment", ""}};
+                       {"comment", ""},
+                       {"next_starts_ms", ""},
+                       {"next_ends_ms", ""}};
     for (const v1::Silence& silence : silences->silences()) {
       if (!silence.has_maintenance()) continue;
       const v1::Maintenance& maintenance = silence.maintenance();
       const std::string phase = silence.state() == "expired" ? "ended" : maintenance.phase();
       Cell title = Cell::of(maintenance.title());
       title.style = Style::bold;
-      listing.rows.push_back(
-          {Cell::of(phase, style_of_phase(phase)), std::move(title), list_cell(silence.matchers(), " "),
-           time_or_ever(silence.starts_ms()), time_or_ever(silence.ends_ms()), Cell::of(times_text(silence)),
-           list_cell(maintenance.receivers(), ", "), Cell::of(silence.author()), id_cell(silence.id()),
-           Cell::of(maintenance.impact()), Cell::of(silence.comment())});
+      listing.rows.push_back({Cell::of(phase, style_of_phase(phase)), std::move(title),
+                              list_cell(silence.matchers(), " "), begin_cell(silence), end_cell(silence),
+                              Cell::of(times_text(silence)), list_cell(maintenance.receivers(), ", "),
+                              Cell::of(silence.author()), id_cell(silence.id()),
+                              Cell::of(maintenance.impact()), Cell::of(silence.comment()),
+                              time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
     }
     show(context, listing);
     return Exit::ok;
@@ -63,6 +67,8 @@ struct MaintenanceOptions {
   std::vector<std::string> notices;
   std::vector<std::string> before;
   std::vector<std::string> after;
+  std::vector<std::string> run_before;
+  std::vector<std::string> run_after;
 };
 
 Result<void> put_plan(const MaintenanceOptions& wanted, v1::Maintenance& out) {
@@ -77,6 +83,8 @@ Result<void> put_plan(const MaintenanceOptions& wanted, v1::Maintenance& out) {
   }
   for (const std::string& expr : wanted.before) out.add_before()->set_expr(expr);
   for (const std::string& expr : wanted.after) out.add_after()->set_expr(expr);
+  for (const std::string& name : wanted.run_before) out.add_run_before(name);
+  for (const std::string& name : wanted.run_after) out.add_run_after(name);
   return {};
 }
 
@@ -99,6 +107,15 @@ Run declare_maintenance_add(CLI::App& app) {
   app.add_option("--check-after", wanted->after, "The same at its end")
       ->type_name("EXPR")
       ->allow_extra_args(false);
+  app.add_option(
+         "--run-before", wanted->run_before,
+         "Action that runs at its begin, a backup or a check; people are told how it ended. For a host: "
+         "NAME@HOST")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  app.add_option("--run-after", wanted->run_after, "The same at its end")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   app.footer(
       "Example:\n  vigil maintenance add instance=~'db-.+' --title 'Database upgrade' --start 'tomorrow "
       "22:00' --for 2h \\\n    --impact 'no logins' --tell ops --notice 24h --notice 1h --check-after "
@@ -113,24 +130,23 @@ Run declare_maintenance_add(CLI::App& app) {
   };
 }
 
-Run declare_maintenance_end(CLI::App& app) {
-  auto ids = std::make_shared<std::vector<std::string>>();
-  app.add_option("ID", *ids, "As in `vigil maintenance`; the beginning is enough")->required()->type_name("");
-  app.footer("Ends them now, or cancels those that have not begun: who was told of them is told.");
-  return [ids](Context& context) -> Result<Exit> { return end_silences(context, *ids); };
-}
-
 }  // namespace
 
 Run declare_maintenance(CLI::App& app) {
   const auto request = std::make_shared<v1::ListSilencesRequest>();  // of both ways to list
   Run list = declare_maintenance_list(app, request);
-  return declare_parts(app,
-                       {{"list", "Those that last or will come",
-                         [request](CLI::App& sub) { return declare_maintenance_list(sub, request); }},
-                        {"add", "Plan one", declare_maintenance_add},
-                        {"end", "End or cancel them", declare_maintenance_end}},
-                       std::move(list));
+  return declare_parts(
+      app,
+      {{"list", "Those that last or will come",
+        [request](CLI::App& sub) { return declare_maintenance_list(sub, request); }},
+       {"add", "Plan one", declare_maintenance_add},
+       {"end", "End or cancel them",
+        [](CLI::App& sub) {
+          return declare_end(
+              sub, "vigil maintenance",
+              "Ends them now, or cancels those that have not begun: who was told of them is told.");
+        }}},
+      std::move(list));
 }
 
 }  // namespace vigil::cli

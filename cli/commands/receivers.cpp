@@ -62,8 +62,10 @@ Run declare_receiver_test(CLI::App& app) {
                        {"took_ms", "WITHIN", Align::right},
                        {"error", "ERROR", Align::left, Fit::cut, Programs::json_and_csv, 24}};
     for (const v1::ChannelAnswer& each : answers->channels()) {
-      Cell ok = Cell::flag(each.error().empty());
-      ok.style = each.error().empty() ? Style::good : Style::bad;
+      const bool took_it = each.error().empty();
+      Cell ok = Cell::flag(took_it);
+      ok.text = took_it ? "yes" : "no";
+      ok.style = took_it ? Style::good : Style::bad;
       listing.rows.push_back(
           {std::move(ok), Cell::of(each.channel(), Style::bold), Cell::of(each.kind()),
            Cell{each.took_ms(), format_age(std::chrono::milliseconds(each.took_ms())), Style::plain},

@@ -1,5 +1,6 @@
 // silence: alerts that fire without a message for a time; list, add, expire.
 #include "cli/commands/command.h"
+#include "cli/commands/figures.h"
 #include "cli/commands/silence_options.h"
 
 namespace vigil::cli {
@@ -35,18 +36,20 @@ Run declare_list(CLI::App& app, const ListRequest& request) {
                        {"recurrence", ""},
                        {"zone", ""},
                        {"length_ms", ""},
-                       {"updated_ms", ""}};
+                       {"updated_ms", ""},
+                       {"next_starts_ms", ""},
+                       {"next_ends_ms", ""}};
     for (const v1::Silence& silence : silences->silences()) {
       Cell matchers = Cell::list({silence.matchers().begin(), silence.matchers().end()});
       for (const std::string& matcher : silence.matchers())
         matchers.text += (matchers.text.empty() ? "" : " ") + matcher;
       matchers.style = Style::bold;
       listing.rows.push_back({Cell::of(silence.state(), style_of(silence)), std::move(matchers),
-                              time_or_ever(silence.starts_ms()), time_or_ever(silence.ends_ms()),
-                              Cell::of(times_text(silence)), Cell::of(silence.author()),
-                              Cell::of(silence.comment()), id_cell(silence.id()),
+                              begin_cell(silence), end_cell(silence), Cell::of(times_text(silence)),
+                              Cell::of(silence.author()), Cell::of(silence.comment()), id_cell(silence.id()),
                               Cell::of(silence.recurrence()), Cell::of(silence.zone()),
-                              Cell::number(silence.length_ms()), Cell::number(silence.updated_ms())});
+                              Cell::number(silence.length_ms()), Cell::number(silence.updated_ms()),
+                              time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
     }
     show(context, listing);
     return Exit::ok;
@@ -71,15 +74,6 @@ Run declare_add(CLI::App& app) {
   };
 }
 
-// ---- expire
-
-Run declare_expire(CLI::App& app) {
-  auto ids = std::make_shared<std::vector<std::string>>();
-  app.add_option("ID", *ids, "As in `vigil silence`; the beginning is enough")->required()->type_name("");
-  app.footer("Ends silences now: what still fires is told.");
-  return [ids](Context& context) -> Result<Exit> { return end_silences(context, *ids); };
-}
-
 }  // namespace
 
 Run declare_silence(CLI::App& app) {
@@ -89,7 +83,11 @@ Run declare_silence(CLI::App& app) {
                        {{"list", "Those that are active or will be",
                          [request](CLI::App& sub) { return declare_list(sub, request); }},
                         {"add", "Set one", declare_add},
-                        {"expire", "End them", declare_expire}},
+                        {"expire", "End them",
+                         [](CLI::App& sub) {
+                           return declare_end(sub, "vigil silence",
+                                              "Ends silences now: what still fires is told.");
+                         }}},
                        std::move(list));
 }
 

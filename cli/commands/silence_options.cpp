@@ -88,6 +88,36 @@ Result<std::string> full_id(const std::string& given, const v1::ListSilencesResp
   return found.empty() ? given : found.front();
 }
 
+/// Ends those whose ids begin so.
+Result<Exit> end_silences(Context& context, const std::vector<std::string>& ids) {
+  v1::ListSilencesRequest every;
+  every.set_expired(true);
+  const auto silences = context.client->silences(every);
+  if (!silences) return silences.error();
+  Result<void> all;
+  const auto end = [&](const std::string& given) -> Result<void> {
+    const auto id = full_id(given, *silences);
+    if (!id) return id.error();
+    v1::ExpireSilenceRequest request;
+    request.set_id(*id);
+    const auto ended = context.client->expire_silence(request);
+    return ended ? Result<void>() : ended.error();
+  };
+  for (const std::string& given : ids) {
+    auto done = end(given);
+    if (done) continue;
+    if (!all) fmt::print(stderr, "vigil: {}\n", all.error().message);
+    all = std::move(done);
+  }
+  if (!all) return all.error();
+  return Exit::ok;
+}
+
+Cell time_or_ever(std::int64_t t_ms) {
+  return t_ms > kFarMs ? Cell{t_ms, "for ever", Style::plain}
+                       : Cell{t_ms, format_local_time(t_ms), Style::plain};
+}
+
 }  // namespace
 
 void declare_silence_options(CLI::App& app, SilenceOptions& options) {
@@ -136,28 +166,11 @@ Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request)
   return Exit::ok;
 }
 
-Result<Exit> end_silences(Context& context, const std::vector<std::string>& ids) {
-  v1::ListSilencesRequest every;
-  every.set_expired(true);
-  const auto silences = context.client->silences(every);
-  if (!silences) return silences.error();
-  Result<void> all;
-  const auto end = [&](const std::string& given) -> Result<void> {
-    const auto id = full_id(given, *silences);
-    if (!id) return id.error();
-    v1::ExpireSilenceRequest request;
-    request.set_id(*id);
-    const auto ended = context.client->expire_silence(request);
-    return ended ? Result<void>() : ended.error();
-  };
-  for (const std::string& given : ids) {
-    auto done = end(given);
-    if (done) continue;
-    if (!all) fmt::print(stderr, "vigil: {}\n", all.error().message);
-    all = std::move(done);
-  }
-  if (!all) return all.error();
-  return Exit::ok;
+Run declare_end(CLI::App& app, const std::string& command, const std::string& footer) {
+  auto ids = std::make_shared<std::vector<std::string>>();
+  app.add_option("ID", *ids, "As in `" + command + "`; the beginning is enough")->required()->type_name("");
+  app.footer(footer);
+  return [ids](Context& context) -> Result<Exit> { return end_silences(context, *ids); };
 }
 
 std::string times_text(const v1::Silence& silence) {
@@ -167,9 +180,16 @@ std::string times_text(const v1::Silence& silence) {
                      clock_s / 3600, clock_s / 60 % 60, silence.zone(), silence.recurrence());
 }
 
-Cell time_or_ever(std::int64_t t_ms) {
-  return t_ms > kFarMs ? Cell{t_ms, "for ever", Style::plain}
-                       : Cell{t_ms, format_local_time(t_ms), Style::plain};
+Cell begin_cell(const v1::Silence& silence) {
+  Cell cell = time_or_ever(silence.next_starts_ms() != 0 ? silence.next_starts_ms() : silence.starts_ms());
+  cell.value = silence.starts_ms();
+  return cell;
+}
+
+Cell end_cell(const v1::Silence& silence) {
+  Cell cell = time_or_ever(silence.next_ends_ms() != 0 ? silence.next_ends_ms() : silence.ends_ms());
+  cell.value = silence.ends_ms();
+  return cell;
 }
 
 Cell id_cell(const std::string& id) {

@@ -25,12 +25,14 @@ Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now
 
 /// Sets it and prints its id.
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request);
-/// Ends those whose ids begin so.
-Result<Exit> end_silences(Context& context, const std::vector<std::string>& ids);
+/// Ends those whose ids begin so: `command` lists them.
+Run declare_end(CLI::App& app, const std::string& command, const std::string& footer);
 
 /// "2h from 22:00 Europe/Berlin, FREQ=WEEKLY;BYDAY=TU"; "" of one that comes once.
 std::string times_text(const v1::Silence& silence);
-Cell time_or_ever(std::int64_t t_ms);
+/// From when and until when it is, of one that comes again at its time that lasts or comes next.
+Cell begin_cell(const v1::Silence& silence);
+Cell end_cell(const v1::Silence& silence);
 /// The first part of an id is enough to end a silence.
 Cell id_cell(const std::string& id);
 

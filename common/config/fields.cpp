@@ -73,6 +73,10 @@ struct Value::Node {
   }
 };
 
+bool Value::is_scalar() const {
+  return node_->yaml.IsScalar();
+}
+
 std::optional<std::string> Value::scalar(std::string_view expected) const {
   if (node_->yaml.IsScalar()) {
     if (!node_->spend(0, node_->yaml.Scalar().size())) return std::nullopt;

@@ -46,6 +46,7 @@ class Value {
   explicit Value(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
   explicit operator bool() const { return node_ != nullptr; }
 
+  bool is_scalar() const;
   /// The scalar's text; reports an error and gives nothing when this is a list or a mapping.
   std::optional<std::string> scalar(std::string_view expected) const;
   /// The items of a list, the entries of a mapping in the document's order; report an error when this is

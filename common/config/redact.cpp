@@ -32,18 +32,6 @@ bool names_url(const std::string& written) {
   return key == "url" || key.ends_with("_url");
 }
 
-/// "https://user:word@host/path?x" -> "https://host/<secret>"
-std::string bare_url(const std::string& url) {
-  const auto scheme = url.find("://");
-  if (scheme == std::string::npos) return std::string(kSecret);
-  const auto begin = scheme + 3;
-  const auto end = std::min(url.find_first_of("/?#", begin), url.size());
-  const auto at = url.rfind('@', end);
-  const auto host = at != std::string::npos && at >= begin ? at + 1 : begin;
-  const bool is_bare = end == url.size() || (end + 1 == url.size() && url[end] == '/');
-  return url.substr(0, begin) + url.substr(host, end - host) + (is_bare ? "" : "/" + std::string(kSecret));
-}
-
 enum class Below { anything, secrets };
 
 void hide(YAML::Node node, Below below, int depth);
@@ -81,6 +69,17 @@ void hide(YAML::Node node, Below below, int depth) {
 }
 
 }  // namespace
+
+std::string bare_url(const std::string& url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string::npos) return std::string(kSecret);
+  const auto begin = scheme + 3;
+  const auto end = std::min(url.find_first_of("/?#", begin), url.size());
+  const auto at = url.rfind('@', end);
+  const auto host = at != std::string::npos && at >= begin ? at + 1 : begin;
+  const bool is_bare = end == url.size() || (end + 1 == url.size() && url[end] == '/');
+  return url.substr(0, begin) + url.substr(host, end - host) + (is_bare ? "" : "/" + std::string(kSecret));
+}
 
 Result<std::string> redacted(std::string_view yaml) {
   try {  // the library's way of saying that it is none

@@ -14,4 +14,7 @@ namespace vigil::config {
 /// text is no YAML.
 Result<std::string> redacted(std::string_view yaml);
 
+/// "https://user:word@host/path?x" -> "https://host/<secret>"
+std::string bare_url(const std::string& url);
+
 }  // namespace vigil::config

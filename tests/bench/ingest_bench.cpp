@@ -34,6 +34,7 @@ class Link final : public AgentLink {
  public:
   void welcome(const v1::Welcome&) override {}
   void acknowledge(const Acknowledgement&) override {}
+  void request(const v1::ActionRequest&) override {}
   void refuse(const Refused& refused) override { std::printf("refused: %s\n", refused.message.c_str()); }
   void taken(bool) override {}
   void nudge() override {}

@@ -24,6 +24,7 @@ class Link final : public AgentLink {
     last_ = std::max(last_, ack.durable_seq);
     credit_ = std::max(credit_, ack.backfill_credit);
   }
+  void request(const v1::ActionRequest&) override {}
   void refuse(const Refused& refused) override {
     if (refused.message.empty()) std::abort();
   }

@@ -215,6 +215,26 @@ TEST_CASE("what an earlier stream lost is told before the next batch") {
   CHECK(message.gap().last_time_ms() == 2000);
 }
 
+TEST_CASE("the aggregator asks for an action, and is answered beside the batches") {
+  World world;
+  world.sample(1);
+  Session session(world.buffer, world.me, kStart);
+  session.answer("an answer of before");
+  CHECK(session.next(kStart, 0) != nullptr);  // Hello comes first
+  REQUIRE_FALSE(session.received(welcome(0), kStart));
+  v1::AggregatorMessage asked;
+  asked.mutable_action()->set_id("7");
+  for (std::size_t i = 0; i < Session::kMostRequests + 9; ++i) REQUIRE_FALSE(session.received(asked, kStart));
+  CHECK(session.take_requests().size() == Session::kMostRequests);
+  CHECK(session.take_requests().empty());
+  CHECK(*session.next(kStart, 0) == "an answer of before");
+  v1::AgentMessage message;
+  REQUIRE(message.ParseFromString(*session.next(kStart, 0)));
+  CHECK(message.has_schema());
+  session.answer("not sent");
+  CHECK(session.take_answers() == std::deque<std::string>{"not sent"});
+}
+
 TEST_CASE("an aggregator that breaks the protocol ends the conversation, whatever it says") {
   World world;
   world.sample(3);

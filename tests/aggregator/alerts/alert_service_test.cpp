@@ -254,7 +254,7 @@ TEST_CASE("Rules are listed with their state, and a rule of yesterday cannot fir
   CHECK(rules[2].state == State::inactive);
 
   run.service->reload(
-      rules_of("groups: [{name: g, rules: [{alert: Slow, expr: ms > 5, labels: {severity: critical}}]}]"));
+      {rules_of("groups: [{name: g, rules: [{alert: Slow, expr: ms > 5, labels: {severity: critical}}]}]")});
   run.evaluate(0, 2, {"a", "b", "c"});
   run.settle(3);
   rules = run.service->rules();
@@ -267,8 +267,8 @@ TEST_CASE("an alert begun by an evaluation that was under way during a reload ha
   const TempDir dir;
   Run run(dir);
   run.service->reload(
-      rules_of("groups: [{name: g, rules: [{alert: Full, expr: used > 90, labels: {severity: "
-               "warning}, annotations: {summary: as of today}}]}]"));
+      {rules_of("groups: [{name: g, rules: [{alert: Full, expr: used > 90, labels: {severity: "
+                "warning}, annotations: {summary: as of today}}]}]")});
   run.evaluate(0, 2, {"a"});  // of the rules before
   const auto rows = run.recorder.wait_for(1);
   REQUIRE(rows.size() == 1);

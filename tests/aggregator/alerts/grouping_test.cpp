@@ -194,10 +194,10 @@ TEST_CASE("another file leads elsewhere from its reload on, and who was told is 
   evaluate(run, 0, 2, {"a"});
   evaluate(run, 0, 12, {"a"});
   CHECK(told_groups(groups_of(run, 1)) == "ops/chat firing: a");
-  run.service->reload(run.rules, routing_of(R"(
+  run.service->reload({run.rules, routing_of(R"(
 route: {receiver: web, group_wait: 10s, group_interval: 60s}
 receivers: [{name: ops}, {name: web}]
-)"));
+)")});
   evaluate(run, 0, 13, {"a"});
   CHECK(told_groups(groups_of(run, 2)) == "ops/chat firing: a\nweb/chat firing: a");
   evaluate(run, 0, 14, {});

@@ -43,7 +43,7 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
 
   std::filesystem::remove(dir.file("meta.db"));
   REQUIRE(open());
-  const char* first = "DROP TABLE silence; DROP TABLE alert_group; PRAGMA user_version=1";
+  const char* first = "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=1";
   touch(first);  // of a version without silences
   REQUIRE(open());
   touch(first);
@@ -102,7 +102,7 @@ PRAGMA user_version=1;)"));
   store = fail(Errc::io, "closed");
   auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
   REQUIRE(database);
-  CHECK(database->integer("PRAGMA user_version").value() == 3);
+  CHECK(database->integer("PRAGMA user_version").value() == 4);
   CHECK(database->integer("PRAGMA application_id").value() == 0x56474C4D);
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute("DROP TABLE alert_group; PRAGMA user_version=2"));
+    REQUIRE(database->execute("DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=2"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -141,7 +141,7 @@ TEST_CASE("what cannot be stored is kept for later, and no more of it than a per
     ended.fired_at_ms = ended.resolved_at_ms = i;
     ledger.note_end(ended);
   }
-  CHECK(ledger.commit({}, {}, {}).outcome == Ledger::Outcome::written);
+  CHECK(ledger.commit({}, {}).outcome == Ledger::Outcome::written);
   auto other = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_only, "");
   REQUIRE(other);
   auto kept = other->integer("SELECT count(*) FROM alert_history");

@@ -25,6 +25,7 @@ class FakeLink final : public AgentLink {
     if (ack.backfill_credit != 0) credit = ack.backfill_credit;
     acks.push_back(ack.durable_seq);
   }
+  void request(const v1::ActionRequest& action) override { requests.push_back(action); }
   void refuse(const Refused& refused) override { refusals.push_back(refused); }
   void taken(bool) override { ++taken_count; }
   void nudge() override {}
@@ -33,6 +34,7 @@ class FakeLink final : public AgentLink {
   std::vector<v1::Welcome> welcomes;
   std::vector<std::uint64_t> acks;
   std::uint64_t credit = 0;  // of back-fill, by an Ack
+  std::vector<v1::ActionRequest> requests;
   std::vector<Refused> refusals;
   int taken_count = 0;
 

@@ -189,6 +189,29 @@ TEST_CASE("an agent that says goodbye has left, and is back when it connects aga
   CHECK(f.shards.at(0).find("web-1")->state == HostState::up);  // not down for having been away
 }
 
+TEST_CASE("an agent is asked for an action over its live stream, and what it answers is told with its name") {
+  std::vector<std::string> answers;
+  IntakeOptions options;
+  options.on_answer = [&answers](const std::string& host, const v1::ActionResult& result) {
+    answers.push_back(host + " " + result.id());
+  };
+  IntakeFixture f({}, options);
+  FakeAgent agent;
+  v1::ActionRequest action;
+  action.set_id("7");
+  CHECK(f.intake.request("web-1", action).error().message == "the agent of web-1 is not connected");
+  const auto link = f.connect(agent);
+  REQUIRE(f.intake.request("web-1", action));
+  REQUIRE(link->requests.size() == 1);
+  CHECK(link->requests[0].id() == "7");
+  v1::AgentMessage answer;
+  answer.mutable_result()->set_id("7");
+  f.send(link, answer);
+  CHECK(answers == std::vector<std::string>{"web-1 7"});
+  f.intake.closed(link.get(), kT0 + 1000);
+  CHECK_FALSE(f.intake.request("web-1", action));
+}
+
 TEST_CASE("rows after a goodbye are refused: their series have ended") {
   IntakeFixture f;
   FakeAgent agent;

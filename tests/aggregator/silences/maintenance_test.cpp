@@ -23,26 +23,13 @@ Silence maintenance(std::int64_t starts_min, std::int64_t ends_min) {
   return made;
 }
 
-std::string word(MaintenanceStep step) {
-  switch (step) {
-    case MaintenanceStep::notice:
-      return "notice";
-    case MaintenanceStep::begin:
-      return "begin";
-    case MaintenanceStep::end:
-      return "end";
-    case MaintenanceStep::cancelled:
-      break;
-  }
-  return "cancelled";
-}
-
 /// The steps at each of these minutes.
-std::string steps(const Silence& silence, MaintenanceProgress& progress, std::vector<std::int64_t> minutes) {
+std::string steps(const Silence& silence, MaintenanceProgress& progress, std::vector<std::int64_t> minutes,
+                  const AreOver& are_over = [](const auto&) { return true; }) {
   std::string out;
   for (const std::int64_t minute : minutes) {
-    while (const auto step = next_step(silence, progress, minute * kMinuteMs))
-      out += fmt::format("{}{}@{}", out.empty() ? "" : " ", word(*step), minute);
+    while (const auto step = next_step(silence, progress, minute * kMinuteMs, are_over))
+      out += fmt::format("{}{}@{}", out.empty() ? "" : " ", to_string(*step), minute);
   }
   return out;
 }
@@ -113,6 +100,31 @@ TEST_CASE("one that is made longer ends later; another begin is told anew") {
   CHECK(steps(plan, other, {45, 50, 100, 110, 130}) == "cancelled@45 notice@50 notice@100 begin@110 end@130");
 }
 
+TEST_CASE("what people are told waits for the actions before and after") {
+  Silence plan = maintenance(100, 130);
+  plan.maintenance->run_before = {"pg-dump"};
+  plan.maintenance->run_after = {"restart@web-1"};
+  bool over = false;
+  const auto are_over = [&over](const auto&) { return over; };
+  MaintenanceProgress progress;
+  CHECK(steps(plan, progress, {100, 101}, are_over) == "ask_before@100");
+  progress.runs_before = {"run-1"};
+  progress = *decode_progress(encode(progress));
+  CHECK(progress.runs_before == std::vector<std::string>{"run-1"});
+  over = true;
+  CHECK(steps(plan, progress, {102, 103}, are_over) == "begin@102");
+  over = false;
+  CHECK(steps(plan, progress, {130, 131, 140}, are_over) == "ask_after@130");
+  over = true;
+  CHECK(steps(plan, progress, {150, 151}, are_over) == "end@150");
+  // One whose backup takes longer than all of it has its end told, and says how far the backup is.
+  over = false;
+  MaintenanceProgress slow;
+  CHECK(steps(plan, slow, {100, 130}, are_over) == "ask_before@100 ask_after@130");
+  CHECK(planned_action("restart@web-1").host == "web-1");
+  CHECK(planned_action("pg-dump").name == "pg-dump");
+}
+
 TEST_CASE("one that comes again goes through all of it each time") {
   Silence weekly = maintenance(0, 0);
   weekly.starts_ms = *parse_time("2026-03-01T00:00:00Z", 0);
@@ -123,9 +135,13 @@ TEST_CASE("one that comes again goes through all of it each time") {
   MaintenanceProgress progress;
   std::string told;
   for (std::int64_t t_ms = weekly.starts_ms; t_ms < weekly.ends_ms + 10 * kMinuteMs; t_ms += kMinuteMs) {
-    while (const auto step = next_step(weekly, progress, t_ms))
-      told += fmt::format("{} {} ", word(*step), format_rfc3339(t_ms).substr(8, 8));
+    while (const auto step = next_step(weekly, progress, t_ms, [](const auto&) { return true; }))
+      told += fmt::format("{} {} ", to_string(*step), format_rfc3339(t_ms).substr(8, 8));
   }
+  const auto next = weekly.time_at(*parse_time("2026-03-02T00:00:00Z", 0));
+  REQUIRE(next);
+  CHECK(format_rfc3339(next->begin_ms).starts_with("2026-03-08T21:00:00"));
+  CHECK_FALSE(weekly.time_at(*parse_time("2026-03-08T22:00:00Z", 0)));
   CHECK(told ==
         "notice 01T20:00 notice 01T20:50 begin 01T21:00 end 01T22:00 "
         "notice 08T20:00 notice 08T20:50 begin 08T21:00 end 08T22:00 ");

@@ -41,6 +41,10 @@ class FakeHistory final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
   Result<v1::ListReceiversResponse> receivers() override { return none(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override { return none(); }
+  Result<v1::ListActionsResponse> actions() override { return none(); }
+  Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest&) override { return none(); }
+  Result<v1::RunActionResponse> run_action(const v1::RunActionRequest&) override { return none(); }
+  Result<v1::DecideRunResponse> decide_run(const v1::DecideRunRequest&) override { return none(); }
   Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest&) override { return none(); }
   Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest&) override { return none(); }
   Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest&) override {

@@ -1,0 +1,138 @@
+#include "agent/actions/action_runner.h"
+
+#include "agent/actions/allow_list.h"
+#include "common/log/log.h"
+#include "common/process/program.h"
+#include "common/wire/names.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace vigil::agent {
+namespace {
+
+constexpr std::size_t kMostWaiting = 16;
+constexpr std::size_t kMostSeen = 256;
+constexpr std::size_t kMostOutputBytes = 8'192;
+constexpr std::size_t kMostReasonBytes = 1'024;
+constexpr int kLookAgainMs = 20;  // a program's end shows nowhere else
+
+v1::ActionResult refused(const v1::ActionRequest& request, std::string_view why) {
+  v1::ActionResult result;
+  result.set_id(request.id());
+  result.set_outcome(v1::ActionResult::OUTCOME_REFUSED);
+  result.set_reason(wire::clean_text(why, kMostReasonBytes));
+  return result;
+}
+
+v1::ActionResult::Outcome outcome_of(ProgramEnd::Kind kind) {
+  switch (kind) {
+    case ProgramEnd::Kind::exited:
+      return v1::ActionResult::OUTCOME_EXITED;
+    case ProgramEnd::Kind::killed:
+      return v1::ActionResult::OUTCOME_KILLED;
+    case ProgramEnd::Kind::late:
+      return v1::ActionResult::OUTCOME_LATE;
+    case ProgramEnd::Kind::unknown:
+      break;
+  }
+  return v1::ActionResult::OUTCOME_UNKNOWN;
+}
+
+}  // namespace
+
+ActionRunner::ActionRunner(std::string list, std::function<void(v1::ActionResult)> answer, uid_t owner)
+    : list_(std::move(list)), answer_(std::move(answer)), owner_(owner) {}
+
+void ActionRunner::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    more_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+  for (const v1::ActionRequest& request : std::exchange(waiting_, {}))
+    answer_(refused(request, "the agent stops"));
+}
+
+void ActionRunner::take(const v1::ActionRequest& request) {
+  if (list_.empty())
+    return answer_(refused(request, "this agent runs no actions: its configuration names no actions_file"));
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  if (std::ranges::find(seen_, request.id()) != seen_.end()) return;
+  if (waiting_.size() >= kMostWaiting) return answer_(refused(request, "too many actions wait here already"));
+  seen_.push_back(request.id());
+  if (seen_.size() > kMostSeen) seen_.pop_front();
+  waiting_.push_back(request);
+  more_.notify_all();
+  if (thread_.joinable()) return;
+  thread_ = std::thread([this] { loop(); });
+  ::pthread_setname_np(thread_.native_handle(), "actions");
+}
+
+void ActionRunner::loop() {
+  hold_back_sigpipe();
+  while (true) {
+    v1::ActionRequest request;
+    {
+      std::unique_lock lock(mutex_);
+      more_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+      if (stopping_) return;
+      request = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    answer_(run(request));
+  }
+}
+
+v1::ActionResult ActionRunner::run(const v1::ActionRequest& request) {
+  const auto list = read_allow_list(list_, owner_);
+  if (!list) {
+    log::warn("actions", "an action was asked for, and the list cannot be used", {{"error", list.error()}});
+    return refused(request, list.error().message);
+  }
+  const auto found = list->actions.find(request.name());
+  if (found == list->actions.end())
+    return refused(request, fmt::format("{} has no action {}", list_, wire::clean_text(request.name(), 128)));
+  log::info("actions", "an action begins", {{"action", request.name()}, {"run", request.id()}});
+  Program program;
+  ProgramCall call;
+  call.command = found->second.command;
+  call.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
+                      "VIGIL_ACTION=" + request.name(), "VIGIL_RUN=" + wire::clean_text(request.id(), 64)};
+  call.timeout = found->second.timeout;
+  call.keep = ProgramCall::Keep::everything;
+  call.most_bytes = kMostOutputBytes;
+  if (const auto started = program.start(std::move(call), Program::Clock::now()); !started)
+    return refused(request, started.error().message);
+  while (true) {
+    const auto end = program.step(Program::Clock::now());
+    if (!end && !stopping_) {
+      std::vector<pollfd> pipes = program.waits();
+      ::poll(pipes.data(), pipes.size(), kLookAgainMs);
+      continue;
+    }
+    v1::ActionResult result;
+    result.set_id(request.id());
+    if (!end) {
+      result.set_outcome(v1::ActionResult::OUTCOME_UNKNOWN);
+      result.set_reason("the agent was stopped while it ran");
+      return result;
+    }
+    result.set_outcome(outcome_of(end->kind));
+    result.set_code(end->code);
+    if (!end->is_fine()) result.set_reason(to_string(*end, found->second.timeout));
+    result.set_output(wire::clean_text(end->output, kMostOutputBytes));
+    result.set_output_cut(end->is_cut);
+    log::info(
+        "actions", "an action ended",
+        {{"action", request.name()}, {"run", request.id()}, {"end", to_string(*end, found->second.timeout)}});
+    return result;
+  }
+}
+
+}  // namespace vigil::agent

@@ -1,0 +1,139 @@
+#include "aggregator/serve/actions_service.h"
+
+#include "aggregator/serve/unary.h"
+
+#include <algorithm>
+#include <map>
+#include <ranges>
+
+namespace vigil::aggregator {
+namespace {
+
+using Cancelled = QueryEngine::Cancelled;
+
+constexpr std::uint32_t kUsualRuns = 100;
+constexpr std::size_t kMostTextBytes = 1'024;
+
+void put_run(const actions::Run& run, v1::ActionRun& out) {
+  out.set_id(run.id);
+  out.set_action(run.action);
+  out.set_host(run.subject.host);
+  out.set_trigger(std::string(to_string(run.trigger)));
+  out.set_alert(run.subject.alert);
+  out.set_fingerprint(run.subject.fingerprint);
+  out.set_state(std::string(to_string(run.state)));
+  out.set_reason(run.reason);
+  out.set_created_ms(run.created_ms);
+  out.set_started_ms(run.started_ms);
+  out.set_ended_ms(run.ended_ms);
+  out.set_author(run.author);
+  out.set_comment(run.comment);
+  if (run.outcome.code) out.set_code(*run.outcome.code);
+  out.set_output(run.outcome.output);
+  out.set_output_cut(run.outcome.is_output_cut);
+  out.set_effect(run.effect);
+  if (run.before) out.set_before(*run.before);
+  if (run.after) out.set_after(*run.after);
+  out.set_measured_ms(run.measure_at_ms);
+}
+
+void put_action(const actions::ActionConfig& action, v1::Action& out) {
+  out.set_name(action.name);
+  out.set_kind(std::string(kind_of(action)));
+  out.set_does(summary_of(action));
+  out.set_needs_approval(action.approval);
+  out.set_dry_run(action.dry_run);
+  out.set_cooldown_ms(action.cooldown.count());
+  out.set_max_per_hour(action.max_per_hour);
+  out.set_concurrency(action.concurrency);
+  out.set_timeout_ms(action.timeout.count());
+}
+
+Result<void> check_texts(const std::string& author, const std::string& comment) {
+  if (author.empty()) return fail(Errc::invalid_argument, "author is missing: who wants it");
+  if (author.size() > kMostTextBytes || comment.size() > kMostTextBytes)
+    return fail(Errc::limit, "author and comment may have {} bytes each", kMostTextBytes);
+  return {};
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ActionsService::ListActions(grpc::CallbackServerContext* context,
+                                                      const v1::ListActionsRequest*,
+                                                      v1::ListActionsResponse* response) {
+  return answer(engine_, context, [this, response](const Cancelled&) -> Result<void> {
+    std::map<std::string, v1::Action*> by_name;
+    for (const actions::ActionConfig& action : alerts_.actions()) {
+      v1::Action& out = *response->add_actions();
+      put_action(action, out);
+      by_name[action.name] = &out;
+    }
+    for (const actions::Run& run : alerts_.runs()) {
+      const auto found = by_name.find(run.action);
+      if (found == by_name.end() || !run.has_begun()) continue;
+      found->second->set_runs(found->second->runs() + 1);
+      found->second->set_last_started_ms(std::max(found->second->last_started_ms(), run.started_ms));
+    }
+    for (const alerts::RuleInfo& info : alerts_.rules()) {
+      for (const rules::WantedAction& wanted : info.rule->extras.actions) {
+        if (const auto found = by_name.find(wanted.name); found != by_name.end())
+          found->second->add_rules(info.rule->name);
+      }
+    }
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* ActionsService::ListRuns(grpc::CallbackServerContext* context,
+                                                   const v1::ListRunsRequest* request,
+                                                   v1::ListRunsResponse* response) {
+  return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
+    const std::vector<actions::Run> runs = alerts_.runs();
+    std::uint32_t left = request->limit() == 0 ? kUsualRuns : request->limit();
+    for (const actions::Run& run : std::views::reverse(runs)) {
+      const bool is_wanted =
+          (request->action().empty() || run.action == request->action()) &&
+          run.id.starts_with(request->id()) &&
+          (request->fingerprint().empty() || run.subject.fingerprint == request->fingerprint()) &&
+          (!request->waiting() || run.state == actions::RunState::needs_approval);
+      if (!is_wanted) continue;
+      if (left-- == 0) break;
+      put_run(run, *response->add_runs());
+    }
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext* context,
+                                                    const v1::RunActionRequest* request,
+                                                    v1::RunActionResponse* response) {
+  return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
+    if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
+    actions::Order order;
+    order.action = request->action();
+    order.trigger = actions::Trigger::manual;
+    order.subject.host = request->host();
+    order.author = request->author();
+    order.comment = request->comment();
+    order.dry_run = request->dry_run();
+    const auto run = alerts::run_action(alerts_, std::move(order));
+    if (!run) return run.error();
+    put_run(*run, *response->mutable_run());
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* ActionsService::DecideRun(grpc::CallbackServerContext* context,
+                                                    const v1::DecideRunRequest* request,
+                                                    v1::DecideRunResponse* response) {
+  return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
+    if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
+    const auto run = alerts::decide_run(alerts_, request->id(),
+                                        {request->approve(), request->author(), request->comment()});
+    if (!run) return run.error();
+    put_run(*run, *response->mutable_run());
+    return {};
+  });
+}
+
+}  // namespace vigil::aggregator

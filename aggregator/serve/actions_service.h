@@ -1,0 +1,32 @@
+// vigil.v1.Actions: what is done about alerts. proto/vigil/v1/actions.proto is its documentation.
+#pragma once
+
+#include "aggregator/alerts/alert_service.h"
+#include "aggregator/serve/query_engine.h"
+#include "vigil/v1/actions.grpc.pb.h"
+
+namespace vigil::aggregator {
+
+class ActionsService final : public v1::Actions::CallbackService {
+ public:
+  /// Both outlive the service.
+  ActionsService(QueryEngine& engine, alerts::AlertService& alerts) : engine_(engine), alerts_(alerts) {}
+
+  grpc::ServerUnaryReactor* ListActions(grpc::CallbackServerContext* context,
+                                        const v1::ListActionsRequest* request,
+                                        v1::ListActionsResponse* response) override;
+  grpc::ServerUnaryReactor* ListRuns(grpc::CallbackServerContext* context, const v1::ListRunsRequest* request,
+                                     v1::ListRunsResponse* response) override;
+  grpc::ServerUnaryReactor* RunAction(grpc::CallbackServerContext* context,
+                                      const v1::RunActionRequest* request,
+                                      v1::RunActionResponse* response) override;
+  grpc::ServerUnaryReactor* DecideRun(grpc::CallbackServerContext* context,
+                                      const v1::DecideRunRequest* request,
+                                      v1::DecideRunResponse* response) override;
+
+ private:
+  QueryEngine& engine_;
+  alerts::AlertService& alerts_;
+};
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,194 @@
+// Actions of alerts, through the service: what is asked for and when, and that it is stored before it begins.
+#include "aggregator/alerts/acting.h"
+
+#include "aggregator/alerts/alert_service.h"
+#include "aggregator/alerts/silencing.h"
+#include "aggregator/matchers/matchers.h"
+#include "tests/aggregator/alerts/service_run.h"
+#include "tests/support/catch.h"
+
+#include <map>
+
+using namespace vigil;
+using namespace vigil::alerts;
+using namespace vigil::alerts::test;
+using actions::RunState;
+
+namespace {
+
+constexpr const char* kActing = R"(
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - alert: Full
+        expr: used > 90
+        labels: {severity: warning}
+        actions: [clean, {run: tidy, on: resolved}]
+)";
+
+actions::ActionConfig action(const std::string& name) {
+  actions::ActionConfig out;
+  out.name = name;
+  out.command = {"/bin/true"};
+  return out;
+}
+
+/// A run of the service whose actions nobody carries out but the test.
+struct Acted {
+  explicit Acted(const vigil::test::TempDir& folder,
+                 std::vector<actions::ActionConfig> configured = {action("clean"), action("tidy")})
+      : dir(folder), rules(rules_of(kActing)) {
+    AlertServiceOptions options{dir.file("meta.db"), [this] { return now_ms.load(); }, {}};
+    options.actions = std::make_shared<const std::vector<actions::ActionConfig>>(std::move(configured));
+    options.ask = [this](std::string_view expr,
+                         std::int64_t) -> Result<std::vector<std::pair<Labels, double>>> {
+      asked = expr;
+      return std::vector<std::pair<Labels, double>>{
+          {Labels{{"__name__", "used"}, {"instance", "b"}, {"disk", "sda"}}, 1.0},
+          {Labels{{"__name__", "used"}, {"instance", "a"}, {"disk", "sda"}}, value.load()}};
+    };
+    auto opened = AlertService::open(options, rules);
+    REQUIRE(opened);
+    service = std::move(*opened);
+    service->set_notifier(recorder);
+    service->set_perform([this](const actions::ActionConfig&, const actions::Run& run) {
+      // What begins is on the disk.
+      auto store = MetaStore::open(dir.file("meta.db"));
+      if (!store) return;
+      const auto stored = store->runs();
+      for (const StoredRun& row : *stored) {
+        if (row.id == run.id && actions::decode_run(row.body)->state == RunState::running)
+          begun[run.action] = run.id;
+      }
+    });
+    service->start();
+  }
+  ~Acted() { service->stop(); }
+
+  void evaluate(std::int64_t seconds, const std::vector<std::string>& hosts) {
+    now_ms = seconds * 1000;
+    rules::Evaluation evaluation{rules->rules()[0], "web", seconds * 1000, {}, {}, {}};
+    for (const std::string& host : hosts)
+      evaluation.active.push_back(
+          {std::make_shared<const Labels>(Labels{{"instance", host}, {"disk", "sda"}}), 95});
+    service->take(std::move(evaluation));
+    sync();
+  }
+  /// Once it has done all it was told.
+  void sync() { static_cast<void>(explain(*service, "0")); }
+  std::string states() {
+    sync();
+    std::string out;
+    for (const actions::Run& run : service->runs())
+      out += fmt::format("{}{} {} {}", out.empty() ? "" : ", ", run.action, run.subject.host,
+                         to_string(run.state));
+    return out;
+  }
+
+  const vigil::test::TempDir& dir;
+  std::atomic<std::int64_t> now_ms = 0;
+  std::atomic<double> value = 95;
+  std::string asked;  // by the service's thread; looked at after sync()
+  rules::RuleSetPtr rules;
+  Recorder recorder;
+  std::map<std::string, std::string> begun;
+  std::unique_ptr<AlertService> service;
+};
+
+actions::Outcome succeeded() {
+  actions::Outcome out;
+  out.state = RunState::succeeded;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a rule's action begins once its alert is told of, and its end runs the other") {
+  const vigil::test::TempDir dir;
+  Acted run(dir);
+  run.evaluate(1, {"a"});
+  CHECK(run.states() == "clean a running");
+  REQUIRE(run.begun.contains("clean"));
+  const actions::Run first = run.service->runs().front();
+  CHECK(first.trigger == actions::Trigger::firing);
+  CHECK(first.effect == "used");
+  CHECK(first.before == 95.0);
+  auto rows = run.recorder.wait_for(1);
+  REQUIRE(rows.size() == 1);
+  REQUIRE(rows[0].note.evidence.size() == 1);
+  CHECK(rows[0].note.evidence[0].title == "Actions");
+  CHECK(rows[0].note.evidence[0].rows[0].name == "clean");
+
+  run.now_ms = 10'000;
+  run.value = 40;
+  run.service->action_ended(first.id, succeeded());
+  run.evaluate(20, {});
+  CHECK(run.states() == "clean a succeeded, tidy a running");
+  rows = run.recorder.wait_for(2);
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[1].note.evidence[0].rows[0].value == "succeeded");
+
+  run.now_ms = 400'000;
+  run.evaluate(400, {"b"});  // something happens: the effect is looked at besides
+  CHECK(run.service->runs().front().after == 40.0);
+  CHECK(run.service->runs().front().is_measured);
+}
+
+TEST_CASE("what a silence holds back does nothing until it is over") {
+  const vigil::test::TempDir dir;
+  Acted run(dir);
+  silences::Silence silence;
+  silence.matchers = matchers::parse_matchers("alertname=\"Full\"")->matchers;
+  silence.starts_ms = 0;
+  silence.ends_ms = 60'000;
+  silence.author = "ada";
+  silence.comment = "disks";
+  const auto id = put_silence(*run.service, silence);
+  REQUIRE(id);
+  run.evaluate(1, {"a"});
+  CHECK(run.states().empty());
+  REQUIRE(expire_silence(*run.service, *id));
+  run.evaluate(2, {"a"});
+  CHECK(run.states() == "clean a running");
+}
+
+TEST_CASE("somebody approves, an alert that ends cancels, and a restart remembers both") {
+  const vigil::test::TempDir dir;
+  actions::ActionConfig clean = action("clean");
+  clean.approval = true;
+  {
+    Acted run(dir, {clean, action("tidy")});
+    run.evaluate(1, {"a", "b"});
+    CHECK(run.states() == "clean a needs_approval, clean b needs_approval");
+    CHECK(run.begun.empty());
+  }
+  Acted again(dir, {clean, action("tidy")});
+  CHECK(again.states() == "clean a needs_approval, clean b needs_approval");
+  const auto decided = decide_run(*again.service, again.service->runs().front().id, {true, "ada", "go"});
+  REQUIRE(decided);
+  CHECK(again.states() == "clean a running, clean b needs_approval");
+  again.evaluate(2, {"a"});
+  CHECK(again.states() == "clean a running, clean b cancelled, tidy b running");
+}
+
+TEST_CASE("an action by hand, also one that nobody configured") {
+  const vigil::test::TempDir dir;
+  Acted run(dir);
+  actions::Order order;
+  order.action = "clean";
+  order.trigger = actions::Trigger::manual;
+  order.author = "ada";
+  REQUIRE(run_action(*run.service, order));
+  order.action = "nothing";
+  CHECK(run_action(*run.service, order).error().message == "no action is called nothing");
+  CHECK(run.states() == "clean  running");
+}
+
+TEST_CASE("an action that nobody configured is named at its place in the rule file") {
+  const auto checked = check_actions(*rules_of(kActing), {action("tidy")});
+  REQUIRE_FALSE(checked);
+  CHECK(checked.error().message.find("groups[0].rules[0].actions[0]: no action is called clean; the "
+                                     "configuration has tidy") != std::string::npos);
+  CHECK(check_actions(*rules_of(kActing), {action("tidy"), action("clean")}));
+}
