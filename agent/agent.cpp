@@ -75,6 +75,10 @@ struct Agent::Parts {
             plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },
             std::chrono::steady_clock::now()) {}
 
+  /// Its answers go to the delivery.
+  ~Parts() { actions.stop(); }
+  Parts(const Parts&) = delete;
+
   std::vector<PlannedCollector> plan(const AgentConfig& config);
   BeatFigures beat_figures();
   void beat(Beat& clock);
@@ -186,7 +190,7 @@ void Agent::run() {
   ask_for_short_turns();
   Parts& parts = *parts_;
   // Start order: delivery first, so that nothing sampled waits; then beats. Stop order: beats, the last
-  // batch, delivery.
+  // batch, actions, delivery.
   parts.delivery.start();
   log::info(
       "agent", "ready",

@@ -1,3 +1,4 @@
+#include "agent/actions/allow_list.h"
 #include "agent/config.h"
 #include "common/text/human.h"
 #include "common/text/utf8.h"
@@ -88,16 +89,42 @@ Result<void> check(const AgentConfig& config) {
   return problems.result();
 }
 
-std::string checked(const AgentConfig& config) {
-  std::string valid = "configuration is valid\n";
+namespace {
+
+void warn_of_socket(const AgentConfig& config, std::vector<std::string>& out) {
   std::string socket = config.options.docker_socket;
   if (socket.starts_with("unix://")) socket = socket.substr(7);
   std::error_code error;
   if (socket.empty() || socket == "auto" || socket == "none" || std::filesystem::exists(socket, error))
-    return valid;
-  const std::string warning =
-      fmt::format("{} is not there; until it is, containers are seen by their cgroups only", socket);
-  return fmt::format("warning: {}\n{}", config.at.say("docker_socket", warning), valid);
+    return;
+  out.push_back(config.at.say(
+      "docker_socket",
+      fmt::format("{} is not there; until it is, containers are seen by their cgroups only", socket)));
+}
+
+/// The list is read each time an action is asked for: what is wrong with it today may be right by then.
+void warn_of_actions(const AgentConfig& config, std::vector<std::string>& out) {
+  if (config.actions_file.empty()) return;
+  const auto list = read_allow_list(config.actions_file);
+  if (!list) {
+    out.push_back(config.at.say("actions_file", "no action is run: " + list.error().message));
+    return;
+  }
+  for (const auto& [name, action] : list->actions) {
+    if (const std::string fault = fault_of(action); !fault.empty())
+      out.push_back(config.at.say("actions_file", fmt::format("{} is not run: {}", name, fault)));
+  }
+}
+
+}  // namespace
+
+std::string checked(const AgentConfig& config) {
+  std::vector<std::string> warnings;
+  warn_of_socket(config, warnings);
+  warn_of_actions(config, warnings);
+  std::string out;
+  for (const std::string& warning : warnings) out += fmt::format("warning: {}\n", warning);
+  return out + "configuration is valid\n";
 }
 
 Result<void> check_spool(const AgentConfig& config) {

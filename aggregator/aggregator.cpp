@@ -180,13 +180,14 @@ Result<void> Aggregator::open_alerting() {
       [this](const rules::RecordedBatch& batch) { rule_records_->take(batch); });
   if (!opened) return opened.error();
   alerting_ = std::move(*opened);
-  alerting_->set_ask_agent([this](const std::string& host, const std::string& run, const std::string& name,
-                                  std::function<void(const std::string&)> refused) {
-    v1::ActionRequest request;
-    request.set_id(run);
-    request.set_name(name);
-    ingest_->request(host, std::move(request), std::move(refused));
-  });
+  alerting_->set_ask_agent(
+      [this](const actions::AgentOrder& order, std::function<void(const std::string&)> refused) {
+        v1::ActionRequest request;
+        request.set_id(order.run);
+        request.set_name(order.name);
+        request.set_valid_for_ms(static_cast<std::uint32_t>(order.valid_for.count()));
+        ingest_->request(order.host, std::move(request), std::move(refused));
+      });
   for (const std::string& warning : alerting_->warnings()) log::warn("alerts", warning);
   return {};
 }

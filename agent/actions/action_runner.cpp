@@ -5,7 +5,6 @@
 #include "common/process/program.h"
 #include "common/wire/names.h"
 
-#include <poll.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -18,7 +17,6 @@ constexpr std::size_t kMostWaiting = 16;
 constexpr std::size_t kMostSeen = 256;
 constexpr std::size_t kMostOutputBytes = 8'192;
 constexpr std::size_t kMostReasonBytes = 1'024;
-constexpr int kLookAgainMs = 20;  // a program's end shows nowhere else
 
 v1::ActionResult refused(const v1::ActionRequest& request, std::string_view why) {
   v1::ActionResult result;
@@ -54,20 +52,19 @@ void ActionRunner::stop() {
     more_.notify_all();
   }
   if (thread_.joinable()) thread_.join();
-  for (const v1::ActionRequest& request : std::exchange(waiting_, {}))
-    answer_(refused(request, "the agent stops"));
+  for (const Waiting& each : std::exchange(waiting_, {})) answer_(refused(each.request, "the agent stops"));
 }
 
 void ActionRunner::take(const v1::ActionRequest& request) {
   if (list_.empty())
     return answer_(refused(request, "this agent runs no actions: its configuration names no actions_file"));
   const std::lock_guard lock(mutex_);
-  if (stopping_) return;
+  if (stopping_) return answer_(refused(request, "the agent stops"));
   if (std::ranges::find(seen_, request.id()) != seen_.end()) return;
   if (waiting_.size() >= kMostWaiting) return answer_(refused(request, "too many actions wait here already"));
   seen_.push_back(request.id());
   if (seen_.size() > kMostSeen) seen_.pop_front();
-  waiting_.push_back(request);
+  waiting_.push_back({request, Clock::now()});
   more_.notify_all();
   if (thread_.joinable()) return;
   thread_ = std::thread([this] { loop(); });
@@ -77,15 +74,18 @@ void ActionRunner::take(const v1::ActionRequest& request) {
 void ActionRunner::loop() {
   hold_back_sigpipe();
   while (true) {
-    v1::ActionRequest request;
+    Waiting next;
     {
       std::unique_lock lock(mutex_);
       more_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
       if (stopping_) return;
-      request = std::move(waiting_.front());
+      next = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    answer_(run(request));
+    const std::chrono::milliseconds valid_for(next.request.valid_for_ms());
+    const bool is_late = valid_for.count() > 0 && Clock::now() - next.since >= valid_for;
+    answer_(is_late ? refused(next.request, "others ran for so long that nobody waits for it any more")
+                    : run(next.request));
   }
 }
 
@@ -98,41 +98,35 @@ v1::ActionResult ActionRunner::run(const v1::ActionRequest& request) {
   const auto found = list->actions.find(request.name());
   if (found == list->actions.end())
     return refused(request, fmt::format("{} has no action {}", list_, wire::clean_text(request.name(), 128)));
+  if (const std::string fault = fault_of(found->second, owner_); !fault.empty())
+    return refused(request, fault);
   log::info("actions", "an action begins", {{"action", request.name()}, {"run", request.id()}});
   Program program;
   ProgramCall call;
   call.command = found->second.command;
-  call.environment = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-                      "VIGIL_ACTION=" + request.name(), "VIGIL_RUN=" + wire::clean_text(request.id(), 64)};
+  call.environment = {kProgramPath, "LANG=C.UTF-8", "VIGIL_ACTION=" + request.name(),
+                      "VIGIL_RUN=" + wire::clean_text(request.id(), 64)};
   call.timeout = found->second.timeout;
   call.keep = ProgramCall::Keep::everything;
   call.most_bytes = kMostOutputBytes;
   if (const auto started = program.start(std::move(call), Program::Clock::now()); !started)
     return refused(request, started.error().message);
-  while (true) {
-    const auto end = program.step(Program::Clock::now());
-    if (!end && !stopping_) {
-      std::vector<pollfd> pipes = program.waits();
-      ::poll(pipes.data(), pipes.size(), kLookAgainMs);
-      continue;
-    }
-    v1::ActionResult result;
-    result.set_id(request.id());
-    if (!end) {
-      result.set_outcome(v1::ActionResult::OUTCOME_UNKNOWN);
-      result.set_reason("the agent was stopped while it ran");
-      return result;
-    }
-    result.set_outcome(outcome_of(end->kind));
-    result.set_code(end->code);
-    if (!end->is_fine()) result.set_reason(to_string(*end, found->second.timeout));
-    result.set_output(wire::clean_text(end->output, kMostOutputBytes));
-    result.set_output_cut(end->is_cut);
-    log::info(
-        "actions", "an action ended",
-        {{"action", request.name()}, {"run", request.id()}, {"end", to_string(*end, found->second.timeout)}});
+  const auto end = run_to_end(program, stopping_);
+  v1::ActionResult result;
+  result.set_id(request.id());
+  if (!end) {
+    result.set_outcome(v1::ActionResult::OUTCOME_UNKNOWN);
+    result.set_reason("the agent was stopped while it ran");
     return result;
   }
+  const std::string how = to_string(*end, found->second.timeout);
+  result.set_outcome(outcome_of(end->kind));
+  result.set_code(end->code);
+  if (!end->is_fine()) result.set_reason(how);
+  result.set_output(wire::clean_text(end->output, kMostOutputBytes));
+  result.set_output_cut(end->is_cut);
+  log::info("actions", "an action ended", {{"action", request.name()}, {"run", request.id()}, {"end", how}});
+  return result;
 }
 
 }  // namespace vigil::agent

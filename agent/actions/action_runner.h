@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -30,6 +31,11 @@ class ActionRunner {
   void stop();
 
  private:
+  using Clock = std::chrono::steady_clock;
+  struct Waiting {
+    v1::ActionRequest request;
+    Clock::time_point since;
+  };
   void loop();
   v1::ActionResult run(const v1::ActionRequest& request);
 
@@ -40,7 +46,7 @@ class ActionRunner {
 
   std::mutex mutex_;  // protects what follows
   std::condition_variable more_;
-  std::deque<v1::ActionRequest> waiting_;
+  std::deque<Waiting> waiting_;
   std::deque<std::string> seen_;  // ids, the oldest first
   std::thread thread_;
 };

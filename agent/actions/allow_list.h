@@ -31,6 +31,10 @@ struct AllowList {
 };
 void describe(config::Fields& fields, AllowList& list);
 
+/// What keeps it from being run, or "": its program is not there, or others than root or `owner` may change
+/// it.
+std::string fault_of(const AllowedAction& action, uid_t owner = 0);
+
 /// Read anew each time it is asked for: it is root's word of this moment. Errc::permission when file or
 /// folder are not `owner`'s, or others may change them; Errc::not_found; errors of its text with their
 /// places.

@@ -1,6 +1,7 @@
 #include "aggregator/actions/config.h"
 
 #include "aggregator/notify/requests.h"
+#include "aggregator/promql/parser.h"
 #include "aggregator/rules/template.h"
 #include "common/config/redact.h"
 #include "common/process/program.h"
@@ -40,6 +41,9 @@ Result<void> check_one(const ActionConfig& action) {
   }
   if (const auto text = rules::Template::parse(action.effect); !text)
     return action.at.wrong("effect", "template: " + text.error().message);
+  const bool is_plain = action.effect.find("{{") == std::string::npos;  // one that can be looked at now
+  if (const auto parsed = promql::parse(action.effect); !action.effect.empty() && is_plain && !parsed)
+    return action.at.wrong("effect", parsed.error().message);
   return {};
 }
 

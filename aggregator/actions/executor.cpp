@@ -8,9 +8,9 @@
 #include "common/text/human.h"
 #include "common/wire/names.h"
 
-#include <poll.h>
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -19,8 +19,8 @@
 namespace vigil::actions {
 namespace {
 
-constexpr int kLookAgainMs = 20;  // a program's end shows nowhere else
 constexpr std::chrono::milliseconds kFarewell{2000};
+constexpr std::chrono::hours kBelieved{1};  // so long an agent may answer late
 
 Outcome failed(std::string reason) {
   Outcome out;
@@ -29,7 +29,21 @@ Outcome failed(std::string reason) {
   return out;
 }
 
-}  // namespace
+/// Whether the other side may have begun: not when it was not reached.
+bool was_reached(CURLcode code) {
+  switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return false;
+    default:
+      return true;
+  }
+}
 
 Outcome outcome_of(const ProgramEnd& end, std::chrono::milliseconds timeout) {
   Outcome out;
@@ -41,6 +55,8 @@ Outcome outcome_of(const ProgramEnd& end, std::chrono::milliseconds timeout) {
   out.is_output_cut = end.is_cut;
   return out;
 }
+
+}  // namespace
 
 class Executor::Flight {
  public:
@@ -75,11 +91,7 @@ class Executor::Flight {
     call.most_bytes = kMostOutputBytes;
     if (const auto started = program.start(std::move(call), Program::Clock::now()); !started)
       return failed(started.error().message);
-    while (!is_cut_) {
-      if (const auto end = program.step(Program::Clock::now())) return outcome_of(*end, action_.timeout);
-      std::vector<pollfd> pipes = program.waits();
-      ::poll(pipes.data(), pipes.size(), kLookAgainMs);
-    }
+    if (const auto end = run_to_end(program, is_cut_)) return outcome_of(*end, action_.timeout);
     Outcome out;
     out.reason = "the aggregator stopped while it ran";
     return out;
@@ -107,10 +119,10 @@ class Executor::Flight {
     if (!failure) return out;
     const std::string refused = sockets_.refused();
     out.reason = out.code ? fmt::format("HTTP {}", *out.code) : failure->error;
+    if (!out.code && was_reached(code)) out.state = RunState::unknown;
     if (!refused.empty())
       out.reason =
           fmt::format("the name in its URL leads to {}, a private address: see allow_private", refused);
-    if (is_cut_) out.state = RunState::unknown;
     return out;
   }
 
@@ -130,33 +142,40 @@ Executor::~Executor() {
   stop();
 }
 
-void Executor::perform(const ActionConfig& action, const Run& run) {
+bool Executor::perform(const ActionConfig& action, const Run& run) {
   if (!action.agent.empty()) return ask(action, run);
   const std::lock_guard lock(mutex_);
-  if (!stopped_) flights_[run.id] = std::make_unique<Flight>(*this, action, run);
+  if (stopped_) return false;
+  flights_[run.id] = std::make_unique<Flight>(*this, action, run);
+  return true;
 }
 
-void Executor::ask(const ActionConfig& action, const Run& run) {
-  if (!hooks_.ask_agent) return end(run.id, failed("no agent can be asked"));
+bool Executor::ask(const ActionConfig& action, const Run& run) {
+  if (!hooks_.ask_agent) {
+    end(run.id, failed("no agent can be asked"));
+    return true;
+  }
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_) return;
+    if (stopped_) return false;
     asked_[run.id] = {run.subject.host, Clock::now() + action.timeout, action.timeout};
   }
-  hooks_.ask_agent(run.subject.host, run.id, action.agent, [this, id = run.id](const std::string& why) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (asked_.erase(id) == 0) return;
-    }
-    end(id, failed(why));
-  });
+  hooks_.ask_agent({run.subject.host, run.id, action.agent, action.timeout},
+                   [this, id = run.id](const std::string& why) {
+                     {
+                       const std::lock_guard lock(mutex_);
+                       if (asked_.erase(id) == 0) return;
+                     }
+                     end(id, failed(why));
+                   });
+  return true;
 }
 
 void Executor::answered(const std::string& host, const std::string& run, Outcome outcome) {
   {
     const std::lock_guard lock(mutex_);
     const auto found = asked_.find(run);
-    if (found == asked_.end() || found->second.host != host) return;  // too late, or another's
+    if (found == asked_.end() || found->second.host != host) return;  // nobody's, or another's
     asked_.erase(found);
   }
   end(run, std::move(outcome));
@@ -171,10 +190,11 @@ void Executor::look(Clock::time_point now) {
   {
     const std::lock_guard lock(mutex_);
     std::erase_if(flights_, [](const auto& entry) { return entry.second->is_over(); });
-    for (const auto& entry : asked_) {
-      if (now >= entry.second.until) silent.push_back(entry);
+    for (auto& entry : asked_) {
+      if (now >= entry.second.until && !std::exchange(entry.second.is_given_up, true))
+        silent.push_back(entry);
     }
-    for (const auto& [id, asked] : silent) asked_.erase(id);
+    std::erase_if(asked_, [now](const auto& entry) { return now >= entry.second.until + kBelieved; });
   }
   for (const auto& [id, asked] : silent) {
     Outcome out;

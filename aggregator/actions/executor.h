@@ -15,14 +15,20 @@
 
 namespace vigil::actions {
 
+/// What an agent is asked for.
+struct AgentOrder {
+  std::string host;
+  std::string run;
+  std::string name;                       // in the host's list
+  std::chrono::milliseconds valid_for{};  // begun within that, or not at all
+};
+
 struct ExecutorHooks {
   /// How a run ended. Any thread; must not block.
   std::function<void(const std::string& run, Outcome outcome)> ended;
-  /// Asks the agent of `host` for an action; `refused` is called when it cannot be asked, with the reason.
-  /// What it answers comes back by answered(). May be empty: then no agent can be asked.
-  std::function<void(const std::string& host, const std::string& run, const std::string& name,
-                     std::function<void(const std::string& why)> refused)>
-      ask_agent;
+  /// Asks an agent; `refused` is called when it cannot be asked, with the reason. What it answers comes back
+  /// by answered(). May be empty: then no agent can be asked.
+  std::function<void(const AgentOrder& order, std::function<void(const std::string& why)> refused)> ask_agent;
 };
 
 class Executor {
@@ -34,9 +40,10 @@ class Executor {
   ~Executor();
   Executor(const Executor&) = delete;
 
-  /// Any thread. Nothing after stop().
-  void perform(const ActionConfig& action, const Run& run);
-  /// An agent has answered. Any thread. What nobody asked this host for is left alone.
+  /// Any thread. False after stop().
+  bool perform(const ActionConfig& action, const Run& run);
+  /// An agent has answered, perhaps so late that nobody waited any more. Any thread. What nobody asked this
+  /// host for is left alone.
   void answered(const std::string& host, const std::string& run, Outcome outcome);
   /// Often: gives up waiting for agents that do not answer, and lets go of threads that have ended.
   void look(Clock::time_point now);
@@ -49,8 +56,9 @@ class Executor {
     std::string host;
     Clock::time_point until;
     std::chrono::milliseconds timeout{};
+    bool is_given_up = false;
   };
-  void ask(const ActionConfig& action, const Run& run);
+  bool ask(const ActionConfig& action, const Run& run);
   void end(const std::string& run, Outcome outcome);
 
   const ExecutorHooks hooks_;

@@ -2,6 +2,7 @@
 
 #include "aggregator/notify/json_parts.h"
 #include "aggregator/notify/text.h"
+#include "common/process/program.h"
 #include "common/text/human.h"
 
 #include <algorithm>
@@ -157,7 +158,7 @@ std::string payload_of(const Run& run) {
 }
 
 std::vector<std::string> environment_of(const Run& run) {
-  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  return {kProgramPath,
           "LANG=C.UTF-8",
           variable("VIGIL_ACTION", run.action),
           variable("VIGIL_RUN", run.id),

@@ -3,6 +3,7 @@
 #include "common/text/human.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace vigil::actions {
 namespace {
@@ -14,6 +15,10 @@ std::string time_text(std::int64_t t_ms) {
   std::string text = format_rfc3339(t_ms).substr(0, 19);
   text[10] = ' ';
   return text + " UTC";
+}
+
+bool is_waiting(const Run& run) {
+  return run.state == RunState::needs_approval || run.state == RunState::queued;
 }
 
 }  // namespace
@@ -28,7 +33,7 @@ const Run* RunBook::find(const std::string& id) const {
   return found == by_id_.end() ? nullptr : found->second.get();
 }
 
-Result<const Run*> RunBook::find_short(const std::string& id) const {
+Result<Run*> RunBook::find_short(const std::string& id) {
   const auto first = by_id_.lower_bound(id);
   if (id.empty() || first == by_id_.end() || !first->first.starts_with(id))
     return fail(Errc::not_found, "no run is called {}: `vigil actions log` lists their ids", id);
@@ -38,31 +43,91 @@ Result<const Run*> RunBook::find_short(const std::string& id) const {
   return first->second.get();
 }
 
+std::vector<Run> RunBook::select(const RunQuery& query) const {
+  std::vector<Run> out;
+  for (const RunPtr& run : std::views::reverse(runs_)) {
+    if (out.size() == query.limit) break;
+    const bool is_meant = (query.action.empty() || run->action == query.action) &&
+                          run->id.starts_with(query.id) &&
+                          (query.fingerprint.empty() || run->subject.fingerprint == query.fingerprint) &&
+                          (!query.waiting || run->state == RunState::needs_approval);
+    if (is_meant) out.push_back(*run);
+  }
+  return out;
+}
+
+std::vector<const Run*> RunBook::of_alert(const std::string& fingerprint) const {
+  std::vector<const Run*> out;
+  const auto found = by_alert_.find(fingerprint);
+  if (found == by_alert_.end()) return out;
+  for (const RunPtr& run : found->second) out.push_back(run.get());
+  return out;
+}
+
+std::map<std::string, RunFigures> RunBook::figures() const {
+  std::map<std::string, RunFigures> out;
+  for (const RunPtr& run : runs_) {
+    if (!run->has_begun()) continue;
+    RunFigures& figures = out[run->action];
+    ++figures.begun;
+    figures.last_started_ms = std::max(figures.last_started_ms, run->started_ms);
+  }
+  return out;
+}
+
 const ActionConfig* RunBook::action(std::string_view name) const {
   const auto found = std::ranges::find(*actions_, name, &ActionConfig::name);
   return found == actions_->end() ? nullptr : &*found;
 }
 
-std::size_t RunBook::running(std::string_view action) const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      runs_, [&](const auto& run) { return run->state == RunState::running && run->action == action; }));
+void RunBook::add(const RunPtr& run) {
+  runs_.push_back(run);
+  by_id_[run->id] = run;
+  if (!run->subject.fingerprint.empty()) by_alert_[run->subject.fingerprint].push_back(run);
+  if (!run->is_over()) open_[run->number] = run;
+  if (run->measure_at_ms != 0 && !run->is_measured) unmeasured_.insert(run->id);
 }
 
-std::vector<Run> RunBook::of_alert(const std::string& fingerprint) const {
-  std::vector<Run> out;
-  for (const auto& run : runs_) {
-    if (run->subject.fingerprint == fingerprint) out.push_back(*run);
-  }
-  return out;
+/// Counts it in, or out.
+void RunBook::count(const Run& run, int by) {
+  Tally& tally = tallies_[run.action];
+  if (run.state == RunState::running) tally.running += by;
+  if (run.state != RunState::queued) return;
+  tally.all_queued += by;
+  if ((tally.queued[run.subject.host] += by) == 0) tally.queued.erase(run.subject.host);
+}
+
+/// The one place where a state changes: what is counted follows it.
+void RunBook::set_state(Run& run, RunState state) {
+  count(run, -1);
+  run.state = state;
+  count(run, 1);
+  if (run.is_over()) open_.erase(run.number);
+  changed_.insert(run.id);
+}
+
+void RunBook::settle(Run& run, RunState state, std::string reason, std::int64_t now_ms) {
+  set_state(run, state);
+  run.reason = std::move(reason);
+  run.ended_ms = now_ms;
+}
+
+void RunBook::note_begun(Tally& tally, const std::string& host, std::int64_t at_ms) {
+  tally.begun_ms.push_back(at_ms);
+  std::int64_t& latest = tally.latest_ms[host];
+  latest = std::max(latest, at_ms);
 }
 
 void RunBook::restore(std::vector<Run> runs, std::int64_t now_ms) {
   std::ranges::sort(runs, {}, &Run::number);
   for (Run& run : runs) {
-    auto kept = std::make_shared<Run>(std::move(run));
-    runs_.push_back(kept);
-    by_id_[kept->id] = kept;
+    const auto kept = std::make_shared<Run>(std::move(run));
     last_number_ = std::max(last_number_, kept->number);
+    add(kept);
+    count(*kept, 1);
+    if (kept->has_begun()) note_begun(tallies_[kept->action], kept->subject.host, kept->started_ms);
+    if (kept->state == RunState::dry_run)
+      note_begun(dry_tallies_[kept->action], kept->subject.host, kept->created_ms);
     if (kept->state == RunState::running)
       settle(*kept, RunState::unknown, "the aggregator stopped while it ran", now_ms);
     cancel_orphan(*kept, now_ms);
@@ -71,34 +136,28 @@ void RunBook::restore(std::vector<Run> runs, std::int64_t now_ms) {
 
 /// What waits for an action that is not there does not begin.
 void RunBook::cancel_orphan(Run& run, std::int64_t now_ms) {
-  const bool waits = run.state == RunState::needs_approval || run.state == RunState::queued;
-  if (waits && action(run.action) == nullptr)
+  if (is_waiting(run) && action(run.action) == nullptr)
     settle(run, RunState::cancelled, "the action is not configured any more", now_ms);
 }
 
 void RunBook::adopt(ActionsPtr actions, std::int64_t now_ms) {
   actions_ = std::move(actions);
-  for (const auto& run : runs_) cancel_orphan(*run, now_ms);
+  for (const auto& [number, run] : std::map(open_)) cancel_orphan(*run, now_ms);
 }
 
-/// Why it may not begin, or "". What was only noted counts among its like.
-std::string RunBook::hindrance(const ActionConfig& action, const std::string& host, bool dry_run,
-                               std::int64_t now_ms) const {
-  std::size_t within_hour = 0;
-  std::int64_t latest_ms = 0;
-  for (const auto& run : runs_) {
-    const bool counts =
-        dry_run ? run->state == RunState::dry_run : run->has_begun() || run->state == RunState::queued;
-    if (run->action != action.name || !counts) continue;
-    const std::int64_t began_ms = run->has_begun() ? run->started_ms : run->created_ms;
-    if (began_ms > now_ms) continue;  // the clock was set back
-    if (began_ms > now_ms - kHourMs) ++within_hour;
-    if (run->subject.host == host) latest_ms = std::max(latest_ms, began_ms);
+/// Why it may not begin, or "". What waits for others counts as begun.
+std::string RunBook::hindrance(const ActionConfig& action, const std::string& host, bool among_dry,
+                               std::int64_t now_ms) {
+  Tally& tally = (among_dry ? dry_tallies_ : tallies_)[action.name];
+  while (!tally.begun_ms.empty() && tally.begun_ms.front() <= now_ms - kHourMs) tally.begun_ms.pop_front();
+  if (action.cooldown.count() > 0) {
+    if (tally.queued.contains(host)) return "one for this host waits already";
+    const auto latest = tally.latest_ms.find(host);
+    if (latest != tally.latest_ms.end() && now_ms < latest->second + action.cooldown.count())
+      return fmt::format("cooldown of {}: it ran at {}", format_duration(action.cooldown),
+                         time_text(latest->second));
   }
-  const std::int64_t free_ms = latest_ms + action.cooldown.count();
-  if (latest_ms != 0 && now_ms < free_ms)
-    return fmt::format("cooldown of {}: it ran at {}", format_duration(action.cooldown),
-                       time_text(latest_ms));
+  const std::size_t within_hour = tally.begun_ms.size() + static_cast<std::size_t>(tally.all_queued);
   if (action.max_per_hour != 0 && within_hour >= action.max_per_hour)
     return fmt::format("it ran {} within an hour, as often as it may",
                        within_hour == 1 ? "once" : fmt::format("{} times", within_hour));
@@ -108,7 +167,7 @@ std::string RunBook::hindrance(const ActionConfig& action, const std::string& ho
 Result<Run> RunBook::ask(const Order& order, const std::string& id, std::int64_t now_ms) {
   const ActionConfig* wanted = action(order.action);
   if (wanted == nullptr) return fail(Errc::not_found, "no action is called {}", order.action);
-  auto run = std::make_shared<Run>();
+  const auto run = std::make_shared<Run>();
   run->id = id;
   run->number = ++last_number_;
   run->action = order.action;
@@ -118,101 +177,124 @@ Result<Run> RunBook::ask(const Order& order, const std::string& id, std::int64_t
   run->comment = order.comment;
   run->effect = order.effect;
   run->created_ms = now_ms;
+  run->state = RunState::needs_approval;  // counted nowhere
+  add(run);
   const bool is_dry = wanted->dry_run || order.dry_run;
   const bool lacks_host = !wanted->agent.empty() && order.subject.host.empty();
   const std::string why_not = lacks_host ? "an agent runs it, and no host is named"
-                                         : hindrance(*wanted, order.subject.host, is_dry, now_ms);
-  runs_.push_back(run);
-  by_id_[id] = run;
-  changed_.insert(id);
+                                         : hindrance(*wanted, order.subject.host, wanted->dry_run, now_ms);
+  const bool asks_nobody = order.trigger == Trigger::manual || order.trigger == Trigger::maintenance;
   if (!why_not.empty()) {
     settle(*run, RunState::skipped, why_not, now_ms);
   } else if (is_dry) {
     settle(*run, RunState::dry_run, fmt::format("would run {} {}", kind_of(*wanted), summary_of(*wanted)),
            now_ms);
-  } else if (wanted->approval && (order.trigger == Trigger::firing || order.trigger == Trigger::resolved)) {
-    run->state = RunState::needs_approval;
+    note_begun(dry_tallies_[run->action], run->subject.host, now_ms);
   } else {
-    run->state = RunState::queued;
+    set_state(*run, wanted->approval && !asks_nobody ? RunState::needs_approval : RunState::queued);
   }
-  if (runs_.size() > kMostRuns) forget(runs_.size() - kMostRuns);
+  if (runs_.size() > kMostRuns) {
+    // A tenth at once: each removal moves the rest.
+    forget([](const Run& old) { return !old.has_begun(); }, kMostRuns / 10);
+    if (runs_.size() > kMostRuns) forget([](const Run&) { return true; }, kMostRuns / 10);
+  }
   return *run;
 }
 
 Result<Run> RunBook::decide(const std::string& id, const Decision& decision, std::int64_t now_ms) {
   const auto found = find_short(id);
   if (!found) return found.error();
-  Run& run = *at((*found)->id);
+  Run& run = **found;
   if (run.state != RunState::needs_approval)
     return fail(Errc::conflict, "run {} of {} needs no approval: it is {}", short_id(run), run.action,
                 to_string(run.state));
   run.author = decision.author;
   run.comment = decision.comment;
-  changed_.insert(run.id);
+  // Others may have run meanwhile.
+  const std::string why_not =
+      decision.approve ? hindrance(*action(run.action), run.subject.host, false, now_ms) : std::string();
   if (!decision.approve) {
     settle(run, RunState::rejected, "", now_ms);
-    return run;
-  }
-  // Others may have run meanwhile.
-  const std::string why_not = hindrance(*action(run.action), run.subject.host, false, now_ms);
-  if (!why_not.empty()) {
+  } else if (!why_not.empty()) {
     settle(run, RunState::skipped, why_not, now_ms);
   } else {
-    run.state = RunState::queued;
+    set_state(run, RunState::queued);
   }
   return run;
 }
 
-void RunBook::end_alert(const std::string& fingerprint, std::int64_t now_ms) {
-  for (const auto& run : runs_) {
-    const bool waits = run->state == RunState::needs_approval || run->state == RunState::queued;
-    if (waits && run->trigger == Trigger::firing && run->subject.fingerprint == fingerprint)
-      settle(*run, RunState::cancelled, "the alert was over before", now_ms);
+void RunBook::undo_ask(const std::string& id, std::int64_t now_ms) {
+  Run* run = at(id);
+  if (run != nullptr && is_waiting(*run)) settle(*run, RunState::cancelled, "it could not be stored", now_ms);
+}
+
+void RunBook::undo_decision(const std::string& id) {
+  Run* run = at(id);
+  if (run == nullptr || run->has_begun()) return;
+  set_state(*run, RunState::needs_approval);
+  open_[run->number] = by_id_.find(id)->second;
+  run->author.clear();
+  run->comment.clear();
+  run->reason.clear();
+  run->ended_ms = 0;
+}
+
+void RunBook::end_waiting(const std::string& fingerprint, Trigger trigger, std::int64_t now_ms) {
+  const auto found = by_alert_.find(fingerprint);
+  if (found == by_alert_.end()) return;
+  for (const RunPtr& run : found->second) {
+    if (is_waiting(*run) && run->trigger == trigger)
+      settle(*run, RunState::cancelled,
+             trigger == Trigger::firing ? "the alert was over before" : "the alert fires again", now_ms);
   }
 }
 
 void RunBook::expire(std::int64_t now_ms) {
-  for (const auto& run : runs_) {
-    if (run->state != RunState::needs_approval) continue;
+  for (const auto& [number, run] : std::map(open_)) {
     const ActionConfig* wanted = action(run->action);
-    if (wanted != nullptr && now_ms >= run->created_ms + wanted->approve_within.count())
+    if (wanted == nullptr) continue;
+    const std::int64_t waited_ms = now_ms - run->created_ms;
+    if (run->state == RunState::needs_approval && waited_ms >= wanted->approve_within.count()) {
       settle(*run, RunState::expired,
              fmt::format("nobody approved within {}", format_duration(wanted->approve_within)), now_ms);
+    } else if (run->state == RunState::queued &&
+               waited_ms >= kLongestWaitMs + (wanted->approval ? wanted->approve_within.count() : 0)) {
+      settle(*run, RunState::cancelled, "it waited for more than an hour", now_ms);
+    }
   }
-  const auto young = std::ranges::find_if(
-      runs_, [now_ms](const auto& run) { return run->created_ms >= now_ms - kKeepRunsMs; });
-  forget(static_cast<std::size_t>(young - runs_.begin()));
+  if (runs_.empty() || runs_.front()->created_ms >= now_ms - kKeepRunsMs) return;
+  forget([now_ms](const Run& run) { return run.created_ms < now_ms - kKeepRunsMs; }, runs_.size());
 }
 
-/// The oldest go, but those that are not over.
-void RunBook::forget(std::size_t count) {
-  for (auto next = runs_.begin(); count > 0 && next != runs_.end();) {
-    if (!(*next)->is_over()) {
-      ++next;
-      continue;
+bool RunBook::may_forget(const Run& run) {
+  return run.is_over() && (run.measure_at_ms == 0 || run.is_measured);
+}
+
+/// The oldest `most` that are meant.
+void RunBook::forget(const std::function<bool(const Run&)>& is_meant, std::size_t most) {
+  std::erase_if(runs_, [&](const RunPtr& run) {
+    if (most == 0 || !may_forget(*run) || !is_meant(*run)) return false;
+    --most;
+    changed_.erase(run->id);
+    forgotten_.insert(run->id);
+    by_id_.erase(run->id);
+    if (const auto of_alert = by_alert_.find(run->subject.fingerprint); of_alert != by_alert_.end()) {
+      std::erase(of_alert->second, run);
+      if (of_alert->second.empty()) by_alert_.erase(of_alert);
     }
-    changed_.erase((*next)->id);
-    forgotten_.insert((*next)->id);
-    by_id_.erase((*next)->id);
-    next = runs_.erase(next);
-    --count;
-  }
+    return true;
+  });
 }
 
 std::vector<std::string> RunBook::begin_due(std::int64_t now_ms) {
   std::vector<std::string> out;
-  std::map<std::string_view, std::size_t> under_way;
-  for (const auto& run : runs_) {
-    if (run->state == RunState::running) ++under_way[run->action];
-  }
-  for (const auto& run : runs_) {
+  for (const auto& [number, run] : open_) {
     if (run->state != RunState::queued) continue;
     const ActionConfig* wanted = action(run->action);
-    if (wanted == nullptr || under_way[run->action] >= wanted->concurrency) continue;
-    ++under_way[run->action];
-    run->state = RunState::running;
+    if (wanted == nullptr || tallies_[run->action].running >= static_cast<int>(wanted->concurrency)) continue;
+    set_state(*run, RunState::running);
     run->started_ms = now_ms;
-    changed_.insert(run->id);
+    note_begun(tallies_[run->action], run->subject.host, now_ms);
     out.push_back(run->id);
   }
   return out;
@@ -221,33 +303,33 @@ std::vector<std::string> RunBook::begin_due(std::int64_t now_ms) {
 void RunBook::take_back(const std::string& id) {
   Run* run = at(id);
   if (run == nullptr || run->state != RunState::running) return;
-  run->state = RunState::queued;
+  Tally& tally = tallies_[run->action];
+  const auto begun = std::ranges::find(tally.begun_ms, run->started_ms);
+  if (begun != tally.begun_ms.end()) tally.begun_ms.erase(begun);
+  set_state(*run, RunState::queued);
   run->started_ms = 0;
-  changed_.insert(id);
 }
 
 const Run* RunBook::end(const std::string& id, Outcome outcome, std::int64_t now_ms) {
   Run* run = at(id);
-  if (run == nullptr || run->state != RunState::running) return nullptr;
+  const bool is_open = run != nullptr && (run->state == RunState::running ||
+                                          (run->state == RunState::unknown && run->has_begun()));
+  if (!is_open) return nullptr;
   const std::string reason = outcome.reason;
   run->outcome = std::move(outcome);
   settle(*run, run->outcome.state, reason, now_ms);
   const ActionConfig* wanted = action(run->action);
-  if (!run->effect.empty() && wanted != nullptr) run->measure_at_ms = now_ms + wanted->effect_after.count();
+  if (run->effect.empty() || wanted == nullptr) return run;
+  run->measure_at_ms = now_ms + wanted->effect_after.count();
+  unmeasured_.insert(id);
   return run;
 }
 
-void RunBook::settle(Run& run, RunState state, std::string reason, std::int64_t now_ms) {
-  run.state = state;
-  run.reason = std::move(reason);
-  run.ended_ms = now_ms;
-  changed_.insert(run.id);
-}
-
-std::vector<std::string> RunBook::measurable(std::int64_t now_ms) const {
+std::vector<std::string> RunBook::measurable(std::int64_t now_ms, std::size_t most) const {
   std::vector<std::string> out;
-  for (const auto& run : runs_) {
-    if (run->measure_at_ms != 0 && !run->is_measured && now_ms >= run->measure_at_ms) out.push_back(run->id);
+  for (const std::string& id : unmeasured_) {
+    const Run* run = find(id);
+    if (run != nullptr && now_ms >= run->measure_at_ms && out.size() < most) out.push_back(id);
   }
   return out;
 }
@@ -257,6 +339,7 @@ void RunBook::note_before(const std::string& id, std::optional<double> value) {
 }
 
 void RunBook::note_after(const std::string& id, std::optional<double> value) {
+  unmeasured_.erase(id);
   Run* run = at(id);
   if (run == nullptr) return;
   run->after = value;

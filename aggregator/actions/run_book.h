@@ -12,20 +12,26 @@
 #include "common/error.h"
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace vigil::actions {
 
 using ActionsPtr = std::shared_ptr<const std::vector<ActionConfig>>;
 
-/// Runs are forgotten after so long, or when there are more.
+/// Runs are forgotten after so long, or when there are more: first those that never began.
 inline constexpr std::int64_t kKeepRunsMs = 90LL * 86'400'000;
 inline constexpr std::size_t kMostRuns = 10'000;
+/// One that waits for longer, for others or for the disk, would be a surprise.
+inline constexpr std::int64_t kLongestWaitMs = 3'600'000;
 
 /// An action is wanted.
 struct Order {
@@ -45,6 +51,21 @@ struct Decision {
   std::string comment;
 };
 
+/// Which runs somebody wants to see.
+struct RunQuery {
+  std::string action;       // "": of all
+  std::string id;           // those whose id begins so
+  std::string fingerprint;  // of this alert; "": of all
+  bool waiting = false;     // only those that need approval
+  std::size_t limit = 100;
+};
+
+/// What there is to say of an action's runs.
+struct RunFigures {
+  std::uint64_t begun = 0;
+  std::int64_t last_started_ms = 0;
+};
+
 class RunBook {
  public:
   explicit RunBook(ActionsPtr actions) : actions_(std::move(actions)) {}
@@ -58,34 +79,36 @@ class RunBook {
   Result<Run> ask(const Order& order, const std::string& id, std::int64_t now_ms);
   /// Errc::not_found, Errc::invalid_argument when several begin so, Errc::conflict when it needs no approval.
   Result<Run> decide(const std::string& id, const Decision& decision, std::int64_t now_ms);
-  /// The alert is over: what waits on account of its firing does not begin.
-  void end_alert(const std::string& fingerprint, std::int64_t now_ms);
-  /// What nobody decided about in time expires, what is old is forgotten.
+  /// Neither could be stored: one that has not begun does not, and a decision is as if it had not been.
+  void undo_ask(const std::string& id, std::int64_t now_ms);
+  void undo_decision(const std::string& id);
+  /// The alert is over, or fires again: what waits on account of the other does not begin.
+  void end_waiting(const std::string& fingerprint, Trigger trigger, std::int64_t now_ms);
+  /// What nobody decided about in time expires, what waited for too long does not begin, and what is old is
+  /// forgotten.
   void expire(std::int64_t now_ms);
 
   /// Ids of those that may begin now, in the order they were asked for. They count as running from here on.
   std::vector<std::string> begin_due(std::int64_t now_ms);
-  /// They could not be stored: they wait again.
+  /// They could not be stored, or nobody carries them out: they wait again.
   void take_back(const std::string& id);
-  /// It ended. Null when it is none of those that run.
+  /// It ended; also one that was given up, should its agent answer late. Null when it is neither.
   const Run* end(const std::string& id, Outcome outcome, std::int64_t now_ms);
 
-  /// Those whose effect is to be looked at now.
-  std::vector<std::string> measurable(std::int64_t now_ms) const;
+  /// At most `most` of those whose effect is to be looked at now.
+  std::vector<std::string> measurable(std::int64_t now_ms, std::size_t most) const;
   void note_before(const std::string& id, std::optional<double> value);
   void note_after(const std::string& id, std::optional<double> value);
 
   const Run* find(const std::string& id) const;
-  /// The one whose id begins so. Errc::not_found, Errc::invalid_argument.
-  Result<const Run*> find_short(const std::string& id) const;
-  /// The oldest first.
-  const std::vector<std::shared_ptr<Run>>& runs() const { return runs_; }
-  /// Of one alert, the oldest first.
-  std::vector<Run> of_alert(const std::string& fingerprint) const;
+  /// The latest first.
+  std::vector<Run> select(const RunQuery& query) const;
+  /// Of one alert, the oldest first. Good until the next call that changes the book.
+  std::vector<const Run*> of_alert(const std::string& fingerprint) const;
+  std::size_t size() const { return runs_.size(); }
+  std::map<std::string, RunFigures> figures() const;
   const ActionConfig* action(std::string_view name) const;
   const std::vector<ActionConfig>& actions() const { return *actions_; }
-  /// How many of them run now.
-  std::size_t running(std::string_view action) const;
 
   const std::set<std::string>& changed() const { return changed_; }
   /// Ids to be stored, and ids to be removed, since the last call.
@@ -93,16 +116,37 @@ class RunBook {
   std::set<std::string> take_forgotten();
 
  private:
+  using RunPtr = std::shared_ptr<Run>;
+  /// What an action has done lately, and is doing.
+  struct Tally {
+    std::deque<std::int64_t> begun_ms;              // of all hosts, the oldest first
+    std::map<std::string, std::int64_t> latest_ms;  // by host
+    std::map<std::string, int> queued;              // by host
+    int all_queued = 0;
+    int running = 0;
+  };
+
   Run* at(const std::string& id);
+  Result<Run*> find_short(const std::string& id);
+  void add(const RunPtr& run);
+  void count(const Run& run, int by);
+  void set_state(Run& run, RunState state);
   void settle(Run& run, RunState state, std::string reason, std::int64_t now_ms);
-  std::string hindrance(const ActionConfig& action, const std::string& host, bool dry_run,
-                        std::int64_t now_ms) const;
   void cancel_orphan(Run& run, std::int64_t now_ms);
-  void forget(std::size_t count);
+  static void note_begun(Tally& tally, const std::string& host, std::int64_t at_ms);
+  std::string hindrance(const ActionConfig& action, const std::string& host, bool among_dry,
+                        std::int64_t now_ms);
+  static bool may_forget(const Run& run);
+  void forget(const std::function<bool(const Run&)>& is_meant, std::size_t most);
 
   ActionsPtr actions_;
-  std::vector<std::shared_ptr<Run>> runs_;
-  std::map<std::string, std::shared_ptr<Run>, std::less<>> by_id_;
+  std::deque<RunPtr> runs_;  // the oldest first
+  std::map<std::string, RunPtr, std::less<>> by_id_;
+  std::unordered_map<std::string, std::vector<RunPtr>> by_alert_;
+  std::map<std::int64_t, RunPtr> open_;  // not over, by number
+  std::set<std::string> unmeasured_;
+  std::map<std::string, Tally> tallies_;
+  std::map<std::string, Tally> dry_tallies_;  // of runs that were only noted
   std::int64_t last_number_ = 0;
   std::set<std::string> changed_;
   std::set<std::string> forgotten_;

@@ -9,9 +9,9 @@
 namespace vigil::alerts {
 namespace {
 
-using actions::Run;
+constexpr std::size_t kMostAsked = 20;  // runs of which the storage is asked in one round
 
-constexpr std::string_view kActionsTitle = "Actions";
+using actions::Run;
 
 actions::Subject subject_of(const Alert& alert) {
   return {std::string(alert.instance()),
@@ -51,9 +51,9 @@ Result<void> check_actions(const rules::RuleSet& rules, const std::vector<action
   for (const rules::RulePtr& rule : rules.rules()) {
     for (const rules::WantedAction& wanted : rule->extras.actions) {
       if (std::ranges::find(actions, wanted.name, &actions::ActionConfig::name) != actions.end()) continue;
-      problems.add(Error{Errc::invalid_argument,
-                         wanted.at.say("", fmt::format("no action is called {}; the configuration has {}",
-                                                       wanted.name, names_of(actions)))});
+      problems.add(
+          Error{Errc::invalid_argument, fmt::format("{}no action is called {}; the configuration has {}",
+                                                    wanted.where, wanted.name, names_of(actions))});
     }
   }
   return problems.result();
@@ -82,15 +82,20 @@ void Acting::adopt(actions::ActionsPtr actions, std::int64_t now_ms) {
 }
 
 void Acting::fire(const Alert& alert, std::int64_t now_ms) {
+  {
+    const std::lock_guard lock(mutex_);
+    book_.end_waiting(alert.fingerprint, actions::Trigger::resolved, now_ms);
+  }
   want(alert, false, now_ms);
 }
 
 void Acting::resolve(const Alert& alert, std::int64_t now_ms) {
   {
     const std::lock_guard lock(mutex_);
-    book_.end_alert(alert.fingerprint, now_ms);
+    book_.end_waiting(alert.fingerprint, actions::Trigger::firing, now_ms);
   }
-  want(alert, true, now_ms);
+  // A rule that was removed, or a host that left, is no reason to undo anything.
+  if (alert.reason.empty()) want(alert, true, now_ms);
 }
 
 void Acting::want(const Alert& alert, bool on_resolved, std::int64_t now_ms) {
@@ -100,29 +105,41 @@ void Acting::want(const Alert& alert, bool on_resolved, std::int64_t now_ms) {
     order.action = wanted.name;
     order.trigger = on_resolved ? actions::Trigger::resolved : actions::Trigger::firing;
     order.subject = subject_of(alert);
-    order.effect = effect_of(alert, wanted.name);
+    order.effect = rules::compared(*alert.rule->expr);
     if (const auto run = ask(order, now_ms); !run)
       log::warn("actions", "an action cannot be run", {{"error", run.error()}});
   }
 }
 
 /// What tells whether it helped: as the action says, else what the rule compares.
-std::string Acting::effect_of(const Alert& alert, const std::string& name) const {
-  const std::lock_guard lock(mutex_);
-  const actions::ActionConfig* action = book_.action(name);
-  if (action == nullptr || action->effect.empty()) return rules::compared(*alert.rule->expr);
-  const auto text = rules::Template::parse(action->effect);
-  if (!text) return {};
+std::string Acting::effect_of(const actions::ActionConfig& action, const actions::Order& order,
+                              std::int64_t now_ms) {
+  const auto text = rules::Template::parse(action.effect);
+  if (action.effect.empty() || !text) return order.effect;
+  Labels labels = order.subject.labels;
+  if (!order.subject.host.empty()) labels.set("instance", order.subject.host);
   const Labels none;
-  const auto expanded = text->expand({alert.labels, alert.value, none, {}, alert.last_true_ms, nullptr});
+  const auto expanded = text->expand({labels, order.subject.value, none, {}, now_ms, nullptr});
   return expanded ? *expanded : std::string();
 }
 
-Result<Run> Acting::ask(const actions::Order& order, std::int64_t now_ms) {
+Result<Run> Acting::ask(actions::Order order, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
+  if (const actions::ActionConfig* action = book_.action(order.action))
+    order.effect = effect_of(*action, order, now_ms);
   auto run = book_.ask(order, new_id(), now_ms);
   if (run) log_run("action asked for", *run);
   return run;
+}
+
+void Acting::undo_ask(const std::string& id, std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  book_.undo_ask(id, now_ms);
+}
+
+void Acting::undo_decision(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  book_.undo_decision(id);
 }
 
 Result<Run> Acting::decide(const std::string& id, const actions::Decision& decision, std::int64_t now_ms) {
@@ -139,41 +156,58 @@ void Acting::end(const std::string& id, actions::Outcome outcome, std::int64_t n
 
 void Acting::step(std::int64_t now_ms) {
   std::vector<Run> began;
-  std::vector<Run> measured;
   {
     const std::lock_guard lock(mutex_);
     book_.expire(now_ms);
+    if (is_held_) return;
     for (const std::string& id : book_.begin_due(now_ms)) began.push_back(*book_.find(id));
-    for (const std::string& id : book_.measurable(now_ms)) measured.push_back(*book_.find(id));
   }
-  // The storage is asked without the lock.
+  // The storage is asked without the lock, and of a mass of runs not about each.
+  std::size_t asked = 0;
   for (const Run& run : began) {
-    const auto value = measure(run, now_ms);
+    const auto value = asked++ < kMostAsked ? value_of(run, now_ms) : std::nullopt;
     const std::lock_guard lock(mutex_);
     book_.note_before(run.id, value);
     beginning_.push_back(run.id);
   }
-  for (const Run& run : measured) {
-    const auto value = measure(run, now_ms);
+}
+
+void Acting::measure(std::int64_t now_ms) {
+  std::vector<Run> due;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const std::string& id : book_.measurable(now_ms, kMostAsked)) due.push_back(*book_.find(id));
+  }
+  for (const Run& run : due) {
+    const auto value = value_of(run, now_ms);
     const std::lock_guard lock(mutex_);
     book_.note_after(run.id, value);
   }
 }
 
-/// The value of its effect for what it is about; of several the one with the alert's labels, or its host.
-std::optional<double> Acting::measure(const Run& run, std::int64_t now_ms) const {
+/// The value of its effect for what it is about: of the one sample whose labels the alert has, or that is the
+/// host's.
+std::optional<double> Acting::value_of(const Run& run, std::int64_t now_ms) const {
   if (run.effect.empty() || !ask_) return std::nullopt;
   const auto samples = ask_(run.effect, now_ms);
-  if (!samples || samples->empty()) return std::nullopt;
-  if (samples->size() == 1) return samples->front().second;
+  if (!samples) {
+    log::warn("actions", "the effect of an action cannot be asked for",
+              {{"action", run.action}, {"error", samples.error()}});
+    return std::nullopt;
+  }
+  std::optional<double> of_host;
+  std::size_t hosts = 0;
   for (const auto& [labels, value] : *samples) {
     const Labels own = without_name(labels);
     const bool fits = std::all_of(own.begin(), own.end(), [&run](const LabelView& label) {
       return run.subject.labels.get(label.name) == label.value;
     });
     if (fits) return value;
+    if (run.subject.host.empty() || own.get("instance") != run.subject.host) continue;
+    of_host = value;
+    ++hosts;
   }
-  return std::nullopt;
+  return hosts == 1 ? of_host : std::nullopt;
 }
 
 void Acting::put(Ledger::Company& company) {
@@ -188,10 +222,10 @@ void Acting::put(Ledger::Company& company) {
 
 void Acting::stored() {
   std::vector<std::pair<actions::ActionConfig, Run>> ready;
+  unstored_.clear();
+  forgotten_.clear();
   {
     const std::lock_guard lock(mutex_);
-    unstored_.clear();
-    forgotten_.clear();
     for (const std::string& id : std::exchange(beginning_, {})) {
       const Run* run = book_.find(id);
       const actions::ActionConfig* action = run == nullptr ? nullptr : book_.action(run->action);
@@ -200,7 +234,9 @@ void Acting::stored() {
   }
   for (const auto& [action, run] : ready) {
     log_run("action begins", run);
-    if (perform_) perform_(action, run);
+    if (!perform_ || perform_(action, run)) continue;
+    const std::lock_guard lock(mutex_);  // nobody carries it out any more: the next run of this program does
+    book_.take_back(run.id);
   }
 }
 
@@ -210,15 +246,20 @@ void Acting::refused() {
 }
 
 void Acting::tell(Alert& alert) const {
-  notify::Evidence table{std::string(kActionsTitle), {}};
-  for (const Run& run : of_alert(alert.fingerprint)) {
-    if (run.created_ms >= alert.fired_at_ms) table.rows.push_back({run.action, actions::sentence_of(run)});
+  notify::Evidence table{std::string(notify::kActionsTitle), {}};
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Run* run : book_.of_alert(alert.fingerprint)) {
+      if (run->created_ms >= alert.fired_at_ms)
+        table.rows.push_back({run->action, actions::sentence_of(*run)});
+    }
   }
-  std::erase_if(alert.evidence, [](const notify::Evidence& shown) { return shown.title == kActionsTitle; });
+  std::erase_if(alert.evidence,
+                [](const notify::Evidence& shown) { return shown.title == notify::kActionsTitle; });
   if (!table.rows.empty()) alert.evidence.insert(alert.evidence.begin(), std::move(table));
 }
 
-std::set<std::string> Acting::take_touched() {
+std::set<std::string> Acting::touched() const {
   const std::lock_guard lock(mutex_);
   std::set<std::string> out;
   for (const std::string& id : book_.changed()) {
@@ -244,17 +285,21 @@ std::optional<Run> Acting::find(const std::string& id) const {
   return run == nullptr ? std::nullopt : std::optional<Run>(*run);
 }
 
-std::vector<Run> Acting::runs() const {
+std::vector<Run> Acting::select(const actions::RunQuery& query) const {
   const std::lock_guard lock(mutex_);
-  std::vector<Run> out;
-  out.reserve(book_.runs().size());
-  for (const auto& run : book_.runs()) out.push_back(*run);
-  return out;
+  return book_.select(query);
+}
+
+std::map<std::string, actions::RunFigures> Acting::figures() const {
+  const std::lock_guard lock(mutex_);
+  return book_.figures();
 }
 
 std::vector<Run> Acting::of_alert(const std::string& fingerprint) const {
   const std::lock_guard lock(mutex_);
-  return book_.of_alert(fingerprint);
+  std::vector<Run> out;
+  for (const Run* run : book_.of_alert(fingerprint)) out.push_back(*run);
+  return out;
 }
 
 std::vector<actions::ActionConfig> Acting::actions() const {

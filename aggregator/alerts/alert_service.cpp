@@ -16,6 +16,7 @@
 #include "aggregator/alerts/wait_for.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
+#include "common/wire/names.h"
 
 #include <algorithm>
 #include <deque>
@@ -78,6 +79,7 @@ class Service : public AlertService {
   const std::string& loss() const override { return loss_; }
   void set_notifier(notify::Notifier& notifier) override { notifier_ = &notifier; }
   void set_perform(Perform perform) override { acting_.set_perform(std::move(perform)); }
+  void hold_actions() override { acting_.hold(); }
   void start() override;
   void stop() override;
 
@@ -96,7 +98,10 @@ class Service : public AlertService {
                   std::function<void(Result<actions::Run>)> done) override;
 
   std::vector<actions::ActionConfig> actions() const override { return acting_.actions(); }
-  std::vector<actions::Run> runs() const override { return acting_.runs(); }
+  std::vector<actions::Run> runs(const actions::RunQuery& query) const override {
+    return acting_.select(query);
+  }
+  std::map<std::string, actions::RunFigures> run_figures() const override { return acting_.figures(); }
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
   std::shared_ptr<const silences::SilenceBook> silences() const override { return silencing_.book(); }
@@ -279,10 +284,10 @@ void Service::beat() {
   announce();  // what a silence held back that is over
   escalate();
   acting_.step(now);
-  tell_runs();
   tell_groups();
   commit();
-  drain();  // should the task of take() have found no room
+  acting_.measure(now);  // after what waits to be told
+  drain();               // should the task of take() have found no room
   write_series();
   std::erase_if(forgotten_, [now](const auto& entry) { return now - entry.second > kForgottenMs; });
   if (now >= next_upkeep_ms_) upkeep();
@@ -479,6 +484,7 @@ void Service::maintain() {
 
 /// False when the disk refused.
 bool Service::commit() {
+  tell_runs();
   std::deque<Alert> copies;
   {
     const std::lock_guard lock(mutex_);
@@ -522,17 +528,16 @@ void Service::delivered(notify::Delivery delivery) {
 }
 
 void Service::action_ended(std::string run, actions::Outcome outcome) {
-  worker_.insist([this, run = std::move(run), outcome = std::move(outcome)] {
-    acting_.end(run, outcome, options_.now_ms());
+  worker_.insist([this, run = std::move(run), outcome = std::move(outcome)]() mutable {
+    acting_.end(run, std::move(outcome), options_.now_ms());
     acting_.step(options_.now_ms());  // another one may begin
-    tell_runs();
     commit();
   });
 }
 
 /// Alerts show what was done about them.
 void Service::tell_runs() {
-  for (const std::string& fingerprint : acting_.take_touched()) {
+  for (const std::string& fingerprint : acting_.touched()) {
     const std::lock_guard lock(mutex_);
     Alert* alert = book_.find(fingerprint);
     if (alert == nullptr) continue;
@@ -543,11 +548,14 @@ void Service::tell_runs() {
 
 void Service::run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) {
   worker_.insist([this, order = std::move(order), done = std::move(done)] {
-    auto run = acting_.ask(order, options_.now_ms());
-    acting_.step(options_.now_ms());
-    tell_runs();
-    const bool is_stored = commit();
-    if (run && !is_stored) run = not_stored();
+    const std::int64_t now = options_.now_ms();
+    auto run = acting_.ask(order, now);
+    acting_.step(now);
+    if (!commit() && run) {
+      acting_.undo_ask(run->id, now);
+      run = not_stored();
+    }
+    if (run) run = *acting_.find(run->id);
     done(std::move(run));
   });
 }
@@ -557,9 +565,11 @@ void Service::decide_run(std::string id, actions::Decision decision,
   worker_.insist([this, id = std::move(id), decision = std::move(decision), done = std::move(done)] {
     auto run = acting_.decide(id, decision, options_.now_ms());
     acting_.step(options_.now_ms());
-    tell_runs();
-    const bool is_stored = commit();
-    if (run && !is_stored) run = not_stored();
+    if (!commit() && run) {
+      acting_.undo_decision(run->id);
+      run = not_stored();
+    }
+    if (run) run = *acting_.find(run->id);
     done(std::move(run));
   });
 }
@@ -610,7 +620,12 @@ Result<void> Service::know_all(const silences::MaintenancePlan& plan) const {
   if (auto known = Receivers(grouping_, notifier_).know(plan.receivers); !known) return known;
   std::vector<std::string> names;
   for (const auto* wanted : {&plan.run_before, &plan.run_after}) {
-    for (const std::string& text : *wanted) names.push_back(silences::planned_action(text).name);
+    for (const std::string& text : *wanted) {
+      const silences::PlannedAction planned = silences::planned_action(text);
+      if (text.ends_with('@') || (!planned.host.empty() && !wire::valid_host_name(planned.host)))
+        return fail(Errc::invalid_argument, "{}: what stands behind @ is no name of a host", text);
+      names.push_back(planned.name);
+    }
   }
   return acting_.know(names);
 }

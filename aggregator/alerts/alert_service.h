@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -73,6 +74,8 @@ class AlertService {
   virtual void set_notifier(notify::Notifier& notifier) = 0;
   /// Begins runs of actions; before start(). Called on the service's thread.
   virtual void set_perform(Perform perform) = 0;
+  /// No run begins any more: those that are due wait for the next start. Any thread.
+  virtual void hold_actions() = 0;
   virtual void start() = 0;
   virtual void stop() = 0;
 
@@ -110,9 +113,10 @@ class AlertService {
   virtual void decide_run(std::string id, actions::Decision decision,
                           std::function<void(Result<actions::Run>)> done) = 0;
 
-  /// Actions of the configuration, and their runs, the oldest first.
+  /// Actions of the configuration, and their runs.
   virtual std::vector<actions::ActionConfig> actions() const = 0;
-  virtual std::vector<actions::Run> runs() const = 0;
+  virtual std::vector<actions::Run> runs(const actions::RunQuery& query) const = 0;
+  virtual std::map<std::string, actions::RunFigures> run_figures() const = 0;
 
   /// Pending and firing alerts, worst first, then those resolved within the last 15 minutes.
   virtual std::vector<AlertInfo> alerts() const = 0;

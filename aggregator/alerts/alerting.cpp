@@ -52,7 +52,7 @@ class Whole : public Alerting {
         executor_(hooks(), options.notifications.allow_private ? notify::Reach::everywhere
                                                                : notify::Reach::public_only) {
     service_->set_perform([this](const actions::ActionConfig& action, const actions::Run& run) {
-      executor_.perform(action, run);
+      return executor_.perform(action, run);
     });
   }
   ~Whole() override { stop(); }
@@ -94,6 +94,7 @@ class Whole : public Alerting {
   void stop() override {
     if (!std::exchange(running_, false)) return;
     fleet_worker_.stop();
+    service_->hold_actions();
     executor_.stop();
     notifier_->stop();  // its last words go to the service
     service_->stop();
@@ -155,10 +156,9 @@ class Whole : public Alerting {
     return {[this](const std::string& run, actions::Outcome outcome) {
               service_->action_ended(run, std::move(outcome));
             },
-            [this](const std::string& host, const std::string& run, const std::string& name,
-                   std::function<void(const std::string&)> refused) {
+            [this](const actions::AgentOrder& order, std::function<void(const std::string&)> refused) {
               if (!ask_agent_) return refused("no agent can be asked");
-              ask_agent_(host, run, name, std::move(refused));
+              ask_agent_(order, std::move(refused));
             }};
   }
 

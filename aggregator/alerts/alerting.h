@@ -3,8 +3,8 @@
 //   auto alerting = Alerting::open(options, readers);
 //   each shard:  rules::HostRules rules = (*alerting)->make_host_rules();
 //   start()   notifier, alert service, fleet rules
-//   stop()    fleet rules, notifier, alert service: the notifier's last words are noted in meta.db
-// Threads of its own: "fleet-rules", "alerts" and "notify".
+//   stop()    fleet rules, actions, notifier, alert service: their last words are noted in meta.db
+// Threads of its own: "fleet-rules", "alerts", "notify", and "action" for each run that lasts.
 #pragma once
 
 #include "aggregator/actions/executor.h"
@@ -53,9 +53,8 @@ class Alerting {
   virtual rules::HostRules make_host_rules() = 0;
 
   /// How agents are asked for actions; before start(). What they answer comes by action_answered().
-  using AskAgent =
-      std::function<void(const std::string& host, const std::string& run, const std::string& name,
-                         std::function<void(const std::string& why)> refused)>;
+  using AskAgent = std::function<void(const actions::AgentOrder& order,
+                                      std::function<void(const std::string& why)> refused)>;
   virtual void set_ask_agent(AskAgent ask_agent) = 0;
   /// Any thread.
   virtual void action_answered(const std::string& host, const std::string& run, actions::Outcome outcome) = 0;

@@ -93,14 +93,16 @@ notify::Evidence table_of(const EvidenceQuery& query, const promql::Vector& samp
   return table;
 }
 
-/// The labels that the alert has not, as "device=sda, mode=read".
+/// The labels that the alert has not, as "device=sda, mode=read"; without any the metric's name.
 std::string row_name(const Labels& labels, const Labels& of_alert) {
   std::string name;
   for (const LabelView& label : labels) {
     if (label.name == kMetricName || of_alert.get(label.name) == label.value) continue;
     name += fmt::format("{}{}={}", name.empty() ? "" : ", ", label.name, label.value);
   }
-  return name.empty() ? "value" : name;
+  if (!name.empty()) return name;
+  const std::string_view metric = labels.get(kMetricName);
+  return std::string(metric.empty() ? "value" : metric);
 }
 
 /// When the host was last heard of, if that is long before `t_ms`; otherwise `t_ms`.

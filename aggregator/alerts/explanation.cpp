@@ -9,6 +9,9 @@
 namespace vigil::alerts {
 namespace {
 
+/// So long after its end at the latest what is done about that is asked for.
+constexpr std::int64_t kEndIsNotedMs = 10'000;
+
 using EventKind = Event::Kind;
 
 std::string for_text(std::chrono::milliseconds hold) {
@@ -61,9 +64,11 @@ void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
     out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
-void add_runs(std::int64_t fired_at_ms, const Circumstances& circumstances, std::vector<Event>& out) {
+/// Those asked for while it fired, and at its end.
+void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstances& circumstances,
+              std::vector<Event>& out) {
   for (const actions::Run& run : circumstances.runs) {
-    if (run.created_ms >= fired_at_ms)
+    if (run.created_ms >= fired_at_ms && run.created_ms <= over_ms)
       out.push_back({EventKind::action, run.has_begun() ? run.started_ms : run.created_ms, run.action,
                      actions::sentence_of(run)});
   }
@@ -148,7 +153,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
   add_notified(alert.notified, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
-  add_runs(alert.fired_at_ms, circumstances, out);
+  add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
   sort_by_time(out);
@@ -162,7 +167,7 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
   add_notified(resolved.notified, resolved.announced_ms, circumstances, out);
   add_groups(resolved.fingerprint, false, circumstances, out);
-  add_runs(resolved.fired_at_ms, circumstances, out);
+  add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
   sort_by_time(out);
   return out;
 }

@@ -23,7 +23,7 @@ std::string variable(std::string_view name, std::string_view value) {
 
 std::vector<std::string> environment_of(const Told& told, const std::string& external_url) {
   const notify::Group& group = told.group;
-  return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  return {kProgramPath,
           "LANG=C.UTF-8",
           variable("VIGIL_STATUS", is_firing(group) ? "firing" : "resolved"),
           variable("VIGIL_SEVERITY", to_string(notify::parse_severity(worst_of(group).severity))),

@@ -32,7 +32,8 @@ constexpr std::string_view kCommon = R"(
 {{ .Severity }}: {{ .Title }}
   {{ .Summary }}
   Value {{ .Value }}, {{ template "__times" . }}
-{{ with .Runbook }}  Runbook {{ . }}
+{{ range .Actions }}  {{ .Name }}: {{ .Value }}
+{{ end }}{{ with .Runbook }}  Runbook {{ . }}
 {{ end }}{{ with .GeneratorURL }}  {{ . }}
 {{ end }}
 {{ end }}
@@ -41,7 +42,8 @@ constexpr std::string_view kCommon = R"(
 {{ define "__markdown_alert" -}}
 **{{ .Severity | markdownEscape }}: {{ .Title | markdownEscape }}**
 {{ .Summary | markdownEscape }}
-Value {{ .Value | markdownEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{ range .Actions }}{{ .Name | markdownEscape }}: {{ .Value | markdownEscape }}
+{{ end }}Value {{ .Value | markdownEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
 {{- else }}resolved after {{ .Lasted }}{{ end }}
 {{- with .GeneratorURL }} ([open]({{ . }})){{ end }}{{ with .Runbook }} ([runbook]({{ . }})){{ end }}
 
@@ -71,7 +73,8 @@ constexpr std::string_view kSlack = R"(
 *{{ .Title | slackEscape }}*{{ with .GeneratorURL }}  <{{ . | slackEscape }}|Open>{{ end }}
 {{- with .Runbook }}  <{{ . | slackEscape }}|Runbook>{{ end }}
 {{ .Summary | slackEscape }}
-{{ .Value | slackEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{ range .Actions }}{{ .Name | slackEscape }}: {{ .Value | slackEscape }}
+{{ end }}{{ .Value | slackEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
 {{- else }}resolved after {{ .Lasted }}{{ end }}
 
 {{ end }}{{ end }}
@@ -102,7 +105,8 @@ constexpr std::string_view kOthers = R"(
 and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
 <b>{{ .Severity }}: {{ .Title }}</b>
 {{ .Summary }}
-Value {{ .Value }}, {{ template "__times" . }}
+{{ range .Actions }}{{ .Name }}: {{ .Value }}
+{{ end }}Value {{ .Value }}, {{ template "__times" . }}
 {{ with .GeneratorURL }}<a href="{{ . }}">Open</a>  {{ end }}{{ with .Runbook }}<a href="{{ . }}">Runbook</a>{{ end }}
 {{ end }}{{ end }}
 {{ define "ntfy.default.title" }}{{ template "__subject" . }}{{ end }}
@@ -120,7 +124,8 @@ Value {{ .Value }}, {{ template "__times" . }}
 {{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
 )";
 
-// Mail programs know little CSS and no style sheets: tables and inline styles, as in notify/email.cpp.
+// Mail programs know little CSS and no style sheets: tables and inline styles, as in notify/email.cpp. What
+// comes from an alert, its colour included, stands in no style: html_output.h writes nothing there.
 constexpr std::string_view kMail = R"(
 {{ define "email.default.subject" }}{{ template "__subject" . }}{{ end }}
 {{ define "email.default.text" }}{{ template "__subject" . }}
@@ -136,14 +141,20 @@ constexpr std::string_view kMail = R"(
 {{ define "__html_cell_value" }}<td style="padding:4px 12px 4px 0;vertical-align:top;">{{ . }}</td></tr>
 {{ end }}
 
+{{ define "__html_table" -}}
+<p style="margin:16px 0 4px;font-weight:bold">{{ .Title }}</p>
+<table role="presentation" cellspacing="0" style="border-collapse:collapse">
+{{ range .Rows }}{{ template "__html_row" . }}{{ end -}}
+</table>
+{{ end }}
+
 {{ define "__html_alert" -}}
-<h3 style="margin:24px 0 4px;font-size:16px">{{ .Severity }}: {{ .Title }}</h3>
 <p style="margin:0 0 8px">{{ .Summary }}</p>
 {{ with .Description }}<p style="margin:0 0 8px;color:#607080">{{ . }}</p>
 {{ end -}}
 <table role="presentation" cellspacing="0" style="border-collapse:collapse">
 {{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}
-{{- template "__html_cell_name" "Value" }}{{ template "__html_cell_value" .Value }}
+{{- if eq .Status "resolved" }}{{ template "__html_cell_name" "Last value" }}{{ else }}{{ template "__html_cell_name" "Value" }}{{ end }}{{ template "__html_cell_value" .Value }}
 {{- template "__html_cell_name" "Since" }}{{ template "__html_cell_value" (.Since.Format "2006-01-02 15:04:05 MST") }}
 {{- if eq .Status "resolved" }}
 {{- template "__html_cell_name" "Resolved" }}{{ template "__html_cell_value" (.EndsAt.Format "2006-01-02 15:04:05 MST") }}
@@ -152,6 +163,7 @@ constexpr std::string_view kMail = R"(
 {{- end }}
 {{- range (.Labels.Remove (stringSlice "alertname" "instance")).SortedPairs }}{{ template "__html_row" . }}{{ end -}}
 </table>
+{{ range .Evidence }}{{ template "__html_table" . }}{{ end -}}
 {{ with .Runbook }}<p style="margin:8px 0 0"><a href="{{ . }}">Runbook: {{ . }}</a></p>
 {{ end }}{{ with .GeneratorURL }}<p style="margin:8px 0 0"><a href="{{ . }}">Open in vigil</a></p>
 {{ end }}{{ end }}
@@ -161,11 +173,14 @@ constexpr std::string_view kMail = R"(
 <html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"></head>
 <body style="margin:0;background:#f2f4f7;font-family:-apple-system,'Segoe UI',Roboto,Arial,sans-serif;font-size:14px;color:#1c2733">
 <table role="presentation" width="100%" cellspacing="0"><tr><td align="center" style="padding:24px 8px">
-<table role="presentation" cellspacing="0" style="width:100%;max-width:640px;background:#ffffff;border-radius:6px;border-top:6px solid {{ .Color }}">
-<tr><td style="padding:20px 24px 24px"><span style="color:{{ .Color }};font-weight:bold">{{ .Severity }}</span>
+<table role="presentation" cellspacing="0" style="width:100%;max-width:640px;background:#ffffff;border-radius:6px">
+<tr><td height="6" bgcolor="{{ .Color }}" style="font-size:0;line-height:0">&nbsp;</td></tr>
+<tr><td style="padding:20px 24px 24px"><b><font color="{{ .Color }}">{{ .Severity }}</font></b>
 <h2 style="margin:4px 0 12px;font-size:20px">{{ template "__what" . }}</h2>
 {{ range $i, $alert := .Alerts }}{{ if ge $i 50 }}<p>and {{ len (slice $.Alerts 50) }} more</p>
-{{ break }}{{ end }}{{ template "__html_alert" . }}{{ end -}}
+{{ break }}{{ end -}}
+{{ if gt (len $.Alerts) 1 }}<h3 style="margin:24px 0 4px;font-size:16px">{{ .Severity }}: {{ .Title }}</h3>
+{{ end }}{{ template "__html_alert" . }}{{ end -}}
 {{ with .ExternalURL }}<p style="margin:24px 0 0"><a href="{{ . }}" style="background:#24384e;color:#ffffff;padding:8px 16px;border-radius:4px;text-decoration:none">Open the dashboard</a></p>
 {{ end -}}
 </td></tr></table>

@@ -127,6 +127,26 @@ TemplateValue label_set(const Labels& labels) {
   return TemplateValue(std::make_shared<const LabelSet>(labels));
 }
 
+TemplateValue rows_value(const std::vector<notify::EvidenceRow>& rows) {
+  std::vector<TemplateValue> out;
+  for (const notify::EvidenceRow& row : rows)
+    out.push_back(map_value({{"Name", notify::one_line(row.name)}, {"Value", notify::one_line(row.value)}}));
+  return list_value(std::move(out));
+}
+
+TemplateValue evidence_value(const Notification& note) {
+  std::vector<TemplateValue> out;
+  for (const notify::Evidence& table : note.evidence)
+    out.push_back(map_value({{"Title", notify::one_line(table.title)}, {"Rows", rows_value(table.rows)}}));
+  return list_value(std::move(out));
+}
+
+/// What was done about it.
+TemplateValue actions_value(const Notification& note) {
+  const auto found = std::ranges::find(note.evidence, notify::kActionsTitle, &notify::Evidence::title);
+  return rows_value(found == note.evidence.end() ? std::vector<notify::EvidenceRow>() : found->rows);
+}
+
 TemplateValue alert_value(const Notification& note) {
   const bool is_over = note.kind == notify::Kind::resolved;
   return TemplateValue(std::make_shared<const Record>(
@@ -147,6 +167,8 @@ TemplateValue alert_value(const Notification& note) {
                    {"Expr", note.expr},
                    {"Runbook", std::string(notify::runbook_of(note))},
                    {"Reason", note.reason},
+                   {"Evidence", evidence_value(note)},
+                   {"Actions", actions_value(note)},
                    {"Since", moment_value(note.active_since_ms)},
                    {"Lasted", is_over ? notify::duration_text(note, note.resolved_at_ms) : std::string()}}));
 }

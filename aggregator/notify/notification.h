@@ -30,6 +30,9 @@ struct Evidence {
   std::vector<EvidenceRow> rows;
 };
 
+/// The title of evidence that tells what was done about an alert: see docs/actions.md.
+inline constexpr std::string_view kActionsTitle = "Actions";
+
 struct Notification {
   Kind kind = Kind::firing;
   std::string key;          // idempotency key: the same for every attempt to deliver this very message

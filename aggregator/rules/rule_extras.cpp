@@ -126,7 +126,7 @@ RuleExtras compile_extras(const RawRule& raw, const std::string& expr) {
   out.on_no_data = raw.on_no_data;
   compile_evidence(raw, out);
   for (const RawAction& action : raw.actions)
-    out.actions.push_back({action.run.text, action.on_resolved, action.run.at});
+    out.actions.push_back({action.run.text, action.on_resolved, action.run.at.say("", "")});
   return out;
 }
 

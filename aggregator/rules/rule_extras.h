@@ -51,7 +51,7 @@ struct EvidenceText {
 struct WantedAction {
   std::string name;
   bool on_resolved = false;
-  config::Value at;
+  std::string where;  // "rules.yml:7:16: groups[0].rules[0].actions[0]: ", for messages
 };
 
 struct RuleExtras {

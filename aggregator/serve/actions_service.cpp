@@ -1,10 +1,10 @@
 #include "aggregator/serve/actions_service.h"
 
 #include "aggregator/serve/unary.h"
+#include "common/wire/names.h"
 
 #include <algorithm>
 #include <map>
-#include <ranges>
 
 namespace vigil::aggregator {
 namespace {
@@ -12,9 +12,13 @@ namespace {
 using Cancelled = QueryEngine::Cancelled;
 
 constexpr std::uint32_t kUsualRuns = 100;
+constexpr std::uint32_t kMostRunsListed = 1'000;
 constexpr std::size_t kMostTextBytes = 1'024;
 
-void put_run(const actions::Run& run, v1::ActionRun& out) {
+/// What a run said is long.
+enum class Output : std::uint8_t { shown, left_out };
+
+void put_run(const actions::Run& run, Output output, v1::ActionRun& out) {
   out.set_id(run.id);
   out.set_action(run.action);
   out.set_host(run.subject.host);
@@ -29,7 +33,7 @@ void put_run(const actions::Run& run, v1::ActionRun& out) {
   out.set_author(run.author);
   out.set_comment(run.comment);
   if (run.outcome.code) out.set_code(*run.outcome.code);
-  out.set_output(run.outcome.output);
+  if (output == Output::shown) out.set_output(run.outcome.output);
   out.set_output_cut(run.outcome.is_output_cut);
   out.set_effect(run.effect);
   if (run.before) out.set_before(*run.before);
@@ -68,11 +72,11 @@ grpc::ServerUnaryReactor* ActionsService::ListActions(grpc::CallbackServerContex
       put_action(action, out);
       by_name[action.name] = &out;
     }
-    for (const actions::Run& run : alerts_.runs()) {
-      const auto found = by_name.find(run.action);
-      if (found == by_name.end() || !run.has_begun()) continue;
-      found->second->set_runs(found->second->runs() + 1);
-      found->second->set_last_started_ms(std::max(found->second->last_started_ms(), run.started_ms));
+    for (const auto& [name, figures] : alerts_.run_figures()) {
+      const auto found = by_name.find(name);
+      if (found == by_name.end()) continue;
+      found->second->set_runs(figures.begun);
+      found->second->set_last_started_ms(figures.last_started_ms);
     }
     for (const alerts::RuleInfo& info : alerts_.rules()) {
       for (const rules::WantedAction& wanted : info.rule->extras.actions) {
@@ -88,18 +92,12 @@ grpc::ServerUnaryReactor* ActionsService::ListRuns(grpc::CallbackServerContext* 
                                                    const v1::ListRunsRequest* request,
                                                    v1::ListRunsResponse* response) {
   return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
-    const std::vector<actions::Run> runs = alerts_.runs();
-    std::uint32_t left = request->limit() == 0 ? kUsualRuns : request->limit();
-    for (const actions::Run& run : std::views::reverse(runs)) {
-      const bool is_wanted =
-          (request->action().empty() || run.action == request->action()) &&
-          run.id.starts_with(request->id()) &&
-          (request->fingerprint().empty() || run.subject.fingerprint == request->fingerprint()) &&
-          (!request->waiting() || run.state == actions::RunState::needs_approval);
-      if (!is_wanted) continue;
-      if (left-- == 0) break;
-      put_run(run, *response->add_runs());
-    }
+    const std::size_t limit =
+        request->limit() == 0 ? kUsualRuns : std::min(request->limit(), kMostRunsListed);
+    const auto runs =
+        alerts_.runs({request->action(), request->id(), request->fingerprint(), request->waiting(), limit});
+    for (const actions::Run& run : runs)
+      put_run(run, request->id().empty() ? Output::left_out : Output::shown, *response->add_runs());
     return {};
   });
 }
@@ -109,6 +107,8 @@ grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext*
                                                     v1::RunActionResponse* response) {
   return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
     if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
+    if (!request->host().empty() && !wire::valid_host_name(request->host()))
+      return fail(Errc::invalid_argument, "host is not the name of a host");
     actions::Order order;
     order.action = request->action();
     order.trigger = actions::Trigger::manual;
@@ -118,7 +118,7 @@ grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext*
     order.dry_run = request->dry_run();
     const auto run = alerts::run_action(alerts_, std::move(order));
     if (!run) return run.error();
-    put_run(*run, *response->mutable_run());
+    put_run(*run, Output::shown, *response->mutable_run());
     return {};
   });
 }
@@ -131,7 +131,7 @@ grpc::ServerUnaryReactor* ActionsService::DecideRun(grpc::CallbackServerContext*
     const auto run = alerts::decide_run(alerts_, request->id(),
                                         {request->approve(), request->author(), request->comment()});
     if (!run) return run.error();
-    put_run(*run, *response->mutable_run());
+    put_run(*run, Output::shown, *response->mutable_run());
     return {};
   });
 }

@@ -204,8 +204,10 @@ std::optional<MaintenanceStep> next_step(const Silence& silence, MaintenanceProg
   }
   if (now_ms >= progress.begin_ms) {
     const bool asks_first = !silence.maintenance->run_before.empty();
-    if (!std::exchange(progress.begun, true))
+    if (!std::exchange(progress.begun, true)) {
+      progress.told_begin = !asks_first;
       return asks_first ? MaintenanceStep::ask_before : MaintenanceStep::begin;
+    }
     if (!asks_first || progress.told_begin || !are_over(progress.runs_before)) return std::nullopt;
     progress.told_begin = true;
     return MaintenanceStep::begin;

@@ -67,7 +67,7 @@ struct MaintenanceProgress {
   std::int64_t noticed_ms = 0;  // the begin of that notice that was told last, before begin_ms; 0: none
   bool begun = false;
   bool ended = false;
-  bool told_begin = false;  // of one with actions before
+  bool told_begin = false;
   bool asked_after = false;
   std::vector<std::string> runs_before;  // ids of the runs of its actions
   std::vector<std::string> runs_after;

@@ -165,10 +165,11 @@ void say_run(const Context& context, const v1::ActionRun& run) {
   if (run.has_code()) line("status", fmt::format("{}", run.code()));
   line("by", run.author() + (run.comment().empty() ? "" : ": " + run.comment()));
   if (run.has_before())
-    line("effect", fmt::format("{} before, {}", format_si(run.before()),
-                               run.has_after()          ? format_si(run.after()) + " after"
-                               : run.measured_ms() == 0 ? "not measured after"
-                                                        : "measured at " + time_text(run.measured_ms())));
+    line("effect",
+         fmt::format("{} before, {}", format_si(run.before()),
+                     run.has_after()          ? format_si(run.after()) + " after"
+                     : run.measured_ms() == 0 ? "not measured after"
+                                              : "to be measured again at " + time_text(run.measured_ms())));
   if (run.output().empty()) return;
   fmt::print("\n");
   std::string_view output = run.output();

@@ -233,4 +233,25 @@ void Program::close_pipes() {
   close_end(output_);
 }
 
+bool Program::hangs(Clock::time_point now) const {
+  constexpr std::chrono::seconds kLongestDeath{10};
+  return is_running() && is_late_ && now >= deadline_ + kLongestDeath;
+}
+
+std::optional<ProgramEnd> run_to_end(Program& program, const std::atomic<bool>& stops) {
+  constexpr int kLookAgainMs = 20;  // a program's end shows nowhere else
+  while (!stops) {
+    const auto now = Program::Clock::now();
+    if (auto end = program.step(now)) return end;
+    if (program.hangs(now)) {
+      program.kill();
+      return ProgramEnd{ProgramEnd::Kind::unknown, 0, {}, false};
+    }
+    std::vector<pollfd> pipes = program.waits();
+    ::poll(pipes.data(), pipes.size(), kLookAgainMs);
+  }
+  program.kill();
+  return std::nullopt;
+}
+
 }  // namespace vigil

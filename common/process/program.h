@@ -11,10 +11,13 @@
 #include <poll.h>
 #include <sys/types.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil {
@@ -53,17 +56,24 @@ struct ProgramEnd {
 /// "exit status 3", "ended by signal 9", "killed: it took longer than 30s".
 std::string to_string(const ProgramEnd& end, std::chrono::milliseconds timeout);
 
+/// PATH of programs that are run for somebody, as "PATH=...".
+inline constexpr const char* kProgramPath =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 class Program {
  public:
   using Clock = std::chrono::steady_clock;
 
   Program() = default;
   Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
   ~Program() { kill(); }
 
   /// Where nothing runs. Errc::io: it could not be started.
   Result<void> start(ProgramCall call, Clock::time_point now);
   bool is_running() const { return pid_ > 0; }
+  /// It was killed for its time, so long ago that it hangs.
+  bool hangs(Clock::time_point now) const;
   /// What to poll while it runs, besides looking again soon: its end shows nowhere else.
   std::vector<pollfd> waits() const;
   /// Goes on as far as that is possible without waiting; how it ended, once.
@@ -88,5 +98,9 @@ class Program {
   std::string said_;
   bool is_cut_ = false;
 };
+
+/// Waits for the end of a program that was started. Nothing when `stops` became true: it is killed then. One
+/// that hangs in the kernel although it was killed is given up, and how it ended is unknown.
+std::optional<ProgramEnd> run_to_end(Program& program, const std::atomic<bool>& stops);
 
 }  // namespace vigil

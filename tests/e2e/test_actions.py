@@ -62,11 +62,12 @@ def test_an_alert_runs_what_its_rule_names_and_everything_is_told(vigil, sink, t
     set_load(9.75)
 
     done = eventually("three runs end", lambda: (r := runs(vigil)) and all(r.get(n, {}).get("state") == "succeeded" for n in ("relieve", "note", "there")) and r)
-    relieved = done["relieve"]
+    shown = lambda run: vigil.json("actions", "show", run["id"])[0]
+    relieved = shown(done["relieve"])
     assert relieved["output"] == f"LoadHigh on web-1\n{tmp_path}\n" and relieved["code"] == 0 and relieved["trigger"] == "firing"
     told = json.loads((tmp_path / "input").read_text())
     assert told["version"] == 1 and told["action"] == "relieve" and told["alert"]["labels"]["instance"] == "web-1"
-    assert done["there"]["output"] == "restarted restart\n" and (tmp_path / "restarted").read_text().count("\n") == 1
+    assert shown(done["there"])["output"] == "restarted restart\n" and (tmp_path / "restarted").read_text().count("\n") == 1
     request = next(r for r in sink.requests if r["path"] == "/act")
     assert request["headers"]["X-Team"] == "web" and request["headers"]["Idempotency-Key"] == done["note"]["id"]
     assert json.loads(request["body"])["alert"]["name"] == "LoadHigh"
@@ -87,8 +88,8 @@ def test_an_alert_runs_what_its_rule_names_and_everything_is_told(vigil, sink, t
     assert listed["there"]["kind"] == "agent" and listed["careful"]["needs_approval"] and listed["relieve"]["rules"] == ["LoadHigh"]
     explained = vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout
     assert re.search(r"action\s+relieve\s+succeeded", explained)
-    shown = vigil.cli("actions", "show", relieved["id"][:8]).stdout
-    assert "LoadHigh on web-1" in shown and "9.75 before" in shown
+    told = vigil.cli("actions", "show", relieved["id"][:8]).stdout
+    assert "LoadHigh on web-1" in told and "9.75 before" in told
 
     # By hand: cooldown holds, another host has its own.
     again = vigil.cli("actions", "run", "there", "web-1", check=False)
@@ -180,4 +181,4 @@ def test_a_maintenance_waits_for_its_backup_and_tells_how_it_went(vigil, sink, t
     vigil.cli("maintenance", "end", vigil.json("maintenance")[0]["id"])
     over = eventually("its end is told", lambda: len(summaries()) > 1 and summaries()[-1])
     assert over.startswith("Upgrade is over") and "Actions after: 1\n- verify: failed: exit status 1" in over
-    assert runs(vigil)["verify"]["trigger"] == "maintenance" and runs(vigil)["verify"]["output"] == "table users is missing\n"
+    assert runs(vigil)["verify"]["trigger"] == "maintenance" and vigil.json("actions", "show", runs(vigil)["verify"]["id"])[0]["output"] == "table users is missing\n"

@@ -60,11 +60,35 @@ TEST_CASE("what is wrong with the list is named at its place") {
     const auto list = read_allow_list(write(dir, text), ::getuid());
     return list ? std::string("fine") : list.error().message;
   };
-  CHECK(wrong("actions: {a: {command: [sh]}}")
-            .find("actions.yml:1:24: actions.a.command: sh is no absolute path") != std::string::npos);
+  CHECK(wrong("actions: {a: {command: [sh]}}").find("actions.a.command: must be a list of the program") !=
+        std::string::npos);
   CHECK(wrong("actions: {a: {}}").find("missing key command") != std::string::npos);
   CHECK(wrong("actions: {a: {command: [/bin/true], shell: true}}").find("shell: unknown key") !=
         std::string::npos);
   CHECK(wrong("actions: {a: {command: [/bin/true], timeout: 0s}}").find("must be more than 0") !=
         std::string::npos);
+}
+
+TEST_CASE(
+    "a program that is not there, or that others may change, is not run, and the others of the list are") {
+  const test::TempDir dir;
+  const std::string script = dir.file("script");
+  std::ofstream(script) << "#!/bin/sh\n";
+  ::chmod(script.c_str(), 0775);
+  const auto list = read_allow_list(
+      write(dir, "actions: {a: {command: [" + script + "]}, b: {command: [/bin/true]}, c: {command: [/no]}}"),
+      ::getuid());
+  REQUIRE(list);
+  CHECK(fault_of(list->actions.at("a"), ::getuid()) ==
+        script + " may be changed by others than root: chmod go-w " + script);
+  CHECK(fault_of(list->actions.at("b"), ::getuid()).empty());
+  CHECK(fault_of(list->actions.at("c"), ::getuid()) == "/no cannot be found");
+}
+
+TEST_CASE("what is no file is no list") {
+  const test::TempDir dir;
+  const std::string path = write(dir, "");
+  ::unlink(path.c_str());
+  REQUIRE(::mkfifo(path.c_str(), 0644) == 0);
+  CHECK(read_allow_list(path, ::getuid()).error().message == path + " is no file");
 }

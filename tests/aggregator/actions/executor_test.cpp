@@ -87,7 +87,7 @@ TEST_CASE("runs go side by side, and stop ends what lasts") {
     executor.perform(shell("exit 0"), run("quick"));
     CHECK(ends.next() == "quick succeeded");
     executor.stop();
-    executor.perform(shell("exit 0"), run("late"));
+    CHECK_FALSE(executor.perform(shell("exit 0"), run("late")));
   }
   CHECK(ends.next() == "slow unknown: the aggregator stopped while it ran");
 }
@@ -96,10 +96,9 @@ TEST_CASE("an agent answers, refuses, is silent, or speaks of another's run") {
   Ends ends;
   std::vector<std::string> asked;
   Executor executor({[&](const std::string& id, const Outcome& outcome) { ends.add(id, outcome); },
-                     [&](const std::string& host, const std::string& id, const std::string& name,
-                         const std::function<void(const std::string&)>& refused) {
-                       asked.push_back(fmt::format("{} {} {}", host, id, name));
-                       if (host == "away") refused("the agent of away is not connected");
+                     [&](const AgentOrder& order, const std::function<void(const std::string&)>& refused) {
+                       asked.push_back(fmt::format("{} {} {}", order.host, order.run, order.name));
+                       if (order.host == "away") refused("the agent of away is not connected");
                      }},
                     notify::Reach::public_only);
   ActionConfig action;
@@ -121,7 +120,8 @@ TEST_CASE("an agent answers, refuses, is silent, or speaks of another's run") {
   executor.look(Executor::Clock::now() + std::chrono::seconds(59));
   executor.look(Executor::Clock::now() + std::chrono::seconds(61));
   CHECK(ends.next() == "c unknown: the agent of web-1 did not answer within 1m");
-  executor.answered("web-1", "c", fine);  // too late
+  executor.answered("web-1", "c", fine);  // late, and believed
+  CHECK(ends.next() == "c succeeded");
   Executor alone({[&](const std::string& id, const Outcome& outcome) { ends.add(id, outcome); }, {}},
                  notify::Reach::public_only);
   alone.perform(action, run("d"));

@@ -107,7 +107,6 @@ TEST_CASE("no more run at once than may") {
   for (const char* id : {"a", "b", "c"}) REQUIRE(book.ask(order("restart", id), id, 1'000));
   REQUIRE(book.ask(order("other", "d"), "d", 1'000));
   CHECK(book.begin_due(1'000) == std::vector<std::string>{"a", "b", "d"});
-  CHECK(book.running("restart") == 2);
   book.end("b", succeeded(), 2'000);
   CHECK(book.begin_due(2'000) == std::vector<std::string>{"c"});
 }
@@ -129,7 +128,7 @@ TEST_CASE("somebody lets it run, keeps it from that, or nobody does anything") {
   REQUIRE(book.decide("ab", {false, "ada", "not now"}, 2 * kMinute));
   CHECK(state_of(book, "ab") == "rejected");
   CHECK(book.decide("ab", {true, "ada", ""}, 2 * kMinute).error().code == Errc::conflict);
-  book.end_alert("f-b", 3 * kMinute);
+  book.end_waiting("f-b", Trigger::firing, 3 * kMinute);
   CHECK(state_of(book, "b") == "cancelled: the alert was over before");
   book.expire(6 * kMinute);
   CHECK(state_of(book, "c") == "expired: nobody approved within 5m");
@@ -141,8 +140,10 @@ TEST_CASE("somebody lets it run, keeps it from that, or nobody does anything") {
 TEST_CASE("an alert that is over cancels what it wanted while it fired, and nothing else") {
   RunBook book(actions_of({action("restart")}));
   REQUIRE(book.ask(order("restart", "web-1", Trigger::resolved), "r", 1'000));
-  book.end_alert("f-web-1", 2'000);
+  book.end_waiting("f-web-1", Trigger::firing, 2'000);
   CHECK(state_of(book, "r") == "queued");
+  book.end_waiting("f-web-1", Trigger::resolved, 3'000);
+  CHECK(state_of(book, "r") == "cancelled: the alert fires again");
 }
 
 TEST_CASE("a restart begins nothing twice, and an action that is gone begins nothing") {
@@ -154,12 +155,13 @@ TEST_CASE("a restart begins nothing twice, and an action that is gone begins not
   CHECK(before.begin_due(kMinute) == std::vector<std::string>{"a"});
   RunBook after(actions_of({restart}));
   std::vector<Run> stored;
-  for (const auto& run : before.runs()) {
-    stored.insert(stored.begin(), *decode_run(encode(*run)));
-    stored.front().id = run->id;
+  for (const Run& run : before.select({})) {
+    stored.push_back(*decode_run(encode(run)));
+    stored.back().id = run.id;
   }
   after.restore(stored, 2 * kMinute);
-  CHECK(after.runs().front()->id == "a");
+  CHECK(after.select({}).back().id == "a");
+  CHECK(after.changed() == std::set<std::string>{"a"});
   CHECK(state_of(after, "a") == "unknown: the aggregator stopped while it ran");
   CHECK(after.begin_due(2 * kMinute) == std::vector<std::string>{"b"});
   REQUIRE(after.ask(order("restart", "web-1"), "c", 3 * kMinute));
@@ -189,10 +191,11 @@ TEST_CASE("the effect is looked at once, so long after the end") {
   book.begin_due(kMinute);
   book.note_before("a", 9.5);
   book.end("a", succeeded(), 2 * kMinute);
-  CHECK(book.measurable(6 * kMinute).empty());
-  CHECK(book.measurable(7 * kMinute) == std::vector<std::string>{"a"});
+  CHECK(book.measurable(6 * kMinute, 9).empty());
+  CHECK(book.measurable(7 * kMinute, 0).empty());
+  CHECK(book.measurable(7 * kMinute, 9) == std::vector<std::string>{"a"});
   book.note_after("a", 0.5);
-  CHECK(book.measurable(8 * kMinute).empty());
+  CHECK(book.measurable(8 * kMinute, 9).empty());
   CHECK(sentence_of(*book.find("a")) == "succeeded; 9.5 before, 0.5 after");
 }
 
@@ -210,9 +213,67 @@ TEST_CASE("runs are forgotten when they are old, or too many") {
       if (begun != "open") book.end(begun, succeeded(), 1'000);
     }
   }
-  CHECK(book.runs().size() == kMostRuns);
+  CHECK(book.size() <= kMostRuns);
+  CHECK(book.size() > kMostRuns * 8 / 10);
   CHECK(book.find("open") != nullptr);  // it is not over
-  CHECK(book.take_forgotten().size() == 6);
+  CHECK(book.take_forgotten().size() == kMostRuns / 10);
   book.expire(kKeepRunsMs + 2'000);
-  CHECK(book.runs().size() == 1);
+  CHECK(book.size() == 1);
+}
+
+TEST_CASE("a storm of skipped runs frees no limit") {
+  ActionConfig restart = action("restart");
+  restart.max_per_hour = 2;
+  restart.concurrency = 100;
+  RunBook book(actions_of({restart}));
+  std::size_t begun = 0;
+  for (std::size_t i = 0; i < 3 * kMostRuns; ++i) {
+    REQUIRE(book.ask(order("restart", "web-" + std::to_string(i)), "r" + std::to_string(i), kMinute));
+    for (const std::string& id : book.begin_due(kMinute)) {
+      book.end(id, succeeded(), kMinute);
+      ++begun;
+    }
+  }
+  CHECK(begun == 2);
+  CHECK(book.figures().at("restart").begun == 2);
+}
+
+TEST_CASE("what waits for others counts as begun") {
+  ActionConfig restart = action("restart");
+  restart.cooldown = std::chrono::minutes(5);
+  RunBook book(actions_of({restart}));
+  REQUIRE(book.ask(order("restart", "web-1"), "a", kMinute));
+  REQUIRE(book.ask(order("restart", "web-2"), "b", kMinute));
+  CHECK(book.begin_due(kMinute) == std::vector<std::string>{"a"});
+  REQUIRE(book.ask(order("restart", "web-2"), "c", 30 * kMinute));
+  CHECK(state_of(book, "c") == "skipped: one for this host waits already");
+  book.expire(61 * kMinute);
+  CHECK(state_of(book, "b") == "cancelled: it waited for more than an hour");
+}
+
+TEST_CASE("what could not be stored is as if it had not been") {
+  ActionConfig restart = action("restart");
+  restart.approval = true;
+  RunBook book(actions_of({restart}));
+  REQUIRE(book.ask(order("restart", "web-1"), "a", kMinute));
+  REQUIRE(book.decide("a", {false, "ada", "no"}, kMinute));
+  book.undo_decision("a");
+  CHECK(state_of(book, "a") == "needs_approval");
+  CHECK(book.find("a")->author.empty());
+  REQUIRE(book.decide("a", {true, "ada", ""}, kMinute));
+  CHECK(book.begin_due(kMinute).size() == 1);
+  REQUIRE(book.ask(order("restart", "web-2", Trigger::manual), "b", kMinute));
+  book.undo_ask("b", kMinute);
+  CHECK(state_of(book, "b") == "cancelled: it could not be stored");
+}
+
+TEST_CASE("an agent that answers late is believed") {
+  RunBook book(actions_of({action("restart")}));
+  REQUIRE(book.ask(order("restart"), "a", kMinute));
+  book.begin_due(kMinute);
+  Outcome silent;
+  silent.reason = "the agent did not answer";
+  REQUIRE(book.end("a", silent, 2 * kMinute) != nullptr);
+  REQUIRE(book.end("a", succeeded(), 3 * kMinute) != nullptr);
+  CHECK(state_of(book, "a") == "succeeded");
 }
