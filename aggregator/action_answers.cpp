@@ -16,9 +16,11 @@ actions::Outcome outcome_of(const v1::ActionResult& result) {
       out.state = result.code() == 0 ? RunState::succeeded : RunState::failed;
       out.code = result.code();
       break;
+    case v1::ActionResult::OUTCOME_REFUSED:
+      out.has_not_begun = true;
+      [[fallthrough]];
     case v1::ActionResult::OUTCOME_KILLED:
     case v1::ActionResult::OUTCOME_LATE:
-    case v1::ActionResult::OUTCOME_REFUSED:
       out.state = RunState::failed;
       break;
     default:  // also one of a newer agent

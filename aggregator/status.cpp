@@ -103,6 +103,22 @@ void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alertin
   });
 }
 
+void add_action_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
+  registry.collect_many(
+      Kind::gauge, "vigil_action_runs", "Runs of actions that are kept, by action and what became of them.",
+      [&alerting] {
+        Samples samples;
+        for (const auto& [action, figures] : alerting.run_figures()) {
+          for (const auto& [state, count] : {std::pair{"succeeded", figures.succeeded},
+                                             {"failed", figures.failed},
+                                             {"skipped", figures.skipped},
+                                             {"needs_approval", figures.needing_approval}})
+            samples.push_back({{{"action", action}, {"state", state}}, static_cast<double>(count)});
+        }
+        return samples;
+      });
+}
+
 void add_receiver_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
   const auto add = [&](Kind kind, const char* name, const char* help, auto field) {
     registry.collect_many(kind, name, help, [&alerting, field] {
@@ -142,6 +158,7 @@ void StatusReporter::add_metrics(self::Registry& registry) {
   self::add_process_metrics(registry);
   add_store_metrics(registry, sources_.history);
   add_alert_metrics(registry, sources_.alerting);
+  add_action_metrics(registry, sources_.alerting);
   add_receiver_metrics(registry, sources_.alerting);
   if (sources_.heartbeat != nullptr) add_heartbeat_metrics(registry, *sources_.heartbeat);
   registry.collect(Kind::gauge, "vigil_aggregator_streams", "Agent streams open now.",

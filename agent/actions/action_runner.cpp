@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMostWaiting = 16;
 constexpr std::size_t kMostSeen = 256;
+constexpr std::size_t kMostIdBytes = 64;
 constexpr std::size_t kMostOutputBytes = 8'192;
 constexpr std::size_t kMostReasonBytes = 1'024;
 
@@ -56,6 +57,7 @@ void ActionRunner::stop() {
 }
 
 void ActionRunner::take(const v1::ActionRequest& request) {
+  if (request.id().empty() || request.id().size() > kMostIdBytes) return;  // nobody could be answered
   if (list_.empty())
     return answer_(refused(request, "this agent runs no actions: its configuration names no actions_file"));
   const std::lock_guard lock(mutex_);

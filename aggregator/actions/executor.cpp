@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -22,9 +23,11 @@ namespace {
 constexpr std::chrono::milliseconds kFarewell{2000};
 constexpr std::chrono::hours kBelieved{1};  // so long an agent may answer late
 
+/// It could not begin.
 Outcome failed(std::string reason) {
   Outcome out;
   out.state = RunState::failed;
+  out.has_not_begun = true;
   out.reason = std::move(reason);
   return out;
 }
@@ -120,6 +123,7 @@ class Executor::Flight {
     const std::string refused = sockets_.refused();
     out.reason = out.code ? fmt::format("HTTP {}", *out.code) : failure->error;
     if (!out.code && was_reached(code)) out.state = RunState::unknown;
+    out.has_not_begun = !out.code && !was_reached(code);
     if (!refused.empty())
       out.reason =
           fmt::format("the name in its URL leads to {}, a private address: see allow_private", refused);
@@ -144,9 +148,13 @@ Executor::~Executor() {
 
 bool Executor::perform(const ActionConfig& action, const Run& run) {
   if (!action.agent.empty()) return ask(action, run);
-  const std::lock_guard lock(mutex_);
-  if (stopped_) return false;
-  flights_[run.id] = std::make_unique<Flight>(*this, action, run);
+  try {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return false;
+    flights_[run.id] = std::make_unique<Flight>(*this, action, run);
+  } catch (const std::system_error& error) {  // no more threads
+    end(run.id, failed(fmt::format("it cannot be begun: {}", error.what())));
+  }
   return true;
 }
 

@@ -48,6 +48,7 @@ struct Outcome {
   std::optional<int> code;             // exit status, or status of HTTP
   std::string output;                  // UTF-8, at most kMostOutputBytes
   bool is_output_cut = false;
+  bool has_not_begun = false;  // it could not: neither cooldown nor limit count it
 };
 inline constexpr std::size_t kMostOutputBytes = 8'192;
 

@@ -9,6 +9,7 @@ namespace vigil::actions {
 namespace {
 
 constexpr std::int64_t kHourMs = 3'600'000;
+constexpr std::int64_t kLongestAbsenceMs = 300'000;
 
 /// "2026-11-21 14:00:05 UTC"
 std::string time_text(std::int64_t t_ms) {
@@ -67,8 +68,12 @@ std::vector<const Run*> RunBook::of_alert(const std::string& fingerprint) const 
 std::map<std::string, RunFigures> RunBook::figures() const {
   std::map<std::string, RunFigures> out;
   for (const RunPtr& run : runs_) {
-    if (!run->has_begun()) continue;
     RunFigures& figures = out[run->action];
+    figures.succeeded += run->state == RunState::succeeded ? 1 : 0;
+    figures.failed += run->state == RunState::failed || run->state == RunState::unknown ? 1 : 0;
+    figures.skipped += run->state == RunState::skipped ? 1 : 0;
+    figures.needing_approval += run->state == RunState::needs_approval ? 1 : 0;
+    if (!run->has_begun()) continue;
     ++figures.begun;
     figures.last_started_ms = std::max(figures.last_started_ms, run->started_ms);
   }
@@ -130,6 +135,9 @@ void RunBook::restore(std::vector<Run> runs, std::int64_t now_ms) {
       note_begun(dry_tallies_[kept->action], kept->subject.host, kept->created_ms);
     if (kept->state == RunState::running)
       settle(*kept, RunState::unknown, "the aggregator stopped while it ran", now_ms);
+    // Nobody has looked at its alert meanwhile.
+    if (kept->state == RunState::queued && now_ms - kept->created_ms >= kLongestAbsenceMs)
+      settle(*kept, RunState::cancelled, "the aggregator was away for too long", now_ms);
     cancel_orphan(*kept, now_ms);
   }
 }
@@ -154,12 +162,12 @@ std::string RunBook::hindrance(const ActionConfig& action, const std::string& ho
     if (tally.queued.contains(host)) return "one for this host waits already";
     const auto latest = tally.latest_ms.find(host);
     if (latest != tally.latest_ms.end() && now_ms < latest->second + action.cooldown.count())
-      return fmt::format("cooldown of {}: it ran at {}", format_duration(action.cooldown),
-                         time_text(latest->second));
+      return fmt::format("cooldown of {}: it {} at {}", format_duration(action.cooldown),
+                         among_dry ? "would have run" : "ran", time_text(latest->second));
   }
   const std::size_t within_hour = tally.begun_ms.size() + static_cast<std::size_t>(tally.all_queued);
   if (action.max_per_hour != 0 && within_hour >= action.max_per_hour)
-    return fmt::format("it ran {} within an hour, as often as it may",
+    return fmt::format("it {} {} within an hour, as often as it may", among_dry ? "would have run" : "ran",
                        within_hour == 1 ? "once" : fmt::format("{} times", within_hour));
   return {};
 }
@@ -300,12 +308,23 @@ std::vector<std::string> RunBook::begin_due(std::int64_t now_ms) {
   return out;
 }
 
+/// It did not begin after all.
+void RunBook::forget_begun(const Run& run) {
+  Tally& tally = tallies_[run.action];
+  const auto begun = std::ranges::find(tally.begun_ms, run.started_ms);
+  if (begun != tally.begun_ms.end()) tally.begun_ms.erase(begun);
+  tally.latest_ms.erase(run.subject.host);
+  for (const RunPtr& other : runs_) {
+    if (other.get() != &run && other->action == run.action && other->subject.host == run.subject.host &&
+        other->has_begun())
+      tally.latest_ms[run.subject.host] = other->started_ms;  // the last one is the latest
+  }
+}
+
 void RunBook::take_back(const std::string& id) {
   Run* run = at(id);
   if (run == nullptr || run->state != RunState::running) return;
-  Tally& tally = tallies_[run->action];
-  const auto begun = std::ranges::find(tally.begun_ms, run->started_ms);
-  if (begun != tally.begun_ms.end()) tally.begun_ms.erase(begun);
+  forget_begun(*run);
   set_state(*run, RunState::queued);
   run->started_ms = 0;
 }
@@ -317,9 +336,13 @@ const Run* RunBook::end(const std::string& id, Outcome outcome, std::int64_t now
   if (!is_open) return nullptr;
   const std::string reason = outcome.reason;
   run->outcome = std::move(outcome);
+  if (run->outcome.has_not_begun) {
+    forget_begun(*run);
+    run->started_ms = 0;
+  }
   settle(*run, run->outcome.state, reason, now_ms);
   const ActionConfig* wanted = action(run->action);
-  if (run->effect.empty() || wanted == nullptr) return run;
+  if (run->effect.empty() || wanted == nullptr || !run->has_begun()) return run;
   run->measure_at_ms = now_ms + wanted->effect_after.count();
   unmeasured_.insert(id);
   return run;

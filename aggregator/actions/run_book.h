@@ -60,9 +60,13 @@ struct RunQuery {
   std::size_t limit = 100;
 };
 
-/// What there is to say of an action's runs.
+/// What there is to say of an action's runs, of those that are kept.
 struct RunFigures {
   std::uint64_t begun = 0;
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;  // or nobody knows
+  std::uint64_t skipped = 0;
+  std::uint64_t needing_approval = 0;
   std::int64_t last_started_ms = 0;
 };
 
@@ -136,6 +140,7 @@ class RunBook {
   static void note_begun(Tally& tally, const std::string& host, std::int64_t at_ms);
   std::string hindrance(const ActionConfig& action, const std::string& host, bool among_dry,
                         std::int64_t now_ms);
+  void forget_begun(const Run& run);
   static bool may_forget(const Run& run);
   void forget(const std::function<bool(const Run&)>& is_meant, std::size_t most);
 

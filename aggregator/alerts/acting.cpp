@@ -245,18 +245,17 @@ void Acting::refused() {
   for (const std::string& id : std::exchange(beginning_, {})) book_.take_back(id);
 }
 
-void Acting::tell(Alert& alert) const {
+void Acting::tell(const std::string& fingerprint, std::int64_t fired_at_ms,
+                  std::vector<notify::Evidence>& evidence) const {
   notify::Evidence table{std::string(notify::kActionsTitle), {}};
   {
     const std::lock_guard lock(mutex_);
-    for (const Run* run : book_.of_alert(alert.fingerprint)) {
-      if (run->created_ms >= alert.fired_at_ms)
-        table.rows.push_back({run->action, actions::sentence_of(*run)});
+    for (const Run* run : book_.of_alert(fingerprint)) {
+      if (run->created_ms >= fired_at_ms) table.rows.push_back({run->action, actions::sentence_of(*run)});
     }
   }
-  std::erase_if(alert.evidence,
-                [](const notify::Evidence& shown) { return shown.title == notify::kActionsTitle; });
-  if (!table.rows.empty()) alert.evidence.insert(alert.evidence.begin(), std::move(table));
+  std::erase_if(evidence, [](const notify::Evidence& shown) { return shown.title == notify::kActionsTitle; });
+  if (!table.rows.empty()) evidence.insert(evidence.begin(), std::move(table));
 }
 
 std::set<std::string> Acting::touched() const {

@@ -59,8 +59,11 @@ class Acting {
   void stored();
   void refused();
 
-  /// Its evidence shows its runs as they are now: messages and pages tell of them.
-  void tell(Alert& alert) const;
+  /// The evidence of an alert shows its runs as they are now, those since it fired: messages and pages tell
+  /// of them.
+  void tell(const std::string& fingerprint, std::int64_t fired_at_ms,
+            std::vector<notify::Evidence>& evidence) const;
+  void tell(Alert& alert) const { tell(alert.fingerprint, alert.fired_at_ms, alert.evidence); }
   /// Fingerprints of alerts whose runs are not as they were when put() was called last.
   std::set<std::string> touched() const;
 

@@ -524,6 +524,7 @@ void Service::delivered(notify::Delivery delivery) {
     const auto done = store_.record(delivery, options_.now_ms());
     if (!done)
       log::warn("alerts", "cannot note a delivery; a restart would repeat it", {{"error", done.error()}});
+    if (delivery.noted) delivery.noted();
   });
 }
 
@@ -537,12 +538,17 @@ void Service::action_ended(std::string run, actions::Outcome outcome) {
 
 /// Alerts show what was done about them.
 void Service::tell_runs() {
-  for (const std::string& fingerprint : acting_.touched()) {
-    const std::lock_guard lock(mutex_);
+  const std::set<std::string> touched = acting_.touched();
+  if (touched.empty()) return;
+  const std::lock_guard lock(mutex_);
+  for (const std::string& fingerprint : touched) {
     Alert* alert = book_.find(fingerprint);
     if (alert == nullptr) continue;
     acting_.tell(*alert);
     ledger_.note(fingerprint);
+  }
+  for (AlertInfo& over : resolved_) {
+    if (touched.contains(over.fingerprint)) acting_.tell(over.fingerprint, over.fired_at_ms, over.evidence);
   }
 }
 

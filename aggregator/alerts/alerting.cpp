@@ -141,6 +141,7 @@ class Whole : public Alerting {
     out.missed = fleet_->missed();
     return out;
   }
+  std::map<std::string, actions::RunFigures> run_figures() const override { return service_->run_figures(); }
   std::vector<notify::ReceiverStats> receivers() const override { return notifier_->stats(); }
   Result<std::vector<notify::TestAnswer>> test_receiver(const std::string& receiver,
                                                         const std::function<bool()>& is_cancelled) override {

@@ -16,6 +16,7 @@
 #include "common/threads/worker.h"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -81,6 +82,7 @@ class Alerting {
   /// What was accepted but is probably not meant.
   virtual std::vector<std::string> warnings() const = 0;
   virtual Counters counters() const = 0;
+  virtual std::map<std::string, actions::RunFigures> run_figures() const = 0;
   virtual std::vector<notify::ReceiverStats> receivers() const = 0;
   /// See Notifier::test().
   virtual Result<std::vector<notify::TestAnswer>> test_receiver(

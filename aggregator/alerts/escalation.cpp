@@ -32,7 +32,11 @@ std::set<std::string> held_among(const DueTellings& due, const EscalationRound& 
 }
 
 void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
-  const auto note = to_notification(alert, notify::Kind::firing, round.external_url);
+  auto note = to_notification(alert, notify::Kind::firing, round.external_url);
+  const std::chrono::milliseconds since(round.now_ms - std::max(alert.fired_at_ms, alert.announced_ms));
+  const std::string_view summary = note.annotations.get("summary");
+  note.annotations.set("summary", fmt::format("Nobody acknowledged it for {}. {}", format_age(since),
+                                              summary.empty() ? note.alert : summary));
   log::info("alerts", "nobody acknowledged: escalated",
             {{"alert", alert.rule->name}, {"id", alert.fingerprint}, {"receiver", next.receiver}});
   if (next.is_of_file) {

@@ -64,13 +64,19 @@ void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
     out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
+/// "; by ada: before the rush"
+std::string decided_by(const actions::Run& run) {
+  if (run.author.empty()) return {};
+  return fmt::format("; by {}{}{}", run.author, run.comment.empty() ? "" : ": ", run.comment);
+}
+
 /// Those asked for while it fired, and at its end.
 void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstances& circumstances,
               std::vector<Event>& out) {
   for (const actions::Run& run : circumstances.runs) {
     if (run.created_ms >= fired_at_ms && run.created_ms <= over_ms)
       out.push_back({EventKind::action, run.has_begun() ? run.started_ms : run.created_ms, run.action,
-                     actions::sentence_of(run)});
+                     actions::sentence_of(run) + decided_by(run)});
   }
 }
 
@@ -152,6 +158,8 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
     out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
   add_notified(alert.notified, alert.announced_ms, circumstances, out);
+  for (const std::string& receiver : alert.escalated)
+    out.push_back({EventKind::told, 0, receiver, "since nobody acknowledged it"});
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)

@@ -219,6 +219,16 @@ std::string details_of(const Silence& silence, MaintenanceStep step, Maintenance
   return fmt::format("{}", fmt::join(parts, "\n"));
 }
 
+/// The one host it is about, or "".
+std::string host_of(const Silence& silence) {
+  std::string host;
+  for (const auto& matcher : silence.matchers) {
+    if (matcher.name() != "instance" || matcher.op() != promql::MatchOp::equal) continue;
+    host = matcher.value();
+  }
+  return host;
+}
+
 }  // namespace
 
 notify::Notification maintenance_message(const Silence& silence, MaintenanceStep step,
@@ -234,6 +244,7 @@ notify::Notification maintenance_message(const Silence& silence, MaintenanceStep
   note.group = "maintenance";
   note.alert = "Maintenance";
   note.severity = "info";
+  note.instance = host_of(silence);
   note.labels = Labels{{"alertname", "Maintenance"}, {"maintenance", silence.id}, {"severity", "info"}};
   // All of it in the summary: the one text that every channel shows, of what fires and of what is over.
   note.annotations.set("summary", fmt::format("{}\n{}", headline_of(silence, step, progress, around.now_ms),

@@ -209,7 +209,7 @@ void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms
     host.last_sample_ms = std::max(arrival.stored_ms, std::int64_t{0});
   judge_host(host, now_ms);
   const bool live = arrival.stored_ms >= now_ms - std::max(kLiveMs, 3 * host.facts.beat_ms);
-  if (live) run_hook(host, std::max(arrival.stored_ms, now_ms), now_ms);
+  if (live) look(host, std::max(arrival.stored_ms, now_ms), now_ms);
 }
 
 Result<SeriesId> Shard::push_series(Host& host, std::uint16_t source, SeriesSpec spec,
@@ -229,7 +229,7 @@ void Shard::samples_pushed(Host& host, std::int64_t newest_ms, std::int64_t now_
   host.facts.last_rows_ms = now_ms;
   host.last_sample_ms = std::max(host.last_sample_ms, newest_ms);
   judge_host(host, now_ms);
-  if (newest_ms >= now_ms - kLiveMs) run_hook(host, std::max(newest_ms, now_ms), now_ms);
+  if (newest_ms >= now_ms - kLiveMs) look(host, std::max(newest_ms, now_ms), now_ms);
 }
 
 /// Nobody is expected to push: who stops has left.
@@ -284,11 +284,16 @@ void Shard::write_fleet_row(Host& host, std::int64_t now_ms) {
   host.head.append(kFleetSource, time_ms, fleet_values(row));
 }
 
-void Shard::run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms) {
-  if (!hook_) return;
+/// At what has arrived.
+void Shard::look(Host& host, std::int64_t t_ms, std::int64_t now_ms) {
   host.last_hook_ms = now_ms;
+  run_hook(host, t_ms, Occasion::arrival);
+}
+
+void Shard::run_hook(Host& host, std::int64_t t_ms, Occasion occasion) {
+  if (!hook_) return;
   HostStorage storage(host.head);
-  hook_(host.record.id, host.record.name, t_ms, storage);
+  hook_(host.record.id, host.record.name, t_ms, storage, occasion);
 }
 
 void Shard::tick(std::int64_t now_ms) {
@@ -307,7 +312,7 @@ void Shard::tick(std::int64_t now_ms) {
     // Rules look when rows arrive; at a silent host they look now.
     const bool silent = now_ms - host->last_hook_ms >= std::max(kTickMs, host->facts.beat_ms) + kTickMs / 2;
     if (silent && host->state != HostState::left)
-      run_hook(*host, std::max(host->last_sample_ms, now_ms), now_ms);
+      run_hook(*host, std::max(host->last_sample_ms, now_ms), Occasion::quiet);
   }
   leaving_.tick(hosts_, now_ms);
 }

@@ -6,6 +6,7 @@
 // history never stops the head: rows stay in memory and are handed over again.
 #pragma once
 
+#include "aggregator/fleet/occasion.h"
 #include "aggregator/head/host.h"
 #include "aggregator/head/host_directory.h"
 #include "aggregator/head/leaving.h"
@@ -49,7 +50,7 @@ inline constexpr std::string_view kMachineChanged = "machine_changed";
 /// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
 /// when that is ahead.
 using HostTickHook = std::function<void(HostId host, const std::string& instance, std::int64_t t_ms,
-                                        promql::Storage& storage)>;
+                                        promql::Storage& storage, Occasion occasion)>;
 
 /// Times of the latest rows of a batch: as sent, and of those that were taken into the head (0: none).
 struct Arrival {
@@ -123,7 +124,8 @@ class Shard {
   void judge_host(Host& host, std::int64_t now_ms);
   static HostState judge_pushed(const HostFacts& facts, std::int64_t now_ms);
   void write_fleet_row(Host& host, std::int64_t now_ms);
-  void run_hook(Host& host, std::int64_t t_ms, std::int64_t now_ms);
+  void look(Host& host, std::int64_t t_ms, std::int64_t now_ms);
+  void run_hook(Host& host, std::int64_t t_ms, Occasion occasion);
   void relabel(Host& host);
   Result<void> check_known(const Host& host) const;
   void store_record(Host& host, std::int64_t now_ms);

@@ -26,7 +26,7 @@ class Trial {
 
   void start() {
     courier_.start();
-    courier_.enqueue(test_row(courier_.endpoint(), Kind::firing, wall_ms()));
+    courier_.enqueue({test_row(courier_.endpoint(), Kind::firing, wall_ms())});
   }
   void begin_stop() { courier_.begin_stop(); }
   void await_stop() { courier_.await_stop(); }
@@ -44,7 +44,7 @@ class Trial {
     const bool is_fine = delivery.outcome == Outcome::delivered;
     // What was opened there, such as an incident, is closed again.
     if (is_fine && !std::exchange(is_told_, true) && courier_.endpoint().send_resolved) {
-      courier_.enqueue(test_row(courier_.endpoint(), Kind::resolved, wall_ms()));
+      courier_.enqueue({test_row(courier_.endpoint(), Kind::resolved, wall_ms())});
       return;
     }
     const Endpoint& endpoint = courier_.endpoint();

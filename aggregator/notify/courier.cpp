@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace vigil::notify {
@@ -15,6 +16,7 @@ namespace {
 constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::int64_t kLookAtProgramMs = 20;
 constexpr std::chrono::milliseconds kFarewell{2000};
+constexpr std::chrono::milliseconds kLongestNote{2000};  // then the next message goes out all the same
 
 constexpr int kTemporaryFailure = 75;  // EX_TEMPFAIL of sysexits.h
 
@@ -39,9 +41,14 @@ Courier::Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Fee
   stats_.receiver = endpoint_.name;
   stats_.kind = endpoint_.kind;
   stats_.takes_groups = endpoint_.takes_groups;
+  gate_->courier = this;
 }
 
 Courier::~Courier() {
+  {
+    const std::lock_guard lock(gate_->mutex);
+    gate_->courier = nullptr;
+  }
   begin_stop();
   await_stop();
 }
@@ -92,9 +99,10 @@ void Courier::count_from(const ReceiverStats& stats) {
   failing_ = !stats.last_error.empty();
 }
 
-void Courier::enqueue(Row row) {
+/// All at once: what belongs together goes out together.
+void Courier::enqueue(std::vector<Row> rows) {
   const std::lock_guard lock(mutex_);
-  incoming_.push_back(std::move(row));
+  for (Row& row : rows) incoming_.push_back(std::move(row));
   if (multi_) curl_multi_wakeup(multi_.get());
 }
 
@@ -134,8 +142,13 @@ void Courier::take_incoming() {
   for (Row& row : rows) lane_.enqueue(std::move(row));
 }
 
+/// Not before the last delivery is noted: a crash then repeats one message, not several.
+bool Courier::may_send(std::chrono::steady_clock::time_point now) const {
+  return gate_->closed == 0 || now >= gate_opens_at_;
+}
+
 void Courier::send_what_is_due(std::int64_t now_ms) {
-  if (!on_the_wire_) {
+  if (!on_the_wire_ && may_send(std::chrono::steady_clock::now())) {
     on_the_wire_ = lane_.next(now_ms);
     if (on_the_wire_) begin(endpoint_.render(*on_the_wire_, now_ms));
   }
@@ -213,7 +226,7 @@ void Courier::finish(const std::optional<Failure>& failure) {
   tell(lane_.failed(shipment, *failure, now, random), failure->error);
 }
 
-void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& error) {
+void Courier::tell(std::vector<Delivery> deliveries, const std::string& error) {
   {
     const std::lock_guard lock(mutex_);
     ++(error.empty() ? stats_.delivered : stats_.failures);
@@ -223,19 +236,36 @@ void Courier::tell(const std::vector<Delivery>& deliveries, const std::string& e
       if (delivery.outcome == Outcome::dead) stats_.dead += delivery.ids.size();
     }
   }
-  for (const Delivery& delivery : deliveries) {
+  for (Delivery& delivery : deliveries) {
     if (delivery.outcome == Outcome::dead && options_.logs) {
       log::error(
           "notify", "messages could not be delivered and are given up",
           {{"receiver", endpoint_.name}, {"messages", delivery.ids.size()}, {"error", delivery.error}});
     }
-    feedback_(delivery);
+    // What could not be stored is not noted either.
+    const bool is_stored = std::ranges::any_of(delivery.ids, [](std::int64_t id) { return id != 0; });
+    if (delivery.outcome == Outcome::delivered && is_stored) {
+      ++gate_->closed;
+      gate_opens_at_ = std::chrono::steady_clock::now() + kLongestNote;
+      delivery.noted = [gate = gate_] {
+        --gate->closed;
+        const std::lock_guard lock(gate->mutex);
+        if (gate->courier != nullptr) gate->courier->enqueue({});  // wakes it
+      };
+    }
+    feedback_(std::move(delivery));
   }
 }
 
 int Courier::wait_ms(std::int64_t now_ms) const {
   std::int64_t wait = stopping_ ? 50 : kIdleMs;
   if (program_.is_running()) wait = kLookAtProgramMs;
+  const auto now = std::chrono::steady_clock::now();
+  if (!on_the_wire_ && !may_send(now)) {
+    const auto left = gate_opens_at_ - now;
+    return static_cast<int>(
+        std::clamp<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count(), 0, wait));
+  }
   if (!on_the_wire_) {
     if (const auto wake = lane_.wake_ms(now_ms))
       wait = std::min(wait, std::max<std::int64_t>(*wake - now_ms, 0));

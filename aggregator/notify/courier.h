@@ -47,7 +47,7 @@ class Courier {
   void count_from(const ReceiverStats& stats);
 
   // Any thread:
-  void enqueue(Row row);
+  void enqueue(std::vector<Row> rows);
   const Endpoint& endpoint() const { return endpoint_; }
   ReceiverStats stats() const;
 
@@ -61,7 +61,8 @@ class Courier {
   std::optional<Failure> judge(CURLcode code) const;
   void look_at_program();
   void finish(const std::optional<Failure>& failure);
-  void tell(const std::vector<Delivery>& deliveries, const std::string& error);
+  void tell(std::vector<Delivery> deliveries, const std::string& error);
+  bool may_send(std::chrono::steady_clock::time_point now) const;
   int wait_ms(std::int64_t now_ms) const;
 
   struct CloseMulti {
@@ -70,6 +71,14 @@ class Courier {
   const Endpoint endpoint_;
   const CourierOptions options_;
   const Notifier::Feedback feedback_;
+  /// Opened by whoever notes a delivery, perhaps when this is gone.
+  struct Gate {
+    std::mutex mutex;  // protects courier
+    Courier* courier = nullptr;
+    std::atomic<int> closed = 0;  // deliveries that are not noted yet
+  };
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  std::chrono::steady_clock::time_point gate_opens_at_{};  // whatever happens
   Sockets sockets_;
   std::unique_ptr<CURLM, CloseMulti> multi_;  // the thread takes it along, under mutex_, when it ends
   Transfer transfer_;

@@ -6,6 +6,7 @@
 #include "common/series.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -100,6 +101,8 @@ struct Delivery {
   int attempts = 0;
   std::int64_t next_attempt_ms = 0;  // postponed only
   std::string error;
+  /// To be called once it is stored, or cannot be: the next message waits for that. May be empty.
+  std::function<void()> noted{};
 };
 
 }  // namespace vigil::notify

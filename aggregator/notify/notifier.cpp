@@ -52,14 +52,16 @@ class Couriers : public Notifier {
     Delivery orphans{{}, Outcome::dead, 0, 0, "its receiver is not configured any more"};
     {
       const std::lock_guard lock(mutex_);  // until they are taken: no courier ends meanwhile
+      std::map<Courier*, std::vector<Row>> by_courier;
       for (Row& row : rows) {
         if (Courier* courier = find(couriers_, row.receiver)) {
-          courier->enqueue(std::move(row));
+          by_courier[courier].push_back(std::move(row));
         } else {
           orphans.ids.push_back(row.id);
           ++orphans_[row.receiver];
         }
       }
+      for (auto& [courier, of_it] : by_courier) courier->enqueue(std::move(of_it));
     }
     if (orphans.ids.empty()) return;
     log::warn("notify", "messages for receivers that are not configured any more are given up",
@@ -162,13 +164,12 @@ class Couriers : public Notifier {
       for (const auto& before : old) {
         Courier* courier = find(made, before->endpoint().name);
         if (courier != nullptr) courier->count_from(before->stats());
-        for (Row& row : before->take_left()) {
-          if (courier != nullptr) {
-            row.next_attempt_ms = 0;  // the address may be another one
-            courier->enqueue(std::move(row));
-          } else {
-            orphans.push_back(std::move(row));
-          }
+        std::vector<Row> left = before->take_left();
+        for (Row& row : left) row.next_attempt_ms = 0;  // the address may be another one
+        if (courier != nullptr) {
+          courier->enqueue(std::move(left));
+        } else {
+          std::ranges::move(left, std::back_inserter(orphans));
         }
       }
       for (const auto& courier : made) {

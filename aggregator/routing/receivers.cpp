@@ -113,7 +113,9 @@ void describe(config::Fields& fields, WebhookChannel& webhook) {
   describe_secret(fields, "url", webhook.url, "Where JSON is sent with POST.");
   fields.field("max_alerts", webhook.max_alerts, "Alerts in one message at most; 0: all.");
   fields.field("timeout", webhook.timeout, "How long one attempt may take; 0: as all.");
-  fields.without_effect("payload", "has no effect: Alertmanager's own JSON is sent");
+  fields.field(
+      "payload", webhook.payload,
+      "Body of the request instead of Alertmanager's JSON: a text, in which toJson makes values safe.");
 }
 
 void describe(config::Fields& fields, PagerdutyLink& link) {

@@ -75,6 +75,7 @@ struct WebhookChannel {
   Secret url;
   std::uint32_t max_alerts = 0;  // 0: all
   std::chrono::milliseconds timeout{0};
+  std::optional<std::string> payload;
   std::optional<HttpClient> http;
   config::Place at;
 };

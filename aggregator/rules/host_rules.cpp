@@ -1,5 +1,7 @@
 #include "aggregator/rules/host_rules.h"
 
+#include <algorithm>
+
 namespace vigil::rules {
 namespace {
 
@@ -17,7 +19,7 @@ void HostRules::refresh() {
   version_ = version;
   const RuleSetPtr old = std::exchange(rules_, current_.get());
   for (auto& [id, host] : hosts_) {
-    host.due_ms.assign(rules_->host_schedules().size(), 0);
+    host.turns.assign(rules_->host_schedules().size(), {});
     auto before = std::exchange(host.remembered, {});
     for (auto& [rule, memory] : before) {
       if (const RulePtr same = rules_->find(rule->key)) host.remembered[same.get()] = std::move(memory);
@@ -38,25 +40,30 @@ void HostRules::seed(Host& host, const std::string& instance) const {
 HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& instance) {
   const auto [found, is_new] = hosts_.try_emplace(id);
   if (is_new) {
-    found->second.due_ms.assign(rules_->host_schedules().size(), 0);
+    found->second.turns.assign(rules_->host_schedules().size(), {});
     seed(found->second, instance);
   }
   return found->second;
 }
 
 void HostRules::on_host_tick(aggregator::HostId id, const std::string& instance, std::int64_t t_ms,
-                             promql::Storage& storage) {
+                             promql::Storage& storage, aggregator::Occasion occasion) {
   refresh();
   Host& host = this->host(id, instance);
+  const bool is_quiet = occasion == aggregator::Occasion::quiet;
   const bool clock_went_back = t_ms < host.last_ms - kClockStepMs;
-  if (t_ms <= host.last_ms && !clock_went_back) return;
-  if (clock_went_back) std::fill(host.due_ms.begin(), host.due_ms.end(), 0);
+  // What arrives in the millisecond of a look at the quiet host is news all the same.
+  if (t_ms < host.last_ms + (is_quiet ? 1 : 0) && !clock_went_back) return;
+  if (t_ms == host.last_ms && std::ranges::none_of(host.turns, &Host::Turn::was_quiet)) return;
+  if (clock_went_back) host.turns.assign(host.turns.size(), {});
   host.last_ms = t_ms;
   const std::vector<Schedule>& schedules = rules_->host_schedules();
   for (std::size_t i = 0; i < schedules.size(); ++i) {
-    if (t_ms < host.due_ms[i]) continue;
+    Host::Turn& turn = host.turns[i];
+    const bool has_news = !is_quiet && turn.was_quiet;
+    if (t_ms < turn.due_ms && !has_news) continue;
     const std::int64_t interval = schedules[i].interval.count();
-    host.due_ms[i] = (t_ms / interval + 1) * interval;
+    turn = {(t_ms / interval + 1) * interval, is_quiet};
     run(schedules[i], host, instance, t_ms, storage);
   }
 }

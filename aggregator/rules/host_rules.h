@@ -6,6 +6,7 @@
 #pragma once
 
 #include "aggregator/blocks/block.h"
+#include "aggregator/fleet/occasion.h"
 #include "aggregator/promql/storage.h"
 #include "aggregator/rules/watch.h"
 
@@ -22,18 +23,25 @@ class HostRules {
   /// `current` outlives this. `known` may be null: nothing was active before.
   HostRules(const CurrentRules& current, KnownAlertsPtr known, Sink sink);
 
-  /// New samples of `host` up to `t_ms` (the time of its newest row, Unix milliseconds) are in `storage`.
-  /// Only for live data: back-filled rows do not come here. Times that do not advance are ignored.
+  /// New samples of `host` up to `t_ms` (the time of its newest row, Unix milliseconds) are in `storage`; or
+  /// it has been quiet, and rules look what that means. Only for live data: back-filled rows do not come
+  /// here. Times that do not advance are ignored. Once an interval each rule looks; a look at a quiet host
+  /// takes nothing from that, so that what arrives after it is looked at at once.
   void on_host_tick(aggregator::HostId host, const std::string& instance, std::int64_t t_ms,
-                    promql::Storage& storage);
+                    promql::Storage& storage, aggregator::Occasion occasion = aggregator::Occasion::arrival);
 
   /// The host was removed.
   void forget(aggregator::HostId host) { hosts_.erase(host); }
 
  private:
   struct Host {
+    /// Of a schedule.
+    struct Turn {
+      std::int64_t due_ms = 0;
+      bool was_quiet = false;  // nothing had arrived when it looked last
+    };
     std::int64_t last_ms = 0;
-    std::vector<std::int64_t> due_ms;                    // per schedule
+    std::vector<Turn> turns;
     std::unordered_map<const Rule*, Memory> remembered;  // only rules with something to remember
   };
   void refresh();

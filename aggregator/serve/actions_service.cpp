@@ -96,6 +96,11 @@ grpc::ServerUnaryReactor* ActionsService::ListRuns(grpc::CallbackServerContext* 
         request->limit() == 0 ? kUsualRuns : std::min(request->limit(), kMostRunsListed);
     const auto runs =
         alerts_.runs({request->action(), request->id(), request->fingerprint(), request->waiting(), limit});
+    if (runs.empty() && !request->action().empty()) {
+      const auto known = alerts_.actions();
+      if (std::ranges::find(known, request->action(), &actions::ActionConfig::name) == known.end())
+        return fail(Errc::not_found, "no action is called {}", request->action());
+    }
     for (const actions::Run& run : runs)
       put_run(run, request->id().empty() ? Output::left_out : Output::shown, *response->add_runs());
     return {};

@@ -38,6 +38,12 @@ Cell value_cell(bool has_value, double value) {
   return has_value ? Cell{value, format_si(value), Style::plain} : Cell::unknown();
 }
 
+Cell yes_cell(bool is_so) {
+  Cell cell = Cell::flag(is_so);
+  cell.text = is_so ? "yes" : "no";
+  return cell;
+}
+
 Cell when_cell(std::int64_t t_ms) {
   return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
@@ -62,13 +68,12 @@ Result<Exit> list_actions(Context& context) {
   for (const v1::Action& action : actions->actions()) {
     Cell rules = Cell::list({action.rules().begin(), action.rules().end()});
     rules.text = fmt::format("{}", fmt::join(action.rules(), ", "));
-    listing.rows.push_back({Cell::of(action.name(), Style::bold), Cell::of(action.kind()),
-                            Cell::of(action.does()), Cell::flag(action.needs_approval()),
-                            Cell::flag(action.dry_run()), duration_cell(action.cooldown_ms()),
-                            Cell::number(action.max_per_hour()), Cell::number(action.concurrency()),
-                            Cell::number(action.timeout_ms()),
-                            Cell::number(static_cast<std::int64_t>(action.runs())),
-                            when_cell(action.last_started_ms()), std::move(rules)});
+    listing.rows.push_back(
+        {Cell::of(action.name(), Style::bold), Cell::of(action.kind()), Cell::of(action.does()),
+         yes_cell(action.needs_approval()), yes_cell(action.dry_run()), duration_cell(action.cooldown_ms()),
+         Cell::number(action.max_per_hour()), Cell::number(action.concurrency()),
+         Cell::number(action.timeout_ms()), Cell::number(static_cast<std::int64_t>(action.runs())),
+         when_cell(action.last_started_ms()), std::move(rules)});
   }
   show(context, listing);
   return Exit::ok;
@@ -78,6 +83,7 @@ Listing runs_listing() {
   Listing listing;
   listing.empty_note = "No action was asked for.";
   listing.columns = {{"created_ms", "WHEN"},
+                     {"id", "ID"},
                      {"state", "STATE"},
                      {"action", "ACTION"},
                      {"host", "HOST", Align::left, Fit::important},
@@ -86,8 +92,7 @@ Listing runs_listing() {
                      {"before", "BEFORE", Align::right, Fit::useful},
                      {"after", "AFTER", Align::right, Fit::useful},
                      {"author", "BY", Align::left, Fit::optional},
-                     {"reason", "WHY", Align::left, Fit::cut, Programs::json_and_csv, 16},
-                     {"id", "ID"},
+                     {"reason", "WHY", Align::left, Fit::cut, Programs::json_and_csv, 12},
                      {"fingerprint", ""},
                      {"started_ms", ""},
                      {"ended_ms", ""},
@@ -102,6 +107,7 @@ Listing runs_listing() {
 
 void add_run(const v1::ActionRun& run, Listing& listing) {
   listing.rows.push_back({when_cell(run.created_ms()),
+                          Cell{run.id(), run.id().substr(0, kShortId), Style::faint},
                           state_cell(run.state()),
                           Cell::of(run.action(), Style::bold),
                           Cell::of(run.host()),
@@ -111,7 +117,6 @@ void add_run(const v1::ActionRun& run, Listing& listing) {
                           value_cell(run.has_after(), run.after()),
                           Cell::of(run.author()),
                           Cell::of(run.reason()),
-                          Cell{run.id(), run.id().substr(0, kShortId), Style::faint},
                           Cell::of(run.fingerprint()),
                           time_cell(run.started_ms()),
                           time_cell(run.ended_ms()),
@@ -137,6 +142,7 @@ Run declare_log(CLI::App& app) {
     const auto runs = context.client->action_runs(*request);
     if (!runs) return runs.error();
     Listing listing = runs_listing();
+    if (request->waiting()) listing.empty_note = "No run needs approval.";
     for (const v1::ActionRun& run : runs->runs()) add_run(run, listing);
     show(context, listing);
     return Exit::ok;
@@ -164,6 +170,7 @@ void say_run(const Context& context, const v1::ActionRun& run) {
   line("ended", time_text(run.ended_ms()));
   if (run.has_code()) line("status", fmt::format("{}", run.code()));
   line("by", run.author() + (run.comment().empty() ? "" : ": " + run.comment()));
+  line("measured", run.effect());
   if (run.has_before())
     line("effect",
          fmt::format("{} before, {}", format_si(run.before()),

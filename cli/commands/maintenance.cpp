@@ -17,6 +17,18 @@ Cell list_cell(const google::protobuf::RepeatedPtrField<std::string>& texts, std
   return cell;
 }
 
+Cell checks_cell(const google::protobuf::RepeatedPtrField<v1::MaintenanceCheck>& checks) {
+  std::vector<std::string> out;
+  for (const v1::MaintenanceCheck& check : checks) out.push_back(check.expr());
+  return Cell::list(std::move(out));
+}
+
+Cell notices_cell(const v1::Maintenance& maintenance) {
+  std::vector<std::string> out;
+  for (const std::int64_t notice : maintenance.notices_ms()) out.push_back(std::to_string(notice));
+  return Cell::list(std::move(out));
+}
+
 using ListRequest = std::shared_ptr<v1::ListSilencesRequest>;
 
 Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
@@ -39,6 +51,11 @@ Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
                        {"id", "ID"},
                        {"impact", ""},
                        {"comment", ""},
+                       {"run_before", ""},
+                       {"run_after", ""},
+                       {"check_before", ""},
+                       {"check_after", ""},
+                       {"notices_ms", ""},
                        {"next_starts_ms", ""},
                        {"next_ends_ms", ""}};
     for (const v1::Silence& silence : silences->silences()) {
@@ -47,12 +64,14 @@ Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
       const std::string phase = silence.state() == "expired" ? "ended" : maintenance.phase();
       Cell title = Cell::of(maintenance.title());
       title.style = Style::bold;
-      listing.rows.push_back({Cell::of(phase, style_of_phase(phase)), std::move(title),
-                              list_cell(silence.matchers(), " "), begin_cell(silence), end_cell(silence),
-                              Cell::of(times_text(silence)), list_cell(maintenance.receivers(), ", "),
-                              Cell::of(silence.author()), id_cell(silence.id()),
-                              Cell::of(maintenance.impact()), Cell::of(silence.comment()),
-                              time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
+      listing.rows.push_back(
+          {Cell::of(phase, style_of_phase(phase)), std::move(title), list_cell(silence.matchers(), " "),
+           begin_cell(silence), end_cell(silence), Cell::of(times_text(silence)),
+           list_cell(maintenance.receivers(), ", "), Cell::of(silence.author()), id_cell(silence.id()),
+           Cell::of(maintenance.impact()), Cell::of(silence.comment()),
+           list_cell(maintenance.run_before(), ", "), list_cell(maintenance.run_after(), ", "),
+           checks_cell(maintenance.before()), checks_cell(maintenance.after()), notices_cell(maintenance),
+           time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
     }
     show(context, listing);
     return Exit::ok;

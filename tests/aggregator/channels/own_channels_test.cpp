@@ -257,6 +257,21 @@ TEST_CASE("another Alertmanager is told of alerts as its API has them") {
   CHECK(channels.at("ops").at(0).remind == std::chrono::hours(6));
 }
 
+TEST_CASE("a webhook may have a body of its own, and one that fails gives way to Alertmanager's") {
+  const auto shipment = with_team("a\"b\n<c>");
+  const auto own = request_of(
+      R"(webhook_configs: [{url: 'http://a', payload: '{"who": {{ toJson .CommonLabels.team }}, "n": {{ len .Alerts }}}'}])",
+      shipment);
+  CHECK(text_at(body_of(own), "/who") == "a\"b\n<c>");
+  CHECK(is_there(own, "Content-Type: application/json"));
+  const auto plain = request_of("webhook_configs: [{url: 'http://a', payload: '{{ .Status }}!'}]", shipment);
+  CHECK(plain.body == "firing!");
+  CHECK(is_there(plain, "Content-Type: text/plain; charset=utf-8"));
+  const auto failing =
+      request_of("webhook_configs: [{url: 'http://a', payload: '{{ index .Alerts 7 }}'}]", shipment);
+  CHECK(text_at(body_of(failing), "/version") == "4");
+}
+
 TEST_CASE("a command has the webhook's JSON and a few words of its environment") {
   auto shipment = with_team(kNasty);
   shipment.rows[0].note.key = "k\n" + kNasty;

@@ -202,7 +202,7 @@ TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never
   ShardSet shards(1, {}, nullptr);
   Shard& shard = shards.at(0);
   std::vector<std::int64_t> looks;
-  shard.set_hook([&](HostId, const std::string& instance, std::int64_t t_ms, promql::Storage&) {
+  shard.set_hook([&](HostId, const std::string& instance, std::int64_t t_ms, promql::Storage&, Occasion) {
     CHECK(instance == "web-1");
     looks.push_back(t_ms - kT0);
   });
@@ -213,7 +213,7 @@ TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never
   CHECK(looks.size() == 1);
   shard.tick(kT0 + 2000);
   shard.tick(kT0 + 3000);
-  CHECK(looks == std::vector<std::int64_t>{5, 2000});
+  CHECK(looks == std::vector<std::int64_t>{5, 2000, 3000});
   shard.tick(kT0 + 4000);
   CHECK(looks.back() == 4000);
   const auto before = looks.size();

@@ -32,7 +32,10 @@ struct Bench {
     const auto loaded = config::load_text(fmt::format("receivers: [{}]", receivers), "vigil.yml", config);
     REQUIRE(loaded);
     config.timeout = timeout;
-    auto created = Notifier::create(config, {}, [this](Delivery delivery) { told.put(std::move(delivery)); });
+    auto created = Notifier::create(config, {}, [this](Delivery delivery) {
+      if (delivery.noted) delivery.noted();
+      told.put(std::move(delivery));
+    });
     REQUIRE(created);
     notifier = std::move(*created);
     notifier->start();

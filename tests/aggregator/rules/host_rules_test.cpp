@@ -43,9 +43,10 @@ struct Bench {
       : current(load(yaml)),
         rules(current, std::move(known), [this](Evaluation e) { got.push_back(std::move(e)); }) {}
 
-  std::vector<Evaluation> tick(std::int64_t t_ms) {
+  std::vector<Evaluation> tick(std::int64_t t_ms,
+                               aggregator::Occasion occasion = aggregator::Occasion::arrival) {
     got.clear();
-    rules.on_host_tick(7, "web", t_ms, storage);
+    rules.on_host_tick(7, "web", t_ms, storage, occasion);
     return std::move(got);
   }
 
@@ -65,6 +66,21 @@ struct View : promql::Storage {
 };
 
 }  // namespace
+
+TEST_CASE("what arrives after rules looked at the quiet host is looked at at once") {
+  Bench bench;
+  bench.storage.add(used("/"), 10'000, 10);
+  bench.tick(10'000);
+  CHECK(bench.tick(15'000, aggregator::Occasion::quiet).empty());
+  bench.storage.add(used("/"), 16'200, 95);
+  const auto got = bench.tick(16'200);  // the next turn of the interval would be at 20 s
+  REQUIRE(got.size() == 1);
+  CHECK(got[0].rule->name == "Full");
+  bench.storage.add(used("/"), 16'900, 10);
+  CHECK(bench.tick(16'900).empty());  // once an interval is enough
+  CHECK(bench.tick(20'000, aggregator::Occasion::quiet).size() == 1);
+  CHECK(bench.tick(20'000).size() <= 1);  // in the same millisecond, too
+}
 
 TEST_CASE("A rule is evaluated when its interval has passed for the host, on absolute ticks") {
   Bench bench;
