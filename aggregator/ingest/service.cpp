@@ -180,8 +180,8 @@ void IngestService::durable(std::span<const DurableBatch> batches) {
 void IngestService::request(const std::string& host, v1::ActionRequest action,
                             std::function<void(const std::string& why)> refused) {
   const std::size_t shard = shards_.directory().shard_of(std::string_view(host));
-  const bool posted =
-      shards_.at(shard).worker().post([&intake = *intakes_[shard], host, action = std::move(action), refused] {
+  const bool posted = shards_.at(shard).worker().post(
+      [&intake = *intakes_[shard], host, action = std::move(action), refused] {
         const auto asked = intake.request(host, action);
         if (!asked) refused(asked.error().message);
       });

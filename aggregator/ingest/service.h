@@ -46,8 +46,8 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
 
   /// For HistoryCallbacks::on_durable.
   void durable(std::span<const DurableBatch> batches);
-  /// Asks the agent of a host for an action; `refused` is called with the reason when it is not connected. Any
-  /// thread; what it answers goes to IntakeOptions::on_answer.
+  /// Asks the agent of a host for an action; `refused` is called with the reason when it is not connected.
+  /// Any thread; what it answers goes to IntakeOptions::on_answer.
   void request(const std::string& host, v1::ActionRequest action,
                std::function<void(const std::string& why)> refused);
   /// Once a second, on one thread: how often agents shall deliver, and what back-fill may send; nothing while

@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kIdleMs = 60'000;
 constexpr std::int64_t kLookAtProgramMs = 20;
 constexpr std::chrono::milliseconds kFarewell{2000};
-constexpr std::chrono::milliseconds kLongestNote{2000};  // then the next message goes out all the same
+constexpr std::chrono::milliseconds kLongestNote{10'000};  // then the next message goes out all the same
 
 constexpr int kTemporaryFailure = 75;  // EX_TEMPFAIL of sysexits.h
 

@@ -129,7 +129,8 @@ class GrpcClient final : public Client {
     return call<v1::TestReceiverResponse>(*fleet_, &v1::Fleet::Stub::TestReceiver, request);
   }
   Result<v1::ListActionsResponse> actions() override {
-    return call<v1::ListActionsResponse>(*actions_, &v1::Actions::Stub::ListActions, v1::ListActionsRequest{});
+    return call<v1::ListActionsResponse>(*actions_, &v1::Actions::Stub::ListActions,
+                                         v1::ListActionsRequest{});
   }
   Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest& request) override {
     return call<v1::ListRunsResponse>(*actions_, &v1::Actions::Stub::ListRuns, request);

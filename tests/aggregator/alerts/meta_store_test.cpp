@@ -43,7 +43,8 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
 
   std::filesystem::remove(dir.file("meta.db"));
   REQUIRE(open());
-  const char* first = "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=1";
+  const char* first =
+      "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=1";
   touch(first);  // of a version without silences
   REQUIRE(open());
   touch(first);

@@ -24,8 +24,9 @@ Silence maintenance(std::int64_t starts_min, std::int64_t ends_min) {
 }
 
 /// The steps at each of these minutes.
-std::string steps(const Silence& silence, MaintenanceProgress& progress, std::vector<std::int64_t> minutes,
-                  const AreOver& are_over = [](const auto&) { return true; }) {
+std::string steps(
+    const Silence& silence, MaintenanceProgress& progress, std::vector<std::int64_t> minutes,
+    const AreOver& are_over = [](const auto&) { return true; }) {
   std::string out;
   for (const std::int64_t minute : minutes) {
     while (const auto step = next_step(silence, progress, minute * kMinuteMs, are_over))
