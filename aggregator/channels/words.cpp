@@ -4,11 +4,11 @@
 #include "aggregator/channels/default_texts.h"
 #include "aggregator/channels/functions.h"
 #include "aggregator/channels/html_output.h"
-#include "aggregator/channels/plain_text.h"
 #include "aggregator/channels/template_data.h"
 #include "aggregator/notify/text.h"
 #include "aggregator/rules/file_patterns.h"
 #include "common/config/files.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <cassert>
