@@ -16,6 +16,8 @@ namespace json = boost::json;
 constexpr std::size_t kTextBytes = 2'900;  // a section's text may have 3,000 characters
 constexpr std::size_t kFieldBytes = 1'900;
 constexpr std::size_t kRowsInMessage = 20;
+constexpr std::size_t kLabelsBytes = 1'500;  // links follow them
+constexpr std::size_t kLinkBytes = 1'000;
 
 std::string_view emoji_of(const Notification& note) {
   if (note.kind == Kind::resolved) return ":large_green_circle:";
@@ -30,9 +32,17 @@ std::string_view emoji_of(const Notification& note) {
   return ":large_blue_circle:";
 }
 
+/// Escaped, and so many bytes of it at most: what follows, a date or a link, is there whatever the text is.
+std::string escaped(std::string_view text, std::size_t limit) {
+  std::string out = cut(slack_escape(text), limit);
+  const std::size_t entity = out.rfind('&');
+  if (entity == std::string::npos || out.find(';', entity) != std::string::npos) return out;
+  return out.substr(0, entity) + "…";
+}
+
 /// Backticks would end the code span.
-std::string code(std::string_view text) {
-  std::string inner = slack_escape(text);
+std::string code(std::string_view text, std::size_t limit = kTextBytes) {
+  std::string inner = escaped(text, limit);
   std::replace(inner.begin(), inner.end(), '`', '\'');
   return '`' + inner + '`';
 }
@@ -72,7 +82,9 @@ std::string labels_text(const Notification& note) {
   std::string text;
   for (const LabelView& label : note.labels) {
     if (label.name == "alertname" || label.name == "instance" || label.name == "severity") continue;
-    text += fmt::format("{}{}={}", text.empty() ? "" : "  ", slack_escape(label.name), code(label.value));
+    const std::string one = fmt::format("{}={}", escaped(label.name, 200), code(label.value, 500));
+    if (text.size() + one.size() > kLabelsBytes) return text + "  …";
+    text += (text.empty() ? "" : "  ") + one;
   }
   return text;
 }
@@ -91,7 +103,8 @@ json::array blocks_of(const Notification& note) {
   }
   std::string foot = labels_text(note);
   const auto link = [&foot](std::string_view url, std::string_view label) {
-    if (!url.empty()) foot += fmt::format("{}<{}|{}>", foot.empty() ? "" : "  ", slack_escape(url), label);
+    if (!url.empty() && url.size() < kLinkBytes)
+      foot += fmt::format("{}<{}|{}>", foot.empty() ? "" : "  ", slack_escape(url), label);
   };
   link(runbook_of(note), "Runbook");
   link(note.link, "Open in vigil");
@@ -105,8 +118,7 @@ json::array digest_blocks(const std::vector<Row>& rows) {
   std::string text;
   for (std::size_t i = 0; i < rows.size() && i < kRowsInMessage; ++i) {
     const Notification& note = rows[i].note;
-    text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)),
-                        slack_escape(cut(value_text(note), 80)));
+    text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)), escaped(value_text(note), 100));
   }
   if (rows.size() > kRowsInMessage) text += fmt::format("\nand {} more", rows.size() - kRowsInMessage);
   return {section(text)};
@@ -114,11 +126,10 @@ json::array digest_blocks(const std::vector<Row>& rows) {
 
 /// One of several: what, where, how much, since when.
 std::string list_item(const Notification& note) {
-  std::string text = fmt::format("{} *{}* on {}", emoji_of(note), slack_escape(cut(note.alert, 100)),
-                                 code(cut(place_of(note), 200)));
+  std::string text =
+      fmt::format("{} *{}* on {}", emoji_of(note), escaped(note.alert, 200), code(place_of(note), 300));
   if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
-  text += fmt::format("\n{}\n{}, ", slack_escape(cut(summary_of(note), 500)),
-                      slack_escape(cut(value_text(note), 80)));
+  text += fmt::format("\n{}\n{}, ", escaped(summary_of(note), 700), escaped(value_text(note), 100));
   text += note.kind == Kind::firing ? "since " + date(note.active_since_ms)
                                     : "resolved after " + duration_text(note, note.resolved_at_ms);
   return text;
