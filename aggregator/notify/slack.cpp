@@ -146,40 +146,71 @@ std::string list_title(const Group& group) {
 }
 
 /// The headline says it all where attachments are not shown.
-json::object message(const Notification& first, const std::string& what, json::array blocks) {
+json::object message(const Notification& first, const std::string& headline, json::array blocks) {
   return {
-      {"text", fmt::format("{} *{}: {}*", emoji_of(first), slack_escape(status_word(first)), cut(what, 500))},
+      {"text", fmt::format("{} *{}*", emoji_of(first), headline)},
       {"attachments", json::array{json::object{{"color", colour_of(first)}, {"blocks", std::move(blocks)}}}}};
+}
+
+/// "Critical: HighCpu on web-1"; `what` is escaped.
+std::string with_status(const Notification& note, const std::string& what) {
+  return fmt::format("{}: {}", slack_escape(status_word(note)), cut(what, 500));
+}
+
+/// The first of them, and how many there are besides; `foot` follows that.
+json::array list_blocks(const std::vector<Notification>& alerts, std::size_t left_out,
+                        const std::string& foot) {
+  json::array blocks;
+  for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
+    blocks.push_back(section(list_item(alerts[i])));
+  const std::size_t count = alerts.size() + left_out;
+  std::string below = count > kRowsInMessage ? fmt::format("and {} more", count - kRowsInMessage) : "";
+  if (!foot.empty()) below += (below.empty() ? "" : "  ") + foot;
+  if (!below.empty())
+    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(below, kTextBytes)}}});
+  return blocks;
+}
+
+/// "2 more fire, 1 resolved"; of a single one its title.
+std::string change_title(const SlackChange& change) {
+  const std::size_t over = change.alerts.size() - change.begun;
+  if (change.alerts.size() == 1) {
+    const Notification& note = change.alerts.front();
+    return with_status(note, slack_escape(title_of(note)));
+  }
+  if (change.is_over) return fmt::format("Resolved: {} alerts", over);
+  std::string text;
+  if (change.begun > 0) text = fmt::format("{} more fire{}", change.begun, change.begun == 1 ? "s" : "");
+  if (over > 0) text += fmt::format("{}{} resolved", text.empty() ? "" : ", ", over);
+  return text;
 }
 
 }  // namespace
 
 boost::json::object slack_message(const Notification& note) {
-  return message(note, slack_escape(title_of(note)), blocks_of(note));
+  return message(note, with_status(note, slack_escape(title_of(note))), blocks_of(note));
 }
 
 boost::json::object slack_list(const Group& group, const Notification& worst, std::string_view link) {
-  const std::vector<Notification>& alerts = group.alerts;
-  json::array blocks;
-  for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
-    blocks.push_back(section(list_item(alerts[i])));
-  std::string foot;
-  const std::size_t count = alerts.size() + group.left_out;
-  if (count > kRowsInMessage) foot = fmt::format("and {} more", count - kRowsInMessage);
-  if (!link.empty())
-    foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(link));
-  if (!foot.empty())
-    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
-  return message(worst, list_title(group), std::move(blocks));
+  const std::string foot = link.empty() ? "" : fmt::format("<{}|Open in vigil>", slack_escape(link));
+  return message(worst, with_status(worst, list_title(group)),
+                 list_blocks(group.alerts, group.left_out, foot));
+}
+
+boost::json::object slack_change(const SlackChange& change) {
+  return message(change.alerts.front(), change_title(change), list_blocks(change.alerts, 0, ""));
+}
+
+boost::json::object slack_body(const Shipment& shipment) {
+  const Notification& first = shipment.rows.front().note;
+  const std::size_t count = shipment.rows.size();
+  if (count == 1) return slack_message(first);
+  const std::string what = fmt::format("{}: {} alerts", slack_escape(first.alert), count);
+  return message(first, with_status(first, what), digest_blocks(shipment.rows));
 }
 
 std::string render_slack(const Shipment& shipment, const SlackConfig& config) {
-  const Notification& first = shipment.rows.front().note;
-  const std::size_t count = shipment.rows.size();
-  json::object body = count == 1
-                          ? slack_message(first)
-                          : message(first, fmt::format("{}: {} alerts", slack_escape(first.alert), count),
-                                    digest_blocks(shipment.rows));
+  json::object body = slack_body(shipment);
   if (!config.channel.empty()) body["channel"] = config.channel;
   return json::serialize(body);
 }
