@@ -216,6 +216,12 @@ Result<void> Service::restore_changes() {
 
 void Service::start() {
   if (notifier_ != nullptr) {
+    auto threads = store_.threads();  // before the messages that go on from them
+    if (threads) {
+      notifier_->remember(std::move(*threads));
+    } else {
+      log::error("alerts", "cannot read the threads of messages", {{"error", threads.error()}});
+    }
     auto queued = store_.queued();
     if (queued) {
       notifier_->enqueue(std::move(*queued));
@@ -519,7 +525,7 @@ bool Service::commit() {
 
 void Service::delivered(notify::Delivery delivery) {
   std::erase(delivery.ids, 0);
-  if (delivery.ids.empty()) return;
+  if (delivery.ids.empty() && !delivery.thread) return;
   worker_.insist([this, delivery = std::move(delivery)] {
     const auto done = store_.record(delivery, options_.now_ms());
     if (!done)

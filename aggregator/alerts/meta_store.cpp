@@ -5,6 +5,10 @@
 #include "aggregator/store/page_checksums.h"
 #include "common/log/log.h"
 
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
 namespace vigil::alerts {
 namespace {
 
@@ -12,7 +16,6 @@ using aggregator::Access;
 using aggregator::Database;
 using aggregator::Statement;
 
-constexpr int kVersion = 4;
 constexpr std::int64_t kApplicationId = 0x56474C4D;  // "VGLM"
 constexpr const char* kVersion1 = R"(
 CREATE TABLE alert(
@@ -39,7 +42,6 @@ CREATE TABLE outbox(
   dead_at_ms INTEGER NOT NULL DEFAULT 0,
   error TEXT NOT NULL DEFAULT '',
   body TEXT NOT NULL) STRICT;
-PRAGMA user_version = 1;
 )";
 constexpr const char* kVersion2 = R"(
 CREATE TABLE silence(
@@ -51,15 +53,23 @@ CREATE TABLE alert_group(
   id TEXT PRIMARY KEY,
   state TEXT NOT NULL,
   ended TEXT NOT NULL) STRICT;
-PRAGMA user_version = 3;
 )";
 constexpr const char* kVersion4 = R"(
 CREATE TABLE action_run(
   id TEXT PRIMARY KEY,
   created_ms INTEGER NOT NULL,
   body TEXT NOT NULL) STRICT;
-PRAGMA user_version = 4;
 )";
+constexpr const char* kVersion5 = R"(
+CREATE TABLE message_thread(
+  receiver TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  told_ms INTEGER NOT NULL,
+  body TEXT NOT NULL,
+  PRIMARY KEY(receiver, fingerprint)) STRICT, WITHOUT ROWID;
+)";
+constexpr const char* kVersions[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr int kVersion = std::size(kVersions);
 
 /// How a file that was opened is marked.
 struct Marks {
@@ -98,15 +108,12 @@ Result<Marks> read_marks(Database& database, const std::string& path) {
 Result<void> migrate(Database& database, const std::string& path) {
   const auto marks = read_marks(database, path);
   if (!marks) return marks.error();
-  if (marks->ours) {
-    if (marks->version == kVersion) return {};
-    return database.execute(fmt::format("BEGIN IMMEDIATE;{}{}{}COMMIT;", marks->version < 2 ? kVersion2 : "",
-                                        marks->version < 3 ? kVersion3 : "", kVersion4)
-                                .c_str());
-  }
-  const std::string script =
-      fmt::format("BEGIN IMMEDIATE;{}{}{}{}PRAGMA application_id={};COMMIT;",
-                  marks->unmarked ? "" : kVersion1, kVersion2, kVersion3, kVersion4, kApplicationId);
+  if (marks->ours && marks->version == kVersion) return {};
+  const std::int64_t version = marks->ours || marks->unmarked ? marks->version : 0;
+  std::string script = "BEGIN IMMEDIATE;";
+  for (auto step = static_cast<std::size_t>(version); step < std::size(kVersions); ++step)
+    script += kVersions[step];
+  script += fmt::format("PRAGMA user_version={};PRAGMA application_id={};COMMIT;", kVersion, kApplicationId);
   return database.execute(script.c_str());
 }
 
@@ -383,49 +390,94 @@ Result<std::vector<std::string>> MetaStore::silences() {
   return out;
 }
 
-/// Runs `sql` once for each row.
-template <class Rows, class Write>
-Result<void> MetaStore::in_transaction(std::string_view sql, const Rows& rows, Write write) {
-  auto statement = database_.prepare(sql);
-  if (!statement) return statement.error();
+template <class Work>
+Result<void> MetaStore::in_transaction(Work work) {
   if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
-  Result<void> done;
-  for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*statement, *row);
+  Result<void> done = work();
   if (done) done = database_.execute("COMMIT");
   if (!done) static_cast<void>(database_.execute("ROLLBACK"));
   return done;
 }
 
-Result<void> MetaStore::put_silences(const std::vector<StoredSilence>& silences) {
-  return in_transaction("INSERT OR REPLACE INTO silence VALUES(?,?)", silences,
-                        [](Statement& put, const StoredSilence& silence) {
-                          return put.run(std::string_view(silence.id), std::string_view(silence.body));
-                        });
+/// Runs `sql` once for each row.
+template <class Rows, class Write>
+Result<void> MetaStore::for_each(std::string_view sql, const Rows& rows, Write write) {
+  auto statement = database_.prepare(sql);
+  if (!statement) return statement.error();
+  Result<void> done;
+  for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*statement, *row);
+  return done;
 }
 
-Result<void> MetaStore::remove_silences(const std::vector<std::string>& ids) {
-  return in_transaction("DELETE FROM silence WHERE id=?", ids, [](Statement& remove, const std::string& id) {
-    return remove.run(std::string_view(id));
+Result<void> MetaStore::put_silences(const std::vector<StoredSilence>& silences) {
+  return in_transaction([&] {
+    return for_each("INSERT OR REPLACE INTO silence VALUES(?,?)", silences,
+                    [](Statement& put, const StoredSilence& silence) {
+                      return put.run(std::string_view(silence.id), std::string_view(silence.body));
+                    });
   });
 }
 
+Result<void> MetaStore::remove_silences(const std::vector<std::string>& ids) {
+  return in_transaction([&] {
+    return for_each("DELETE FROM silence WHERE id=?", ids, [](Statement& remove, const std::string& id) {
+      return remove.run(std::string_view(id));
+    });
+  });
+}
+
+Result<std::vector<notify::ThreadChange>> MetaStore::threads() {
+  std::vector<notify::ThreadChange> out;
+  const auto read =
+      for_each_row(database_, "SELECT receiver,fingerprint,body FROM message_thread", [&](Statement& row) {
+        auto thread = notify::decode_thread(row.bytes(2));
+        if (thread) {
+          out.push_back({std::string(row.bytes(0)), std::string(row.bytes(1)), std::move(*thread)});
+        } else {
+          ++damaged_;
+        }
+      });
+  if (!read) return read.error();
+  return out;
+}
+
 Result<void> MetaStore::record(const notify::Delivery& delivery, std::int64_t now_ms) {
+  return in_transaction([&] {
+    auto done = mark(delivery, now_ms);
+    if (done && delivery.thread) done = write(*delivery.thread, now_ms);
+    return done;
+  });
+}
+
+Result<void> MetaStore::mark(const notify::Delivery& delivery, std::int64_t now_ms) {
   if (delivery.outcome == notify::Outcome::delivered) {
-    return in_transaction("DELETE FROM outbox WHERE id=?", delivery.ids,
-                          [](Statement& remove, std::int64_t id) { return remove.run(id); });
+    return for_each("DELETE FROM outbox WHERE id=?", delivery.ids,
+                    [](Statement& remove, std::int64_t id) { return remove.run(id); });
   }
   const std::int64_t dead_at = delivery.outcome == notify::Outcome::dead ? now_ms : 0;
-  return in_transaction(
-      "UPDATE outbox SET attempts=?2, next_attempt_ms=?3, dead_at_ms=?4, error=?5 WHERE id=?1", delivery.ids,
-      [&](Statement& update, std::int64_t id) {
-        return update.run(id, static_cast<std::int64_t>(delivery.attempts), delivery.next_attempt_ms, dead_at,
-                          std::string_view(delivery.error));
-      });
+  return for_each("UPDATE outbox SET attempts=?2, next_attempt_ms=?3, dead_at_ms=?4, error=?5 WHERE id=?1",
+                  delivery.ids, [&](Statement& update, std::int64_t id) {
+                    return update.run(id, static_cast<std::int64_t>(delivery.attempts),
+                                      delivery.next_attempt_ms, dead_at, std::string_view(delivery.error));
+                  });
+}
+
+Result<void> MetaStore::write(const notify::ThreadChange& thread, std::int64_t now_ms) {
+  const std::string_view receiver = thread.receiver;
+  const std::string_view fingerprint = thread.fingerprint;
+  auto statement =
+      database_.prepare(thread.now ? "INSERT OR REPLACE INTO message_thread VALUES(?,?,?,?)"
+                                   : "DELETE FROM message_thread WHERE receiver=? AND fingerprint=?");
+  if (!statement) return statement.error();
+  if (!thread.now) return statement->run(receiver, fingerprint);
+  const std::string body = notify::encode(*thread.now);
+  return statement->run(receiver, fingerprint, now_ms, std::string_view(body));
 }
 
 Result<void> MetaStore::prune(std::int64_t before_ms) {
   for (const std::string_view sql : {"DELETE FROM alert_history WHERE resolved_at_ms<?",
-                                     "DELETE FROM outbox WHERE dead_at_ms>0 AND dead_at_ms<?"}) {
+                                     "DELETE FROM outbox WHERE dead_at_ms>0 AND dead_at_ms<?",
+                                     "DELETE FROM message_thread WHERE told_ms<?"}) {
     auto statement = database_.prepare(sql);
     if (!statement) return statement.error();
     if (auto done = statement->run(before_ms); !done) return done;

@@ -1,5 +1,5 @@
 // meta.db: what must survive a restart of the aggregator besides samples: alerts, their history and groups,
-// the outbox, silences, runs of actions.
+// the outbox, threads of messages, silences, runs of actions.
 //
 // Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
 // what commit() has said yes to is on the disk.
@@ -96,8 +96,12 @@ class MetaStore {
   Result<void> put_silences(const std::vector<StoredSilence>& silences);
   Result<void> remove_silences(const std::vector<std::string>& ids);
 
+  /// Threads of messages, of all receivers.
+  Result<std::vector<notify::ThreadChange>> threads();
+
+  /// In one transaction, with the thread.
   Result<void> record(const notify::Delivery& delivery, std::int64_t now_ms);
-  /// History and dead messages older than `before_ms` go.
+  /// History, dead messages and threads older than `before_ms` go.
   Result<void> prune(std::int64_t before_ms);
   /// Moves the log into the file.
   Result<void> checkpoint();
@@ -106,8 +110,12 @@ class MetaStore {
   explicit MetaStore(aggregator::Database database) : database_(std::move(database)) {}
   Result<void> prepare();
   Result<void> write(const Changes& changes);
+  Result<void> mark(const notify::Delivery& delivery, std::int64_t now_ms);
+  Result<void> write(const notify::ThreadChange& thread, std::int64_t now_ms);
+  template <class Work>
+  Result<void> in_transaction(Work work);
   template <class Rows, class Write>
-  Result<void> in_transaction(std::string_view sql, const Rows& rows, Write write);
+  Result<void> for_each(std::string_view sql, const Rows& rows, Write write);
 
   aggregator::Database database_;
   std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, put_group_, remove_group_,

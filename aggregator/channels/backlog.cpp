@@ -1,6 +1,6 @@
 #include "aggregator/channels/backlog.h"
 
-#include "aggregator/channels/plain_text.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <set>

@@ -15,6 +15,13 @@ constexpr std::string_view kCommon = R"(
 [{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}] {{ template "__what" . }}
 {{- end }}
 
+{{ define "__subject_markdown" -}}
+[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}]{{ " " }}
+{{- if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title | markdownEscape }}
+{{- else }}{{ with .CommonLabels.alertname }}{{ . | markdownEscape }}: {{ end }}{{ len .Alerts }} alerts
+{{- with .CommonLabels.instance }} on {{ . | markdownEscape }}{{ end }}{{ end }}
+{{- end }}
+
 {{ define "__description" }}{{ template "__subject" . }}{{ end }}
 {{ define "__alertmanager" }}vigil{{ end }}
 {{ define "__alertmanagerURL" }}{{ .ExternalURL }}{{ end }}
@@ -45,7 +52,8 @@ constexpr std::string_view kCommon = R"(
 {{ range .Actions }}{{ .Name | markdownEscape }}: {{ .Value | markdownEscape }}
 {{ end }}Value {{ .Value | markdownEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
 {{- else }}resolved after {{ .Lasted }}{{ end }}
-{{- with .GeneratorURL }} ([open]({{ . }})){{ end }}{{ with .Runbook }} ([runbook]({{ . }})){{ end }}
+{{- with .GeneratorURL }} ([open]({{ . }})){{ end }}
+{{- with .Runbook }} ([runbook]({{ . | reReplaceAll "[(]" "%28" | reReplaceAll "[)]" "%29" }})){{ end }}
 
 {{ end }}
 
@@ -88,7 +96,7 @@ constexpr std::string_view kOthers = R"(
 {{ define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
 
 {{ define "discord.default.content" }}{{ end }}
-{{ define "discord.default.title" }}{{ template "__subject" . }}{{ end }}
+{{ define "discord.default.title" }}{{ template "__subject_markdown" . }}{{ end }}
 {{ define "discord.default.message" -}}
 {{ template "__text_alert_list_markdown" .Alerts.Firing }}
 {{- template "__text_alert_list_markdown" .Alerts.Resolved }}{{ end }}
@@ -96,7 +104,7 @@ constexpr std::string_view kOthers = R"(
 {{ define "msteams.default.summary" }}{{ template "__subject" . }}{{ end }}
 {{ define "msteams.default.title" }}{{ template "__subject" . }}{{ end }}
 {{ define "msteams.default.text" }}{{ template "discord.default.message" . }}{{ end }}
-{{ define "msteamsv2.default.title" }}{{ template "msteams.default.title" . }}{{ end }}
+{{ define "msteamsv2.default.title" }}{{ template "__subject_markdown" . }}{{ end }}
 {{ define "msteamsv2.default.text" }}{{ template "msteams.default.text" . }}{{ end }}
 
 {{ define "telegram.default.message" -}}

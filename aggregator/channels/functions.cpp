@@ -8,6 +8,7 @@
 #include "aggregator/rules/go_format.h"
 #include "aggregator/rules/template_object.h"
 #include "common/text/html.h"
+#include "common/text/utf8.h"
 
 #include <boost/json.hpp>
 #include <cctype>

@@ -6,6 +6,7 @@
 #include "aggregator/channels/sha256.h"
 #include "aggregator/channels/time_format.h"
 #include "aggregator/notify/requests.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <array>

@@ -10,8 +10,6 @@
 namespace vigil::channels {
 namespace {
 
-constexpr std::string_view kReplacement = "\uFFFD";
-
 /// What lies past U+FFFF are two units, and the characters of four bytes.
 std::size_t units_of(std::size_t bytes) {
   return bytes == 4 ? 2 : 1;
@@ -30,17 +28,6 @@ std::string entity(std::string_view name) {
 }
 
 }  // namespace
-
-std::string well_formed(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t length = text.front() == 0 ? 0 : character_length(text);
-    out += length == 0 ? kReplacement : text.substr(0, length);
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out;
-}
 
 std::size_t length_in_units(std::string_view text) {
   std::size_t units = 0;

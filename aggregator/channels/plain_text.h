@@ -1,5 +1,5 @@
-// Making text fit where it goes: UTF-8 that is whole, lengths as services count them, and characters that
-// mean nothing to their markup.
+// Making text fit where it goes: lengths as services count them, and characters that mean nothing to their
+// markup.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,6 @@
 #include <string_view>
 
 namespace vigil::channels {
-
-/// Each byte that is no UTF-8, and NUL, becomes U+FFFD: kernels let names hold any byte, JSON and mail do
-/// not.
-std::string well_formed(std::string_view text);
 
 /// UTF-16 code units: what Discord, Telegram and JavaScript at large mean by characters.
 std::size_t length_in_units(std::string_view text);

@@ -1,14 +1,17 @@
-// Slack's incoming webhooks: without texts of its own a channel gets the blocks of vigil's other messages,
-// with some an attachment as Alertmanager sends it.
+// Slack, by an incoming webhook or by a bot: without texts of its own a channel gets the blocks of vigil's
+// other messages, with some an attachment as Alertmanager sends it.
 #include "aggregator/channels/backlog.h"
 #include "aggregator/channels/http.h"
 #include "aggregator/channels/kinds.h"
 #include "aggregator/notify/message.h"
+#include "aggregator/notify/slack_bot.h"
 #include "aggregator/notify/text.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -154,15 +157,57 @@ json::object message(const SlackTexts& texts, const Told& told, const std::strin
   return out;
 }
 
+/// How a bot identifies itself: by its token, or as http_config says.
+std::optional<routing::HttpClient> identity_of(const Site& site, const routing::SlackChannel& channel) {
+  auto http = channel.http;
+  if (channel.app_token.empty()) return http;
+  if (!http) http.emplace();
+  http->basic_auth.reset();  // the file's, for all
+  http->authorization = routing::Authorization{
+      .credentials = {.value = read(site, "app_token", channel.app_token), .file = ""}};
+  return http;
+}
+
+std::string address_of(const Site& site, const routing::SlackChannel& channel) {
+  if (channel.app_token.empty()) return read_url(site, "api_url", channel.api_url);
+  std::string url = read_url(site, "app_url", {.value = channel.app_url, .file = ""});
+  if (!notify::slack_api_of(url))
+    site.wrong("app_url", "must be where messages are posted, as https://slack.com/api/chat.postMessage");
+  return url;
+}
+
+void check_bot(const Site& site, const routing::SlackChannel& channel) {
+  const bool is_anonymous =
+      channel.app_token.empty() &&
+      !(channel.http && (channel.http->authorization || !channel.http->headers.empty()));
+  if (is_anonymous)
+    site.wrong("api_url", "is Slack's API, which wants a bot's token: give app_token_file instead");
+  if (channel.channel.empty()) site.wrong("channel", "missing: a bot writes to the channel it is told");
+}
+
 }  // namespace
 
 Render make_slack(const routing::SlackChannel& channel, const Making& making) {
   const Site site{channel.at, making.problems};
-  const notify::Request base = http_request(site, read_url(site, "api_url", channel.api_url), channel.http);
-  return [base, texts = texts_of(channel, making), external_url = making.external_url](
-             const notify::Shipment& shipment, std::int64_t now_ms) {
+  const std::string url = address_of(site, channel);
+  const auto api = notify::slack_api_of(url);
+  const notify::Request base = http_request(site, url, identity_of(site, channel));
+  const auto render = [texts = texts_of(channel, making), external_url = making.external_url](
+                          const Told& told) { return message(texts, told, external_url); };
+  if (!api) {
+    if (channel.asks_for_updates())
+      site.wrong(channel.update_message ? "update_message" : "message_strategy",
+                 "a webhook's message cannot be updated: give a bot's app_token_file instead of api_url");
+    return [base, render, external_url = making.external_url](const notify::Shipment& shipment,
+                                                              std::int64_t now_ms) {
+      return with_body(base, shipment, render(Told(shipment, now_ms, external_url)));
+    };
+  }
+  check_bot(site, channel);
+  return [bot = notify::SlackBot{*api, base, channel.has_threads()}, render,
+          external_url = making.external_url](const notify::Shipment& shipment, std::int64_t now_ms) {
     const Told told(shipment, now_ms, external_url);
-    return with_body(base, shipment, message(texts, told, external_url));
+    return notify::slack_request(bot, shipment, render(told), told.group.alerts);
   };
 }
 

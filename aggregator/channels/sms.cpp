@@ -5,6 +5,7 @@
 #include "aggregator/channels/plain_text.h"
 #include "aggregator/channels/template_data.h"
 #include "common/text/ascii.h"
+#include "common/text/utf8.h"
 
 #include <boost/json.hpp>
 #include <map>

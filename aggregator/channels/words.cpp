@@ -4,11 +4,11 @@
 #include "aggregator/channels/default_texts.h"
 #include "aggregator/channels/functions.h"
 #include "aggregator/channels/html_output.h"
-#include "aggregator/channels/plain_text.h"
 #include "aggregator/channels/template_data.h"
 #include "aggregator/notify/text.h"
 #include "aggregator/rules/file_patterns.h"
 #include "common/config/files.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <cassert>
@@ -18,6 +18,8 @@ namespace vigil::channels {
 namespace {
 
 constexpr std::size_t kNoteBytes = 300;
+constexpr std::string_view kSubjectAsItIs =
+    R"({{ define "__subject_markdown" }}{{ template "__subject" . }}{{ end }})";
 
 /// When not even vigil's own text fits.
 std::string last_resort(const notify::Group& group) {
@@ -57,6 +59,11 @@ Result<Library> Library::load(const std::vector<std::string>& patterns) {
     for (const std::string& path : *files) problems.add(library.add_file(path));
   }
   if (const auto fine = problems.result(); !fine) return fine.error();
+  // Somebody's own subject stands in the titles of cards, too, where vigil's is another one.
+  if (library.redefines("__subject") && !library.redefines("__subject_markdown")) {
+    [[maybe_unused]] const auto added = library.all_.add(kSubjectAsItIs);
+    assert(added);
+  }
   return library;
 }
 

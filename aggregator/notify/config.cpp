@@ -18,7 +18,12 @@ void describe(config::Fields& fields, SlackConfig& slack) {
   fields.field("webhook_url", slack.webhook_url,
                "URL of the incoming webhook. It is a secret: better in a file.");
   fields.path("webhook_url_file", slack.webhook_url_file, "File that holds the URL.");
-  fields.field("channel", slack.channel, "Channel to write to, where the webhook allows it.");
+  fields.path("bot_token_file", slack.bot_token_file,
+              "File that holds a bot's token, instead of a webhook: one message for an incident, which is "
+              "updated, and a thread.");
+  fields.field("channel", slack.channel, "Channel to write to: a bot's, or where the webhook allows it.");
+  fields.field("api_url", slack.api_url, "Where a bot's requests are sent.");
+  fields.require("api_url", !slack.bot_token_file.empty(), "belongs to bot_token_file, which is missing");
 }
 
 void describe(config::Fields& fields, EmailConfig& email) {

@@ -13,10 +13,13 @@
 
 namespace vigil::notify {
 
+/// An incoming webhook, or a bot with a token, which has one thread for an incident.
 struct SlackConfig {
   std::string webhook_url;
   std::string webhook_url_file;  // instead of webhook_url: the URL is the secret
   std::string channel;
+  std::string bot_token_file{};
+  std::string api_url = "https://slack.com/api";
 };
 void describe(config::Fields& fields, SlackConfig& slack);
 

@@ -90,6 +90,13 @@ std::vector<Row> Courier::take_left() {
   return lane_.take_all();
 }
 
+std::vector<ThreadChange> Courier::threads() const {
+  std::vector<ThreadChange> out;
+  for (const auto& [fingerprint, thread] : lane_.threads())
+    out.push_back({endpoint_.name, fingerprint, thread});
+  return out;
+}
+
 void Courier::count_from(const ReceiverStats& stats) {
   const std::lock_guard lock(mutex_);
   stats_.delivered = stats.delivered;
@@ -106,6 +113,11 @@ void Courier::enqueue(std::vector<Row> rows) {
   if (multi_) curl_multi_wakeup(multi_.get());
 }
 
+void Courier::remember(ThreadChange thread) {
+  const std::lock_guard lock(mutex_);
+  remembered_.push_back(std::move(thread));
+}
+
 ReceiverStats Courier::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;
@@ -117,9 +129,10 @@ void Courier::run() {
     take_incoming();
     if (!stopping_) send_what_is_due(wall_ms());
     if (stopping_ && (!on_the_wire_ || std::chrono::steady_clock::now() >= leave_at_)) break;
-    int running = 0;
-    curl_multi_perform(multi_.get(), &running);
-    reap();
+    do {  // an answer that came within the call would not wake the poll below
+      int running = 0;
+      curl_multi_perform(multi_.get(), &running);
+    } while (reap());
     look_at_program();
     std::vector<curl_waitfd> pipes;
     for (const pollfd& pipe : program_.waits()) pipes.push_back({pipe.fd, pipe.events, 0});
@@ -135,10 +148,13 @@ void Courier::run() {
 
 void Courier::take_incoming() {
   std::vector<Row> rows;
+  std::vector<ThreadChange> threads;
   {
     const std::lock_guard lock(mutex_);
     rows.swap(incoming_);
+    threads.swap(remembered_);
   }
+  for (const ThreadChange& thread : threads) lane_.remember(thread);
   for (Row& row : rows) lane_.enqueue(std::move(row));
 }
 
@@ -190,31 +206,40 @@ void Courier::look_at_program() {
   if (const auto end = program_.step(Program::Clock::now())) finish(judge_end(*end, program_timeout_));
 }
 
-/// Takes what curl has finished, and sends the next message at once.
-void Courier::reap() {
+/// Takes what curl has finished, and begins what is next; whether there is any.
+bool Courier::reap() {
   int left = 0;
   bool any = false;
   while (CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     curl_multi_remove_handle(multi_.get(), transfer_.handle());
-    finish(judge(code));
+    hear(code);
     any = true;
   }
-  if (!any || stopping_) return;
-  send_what_is_due(wall_ms());
-  int running = 0;
-  curl_multi_perform(multi_.get(), &running);
+  if (any && !stopping_) send_what_is_due(wall_ms());
+  return any && on_the_wire_;
 }
 
-void Courier::finish(const std::optional<Failure>& failure) {
+/// A message of several requests is on the wire until the last one is answered.
+void Courier::hear(CURLcode code) {
+  if (const auto failure = judge(code)) return finish(failure);
+  Verdict verdict = transfer_.judge_answer();
+  if (!verdict.failure && verdict.next) return begin(std::move(*verdict.next));
+  finish(verdict.failure, std::move(verdict.thread));
+}
+
+void Courier::finish(const std::optional<Failure>& failure, std::optional<ThreadChange> thread) {
   const Shipment shipment = std::move(*on_the_wire_);
   on_the_wire_.reset();
   const std::int64_t now = wall_ms();
   if (!failure) {
     if (std::exchange(failing_, false) && options_.logs)
       log::info("notify", "receiver accepts messages again", {{"receiver", endpoint_.name}});
-    tell({lane_.delivered(shipment, now)}, "");
+    Delivery delivery = lane_.delivered(shipment, now);
+    if (thread) lane_.remember(*thread);
+    delivery.thread = std::move(thread);
+    tell({std::move(delivery)}, "");
     return;
   }
   if (!std::exchange(failing_, true) && options_.logs) {

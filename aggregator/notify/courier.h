@@ -41,13 +41,16 @@ class Courier {
   /// A message on the wire may finish until begin_stop() is two seconds ago; then its connection is cut.
   void begin_stop();
   void await_stop();
-  /// After that: what was not delivered.
+  /// After that: what was not delivered, and the threads.
   std::vector<Row> take_left();
+  std::vector<ThreadChange> threads() const;
   /// Goes on counting where another one of the same name ended. Before start().
   void count_from(const ReceiverStats& stats);
 
   // Any thread:
   void enqueue(std::vector<Row> rows);
+  /// What was remembered before; before the rows about it.
+  void remember(ThreadChange thread);
   const Endpoint& endpoint() const { return endpoint_; }
   ReceiverStats stats() const;
 
@@ -57,10 +60,11 @@ class Courier {
   void take_incoming();
   void send_what_is_due(std::int64_t now_ms);
   void begin(Request request);
-  void reap();
+  bool reap();
+  void hear(CURLcode code);
   std::optional<Failure> judge(CURLcode code) const;
   void look_at_program();
-  void finish(const std::optional<Failure>& failure);
+  void finish(const std::optional<Failure>& failure, std::optional<ThreadChange> thread = {});
   void tell(std::vector<Delivery> deliveries, const std::string& error);
   bool may_send(std::chrono::steady_clock::time_point now) const;
   int wait_ms(std::int64_t now_ms) const;
@@ -96,6 +100,7 @@ class Courier {
   std::condition_variable ended_signal_;
   bool ended_ = false;
   std::vector<Row> incoming_;
+  std::vector<ThreadChange> remembered_;
   ReceiverStats stats_;
 };
 

@@ -175,8 +175,8 @@ std::string render_email_html(const Shipment& shipment) {
 std::string render_email(const Shipment& shipment, const EmailConfig& config, std::int64_t now_ms) {
   const Notification& first = shipment.rows.front().note;
   const std::string key = shipment.key();
-  const std::string boundary =
-      fmt::format("vigil-{}", key);  // "-" and hex digits; quoted-printable has no such line
+  // No quoted-printable line begins so; 70 characters at most (RFC 2046).
+  const std::string boundary = "=_vigil-" + key.substr(0, 50);
   std::string mail;
   mail += plain_header("Date", mail_date(now_ms));
   mail += fmt::format("From: {}\r\n", mailbox(config.from));

@@ -2,11 +2,15 @@
 
 #include "aggregator/notify/message.h"
 #include "aggregator/notify/requests.h"
+#include "aggregator/notify/slack_bot.h"
 #include "common/config/fields.h"
 #include "common/text/address.h"
 #include "common/text/ascii.h"
 
 #include <algorithm>
+#include <boost/json/object.hpp>
+#include <utility>
+#include <vector>
 
 namespace vigil::notify {
 namespace {
@@ -14,10 +18,43 @@ namespace {
 constexpr std::uint16_t kSubmissionPort = 587;
 constexpr std::uint16_t kSmtpsPort = 465;
 
+/// The alerts that a message is about.
+std::vector<Notification> alerts_of(const Shipment& shipment) {
+  std::vector<Notification> alerts;
+  for (const Row& row : shipment.rows) alerts.push_back(row.note);
+  return alerts;
+}
+
+Result<void> make_slack_bot(const ReceiverConfig& receiver, Endpoint& out) {
+  const SlackConfig& config = *receiver.slack;
+  const auto token = config::read_secret(config.bot_token_file);
+  if (!token) return receiver.at.wrong("slack.bot_token_file", token.error().message);
+  if (const auto fine = check_url(config.api_url); !fine)
+    return receiver.at.wrong("slack.api_url", fine.error().message);
+  if (config.channel.empty())
+    return receiver.at.wrong("slack.channel", "missing: a bot writes to the channel it is told");
+  SlackBot bot;
+  bot.api = config.api_url;
+  while (bot.api.ends_with('/')) bot.api.pop_back();
+  bot.base.headers = {fmt::format("Authorization: Bearer {}", *token)};
+  bot.has_threads = receiver.send_resolved;
+  out.render = [bot, channel = config.channel](const Shipment& shipment, std::int64_t /*now_ms*/) {
+    auto body = slack_body(shipment);
+    body["channel"] = channel;
+    return slack_request(bot, shipment, std::move(body), alerts_of(shipment));
+  };
+  return {};
+}
+
 Result<void> make_slack(const ReceiverConfig& receiver, Endpoint& out) {
   const SlackConfig& config = *receiver.slack;
-  if (config.webhook_url.empty() == config.webhook_url_file.empty())
-    return receiver.at.wrong("slack", "give either webhook_url or webhook_url_file");
+  const int ways = (config.webhook_url.empty() ? 0 : 1) + (config.webhook_url_file.empty() ? 0 : 1) +
+                   (config.bot_token_file.empty() ? 0 : 1);
+  if (ways != 1)
+    return receiver.at.wrong("slack", "give one of webhook_url_file, webhook_url and bot_token_file");
+  out.kind = "slack";
+  out.burst = kSlackBurst;
+  if (!config.bot_token_file.empty()) return make_slack_bot(receiver, out);
   std::string url = config.webhook_url;
   const std::string_view key = url.empty() ? "slack.webhook_url_file" : "slack.webhook_url";
   if (url.empty()) {
@@ -26,8 +63,6 @@ Result<void> make_slack(const ReceiverConfig& receiver, Endpoint& out) {
     url = std::move(*secret);
   }
   if (auto fine = check_url(url); !fine) return receiver.at.wrong(key, fine.error().message);
-  out.kind = "slack";
-  out.burst = kSlackBurst;
   out.render = [config, url](const Shipment& shipment, std::int64_t /*now_ms*/) {
     Request request;
     request.url = url;

@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,21 @@ namespace vigil::notify {
 
 enum class Protocol : std::uint8_t { http, smtp, command };
 
+struct Request;
+
+/// What a service answered over HTTP.
+struct Answer {
+  std::string_view body;            // as far as it was read
+  std::int64_t retry_after_ms = 0;  // as the service asks; 0: it does not say
+};
+
+/// What an answer means.
+struct Verdict {
+  std::optional<Failure> failure;
+  std::unique_ptr<Request> next;  // the message is delivered only once this is answered, too; null: it is
+  std::optional<ThreadChange> thread;  // where delivered: what is to be remembered
+};
+
 /// Everything a transfer needs. Values are free of CR, LF and NUL where those would change their meaning.
 struct Request {
   Protocol protocol = Protocol::http;
@@ -23,6 +40,8 @@ struct Request {
   bool is_get = false;               // HTTP only: GET without a body instead of POST
   std::vector<std::string> headers;  // "Name: value"; HTTP only
   std::string body;
+  /// Of an answer with status 2xx, where that does not say it all; HTTP only. Empty: it does.
+  std::function<Verdict(const Answer& answer)> judge;
   // A command only; its standard input is the body:
   std::vector<std::string> command;      // an absolute path, and arguments
   std::vector<std::string> environment;  // "NAME=value", all of it

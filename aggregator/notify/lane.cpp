@@ -36,13 +36,13 @@ std::size_t Lane::sent_within_a_minute(const std::string& rule, std::int64_t now
 }
 
 /// The rows that could go out together with `first`: due, of its rule and kind, none behind a row of its own
-/// alert.
+/// alert, none with a thread.
 std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
   std::vector<Row> out;
   std::unordered_set<std::string> blocked;
   for (const Row& row : rows_) {
     const bool same = row.note.rule_key == first.note.rule_key && row.note.kind == first.note.kind;
-    const bool due = row.next_attempt_ms <= now_ms;
+    const bool due = row.next_attempt_ms <= now_ms && !threads_.contains(row.note.fingerprint);
     if (same && due && !blocked.contains(row.note.fingerprint) && out.size() < kLargestDigest)
       out.push_back(row);
     blocked.insert(row.note.fingerprint);
@@ -60,6 +60,19 @@ void Lane::enqueue(Row row) {
     }
   }
   rows_.push_back(std::move(row));
+}
+
+void Lane::remember(const ThreadChange& thread) {
+  if (thread.now) {
+    threads_.insert_or_assign(thread.fingerprint, *thread.now);
+  } else {
+    threads_.erase(thread.fingerprint);
+  }
+}
+
+std::optional<MessageThread> Lane::thread_of(const Row& row) const {
+  const auto found = threads_.find(row.note.fingerprint);
+  return found == threads_.end() ? std::nullopt : std::optional(found->second);
 }
 
 /// A newer one carries the older ones that wait along, whenever those were to be tried again: what a receiver
@@ -101,10 +114,12 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
     if (row.group) {
       if (!blocked.insert(row.note.fingerprint).second) continue;
       std::vector<Row> all = all_of_group(row);
-      if (all.back().next_attempt_ms <= now_ms) return Shipment{std::move(all)};
+      if (all.back().next_attempt_ms <= now_ms) return Shipment{std::move(all), thread_of(row)};
       continue;
     }
     const bool due = row.next_attempt_ms <= now_ms && !blocked.contains(row.note.fingerprint);
+    // An end told elsewhere would leave the thread's first message say that it fires.
+    if (auto thread = thread_of(row); due && thread) return Shipment{{row}, std::move(thread)};
     if (!due || collecting.contains(row.note.rule_key)) {
       blocked.insert(row.note.fingerprint);
       continue;
@@ -129,7 +144,7 @@ Delivery Lane::delivered(const Shipment& shipment, std::int64_t now_ms) {
   failures_in_a_row_ = 0;
   away_until_ms_ = 0;
   tokens_ -= 1;
-  if (shipment.rows.size() == 1 && !shipment.rows.front().group)
+  if (shipment.rows.size() == 1 && !shipment.rows.front().group && !shipment.thread)
     sent_[shipment.rows.front().note.rule_key].push_back(now_ms);
   remove(shipment.rows);
   Delivery out;

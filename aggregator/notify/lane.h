@@ -2,13 +2,15 @@
 // times come in as arguments.
 //
 // Order is kept per alert, and per group of alerts: nothing overtakes an earlier message about the same. Rows
-// stay in the lane until they are delivered or dead. Of a group all that wait go out as one message.
+// stay in the lane until they are delivered or dead. Of a group all that wait go out as one message. What
+// belongs to a thread goes there, and never into a digest.
 #pragma once
 
 #include "aggregator/notify/notification.h"
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -28,6 +30,7 @@ struct LaneOptions {
 /// oldest first.
 struct Shipment {
   std::vector<Row> rows;
+  std::optional<MessageThread> thread{};  // of the alert or group that the rows are about
   /// One key for every attempt: the row's own, or one made of all the rows' keys.
   std::string key() const;
 };
@@ -48,6 +51,8 @@ class Lane {
   explicit Lane(LaneOptions options) : options_(options), tokens_(options.burst) {}
 
   void enqueue(Row row);
+  /// What messages about this fingerprint go on from, from now on.
+  void remember(const ThreadChange& thread);
 
   /// What may be sent now; nothing when nothing is due. The caller reports back before it asks again.
   std::optional<Shipment> next(std::int64_t now_ms);
@@ -60,13 +65,15 @@ class Lane {
   /// When to ask next() again, if nothing else happens; nothing when the lane is empty.
   std::optional<std::int64_t> wake_ms(std::int64_t now_ms) const;
   std::size_t size() const { return rows_.size(); }
-  /// All rows, for another lane.
+  /// All rows, and all threads, for another lane.
   std::vector<Row> take_all();
+  const std::map<std::string, MessageThread>& threads() const { return threads_; }
 
  private:
   std::size_t sent_within_a_minute(const std::string& rule, std::int64_t now_ms);
   std::vector<Row> gather(const Row& first, std::int64_t now_ms) const;
   std::vector<Row> all_of_group(const Row& first) const;
+  std::optional<MessageThread> thread_of(const Row& row) const;
   void remove(const std::vector<Row>& rows);
   void refill(std::int64_t now_ms);
   void forget_future(std::int64_t now_ms);
@@ -74,6 +81,7 @@ class Lane {
 
   const LaneOptions options_;
   std::deque<Row> rows_;
+  std::map<std::string, MessageThread> threads_;                    // by fingerprint
   std::unordered_map<std::string, std::deque<std::int64_t>> sent_;  // by rule: times of single messages
   std::int64_t away_since_ms_ = 0;
   std::int64_t away_until_ms_ = 0;

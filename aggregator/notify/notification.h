@@ -2,6 +2,7 @@
 // in it, so that it can wait in the outbox over restarts and be rendered when its time has come.
 #pragma once
 
+#include "aggregator/notify/message_thread.h"
 #include "common/error.h"
 #include "common/series.h"
 
@@ -101,6 +102,7 @@ struct Delivery {
   int attempts = 0;
   std::int64_t next_attempt_ms = 0;  // postponed only
   std::string error;
+  std::optional<ThreadChange> thread{};  // delivered only: what is to be remembered with it
   /// To be called once it is stored, or cannot be: the next message waits for that. May be empty.
   std::function<void()> noted{};
 };

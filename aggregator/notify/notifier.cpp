@@ -69,6 +69,13 @@ class Couriers : public Notifier {
     feedback_(std::move(orphans));
   }
 
+  void remember(std::vector<ThreadChange> threads) override {
+    const std::lock_guard lock(mutex_);
+    for (ThreadChange& thread : threads) {
+      if (Courier* courier = find(couriers_, thread.receiver)) courier->remember(std::move(thread));
+    }
+  }
+
   std::vector<std::string> targets(const Notification& note) const override {
     std::vector<std::string> names;
     const std::lock_guard lock(mutex_);
@@ -164,9 +171,10 @@ class Couriers : public Notifier {
       for (const auto& before : old) {
         Courier* courier = find(made, before->endpoint().name);
         if (courier != nullptr) courier->count_from(before->stats());
-        std::vector<Row> left = before->take_left();
+        std::vector<Row> left = before->take_left();    // takes in what came last, threads among it
         for (Row& row : left) row.next_attempt_ms = 0;  // the address may be another one
         if (courier != nullptr) {
+          for (ThreadChange& thread : before->threads()) courier->remember(std::move(thread));
           courier->enqueue(std::move(left));
         } else {
           std::ranges::move(left, std::back_inserter(orphans));

@@ -65,6 +65,10 @@ class Notifier {
   /// Any thread. Rows of a receiver that is not configured (any more) are dead at once.
   virtual void enqueue(std::vector<Row> rows) = 0;
 
+  /// Any thread, before the rows about them: threads of earlier runs. Those of receivers that are not
+  /// configured any more are left out.
+  virtual void remember(std::vector<ThreadChange> threads) = 0;
+
   /// Those that want to hear of it only once it has fired so long and nobody acknowledged it.
   struct Late {
     std::string receiver;

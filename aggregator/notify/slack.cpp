@@ -16,6 +16,8 @@ namespace json = boost::json;
 constexpr std::size_t kTextBytes = 2'900;  // a section's text may have 3,000 characters
 constexpr std::size_t kFieldBytes = 1'900;
 constexpr std::size_t kRowsInMessage = 20;
+constexpr std::size_t kLabelsBytes = 1'500;  // links follow them
+constexpr std::size_t kLinkBytes = 1'000;
 
 std::string_view emoji_of(const Notification& note) {
   if (note.kind == Kind::resolved) return ":large_green_circle:";
@@ -30,9 +32,17 @@ std::string_view emoji_of(const Notification& note) {
   return ":large_blue_circle:";
 }
 
+/// Escaped, and so many bytes of it at most: what follows, a date or a link, is there whatever the text is.
+std::string escaped(std::string_view text, std::size_t limit) {
+  std::string out = cut(slack_escape(text), limit);
+  const std::size_t entity = out.rfind('&');
+  if (entity == std::string::npos || out.find(';', entity) != std::string::npos) return out;
+  return out.substr(0, entity) + "…";
+}
+
 /// Backticks would end the code span.
-std::string code(std::string_view text) {
-  std::string inner = slack_escape(text);
+std::string code(std::string_view text, std::size_t limit = kTextBytes) {
+  std::string inner = escaped(text, limit);
   std::replace(inner.begin(), inner.end(), '`', '\'');
   return '`' + inner + '`';
 }
@@ -72,7 +82,9 @@ std::string labels_text(const Notification& note) {
   std::string text;
   for (const LabelView& label : note.labels) {
     if (label.name == "alertname" || label.name == "instance" || label.name == "severity") continue;
-    text += fmt::format("{}{}={}", text.empty() ? "" : "  ", slack_escape(label.name), code(label.value));
+    const std::string one = fmt::format("{}={}", escaped(label.name, 200), code(label.value, 500));
+    if (text.size() + one.size() > kLabelsBytes) return text + "  …";
+    text += (text.empty() ? "" : "  ") + one;
   }
   return text;
 }
@@ -91,7 +103,8 @@ json::array blocks_of(const Notification& note) {
   }
   std::string foot = labels_text(note);
   const auto link = [&foot](std::string_view url, std::string_view label) {
-    if (!url.empty()) foot += fmt::format("{}<{}|{}>", foot.empty() ? "" : "  ", slack_escape(url), label);
+    if (!url.empty() && url.size() < kLinkBytes)
+      foot += fmt::format("{}<{}|{}>", foot.empty() ? "" : "  ", slack_escape(url), label);
   };
   link(runbook_of(note), "Runbook");
   link(note.link, "Open in vigil");
@@ -105,8 +118,7 @@ json::array digest_blocks(const std::vector<Row>& rows) {
   std::string text;
   for (std::size_t i = 0; i < rows.size() && i < kRowsInMessage; ++i) {
     const Notification& note = rows[i].note;
-    text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)),
-                        slack_escape(cut(value_text(note), 80)));
+    text += fmt::format("{}{}  {}", i == 0 ? "" : "\n", code(place_of(note)), escaped(value_text(note), 100));
   }
   if (rows.size() > kRowsInMessage) text += fmt::format("\nand {} more", rows.size() - kRowsInMessage);
   return {section(text)};
@@ -114,11 +126,10 @@ json::array digest_blocks(const std::vector<Row>& rows) {
 
 /// One of several: what, where, how much, since when.
 std::string list_item(const Notification& note) {
-  std::string text = fmt::format("{} *{}* on {}", emoji_of(note), slack_escape(cut(note.alert, 100)),
-                                 code(cut(place_of(note), 200)));
+  std::string text =
+      fmt::format("{} *{}* on {}", emoji_of(note), escaped(note.alert, 200), code(place_of(note), 300));
   if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
-  text += fmt::format("\n{}\n{}, ", slack_escape(cut(summary_of(note), 500)),
-                      slack_escape(cut(value_text(note), 80)));
+  text += fmt::format("\n{}\n{}, ", escaped(summary_of(note), 700), escaped(value_text(note), 100));
   text += note.kind == Kind::firing ? "since " + date(note.active_since_ms)
                                     : "resolved after " + duration_text(note, note.resolved_at_ms);
   return text;
@@ -135,40 +146,71 @@ std::string list_title(const Group& group) {
 }
 
 /// The headline says it all where attachments are not shown.
-json::object message(const Notification& first, const std::string& what, json::array blocks) {
+json::object message(const Notification& first, const std::string& headline, json::array blocks) {
   return {
-      {"text", fmt::format("{} *{}: {}*", emoji_of(first), slack_escape(status_word(first)), cut(what, 500))},
+      {"text", fmt::format("{} *{}*", emoji_of(first), headline)},
       {"attachments", json::array{json::object{{"color", colour_of(first)}, {"blocks", std::move(blocks)}}}}};
+}
+
+/// "Critical: HighCpu on web-1"; `what` is escaped.
+std::string with_status(const Notification& note, const std::string& what) {
+  return fmt::format("{}: {}", slack_escape(status_word(note)), cut(what, 500));
+}
+
+/// The first of them, and how many there are besides; `foot` follows that.
+json::array list_blocks(const std::vector<Notification>& alerts, std::size_t left_out,
+                        const std::string& foot) {
+  json::array blocks;
+  for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
+    blocks.push_back(section(list_item(alerts[i])));
+  const std::size_t count = alerts.size() + left_out;
+  std::string below = count > kRowsInMessage ? fmt::format("and {} more", count - kRowsInMessage) : "";
+  if (!foot.empty()) below += (below.empty() ? "" : "  ") + foot;
+  if (!below.empty())
+    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(below, kTextBytes)}}});
+  return blocks;
+}
+
+/// "2 more fire, 1 resolved"; of a single one its title.
+std::string change_title(const SlackChange& change) {
+  const std::size_t over = change.alerts.size() - change.begun;
+  if (change.alerts.size() == 1) {
+    const Notification& note = change.alerts.front();
+    return with_status(note, slack_escape(title_of(note)));
+  }
+  if (change.is_over) return fmt::format("Resolved: {} alerts", over);
+  std::string text;
+  if (change.begun > 0) text = fmt::format("{} more fire{}", change.begun, change.begun == 1 ? "s" : "");
+  if (over > 0) text += fmt::format("{}{} resolved", text.empty() ? "" : ", ", over);
+  return text;
 }
 
 }  // namespace
 
 boost::json::object slack_message(const Notification& note) {
-  return message(note, slack_escape(title_of(note)), blocks_of(note));
+  return message(note, with_status(note, slack_escape(title_of(note))), blocks_of(note));
 }
 
 boost::json::object slack_list(const Group& group, const Notification& worst, std::string_view link) {
-  const std::vector<Notification>& alerts = group.alerts;
-  json::array blocks;
-  for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
-    blocks.push_back(section(list_item(alerts[i])));
-  std::string foot;
-  const std::size_t count = alerts.size() + group.left_out;
-  if (count > kRowsInMessage) foot = fmt::format("and {} more", count - kRowsInMessage);
-  if (!link.empty())
-    foot += fmt::format("{}<{}|Open in vigil>", foot.empty() ? "" : "  ", slack_escape(link));
-  if (!foot.empty())
-    blocks.push_back({{"type", "context"}, {"elements", json::array{markdown(foot, kTextBytes)}}});
-  return message(worst, list_title(group), std::move(blocks));
+  const std::string foot = link.empty() ? "" : fmt::format("<{}|Open in vigil>", slack_escape(link));
+  return message(worst, with_status(worst, list_title(group)),
+                 list_blocks(group.alerts, group.left_out, foot));
+}
+
+boost::json::object slack_change(const SlackChange& change) {
+  return message(change.alerts.front(), change_title(change), list_blocks(change.alerts, 0, ""));
+}
+
+boost::json::object slack_body(const Shipment& shipment) {
+  const Notification& first = shipment.rows.front().note;
+  const std::size_t count = shipment.rows.size();
+  if (count == 1) return slack_message(first);
+  const std::string what = fmt::format("{}: {} alerts", slack_escape(first.alert), count);
+  return message(first, with_status(first, what), digest_blocks(shipment.rows));
 }
 
 std::string render_slack(const Shipment& shipment, const SlackConfig& config) {
-  const Notification& first = shipment.rows.front().note;
-  const std::size_t count = shipment.rows.size();
-  json::object body = count == 1
-                          ? slack_message(first)
-                          : message(first, fmt::format("{}: {} alerts", slack_escape(first.alert), count),
-                                    digest_blocks(shipment.rows));
+  json::object body = slack_body(shipment);
   if (!config.channel.empty()) body["channel"] = config.channel;
   return json::serialize(body);
 }

@@ -119,8 +119,8 @@ std::size_t Transfer::read_body(char* buffer, std::size_t size, std::size_t coun
 
 std::size_t Transfer::keep_reply(char* data, std::size_t size, std::size_t count, void* self) {
   auto& transfer = *static_cast<Transfer*>(self);
-  if (transfer.reply_.size() + size * count > kMaxReplyBytes)
-    return 0;  // ends the transfer; its status stands
+  const std::size_t most = transfer.request_.judge ? kMaxJudgedReplyBytes : kMaxReplyBytes;
+  if (transfer.reply_.size() + size * count > most) return 0;  // ends the transfer; its status stands
   transfer.reply_.append(data, size * count);
   return size * count;
 }
@@ -139,14 +139,23 @@ std::optional<Failure> Transfer::judge(CURLcode code) const {
   return Failure{FailureKind::away, printable(error_[0] != 0 ? error_ : curl_easy_strerror(code)), 0};
 }
 
+std::int64_t Transfer::retry_after_ms() const {
+  curl_off_t seconds = 0;  // libcurl reads both forms of the header
+  curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &seconds);
+  return static_cast<std::int64_t>(std::clamp<curl_off_t>(seconds, 0, 86'400)) * 1000;
+}
+
+Verdict Transfer::judge_answer() const {
+  if (!request_.judge) return {};
+  return request_.judge({reply_, retry_after_ms()});
+}
+
 std::optional<Failure> Transfer::judge_http(long status) const {
   if (status >= 200 && status < 300) return std::nullopt;
-  curl_off_t retry_after = 0;  // seconds; libcurl reads both forms of the header
-  curl_easy_getinfo(easy_.get(), CURLINFO_RETRY_AFTER, &retry_after);
   Failure failure;
   failure.kind = is_about_the_receiver(status) ? FailureKind::away : FailureKind::refused;
   failure.error = fmt::format("HTTP {}{}{}", status, reply_.empty() ? "" : ": ", printable(cut(reply_, 200)));
-  failure.retry_after_ms = static_cast<std::int64_t>(std::clamp<curl_off_t>(retry_after, 0, 86'400)) * 1000;
+  failure.retry_after_ms = retry_after_ms();
   return failure;
 }
 

@@ -13,8 +13,9 @@
 
 namespace vigil::notify {
 
-/// A reply is read this far, and no further.
+/// A reply is read this far, and no further; one that is judged may repeat the whole message.
 inline constexpr std::size_t kMaxReplyBytes = 65'536;
+inline constexpr std::size_t kMaxJudgedReplyBytes = 1'048'576;
 
 class Transfer {
  public:
@@ -25,17 +26,20 @@ class Transfer {
   void prepare(Request request, std::chrono::milliseconds timeout);
   CURL* handle() const { return easy_.get(); }
 
-  /// What the end of the transfer means; nothing when it was delivered.
+  /// What the end of the transfer means by its status; nothing when that is good.
   std::optional<Failure> judge(CURLcode code) const;
   /// Of HTTP, as far as it was read; 0 and "" without an answer.
   long status() const;
   const std::string& reply() const { return reply_; }
+  /// What it means by its answer, where its status is good.
+  Verdict judge_answer() const;
 
  private:
   void set_http();
   void set_smtp();
   std::optional<Failure> judge_http(long status) const;
   std::optional<Failure> judge_smtp(CURLcode code, long status) const;
+  std::int64_t retry_after_ms() const;
   static std::size_t read_body(char* buffer, std::size_t size, std::size_t count, void* self);
   static std::size_t keep_reply(char* data, std::size_t size, std::size_t count, void* self);
 

@@ -1,5 +1,9 @@
 #include "aggregator/routing/receivers.h"
 
+#include <span>
+#include <string_view>
+#include <utility>
+
 namespace vigil::routing {
 namespace {
 
@@ -10,6 +14,10 @@ constexpr std::string_view kOwnTimeout =
     "has no effect: all attempts have the timeout of vigil's configuration";
 constexpr std::string_view kCramMd5 = "has no effect: CRAM-MD5 is not spoken; log in with auth_password";
 constexpr std::string_view kIdentity = "has no effect: who logs in is who sends";
+
+constexpr std::string_view kNoWayToSlack =
+    "missing key api_url or api_url_file, or app_token or app_token_file, here or as global.slack_api_url or "
+    "global.slack_app_token";
 
 constexpr std::string_view kOtherReceivers[] = {
     "opsgenie_configs",   "victorops_configs", "pushover_configs", "sns_configs",
@@ -35,6 +43,9 @@ constexpr std::string_view kOtherGlobals[] = {"jira_api_url",
                                               "mattermost_webhook_url",
                                               "mattermost_webhook_url_file"};
 
+constexpr std::pair<std::string_view, SlackStrategy> kStrategies[] = {
+    {"new", SlackStrategy::anew}, {"update", SlackStrategy::update}, {"thread", SlackStrategy::thread}};
+
 void describe_common(config::Fields& fields, bool& send_resolved, std::optional<HttpClient>& http) {
   fields.field("send_resolved", send_resolved, "Whether the end of an alert is sent, too.");
   fields.field("http_config", http, "How requests are made.");
@@ -59,9 +70,37 @@ void describe(config::Fields& fields, SlackAction& action) {
                           "has no effect: a button only leads to its url; nobody here takes Slack's answers");
 }
 
+namespace {
+
+void describe_bot(config::Fields& fields, SlackChannel& slack) {
+  describe_secret(fields, "app_token", slack.app_token, "Token of a bot, instead of a webhook.");
+  fields.field("app_url", slack.app_url, "Where a bot's messages are sent.");
+  const bool has_other = slack.http && (slack.http->authorization || slack.http->basic_auth);
+  for (const std::string_view key : {"app_token", "app_token_file"}) {
+    fields.require(key, slack.api_url.empty(), "give either api_url or app_token");
+    fields.require(key, !has_other, "give either a token or http_config's authorization");
+  }
+  fields.choice("message_strategy", slack.strategy,
+                std::span<const std::pair<std::string_view, SlackStrategy>>(kStrategies),
+                "Whether a bot's message is updated.");
+  fields.field("update_message", slack.update_message, "The older name of message_strategy: update.");
+  if (slack.asks_for_updates() && !slack.said_send_resolved.value_or(true)) {
+    for (const std::string_view key : {"message_strategy", "update_message"})
+      fields.without_effect(key,
+                            "has no effect with send_resolved: false: nobody would say that all is over");
+  }
+  fields.without_effect("threaded_options",
+                        "has no effect: the first message is kept as things are, replies say what changed");
+}
+
+}  // namespace
+
 void describe(config::Fields& fields, SlackChannel& slack) {
-  describe_common(fields, slack.send_resolved, slack.http);
+  fields.field("send_resolved", slack.said_send_resolved, "Whether the end of an alert is sent, too.");
+  fields.field("http_config", slack.http, "How requests are made.");
+  fields.without_effect("timeout", kOwnTimeout);
   describe_secret(fields, "api_url", slack.api_url, "URL of the incoming webhook.");
+  describe_bot(fields, slack);
   fields.field("channel", slack.channel, "Channel to write to.");
   fields.field("username", slack.username, "Who seems to write.");
   fields.field("icon_emoji", slack.icon_emoji, "Their face.");
@@ -82,8 +121,6 @@ void describe(config::Fields& fields, SlackChannel& slack) {
   fields.without_effect("callback_id", "has no effect: nobody here takes Slack's answers");
   fields.without_effect("mrkdwn_in", "has no effect: texts are Slack's markup throughout");
   fields.without_effect("message_text", "has no effect: the text stands in the attachment");
-  for (const std::string_view key : {"app_token", "app_token_file", "app_url", "update_message"})
-    fields.without_effect(key, "has no effect: messages go through the webhook in api_url");
 }
 
 void describe(config::Fields& fields, EmailChannel& email) {
@@ -205,6 +242,11 @@ void describe(config::Fields& fields, Receiver& receiver) {
 void describe(config::Fields& fields, GlobalDefaults& global) {
   fields.without_effect("resolve_timeout", "has no effect: vigil's alerts say themselves when they end");
   describe_secret(fields, "slack_api_url", global.slack_api_url, "URL of Slack's incoming webhook.");
+  describe_secret(fields, "slack_app_token", global.slack_app_token, "Token of a bot of Slack's.");
+  fields.field("slack_app_url", global.slack_app_url, "Where its messages are sent.");
+  const bool is_either = global.slack_api_url.empty() || global.slack_api_url.value == global.slack_app_url;
+  for (const std::string_view key : {"slack_app_token", "slack_app_token_file"})
+    fields.require(key, is_either, "give either slack_api_url or slack_app_token");
   fields.field("smtp_from", global.mail.from, "Sender of mails.");
   fields.field("smtp_smarthost", global.mail.smarthost, "Mail server as host:port.");
   fields.field("smtp_hello", global.mail.hello, "Name to greet it with.");
@@ -220,8 +262,6 @@ void describe(config::Fields& fields, GlobalDefaults& global) {
   fields.without_effect("smtp_auth_identity", kIdentity);
   fields.without_effect("smtp_force_implicit_tls",
                         "has no effect: port 465 speaks TLS from the first byte, no other does");
-  for (const std::string_view key : {"slack_app_token", "slack_app_token_file", "slack_app_url"})
-    fields.without_effect(key, "has no effect: messages go through the webhook in slack_api_url");
   for (const std::string_view key : kOtherGlobals) fields.without_effect(key, kNoSuchGlobal);
 }
 
@@ -261,6 +301,15 @@ void need(config::Problems& problems, const std::vector<Channel>& channels, Valu
   }
 }
 
+/// Before http_config's defaults: who identifies themselves otherwise is not the bot of all.
+void fill(SlackChannel& own, const GlobalDefaults& global) {
+  const bool has_other = !own.api_url.empty() || (own.http && own.http->authorization);
+  if (!has_other) fill(own.app_token, global.slack_app_token);
+  if (own.app_token.empty()) fill(own.api_url, global.slack_api_url);
+  fill(own.app_url, global.slack_app_url);
+  own.send_resolved = own.said_send_resolved.value_or(own.is_bot());
+}
+
 /// Text messages wake people and cost money.
 bool has_only_sms(const Receiver& receiver) {
   const auto none = [](const auto&... channels) { return (channels.empty() && ...); };
@@ -272,6 +321,7 @@ bool has_only_sms(const Receiver& receiver) {
 }  // namespace
 
 Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
+  for (SlackChannel& slack : receiver.slack) fill(slack, global);
   fill_http(receiver.slack, global);
   fill_http(receiver.webhook, global);
   fill_http(receiver.pagerduty, global);
@@ -283,14 +333,14 @@ Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
   fill_http(receiver.sms, global);
   fill_http(receiver.alertmanager, global);
   fill(receiver.critical_only, std::optional(has_only_sms(receiver)));
-  for (SlackChannel& slack : receiver.slack) fill(slack.api_url, global.slack_api_url);
   for (EmailChannel& email : receiver.email) fill(email.server, global.mail);
   for (PagerdutyChannel& pagerduty : receiver.pagerduty) fill(pagerduty.url, global.pagerduty_url);
   for (TelegramChannel& telegram : receiver.telegram) fill(telegram.api_url, global.telegram_api_url);
 
   config::Problems problems;
-  need(problems, receiver.slack, &SlackChannel::api_url,
-       "missing key api_url or api_url_file, here or as global.slack_api_url");
+  for (const SlackChannel& slack : receiver.slack) {
+    if (slack.api_url.empty() && slack.app_token.empty()) problems.add(slack.at.wrong("", kNoWayToSlack));
+  }
   need(problems, receiver.webhook, &WebhookChannel::url, "missing key url or url_file");
   need(problems, receiver.discord, &DiscordChannel::webhook_url,
        "missing key webhook_url or webhook_url_file");

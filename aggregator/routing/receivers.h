@@ -34,9 +34,18 @@ struct SlackAction {
 };
 void describe(config::Fields& fields, SlackAction& action);
 
+/// automatic: a bot that tells the end has threads. thread and update: it has; anew: it has none.
+enum class SlackStrategy : std::uint8_t { automatic, anew, update, thread };
+
+/// An incoming webhook, or a bot, by its token or by what api_url and http_config say.
 struct SlackChannel {
-  bool send_resolved = false;
+  std::optional<bool> said_send_resolved;
+  bool send_resolved = false;  // complete() decides where the file does not: a bot's message is updated
   Secret api_url;
+  Secret app_token;
+  std::string app_url;  // of chat.postMessage
+  SlackStrategy strategy = SlackStrategy::automatic;
+  std::optional<bool> update_message;  // the older name of a strategy
   std::string channel;
   Text username, icon_emoji, icon_url, color, fallback, pretext, title, title_link, text, footer, image_url,
       thumb_url;
@@ -46,6 +55,18 @@ struct SlackChannel {
   bool link_names = false;
   std::optional<HttpClient> http;
   config::Place at;
+  bool is_bot() const { return !app_token.empty() || api_url.value.ends_with("/chat.postMessage"); }
+  /// Whether the file asks for messages that are updated.
+  bool asks_for_updates() const {
+    return strategy == SlackStrategy::update || strategy == SlackStrategy::thread ||
+           update_message.value_or(false);
+  }
+  /// Of a bot. One that nobody tells the end could not keep a message as things are.
+  bool has_threads() const {
+    const bool is_off = strategy == SlackStrategy::anew ||
+                        (strategy == SlackStrategy::automatic && !update_message.value_or(true));
+    return send_resolved && !is_off;
+  }
 };
 void describe(config::Fields& fields, SlackChannel& slack);
 
@@ -161,6 +182,8 @@ void describe(config::Fields& fields, Receiver& receiver);
 /// What a channel takes from `global` where it says nothing itself.
 struct GlobalDefaults {
   Secret slack_api_url;
+  Secret slack_app_token;
+  std::string slack_app_url = "https://slack.com/api/chat.postMessage";
   MailServer mail;
   std::string pagerduty_url = "https://events.pagerduty.com/v2/enqueue";
   std::string telegram_api_url = "https://api.telegram.org";

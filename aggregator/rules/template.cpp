@@ -2,6 +2,7 @@
 
 #include "aggregator/rules/template_expansion.h"
 #include "aggregator/rules/template_tree.h"
+#include "common/text/utf8.h"
 
 #include <utility>
 
@@ -26,8 +27,8 @@ Result<std::string> Template::expand(const TemplateData& data) const {
 }
 
 std::string Template::expand_or_error(const TemplateData& data) const {
-  auto text = expand(data);
-  return text ? std::move(*text) : fmt::format("<error expanding template: {}>", text.error().message);
+  const auto text = expand(data);
+  return well_formed(text ? *text : fmt::format("<error expanding template: {}>", text.error().message));
 }
 
 bool Template::queries() const {

@@ -49,6 +49,8 @@ class Template {
   Result<std::string> expand(const TemplateData& data) const;
 
   /// The expansion, or "<error expanding template: ...>" in its place: an alert is never lost to its words.
+  /// Well-formed UTF-8 without NUL: texts can cut characters in two, and what is stored could not be read
+  /// again.
   std::string expand_or_error(const TemplateData& data) const;
 
   /// Whether expanding it asks something of the storage.

@@ -49,6 +49,18 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string well_formed(std::string_view text) {
+  constexpr std::string_view kReplacement = "\uFFFD";
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = text.front() == 0 ? 0 : character_length(text);
+    out += length == 0 ? kReplacement : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return out;
+}
+
 std::string printable(std::string_view text) {
   std::string out;
   out.reserve(text.size());

@@ -14,6 +14,9 @@ std::size_t character_length(std::string_view text);
 /// All of it; also of nothing.
 bool is_utf8(std::string_view text);
 
+/// Each byte that is no UTF-8, and NUL, becomes U+FFFD: neither JSON nor mail can hold them.
+std::string well_formed(std::string_view text);
+
 /// Valid UTF-8 without what commands a terminal or hides in a line: each byte that is no character, each
 /// control character (C0, DEL, C1) and each one that sets the direction or ends a line (U+200E, U+200F,
 /// U+2028 to U+202E, U+2066 to U+2069) becomes '?'. Labels travel as UTF-8, while the kernel lets process

@@ -20,6 +20,12 @@ TEST_CASE("whether a text is UTF-8") {
   CHECK_FALSE(is_utf8("\xE2\x82"));
 }
 
+TEST_CASE("Bytes that are no characters become one that is") {
+  CHECK(well_formed(std::string_view("a\0b", 3)) == "a\uFFFDb");
+  CHECK(well_formed("\xC3") == "\uFFFD");
+  CHECK(well_formed("\xF0\x9F\x98 \xC3\xBC\r\n\x1B") == "\uFFFD\uFFFD\uFFFD \xC3\xBC\r\n\x1B");
+}
+
 TEST_CASE("what commands a terminal or turns a line around is not printed") {
   CHECK(printable("\xC2\x9B"
                   "31m") == "?31m");  // CSI as one character

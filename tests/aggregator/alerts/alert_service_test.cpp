@@ -72,6 +72,31 @@ TEST_CASE("After a restart nothing is lost and nothing is said again") {
   CHECK(run.service->alerts().size() == 1);
 }
 
+TEST_CASE("A thread of messages is remembered over a restart, until it is over") {
+  const TempDir dir;
+  notify::ThreadChange thread{"ops", "f", notify::MessageThread{"C1", "1.2", {"k"}}};
+  {
+    Run run(dir);
+    CHECK(run.recorder.remembered().empty());
+    run.evaluate(0, 1, {"a"});
+    notify::Delivery delivery;
+    delivery.ids = {run.recorder.wait_for(1).at(0).id};
+    delivery.thread = thread;
+    run.service->delivered(delivery);
+  }
+  {
+    Run run(dir);
+    CHECK(run.recorder.remembered() == std::vector{thread});
+    CHECK(run.recorder.wait_for(0).empty());
+    notify::Delivery unstored;  // of a message that meta.db had refused
+    unstored.ids = {0};
+    unstored.thread = notify::ThreadChange{"ops", "f", {}};
+    run.service->delivered(unstored);
+  }
+  Run run(dir);
+  CHECK(run.recorder.remembered().empty());
+}
+
 TEST_CASE("An alert without an instance ends and is forgotten like any other") {
   const TempDir dir;
   {

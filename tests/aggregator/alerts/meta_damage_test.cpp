@@ -46,6 +46,9 @@ Result<std::string> text_of(MetaStore& store) {
   auto silences = store.silences();
   if (!silences) return silences.error();
   for (const std::string& body : *silences) text += body + '\n';
+  auto threads = store.threads();
+  if (!threads) return threads.error();
+  for (const notify::ThreadChange& thread : *threads) text += thread.fingerprint + thread.now->message + '\n';
   CHECK(store.damaged() == 0);
   return text;
 }
@@ -58,9 +61,13 @@ Result<void> act(MetaStore& store, int i) {
   if (i % 7 == 3)
     return store.put_silences({{fmt::format("silence-{}", i % 3), fmt::format("body {}", i)},
                                {fmt::format("silence-{}", (i + 1) % 3), std::string(5000, 's')}});
-  if (i % 5 == 4)
-    return store.record(
-        {{i / 2}, i % 2 == 0 ? notify::Outcome::delivered : notify::Outcome::postponed, i, 5000, "busy"}, 0);
+  if (i % 5 == 4) {
+    notify::Delivery delivery{
+        {i / 2}, i % 2 == 0 ? notify::Outcome::delivered : notify::Outcome::postponed, i, 5000, "busy"};
+    delivery.thread = notify::ThreadChange{"ops", fmt::format("thread-{}", i % 4), {}};
+    if (i % 3 > 0) delivery.thread->now = notify::MessageThread{"C", fmt::format("{}", i), {"a"}};
+    return store.record(delivery, i);
+  }
   if (i % 11 == 10) return store.prune(i);
   Alert alert;
   alert.rule = rule();

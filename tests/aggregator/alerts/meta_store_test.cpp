@@ -44,7 +44,8 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   std::filesystem::remove(dir.file("meta.db"));
   REQUIRE(open());
   const char* first =
-      "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=1";
+      "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; PRAGMA "
+      "user_version=1";
   touch(first);  // of a version without silences
   REQUIRE(open());
   touch(first);
@@ -103,7 +104,7 @@ PRAGMA user_version=1;)"));
   store = fail(Errc::io, "closed");
   auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
   REQUIRE(database);
-  CHECK(database->integer("PRAGMA user_version").value() == 4);
+  CHECK(database->integer("PRAGMA user_version").value() == 5);
   CHECK(database->integer("PRAGMA application_id").value() == 0x56474C4D);
 }
 
@@ -113,7 +114,8 @@ TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute("DROP TABLE alert_group; DROP TABLE action_run; PRAGMA user_version=2"));
+    REQUIRE(database->execute(
+        "DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; PRAGMA user_version=2"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -126,6 +128,67 @@ TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
   changes.ended_groups = {"id"};
   REQUIRE(store->commit(changes));
   CHECK(store->groups().value().empty());
+}
+
+TEST_CASE("a meta.db of version 3 keeps its groups and takes threads") {
+  const TempDir dir;
+  {
+    auto store = MetaStore::open(dir.file("meta.db"));
+    REQUIRE(store);
+    Changes changes;
+    changes.groups = {{"id", "{}", "{}"}};
+    REQUIRE(store->commit(changes));
+  }
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("DROP TABLE message_thread; PRAGMA user_version=3"));
+  }
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  CHECK(store->groups().value().size() == 1);
+  CHECK(store->threads().value().empty());
+}
+
+TEST_CASE("a thread is remembered with the message that began it, and forgotten with the one that ends it") {
+  const TempDir dir;
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  std::vector<notify::Row> outbox(1);
+  outbox[0].receiver = "ops";
+  outbox[0].note.key = outbox[0].note.alert = "Full";
+  Changes changes;
+  changes.outbox = &outbox;
+  REQUIRE(store->commit(changes));
+  const notify::ThreadChange begun{"ops", "f", notify::MessageThread{"C1", "1.2", {"a", "b"}}};
+  notify::Delivery delivery;
+  delivery.ids = {outbox[0].id};
+  delivery.thread = begun;
+  REQUIRE(store->record(delivery, 1'000));
+  CHECK(store->queued().value().empty());
+  CHECK(store->threads().value() == std::vector{begun});
+
+  notify::Delivery other;
+  other.thread = notify::ThreadChange{"boss", "f", notify::MessageThread{"C2", "3.4", {}}};
+  REQUIRE(store->record(other, 5'000));
+  CHECK(store->threads().value().size() == 2);
+  REQUIRE(store->prune(5'000));  // nobody spoke there for long
+  CHECK(store->threads().value() == std::vector{*other.thread});
+  other.thread->now.reset();
+  REQUIRE(store->record(other, 6'000));
+  CHECK(store->threads().value().empty());
+
+  REQUIRE(store->record(delivery, 7'000));
+  store = fail(Errc::io, "closed");
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("UPDATE message_thread SET body='{}'"));
+  }
+  store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  CHECK(store->threads().value().empty());  // a broken one costs a message of its own
+  CHECK(store->damaged() == 1);
 }
 
 TEST_CASE("what cannot be stored is kept for later, and no more of it than a person could read") {

@@ -38,6 +38,10 @@ class Recorder : public notify::Notifier {
     for (notify::Row& row : more) rows_.push_back(std::move(row));
     changed_.notify_all();
   }
+  void remember(std::vector<notify::ThreadChange> threads) override {
+    const std::lock_guard lock(mutex_);
+    remembered_ = std::move(threads);
+  }
   std::vector<std::string> targets(const notify::Notification& note) const override {
     return note.severity == "critical" ? std::vector<std::string>{"ops", "boss"}
                                        : std::vector<std::string>{"ops"};
@@ -65,11 +69,16 @@ class Recorder : public notify::Notifier {
     changed_.wait_for(lock, std::chrono::seconds(10), [&] { return rows_.size() >= count; });
     return rows_;
   }
+  std::vector<notify::ThreadChange> remembered() {
+    const std::lock_guard lock(mutex_);
+    return remembered_;
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<notify::Row> rows_;
+  std::vector<notify::ThreadChange> remembered_;
 };
 
 inline std::string told(const std::vector<notify::Row>& rows) {

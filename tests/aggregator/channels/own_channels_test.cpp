@@ -1,5 +1,6 @@
 // Kinds of channels that Alertmanager does not have.
 #include "tests/aggregator/channels/messages.h"
+#include "tests/aggregator/channels/read_back.h"
 #include "tests/support/temp_file.h"
 
 #include <sys/stat.h>
@@ -39,30 +40,11 @@ bool is_there(const notify::Request& request, std::string_view header) {
   return std::find(request.headers.begin(), request.headers.end(), header) != request.headers.end();
 }
 
-std::string undone(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    REQUIRE(text[i] != '+');
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    out += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
-    i += 2;
-  }
-  return out;
-}
-
+/// Of a form that must be one.
 std::map<std::string, std::string> fields_of(std::string_view form) {
-  std::map<std::string, std::string> out;
-  while (!form.empty()) {
-    const std::string_view field = form.substr(0, form.find('&'));
-    form.remove_prefix(std::min(form.size(), field.size() + 1));
-    const std::size_t equals = field.find('=');
-    REQUIRE(equals != std::string_view::npos);
-    REQUIRE(out.emplace(undone(field.substr(0, equals)), undone(field.substr(equals + 1))).second);
-  }
-  return out;
+  auto fields = test::read_form(form);
+  REQUIRE(fields);
+  return std::move(*fields);
 }
 
 std::string errors_in(const std::string& channels) {

@@ -97,4 +97,125 @@ TEST_CASE("Slack: with some texts of its own the others are the defaults") {
         "93.1%, resolved after 12m 5s\n\n");
 }
 
+namespace {
+
+constexpr const char* kBot = "slack_configs: [{app_token: xoxb-1, channel: '#{{ .CommonLabels.team }}'}]";
+
+std::vector<std::string> headers_with(const notify::Request& request, std::string_view beginning) {
+  std::vector<std::string> out;
+  for (const std::string& header : request.headers) {
+    if (header.starts_with(beginning)) out.push_back(header);
+  }
+  return out;
+}
+
+/// Of a bot: the first request about a group with this thread.
+notify::Request request_in(const std::string& channels, notify::Shipment shipment,
+                           const std::string& more = "") {
+  shipment.thread = notify::MessageThread{"C1", "1.2", {note_of("web-1").key}};
+  return test::endpoints(channels, more).at(0).render(shipment, test::kNow);
+}
+
+std::string slack_errors(const std::string& channels, const std::string& more = "") {
+  const auto made = test::try_endpoints(channels, more);
+  return made ? "" : made.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("Slack: a bot posts to its channel with its token, and updates the message later") {
+  const notify::Request post = request_of(kBot, shipment_of({note_of("web-1")}));
+  CHECK(post.url == "https://slack.com/api/chat.postMessage");
+  CHECK(headers_with(post, "Authorization") == std::vector<std::string>{"Authorization: Bearer xoxb-1"});
+  CHECK(headers_with(post, "Content-Type").size() == 1);
+  CHECK(body_of(post).at("channel") == "#web");
+  REQUIRE(post.judge);
+  const notify::Request update = request_in(kBot, shipment_of({note_of("web-2")}));
+  CHECK(update.url == "https://slack.com/api/chat.update");
+  CHECK(body_of(update).at("channel") == "C1");
+  CHECK(body_of(update).at("ts") == "1.2");
+}
+
+TEST_CASE("Slack: a bot's own texts are the message, vigil's the replies, and both have its face") {
+  const std::string channel =
+      "slack_configs: [{app_token: xoxb-1, channel: '#ops', username: v, icon_emoji: ':x:', title: 'T {{ "
+      ".Status }}'}]";
+  const auto post = body_of(request_of(channel, shipment_of({note_of("web-1")})));
+  CHECK(text_at(post, "/attachments/0/title") == "T firing");
+  CHECK(post.at("username") == "v");
+  const notify::Request update =
+      request_in(channel, shipment_of({note_of("web-2"), note_of("web-1", Kind::resolved)}));
+  CHECK(text_at(body_of(update), "/attachments/0/title") == "T firing");
+  CHECK_FALSE(body_of(update).contains("username"));
+  const auto verdict = update.judge({R"({"ok":true})", 0});
+  REQUIRE(verdict.next);
+  const auto reply = body_of(*verdict.next);
+  CHECK(text_at(reply, "/text") == ":red_circle: *1 more fires, 1 resolved*");
+  CHECK(reply.at("username") == "v");
+  CHECK(reply.at("icon_emoji") == ":x:");
+}
+
+TEST_CASE("Slack: a bot is told the end and has threads, unless the file says otherwise") {
+  const auto f = [](const std::string& keys, bool is_told, bool has_threads) {
+    INFO(keys);
+    const std::string channels = "slack_configs: [{channel: '#ops', " + keys + "}]";
+    CHECK(test::endpoints(channels).at(0).send_resolved == is_told);
+    CHECK(
+        channels_of(routing::configuration("route: {receiver: ops}\nreceivers:\n- name: ops\n  " + channels))
+            .at("ops")[0]
+            .send_resolved == is_told);
+    const auto request = request_in(channels, shipment_of({note_of("web-2")}));
+    CHECK(request.url.ends_with(has_threads ? "/chat.update" : "/chat.postMessage"));
+  };
+  f("app_token: x", true, true);
+  f("app_token: x, send_resolved: false", false, false);
+  f("app_token: x, message_strategy: new", true, false);
+  f("app_token: x, message_strategy: update", true, true);
+  f("app_token: x, message_strategy: thread, threaded_options: {resolve_emoji: x}", true, true);
+  f("app_token: x, update_message: true", true, true);
+  f("app_token: x, update_message: false", true, false);
+  f("api_url: 'https://slack.com/api/chat.postMessage', http_config: {authorization: {credentials: x}}", true,
+    true);
+  CHECK_FALSE(test::endpoints(kPlain).at(0).send_resolved);
+}
+
+TEST_CASE("Slack: the token of all is for those that have no other way") {
+  const std::string global =
+      "global: {slack_app_token: of-all, slack_app_url: 'http://127.0.0.1/chat.postMessage'}";
+  const auto f = [&](const std::string& keys, const char* url, const char* token) {
+    INFO(keys);
+    const auto request = test::endpoints("slack_configs: [{channel: '#ops', " + keys + "}]", global)
+                             .at(0)
+                             .render(shipment_of({note_of("web-1")}), test::kNow);
+    CHECK(request.url == url);
+    CHECK(headers_with(request, "Authorization") ==
+          (*token == 0 ? std::vector<std::string>{}
+                       : std::vector<std::string>{fmt::format("Authorization: Bearer {}", token)}));
+  };
+  f("title: T", "http://127.0.0.1/chat.postMessage", "of-all");
+  f("app_token: own", "http://127.0.0.1/chat.postMessage", "own");
+  f("app_token: own, app_url: 'http://localhost/chat.postMessage'", "http://localhost/chat.postMessage",
+    "own");
+  f("api_url: 'https://hooks.example.org/x'", "https://hooks.example.org/x", "");
+  f("http_config: {tls_config: {}}", "http://127.0.0.1/chat.postMessage", "of-all");
+}
+
+TEST_CASE("Slack: what a bot lacks, and what a webhook cannot, is named with its place") {
+  const auto f = [](const std::string& keys, const char* expected) {
+    const std::string found = slack_errors("slack_configs: [{" + keys + "}]");
+    INFO(keys << "\n" << found);
+    CHECK(has(found, expected));
+  };
+  f("app_token: x", "receivers[0].slack_configs[0].channel: missing: a bot writes to the channel it is told");
+  f("app_token_file: /nowhere, channel: x", "slack_configs[0].app_token_file: /nowhere");
+  f("app_token: x, channel: x, app_url: 'https://slack.com/api'",
+    "slack_configs[0].app_url: must be where messages are posted");
+  f("api_url: 'https://slack.com/api/chat.postMessage', channel: x",
+    "slack_configs[0].api_url: is Slack's API, which wants a bot's token");
+  f("api_url: 'https://hooks.example.org/x', update_message: true",
+    "slack_configs[0].update_message: a webhook's message cannot be updated");
+  f("api_url: 'https://hooks.example.org/x', message_strategy: thread",
+    "slack_configs[0].message_strategy: a webhook's message cannot be updated");
+}
+
 }  // namespace vigil::channels

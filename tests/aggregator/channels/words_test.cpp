@@ -39,6 +39,15 @@ TEST_CASE("template files give texts names, and the defaults other words") {
   CHECK(text_at(body, "/embeds/0/title") == "mine of ops");
 }
 
+TEST_CASE("a subject of somebody's own is the title of cards, too") {
+  const test::TempFile file("a.tmpl",
+                            R"({{ define "__subject" }}mine on {{ .CommonLabels.instance }}{{ end }})");
+  const auto body = body_of(test::endpoints(kDiscord, templates(file.path()))
+                                .at(0)
+                                .render(shipment_of({note_of("web-1")}), test::kNow));
+  CHECK(text_at(body, "/embeds/0/title") == "mine on web-1");
+}
+
 TEST_CASE("Slack's own look gives way to template files that say how it shall be") {
   const test::TempFile file("a.tmpl", R"({{ define "slack.default.title" }}mine{{ end }})");
   const auto body =
@@ -99,7 +108,7 @@ TEST_CASE("a template that calls itself for ever ends, and the alert is told of"
   const auto body = body_of(test::endpoints(kDiscord, templates(file.path()))
                                 .at(0)
                                 .render(shipment_of({note_of("web-1")}), test::kNow));
-  CHECK(text_at(body, "/embeds/0/title") == "[FIRING:1] HighCpu on web-1");
+  CHECK(text_at(body, "/embeds/0/title") == "[FIRING:1] HighCpu on web\\-1");
   CHECK(has(text_at(body, "/embeds/0/description"), "the text of title could not be written"));
 }
 

@@ -164,6 +164,60 @@ TEST_CASE("A digest never carries a message past an earlier one of the same aler
   CHECK(resolved->rows.size() == 30);
 }
 
+TEST_CASE("What has a thread goes there by itself, and counts for no digest") {
+  Lane lane(kPlain);
+  const MessageThread thread{"C1", "1.2", {"k"}};
+  for (int i = 0; i < 25; ++i) {
+    const Notification note = note_of(fmt::format("host-{}", i), Kind::resolved);
+    lane.remember({"ops", note.fingerprint, thread});
+    lane.enqueue(row_of(i + 1, note));
+  }
+  lane.enqueue(row_of(26, note_of("other", Kind::resolved)));
+  for (int i = 0; i < 25; ++i) {
+    const auto shipment = lane.next(0);
+    REQUIRE(shipment);
+    CHECK(shipment->rows.size() == 1);
+    CHECK(shipment->thread == thread);
+    lane.remember({"ops", shipment->rows[0].note.fingerprint, {}});
+    static_cast<void>(lane.delivered(*shipment, 0));
+  }
+  const auto other = lane.next(0);
+  REQUIRE(other);
+  CHECK(other->rows[0].id == 26);
+  CHECK_FALSE(other->thread);
+  CHECK(lane.threads().empty());
+}
+
+TEST_CASE(
+    "A row with a thread keeps its place behind an earlier one of its alert, and none waits for a digest") {
+  Lane lane(kPlain);
+  lane.remember({"ops", note_of("host-0").fingerprint, MessageThread{"C1", "1.2", {}}});
+  for (int i = 0; i < 25; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  lane.enqueue(row_of(99, note_of("host-0", Kind::resolved)));
+  const auto first = lane.next(0);
+  REQUIRE(first);
+  CHECK(first->rows.size() == 1);
+  CHECK(first->rows[0].id == 1);
+  lane.failed(*first, {FailureKind::refused, "no", 0}, 0, 1.0);
+  const auto digest = lane.next(0);
+  REQUIRE(digest);
+  CHECK(digest->rows.size() == 24);
+  CHECK_FALSE(digest->thread);
+  static_cast<void>(lane.delivered(*digest, 0));
+  CHECK(next_ids(lane, 0) == "-");
+  CHECK(next_ids(lane, 1'000) == "1");
+}
+
+TEST_CASE("A group's messages have its thread") {
+  Lane lane(kPlain);
+  Row row = row_of(1, note_of("web"));
+  row.group = Group{"web", "ops", {}, {note_of("a")}};
+  lane.remember({"ops", row.note.fingerprint, MessageThread{"C1", "1.2", {}}});
+  lane.enqueue(row);
+  REQUIRE(lane.next(0)->thread);
+  CHECK(lane.next(0)->thread->channel == "C1");
+}
+
 TEST_CASE("A lane with a burst sends that many at once, then one a second") {
   Lane lane({86'400'000, 2});
   for (int i = 0; i < 4; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));

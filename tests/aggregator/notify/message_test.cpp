@@ -229,7 +229,11 @@ TEST_CASE("A receiver that cannot work is refused with its place and what is wro
   const auto c = GENERATE(values<Case>({
       {"{name: a}", "vigil.yml:1:13: receivers[0]: receiver a: give one of slack, email and webhook"},
       {"{name: a, slack: {}}",
-       "vigil.yml:1:30: receivers[0].slack: give either webhook_url or webhook_url_file"},
+       "vigil.yml:1:30: receivers[0].slack: give one of webhook_url_file, webhook_url and bot_token_file"},
+      {"{name: a, slack: {bot_token_file: /nonexistent, channel: x}}",
+       "receivers[0].slack.bot_token_file: /nonexistent: No such file"},
+      {"{name: a, slack: {bot_token_file: /nonexistent, webhook_url: 'http://x'}}",
+       "give one of webhook_url_file"},
       {"{name: a, slack: {webhook_url: 'ftp://x'}}",
        "vigil.yml:1:44: receivers[0].slack.webhook_url: the URL must begin with https:// or http://"},
       {"{name: a, webhook: {url: 'file:///etc/passwd'}}", "the URL must begin with https:// or http://"},

@@ -206,6 +206,13 @@ TEST_CASE("mistakes are named with file, line, column, key and what was meant") 
   in_receiver("slack_configs: [{channel: x}]",
               "am.yml:4:19: receivers[0].slack_configs[0]: missing key api_url");
   in_receiver("slack_configs: [{api_url: x, api_url_file: y}]", "give either api_url or api_url_file");
+  in_receiver("slack_configs: [{api_url: x, app_token: y}]", "app_token: give either api_url or app_token");
+  in_receiver("slack_configs: [{app_token: x, app_token_file: y}]",
+              "give either app_token or app_token_file");
+  in_receiver("slack_configs: [{app_token: x, http_config: {authorization: {credentials: y}}}]",
+              "app_token: give either a token or http_config's authorization");
+  in_receiver("slack_configs: [{app_token: x, message_strategy: edit}]",
+              "must be one of new, update, thread");
   in_receiver("email_configs: [{to: a@example.org}]", "missing key smarthost");
   in_receiver("email_configs: [{smarthost: a:25, from: x}]", "missing key to");
   in_receiver("webhook_configs: [{}]", "missing key url");
@@ -215,6 +222,27 @@ TEST_CASE("mistakes are named with file, line, column, key and what was meant") 
   in_receiver("telegram_configs: [{bot_token: x}]", "missing key chat_id");
   in_receiver("telegram_configs: [{bot_token: x, chat_id: 1, parse_mode: html}]", "must be HTML, Markdown");
   in_receiver("discord_configs: [{titel: x}]", "did you mean title?");
+}
+
+TEST_CASE("Slack has one default way for all") {
+  const auto f = [](const char* global) {
+    return errors(fmt::format("global: {{{}}}\nroute: {{receiver: a}}\nreceivers: [{{name: a}}]", global));
+  };
+  const char* both = "slack_api_url: 'https://a', slack_app_token: x";
+  CHECK(f(both).find("global.slack_app_token: give either slack_api_url or slack_app_token") !=
+        std::string::npos);
+  // As who changes from the one to the other has it.
+  CHECK(f("slack_api_url: 'https://slack.com/api/chat.postMessage', slack_app_token_file: x").empty());
+}
+
+TEST_CASE("a message that is never said to be over is not updated, which is warned of") {
+  const Configuration c = configuration(
+      "route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs: [{app_token: x, channel: y, "
+      "send_resolved: false, message_strategy: thread}]");
+  REQUIRE(c.warnings.size() == 1);
+  CHECK(c.warnings[0].find("slack_configs[0].message_strategy: has no effect with send_resolved: false") !=
+        std::string::npos);
+  CHECK_FALSE(c.receivers.at(0).slack.at(0).has_threads());
 }
 
 TEST_CASE("all mistakes are named at once") {

@@ -22,6 +22,11 @@ std::string expand(std::string_view text, double value = 91.25) {
 
 }  // namespace
 
+TEST_CASE("What a text makes is UTF-8, whatever it cuts") {
+  CHECK(expand("{{ slice \"\u00FC\" 0 1 }}x") == "\uFFFDx");
+  CHECK(expand("{{ \"a\\xFFb\\x00\" }}") == "a\uFFFDb\uFFFD");
+}
+
 TEST_CASE("Templates expand as Prometheus expands them") {
   struct Case {
     std::string_view text, expected;
