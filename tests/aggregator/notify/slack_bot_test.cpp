@@ -275,7 +275,10 @@ TEST_CASE("A receiver with a bot's token has one thread for an alert, over failu
           token.path(), base),
       "vigil.yml", config));
   Inbox<Delivery> told;
-  auto made = Notifier::create(config, {}, [&told](Delivery delivery) { told.put(std::move(delivery)); });
+  auto made = Notifier::create(config, {}, [&told](Delivery delivery) {
+    if (delivery.noted) delivery.noted();
+    told.put(std::move(delivery));
+  });
   REQUIRE(made);
   Notifier& notifier = **made;
   notifier.start();
@@ -323,7 +326,10 @@ TEST_CASE("A thread of an earlier run is gone on from") {
           token.path(), slack.url()),
       "vigil.yml", config));
   Inbox<Delivery> told;
-  auto made = Notifier::create(config, {}, [&told](Delivery delivery) { told.put(std::move(delivery)); });
+  auto made = Notifier::create(config, {}, [&told](Delivery delivery) {
+    if (delivery.noted) delivery.noted();
+    told.put(std::move(delivery));
+  });
   REQUIRE(made);
   (*made)->start();
   const std::string& fingerprint = note_of("web-1").fingerprint;
