@@ -142,7 +142,7 @@ TEST_CASE("a meta.db of version 3 keeps its groups and takes threads") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute("DROP TABLE message_thread; PRAGMA user_version=3"));
+    REQUIRE(database->execute("DROP TABLE action_run; DROP TABLE message_thread; PRAGMA user_version=3"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
