@@ -377,6 +377,7 @@ api::ApiSources Aggregator::api_sources() {
   sources.external_labels = [this] { return alerting_->rule_set()->external_labels(); };
   sources.facts.started_ms = wall_ms();
   sources.facts.version = kVersion;
+  sources.facts.external_url = alerting_->rule_set()->external_url();
   sources.facts.working_directory = std::filesystem::current_path().string();
   sources.facts.storage_retention = format_duration(config_.store.raw.retention);
   sources.facts.flags = invocation_.flags;

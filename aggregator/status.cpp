@@ -285,6 +285,9 @@ void StatusReporter::describe(v1::Status& status) const {
   }
   if (const std::string& loss = sources_.alerting.loss(); !loss.empty())
     status.add_problems("alerts: " + loss);
+  actions::RunQuery waiting;
+  waiting.waiting = true;
+  status.set_actions_waiting(static_cast<std::uint32_t>(sources_.alerting.service().runs(waiting).size()));
   for (const notify::ReceiverStats& receiver : sources_.alerting.receivers()) {
     status.set_notifications_waiting(status.notifications_waiting() + receiver.queued);
     status.set_notifications_failed(status.notifications_failed() + receiver.dead);

@@ -1,6 +1,7 @@
 #include "aggregator/alerts/acting.h"
 
 #include "aggregator/alerts/ids.h"
+#include "aggregator/promql/literals.h"
 #include "aggregator/rules/rewrite.h"
 #include "common/log/log.h"
 
@@ -25,6 +26,15 @@ actions::Subject subject_of(const Alert& alert) {
 Labels without_name(const Labels& labels) {
   Labels out = labels;
   out.set(kMetricName, "");
+  return out;
+}
+
+/// As it may stand within either kind of quotes of PromQL.
+std::string within_quotes(std::string_view value) {
+  std::string quoted = promql::quote(value);
+  std::string out;
+  for (const char c : std::string_view(quoted).substr(1, quoted.size() - 2))
+    out += c == '\'' ? std::string("\\x27") : std::string(1, c);
   return out;
 }
 
@@ -116,8 +126,9 @@ std::string Acting::effect_of(const actions::ActionConfig& action, const actions
                               std::int64_t now_ms) {
   const auto text = rules::Template::parse(action.effect);
   if (action.effect.empty() || !text) return order.effect;
-  Labels labels = order.subject.labels;
-  if (!order.subject.host.empty()) labels.set("instance", order.subject.host);
+  Labels labels;
+  for (const LabelView& label : order.subject.labels) labels.set(label.name, within_quotes(label.value));
+  if (!order.subject.host.empty()) labels.set("instance", within_quotes(order.subject.host));
   const Labels none;
   const auto expanded = text->expand({labels, order.subject.value, none, {}, now_ms, nullptr});
   return expanded ? *expanded : std::string();

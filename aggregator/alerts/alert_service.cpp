@@ -746,6 +746,7 @@ std::vector<AlertInfo> Service::alerts() const {
     for (AlertInfo& info : out) {
       info.receivers = info.notified;
       for (std::string& name : grouping_.receivers_of(info.labels)) info.receivers.push_back(std::move(name));
+      info.groups = grouping_.places_of(info.fingerprint);
     }
     out.insert(out.end(), resolved_.begin(), resolved_.end());
   }

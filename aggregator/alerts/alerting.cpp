@@ -126,6 +126,7 @@ class Whole : public Alerting {
   std::vector<const Worker*> workers() const override { return {&fleet_worker_, &service_->worker()}; }
 
   AlertService& service() override { return *service_; }
+  const AlertService& service() const override { return *service_; }
   const std::string& loss() const override { return service_->loss(); }
   std::vector<AlertInfo> alerts() const override { return service_->alerts(); }
   std::vector<RuleInfo> rules() const override { return service_->rules(); }

@@ -75,6 +75,7 @@ class Alerting {
 
   /// What other services ask; lives as long as this.
   virtual AlertService& service() = 0;
+  virtual const AlertService& service() const = 0;
   virtual const std::string& loss() const = 0;  // see AlertService
   virtual std::vector<AlertInfo> alerts() const = 0;
   virtual std::vector<RuleInfo> rules() const = 0;

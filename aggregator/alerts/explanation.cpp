@@ -173,7 +173,11 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({EventKind::holds, resolved.active_since_ms, "", ""});
   out.push_back({EventKind::fires, resolved.fired_at_ms, "", ""});
   out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
-  add_notified(resolved.notified, resolved.announced_ms, circumstances, out);
+  for (const std::string& receiver : resolved.notified) {
+    out.push_back({EventKind::told, resolved.announced_ms, receiver, "that it fires"});
+    out.push_back({EventKind::told, resolved.resolved_at_ms, receiver,
+                   joined("that it is over", waits_for(receiver, circumstances))});
+  }
   add_groups(resolved.fingerprint, false, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
   sort_by_time(out);

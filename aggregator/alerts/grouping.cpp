@@ -255,6 +255,14 @@ void Grouping::forget_told() {
   std::erase_if(ended_, [this](const auto& entry) { return !book_->contains(entry.first); });
 }
 
+std::vector<GroupPlace> Grouping::places_of(const std::string& fingerprint) const {
+  std::vector<GroupPlace> out;
+  if (!book_) return out;
+  for (const GroupState* group : book_->groups_of(fingerprint))
+    out.push_back({group->receiver, group->labels});
+  return out;
+}
+
 std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, bool is_acknowledged,
                                              std::int64_t now_ms) const {
   std::vector<GroupTelling> out;

@@ -92,6 +92,9 @@ class Grouping {
   /// Whom the routes that take an alert with these labels, and are not muted, escalate it to.
   std::vector<routing::Escalation> escalations_of(const Labels& labels, std::int64_t now_ms) const;
 
+  /// The groups it is in.
+  std::vector<GroupPlace> places_of(const std::string& fingerprint) const;
+
   /// Names of all receivers of the file.
   std::vector<std::string> receivers() const;
 

@@ -14,6 +14,12 @@
 namespace vigil::alerts {
 
 /// An alert as services show it.
+/// A group of alertmanager.yml that an alert is in.
+struct GroupPlace {
+  std::string receiver;
+  Labels labels;  // what its alerts have in common: group_by
+};
+
 struct AlertInfo {
   std::string fingerprint;
   std::string rule_key;  // rules::Rule::key
@@ -41,6 +47,7 @@ struct AlertInfo {
   std::int64_t announced_ms = 0;      // and when; 0: nobody knows
   std::vector<std::string>
       receivers;  // everybody it is for: of single alerts, and of the routes that take it
+  std::vector<GroupPlace> groups{};
 
   Standing standing() const;
 };

@@ -6,6 +6,7 @@
 #include "common/text/human.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -140,7 +141,14 @@ void write_array(JsonWriter& json, std::string_view key, const std::vector<std::
   json.end_array();
 }
 
-void write_alert(JsonWriter& json, const AlertInfo& alert, std::int64_t now_ms) {
+/// Where people read about it; "" when nobody said how we are reached.
+std::string page_of(const AlertInfo& alert, const ApiSources& sources) {
+  const std::string& url = sources.facts.external_url;
+  return url.empty() ? url : fmt::format("{}/alerts/{}", url, alert.fingerprint);
+}
+
+void write_alert(JsonWriter& json, const AlertInfo& alert, const ApiSources& sources) {
+  const std::int64_t now_ms = sources.now_ms();
   const std::vector<std::string> inhibited =
       alert.inhibited_by.empty() ? std::vector<std::string>() : std::vector{alert.inhibited_by};
   const bool suppressed = !inhibited.empty() || !alert.silenced_by.empty();
@@ -154,8 +162,41 @@ void write_alert(JsonWriter& json, const AlertInfo& alert, std::int64_t now_ms) 
   write_array(json, "silencedBy", alert.silenced_by);
   write_array(json, "mutedBy", {});
   json.member("state", suppressed ? "suppressed" : "active").end_object();
-  json.member("updatedAt", format_rfc3339(now_ms)).member("generatorURL", "");
+  json.member("updatedAt", format_rfc3339(now_ms)).member("generatorURL", page_of(alert, sources));
   json.key("labels").labels(alert.labels).end_object();
+}
+
+/// Those that fire and that the parameters ask for.
+Result<std::vector<AlertInfo>> wanted_alerts(const http::Request& request, const ApiSources& sources) {
+  const auto filter = filter_of(request);
+  if (!filter) return filter.error();
+  const auto active = flag_of(request, "active");
+  const auto silenced = flag_of(request, "silenced");
+  const auto inhibited = flag_of(request, "inhibited");
+  for (const auto* flag : {&active, &silenced, &inhibited}) {
+    if (!*flag) return flag->error();
+  }
+  std::vector<AlertInfo> out = sources.alerts();
+  std::erase_if(out, [&](const AlertInfo& alert) {
+    if (alert.state != alerts::State::firing || !matchers::matches(*filter, alert.labels)) return true;
+    const bool is_silenced = !alert.silenced_by.empty();
+    const bool is_inhibited = !alert.inhibited_by.empty();
+    if (!is_silenced && !is_inhibited) return !*active;
+    return (is_silenced && !*silenced) || (is_inhibited && !*inhibited);
+  });
+  return out;
+}
+
+/// By receiver and labels. Receivers of single alerts have one group each, without labels.
+std::map<std::pair<std::string, Labels>, std::vector<const AlertInfo*>> groups_of(
+    const std::vector<AlertInfo>& alerts) {
+  std::map<std::pair<std::string, Labels>, std::vector<const AlertInfo*>> out;
+  for (const AlertInfo& alert : alerts) {
+    for (const std::string& receiver : alert.notified) out[{receiver, Labels()}].push_back(&alert);
+    for (const alerts::GroupPlace& place : alert.groups)
+      out[{place.receiver, place.labels}].push_back(&alert);
+  }
+  return out;
 }
 
 /// As Alertmanager's: a silence is asked for by what its matchers say, not by what they match.
@@ -224,24 +265,31 @@ http::Response alertmanager_status_answer(const ApiSources& sources) {
 }
 
 http::Response alertmanager_alerts_answer(const Errand& errand, const ApiSources& sources) {
-  const auto filter = filter_of(errand.request);
-  if (!filter) return refusal(filter.error());
-  const auto active = flag_of(errand.request, "active");
-  const auto silenced = flag_of(errand.request, "silenced");
-  const auto inhibited = flag_of(errand.request, "inhibited");
-  for (const auto* flag : {&active, &silenced, &inhibited}) {
-    if (!*flag) return refusal(flag->error());
-  }
-  const std::int64_t now = sources.now_ms();
+  const auto alerts = wanted_alerts(errand.request, sources);
+  if (!alerts) return refusal(alerts.error());
   return answer([&](JsonWriter& json) {
     json.begin_array();
-    for (const AlertInfo& alert : sources.alerts()) {
-      if (alert.state != alerts::State::firing || !matchers::matches(*filter, alert.labels)) continue;
-      const bool is_silenced = !alert.silenced_by.empty();
-      const bool is_inhibited = !alert.inhibited_by.empty();
-      if ((is_silenced && !*silenced) || (is_inhibited && !*inhibited)) continue;
-      if (!is_silenced && !is_inhibited && !*active) continue;
-      write_alert(json, alert, now);
+    for (const AlertInfo& alert : *alerts) write_alert(json, alert, sources);
+    json.end_array();
+  });
+}
+
+http::Response alertmanager_groups_answer(const Errand& errand, const ApiSources& sources) {
+  const auto alerts = wanted_alerts(errand.request, sources);
+  if (!alerts) return refusal(alerts.error());
+  const auto groups = groups_of(*alerts);
+  return answer([&](JsonWriter& json) {
+    json.begin_array();
+    for (const auto& [place, members] : groups) {
+      json.begin_object().key("labels").labels(place.second);
+      json.key("receiver")
+          .begin_object()
+          .member("name", place.first)
+          .end_object()
+          .key("alerts")
+          .begin_array();
+      for (const AlertInfo* alert : members) write_alert(json, *alert, sources);
+      json.end_array().end_object();
     }
     json.end_array();
   });

@@ -1,5 +1,5 @@
-// Alertmanager's HTTP API, version 2, as far as amtool and dashboards read and set it: status, alerts,
-// receivers, silences. https://github.com/prometheus/alertmanager, api/v2/openapi.yaml.
+// Alertmanager's HTTP API, version 2, as far as amtool and dashboards read and set it: status, alerts
+// and their groups, receivers, silences. https://github.com/prometheus/alertmanager, api/v2/openapi.yaml.
 #pragma once
 
 #include "aggregator/api/desk.h"
@@ -13,6 +13,7 @@ namespace vigil::aggregator::api {
 
 http::Response alertmanager_status_answer(const ApiSources& sources);
 http::Response alertmanager_alerts_answer(const Errand& errand, const ApiSources& sources);
+http::Response alertmanager_groups_answer(const Errand& errand, const ApiSources& sources);
 http::Response alertmanager_receivers_answer(const ApiSources& sources);
 http::Response silences_answer(const Errand& errand, const ApiSources& sources);
 http::Response silence_answer(const Errand& errand, const ApiSources& sources);

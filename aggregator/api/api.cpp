@@ -96,6 +96,8 @@ void Api::add_alertmanager(http::Router& router) {
       [this](const Errand&) { return alertmanager_status_answer(sources_); });
   add(router, "/api/v2/alerts", Kind::lookup,
       [this](const Errand& e) { return alertmanager_alerts_answer(e, sources_); });
+  add(router, "/api/v2/alerts/groups", Kind::lookup,
+      [this](const Errand& e) { return alertmanager_groups_answer(e, sources_); });
   add(router, "/api/v2/receivers", Kind::lookup,
       [this](const Errand&) { return alertmanager_receivers_answer(sources_); });
   add(router, "/api/v2/silences", Kind::lookup,

@@ -24,6 +24,7 @@ struct Facts {
   std::int64_t started_ms = 0;
   std::string version;
   std::string working_directory;
+  std::string external_url;                  // how people reach us; "": nobody said
   std::string storage_retention;             // "30d"
   std::map<std::string, std::string> flags;  // of the command line, by name
 };

@@ -88,12 +88,12 @@ SlackTexts texts_of(const routing::SlackChannel& channel, const Making& making) 
 /// What is empty is left out: Slack would take it for an empty picture or name.
 void put_slack(json::object& out, std::string_view key, const std::string& text,
                std::size_t bytes = kSlackShortBytes) {
-  if (!text.empty()) out[key] = notify::cut(text, bytes);
+  if (!text.empty()) out[key] = notify::cut_slack(text, bytes);
 }
 
 json::object field_json(const FieldTexts& field, Writer& write) {
-  return {{"title", notify::cut(write.text(field.title), kSlackShortBytes)},
-          {"value", notify::cut(write.text(field.value), kSlackShortBytes)},
+  return {{"title", notify::cut_slack(write.text(field.title), kSlackShortBytes)},
+          {"value", notify::cut_slack(write.text(field.value), kSlackShortBytes)},
           {"short", field.is_short}};
 }
 
@@ -127,7 +127,7 @@ json::object attachment(const SlackTexts& texts, Writer& write) {
   out["mrkdwn_in"] = json::array{"fallback", "pretext", "text", "fields"};
   const std::string text = write.text(texts.text);
   const std::string notes = notify::slack_escape(write.notes());
-  put_slack(out, "text", notify::cut(text, kSlackTextBytes) + (notes.empty() ? "" : '\n' + notes),
+  put_slack(out, "text", notify::cut_slack(text, kSlackTextBytes) + (notes.empty() ? "" : '\n' + notes),
             2 * kSlackTextBytes);
   return out;
 }

@@ -34,10 +34,7 @@ std::string_view emoji_of(const Notification& note) {
 
 /// Escaped, and so many bytes of it at most: what follows, a date or a link, is there whatever the text is.
 std::string escaped(std::string_view text, std::size_t limit) {
-  std::string out = cut(slack_escape(text), limit);
-  const std::size_t entity = out.rfind('&');
-  if (entity == std::string::npos || out.find(';', entity) != std::string::npos) return out;
-  return out.substr(0, entity) + "…";
+  return cut_slack(slack_escape(text), limit);
 }
 
 /// Backticks would end the code span.
@@ -48,7 +45,7 @@ std::string code(std::string_view text, std::size_t limit = kTextBytes) {
 }
 
 json::object markdown(const std::string& text, std::size_t limit) {
-  return {{"type", "mrkdwn"}, {"text", cut(text, limit)}};
+  return {{"type", "mrkdwn"}, {"text", cut_slack(text, limit)}};
 }
 json::object section(const std::string& text) {
   return {{"type", "section"}, {"text", markdown(text, kTextBytes)}};
@@ -154,7 +151,7 @@ json::object message(const Notification& first, const std::string& headline, jso
 
 /// "Critical: HighCpu on web-1"; `what` is escaped.
 std::string with_status(const Notification& note, const std::string& what) {
-  return fmt::format("{}: {}", slack_escape(status_word(note)), cut(what, 500));
+  return fmt::format("{}: {}", slack_escape(status_word(note)), cut_slack(what, 500));
 }
 
 /// The first of them, and how many there are besides; `foot` follows that.

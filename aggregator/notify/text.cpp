@@ -10,6 +10,8 @@ namespace vigil::notify {
 namespace {
 
 constexpr std::size_t kLineBytes = 200;
+constexpr std::size_t kLongestSlackLink = 1'500;  // or date, with its text
+constexpr std::size_t kLongestSlackEntity = 8;    // "&amp" and what says that it was cut
 
 }  // namespace
 
@@ -100,6 +102,22 @@ std::string one_line(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return out;
+}
+
+std::string cut_slack(std::string_view markup, std::size_t bytes) {
+  std::string out = cut(markup, bytes);
+  if (markup.size() <= bytes) return out;
+  struct Unit {
+    char open;
+    char close;
+    std::size_t longest;  // what is longer is none
+  };
+  for (const Unit& unit : {Unit{'<', '>', kLongestSlackLink}, Unit{'&', ';', kLongestSlackEntity}}) {
+    const std::size_t begun = out.rfind(unit.open);
+    if (begun == std::string::npos || out.find(unit.close, begun) != std::string::npos) continue;
+    if (out.size() - begun <= unit.longest) out = out.substr(0, begun) + "…";
   }
   return out;
 }

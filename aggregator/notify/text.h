@@ -43,5 +43,7 @@ std::string one_line(std::string_view text);
 std::string first_line(std::string_view text);
 /// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link.
 std::string slack_escape(std::string_view text);
+/// cut() of a text in Slack's markup, which leaves no half of a link, a date or an entity.
+std::string cut_slack(std::string_view markup, std::size_t bytes);
 
 }  // namespace vigil::notify

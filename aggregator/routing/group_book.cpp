@@ -57,6 +57,14 @@ const Route* GroupBook::route_of(const GroupState& group) const {
   return found == routes_.end() ? nullptr : found->second;
 }
 
+std::vector<const GroupState*> GroupBook::groups_of(const std::string& fingerprint) const {
+  std::vector<const GroupState*> out;
+  const auto found = groups_of_.find(fingerprint);
+  if (found == groups_of_.end()) return out;
+  for (const std::string& id : found->second) out.push_back(find(id));
+  return out;
+}
+
 const GroupState* GroupBook::find(const std::string& id) const {
   const auto found = groups_.find(id);
   return found == groups_.end() ? nullptr : &found->second;

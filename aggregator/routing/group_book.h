@@ -92,6 +92,8 @@ class GroupBook {
   /// Ids of the groups that changed since the last call; those that find() does not know any more are over.
   std::set<std::string> take_changed();
   const GroupState* find(const std::string& id) const;
+  /// Those the alert is in.
+  std::vector<const GroupState*> groups_of(const std::string& fingerprint) const;
   /// Whether the alert is in any group.
   bool contains(const std::string& fingerprint) const;
   /// Whether a channel is told when it fires.

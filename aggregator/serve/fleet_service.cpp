@@ -123,6 +123,8 @@ void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
   for (const auto& part : rule.explain)
     origin += fmt::format("{}{} = {} from {}", origin.empty() ? "" : "; ", part.what, part.value, part.from);
   out.set_origin(origin);
+  for (const rules::WantedAction& wanted : rule.extras.actions)
+    out.add_actions(wanted.name + (wanted.on_resolved ? " on resolved" : ""));
 }
 
 void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {

@@ -228,19 +228,22 @@ class Replay {
     options.external_labels = input_.rules.external_labels();
     options.external_url = input_.rules.external_url();
     options.step = std::chrono::milliseconds(span_.step_ms);
-    return watched_.try_emplace(&rule, std::move(options)).first->second;
+    Watched& made = watched_.try_emplace(&rule, std::move(options)).first->second;
+    (void)made.book.adopt(input_.rules, span_.start_ms);  // there are no alerts yet: how far back it looks
+    return made;
   }
 
   void watch(const rules::RulePtr& rule, const promql::Matrix& matrix, promql::Storage& storage,
              const promql::TimeRange& range) {
     Watched& watched = this->watched(*rule);
     Steps steps = by_step(matrix, rule->query_offset.count());
+    const bool watches_data = rule->extras.on_no_data == rules::OnNoData::alert;
     const auto take = [&watched](const std::vector<alerts::Transition>& transitions, std::int64_t t_ms) {
       for (const alerts::Transition& transition : transitions) watched.account.take(transition, t_ms);
     };
     for (std::int64_t t_ms = range.start_ms; t_ms <= range.end_ms; t_ms += range.step_ms) {
       const auto at = steps.find(t_ms);
-      if (at == steps.end() && watched.memory.empty() && watched.book.size() == 0) continue;
+      if (at == steps.end() && !watches_data && watched.memory.empty() && watched.book.size() == 0) continue;
       promql::Vector samples = at == steps.end() ? promql::Vector() : std::move(at->second);
       if (const auto allowed = rules::may_alert(*rule, samples); !allowed) {
         note_error(*rule, allowed.error());

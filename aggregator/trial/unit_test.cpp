@@ -84,7 +84,9 @@ class Run {
         groups_(groups_of(set, file)),
         book_({set.external_labels(), set.external_url(),
                [this](std::string_view expr, std::int64_t t_ms) { return rules::ask(expr, storage_, t_ms); },
-               file.evaluation_interval}) {}
+               file.evaluation_interval}) {
+    (void)book_.adopt(set, group.start.t_ms);  // there are no alerts yet: how far back it looks
+  }
 
   std::vector<std::string> run() {
     load_input();

@@ -165,6 +165,9 @@ time_intervals:
     vigil.cli("ack", "LoadHigh", "--withdraw")
     [listed] = [a for a in json.loads(urllib.request.urlopen(f"http://{vigil.http}/api/v2/alerts", timeout=30).read()) if a["labels"]["alertname"] == "LoadElevated"]
     assert listed["receivers"] == [{"name": "all"}] and listed["status"]["inhibitedBy"] == ["LoadHigh"]
+    groups = json.loads(urllib.request.urlopen(f"http://{vigil.http}/api/v2/alerts/groups?filter=alertname=LoadElevated", timeout=30).read())
+    [group] = [g for g in groups if g["receiver"] == {"name": "all"}]
+    assert [a["fingerprint"] for a in group["alerts"]] == [listed["fingerprint"]] and set(group["labels"].items()) <= set(listed["labels"].items())
     shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
     assert "firing: LoadHigh on web-1 (critical)" in shown and "to be told again" in shown
     wrong = vigil.cli("alerts", "explain", "Load", check=False)

@@ -4,6 +4,7 @@
 #include "aggregator/alerts/alert_service.h"
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/matchers/matchers.h"
+#include "aggregator/promql/parser.h"
 #include "tests/aggregator/alerts/service_run.h"
 #include "tests/support/catch.h"
 
@@ -192,6 +193,19 @@ TEST_CASE("an action by hand, also one that nobody configured") {
   order.action = "nothing";
   CHECK(run_action(*run.service, order).error().message == "no action is called nothing");
   CHECK(run.states() == "clean  running");
+}
+
+TEST_CASE("a label's value stays within the quotes of the effect that asks for it") {
+  const vigil::test::TempDir dir;
+  actions::ActionConfig quoting = action("clean");
+  quoting.effect = "used{instance=\"{{ $labels.instance }}\"} - used{instance='{{ $labels.instance }}'}";
+  Acted run(dir, {quoting, action("tidy")});
+  run.evaluate(1, {"a\"} or '\\"});
+  run.sync();
+  REQUIRE(run.runs().size() == 1);
+  const std::string effect = run.runs().front().effect;
+  CHECK(effect == "used{instance=\"a\\\"} or \\x27\\\\\"} - used{instance='a\\\"} or \\x27\\\\'}");
+  CHECK(promql::parse(effect));
 }
 
 TEST_CASE("an action that nobody configured is named at its place in the rule file") {

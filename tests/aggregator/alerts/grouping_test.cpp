@@ -309,7 +309,8 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         std::string::npos);
   evaluate(run, 0, 20, {"behind1"});
   CHECK(explained(run, gateway) ==
-        "2: holds\n2: fires\n2: told ops\n12: told ops/chat | group {}:{alertname=\"Full\"}\n20: over\n"
+        "2: holds\n2: fires\n2: told ops | that it fires\n12: told ops/chat | group {}:{alertname=\"Full\"}\n"
+        "20: over\n20: told ops | that it is over\n"
         "72: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explain(*run.service, "none").error().code == Errc::not_found);
   CHECK(explain(*run.service, "").error().code == Errc::invalid_argument);

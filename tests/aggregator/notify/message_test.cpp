@@ -75,6 +75,16 @@ std::vector<std::string> lines_of(std::string_view text) {
 
 }  // namespace
 
+TEST_CASE("what is cut of Slack's markup leaves no half of a link, a date or an entity") {
+  CHECK(cut_slack("see <https://a|b>", 17) == "see <https://a|b>");
+  CHECK(cut_slack("see <https://a|b> and more", 16) == "see …");
+  CHECK(cut_slack("see <https://a|b> and more", 22) == "see <https://a|b> a…");
+  CHECK(cut_slack("a &lt; b and more", 8) == "a …");
+  CHECK(cut_slack("a &lt; b and more", 10) == "a &lt; …");
+  const std::string long_text = "a < b, " + std::string(3'000, 'x');  // no link at all
+  CHECK(cut_slack(long_text, 2'500) == long_text.substr(0, 2'497) + "…");
+}
+
 TEST_CASE("A notification survives the outbox") {
   for (double value : {93.125, 0.1, -1e300, std::numeric_limits<double>::infinity()}) {
     Notification note = hostile();

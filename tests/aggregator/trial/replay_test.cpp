@@ -81,6 +81,38 @@ TEST_CASE("A replay keeps firing for as long as the rule says") {
   CHECK(rules[0].total_ms == (20 + 12) * kStep);
 }
 
+TEST_CASE("A replay tells of what flaps once") {
+  TestStorage table;
+  load(table, "a", {{100, 101}, {103, 104}, {106, 107}, {109, 110}, {1'000, 1'001}});
+  load(table, "b", {{100, 101}, {1'000, 1'001}, {2'000, 2'001}});  // far apart
+  const auto rules = replay_of(
+      "groups: [{name: g, interval: 10s, rules: [{alert: High, expr: load > 5, flapping: 4 in 5m}]}]", table);
+  REQUIRE(rules[0].alerts.size() == 2);
+  // Its fourth change is the second end, its third beginning the fifth: it fires from there until it was
+  // quiet.
+  const ReplayedAlert& a = rules[0].alerts[0];
+  CHECK(a.labels.get("instance") == "a");
+  CHECK(a.count == 4);
+  CHECK(a.longest_ms > 30 * kStep);
+  CHECK(rules[0].alerts[1].count == 3);
+  CHECK(rules[0].alerts[1].longest_ms == kStep);
+}
+
+TEST_CASE("A replay tells of missing data where a rule asks for it") {
+  TestStorage table;
+  const Labels labels{{"__name__", "load"}, {"instance", "a"}};
+  for (int i = 0; i <= 5'000; ++i) {
+    if (i < 1'000 || i >= 1'100) table.add(labels, {kStart + i * kStep, 1.0});
+  }
+  const auto rules = replay_of(
+      "groups: [{name: g, rules: [{alert: High, expr: load > 5, for: 1m, on_no_data: alert}]}]", table);
+  REQUIRE(rules[0].alerts.size() == 1);
+  CHECK(rules[0].count == 1);
+  // Known to be missing five minutes after its last sample, and true for a minute then.
+  CHECK(rules[0].alerts[0].first_ms == kStart + (999 + 30 + 6) * kStep);
+  CHECK(rules[0].alerts[0].total_ms == (1'100 - 1'035) * kStep);
+}
+
 TEST_CASE("Alerts of a replay see what its rules record") {
   TestStorage table;
   load(table, "a", {{100, 130}});
