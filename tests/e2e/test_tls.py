@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from support import BIN, LOOPBACK
+from support import BIN, LOOPBACK, eventually
 
 
 def openssl(*args):
@@ -38,11 +38,12 @@ def server_section(authority, more=""):
 def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, tmp_path):
     strangers = Authority(tmp_path, "strangers")
     client = "extendedKeyUsage = clientAuth\n"
-    pem, key = ours.sign("agent", client)
-    wrong_pem, wrong_key = strangers.sign("agent", client)
+    pem, key = ours.sign("friend", client)
+    wrong_pem, wrong_key = strangers.sign("stranger", client)
     # Paths in a file begin at its folder.
-    vigil.start(server_section(ours, f", client_ca: {ours.pem.name}"))
-    me = ["--tls-ca", str(ours.pem), "--tls-cert", str(pem), "--tls-key", str(key)]
+    person_pem, person_key = ours.sign("alice", client)
+    vigil.start(server_section(ours, f", client_ca: {ours.pem.name}") + "access: {certificates: {alice: viewer}}\n")
+    me = ["--tls-ca", str(ours.pem), "--tls-cert", str(person_pem), "--tls-key", str(person_key)]
 
     outsider = vigil.agent("outsider", config=f"tls: {{enabled: true, ca: {ours.pem}}}\n")
     stranger = vigil.agent("stranger", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {wrong_pem}, key: {wrong_key}}}\n")
@@ -51,10 +52,38 @@ def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, t
     friend = vigil.agent("friend", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {pem.name}, key: {key.name}}}\n")
     friend.wait_for("delivery: connected")
     assert [host["name"] for host in vigil.json("hosts", *me)] == ["friend"]
+    # Whoever has its certificate speaks for it, and for nobody else.
+    thief = vigil.agent("somebody", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {pem.name}, key: {key.name}}}\n")
+    thief.wait_for("not connected.*the certificate is for 'friend', not for somebody")
+
+    as_agent = vigil.cli("hosts", *me[:2], "--tls-cert", str(pem), "--tls-key", str(key), check=False)
+    assert as_agent.returncode == 1 and "host friend has the role agent" in as_agent.stderr, as_agent.stderr
 
     assert vigil.cli("hosts", check=False).returncode == 3
     assert vigil.cli("hosts", *me[:2], check=False).returncode == 3
     assert vigil.cli("hosts", *me[:2], "--tls-cert", str(wrong_pem), "--tls-key", str(wrong_key), check=False).returncode == 3
+
+
+def shown_serial(address, *args):
+    shown = subprocess.run(["openssl", "s_client", "-connect", address, "-alpn", "h2", *map(str, args)], input="", capture_output=True, text=True, errors="replace", timeout=60)
+    if "BEGIN CERTIFICATE" not in shown.stdout:
+        return None
+    return subprocess.run(["openssl", "x509", "-noout", "-serial"], input=shown.stdout, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_only_tls_1_3_is_spoken(vigil, ours):
+    vigil.start(server_section(ours))
+    assert shown_serial(vigil.grpc, "-tls1_3")
+    assert shown_serial(vigil.grpc, "-tls1_2") is None
+
+
+def test_certificate_files_that_change_are_used_without_a_new_start(vigil, ours):
+    vigil.start(server_section(ours) + "access: {anonymous: viewer}\n")
+    before = shown_serial(vigil.grpc)
+    assert before
+    server_section(ours)  # signs another one, into the same files
+    eventually("the new certificate is shown", lambda: shown_serial(vigil.grpc) not in (None, before))
+    assert vigil.cli("hosts", "--tls-ca", str(ours.pem), check=False).returncode != 3  # it is believed
 
 
 def test_a_key_that_everybody_may_read_is_refused_by_all_three_programs(ours, tmp_path):

@@ -1,0 +1,108 @@
+#include "agent/enrolment/renewal.h"
+
+#include "common/log/log.h"
+#include "common/text/human.h"
+#include "common/tls/signing.h"
+#include "vigil/v1/identity.grpc.pb.h"
+
+#include <grpcpp/client_context.h>
+
+#include <algorithm>
+#include <charconv>
+
+namespace vigil::agent {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAnswerWithin{10'000};
+constexpr milliseconds kFirstRetry{60'000};
+constexpr milliseconds kLongestRetry{3'600'000};
+constexpr int kMostDoublings = 6;
+
+std::int64_t life_ms(const OwnIdentity& identity) {
+  return std::max<std::int64_t>(identity.not_after_ms - identity.not_before_ms, 1);
+}
+
+/// From 0 to 1, always the same for a certificate.
+double spread(const std::string& serial) {
+  std::uint32_t number = 0;
+  const std::size_t digits = std::min<std::size_t>(serial.size(), 8);
+  std::from_chars(serial.data() + serial.size() - digits, serial.data() + serial.size(), number, 16);
+  return static_cast<double>(number) / 4294967296.0;
+}
+
+}  // namespace
+
+std::int64_t renewal_due_ms(const OwnIdentity& identity) {
+  const std::int64_t life = life_ms(identity);
+  return identity.not_after_ms - life / 3 +
+         static_cast<std::int64_t>(spread(identity.serial) * static_cast<double>(life) / 12);
+}
+
+milliseconds renewal_retry(const OwnIdentity& identity, int failures) {
+  const milliseconds doubled = kFirstRetry * (1 << std::clamp(failures - 1, 0, kMostDoublings));
+  const milliseconds shortest(1000);
+  return std::max(shortest, std::min({doubled, kLongestRetry, milliseconds(life_ms(identity) / 50)}));
+}
+
+Result<std::string> ask_aggregator(const ChannelOptions& channel, const std::string& request_text) {
+  const auto stub = v1::Identity::NewStub(make_channel(channel));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kAnswerWithin);
+  v1::RenewRequest request;
+  request.set_request(request_text);
+  v1::IssuedCertificate answer;
+  const grpc::Status status = stub->Renew(&context, request, &answer);
+  if (!status.ok()) return fail(Errc::unavailable, "{}: {}", channel.address, status.error_message());
+  return answer.certificate();
+}
+
+Result<void> Renewer::renew(const OwnIdentity& present) {
+  const auto key = tls::make_key();
+  if (!key) return key.error();
+  const auto request = tls::make_request(*key, present.name);
+  if (!request) return request.error();
+  const auto certificate = options_.ask(present, *request);
+  if (!certificate) return certificate.error();
+  const auto next = make_identity(present.aggregator, {present.tls.ca, *certificate, *key});
+  if (!next) return fail(next.error().code, "the answer cannot be used: {}", next.error().message);
+  if (next->name != present.name)
+    return fail(Errc::permission, "the answer is for {}, this host is {}", next->name, present.name);
+  if (auto stored = store_identity(options_.folder, *next); !stored) return stored;
+  log::info("identity", "the certificate is renewed",
+            {{"name", next->name}, {"until", format_rfc3339(next->not_after_ms)}});
+  return {};
+}
+
+void Renewer::look() {
+  const std::int64_t now_ms = options_.now_ms();
+  if (failures_ > 0 && now_ms < next_try_ms_) return;
+  const auto present = load_identity(options_.folder);
+  if (present && now_ms < renewal_due_ms(*present)) {
+    failures_ = 0;
+    return;
+  }
+  const Result<void> done = present ? renew(*present) : present.error();
+  if (done) {
+    failures_ = 0;
+    if (options_.on_renewed) options_.on_renewed();
+    return;
+  }
+  ++failures_;
+  const milliseconds wait = present ? renewal_retry(*present, failures_) : kLongestRetry;
+  next_try_ms_ = now_ms + wait.count();
+  const bool is_over = present && now_ms >= present->not_after_ms;
+  log::write(
+      is_over ? log::Level::error : log::Level::warn, "identity",
+      is_over ? "the certificate expired: this host has to enroll again" : "the certificate is not renewed",
+      {{"error", done.error()}, {"retry_ms", wait.count()}});
+}
+
+Renewal::Renewal(RenewalOptions options, const OwnIdentity& present) : renewer_(std::move(options)) {
+  const milliseconds often(life_ms(present) / 100);
+  worker_.every(std::clamp(often, milliseconds(500), milliseconds(60'000)), [this] { renewer_.look(); });
+  worker_.start();
+}
+
+}  // namespace vigil::agent

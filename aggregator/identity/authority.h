@@ -1,0 +1,138 @@
+// The aggregator's own authority: invites hosts, gives certificates for tokens, and says whether a
+// certificate counts.
+//
+// A certificate counts while its time lasts, this authority signed it, it names one host or one person, and
+// it was not revoked. One that is not in identity.db, which came from a backup, counts too and is noted:
+// whoever restores yesterday's data does not lock out what was renewed since. A name that was revoked after
+// it was issued keeps it out all the same.
+#pragma once
+
+#include "aggregator/identity/authority_files.h"
+#include "aggregator/identity/identity_store.h"
+#include "aggregator/identity/speaker.h"
+#include "common/tls/certificate.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vigil::aggregator::identity {
+
+inline constexpr std::chrono::milliseconds kUsualInvitation{15 * 60'000};
+inline constexpr std::chrono::milliseconds kLongestInvitation{7 * 86'400'000};
+
+/// How long certificates are good.
+struct Lives {
+  std::chrono::milliseconds host = std::chrono::hours(24 * 90);
+  std::chrono::milliseconds person = std::chrono::hours(24 * 90);
+  std::chrono::milliseconds server = std::chrono::hours(24 * 365);
+};
+
+struct AuthorityOptions {
+  std::string folder;  // identity/ of the data folder
+  Lives lives{};
+  std::function<std::int64_t()> now_ms;  // our clock, Unix milliseconds
+};
+
+enum class Replace : std::uint8_t { refused, allowed };
+
+struct Invitation {
+  std::string token;
+  std::int64_t expires_ms = 0;
+  std::string fingerprint;  // of the authority
+};
+
+struct Issued {
+  std::string certificate;
+  std::string authority;
+  std::string name;
+  std::int64_t not_after_ms = 0;
+};
+
+/// Whom a certificate names.
+struct Bearer {
+  Kind kind = Kind::host;
+  std::string name;
+  tls::CertificateInfo certificate;
+};
+
+struct Revoked {
+  std::vector<std::string> serials;  // that were good until now
+  std::uint32_t invites = 0;
+};
+
+/// Thread-safe. Its functions wait for the disk; admit() and may_speak() only for a certificate that
+/// identity.db does not know.
+class Authority {
+ public:
+  /// Of a folder that was set up.
+  static Result<std::unique_ptr<Authority>> open(AuthorityOptions options);
+
+  /// Called with the serials of certificates that were good until now; on any thread, without a lock.
+  void on_revoked(std::function<void(const std::vector<std::string>&)> callback) {
+    on_revoked_ = std::move(callback);
+  }
+
+  /// Errc::conflict: the host has a certificate, and it is not to be replaced. Errc::invalid_argument.
+  Result<Invitation> invite(const std::string& name, std::chrono::milliseconds ttl, Replace replace);
+  /// Errc::permission: the token is unknown, used or expired. Errc::parse, Errc::limit: the request.
+  Result<Issued> enroll(std::string_view token, std::string_view request);
+  /// For a host that shows its certificate. Errc::permission: it does not count.
+  Result<Issued> renew(std::string_view certificate, std::string_view request);
+  /// `life` 0: the usual one. Errc::invalid_argument: the name.
+  Result<Issued> issue_person(const std::string& name, std::string_view request,
+                              std::chrono::milliseconds life);
+
+  /// Errc::not_found: there is nothing good of this name, or serial.
+  Result<Revoked> revoke(Kind kind, const std::string& name);
+  Result<Revoked> revoke_serial(const std::string& serial);
+
+  /// Whom this certificate names, if it counts. Errc::permission, Errc::parse.
+  Result<Bearer> admit(std::string_view certificate);
+  /// Whether an agent with this certificate ("": it shows none) may speak for `host`.
+  Result<Speaker> may_speak(std::string_view certificate, std::string_view host);
+
+  std::vector<CertificateRow> certificates();
+  Result<std::vector<InviteRow>> invites();
+  const tls::CertificateInfo& own() const { return own_; }
+
+  /// Once a second, or as often as one likes: renews the aggregator's certificate when it is due, and forgets
+  /// what ended long ago. Errors are worth a line in the log.
+  Result<void> tend();
+
+ private:
+  Authority(AuthorityOptions options, tls::Signer signer, tls::CertificateInfo own, IdentityStore store)
+      : options_(std::move(options)),
+        signer_(std::move(signer)),
+        own_(std::move(own)),
+        store_(std::move(store)) {}
+  struct Wanted {
+    Kind kind = Kind::host;
+    std::string name;
+    std::chrono::milliseconds life{};
+  };
+  Result<std::pair<Issued, CertificateRow>> sign(const Wanted& wanted, std::string_view request,
+                                                 std::int64_t now_ms) const;
+  std::vector<std::string> good_serials(Kind kind, std::string_view name, std::int64_t now_ms) const;
+  Result<void> adopt(const Bearer& bearer);
+  Result<Revoked> revoke_locked(const std::vector<std::string>& serials, std::int64_t now_ms);
+  void tell(const std::vector<std::string>& serials) const;
+
+  const AuthorityOptions options_;
+  const tls::Signer signer_;
+  const tls::CertificateInfo own_;
+  std::function<void(const std::vector<std::string>&)> on_revoked_;
+
+  mutable std::mutex mutex_;  // protects what follows
+  IdentityStore store_;
+  std::int64_t tended_ms_ = 0;
+};
+
+/// 1 to 64 of [A-Za-z0-9._@-].
+bool valid_person_name(std::string_view name);
+
+}  // namespace vigil::aggregator::identity

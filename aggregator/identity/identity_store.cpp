@@ -1,0 +1,219 @@
+#include "aggregator/identity/identity_store.h"
+
+#include "common/tls/kept_file.h"
+
+#include <filesystem>
+
+namespace vigil::aggregator::identity {
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x56474C49;  // "VGLI"
+constexpr std::int64_t kFormat = 1;
+constexpr const char* kTables = R"(
+BEGIN IMMEDIATE;
+CREATE TABLE invite(
+  token_hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  used_ms INTEGER NOT NULL DEFAULT 0,
+  replaces INTEGER NOT NULL) STRICT;
+CREATE TABLE certificate(
+  serial TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  not_before_ms INTEGER NOT NULL,
+  not_after_ms INTEGER NOT NULL,
+  revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+PRAGMA user_version=1;
+PRAGMA application_id=0x56474C49;
+COMMIT;
+)";
+
+InviteRow invite_of(const Statement& row) {
+  return {std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
+          row.integer(4) != 0};
+}
+
+Result<void> make_tables(Database& database) {
+  const auto application = database.integer("PRAGMA application_id");
+  if (!application) return application.error();
+  const auto format = database.integer("PRAGMA user_version");
+  if (!format) return format.error();
+  const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
+  if (!tables) return tables.error();
+  if (*tables == 0) return database.execute(kTables);
+  if (*application != kApplicationId)
+    return fail(Errc::unsupported, "is not what vigil keeps its certificates in: move it away");
+  if (*format > kFormat) {
+    return fail(Errc::unsupported,
+                "has format {}, this program knows formats up to {}: start the newer vigil-aggregator that "
+                "wrote it",
+                *format, kFormat);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string_view to_string(Kind kind) {
+  return kind == Kind::host ? "host" : "person";
+}
+
+std::optional<Kind> parse_kind(std::string_view text) {
+  for (const Kind kind : {Kind::host, Kind::person}) {
+    if (text == to_string(kind)) return kind;
+  }
+  return std::nullopt;
+}
+
+Result<IdentityStore> IdentityStore::open(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    if (auto made = tls::keep_file(path, "", tls::Readable::by_owner); !made) return made.error();
+  }
+  auto database = Database::open(path, Access::read_write, "");
+  if (!database) return database.error();
+  if (auto set = database->execute("PRAGMA synchronous=FULL;"); !set)
+    return fail(set.error().code, "{}: {}", path, set.error().message);
+  if (auto made = make_tables(*database); !made)
+    return fail(made.error().code, "{}: {}", path, made.error().message);
+  IdentityStore store(std::move(*database));
+  if (auto loaded = store.load(); !loaded)
+    return fail(loaded.error().code, "{}: {}", path, loaded.error().message);
+  return store;
+}
+
+Result<void> IdentityStore::load() {
+  auto rows =
+      database_.prepare("SELECT serial,kind,name,not_before_ms,not_after_ms,revoked_ms FROM certificate");
+  if (!rows) return rows.error();
+  auto more = rows->step();
+  for (; more && *more; more = rows->step()) {
+    const auto kind = parse_kind(rows->bytes(1));
+    if (!kind) return fail(Errc::corrupt, "a certificate is of the kind '{}'", rows->bytes(1));
+    std::string serial(rows->bytes(0));
+    by_serial_[serial] = {serial,           *kind,           std::string(rows->bytes(2)), rows->integer(3),
+                          rows->integer(4), rows->integer(5)};
+  }
+  if (!more) return more.error();
+  return {};
+}
+
+template <class Work>
+Result<void> IdentityStore::in_transaction(Work work) {
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  Result<void> done = work();
+  if (done) done = database_.execute("COMMIT");
+  if (!done) static_cast<void>(database_.execute("ROLLBACK"));
+  return done;
+}
+
+Result<void> IdentityStore::add_invite(const InviteRow& invite, std::int64_t now_ms) {
+  auto put = database_.prepare(
+      "INSERT INTO invite(token_hash,name,created_ms,expires_ms,replaces) VALUES(?,?,?,?,?)");
+  if (!put) return put.error();
+  return put->run(std::string_view(invite.token_hash), std::string_view(invite.name), now_ms,
+                  invite.expires_ms, static_cast<std::int64_t>(invite.replace));
+}
+
+Result<std::optional<InviteRow>> IdentityStore::invite(const std::string& token_hash) {
+  auto find =
+      database_.prepare("SELECT token_hash,name,expires_ms,used_ms,replaces FROM invite WHERE token_hash=?");
+  if (!find) return find.error();
+  find->bind(std::string_view(token_hash));
+  const auto found = find->step();
+  if (!found) return found.error();
+  if (!*found) return std::optional<InviteRow>();
+  return std::optional<InviteRow>(invite_of(*find));
+}
+
+Result<std::vector<InviteRow>> IdentityStore::open_invites(std::int64_t now_ms) {
+  auto rows = database_.prepare(
+      "SELECT token_hash,name,expires_ms,used_ms,replaces FROM invite WHERE used_ms=0 AND expires_ms>? "
+      "ORDER BY name, expires_ms");
+  if (!rows) return rows.error();
+  rows->bind(now_ms);
+  std::vector<InviteRow> out;
+  auto more = rows->step();
+  for (; more && *more; more = rows->step()) out.push_back(invite_of(*rows));
+  if (!more) return more.error();
+  return out;
+}
+
+Result<std::uint32_t> IdentityStore::withdraw_invites(const std::string& name, std::int64_t now_ms) {
+  auto change =
+      database_.prepare("UPDATE invite SET expires_ms=?1 WHERE name=?2 AND used_ms=0 AND expires_ms>?1");
+  if (!change) return change.error();
+  if (auto done = change->run(now_ms, std::string_view(name)); !done) return done.error();
+  return static_cast<std::uint32_t>(::sqlite3_changes(database_.handle()));
+}
+
+Result<void> IdentityStore::forget(std::int64_t ended_before_ms) {
+  for (const std::string_view sql :
+       {"DELETE FROM invite WHERE expires_ms<?", "DELETE FROM certificate WHERE not_after_ms<?"}) {
+    auto forget = database_.prepare(sql);
+    if (!forget) return forget.error();
+    if (auto done = forget->run(ended_before_ms); !done) return done;
+  }
+  std::erase_if(by_serial_, [&](const auto& entry) { return entry.second.not_after_ms < ended_before_ms; });
+  return {};
+}
+
+Result<void> IdentityStore::note(const CertificateRow& issued) {
+  auto put = database_.prepare("INSERT INTO certificate VALUES(?,?,?,?,?,?)");
+  if (!put) return put.error();
+  return put->run(std::string_view(issued.serial), to_string(issued.kind), std::string_view(issued.name),
+                  issued.not_before_ms, issued.not_after_ms, issued.revoked_ms);
+}
+
+Result<void> IdentityStore::mark_revoked(const std::vector<std::string>& serials, std::int64_t now_ms) {
+  auto change = database_.prepare("UPDATE certificate SET revoked_ms=? WHERE serial=? AND revoked_ms=0");
+  if (!change) return change.error();
+  for (const std::string& serial : serials) {
+    if (auto done = change->run(now_ms, std::string_view(serial)); !done) return done;
+  }
+  return {};
+}
+
+void IdentityStore::remember_revoked(const std::vector<std::string>& serials, std::int64_t now_ms) {
+  for (const std::string& serial : serials) {
+    const auto found = by_serial_.find(serial);
+    if (found != by_serial_.end() && found->second.revoked_ms == 0) found->second.revoked_ms = now_ms;
+  }
+}
+
+Result<void> IdentityStore::enrolled(const std::string& token_hash, const CertificateRow& issued,
+                                     const std::vector<std::string>& revoked, std::int64_t now_ms) {
+  auto done = in_transaction([&]() -> Result<void> {
+    auto use = database_.prepare("UPDATE invite SET used_ms=? WHERE token_hash=? AND used_ms=0");
+    if (!use) return use.error();
+    if (auto used = use->run(now_ms, std::string_view(token_hash)); !used) return used;
+    if (::sqlite3_changes(database_.handle()) != 1) return fail(Errc::conflict, "the token was used already");
+    if (auto noted = note(issued); !noted) return noted;
+    return mark_revoked(revoked, now_ms);
+  });
+  if (!done) return done;
+  by_serial_[issued.serial] = issued;
+  remember_revoked(revoked, now_ms);
+  return {};
+}
+
+Result<void> IdentityStore::add_certificate(const CertificateRow& issued) {
+  if (auto noted = note(issued); !noted) return noted;
+  by_serial_[issued.serial] = issued;
+  return {};
+}
+
+Result<void> IdentityStore::revoke(const std::vector<std::string>& serials, std::int64_t now_ms) {
+  auto done = in_transaction([&] { return mark_revoked(serials, now_ms); });
+  if (done) remember_revoked(serials, now_ms);
+  return done;
+}
+
+const CertificateRow* IdentityStore::certificate(const std::string& serial) const {
+  const auto found = by_serial_.find(serial);
+  return found == by_serial_.end() ? nullptr : &found->second;
+}
+
+}  // namespace vigil::aggregator::identity

@@ -1,0 +1,122 @@
+#include "aggregator/identity/init.h"
+
+#include "common/clock.h"
+#include "common/text/human.h"
+#include "common/tls/kept_file.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdio>
+#include <filesystem>
+#include <tuple>
+
+namespace vigil::aggregator::identity {
+namespace {
+
+/// "" for what nobody elsewhere can use: loopback, and addresses that hold on one link only.
+std::string usable_address(const sockaddr* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address->sa_family == AF_INET) {
+    const auto& in = *reinterpret_cast<const sockaddr_in*>(address);
+    if (::inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size()) == nullptr) return {};
+  } else if (address->sa_family == AF_INET6) {
+    const auto& in = *reinterpret_cast<const sockaddr_in6*>(address);
+    if (IN6_IS_ADDR_LINKLOCAL(&in.sin6_addr)) return {};
+    if (::inet_ntop(AF_INET6, &in.sin6_addr, text.data(), text.size()) == nullptr) return {};
+  }
+  return text.data();
+}
+
+void add_interfaces(std::vector<std::string>& hosts) {
+  ifaddrs* all = nullptr;
+  if (::getifaddrs(&all) != 0) return;  // names are enough
+  for (const ifaddrs* one = all; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || (one->ifa_flags & IFF_LOOPBACK) != 0) continue;
+    std::string address = usable_address(one->ifa_addr);
+    if (!address.empty() && std::find(hosts.begin(), hosts.end(), address) == hosts.end())
+      hosts.push_back(std::move(address));
+  }
+  ::freeifaddrs(all);
+}
+
+/// The person's key, certificate and the authority's, for the flags of the command line.
+Result<std::string> make_person(const AuthorityOptions& where, const InitOptions& options) {
+  auto authority = Authority::open(where);
+  if (!authority) return authority.error();
+  const auto key = tls::make_key();
+  if (!key) return key.error();
+  const auto request = tls::make_request(*key, options.person);
+  if (!request) return request.error();
+  const auto issued = (*authority)->issue_person(options.person, *request, {});
+  if (!issued) return issued.error();
+  std::error_code error;
+  std::filesystem::create_directories(options.out, error);
+  const std::string base = options.out + '/' + options.person;
+  const std::string ca = options.out + "/ca.pem";
+  for (const auto& [path, text, readable] :
+       {std::tuple{base + ".key", *key, tls::Readable::by_owner},
+        std::tuple{base + ".pem", issued->certificate, tls::Readable::by_everybody},
+        std::tuple{ca, issued->authority, tls::Readable::by_everybody}}) {
+    if (auto kept = tls::keep_file(path, text, readable); !kept) return kept.error();
+  }
+  return fmt::format(
+      "made a certificate for {}, good until {}. For the command line:\n"
+      "  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
+      options.person, format_rfc3339(issued->not_after_ms), ca, base, base);
+}
+
+}  // namespace
+
+std::vector<std::string> own_hosts() {
+  std::vector<std::string> hosts{"localhost", "127.0.0.1", "::1"};
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  if (::gethostname(name.data(), name.size() - 1) == 0 && name.front() != '\0' &&
+      std::string_view(name.data()) != "localhost")
+    hosts.emplace_back(name.data());
+  add_interfaces(hosts);
+  return hosts;
+}
+
+Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
+                         std::int64_t now_ms) {
+  if (options.person.empty() != options.out.empty())
+    return fail(Errc::invalid_argument,
+                "--person and --out belong together: whose certificate, and where to");
+  if (auto kept = tls::keep_folder(data_directory); !kept) return kept.error();
+  const std::string folder = folder_in(data_directory);
+  const auto done = set_up(folder, own_hosts(), options.names, {now_ms, lives.server});
+  if (!done) return done.error();
+  const AuthorityOptions where{folder, lives, [now_ms] { return now_ms; }};
+  // Also where nobody asked for a certificate: it makes identity.db, and finds what cannot be used.
+  if (const auto opened = Authority::open(where); !opened) return opened.error();
+  std::string said =
+      fmt::format("{} the authority {}\n  its fingerprint is sha256:{}\n",
+                  done->made_authority ? "made" : "kept", authority_path(folder), done->fingerprint);
+  said += fmt::format("{} the aggregator's certificate, good until {}, for\n  {}\n",
+                      done->made_server ? "made" : "kept", format_rfc3339(done->server_until_ms),
+                      fmt::join(done->hosts, ", "));
+  if (options.person.empty())
+    return said + "nobody may use the command line yet: vigil-aggregator init --person NAME --out FOLDER\n";
+  const auto person = make_person(where, options);
+  if (!person) return person.error();
+  return said + *person;
+}
+
+int init_command(const std::string& data_directory, const InitOptions& options, const Lives& lives) {
+  const auto said = init(data_directory, options, lives, wall_ms());
+  if (said) {
+    fmt::print("{}", *said);
+    return 0;
+  }
+  fmt::print(stderr, "vigil-aggregator: {}\n", said.error().message);
+  return said.error().code == Errc::invalid_argument ? 2 : 1;
+}
+
+}  // namespace vigil::aggregator::identity

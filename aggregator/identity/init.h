@@ -1,0 +1,28 @@
+// `vigil-aggregator init`: sets the authority of a data folder up, and says what it made.
+#pragma once
+
+#include "aggregator/identity/authority.h"
+
+#include <string>
+#include <vector>
+
+namespace vigil::aggregator::identity {
+
+struct InitOptions {
+  std::vector<std::string> names;  // more names and addresses of this aggregator
+  std::string person;              // whose first certificate is made; empty: nobody's
+  std::string out;                 // folder for that
+};
+
+/// Names and addresses of this host by which others may reach it, loopback among them.
+std::vector<std::string> own_hosts();
+
+/// Gives what is to be printed. Safe to repeat: what is there stays, but a certificate of the server that
+/// lacks one of the names. `now_ms` is our clock.
+Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
+                         std::int64_t now_ms);
+
+/// init() by the clock of this host; prints what it says, and gives the exit code.
+int init_command(const std::string& data_directory, const InitOptions& options, const Lives& lives);
+
+}  // namespace vigil::aggregator::identity

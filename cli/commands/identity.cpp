@@ -1,0 +1,234 @@
+// agent and certificate: who may speak to the aggregator; invite, issue, list, revoke.
+#include "cli/commands/command.h"
+#include "common/text/human.h"
+#include "common/tls/kept_file.h"
+#include "common/tls/signing.h"
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <tuple>
+
+namespace vigil::cli {
+namespace {
+
+Cell until_cell(std::int64_t t_ms, Style style = Style::plain) {
+  return Cell{t_ms, format_local_time(t_ms), style};
+}
+
+Result<std::int64_t> duration_of(const std::string& flag, const std::string& text) {
+  if (text.empty()) return 0;
+  const auto duration = parse_duration(text);
+  if (!duration || duration->count() <= 0)
+    return fail(Errc::invalid_argument, "{}: '{}' is not a duration; write for example 15m", flag, text);
+  return duration->count();
+}
+
+// ---- list
+
+Cell certificate_state_cell(const v1::CertificateRecord& each, std::int64_t now_ms) {
+  if (each.revoked_ms() != 0) return Cell::of("revoked", Style::bad);
+  if (each.not_after_ms() <= now_ms) return Cell::of("expired", Style::faint);
+  const bool is_late = each.not_after_ms() - now_ms < (each.not_after_ms() - each.not_before_ms()) / 5;
+  return is_late ? Cell::of("ends soon", Style::warning) : Cell::of("good", Style::good);
+}
+
+Listing list_of(const v1::ListCertificatesResponse& answer, const std::string& kind, std::int64_t now_ms) {
+  Listing listing;
+  listing.columns = {{"state", "STATE"},
+                     {"name", "NAME"},
+                     {"not_after_ms", "UNTIL"},
+                     {"not_before_ms", "SINCE", Align::left, Fit::useful},
+                     {"serial", "SERIAL", Align::left, Fit::optional}};
+  for (const v1::CertificateRecord& each : answer.certificates()) {
+    if (each.kind() != kind) continue;
+    listing.rows.push_back({certificate_state_cell(each, now_ms), Cell::of(each.name(), Style::bold),
+                            until_cell(each.not_after_ms()), until_cell(each.not_before_ms()),
+                            Cell::of(each.serial(), Style::faint)});
+  }
+  return listing;
+}
+
+void add_invites(const v1::ListCertificatesResponse& answer, Listing& listing) {
+  for (const v1::PendingInvite& each : answer.invites()) {
+    listing.rows.push_back({Cell::of("invited", Style::warning), Cell::of(each.name(), Style::bold),
+                            until_cell(each.expires_ms()), Cell::unknown(), Cell::of("")});
+  }
+}
+
+Run declare_certificate_list(CLI::App& app, const std::string& kind, const std::string& empty_note) {
+  auto request = std::make_shared<v1::ListCertificatesRequest>();
+  app.add_flag_function(
+      "--all", [request](std::int64_t) { request->set_ended(true); }, "Also what expired or was revoked");
+  return [request, kind, empty_note](Context& context) -> Result<Exit> {
+    const auto answer = context.client->certificates(*request);
+    if (!answer) return answer.error();
+    Listing listing = list_of(*answer, kind, context.now_ms);
+    if (kind == "host") add_invites(*answer, listing);
+    listing.empty_note = empty_note;
+    show(context, listing);
+    return Exit::ok;
+  };
+}
+
+// ---- invite
+
+struct InviteFlags {
+  v1::InviteRequest request;
+  std::string ttl;
+  std::string address;
+};
+
+Run declare_invite(CLI::App& app) {
+  auto flags = std::make_shared<InviteFlags>();
+  app.add_option_function<std::string>(
+         "--name", [flags](const std::string& name) { flags->request.set_name(name); },
+         "What the host will be called")
+      ->required()
+      ->type_name("NAME");
+  app.add_option("--ttl", flags->ttl, "How long the invitation is good [15m]")->type_name("TIME");
+  app.add_option("--address", flags->address,
+                 "Where the host reaches the aggregator [what the aggregator thinks]")
+      ->type_name("HOST:PORT");
+  app.add_flag_function(
+      "--replace", [flags](std::int64_t) { flags->request.set_replace(true); },
+      "Also when there is a certificate of this name: it ends when the invitation is used");
+  app.footer(
+      "Examples:\n  vigil agent invite --name web-1\n  vigil agent invite --name web-1 --ttl 1d --replace");
+  return [flags](Context& context) -> Result<Exit> {
+    const auto ttl = duration_of("--ttl", flags->ttl);
+    if (!ttl) return ttl.error();
+    flags->request.set_ttl_ms(*ttl);
+    const auto invited = context.client->invite(flags->request);
+    if (!invited) return invited.error();
+    const std::string address = flags->address.empty() ? invited->address() : flags->address;
+    const std::string command =
+        fmt::format("vigil-agent enroll --aggregator {} --token {} --fingerprint sha256:{}", address,
+                    invited->token(), invited->fingerprint());
+    if (context.format == Format::table) {
+      fmt::print("{}\n", command);
+      fmt::print(stderr, "Run it on {} before {}, as root. It can be used once.\n", flags->request.name(),
+                 format_local_time(invited->expires_ms()));
+      return Exit::ok;
+    }
+    Listing listing;
+    listing.shape = Shape::pairs;
+    listing.columns = {
+        {"command", ""}, {"token", ""}, {"fingerprint", ""}, {"address", ""}, {"expires_ms", ""}};
+    listing.rows.push_back({Cell::of(command), Cell::of(invited->token()), Cell::of(invited->fingerprint()),
+                            Cell::of(address), Cell::number(invited->expires_ms())});
+    show(context, listing);
+    return Exit::ok;
+  };
+}
+
+// ---- revoke
+
+Result<Exit> revoke(Context& context, const v1::RevokeRequest& request) {
+  const auto revoked = context.client->revoke(request);
+  if (!revoked) return revoked.error();
+  fmt::print("revoked: certificates {}, invitations {}\n", revoked->serials_size(), revoked->invites());
+  return Exit::ok;
+}
+
+Run declare_agent_revoke(CLI::App& app) {
+  auto request = std::make_shared<v1::RevokeRequest>();
+  request->set_kind("host");
+  app.add_option_function<std::string>(
+         "NAME", [request](const std::string& name) { request->set_name(name); },
+         "Of the host whose certificates and invitations end")
+      ->required()
+      ->type_name("");
+  return [request](Context& context) { return revoke(context, *request); };
+}
+
+Run declare_certificate_revoke(CLI::App& app) {
+  auto request = std::make_shared<v1::RevokeRequest>();
+  request->set_kind("person");
+  auto* person = app.add_option_function<std::string>(
+      "--person", [request](const std::string& name) { request->set_name(name); }, "All of this person");
+  person->type_name("NAME");
+  app.add_option_function<std::string>(
+         "--serial", [request](const std::string& serial) { request->set_serial(serial); },
+         "One certificate, also an agent's")
+      ->type_name("HEX")
+      ->excludes(person);
+  return [request](Context& context) { return revoke(context, *request); };
+}
+
+// ---- issue
+
+struct IssueFlags {
+  std::string person;
+  std::string out;
+  std::string life;
+};
+
+/// The key is made here and stays here.
+Result<Exit> issue(Context& context, const IssueFlags& flags) {
+  const auto life = duration_of("--life", flags.life);
+  if (!life) return life.error();
+  const auto key = tls::make_key();
+  if (!key) return key.error();
+  const auto wanted = tls::make_request(*key, flags.person);
+  if (!wanted) return wanted.error();
+  v1::IssuePersonRequest request;
+  request.set_name(flags.person);
+  request.set_request(*wanted);
+  request.set_life_ms(*life);
+  const auto issued = context.client->issue_person(request);
+  if (!issued) return issued.error();
+  std::error_code error;
+  std::filesystem::create_directories(flags.out, error);
+  const std::string base = flags.out + '/' + flags.person;
+  for (const auto& [path, text, readable] :
+       {std::tuple{base + ".key", *key, tls::Readable::by_owner},
+        std::tuple{base + ".pem", issued->certificate(), tls::Readable::by_everybody},
+        std::tuple{flags.out + "/ca.pem", issued->authority(), tls::Readable::by_everybody}}) {
+    if (auto kept = tls::keep_file(path, text, readable); !kept) return kept.error();
+  }
+  fmt::print("a certificate for {}, good until {}:\n", issued->name(),
+             format_local_time(issued->not_after_ms()));
+  fmt::print(
+      "  export VIGIL_TLS_CA={}/ca.pem\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
+      flags.out, base, base);
+  return Exit::ok;
+}
+
+Run declare_issue(CLI::App& app) {
+  auto flags = std::make_shared<IssueFlags>();
+  app.add_option("--person", flags->person, "Whom it names: letters, digits and . _ @ -")
+      ->required()
+      ->type_name("NAME");
+  app.add_option("--out", flags->out, "Folder for the key, the certificate and the authority's")
+      ->required()
+      ->type_name("FOLDER");
+  app.add_option("--life", flags->life, "How long it is good [identity.person_life of the aggregator]")
+      ->type_name("TIME");
+  app.footer("Example:\n  vigil certificate issue --person ada --out ~/vigil");
+  return [flags](Context& context) { return issue(context, *flags); };
+}
+
+}  // namespace
+
+Run declare_agent(CLI::App& app) {
+  const auto list = [](CLI::App& part) {
+    return declare_certificate_list(part, "host", "No host is enrolled: vigil agent invite --name NAME.");
+  };
+  return declare_parts(app, {{"invite", "Makes a one-time command for a host", declare_invite},
+                             {"list", "Hosts with certificates, and those invited", list},
+                             {"revoke", "A host may deliver no more", declare_agent_revoke}});
+}
+
+Run declare_certificate(CLI::App& app) {
+  const auto list = [](CLI::App& part) {
+    return declare_certificate_list(part, "person", "Nobody has a certificate: vigil certificate issue.");
+  };
+  return declare_parts(app, {{"issue", "A certificate for a person", declare_issue},
+                             {"list", "People with certificates", list},
+                             {"revoke", "A certificate counts no more", declare_certificate_revoke}});
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,126 @@
+#include "agent/enrolment/renewal.h"
+
+#include "tests/agent/enrolment/enrolled_host.h"
+
+namespace vigil::agent {
+namespace {
+
+using namespace testing;
+
+/// The aggregator as the renewal asks it: by its authority, or not at all.
+struct Asked {
+  explicit Asked(EnrolledHost& the_host) : host(the_host) {}
+  RenewalOptions options() {
+    return {host.folder, [this] { return host.now_ms; },
+            [this](const OwnIdentity& present, const std::string& request) -> Result<std::string> {
+              ++times;
+              if (is_away) return fail(Errc::unavailable, "away");
+              const auto issued = host.aggregator->renew(present.tls.cert, request);
+              if (!issued) return issued.error();
+              return is_foreign ? EnrolledHost().present().tls.cert : issued->certificate;
+            },
+            [this] { ++renewed; }};
+  }
+  EnrolledHost& host;
+  int times = 0;
+  int renewed = 0;
+  bool is_away = false;
+  bool is_foreign = false;
+};
+
+}  // namespace
+
+TEST_CASE("an agent is never without a good certificate, for ten years") {
+  EnrolledHost host;
+  Asked asked(host);
+  Renewer renewer(asked.options());
+  std::string key = host.present().tls.key;
+  for (std::int64_t hour = 6; hour < 3600 * 24; hour += 6) {
+    host.now_ms = kStart + hour * 3'600'000;
+    const int before = asked.renewed;
+    renewer.look();
+    if (asked.renewed == before && hour % 240 != 0) continue;
+    const OwnIdentity present = host.present();
+    if (asked.renewed != before) {
+      CHECK(present.tls.key != key);
+      key = present.tls.key;
+    }
+    REQUIRE(host.aggregator->may_speak(present.tls.cert, "web-1"));
+    REQUIRE(present.not_after_ms - host.now_ms > 22 * kDay);
+  }
+  CHECK(asked.times == asked.renewed);
+  CHECK(asked.renewed >= 3600 / 68);
+  CHECK(asked.renewed <= 3600 / 59);
+}
+
+TEST_CASE("a fleet that was enrolled in one hour does not renew in one hour") {
+  OwnIdentity identity;
+  identity.not_before_ms = kStart;
+  identity.not_after_ms = kStart + 90 * kDay;
+  std::int64_t first = identity.not_after_ms;
+  std::int64_t last = 0;
+  for (const std::string serial : {"00000000", "40000000", "80000000", "c0000000", "ffffffff"}) {
+    identity.serial = "5a" + serial;
+    const std::int64_t due = renewal_due_ms(identity);
+    CHECK(due >= kStart + 60 * kDay);
+    CHECK(due <= kStart + 675 * kDay / 10);
+    first = std::min(first, due);
+    last = std::max(last, due);
+  }
+  CHECK(last - first > 7 * kDay);
+}
+
+TEST_CASE(
+    "while the aggregator is away renewing is tried again, less and less often, and the old one is kept") {
+  EnrolledHost host;
+  Asked asked(host);
+  asked.is_away = true;
+  Renewer renewer(asked.options());
+  const OwnIdentity before = host.present();
+  const std::int64_t due = renewal_due_ms(before);
+  for (host.now_ms = due; host.now_ms < due + kDay; host.now_ms += 10'000) renewer.look();
+  CHECK(asked.times >= 24);
+  CHECK(asked.times <= 32);
+  CHECK(asked.renewed == 0);
+  CHECK(host.present().serial == before.serial);
+  asked.is_away = false;
+  for (const std::int64_t end = host.now_ms + 3'600'000; host.now_ms <= end; host.now_ms += 10'000)
+    renewer.look();
+  CHECK(asked.renewed == 1);
+  CHECK(host.present().serial != before.serial);
+}
+
+TEST_CASE("retries come after a minute at first, an hour at most, and sooner for a short life") {
+  OwnIdentity identity;
+  identity.not_after_ms = 90 * kDay;
+  CHECK(renewal_retry(identity, 1) == std::chrono::minutes(1));
+  CHECK(renewal_retry(identity, 3) == std::chrono::minutes(4));
+  CHECK(renewal_retry(identity, 1000) == std::chrono::hours(1));
+  identity.not_after_ms = 300'000;
+  CHECK(renewal_retry(identity, 1) == std::chrono::seconds(6));
+  identity.not_after_ms = 10'000;
+  CHECK(renewal_retry(identity, 9) == std::chrono::seconds(1));
+}
+
+TEST_CASE(
+    "a certificate that expired or was revoked renews nothing, and neither does an answer that is not ours") {
+  EnrolledHost host;
+  Asked asked(host);
+  const OwnIdentity before = host.present();
+  host.now_ms = renewal_due_ms(before);
+  SECTION("an answer of another authority") {
+    asked.is_foreign = true;
+  }
+  SECTION("expired") {
+    host.now_ms = before.not_after_ms;
+  }
+  SECTION("revoked") {
+    REQUIRE(host.aggregator->revoke(authority::Kind::host, "web-1"));
+  }
+  Renewer(asked.options()).look();
+  CHECK(asked.times == 1);
+  CHECK(asked.renewed == 0);
+  CHECK(host.present().serial == before.serial);
+}
+
+}  // namespace vigil::agent

@@ -1,0 +1,273 @@
+#include "aggregator/identity/authority.h"
+
+#include "common/config/files.h"
+#include "tests/aggregator/identity/authority_fixture.h"
+
+#include <filesystem>
+#include <utility>
+
+namespace vigil::aggregator::identity {
+namespace {
+
+using namespace testing;
+using std::chrono::milliseconds;
+
+bool says(const Error& error, std::string_view part) {
+  return error.message.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a token becomes a certificate for the host it was made for, whatever the request says") {
+  OwnAuthority authority;
+  const Asking asking;
+  const auto issued = authority->enroll(authority.token("web-1"), asking.request);
+  REQUIRE(issued);
+  CHECK(issued->name == "web-1");
+  CHECK(issued->not_after_ms == kStart + 90 * kDay);
+  CHECK(tls::check_pair(issued->certificate, asking.key));
+  const auto bearer = authority->admit(issued->certificate);
+  REQUIRE(bearer);
+  CHECK(bearer->kind == Kind::host);
+  CHECK(bearer->name == "web-1");
+  const auto speaker = authority->may_speak(issued->certificate, "web-1");
+  REQUIRE(speaker);
+  CHECK(speaker->not_after_ms == issued->not_after_ms);
+}
+
+TEST_CASE("a host's certificate speaks for no other host, and a person's for none") {
+  OwnAuthority authority;
+  const std::string web = authority.enrolled("web-1").certificate;
+  const auto other = authority->may_speak(web, "web-2");
+  REQUIRE_FALSE(other);
+  CHECK(says(other.error(), "of the host web-1, not of the host web-2"));
+  const auto person = authority->issue_person("web-2", Asking().request, {});
+  REQUIRE(person);
+  CHECK_FALSE(authority->may_speak(person->certificate, "web-2"));
+  CHECK_FALSE(authority->may_speak("", "web-1"));
+}
+
+TEST_CASE("a token is good once, and for its time") {
+  OwnAuthority authority;
+  const std::string token = authority.token("web-1");
+  authority.now_ms += kUsualInvitation.count() - 1;
+  REQUIRE(authority->enroll(token, Asking().request));
+  const auto again = authority->enroll(token, Asking().request);
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == Errc::permission);
+  CHECK(says(again.error(), "used already"));
+
+  const std::string late = authority.token("web-2");
+  authority.now_ms += kUsualInvitation.count();
+  const auto expired = authority->enroll(late, Asking().request);
+  REQUIRE_FALSE(expired);
+  CHECK(says(expired.error(), "expired at"));
+  CHECK(says(authority->enroll("0123", Asking().request).error(), "not known here"));
+}
+
+TEST_CASE("a used token stays used when the aggregator starts anew, and an open one stays open") {
+  OwnAuthority authority;
+  const std::string used = authority.token("web-1");
+  const std::string open = authority.token("web-2");
+  REQUIRE(authority->enroll(used, Asking().request));
+  authority.open();
+  CHECK_FALSE(authority->enroll(used, Asking().request));
+  CHECK(authority->enroll(open, Asking().request));
+}
+
+TEST_CASE("a request that cannot be used does not use the token up") {
+  OwnAuthority authority;
+  const std::string token = authority.token("web-1");
+  CHECK(authority->enroll(token, "nonsense").error().code == Errc::parse);
+  CHECK(authority->enroll(token, Asking().request));
+}
+
+TEST_CASE("a name with a good certificate is given again only when that is meant") {
+  OwnAuthority authority;
+  const Issued first = authority.enrolled("web-1");
+  const auto refused = authority->invite("web-1", {}, Replace::refused);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::conflict);
+  CHECK(says(refused.error(), "--replace"));
+  const std::string token = authority.token("web-1", Replace::allowed);
+  REQUIRE(authority->admit(first.certificate));  // an invitation alone changes nothing
+  const auto second = authority->enroll(token, Asking().request);
+  REQUIRE(second);
+  CHECK_FALSE(authority->admit(first.certificate));
+  CHECK(authority->admit(second->certificate));
+  CHECK(authority.revoked.size() == 1);
+
+  // Two invitations for one new name: the second one to be used comes too late.
+  const std::string one = authority.token("web-2");
+  const std::string other = authority.token("web-2");
+  REQUIRE(authority->enroll(one, Asking().request));
+  CHECK(authority->enroll(other, Asking().request).error().code == Errc::conflict);
+}
+
+TEST_CASE("a name is free again once its certificate expired") {
+  OwnAuthority authority;
+  authority.enrolled("web-1");
+  authority.now_ms += 90 * kDay;
+  CHECK(authority->invite("web-1", {}, Replace::refused));
+}
+
+TEST_CASE("revoked certificates count no more, also after a new start, and open invitations with them") {
+  OwnAuthority authority;
+  const Issued issued = authority.enrolled("web-1");
+  const std::string token = authority.token("web-1", Replace::allowed);
+  const auto revoked = authority->revoke(Kind::host, "web-1");
+  REQUIRE(revoked);
+  CHECK(revoked->serials.size() == 1);
+  CHECK(revoked->invites == 1);
+  CHECK(authority.revoked == revoked->serials);
+  for (int run = 0; run < 2; ++run) {
+    CHECK(says(authority->admit(issued.certificate).error(), "was revoked at"));
+    CHECK_FALSE(authority->renew(issued.certificate, Asking().request));
+    CHECK_FALSE(authority->enroll(token, Asking().request));
+    authority.open();
+  }
+  CHECK(authority->revoke(Kind::host, "web-1").error().code == Errc::not_found);
+}
+
+TEST_CASE("one certificate of several is revoked by its serial number") {
+  OwnAuthority authority;
+  const Issued one = authority->issue_person("ada", Asking().request, {}).value();
+  const Issued other = authority->issue_person("ada", Asking().request, milliseconds(kDay)).value();
+  CHECK(other.not_after_ms == kStart + kDay);
+  REQUIRE(authority->revoke_serial(tls::read_certificate(one.certificate)->serial));
+  CHECK_FALSE(authority->admit(one.certificate));
+  CHECK(authority->admit(other.certificate));
+  CHECK(authority->revoke_serial("00").error().code == Errc::not_found);
+}
+
+TEST_CASE(
+    "certificates of a database that was lost count, but for names revoked later than they were issued") {
+  OwnAuthority authority;
+  const Issued web = authority.enrolled("web-1");
+  const Issued stolen = authority.enrolled("web-2");
+  authority.authority.reset();
+  std::filesystem::remove(database_path(authority.folder));
+  authority.open();
+  REQUIRE(authority->admit(web.certificate));
+  CHECK(authority->certificates().size() == 1);  // noted
+  authority.now_ms += kDay;
+  authority.enrolled("web-2");
+  REQUIRE(authority->revoke(Kind::host, "web-2"));
+  CHECK_FALSE(authority->admit(stolen.certificate));
+}
+
+TEST_CASE("a certificate counts from its first moment to its last, by the aggregator's clock") {
+  OwnAuthority authority;
+  const Issued issued = authority.enrolled("web-1");
+  const std::int64_t from = tls::read_certificate(issued.certificate)->not_before_ms;
+  CHECK(from == kStart - 5 * kMinute);
+  for (const auto& [at_ms, counts] :
+       {std::pair{from - 1, false}, std::pair{from, true}, std::pair{issued.not_after_ms - 1, true},
+        std::pair{issued.not_after_ms, false}}) {
+    authority.now_ms = at_ms;
+    CHECK(authority->admit(issued.certificate).has_value() == counts);
+    CHECK(authority->may_speak(issued.certificate, "web-1").has_value() == counts);
+  }
+}
+
+TEST_CASE("renewals go on for years, and each certificate ends at its time") {
+  OwnAuthority authority;
+  Issued present = authority.enrolled("web-1");
+  std::vector<Issued> earlier;
+  for (int times = 0; times < 50; ++times) {
+    authority.now_ms += 60 * kDay;
+    REQUIRE(authority->tend());
+    if (authority.now_ms > kStart + 3600 * kDay) break;  // the authority itself ends
+    const auto next = authority->renew(present.certificate, Asking().request);
+    REQUIRE(next);
+    CHECK(next->name == "web-1");
+    CHECK(next->not_after_ms > present.not_after_ms);
+    CHECK(authority->admit(present.certificate));  // the host may not have got the answer
+    earlier.push_back(std::exchange(present, *next));
+    if (earlier.size() > 1) CHECK_FALSE(authority->admit(earlier[earlier.size() - 2].certificate));
+  }
+  CHECK(earlier.size() > 40);
+  authority.now_ms = present.not_after_ms;
+  CHECK_FALSE(authority->renew(present.certificate, Asking().request));
+}
+
+TEST_CASE("nobody makes certificates without end by renewing") {
+  OwnAuthority authority;
+  const Issued issued = authority.enrolled("web-1");
+  int renewed = 0;
+  while (renewed < 100 && authority->renew(issued.certificate, Asking().request)) ++renewed;
+  CHECK(renewed == 9);
+  CHECK(authority->renew(issued.certificate, Asking().request).error().code == Errc::limit);
+}
+
+TEST_CASE("people do not renew by themselves, and nobody renews for another authority") {
+  OwnAuthority authority;
+  OwnAuthority strangers;
+  const Issued person = authority->issue_person("ada", Asking().request, {}).value();
+  CHECK_FALSE(authority->renew(person.certificate, Asking().request));
+  CHECK_FALSE(authority->renew(strangers.enrolled("web-1").certificate, Asking().request));
+  CHECK_FALSE(authority->renew("", Asking().request));
+}
+
+TEST_CASE("no certificate outlives the authority") {
+  OwnAuthority authority;
+  const std::int64_t end = authority->own().not_after_ms;
+  authority.now_ms = end - 10 * kDay;
+  CHECK(authority.enrolled("web-1").not_after_ms == end);
+  authority.now_ms = end;
+  CHECK_FALSE(authority->enroll(authority.token("web-2"), Asking().request));
+}
+
+TEST_CASE("names and times that are none are refused") {
+  OwnAuthority authority;
+  for (const std::string& name : std::vector<std::string>{"", "web 1", "a/b", "\xff", std::string(254, 'a')})
+    CHECK(authority->invite(name, {}, Replace::refused).error().code == Errc::invalid_argument);
+  for (const std::int64_t ttl : std::vector<std::int64_t>{-1, 999, 7 * kDay + 1})
+    CHECK(authority->invite("web-1", milliseconds(ttl), Replace::refused).error().code ==
+          Errc::invalid_argument);
+  for (const std::string& name : std::vector<std::string>{"", "ada lovelace", "ada\n", std::string(65, 'a')})
+    CHECK(authority->issue_person(name, Asking().request, {}).error().code == Errc::invalid_argument);
+  CHECK(authority->issue_person("ada", Asking().request, milliseconds(-5)).error().code ==
+        Errc::invalid_argument);
+  CHECK(authority.enrolled(std::string(253, 'a')).name.size() == 253);
+}
+
+TEST_CASE("what is listed is in order, and an invitation goes when it is used or over") {
+  OwnAuthority authority;
+  authority.token("web-3");
+  authority.token("web-1");
+  authority.enrolled("web-2");
+  REQUIRE(authority->issue_person("ada", Asking().request, {}));
+  auto invites = authority->invites().value();
+  REQUIRE(invites.size() == 2);
+  CHECK(invites[0].name == "web-1");
+  CHECK(invites[1].name == "web-3");
+  const auto rows = authority->certificates();
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].name == "web-2");
+  CHECK(rows[1].kind == Kind::person);
+  authority.now_ms += kDay;
+  CHECK(authority->invites().value().empty());
+}
+
+TEST_CASE(
+    "the aggregator's own certificate is renewed in time, for the same hosts, and what is old is forgotten") {
+  OwnAuthority authority;
+  const std::string path = server_path(authority.folder);
+  const auto server = [&path] { return config::read_private_key(path).value(); };
+  const std::string first = server();
+  authority.enrolled("web-1");
+  std::int64_t renewed = 0;
+  for (int day = 1; day <= 700; ++day) {
+    authority.now_ms = kStart + day * kDay;
+    REQUIRE(authority->tend());
+    const auto info = tls::read_certificate(server()).value();
+    REQUIRE(info.not_after_ms - authority.now_ms > 100 * kDay);
+    if (renewed == 0 && server() != first) renewed = day;
+  }
+  CHECK(renewed == 244);  // a third of a year is left
+  CHECK(tls::server_hosts(server()).value() == std::vector<std::string>{"localhost", "127.0.0.1"});
+  CHECK(authority->certificates().empty());
+}
+
+}  // namespace vigil::aggregator::identity

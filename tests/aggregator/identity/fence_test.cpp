@@ -1,0 +1,69 @@
+#include "aggregator/identity/fence.h"
+
+#include "tests/aggregator/identity/authority_fixture.h"
+#include "vigil/v1/actions.pb.h"
+#include "vigil/v1/fleet.pb.h"
+#include "vigil/v1/identity.pb.h"
+#include "vigil/v1/ingest.pb.h"
+#include "vigil/v1/query.pb.h"
+#include "vigil/v1/rules.pb.h"
+#include "vigil/v1/store.pb.h"
+
+namespace vigil::aggregator::identity {
+namespace {
+
+using namespace testing;
+
+/// All there are, of the service definitions themselves: a new one cannot be forgotten.
+std::vector<std::string> all_methods() {
+  std::vector<std::string> methods;
+  for (const auto* file : {v1::RunActionRequest::descriptor()->file(), v1::Status::descriptor()->file(),
+                           v1::InviteRequest::descriptor()->file(), v1::Hello::descriptor()->file(),
+                           v1::InstantRequest::descriptor()->file(), v1::ReplayRequest::descriptor()->file(),
+                           v1::BackupRequest::descriptor()->file()}) {
+    for (int i = 0; i < file->service_count(); ++i) {
+      for (int j = 0; j < file->service(i)->method_count(); ++j) {
+        const auto* method = file->service(i)->method(j);
+        methods.push_back("/" + method->service()->full_name() + "/" + method->name());
+      }
+    }
+  }
+  return methods;
+}
+
+std::vector<std::string> allowed(Authority* authority, const std::string& certificate) {
+  std::vector<std::string> out;
+  for (const std::string& method : all_methods()) {
+    if (may_call(authority, certificate, method)) out.push_back(method);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a host's certificate delivers and renews, and calls nothing else") {
+  OwnAuthority authority;
+  const std::string host = authority.enrolled("web-1").certificate;
+  const std::string person = authority->issue_person("ada", Asking().request, {}).value().certificate;
+  const std::vector<std::string> deliver{"/vigil.v1.Identity/Enroll", "/vigil.v1.Identity/Renew",
+                                         "/vigil.v1.Ingest/Stream"};
+  const std::vector<std::string> begin{"/vigil.v1.Identity/Enroll", "/vigil.v1.Ingest/Stream"};
+  CHECK(all_methods().size() > 30);
+  CHECK(allowed(authority.authority.get(), host) == deliver);
+  CHECK(allowed(authority.authority.get(), person) == all_methods());
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  REQUIRE(authority->revoke(Kind::person, "ada"));
+  CHECK(allowed(authority.authority.get(), host) == begin);
+  CHECK(allowed(authority.authority.get(), person) == begin);
+  CHECK_FALSE(may_call(authority.authority.get(), person, ""));
+}
+
+TEST_CASE("with somebody else's authority the handshake decides, but a host that is named so stays one") {
+  OwnAuthority elsewhere;
+  const std::string host = elsewhere.enrolled("web-1").certificate;
+  const std::string person = elsewhere->issue_person("ada", Asking().request, {}).value().certificate;
+  CHECK(allowed(nullptr, host).size() == 3);
+  CHECK(allowed(nullptr, person) == all_methods());
+}
+
+}  // namespace vigil::aggregator::identity

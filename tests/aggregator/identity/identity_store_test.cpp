@@ -1,0 +1,114 @@
+#include "aggregator/identity/identity_store.h"
+
+#include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace vigil::aggregator::identity {
+namespace {
+
+CertificateRow row(const std::string& serial, std::int64_t until_ms) {
+  return {serial, Kind::host, "web-1", 0, until_ms, 0};
+}
+
+}  // namespace
+
+TEST_CASE("identity.db keeps what it was told, and is nobody else's to read") {
+  const test::TempDir dir;
+  const std::string path = dir.file("identity.db");
+  {
+    auto store = IdentityStore::open(path);
+    REQUIRE(store);
+    REQUIRE(store->add_invite({"hash", "web-1", 100, 0, true}, 1));
+    REQUIRE(store->add_certificate(row("aa", 500)));
+    REQUIRE(store->revoke({"aa"}, 7));
+  }
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  CHECK((info.st_mode & 07777) == 0600);
+  auto store = IdentityStore::open(path);
+  REQUIRE(store);
+  const auto invite = store->invite("hash").value();
+  REQUIRE(invite);
+  CHECK(invite->name == "web-1");
+  CHECK(invite->replace);
+  CHECK(store->invite("other").value() == std::nullopt);
+  const CertificateRow* known = store->certificate("aa");
+  REQUIRE(known != nullptr);
+  CHECK(known->revoked_ms == 7);
+  CHECK(store->certificate("bb") == nullptr);
+}
+
+TEST_CASE("a token is used once, and with it nothing half") {
+  const test::TempDir dir;
+  auto store = IdentityStore::open(dir.file("identity.db"));
+  REQUIRE(store);
+  REQUIRE(store->add_invite({"hash", "web-1", 100, 0, false}, 1));
+  REQUIRE(store->add_certificate(row("aa", 500)));
+  REQUIRE(store->enrolled("hash", row("bb", 500), {"aa"}, 5));
+  CHECK(store->certificate("aa")->revoked_ms == 5);
+  CHECK(store->enrolled("hash", row("cc", 500), {"bb"}, 6).error().code == Errc::conflict);
+  CHECK(store->certificate("cc") == nullptr);
+  CHECK(store->certificate("bb")->revoked_ms == 0);
+  // One that cannot be noted leaves the token as it was.
+  REQUIRE(store->add_invite({"next", "web-1", 100, 0, false}, 1));
+  CHECK_FALSE(store->enrolled("next", row("aa", 500), {}, 7));
+  CHECK(store->invite("next").value()->used_ms == 0);
+}
+
+TEST_CASE("what ended long ago is forgotten, and withdrawn invitations are over") {
+  const test::TempDir dir;
+  auto store = IdentityStore::open(dir.file("identity.db"));
+  REQUIRE(store);
+  REQUIRE(store->add_invite({"one", "web-1", 100, 0, false}, 1));
+  REQUIRE(store->add_invite({"two", "web-2", 300, 0, false}, 1));
+  REQUIRE(store->add_certificate(row("aa", 100)));
+  REQUIRE(store->add_certificate(row("bb", 300)));
+  CHECK(store->open_invites(50).value().size() == 2);
+  CHECK(store->open_invites(100).value().size() == 1);
+  REQUIRE(store->forget(200));
+  CHECK(store->invite("one").value() == std::nullopt);
+  CHECK(store->certificates().size() == 1);
+  CHECK(store->withdraw_invites("web-2", 250).value() == 1);
+  CHECK(store->withdraw_invites("web-2", 250).value() == 0);
+  CHECK(store->open_invites(250).value().empty());
+}
+
+TEST_CASE("another program's database, and one of a newer vigil, are left alone") {
+  const test::TempDir dir;
+  for (const char* script : {"CREATE TABLE other(a)",
+                             "PRAGMA user_version=2; PRAGMA application_id=0x56474C49;"
+                             "CREATE TABLE invite(a)"}) {
+    const std::string path = dir.file("identity.db");
+    {
+      REQUIRE(IdentityStore::open(path));
+      std::filesystem::remove(path);
+      std::ofstream(path).flush();
+      auto database = Database::open(path, Access::read_write, "");
+      REQUIRE(database);
+      REQUIRE(database->execute(script));
+    }
+    const auto refused = IdentityStore::open(path);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::unsupported);
+    CHECK(refused.error().message.find(path) != std::string::npos);
+    std::filesystem::remove(path);
+  }
+}
+
+TEST_CASE("two may have identity.db open, as the aggregator and its init do") {
+  const test::TempDir dir;
+  auto one = IdentityStore::open(dir.file("identity.db"));
+  auto other = IdentityStore::open(dir.file("identity.db"));
+  REQUIRE(one);
+  REQUIRE(other);
+  REQUIRE(one->add_certificate(row("aa", 100)));
+  REQUIRE(other->add_certificate(row("bb", 100)));
+  CHECK(IdentityStore::open(dir.file("identity.db"))->certificates().size() == 2);
+}
+
+}  // namespace vigil::aggregator::identity

@@ -1,0 +1,71 @@
+#include "aggregator/identity/init.h"
+
+#include "common/config/files.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+
+namespace vigil::aggregator::identity {
+namespace {
+
+constexpr std::int64_t kInitMoment = 1'790'000'000'000;
+
+unsigned mode_at(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
+}
+
+}  // namespace
+
+TEST_CASE("init says what it made, and the second time what it kept") {
+  const test::TempDir dir;
+  const auto first = init(dir.file("data"), {{"mon.example.org"}, "", ""}, {}, kInitMoment);
+  REQUIRE(first);
+  CHECK(first->find("made the authority " + dir.file("data/identity/ca.pem")) == 0);
+  CHECK(first->find("sha256:") != std::string::npos);
+  CHECK(first->find("made the aggregator's certificate") != std::string::npos);
+  CHECK(first->find("mon.example.org") != std::string::npos);
+  CHECK(mode_at(dir.file("data")) == 0700);
+  CHECK(mode_at(dir.file("data/identity")) == 0700);
+  CHECK(mode_at(dir.file("data/identity/identity.db")) == 0600);
+  const auto second = init(dir.file("data"), {}, {}, kInitMoment);
+  REQUIRE(second);
+  CHECK(second->find("kept the authority") == 0);
+  CHECK(second->find("kept the aggregator's certificate") != std::string::npos);
+}
+
+TEST_CASE("init makes somebody's first certificate, with a key that is theirs alone") {
+  const test::TempDir dir;
+  REQUIRE(init(dir.file("data"), {{}, "ada", dir.file("out")}, {}, kInitMoment));
+  CHECK(mode_at(dir.file("out/ada.key")) == 0600);
+  CHECK(mode_at(dir.file("out/ada.pem")) == 0644);
+  const std::string pem = config::read_file(dir.file("out/ada.pem")).value();
+  CHECK(tls::check_pair(pem, config::read_file(dir.file("out/ada.key")).value()));
+  CHECK(tls::check_signed_by(pem, config::read_file(dir.file("out/ca.pem")).value()));
+  auto authority = Authority::open({dir.file("data/identity"), {}, [] { return kInitMoment; }});
+  REQUIRE(authority);
+  const auto bearer = (*authority)->admit(pem);
+  REQUIRE(bearer);
+  CHECK(bearer->kind == Kind::person);
+  CHECK(bearer->name == "ada");
+}
+
+TEST_CASE("init refuses what cannot be meant") {
+  const test::TempDir dir;
+  CHECK(init(dir.file("data"), {{}, "ada", ""}, {}, kInitMoment).error().code == Errc::invalid_argument);
+  CHECK(init(dir.file("data"), {{}, "a/b", dir.file("out")}, {}, kInitMoment).error().code ==
+        Errc::invalid_argument);
+  CHECK(init(dir.file("data"), {{"not a host"}, "", ""}, {}, kInitMoment).error().code ==
+        Errc::invalid_argument);
+}
+
+TEST_CASE("a host reaches itself by more than one name") {
+  const auto hosts = own_hosts();
+  for (const std::string host : {"localhost", "127.0.0.1", "::1"})
+    CHECK(std::count(hosts.begin(), hosts.end(), host) == 1);
+}
+
+}  // namespace vigil::aggregator::identity

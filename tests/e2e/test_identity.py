@@ -1,0 +1,214 @@
+"""The aggregator's own authority, as the shipped programs use it: init, invite, enroll, renew, revoke."""
+
+import json
+import re
+import shlex
+import stat
+import subprocess
+
+import pytest
+from support import BIN, LOOPBACK, Process, eventually
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def init(data, *args, check=True):
+    return subprocess.run([BIN / "vigil-aggregator", "init", "--data-dir", data, *map(str, args)], check=check, capture_output=True, text=True, timeout=60)
+
+
+class Fleet:
+    """An aggregator that was set up for its own authority, and Ada, who may use the command line."""
+
+    def __init__(self, vigil, config=None):
+        self.vigil, self.folder = vigil, vigil.folder
+        self.said = init(vigil.data, "--name", LOOPBACK, "--person", "ada", "--out", self.folder / "ada").stdout
+        vigil.start(config)
+        out = self.folder / "ada"
+        self.ca = out / "ca.pem"
+        self.ada = ["--tls-ca", str(self.ca), "--tls-cert", str(out / "ada.pem"), "--tls-key", str(out / "ada.key")]
+
+    def cli(self, *args, check=True):
+        return self.vigil.cli(*args, *self.ada, check=check)
+
+    def json(self, *args):
+        return json.loads(self.cli(*args, "-o", "json").stdout)
+
+    def invite(self, name, *args):
+        """The command as it is printed, without the name of the program."""
+        return shlex.split(self.cli("agent", "invite", "--name", name, *args).stdout.strip())[1:]
+
+    def enroll(self, name, command, *args, check=True):
+        return subprocess.run([BIN / "vigil-agent", *command, "--spool", self.folder / name, *args], check=check, capture_output=True, text=True, timeout=60)
+
+    def agent(self, name, *args):
+        """One that knows nothing but its folder."""
+        return self.vigil.adopt(Process([BIN / "vigil-agent", "--spool", self.folder / name, *map(str, args)], self.folder / f"{name}-{len(self.vigil.processes)}.log"))
+
+    def enrolled(self, name):
+        self.enroll(name, self.invite(name))
+        return self.agent(name)
+
+    def wait_for_host(self, name):
+        eventually(f"{name} is up", lambda: any(host["name"] == name and host["state"] == "up" for host in self.json("hosts")))
+
+    def parts(self, name):
+        """Key and certificate of a host in files of their own, as a thief would use them."""
+        text = (self.folder / name / "identity.pem").read_text()
+        blocks = re.findall(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", text, re.DOTALL)
+        assert blocks == ["PRIVATE KEY", "CERTIFICATE", "CERTIFICATE"]
+        pieces = [match.group(0) for match in re.finditer(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n", text, re.DOTALL)]
+        key, cert = self.folder / "stolen.key", self.folder / "stolen.pem"
+        key.write_text(pieces[0])
+        key.chmod(0o600)
+        cert.write_text(pieces[1])
+        return cert, key
+
+
+@pytest.fixture
+def fleet(vigil):
+    return Fleet(vigil)
+
+
+def test_from_an_invitation_to_samples(fleet):
+    assert "made the authority" in fleet.said
+    command = fleet.invite("web-1", "--ttl", "1h")
+    assert command[:3] == ["enroll", "--aggregator", fleet.vigil.grpc]
+    said = fleet.enroll("web-1", command)
+    assert "enrolled as web-1" in said.stdout
+    agent = fleet.agent("web-1")
+    agent.wait_for("delivery: connected")
+    fleet.wait_for_host("web-1")
+    assert [(each["name"], each["state"]) for each in fleet.json("agent", "list")] == [("web-1", "good")]
+    assert "web-1" not in fleet.cli("certificate", "list").stdout
+
+    token = command[command.index("--token") + 1]
+    for path in fleet.vigil.data.rglob("*"):  # only its hash is kept
+        assert not path.is_file() or token.encode() not in path.read_bytes(), path
+    assert token not in (fleet.folder / "aggregator.log").read_text()
+
+
+def test_nobody_reads_without_a_certificate_or_with_a_hosts(fleet):
+    fleet.enrolled("web-1").wait_for("delivery: connected")
+    cert, key = fleet.parts("web-1")
+    nobody = fleet.vigil.cli("hosts", "--tls-ca", str(fleet.ca), check=False)
+    assert nobody.returncode == 1 and "needs the role viewer: show a token, a password or a certificate" in nobody.stderr, nobody.stderr
+    for command in (["hosts"], ["query", "up"], ["status"], ["agent", "list"], ["agent", "invite", "--name", "x"], ["forget", "web-1"]):
+        said = fleet.vigil.cli(*command, "--tls-ca", str(fleet.ca), "--tls-cert", str(cert), "--tls-key", str(key), check=False)
+        assert said.returncode == 1 and "which only delivers" in said.stderr, (command, said)
+    # And in plain text nothing at all.
+    assert fleet.vigil.cli("hosts", check=False).returncode == 3
+
+
+def test_a_stolen_key_sends_only_as_its_host(fleet):
+    fleet.enroll("web-1", fleet.invite("web-1"))
+    cert, key = fleet.parts("web-1")
+    section = f"tls: {{enabled: true, ca: {fleet.ca}, cert: {cert}, key: {key}}}\n"
+    fleet.vigil.agent("web-2", config=section).wait_for("not connected.*is of the host web-1, not of the host web-2")
+    fleet.vigil.agent("naked", config=f"tls: {{enabled: true, ca: {fleet.ca}}}\n").wait_for("not connected.*(has to enroll first|needs the certificate of a host)")
+    said = subprocess.run([BIN / "vigil-agent", "--spool", fleet.folder / "web-1", "--name", "web-2", "--check"], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 2 and "enrolled as web-1, not as web-2" in said.stderr
+    assert fleet.json("hosts") == []
+
+
+def test_invitations_that_do_not_count(fleet):
+    command = fleet.invite("web-1")
+    wrong = ["sha256:" + "0" * 64 if word.startswith("sha256:") else word for word in command]
+    said = fleet.enroll("web-1", wrong, check=False)
+    assert said.returncode == 1 and "Nothing was sent" in said.stderr
+    other_token = ["0" * 40 if previous == "--token" else word for previous, word in zip([""] + command, command)]
+    said = fleet.enroll("web-1", other_token, check=False)
+    assert said.returncode == 1 and "the token is not known here" in said.stderr
+
+    fleet.enroll("web-1", command)  # it was not used up by those
+    said = fleet.enroll("web-1", command, check=False)
+    assert said.returncode == 1 and "enrolled already, as web-1" in said.stderr
+    said = fleet.enroll("other", command, check=False)
+    assert said.returncode == 1 and "used already" in said.stderr
+
+    said = fleet.cli("agent", "invite", "--name", "web-1", check=False)
+    assert said.returncode == 1 and "--replace" in said.stderr
+    short = fleet.invite("web-2", "--ttl", "1s")
+    eventually("the invitation is over", lambda: "web-2" not in [each["name"] for each in fleet.json("agent", "list")])
+    said = fleet.enroll("web-2", short, check=False)
+    assert said.returncode == 1 and "expired at" in said.stderr
+    misnamed = [word.replace(LOOPBACK, "localhost") if LOOPBACK == "127.0.0.1" else word for word in fleet.invite("web-3")]
+    assert "enrolled as web-3" in fleet.enroll("web-3", misnamed).stdout
+
+
+def test_revoked_is_ended_and_replaced_takes_over(fleet):
+    agent = fleet.enrolled("web-1")
+    agent.wait_for("delivery: connected")
+    fleet.wait_for_host("web-1")
+    assert "certificates 1" in fleet.cli("agent", "revoke", "web-1").stdout
+    agent.wait_for("not connected.*the certificate was revoked|not connected.*was revoked at")
+    assert fleet.json("agent", "list") == []
+    assert [each["state"] for each in fleet.json("agent", "list", "--all")] == ["revoked"]
+
+    fleet.enroll("web-1", fleet.invite("web-1"), "--force")
+    agent.kill(15)
+    fleet.agent("web-1").wait_for("delivery: connected")
+
+
+def test_certificates_are_renewed_while_the_agent_delivers(vigil):
+    fleet = Fleet(vigil, "identity: {host_life: 30s}\n")
+    agent = fleet.enrolled("web-1")
+    agent.wait_for("delivery: connected")
+    eventually("it renewed twice", lambda: agent.log.read_text().count("the certificate is renewed") >= 2)
+    eventually("it delivers with the new one", lambda: agent.log.read_text().count("delivery: connected") >= 3)
+    fleet.wait_for_host("web-1")
+    assert fleet.json("gaps", "--start", "5m") == []
+    assert mode(fleet.folder / "web-1" / "identity.pem") == 0o600
+    assert "not connected" not in agent.log.read_text()
+
+
+def test_init_is_safe_to_repeat_and_adds_names_while_the_aggregator_runs(fleet):
+    data = fleet.vigil.data
+    files = {path.name: path.read_bytes() for path in (data / "identity").iterdir()}
+    said = init(data).stdout
+    assert "kept the authority" in said and "kept the aggregator's certificate" in said
+    assert {path.name: path.read_bytes() for path in (data / "identity").iterdir()} == files
+    assert "made the aggregator's certificate" in init(data, "--name", "mon.example.org").stdout
+    assert (data / "identity" / "ca.pem").read_bytes() == files["ca.pem"]
+
+    def names():
+        shown = subprocess.run(["openssl", "s_client", "-connect", fleet.vigil.grpc, "-alpn", "h2"], input="", capture_output=True, text=True, errors="replace", timeout=60).stdout
+        return subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=shown, capture_output=True, text=True).stdout
+
+    eventually("the new name is shown", lambda: "mon.example.org" in names())
+    assert fleet.json("hosts") == []
+
+
+def test_modes_of_files(fleet):
+    fleet.enrolled("web-1").wait_for("delivery: connected")
+    identity = fleet.vigil.data / "identity"
+    expected = {"ca.key": 0o600, "ca.pem": 0o644, "server.pem": 0o600, "identity.db": 0o600}
+    assert {path.name: mode(path) for path in identity.iterdir() if not path.name.endswith("-journal")} == expected
+    assert mode(identity) == 0o700
+    assert mode(fleet.folder / "web-1" / "identity.pem") == 0o600
+    assert mode(fleet.folder / "ada" / "ada.key") == 0o600
+
+
+def test_people_get_certificates_and_lose_them(fleet):
+    out = fleet.folder / "bob"
+    fleet.cli("certificate", "issue", "--person", "bob", "--out", str(out), "--life", "1d")
+    bob = ["--tls-ca", str(out / "ca.pem"), "--tls-cert", str(out / "bob.pem"), "--tls-key", str(out / "bob.key")]
+    assert mode(out / "bob.key") == 0o600
+    stranger = fleet.vigil.cli("hosts", *bob, check=False)
+    assert stranger.returncode == 1 and "certificate bob has the role none" in stranger.stderr, stranger.stderr
+    fleet.cli("user", "add", "bob", "--role", "viewer", "--no-password")
+    assert fleet.vigil.cli("hosts", *bob).returncode == 0
+    assert sorted(each["name"] for each in fleet.json("certificate", "list")) == ["ada", "bob"]
+    fleet.cli("certificate", "revoke", "--person", "bob")
+    said = fleet.vigil.cli("hosts", *bob, check=False)
+    assert said.returncode == 1 and "was revoked" in said.stderr
+
+
+def test_only_tls_1_3_is_spoken(fleet):
+    def connects(version):
+        said = subprocess.run(["openssl", "s_client", "-connect", fleet.vigil.grpc, "-alpn", "h2", version], input="", capture_output=True, text=True, errors="replace", timeout=60)
+        return said.returncode == 0 and "BEGIN CERTIFICATE" in said.stdout
+
+    assert connects("-tls1_3")
+    assert not connects("-tls1_2")
