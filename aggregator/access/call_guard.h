@@ -1,0 +1,32 @@
+// The gatekeeper before every gRPC call, whatever service it is for: gRPC asks it before a service hears of
+// the call.
+#pragma once
+
+#include "aggregator/access/audit.h"
+#include "aggregator/access/gatekeeper.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace vigil::aggregator::access {
+
+/// Whether a certificate that a peer shows, in PEM, is still good for calling `method`
+/// ("/vigil.v1.Query/Instant"). Errc::permission. Any thread.
+using MayCall = std::function<Result<void>(const std::string& certificate, std::string_view method)>;
+
+/// Has `credentials`, which must be of TLS, ask the gatekeeper, who outlives them; before him `may_call`,
+/// unless it is empty.
+void guard(grpc::ServerCredentials& credentials, Gatekeeper& gatekeeper, MayCall may_call = {});
+
+/// Plain text, for a port that only callers of this place reach.
+std::shared_ptr<grpc::ServerCredentials> plain_credentials(Gatekeeper& gatekeeper, Place place);
+
+/// Who makes a call that was let in.
+Actor actor_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context);
+Caller caller_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context);
+
+}  // namespace vigil::aggregator::access

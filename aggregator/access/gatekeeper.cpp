@@ -1,0 +1,185 @@
+#include "aggregator/access/gatekeeper.h"
+
+#include "aggregator/access/authorization.h"
+#include "common/log/log.h"
+
+namespace vigil::aggregator::access {
+namespace {
+
+using Answer = Verdict::Answer;
+
+constexpr std::string_view kHostUri = "vigil:host:";
+constexpr std::string_view kPersonUri = "vigil:person:";
+constexpr double kFailuresPerMinute = 5;
+constexpr std::size_t kMostSources = 10'000;
+constexpr std::size_t kMostCallers = 10'000;
+constexpr double kBurstSeconds = 10;
+
+/// What requests are counted by.
+std::string key_of(const Caller& caller, const std::string& source) {
+  if (caller.name.empty()) return fmt::format("{} {}", to_string(caller.kind), source);
+  return fmt::format("{} {}", to_string(caller.kind), caller.name);
+}
+
+Caller of_user(const User& user) {
+  return {Caller::Kind::user, user.name, user.role};
+}
+
+self::Counter& refusals(self::Registry& registry, const char* reason) {
+  return registry.counter("vigil_aggregator_access_refused_total",
+                          "Requests and calls not let in: a wrong credential, none where one is needed, one "
+                          "that may not do this, or too many.",
+                          {{"reason", reason}});
+}
+
+}  // namespace
+
+Gatekeeper::Gatekeeper(Options options, Accounts& accounts, self::Registry& registry)
+    : options_(std::move(options)),
+      accounts_(accounts),
+      failures_({kFailuresPerMinute / 60, kFailuresPerMinute, kMostSources}),
+      requests_({static_cast<double>(options_.config.max_requests),
+                 options_.config.max_requests * kBurstSeconds, kMostCallers}),
+      refused_wrong_(refusals(registry, "wrong")),
+      refused_unknown_(refusals(registry, "none")),
+      refused_role_(refusals(registry, "role")),
+      refused_rate_(refusals(registry, "rate")),
+      passwords_(accounts, options_.now_ms) {}
+
+Caller Gatekeeper::by_place(Place place) const {
+  Caller caller;
+  switch (place) {
+    case Place::socket:
+      return {Caller::Kind::socket, "", Role::admin};
+    case Place::loopback:
+      caller = {Caller::Kind::loopback, "", options_.config.loopback};
+      break;
+    case Place::away:
+      caller = {Caller::Kind::anonymous, "", options_.config.anonymous};
+      break;
+  }
+  const Agents agents = options_.config.agents;
+  caller.delivers = agents == Agents::anyone || (agents == Agents::automatic && !options_.has_client_ca);
+  return caller;
+}
+
+Caller Gatekeeper::by_certificate(const CertificateNames& names) const {
+  // One that says both is a host: the lesser right.
+  for (const std::string& uri : names.uris) {
+    if (uri.starts_with(kHostUri)) return {Caller::Kind::host, uri.substr(kHostUri.size()), Role::agent};
+  }
+  for (const std::string& uri : names.uris) {
+    if (!uri.starts_with(kPersonUri)) continue;
+    const std::string name = uri.substr(kPersonUri.size());
+    const auto user = accounts_.find_user(name);
+    return {Caller::Kind::certificate, name, user ? user->role : Role::none};
+  }
+  const auto found = options_.config.certificates.find(names.common_name);
+  if (found == options_.config.certificates.end())
+    return {Caller::Kind::host, names.common_name, Role::agent};
+  return {Caller::Kind::certificate, names.common_name, role_of(found->second).value_or(Role::none)};
+}
+
+Gatekeeper::Known Gatekeeper::find_credential(const std::string& authorization) const {
+  using State = Known::State;
+  const auto credential = parse_authorization(authorization);
+  if (!credential) return {State::wrong, {}, credential.error().message};
+  if (const auto* bearer = std::get_if<Bearer>(&*credential)) {
+    const auto token = accounts_.find_token(bearer->token);
+    if (!token) return {State::wrong, {}, "the token is not known, expired, or was revoked"};
+    return {State::known, {Caller::Kind::token, token->name, token->role, token->scope}};
+  }
+  const Basic& basic = std::get<Basic>(*credential);
+  const auto user = passwords_.remembered(basic.user, basic.password);
+  if (!user) return {State::ask, {}};
+  return {State::known, of_user(*user)};
+}
+
+/// What is shown for a call goes before what is shown for the connection: who has a host's certificate may
+/// still be somebody with a token. A certificate goes before the place.
+Gatekeeper::Known Gatekeeper::find(const Presented& presented) const {
+  if (!presented.authorization.empty()) return find_credential(presented.authorization);
+  if (presented.certificate) return {Known::State::known, by_certificate(*presented.certificate)};
+  return {Known::State::known, by_place(presented.place)};
+}
+
+Caller Gatekeeper::identify(const Presented& presented) const {
+  return find(presented).caller;
+}
+
+Verdict Gatekeeper::wrong(const std::string& source, std::string why) {
+  refused_wrong_.add();
+  // The last one that is looked at, so that the log has one line a minute of whoever goes on.
+  if (failures_.take(source, options_.now_ms()) && !failures_.has(source, options_.now_ms()))
+    log::warn("access", "wrong credentials again and again: they are not looked at any more for a while",
+              {{"source", source}});
+  return {Answer::unauthenticated, {}, std::move(why)};
+}
+
+Verdict Gatekeeper::judge(Caller caller, const std::string& source, const Need& need) {
+  const bool is_limited =
+      need.least != Role::none && need.least != Role::agent && need.area != Area::remote_write;
+  if (is_limited && !requests_.take(key_of(caller, source), options_.now_ms())) {
+    refused_rate_.add();
+    return {Answer::too_many, std::move(caller),
+            fmt::format("more than {} requests a second, access.max_requests", options_.config.max_requests)};
+  }
+  if (may(caller, need)) return {Answer::yes, std::move(caller), ""};
+  const bool is_placed = caller.kind == Caller::Kind::anonymous || caller.kind == Caller::Kind::loopback;
+  if (is_placed) {
+    refused_unknown_.add();
+    return {Answer::unauthenticated, std::move(caller),
+            need.least == Role::agent
+                ? "this needs the certificate of a host: its agent has to enroll first"
+                : fmt::format("this needs the role {}: show a token, a password or a certificate",
+                              to_string(need.least))};
+  }
+  refused_role_.add();
+  std::string why = caller.scope != Area::other
+                        ? fmt::format("the token {} is for {} only", caller.name, to_string(caller.scope))
+                        : fmt::format("{} {} has the role {}, and this needs {}", to_string(caller.kind),
+                                      caller.name, to_string(caller.role), to_string(need.least));
+  return {Answer::forbidden, std::move(caller), std::move(why)};
+}
+
+Verdict Gatekeeper::check(const Presented& presented, const Need& need) {
+  const bool shows = !presented.authorization.empty();
+  if (need.least == Role::none && !shows) return {Answer::yes, find(presented).caller, ""};
+  if (shows && !failures_.has(presented.source, options_.now_ms())) {
+    refused_rate_.add();
+    return {Answer::too_many, {}, "too many wrong credentials: try again in a minute"};
+  }
+  Known known = find(presented);
+  switch (known.state) {
+    case Known::State::ask:
+      return {Answer::ask_slowly, {}, ""};
+    case Known::State::wrong:
+      return wrong(presented.source, std::move(known.why));
+    case Known::State::known:
+      break;
+  }
+  return judge(std::move(known.caller), presented.source, need);
+}
+
+void Gatekeeper::check_slowly(const Presented& presented, const Need& need,
+                              std::function<void(Verdict)> done) {
+  const auto credential = parse_authorization(presented.authorization);
+  const auto* basic = credential ? std::get_if<Basic>(&*credential) : nullptr;
+  if (basic == nullptr) return done(check(presented, need));
+  const auto shared = std::make_shared<std::function<void(Verdict)>>(std::move(done));
+  const bool queued = passwords_.check(
+      basic->user, basic->password,
+      [this, shared, source = presented.source, need](const std::optional<User>& user) {
+        // Others of the same source may have been wrong while this one waited.
+        if (!user && !failures_.has(source, options_.now_ms())) {
+          refused_rate_.add();
+          return (*shared)({Answer::too_many, {}, "too many wrong credentials: try again in a minute"});
+        }
+        (*shared)(user ? judge(of_user(*user), source, need) : wrong(source, "user or password is wrong"));
+      });
+  if (queued) return;
+  refused_rate_.add();
+  (*shared)({Answer::too_many, {}, "too many passwords wait to be looked at: try again"});
+}
+
+}  // namespace vigil::aggregator::access

@@ -1,0 +1,55 @@
+// How often who may try: token buckets by key, in bounded memory however many keys there are. Times come in
+// as arguments. Any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace vigil::aggregator::access {
+
+class Buckets {
+ public:
+  struct Options {
+    double per_second = 1;    // refilled
+    double most = 5;          // at once
+    std::size_t keys = 4096;  // beyond it those are forgotten that came longest ago
+  };
+  explicit Buckets(Options options) : options_(options) {}
+
+  /// Takes one; false: there is none left.
+  bool take(const std::string& key, std::int64_t now_ms);
+  /// Whether there is one left, without taking it.
+  bool has(const std::string& key, std::int64_t now_ms) const;
+  std::size_t size() const;
+
+ private:
+  struct Bucket {
+    double left = 0;
+    std::int64_t at_ms = 0;
+    std::list<std::string>::iterator place;
+  };
+  double left_of(const Bucket& bucket, std::int64_t now_ms) const;
+
+  const Options options_;
+  mutable std::mutex mutex_;  // protects what follows
+  std::unordered_map<std::string, Bucket> buckets_;
+  std::list<std::string> order_;  // who came last stands first
+};
+
+/// Who an address belongs to as far as limits go: of IPv6 the network of 64 bits, which one customer has.
+/// "192.0.2.7:4711" -> "192.0.2.7", "[2001:db8::1]:80" -> "2001:db8:0:0", "::ffff:192.0.2.7" ->
+/// "192.0.2.7".
+std::string source_of(std::string_view address);
+/// Whether who has this address is on this machine: 127.0.0.0/8 and ::1, also as IPv6 maps them.
+bool is_loopback_address(std::string_view address);
+/// Whether a Host header, "localhost:8461", names this machine as only itself can: by loopback. Another name
+/// that leads here may be a page's of somebody else, in a browser of this machine (DNS rebinding), or a
+/// reverse proxy's.
+bool names_loopback(std::string_view host);
+
+}  // namespace vigil::aggregator::access
