@@ -4,11 +4,14 @@
 #include "agent/delivery/batch_builder.h"
 #include "agent/delivery/delivery.h"
 #include "agent/delivery/identity.h"
+#include "agent/enrolment/renewal.h"
 #include "agent/plan.h"
 #include "agent/sampling/beat.h"
 #include "agent/self/memory.h"
 #include "agent/self/self_collector.h"
 #include "agent/wake.h"
+#include "common/clock.h"
+#include "common/config/changes.h"
 #include "common/delivery/pace.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
@@ -44,7 +47,7 @@ std::string machine_id(const AgentConfig& config, const std::string& name) {
 
 Identity identity(const AgentConfig& config) {
   Identity me;
-  me.name = config.name.empty() ? host_name() : config.name;
+  me.name = name_at_aggregator(config);
   me.machine_id = machine_id(config, me.name);
   me.stream_id = random_stream_id();
   me.boot_id = boot_identity(config.options.roots.procfs);
@@ -54,12 +57,33 @@ Identity identity(const AgentConfig& config) {
   return me;
 }
 
+/// What of the configuration says how to connect: kept for as long as the agent runs, unlike the document it
+/// was read from.
+AgentConfig connection_part(const AgentConfig& config) {
+  AgentConfig part;
+  part.name = config.name;
+  part.aggregator = config.aggregator;
+  part.tls = config.tls;
+  part.spool.dir = config.spool.dir;
+  return part;
+}
+
+/// Certificates change while the agent runs: they are renewed, or somebody puts others there.
+std::optional<TlsMaterial> fresh_tls(const AgentConfig& config) {
+  auto channel = channel_options(config);
+  if (!channel || channel->transport != Transport::tls) return std::nullopt;
+  return std::move(channel->tls);
+}
+
 }  // namespace
 
 /// Everything the agent is made of, in order of construction; destroyed the other way round.
 struct Agent::Parts {
-  Parts(const AgentConfig& config, Waiter the_waiter, ChannelOptions channel)
-      : interval(config.interval),
+  Parts(const AgentConfig& config, std::function<Result<AgentConfig>()> the_reread, Waiter the_waiter,
+        ChannelOptions channel)
+      : reread(std::move(the_reread)),
+        in_force(config::settings(config), {"log_level", "max_series", "actions_file"}),
+        interval(config.interval),
         max_series(config.max_series),
         waiter(std::move(the_waiter)),
         aggregator(channel.address),
@@ -69,26 +93,37 @@ struct Agent::Parts {
                   me,
                   {config.buffer.count, kKeepDurable.count()},
                   {spool_directory(config), config.spool.max_size.count},
-                  [this](const v1::ActionRequest& request) { actions.take(request); }}),
+                  [this](const v1::ActionRequest& request) { actions.take(request); },
+                  [part = connection_part(config)] { return fresh_tls(part); }}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
         runner(
             plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },
-            std::chrono::steady_clock::now()) {}
+            std::chrono::steady_clock::now()) {
+    renew_certificate(config);
+  }
 
-  /// Its answers go to the delivery.
-  ~Parts() { actions.stop(); }
+  /// What these have to say goes to the delivery.
+  ~Parts() {
+    renewal.reset();
+    actions.stop();
+  }
   Parts(const Parts&) = delete;
 
+  void renew_certificate(const AgentConfig& config);
   std::vector<PlannedCollector> plan(const AgentConfig& config);
   BeatFigures beat_figures();
+  void reload();
+  void take(const AgentConfig& config);
   void beat(Beat& clock);
   void sample(const Tick& tick);
   void watchdog(std::chrono::steady_clock::time_point steady);
   void settle();
   void loop();
 
+  const std::function<Result<AgentConfig>()> reread;
+  config::InForce in_force;
   const milliseconds interval;
-  const std::size_t max_series;
+  std::size_t max_series;
   Waiter waiter;
   const std::string aggregator;
   const Identity me;
@@ -96,17 +131,35 @@ struct Agent::Parts {
   Delivery delivery;
   BatchBuilder builder;
   BeatFigures figures;
-  Runner runner;  // its threads use the waiter
+  Runner runner;                   // its threads use the waiter
+  std::optional<Renewal> renewal;  // of an enrolled host
   std::int64_t last_delivery = 0;
   int beats = 0;
   const std::optional<milliseconds> watchdog_interval = systemd_watchdog_interval();
   std::chrono::steady_clock::time_point next_watchdog{};
 };
 
+void Agent::Parts::renew_certificate(const AgentConfig& config) {
+  const auto present = stored_identity(config);
+  if (!present || !*present) return;
+  RenewalOptions options;
+  options.folder = identity_folder(config);
+  options.now_ms = wall_ms;
+  options.ask = [part = connection_part(config)](const OwnIdentity&,
+                                                 const std::string& request) -> Result<std::string> {
+    const auto channel = channel_options(part);
+    if (!channel) return channel.error();
+    return ask_aggregator(*channel, request);
+  };
+  options.on_renewed = [this] { delivery.reconnect(); };
+  renewal.emplace(std::move(options), **present);
+}
+
 std::vector<PlannedCollector> Agent::Parts::plan(const AgentConfig& config) {
   std::vector<PlannedCollector> planned = plan_collectors(config);
-  auto self = std::make_unique<SelfCollector>([this] { return beat_figures(); },
-                                              [this] { return delivery.figures(); });
+  auto self = std::make_unique<SelfCollector>(
+      [this] { return beat_figures(); }, [this] { return delivery.figures(); },
+      CertificateEnds({{"tls.ca", config.tls.ca}, {"tls.cert", config.tls.cert}}));
   const auto every = std::max<milliseconds>(self->interval(), config.interval);
   planned.push_back({std::move(self), every});
   return planned;
@@ -124,8 +177,11 @@ void Agent::Parts::loop() {
   Beat clock(interval, now());
   for (;;) {
     switch (waiter.wait(clock.due())) {
-      case Waiter::Woken::by_signal:
+      case Waiter::Woken::to_end:
         return;
+      case Waiter::Woken::to_reload:
+        reload();
+        break;
       case Waiter::Woken::by_call:
         runner.poll(std::chrono::steady_clock::now(), builder);
         break;
@@ -134,6 +190,30 @@ void Agent::Parts::loop() {
     }
     if (std::chrono::steady_clock::now() >= clock.due()) beat(clock);
   }
+}
+
+/// What is in force is compared under the same names as in the file: a key that nobody takes cannot be
+/// forgotten.
+void Agent::Parts::reload() {
+  const auto config = reread();
+  figures.reload_failed = !config;
+  if (!config) return log::error("agent", "not reloaded, all stays as it was", {{"error", config.error()}});
+  const auto settings = config::settings(*config);
+  const config::Changes changes = in_force.compare(settings);
+  take(*config);
+  in_force.adopt(settings);
+  figures.restart_needed = changes.needs_restart.size();
+  log::info("agent", "reloaded", {{"changed", fmt::format("{}", fmt::join(changes.taken, ", "))}});
+  if (!changes.needs_restart.empty())
+    log::warn("agent", "changed in the configuration, but in force only after a restart",
+              {{"keys", fmt::format("{}", fmt::join(changes.needs_restart, ", "))}});
+}
+
+void Agent::Parts::take(const AgentConfig& config) {
+  log::set_level(config.log_level);
+  actions.set_list(config.actions_file);
+  max_series = config.max_series;
+  runner.set_max_series(max_series);
 }
 
 void Agent::Parts::beat(Beat& clock) {
@@ -170,7 +250,8 @@ void Agent::Parts::watchdog(std::chrono::steady_clock::time_point steady) {
   systemd_notify("WATCHDOG=1");
 }
 
-Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config) {
+Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config,
+                                             std::function<Result<AgentConfig>()> reread) {
   if (raise_open_file_limit() < kFewestDescriptors)
     return fail(Errc::limit,
                 "fewer than {} open files are allowed; raise ulimit -n or LimitNOFILE=", kFewestDescriptors);
@@ -180,7 +261,7 @@ Result<std::unique_ptr<Agent>> Agent::create(const AgentConfig& config) {
   auto channel = channel_options(config);
   if (!channel) return channel.error();
   return std::unique_ptr<Agent>(
-      new Agent(std::make_unique<Parts>(config, std::move(*waiter), std::move(*channel))));
+      new Agent(std::make_unique<Parts>(config, std::move(reread), std::move(*waiter), std::move(*channel))));
 }
 
 Agent::Agent(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -199,6 +280,7 @@ void Agent::run() {
   parts.loop();
   systemd_notify("STOPPING=1");
   log::info("agent", "stopping");
+  parts.renewal.reset();
   parts.builder.flush();
   parts.actions.stop();
   parts.delivery.stop(kPatienceAtStop);

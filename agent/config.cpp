@@ -1,5 +1,6 @@
 #include "agent/config.h"
 
+#include "agent/delivery/identity.h"
 #include "common/text/human.h"
 
 #include <re2/re2.h>
@@ -102,6 +103,10 @@ void describe(config::Fields& fields, TlsSettings& tls) {
       "cert", tls.cert,
       "PEM file with this agent's own certificate, where the aggregator asks for one (its tls.client_ca).");
   fields.path("key", tls.key, "PEM file with that certificate's private key; not readable by everybody.");
+  fields.path(
+      "dir", tls.dir,
+      "Folder where vigil-agent enroll keeps who this host is, used while no other key of tls is set; "
+      "empty: spool.dir, systemd's STATE_DIRECTORY, or /var/lib/vigil-agent.");
   fields.field("plaintext", tls.plaintext,
                "Send unencrypted to another machine: everybody between may read and change it.");
 }
@@ -115,9 +120,13 @@ void describe(config::Fields& fields, SpoolSettings& spool) {
 }
 
 void describe(config::Fields& fields, AgentConfig& config) {
-  fields.field("name", config.name,
-               "The host's name at the aggregator, its label instance; empty: the system's name.");
-  fields.field("aggregator", config.aggregator, "Where the aggregator listens, host:port.");
+  fields.field(
+      "name", config.name,
+      "The host's name at the aggregator, its label instance; empty: that of its certificate, or the "
+      "system's name.");
+  fields.field(
+      "aggregator", config.aggregator,
+      "Where the aggregator listens, host:port; left as it is, an enrolled host goes where it enrolled.");
   fields.field("interval", config.interval, "The beat: how often fast collectors run.");
   fields.require("interval", is_sensible(config.interval), kSensibleInterval);
   fields.field("labels", config.labels, "Labels added to every series of this host; at most 16.");
@@ -148,6 +157,28 @@ void describe(config::Fields& fields, AgentConfig& config) {
   fields.choice("log_level", config.log_level,
                 std::span<const std::pair<std::string_view, log::Level>>(kLevels),
                 "Which log lines are written.");
+}
+
+std::string identity_folder(const AgentConfig& config) {
+  if (!config.tls.dir.empty()) return config.tls.dir;
+  std::string folder = spool_directory(config);
+  return folder.empty() ? "/var/lib/vigil-agent" : folder;
+}
+
+Result<std::optional<OwnIdentity>> stored_identity(const AgentConfig& config) {
+  const TlsSettings& tls = config.tls;
+  const bool says_itself =
+      tls.enabled || tls.plaintext || !tls.ca.empty() || !tls.cert.empty() || !tls.key.empty();
+  if (says_itself || !has_identity(identity_folder(config))) return std::optional<OwnIdentity>();
+  auto identity = load_identity(identity_folder(config));
+  if (!identity) return identity.error();
+  return std::optional<OwnIdentity>(std::move(*identity));
+}
+
+std::string name_at_aggregator(const AgentConfig& config) {
+  if (!config.name.empty()) return config.name;
+  const auto identity = stored_identity(config);
+  return identity && *identity ? (*identity)->name : host_name();
 }
 
 std::string spool_directory(const AgentConfig& config) {

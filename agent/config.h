@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/collectors/table.h"
+#include "agent/enrolment/identity_file.h"
 #include "common/config/fields.h"
 #include "common/delivery/channel.h"
 #include "common/log/log.h"
@@ -25,6 +26,7 @@ struct TlsSettings {
   std::string ca;  // paths of PEM files
   std::string cert;
   std::string key;
+  std::string dir;         // of identity.pem; empty: see identity_folder()
   bool plaintext = false;  // send unencrypted to another machine all the same
 };
 
@@ -57,6 +59,15 @@ void describe(config::Fields& fields, AgentConfig& config);
 /// Where samples wait on disk: spool.dir, else systemd's STATE_DIRECTORY (systemd.exec(5)); empty: nowhere.
 std::string spool_directory(const AgentConfig& config);
 
+/// Where `vigil-agent enroll` keeps who this host is: tls.dir, else where samples wait, else
+/// /var/lib/vigil-agent.
+std::string identity_folder(const AgentConfig& config);
+/// What it stored, where the configuration says nothing of its own about TLS; nothing: this host is not
+/// enrolled. Errors name the file.
+Result<std::optional<OwnIdentity>> stored_identity(const AgentConfig& config);
+/// The host's name at the aggregator: of the configuration, else of the certificate, else the system's.
+std::string name_at_aggregator(const AgentConfig& config);
+
 inline constexpr std::size_t kMaxHostLabels = 16;
 
 /// What no single key can tell: names, label limits, intervals, addresses, plain text beyond loopback, TLS
@@ -69,7 +80,8 @@ std::string checked(const AgentConfig& config);
 Result<void> check_spool(const AgentConfig& config);
 /// Whether this host is there to be watched: the roots that --check, --once and a run need.
 Result<void> check_roots(const AgentConfig& config);
-/// Where and how to connect, with the TLS files read.
+/// Where and how to connect, with the TLS files read. What the configuration says comes before what
+/// `vigil-agent enroll` stored.
 Result<ChannelOptions> channel_options(const AgentConfig& config);
 
 /// From 100 ms to 1 h.

@@ -146,7 +146,28 @@ Result<void> check_roots(const AgentConfig& config) {
                                                 procfs)));
 }
 
+namespace {
+
+/// An enrolled host's. The address of the configuration wins, unless it is the one nobody set.
+Result<ChannelOptions> enrolled_channel(const AgentConfig& config, const OwnIdentity& identity) {
+  if (!config.name.empty() && config.name != identity.name) {
+    return config.at.wrong("name",
+                           fmt::format("this host is enrolled as {}, not as {}: leave the name out, or "
+                                       "enroll it again",
+                                       identity.name, config.name));
+  }
+  const bool is_set = config.aggregator != kGrpcAddress;
+  const auto address = parse_address(is_set ? config.aggregator : identity.aggregator, kGrpcPort);
+  if (!address) return config.at.wrong("aggregator", address.error().message);
+  return ChannelOptions{address->to_string(), Transport::tls, identity.tls};
+}
+
+}  // namespace
+
 Result<ChannelOptions> channel_options(const AgentConfig& config) {
+  const auto identity = stored_identity(config);
+  if (!identity) return config.at.wrong("tls.dir", identity.error().message);
+  if (*identity) return enrolled_channel(config, **identity);
   const auto address = parse_address(config.aggregator, kGrpcPort);
   if (!address) return config.at.wrong("aggregator", address.error().message);
   Problems problems;

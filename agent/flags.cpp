@@ -1,10 +1,12 @@
 #include "agent/flags.h"
 
+#include "common/config/example.h"
 #include "common/flags/help.h"
 #include "common/text/human.h"
 #include "common/version.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 namespace vigil::agent {
 namespace {
@@ -20,7 +22,9 @@ constexpr const char* kExamples =
     "  vigil-agent --once | less      one look at all metrics, as Prometheus text\n"
     "  vigil-agent --check --config /etc/vigil/agent.yml\n"
     "  vigil-agent --aggregator mon.example.org:8460\n"
-    "                                 needs tls or tls.plaintext in the configuration\n"
+    "                                 needs tls or tls.plaintext in the configuration, or:\n"
+    "  vigil-agent enroll --aggregator mon.example.org:8460 --token … --fingerprint …\n"
+    "                                 once, as vigil agent invite says\n"
     "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys --path.rootfs /host\n"
     "                                 from inside a container";
 
@@ -37,7 +41,37 @@ struct Flags {
   bool once = false;
   bool check = false;
   bool list_collectors = false;
+  EnrollOptions enroll_options;
+  const CLI::App* enroll = nullptr;
+  std::string output = "table";
+  const CLI::App* doctor = nullptr;
+  bool print_config = false;
 };
+
+void declare_enroll(CLI::App& app, Flags& flags) {
+  CLI::App* enroll = app.add_subcommand(
+      "enroll", "Gets this host a certificate, with the token of an invitation (vigil agent invite)");
+  enroll->fallthrough();  // --config and --spool say where it is kept
+  EnrollOptions& options = flags.enroll_options;
+  enroll->add_option("--aggregator", options.aggregator, "Where the aggregator listens")
+      ->type_name("HOST:PORT")
+      ->required();
+  enroll->add_option("--token", options.token, "Of the invitation")
+      ->type_name("TOKEN")
+      ->envname("VIGIL_ENROLL_TOKEN")
+      ->required();
+  enroll
+      ->add_option("--fingerprint", options.fingerprint,
+                   "Of the aggregator's authority: nothing is sent to who cannot show it")
+      ->type_name("sha256:HEX")
+      ->required();
+  enroll->add_option("--dir", options.folder, "Where it is kept, as tls.dir [see there]")
+      ->type_name("FOLDER");
+  enroll->add_flag_function(
+      "--force", [&options](std::int64_t) { options.again = Again::allowed; },
+      "Also when this host is enrolled already");
+  flags.enroll = enroll;
+}
 
 void declare(CLI::App& app, Flags& flags) {
   app.footer(kExamples);
@@ -60,6 +94,16 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--once", flags.once, "Print one beat's metrics as Prometheus text and exit");
   app.add_flag("--check", flags.check, "Check the configuration and exit");
   app.add_flag("--list-collectors", flags.list_collectors, "Print the collectors there are and exit");
+  declare_enroll(app, flags);
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "What keeps this agent from its work, and what would mend it");
+  doctor->add_option("-o,--output", flags.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  doctor->fallthrough();  // --config may stand behind it
+  doctor->footer(
+      "Changes nothing, and works whether the agent runs or not. Without --config it reads "
+      "/etc/vigil/agent.yml, if that is there.\nExits with 1 when it found a problem.");
+  flags.doctor = doctor;
+  app.add_flag("--print-config", flags.print_config, "Print every key with its default, as YAML, and exit");
 }
 
 /// A key, the flag that wins over it, and what the flag says.
@@ -92,7 +136,21 @@ Result<void> apply(const Flags& flags, AgentConfig& config) {
   return {};
 }
 
+constexpr const char* kUsualConfig = "/etc/vigil/agent.yml";
+
+/// The file, flags over it, and, unless it is for enrolling, whether an agent can run with that: what is
+/// missing it may be about to get.
+Result<void> read(const Invocation& invocation, AgentConfig& config) {
+  if (!invocation.config_path.empty()) {
+    if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
+  }
+  if (auto applied = invocation.apply_flags(config); !applied) return applied;
+  return invocation.mode == Mode::enroll ? Result<void>() : check(config);
+}
+
 Mode mode(const Flags& flags) {
+  if (flags.enroll->parsed()) return Mode::enroll;
+  if (flags.doctor->parsed()) return Mode::doctor;
   if (flags.list_collectors) return Mode::list_collectors;
   if (flags.check) return Mode::check;
   return flags.once ? Mode::once : Mode::run;
@@ -118,13 +176,35 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     }
     return invocation;
   }
-  invocation.mode = mode(flags);
-  if (!flags.config.empty()) {
-    if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
+  if (flags.print_config) {
+    fmt::print("{}", example_config());
+    invocation.mode = Mode::done;
+    return invocation;
   }
-  if (auto applied = apply(flags, invocation.config); !applied) return applied.error();
-  if (auto checked = check(invocation.config); !checked) return checked.error();
+  invocation.mode = mode(flags);
+  invocation.config_path = flags.config;
+  if (invocation.mode == Mode::doctor) {
+    invocation.json = flags.output == "json";
+    if (flags.config.empty() && std::filesystem::exists(kUsualConfig)) invocation.config_path = kUsualConfig;
+  }
+  invocation.apply_flags = [flags](AgentConfig& config) { return apply(flags, config); };
+  if (const auto good = read(invocation, invocation.config); !good) {
+    if (invocation.mode != Mode::doctor) return good.error();
+    invocation.trouble = good.error().message;
+  }
+  invocation.enroll = flags.enroll_options;
+  if (invocation.enroll.folder.empty()) invocation.enroll.folder = identity_folder(invocation.config);
   return invocation;
+}
+
+Result<AgentConfig> reread(const Invocation& invocation) {
+  AgentConfig config;
+  if (auto good = read(invocation, config); !good) return good.error();
+  return config;
+}
+
+std::string example_config() {
+  return config::example("vigil-agent", config::document(AgentConfig{}));
 }
 
 }  // namespace vigil::agent

@@ -2,18 +2,36 @@
 #pragma once
 
 #include "agent/config.h"
+#include "agent/enrolment/enroll.h"
+
+#include <functional>
+#include <string>
 
 namespace vigil::agent {
 
-enum class Mode : std::uint8_t { run, once, check, list_collectors, done };
+enum class Mode : std::uint8_t { run, once, check, list_collectors, enroll, doctor, done };
 
 struct Invocation {
   Mode mode = Mode::run;
-  int exit_code = 0;  // of Mode::done: help, the version or a message about wrong usage was printed
+  int exit_code =
+      0;  // of Mode::done: help, the version, all keys or what is wrong with the usage was printed
+  bool json = false;  // of Mode::doctor: what it prints
+  std::string
+      trouble;  // of Mode::doctor: what is wrong with the configuration, which is as far as it was read
   AgentConfig config;
+  EnrollOptions enroll;  // of Mode::enroll
+  std::string config_path;                                // "": none
+  std::function<Result<void>(AgentConfig&)> apply_flags;  // puts them over what a file says
 };
 
-/// Prints help and messages about wrong usage itself. Errors: what is wrong with the configuration.
+/// Prints help, --print-config and messages about wrong usage itself. Errors: what is wrong with the
+/// configuration.
 Result<Invocation> parse_command_line(int argc, const char* const* argv);
+
+/// Reads the file of `invocation` again, under its flags, and checks it as at the start.
+Result<AgentConfig> reread(const Invocation& invocation);
+
+/// A file with every key and its default, each switched off.
+std::string example_config();
 
 }  // namespace vigil::agent

@@ -1,4 +1,5 @@
 #include "agent/agent.h"
+#include "agent/doctor/doctor.h"
 #include "agent/flags.h"
 #include "agent/once.h"
 #include "agent/plan.h"
@@ -26,16 +27,11 @@ int say(std::string_view text) {
   return complain(fail_errno(errno, "standard output"), 1);
 }
 
-int run(const AgentConfig& config) {
-  auto made = Agent::create(config);
-  if (!made) return complain(made.error(), 1);
-  (*made)->run();
-  return 0;
-}
-
 int start(const Invocation& invocation) {
   if (invocation.mode == Mode::done) return invocation.exit_code;
+  if (invocation.mode == Mode::doctor) return run_doctor(invocation);
   if (invocation.mode == Mode::list_collectors) return say(collector_list());
+  if (invocation.mode == Mode::enroll) return enroll_command(invocation.enroll);
   if (const auto there = check_roots(invocation.config); !there) return complain(there.error(), 2);
   if (invocation.mode == Mode::check) {
     if (const auto fine = check_spool(invocation.config); !fine) return complain(fine.error(), 2);
@@ -43,7 +39,10 @@ int start(const Invocation& invocation) {
   }
   log::set_level(invocation.config.log_level);
   if (invocation.mode == Mode::once) return say(collect_once(invocation.config));
-  return run(invocation.config);
+  auto made = Agent::create(invocation.config, [&invocation] { return reread(invocation); });
+  if (!made) return complain(made.error(), 1);
+  (*made)->run();
+  return 0;
 }
 
 }  // namespace

@@ -14,14 +14,12 @@
 namespace vigil::agent {
 
 Result<Waiter> Waiter::open() {
-  // There is nothing to read anew: a closed terminal, or who is used to the aggregator, must not end it.
-  std::signal(SIGHUP, SIG_IGN);
-  sigset_t ending;
-  ::sigemptyset(&ending);
-  ::sigaddset(&ending, SIGTERM);
-  ::sigaddset(&ending, SIGINT);
-  ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
-  const int signals = ::signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+  std::signal(SIGHUP, SIG_DFL);  // nohup(1) ignores it, and what is ignored is never seen
+  sigset_t waited_for;
+  ::sigemptyset(&waited_for);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&waited_for, number);
+  ::pthread_sigmask(SIG_BLOCK, &waited_for, nullptr);
+  const int signals = ::signalfd(-1, &waited_for, SFD_CLOEXEC | SFD_NONBLOCK);
   if (signals < 0) return fail_errno(errno, "signalfd");
   const int calls = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (calls < 0) {
@@ -47,7 +45,11 @@ Waiter::Woken Waiter::wait(std::chrono::steady_clock::time_point until) {
   const auto wait = std::max(left, std::chrono::nanoseconds(0));
   const timespec timeout{wait.count() / 1'000'000'000, wait.count() % 1'000'000'000};
   if (::ppoll(fds.data(), fds.size(), &timeout, nullptr) <= 0) return Woken::by_time;
-  if (fds[0].revents != 0) return Woken::by_signal;
+  if (fds[0].revents != 0) {
+    signalfd_siginfo info{};
+    const auto got = ::read(signals_, &info, sizeof(info));
+    return got == sizeof(info) && info.ssi_signo == SIGHUP ? Woken::to_reload : Woken::to_end;
+  }
   std::uint64_t calls = 0;
   [[maybe_unused]] const auto got = ::read(calls_, &calls, sizeof(calls));
   return Woken::by_call;

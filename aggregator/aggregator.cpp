@@ -3,6 +3,7 @@
 #include "aggregator/action_answers.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
+#include "aggregator/identity/fence.h"
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/second_signal.h"
 #include "aggregator/serve/alert_page.h"
@@ -11,6 +12,7 @@
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
 #include "common/text/human.h"
+#include "common/tls/certificate_ends.h"
 #include "common/version.h"
 
 #include <unistd.h>
@@ -69,21 +71,53 @@ Room make_room(std::uint32_t max_agents) {
   return room;
 }
 
-Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Address& listen) {
+/// What the port uses must be there and fit; that it can be read later on, only its log can say.
+Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Address& listen,
+                                       identity::Authority* authority) {
   GrpcServerOptions options;
   options.listen = listen;
-  if (config.tls.cert.empty()) return options;
-  auto cert = config::read_certificates(config.tls.cert);
+  options.may_call = [authority](const std::string& certificate, std::string_view method) {
+    return identity::may_call(authority, certificate, method);
+  };
+  if (authority != nullptr) {
+    const std::string folder = identity::folder_in(data_directory(config));
+    const std::string own = identity::server_path(folder);
+    options.tls = GrpcTls{own, own, identity::authority_path(folder), ClientCertificate::asked};
+  } else if (!config.tls.cert.empty()) {
+    const bool is_asked = !config.tls.client_ca.empty();
+    options.tls = GrpcTls{config.tls.cert, config.tls.key, config.tls.client_ca,
+                          is_asked ? ClientCertificate::required : ClientCertificate::not_asked};
+  } else {
+    return options;
+  }
+  const auto cert = config::read_certificates(options.tls->cert);
   if (!cert) return cert.error();
-  auto key = config::read_private_key(config.tls.key);
+  const auto key = config::read_private_key(options.tls->key);
   if (!key) return key.error();
-  options.tls_cert = std::move(*cert);
-  options.tls_key = std::move(*key);
-  if (config.tls.client_ca.empty()) return options;
-  auto client_ca = config::read_certificates(config.tls.client_ca);
-  if (!client_ca) return client_ca.error();
-  options.tls_client_ca = std::move(*client_ca);
+  if (auto pair = tls::check_pair(*cert, *key); !pair)
+    return fail(pair.error().code, "{} and {}: {}", options.tls->cert, options.tls->key,
+                pair.error().message);
+  if (options.tls->client_ca.empty()) return options;
+  if (const auto client_ca = config::read_certificates(options.tls->client_ca); !client_ca)
+    return client_ca.error();
   return options;
+}
+
+void add_certificate_metrics(self::Registry& registry, const TlsConfig& tls) {
+  auto ends = std::make_shared<CertificateEnds>(
+      std::vector<CertificateEnds::File>{{"tls.cert", tls.cert}, {"tls.client_ca", tls.client_ca}});
+  registry.collect_many(
+      self::Kind::gauge, "vigil_aggregator_certificate_expiry_timestamp_seconds",
+      "When a certificate of the configuration expires, Unix seconds.", [ends] {
+        self::Registry::Samples samples;
+        for (const CertificateEnd& end : ends->ends(std::chrono::steady_clock::now()))
+          samples.emplace_back(Labels{{"key", end.key}}, static_cast<double>(end.not_after_seconds));
+        return samples;
+      });
+}
+
+Result<void> note_reload(access::Audit& audit, const access::Actor& who, const Result<ReloadReport>& report) {
+  return audit.note(who, {"reload", "", "", report ? "in force" : report.error().message});
 }
 
 /// The system's, as agents call themselves.
@@ -98,10 +132,12 @@ std::string own_name() {
 Aggregator::Aggregator(const Invocation& invocation)
     : invocation_(invocation),
       config_(invocation_.config),
+      config_in_force_(config_),
       config_state_{shown_config(invocation_), true, wall_ms()},
       counters_(registry_),
       reopened_(registry_.counter("vigil_aggregator_port_reopened_total",
-                                  "Times the gRPC port was opened anew: it had stopped accepting.")) {}
+                                  "Times the gRPC port was opened anew: it had stopped accepting.")),
+      reload_metrics_(registry_, wall_ms()) {}
 
 Aggregator::~Aggregator() {
   stop();
@@ -110,11 +146,40 @@ Aggregator::~Aggregator() {
 Result<std::unique_ptr<Aggregator>> Aggregator::create(const Invocation& invocation) {
   prepare_grpc();
   std::unique_ptr<Aggregator> made(new Aggregator(invocation));
+  if (auto opened = made->open_identity(); !opened) return opened.error();
   if (auto opened = made->open_history(); !opened) return opened.error();
+  if (auto opened = made->open_access(); !opened) return opened.error();
   if (auto opened = made->open_alerting(); !opened) return opened.error();
   made->start_shards();
   if (auto listening = made->listen(); !listening) return listening.error();
   return made;
+}
+
+Result<void> Aggregator::open_identity() {
+  if (!uses_own_authority(config_)) return {};
+  identity::AuthorityOptions options;
+  options.folder = identity::folder_in(data_directory(config_));
+  options.lives = config_.identity.lives;
+  options.now_ms = wall_ms;
+  auto authority = identity::Authority::open(std::move(options));
+  if (!authority) return authority.error();
+  authority_ = std::move(*authority);
+  authority_->on_revoked([this](const std::vector<std::string>& serials) { ingest_->revoked(serials); });
+  return {};
+}
+
+Result<identity::Speaker> Aggregator::may_speak(const std::string& certificate, const std::string& host) {
+  if (authority_) return authority_->may_speak(certificate, host);
+  return identity::speaker_by_name(certificate, host, wall_ms());
+}
+
+/// As hosts elsewhere may reach the gRPC port, as far as this one can know.
+std::string Aggregator::reachable_address() const {
+  Address address = parse_address(config_.grpc_listen, kGrpcPort).value();  // checked before
+  address.port = grpc_port_;
+  const bool is_any = address.host.empty() || address.host == "0.0.0.0" || address.host == "::";
+  if (is_any) address.host = own_name();
+  return address.to_string();
 }
 
 Result<void> Aggregator::open_history() {
@@ -138,6 +203,9 @@ Result<void> Aggregator::open_history() {
   room_ = make_room(config_.ingest.max_agents);
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
+  service.may_speak = [this](const std::string& certificate, const std::string& host) {
+    return may_speak(certificate, host);
+  };
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
   local_ = std::make_unique<LocalService>(*shards_, wall_ms, &counters_);
   load_meter_ = std::make_unique<LoadMeter>(*shards_, *history_);
@@ -163,6 +231,40 @@ Result<void> Aggregator::open_history() {
              {"replayed_rows", recovered->rows},
              {"seconds", took.count()}});
   return {};
+}
+
+Result<void> Aggregator::open_access() {
+  auto file = access::AccessFile::open(access_path(config_));
+  if (!file) return file.error();
+  access_file_ = std::move(*file);
+  audit_ = std::make_unique<access::Audit>(*access_file_, wall_ms);
+  auto accounts = access::Accounts::load(*access_file_, *audit_, wall_ms);
+  if (!accounts) return accounts.error();
+  accounts_ = std::move(*accounts);
+  gatekeeper_ = std::make_unique<access::Gatekeeper>(
+      access::Gatekeeper::Options{config_.access, authority_ != nullptr || !config_.tls.client_ca.empty(),
+                                  wall_ms},
+      *accounts_, registry_);
+  call_log_ = {audit_.get(), gatekeeper_.get()};
+  registry_.collect(self::Kind::gauge, "vigil_aggregator_audit_waiting",
+                    "Changes that are not in the log of changes yet, because it cannot be written.",
+                    [this] { return static_cast<double>(audit_->waiting()); });
+  return {};
+}
+
+/// Once a minute: which tokens were used, and what leaves the log of changes.
+void Aggregator::keep_access() {
+  constexpr std::int64_t kMinuteMs = 60'000;
+  const std::int64_t now = wall_ms();
+  if (now - access_kept_ms_ < kMinuteMs) return;
+  access_kept_ms_ = now;
+  const std::int64_t keep = config_.access.audit_retention.count();
+  for (const Result<void>& done :
+       {accounts_->write_use(), keep == 0 ? Result<void>() : audit_->prune(now - keep),
+        access_file_->checkpoint()}) {
+    if (!done)
+      log::warn("access", "upkeep of access.db failed; it will be tried again", {{"error", done.error()}});
+  }
 }
 
 Result<void> Aggregator::open_alerting() {
@@ -240,28 +342,33 @@ Result<void> Aggregator::listen() {
       StatusSources{counters_, *history_, *shards_, *alerting_, *ingest_, watchdog_, heartbeat_.get(),
                     std::filesystem::absolute(data_directory(config_)).string(), wall_ms()});
   status_->add_metrics(registry_);
+  add_certificate_metrics(registry_, config_.tls);
   own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(
       FleetSources{*engine_, alerting_->service(), wall_ms,
                    [this](v1::Status& status) {
                      status_->describe(status);
-                     const std::lock_guard lock(reload_mutex_);
+                     const std::lock_guard lock(config_state_mutex_);
                      if (!config_state_.reload_ok)
                        status.add_problems(reload_problem(config_state_.reload_error));
                    },
                    [this] { return alerting_->receivers(); },
                    [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {
                      return alerting_->test_receiver(receiver, is_cancelled);
-                   }});
-  actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service());
+                   },
+                   call_log_, [this](ReloadRequests::Done done) { reload_requests_.ask(std::move(done)); }});
+  actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log_);
+  access_service_ =
+      std::make_unique<AccessService>(AccessSources{*engine_, *accounts_, *audit_, call_log_, wall_ms});
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,
-                                                  {"meta.db"},
+                                                  {"meta.db", access::kAccessFile},
                                                   wall_ms,
                                                   [this] { return status_->samples_per_second(); },
-                                                  [this] { return status_->agent_samples_per_second(); }});
+                                                  [this] { return status_->agent_samples_per_second(); },
+                                                  call_log_});
 
   rules_service_ = std::make_unique<RulesService>(RulesSources{
       [this] { return alerting_->rule_set(); },
@@ -270,10 +377,13 @@ Result<void> Aggregator::listen() {
       },
       wall_ms, config_.rules.interval});
 
-  router_.add("GET", "/", [](const http::Request&) {
+  identity_service_ = std::make_unique<IdentityService>(
+      *engine_, authority_.get(), [this] { return reachable_address(); }, call_log_);
+
+  router_.add("GET", "/", access::kViewer, [](const http::Request&) {
     return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};
   });
-  router_.add("GET", "/alerts/", [this](const http::Request& request) {
+  router_.add("GET", "/alerts/", access::kViewer, [this](const http::Request& request) {
     return alert_page(request.path, alerting_->alerts(), wall_ms());
   });
   http::add_status_routes(router_, registry_, [this] { return not_ready(); });
@@ -289,6 +399,7 @@ Result<void> Aggregator::listen() {
   http::ServerOptions http_options;
   http_options.cors = std::move(*cors);
   http_options.counts = request_counts_.get();
+  http_options.gatekeeper = gatekeeper_.get();
   http_options.listen = *http_address;
   http_options.max_connections = room_.http_connections;
   auto http = http::Server::listen(http_options, router_);
@@ -310,14 +421,17 @@ void Aggregator::open_tails(std::size_t query_threads) {
 }
 
 Result<void> Aggregator::open_grpc(const Address& address) {
-  const auto options = grpc_options(config_, address);
+  auto options = grpc_options(config_, address, authority_.get());
   if (!options) return options.error();
+  options->gatekeeper = gatekeeper_.get();
+  if (config_.access.socket) options->socket = data_directory(config_) + "/vigil.sock";
   accept_failures_ = grpc_accept_failures();
-  auto grpc =
-      GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
-                                   store_service_.get(), rules_service_.get(), actions_service_.get()});
+  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                           store_service_.get(), rules_service_.get(), actions_service_.get(),
+                                           access_service_.get(), identity_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
+  grpc_port_ = grpc_->address().port;
   return {};
 }
 
@@ -363,7 +477,7 @@ api::ApiSources Aggregator::api_sources() {
   };
   sources.history = [this] { return history_->stats(); };
   sources.config = [this] {
-    const std::lock_guard lock(reload_mutex_);
+    const std::lock_guard lock(config_state_mutex_);
     return config_state_;
   };
   sources.told_metadata = [this](std::string_view metric) -> std::optional<api::ToldMetadata> {
@@ -371,7 +485,13 @@ api::ApiSources Aggregator::api_sources() {
     if (!told) return std::nullopt;
     return api::ToldMetadata{std::string(remote_write::to_string(told->type)), told->help, told->unit};
   };
-  sources.reload = [this](api::Reloaded done) { ask_reload(std::move(done)); };
+  sources.reload = [this](const access::Actor& who, const api::Reloaded& done) {
+    reload_requests_.ask([this, who, done](const Result<ReloadReport>& report) {
+      const auto noted = note_reload(*audit_, who, report);
+      done(report ? noted : Result<void>(report.error()));
+    });
+  };
+  sources.audit = audit_.get();
   sources.readiness = [this] { return not_ready(); };
   sources.cors = *http::Cors::create(config_.http.cors_origin);  // checked before
   sources.external_labels = [this] { return alerting_->rule_set()->external_labels(); };
@@ -398,14 +518,15 @@ void Aggregator::watch() {
 }
 
 void Aggregator::announce() {
-  if (config_.tls.cert.empty() && !grpc_->address().is_loopback()) {
+  if (config_.tls.cert.empty() && !authority_ && !grpc_->address().is_loopback()) {
     log::warn("grpc",
-              "LISTENING IN PLAIN TEXT BEYOND THIS MACHINE: anybody on the network can read and send "
-              "samples. Set tls, or use a tunnel",
-              {{"address", grpc_->address().to_string()}});
+              "LISTENING IN PLAIN TEXT BEYOND THIS MACHINE: anybody on the network can read along and send "
+              "samples. Run vigil-aggregator init, set tls, or use a tunnel",
+              {{"address", grpc_->address().to_string()},
+               {"role_of_everybody", access::to_string(config_.access.anonymous)}});
   }
   if (!http_->address().is_loopback()) {
-    log::warn("http", "listening beyond this machine, without TLS or passwords",
+    log::warn("http", "listening beyond this machine without TLS: tokens and passwords are seen on the way",
               {{"address", http_->address().to_string()}});
   }
   ready_ = true;
@@ -447,44 +568,60 @@ void Aggregator::beat() {
   local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
+  if (authority_) tend_authority();
   own_metrics_->beat(wall_ms());
+  keep_access();
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
   const bool alive = watchdog_.check(std::chrono::steady_clock::now());
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
 }
 
-/// Any thread. The signal makes run() look.
-void Aggregator::ask_reload(api::Reloaded done) {
-  {
-    const std::lock_guard lock(reload_mutex_);
-    reload_asked_.push_back(std::move(done));
-  }
-  ::kill(::getpid(), SIGHUP);
+void Aggregator::tend_authority() {
+  if (const auto tended = authority_->tend(); !tended)
+    log::error("identity", "the certificates cannot be looked after", {{"error", tended.error()}});
 }
 
 void Aggregator::reload() {
-  std::vector<api::Reloaded> asked;
-  {
-    const std::lock_guard lock(reload_mutex_);
-    asked.swap(reload_asked_);
+  std::vector<ReloadRequests::Done> asked = reload_requests_.take();
+  if (asked.empty()) {
+    asked.push_back([this](const Result<ReloadReport>& report) {
+      (void)note_reload(*audit_, {access::Caller::Kind::signal, "", ""},
+                        report);  // kept until it can be written
+    });
   }
   auto config = reread(invocation_);
-  const Result<void> taken = !config ? config.error()
-                                     : alerting_->reload(config->rules, std::move(config->actions),
-                                                         [this, asked] { reloaded({}, asked); });
-  if (!taken) reloaded(taken, asked);
+  if (!config) return reloaded(config.error(), asked);
+  const rules::RuleSetPtr before = alerting_->rule_set();
+  ReloadReport report = config_in_force_.compare(*config);
+  const auto adopted = [this, asked, before, report = std::move(report)]() mutable {
+    std::ranges::move(rule_changes(*before, *alerting_->rule_set()), std::back_inserter(report.changed));
+    report.warnings = alerting_->warnings();
+    reloaded(std::move(report), asked);
+  };
+  const Result<void> taken = alerting_->reload(config->rules, config->actions, adopted);
+  if (!taken) return reloaded(taken.error(), asked);
+  log::set_level(config->log_level);
+  config_in_force_.adopt(*config);
+  reload_metrics_.taken(config_in_force_.waiting(), wall_ms());
 }
 
 /// Any thread.
-void Aggregator::reloaded(const Result<void>& loaded, const std::vector<api::Reloaded>& asked) {
+void Aggregator::reloaded(const Result<ReloadReport>& loaded,
+                          const std::vector<ReloadRequests::Done>& asked) {
   if (loaded) {
-    log::info("alerts", "reloaded", {{"rules", alerting_->rules().size()}});
-    for (const std::string& warning : alerting_->warnings()) log::warn("alerts", warning);
+    log::info("aggregator", "reloaded",
+              {{"rules", alerting_->rules().size()},
+               {"changed", fmt::format("{}", fmt::join(loaded->changed, "; "))}});
+    if (!loaded->needs_restart.empty())
+      log::warn("aggregator", "changed in the configuration, but in force only after a restart",
+                {{"keys", fmt::format("{}", fmt::join(loaded->needs_restart, ", "))}});
+    for (const std::string& warning : loaded->warnings) log::warn("alerts", warning);
   } else {
-    log::error("alerts", "not reloaded, all stays as it was", {{"error", loaded.error()}});
+    reload_metrics_.refused();
+    log::error("aggregator", "not reloaded, all stays as it was", {{"error", loaded.error()}});
   }
   {
-    const std::lock_guard lock(reload_mutex_);
+    const std::lock_guard lock(config_state_mutex_);
     config_state_.reload_ok = loaded.has_value();
     config_state_.reload_error = loaded ? "" : loaded.error().message;
     if (loaded) {
@@ -492,13 +629,14 @@ void Aggregator::reloaded(const Result<void>& loaded, const std::vector<api::Rel
       config_state_.loaded_ms = wall_ms();
     }
   }
-  for (const api::Reloaded& done : asked) done(loaded);
+  for (const ReloadRequests::Done& done : asked) done(loaded);
 }
 
 void Aggregator::stop() {
   if (!std::exchange(running_, false)) return;
   ready_ = false;
   systemd_notify("STOPPING=1");
+  reload_requests_.refuse();
   const SecondSignal second([this](int number) {
     log::warn("aggregator", "a second signal: only the journal is committed", {{"signal", number}});
     (void)history_->sync();  // what fails was not acknowledged
@@ -511,6 +649,8 @@ void Aggregator::stop() {
   if (tails_) tails_->stop();
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
+  if (gatekeeper_) gatekeeper_->stop();
+  if (access_service_) access_service_->stop();
   if (receiver_) receiver_->stop();
   if (engine_) engine_->stop();
   if (api_) api_->stop();
@@ -524,6 +664,8 @@ void Aggregator::stop() {
   }
   for (std::size_t i = 0; i < shards_->size(); ++i) shards_->at(i).worker().stop();
   history_->close();
+  if (accounts_) (void)accounts_->write_use();
+  if (access_file_) (void)access_file_->checkpoint();
   log::info("aggregator", "stopped");
 }
 

@@ -1,6 +1,8 @@
 // The one place that owns everything and knows the order of start and stop.
 //
 // Start                                   Stop (after SIGTERM or SIGINT)
+//   identity     authority
+//   access       tokens, users, the log of changes
 //   history      open, replay               grpc        refuse new streams, end the present ones, wait 2 s
 //   shards       hosts, heads               http
 //   alerting     rules, alerts, outbox      alerting    no more evaluations, messages out
@@ -12,21 +14,30 @@
 // acknowledged.
 #pragma once
 
+#include "aggregator/access/access_file.h"
+#include "aggregator/access/accounts.h"
+#include "aggregator/access/audit.h"
+#include "aggregator/access/call_log.h"
+#include "aggregator/access/gatekeeper.h"
 #include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
+#include "aggregator/identity/authority.h"
 #include "aggregator/ingest/grpc_server.h"
 #include "aggregator/ingest/local_service.h"
 #include "aggregator/ingest/service.h"
 #include "aggregator/load_meter.h"
 #include "aggregator/own_metrics.h"
+#include "aggregator/reload.h"
 #include "aggregator/remote_write/receiver.h"
 #include "aggregator/rule_records.h"
 #include "aggregator/self/registry.h"
+#include "aggregator/serve/access_service.h"
 #include "aggregator/serve/actions_service.h"
 #include "aggregator/serve/fleet_service.h"
+#include "aggregator/serve/identity_service.h"
 #include "aggregator/serve/live_tails.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
@@ -53,9 +64,19 @@ class Aggregator {
   /// Errc::io in that case: what is not on disk was not acknowledged, so a new start loses nothing.
   Result<void> run();
 
+  // As bound, and what is there; before run() ends.
+  const Address& grpc_address() const { return grpc_->address(); }
+  const Address& http_address() const { return http_->address(); }
+  const http::Router& router() const { return router_; }
+
  private:
   explicit Aggregator(const Invocation& invocation);
+  Result<void> open_identity();
+  Result<identity::Speaker> may_speak(const std::string& certificate, const std::string& host);
+  std::string reachable_address() const;
   Result<void> open_history();
+  Result<void> open_access();
+  void keep_access();
   Result<void> open_alerting();
   void start_shards();
   Result<void> listen();
@@ -65,9 +86,9 @@ class Aggregator {
   void watch();
   void announce();
   void beat();
+  void tend_authority();
   void reload();
-  void reloaded(const Result<void>& loaded, const std::vector<api::Reloaded>& asked);
-  void ask_reload(api::Reloaded done);
+  void reloaded(const Result<ReloadReport>& loaded, const std::vector<ReloadRequests::Done>& asked);
   api::ApiSources api_sources();
   std::string not_ready() const;
   void stop();
@@ -80,9 +101,10 @@ class Aggregator {
   bool ran_before_ = false;  // an aggregator, on this data folder
   Room room_;                // connections
 
-  std::mutex reload_mutex_;                  // protects the next two
-  std::vector<api::Reloaded> reload_asked_;  // who waits for the next reload
-  api::ConfigState config_state_;
+  ConfigInForce config_in_force_;
+  ReloadRequests reload_requests_;
+  std::mutex config_state_mutex_;
+  api::ConfigState config_state_;  // under its mutex
 
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;
@@ -90,7 +112,15 @@ class Aggregator {
   std::atomic<std::uint64_t> late_for_rules_ = 0;
   std::atomic<std::uint64_t> late_for_evidence_ = 0;
   self::Counter& reopened_;
-  std::uint64_t accept_failures_ = 0;  // before the gRPC port was opened
+  ReloadMetrics reload_metrics_;
+  std::uint64_t accept_failures_ = 0;               // before the gRPC port was opened
+  std::unique_ptr<identity::Authority> authority_;  // null: there is none, or others are configured
+  std::unique_ptr<access::AccessFile> access_file_;
+  std::unique_ptr<access::Audit> audit_;
+  std::unique_ptr<access::Accounts> accounts_;
+  std::unique_ptr<access::Gatekeeper> gatekeeper_;
+  access::CallLog call_log_;
+  std::int64_t access_kept_ms_ = 0;  // when upkeep was done last
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<FleetView> view_;
@@ -110,13 +140,16 @@ class Aggregator {
   std::unique_ptr<FleetService> fleet_service_;
   std::unique_ptr<ActionsService> actions_service_;
   std::unique_ptr<StoreService> store_service_;
+  std::unique_ptr<AccessService> access_service_;
   std::unique_ptr<RulesService> rules_service_;
+  std::unique_ptr<IdentityService> identity_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;
   std::unique_ptr<api::Api> api_;
   http::Router router_;
   std::unique_ptr<remote_write::Receiver> receiver_;
   std::unique_ptr<http::Server> http_;
   std::unique_ptr<GrpcServer> grpc_;
+  std::atomic<std::uint16_t> grpc_port_ = 0;  // once it listens
 };
 
 }  // namespace vigil::aggregator

@@ -1,5 +1,6 @@
 #include "aggregator/config.h"
 
+#include "aggregator/access/access_file.h"
 #include "aggregator/promql/parser.h"
 #include "aggregator/store/history.h"
 
@@ -19,12 +20,30 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"d
 }  // namespace
 
 void describe(config::Fields& fields, TlsConfig& tls) {
-  fields.path("cert", tls.cert, "PEM file with the certificate of the gRPC port; empty: plain text.");
+  fields.path("cert", tls.cert,
+              "PEM file with the certificate of the gRPC port; empty: plain text, or see identity.");
   fields.path("key", tls.key, "PEM file with its private key; not readable by everybody.");
   fields.path(
       "client_ca", tls.client_ca,
       "PEM file with who signs the certificates of agents and command lines: who shows none of them is "
       "refused. Empty: nobody is asked for one.");
+  fields.field("plaintext", tls.plaintext,
+               "The gRPC port speaks plain text to other machines, too: whoever is on the way reads and "
+               "writes along. Without it such a port is refused.");
+}
+
+void describe(config::Fields& fields, IdentityConfig& identity) {
+  constexpr milliseconds kShortestLife{10'000};
+  constexpr std::string_view kWhy = "must be at least 10s";
+  identity::Lives& lives = identity.lives;
+  fields.field("host_life", lives.host,
+               "How long an agent's certificate is good; it renews it when a third of that is left.");
+  fields.require("host_life", lives.host >= kShortestLife, kWhy);
+  fields.field("person_life", lives.person, "How long a person's certificate is good.");
+  fields.require("person_life", lives.person >= kShortestLife, kWhy);
+  fields.field("server_life", lives.server,
+               "How long the aggregator's own certificate is good; it renews it likewise.");
+  fields.require("server_life", lives.server >= kShortestLife, kWhy);
 }
 
 void describe(config::Fields& fields, IngestConfig& ingest) {
@@ -129,7 +148,12 @@ void describe(config::Fields& fields, AggregatorConfig& config) {
   fields.field("external_url", config.external_url,
                "How people reach this aggregator: for links in messages.");
   fields.field("http", config.http, "The HTTP port.");
-  fields.field("tls", config.tls, "Encryption of the gRPC port.");
+  fields.field(
+      "tls", config.tls,
+      "Encryption of the gRPC port with certificates of an authority of yours; without them those of "
+      "vigil-aggregator init are used, where it was run.");
+  fields.field("identity", config.identity, "Certificates of the aggregator's own authority.");
+  fields.field("access", config.access, "Who may do what.");
   fields.field("ingest", config.ingest, "What is taken from agents.");
   fields.field("store", config.store, "What is kept.");
   fields.field("query", config.query, "What a query may cost.");
@@ -148,6 +172,14 @@ std::string data_directory(const AggregatorConfig& config) {
   if (state == nullptr || *state == '\0') return "vigil-data";
   const std::string_view all(state);
   return std::string(all.substr(0, all.find(':')));
+}
+
+bool uses_own_authority(const AggregatorConfig& config) {
+  return config.tls.cert.empty() && identity::has_authority(identity::folder_in(data_directory(config)));
+}
+
+std::string access_path(const AggregatorConfig& config) {
+  return data_directory(config) + "/" + access::kAccessFile;
 }
 
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {

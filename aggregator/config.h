@@ -2,7 +2,9 @@
 // its data beside it.
 #pragma once
 
+#include "aggregator/access/config.h"
 #include "aggregator/alerts/alerting.h"
+#include "aggregator/identity/authority.h"
 #include "aggregator/notify/config.h"
 #include "aggregator/remote_write/config.h"
 #include "aggregator/rules/config.h"
@@ -20,9 +22,15 @@ namespace vigil::aggregator {
 struct TlsConfig {
   std::string cert;  // paths of PEM files; both empty: plain text
   std::string key;
-  std::string client_ca;  // who signs the certificates of those who connect; empty: none is asked for
+  std::string client_ca;   // who signs the certificates of those who connect; empty: none is asked for
+  bool plaintext = false;  // plain text beyond this machine is meant so
 };
 void describe(config::Fields& fields, TlsConfig& tls);
+
+struct IdentityConfig {
+  identity::Lives lives;
+};
+void describe(config::Fields& fields, IdentityConfig& identity);
 
 struct IngestConfig {
   std::uint32_t max_agents = 12'000;
@@ -77,6 +85,8 @@ struct AggregatorConfig {
   std::string external_url;
   HttpConfig http;
   TlsConfig tls;
+  IdentityConfig identity;
+  access::AccessConfig access;
   IngestConfig ingest;
   StoreConfig store;
   QueryConfig query;
@@ -95,6 +105,10 @@ void describe(config::Fields& fields, AggregatorConfig& config);
 Result<std::vector<std::string>> check(const AggregatorConfig& config);
 
 std::string data_directory(const AggregatorConfig& config);
+/// Whether the gRPC port uses certificates of the aggregator's own authority: it was set up, and no others
+/// are configured.
+bool uses_own_authority(const AggregatorConfig& config);
+std::string access_path(const AggregatorConfig& config);
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config);
 
 }  // namespace vigil::aggregator

@@ -1,6 +1,7 @@
 #include "aggregator/config.h"
 #include "aggregator/http/cors.h"
 #include "common/text/html.h"
+#include "common/tls/certificate.h"
 
 namespace vigil::aggregator {
 namespace {
@@ -18,21 +19,37 @@ void check_listen(const AggregatorConfig& config, std::string_view key, Problems
 }
 
 void check_tls(const AggregatorConfig& config, Problems& problems) {
-  const TlsConfig& tls = config.tls;
-  if (tls.cert.empty() != tls.key.empty()) {
-    problems.add(config.at.wrong(tls.cert.empty() ? "tls.key" : "tls.cert",
+  const TlsConfig& files = config.tls;
+  if (files.cert.empty() != files.key.empty()) {
+    problems.add(config.at.wrong(files.cert.empty() ? "tls.key" : "tls.cert",
                                  "cert and key belong together: set both or neither"));
   }
-  if (!tls.client_ca.empty() && tls.cert.empty())
+  if (!files.client_ca.empty() && files.cert.empty())
     problems.add(
         config.at.wrong("tls.client_ca", "has no effect without tls.cert and tls.key; set them, too"));
+  const bool has_port = config.grpc_listen.find(':') != std::string::npos;  // or check_listen() complains
+  const auto grpc = parse_address(config.grpc_listen, 0);
+  if (has_port && files.cert.empty() && !uses_own_authority(config) && !files.plaintext && grpc &&
+      !grpc->is_loopback()) {
+    problems.add(config.at.wrong(
+        "grpc_listen",
+        fmt::format(
+            "{} is plain text that leaves this machine: run vigil-aggregator init, or set tls.cert and "
+            "tls.key, or, where the network is a tunnel or of this machine only, tls.plaintext: true",
+            config.grpc_listen)));
+  }
   const auto look = [&](std::string_view key, const std::string& path, auto read) {
     if (path.empty()) return;
     if (const auto text = read(path); !text) problems.add(config.at.wrong(key, text.error().message));
   };
-  look("tls.cert", tls.cert, config::read_certificates);
-  look("tls.key", tls.key, config::read_private_key);
-  look("tls.client_ca", tls.client_ca, config::read_certificates);
+  look("tls.cert", files.cert, config::read_certificates);
+  look("tls.key", files.key, config::read_private_key);
+  look("tls.client_ca", files.client_ca, config::read_certificates);
+  const auto cert = config::read_certificates(files.cert);
+  const auto key = config::read_private_key(files.key);
+  if (!cert || !key) return;
+  if (const auto pair = tls::check_pair(*cert, *key); !pair)
+    problems.add(config.at.wrong("tls.key", fmt::format("{}: {}", files.key, pair.error().message)));
 }
 
 void check_data_dir(const AggregatorConfig& config, Problems& problems) {

@@ -1,10 +1,12 @@
 #include "aggregator/flags.h"
 
+#include "common/config/example.h"
 #include "common/config/redact.h"
 #include "common/flags/help.h"
 #include "common/version.h"
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <optional>
 
 namespace vigil::aggregator {
@@ -21,6 +23,8 @@ constexpr const char* kExamples =
     "                                 is the configuration right? rules too\n"
     "  vigil-aggregator --config aggregator.yml --grpc-listen 0.0.0.0:8460\n"
     "                                 take agents of other machines: see tls there\n"
+    "  vigil-aggregator init --name monitor.example.org --person ada --out ~/vigil\n"
+    "                                 make certificates: then agents can enroll\n"
     "  vigil-aggregator --rules my-alerts.yml\n"
     "                                 Prometheus rule files, beside the shipped ones\n"
     "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.\n"
@@ -33,11 +37,35 @@ struct Flags {
   std::optional<std::string> http_listen;
   std::vector<std::string> rules;
   bool check = false;
+  bool core_dumps = false;
+  bool print_config = false;
   std::vector<std::string> files;
   std::string output = "text";
   const CLI::App* check_rules = nullptr;
   const CLI::App* test_rules = nullptr;
+  const CLI::App* doctor = nullptr;
+  identity::InitOptions init_options;
+  const CLI::App* init = nullptr;
 };
+
+constexpr const char* kUsualConfig = "/etc/vigil/aggregator.yml";
+
+void declare_init(CLI::App& app, Flags& flags) {
+  CLI::App* init = app.add_subcommand(
+      "init", "Makes the authority that certificates of agents and people come from; safe to repeat");
+  init->fallthrough();  // --data-dir and --config
+  init->add_option(
+          "--name", flags.init_options.names,
+          "A name or address by which others reach this aggregator, besides those of this host; may be "
+          "repeated")
+      ->type_name("DNS-OR-IP");
+  init->add_option("--person", flags.init_options.person,
+                   "Whose certificate for the command line is made, the first one; with --out")
+      ->type_name("NAME");
+  init->add_option("--out", flags.init_options.out, "Folder for that certificate and its key")
+      ->type_name("FOLDER");
+  flags.init = init;
+}
 
 void declare(CLI::App& app, Flags& flags) {
   app.footer(kExamples);
@@ -53,7 +81,20 @@ void declare(CLI::App& app, Flags& flags) {
                  "[127.0.0.1:8461]")
       ->type_name("HOST:PORT");
   app.add_option("--rules", flags.rules, "A Prometheus rule file; may be repeated")->type_name("FILE");
+  app.add_flag(
+      "--core-dumps", flags.core_dumps,
+      "For looking into crashes: the memory, with its secrets, may be dumped and debuggers attached");
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");
+  CLI::App* doctor =
+      app.add_subcommand("doctor", "What keeps this aggregator from its work, and what would mend it");
+  doctor->add_option("-o,--output", flags.output, "table or json")
+      ->check(CLI::IsMember({"table", "json", "text"}));
+  doctor->fallthrough();  // --config may stand behind it
+  doctor->footer(
+      "Changes nothing, and works whether the aggregator runs or not. Without --config it reads\n"
+      "/etc/vigil/aggregator.yml, if that is there. Exits with 1 when it found a problem.");
+  flags.doctor = doctor;
+  app.add_flag("--print-config", flags.print_config, "Print every key with its default, as YAML, and exit");
   CLI::App* rules = app.add_subcommand("rules", "Rule files by themselves: no aggregator is started");
   rules->require_subcommand(1);
   const auto add = [&](const char* name, const char* summary) {
@@ -64,6 +105,7 @@ void declare(CLI::App& app, Flags& flags) {
   };
   flags.check_rules = add("check", "Whether rule files can be loaded; `vigil rules check` calls it");
   flags.test_rules = add("test", "Runs unit tests of rules; `vigil rules test` calls it");
+  declare_init(app, flags);
 }
 
 void add_rule_files(const std::vector<std::string>& files, rules::RulesConfig& rules) {
@@ -84,6 +126,15 @@ void apply(const Flags& flags, AggregatorConfig& config) {
   replace("grpc_listen", "--grpc-listen", config.grpc_listen, flags.grpc_listen);
   replace("http_listen", "--http-listen", config.http_listen, flags.http_listen);
   add_rule_files(flags.rules, config.rules);
+}
+
+/// The file, flags over it, and whether that is right; the warnings.
+Result<std::vector<std::string>> read(const Invocation& invocation, AggregatorConfig& config) {
+  if (!invocation.config_path.empty()) {
+    if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
+  }
+  invocation.apply_flags(config);
+  return check(config);
 }
 
 std::map<std::string, std::string> flags_in_force(const Invocation& invocation) {
@@ -130,26 +181,42 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     invocation.form = flags.output == "json" ? trial::Form::json : trial::Form::text;
     return invocation;
   }
-  invocation.mode = flags.check ? Mode::check : Mode::run;
-  invocation.config_path = flags.config;
-  invocation.extra_rules = flags.rules;
-  if (!flags.config.empty()) {
-    if (auto loaded = config::load_file(flags.config, invocation.config); !loaded) return loaded.error();
+  if (flags.print_config) {
+    fmt::print("{}", example_config());
+    invocation.mode = Mode::done;
+    return invocation;
   }
-  apply(flags, invocation.config);
+  invocation.mode = flags.init->parsed()     ? Mode::init
+                    : flags.doctor->parsed() ? Mode::doctor
+                    : flags.check            ? Mode::check
+                                             : Mode::run;
+  invocation.init = flags.init_options;
+  invocation.core_dumps = flags.core_dumps;
+  invocation.config_path = flags.config;
+  if (invocation.mode == Mode::doctor) {
+    invocation.json = flags.output == "json";
+    if (flags.config.empty() && std::filesystem::exists(kUsualConfig)) invocation.config_path = kUsualConfig;
+  }
+  invocation.extra_rules = flags.rules;
+  invocation.apply_flags = [flags](AggregatorConfig& config) { apply(flags, config); };
+  auto warnings = read(invocation, invocation.config);
+  if (!warnings && invocation.mode != Mode::doctor) return warnings.error();
   invocation.flags = flags_in_force(invocation);
-  auto warnings = check(invocation.config);
-  if (!warnings) return warnings.error();
-  invocation.warnings = std::move(*warnings);
+  if (warnings) {
+    invocation.warnings = std::move(*warnings);
+  } else {
+    invocation.trouble = warnings.error().message;
+  }
   return invocation;
+}
+
+std::string example_config() {
+  return config::example("vigil-aggregator", config::document(AggregatorConfig{}));
 }
 
 Result<AggregatorConfig> reread(const Invocation& invocation) {
   AggregatorConfig config;
-  if (!invocation.config_path.empty()) {
-    if (auto loaded = config::load_file(invocation.config_path, config); !loaded) return loaded.error();
-  }
-  add_rule_files(invocation.extra_rules, config.rules);
+  if (const auto warnings = read(invocation, config); !warnings) return warnings.error();
   return config;
 }
 

@@ -1,7 +1,11 @@
 #include "aggregator/aggregator.h"
+#include "aggregator/doctor/doctor.h"
+#include "aggregator/second_signal.h"
+#include "aggregator/setup.h"
 #include "common/log/log.h"
 
-#include <csignal>
+#include <sys/prctl.h>
+
 #include <cstdio>
 #include <exception>
 
@@ -17,6 +21,7 @@ int complain(const Error& error, int exit_code) {
 
 int start(const Invocation& invocation) {
   if (invocation.mode == Mode::done) return invocation.exit_code;
+  if (invocation.mode == Mode::doctor) return run_doctor(invocation);
   if (invocation.mode == Mode::check) {
     for (const std::string& warning : invocation.warnings) fmt::print("warning: {}\n", warning);
     fmt::print("configuration is valid\n");
@@ -24,21 +29,13 @@ int start(const Invocation& invocation) {
   }
   if (invocation.mode == Mode::check_rules) return trial::check_rules(invocation.files, invocation.form);
   if (invocation.mode == Mode::test_rules) return trial::test_rules(invocation.files, invocation.form);
+  if (invocation.mode == Mode::init) return set_up(invocation);
   log::set_level(invocation.config.log_level);
+  if (!invocation.core_dumps) ::prctl(PR_SET_DUMPABLE, 0);  // secrets are in the memory
   auto made = Aggregator::create(invocation);
   if (!made) return complain(made.error(), 1);
   const auto done = (*made)->run();
   return done ? 0 : complain(done.error(), 1);
-}
-
-/// Signals are waited for in run(): no thread may take them.
-void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGCHLD, SIG_DFL);  // ignored by who started us, the ends of commands would be lost
 }
 
 }  // namespace

@@ -16,6 +16,14 @@ sigset_t both() {
 
 }  // namespace
 
+void block_signals() {
+  sigset_t signals = both();
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // ignored by who started us, the ends of commands would be lost
+}
+
 SecondSignal::SecondSignal(std::function<void(int number)> act)
     : act_(std::move(act)), thread_([this] { wait(); }) {}
 

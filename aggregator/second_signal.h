@@ -7,6 +7,10 @@
 
 namespace vigil::aggregator {
 
+/// For main(), before any thread begins: SIGTERM, SIGINT and SIGHUP are waited for, by Aggregator::run() and
+/// below, so that no thread takes them; a connection that breaks is no signal, and commands are waited for.
+void block_signals();
+
 class SecondSignal {
  public:
   /// Calls `act` with the signal's number, on a thread of its own, once. From then on a third one ends the

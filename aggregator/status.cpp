@@ -5,6 +5,9 @@
 #include "common/version.h"
 
 #include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
 
 namespace vigil::aggregator {
 namespace {
@@ -72,6 +75,47 @@ void add_store_metrics(self::Registry& registry, const History& history) {
       &HistoryStats::checkpoints);
   registry.collect(Kind::gauge, "vigil_store_healthy", "1 while received samples become durable.",
                    [&history] { return history.health().state == HistoryState::ok ? 1.0 : 0.0; });
+}
+
+/// Of the file system that holds the data.
+void add_disk_metrics(self::Registry& registry, const std::string& folder) {
+  const auto add = [&](const char* name, const char* help,
+                       std::uintmax_t std::filesystem::space_info::*field) {
+    registry.collect(Kind::gauge, name, help, [folder, field] {
+      std::error_code error;
+      const auto space = std::filesystem::space(folder, error);
+      return error ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(space.*field);
+    });
+  };
+  add("vigil_store_disk_free_bytes", "What is free where the data is, for who runs the aggregator.",
+      &std::filesystem::space_info::available);
+  add("vigil_store_disk_size_bytes", "Size of the file system where the data is.",
+      &std::filesystem::space_info::capacity);
+}
+
+/// Sums over the rules in force: they begin anew at a reload.
+void add_rule_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
+  const auto add = [&](Kind kind, const char* name, const char* help, auto take) {
+    registry.collect(kind, name, help, [&alerting, take] {
+      double value = 0;
+      const rules::RuleSetPtr set = alerting.rule_set();  // a reload may replace it meanwhile
+      for (const rules::RulePtr& rule : set->rules()) take(value, *rule->stats);
+      return value;
+    });
+  };
+  using Stats = rules::RuleStats;
+  add(Kind::gauge, "vigil_rules", "Rules in force.", [](double& value, const Stats&) { ++value; });
+  add(Kind::counter, "vigil_rules_evaluations_total",
+      "Evaluations of the rules in force, of each host by itself.",
+      [](double& value, const Stats& stats) { value += static_cast<double>(stats.evaluations.load()); });
+  add(Kind::counter, "vigil_rules_evaluation_failures_total", "Evaluations that failed.",
+      [](double& value, const Stats& stats) { value += static_cast<double>(stats.failures.load()); });
+  add(Kind::gauge, "vigil_rules_failing", "Rules whose latest evaluation failed.",
+      [](double& value, const Stats& stats) { value += stats.last_error().empty() ? 0 : 1; });
+  add(Kind::gauge, "vigil_rules_slowest_evaluation_seconds",
+      "How long the slowest of the latest evaluations took.", [](double& value, const Stats& stats) {
+        value = std::max(value, static_cast<double>(stats.last_duration_ns.load()) / 1e9);
+      });
 }
 
 void add_alert_metrics(self::Registry& registry, const alerts::Alerting& alerting) {
@@ -157,6 +201,8 @@ void add_heartbeat_metrics(self::Registry& registry, const notify::Heartbeat& he
 void StatusReporter::add_metrics(self::Registry& registry) {
   self::add_process_metrics(registry);
   add_store_metrics(registry, sources_.history);
+  add_disk_metrics(registry, sources_.data_directory);
+  add_rule_metrics(registry, sources_.alerting);
   add_alert_metrics(registry, sources_.alerting);
   add_action_metrics(registry, sources_.alerting);
   add_receiver_metrics(registry, sources_.alerting);

@@ -17,6 +17,7 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <iostream>
 
@@ -40,11 +41,20 @@ constexpr std::array kCommands = {
     Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
     Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},
     Command{"status", declare_status, "The aggregator itself"},
+    Command{"agent", declare_agent, "Agents: invite a host, list, revoke"},
+    Command{"certificate", declare_certificate, "Certificates of people: issue, list, revoke"},
+    Command{"doctor", declare_doctor,
+            "What is wrong here, at the aggregator or in the fleet, and what would mend it"},
+    Command{"reload", declare_reload, "Have the aggregator read its configuration and rules again"},
     Command{"forget", declare_forget, "Remove a host that will not come back"},
     Command{"bench", declare_bench, "Measure how much an aggregator takes"},
     Command{"db", declare_db, "The history on disk: status, plan, check"},
     Command{"backup", declare_backup, "Copy the running aggregator's data into a folder"},
     Command{"restore", declare_restore, "Make a data folder of a backup"},
+    Command{"token", declare_token, "Tokens, by which programs and people are let in"},
+    Command{"user", declare_user, "Users: names, roles and passwords"},
+    Command{"audit", declare_audit, "What was changed, and by whom"},
+    Command{"whoami", declare_whoami, "Who the aggregator takes you for"},
 };
 
 constexpr const char* kHelp = "help";
@@ -57,6 +67,7 @@ struct Globals {
   std::string tls_ca;
   std::string tls_cert;
   std::string tls_key;
+  std::string token_file;
   std::string shell;  // of `completion`
   Named named = Named::elsewhere;
 };
@@ -67,7 +78,7 @@ void declare_globals(CLI::App& app, Globals& globals) {
   app.name("vigil");
   app.formatter(help_formatter());
   app.add_option("--aggregator", globals.aggregator, "Address of the aggregator's gRPC port")
-      ->type_name("HOST:PORT")
+      ->type_name("HOST:PORT|unix:PATH")
       ->envname("VIGIL_AGGREGATOR")
       ->capture_default_str();
   app.add_flag("--tls", globals.tls, "The aggregator speaks TLS")->envname("VIGIL_TLS");
@@ -82,6 +93,11 @@ void declare_globals(CLI::App& app, Globals& globals) {
   app.add_option("--tls-key", globals.tls_key, "PEM file with its private key; not readable by everybody")
       ->type_name("FILE")
       ->envname("VIGIL_TLS_KEY");
+  app.add_option("--token-file", globals.token_file,
+                 "File with a token of `vigil token create`; not readable by others. Or the token itself in "
+                 "$VIGIL_TOKEN")
+      ->type_name("FILE")
+      ->envname("VIGIL_TOKEN_FILE");
   app.add_option("-o,--output", globals.output, "table, json or csv")
       ->check(CLI::IsMember({"table", "json", "csv"}))
       ->capture_default_str();
@@ -96,7 +112,7 @@ void declare_globals(CLI::App& app, Globals& globals) {
       "'node_memory_MemAvailable_bytes' --start 6h\n"
       "  vigil alerts -o json\n\nvigil COMMAND --help tells more.\nExit codes: 0 fine, 1 the aggregator said "
       "no, 2 wrong usage, 3 no aggregator answers, 4 alerts --fail-on found one, 5 db check found something "
-      "wrong.");
+      "wrong, 6 doctor found a problem.");
 }
 
 /// Sends what the user must read to standard error, and says which exit code fits.
@@ -111,8 +127,8 @@ void finish_help(CLI::App& command) {
   const std::string own = command.get_footer();
   command.footer(
       (own.empty() ? "" : own + "\n\n") +
-      "Also: -o table|json|csv, --aggregator HOST:PORT, --timeout TIME, --tls and its kin; see vigil "
-      "--help.");
+      "Also: -o table|json|csv, --aggregator HOST:PORT, --timeout TIME, --tls and its kin, --token-file; see "
+      "vigil --help.");
 }
 
 /// What is wrong with the command line, and what would be right.
@@ -122,16 +138,39 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
                      used.empty() ? "" : used + ' ');
 }
 
-Result<ClientOptions> client_options(const Globals& globals) {
-  const auto address = parse_address(globals.aggregator, kGrpcPort);
+/// HOST:PORT, or the socket in an aggregator's data folder.
+struct Target {
+  std::string text;
+  bool is_here = false;  // what is sent stays on this machine
+};
+
+Result<Target> parse_target(const std::string& text) {
+  if (text.starts_with("unix:")) return Target{text, true};
+  const auto address = parse_address(text, kGrpcPort);
   if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
+  return Target{address->to_string(), address->is_loopback()};
+}
+
+Result<std::string> read_token(const Globals& globals) {
+  if (!globals.token_file.empty()) {
+    auto token = config::read_secret(globals.token_file);
+    if (!token) return fail(Errc::invalid_argument, "--token-file: {}", token.error().message);
+    return token;
+  }
+  const char* token = std::getenv("VIGIL_TOKEN");
+  return std::string(token == nullptr ? "" : token);
+}
+
+Result<ClientOptions> client_options(const Globals& globals) {
+  const auto address = parse_target(globals.aggregator);
+  if (!address) return address.error();
   const auto timeout = parse_duration(globals.timeout);
   if (!timeout || timeout->count() <= 0) {
     return fail(Errc::invalid_argument, "--timeout: '{}' is not a duration; write for example 10s",
                 globals.timeout);
   }
   ClientOptions options;
-  options.address = address->to_string();
+  options.address = address->text;
   options.timeout = *timeout;
   options.tls = globals.tls || !globals.tls_ca.empty() || !globals.tls_cert.empty();
   if (globals.tls_cert.empty() != globals.tls_key.empty())
@@ -150,6 +189,13 @@ Result<ClientOptions> client_options(const Globals& globals) {
     return done.error();
   if (auto done = read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem); !done)
     return done.error();
+  auto token = read_token(globals);
+  if (!token) return token.error();
+  if (!token->empty() && !options.tls && !address->is_here)
+    return fail(Errc::invalid_argument,
+                "a token is not sent in plain text to {}: use --tls or --tls-ca FILE, or connect without it",
+                options.address);
+  options.token = std::move(*token);
   return options;
 }
 

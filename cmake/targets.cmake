@@ -37,6 +37,18 @@ function(vigil_program name)
   endif()
 endfunction()
 
+# vigil_static_program(NAME SOURCES ... LINK ...): the same program once more without any shared library, for systems whose libc is
+# another: only in release builds, and only when it is asked for.
+function(vigil_static_program name)
+  if(NOT VIGIL_STATIC)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE vigil_options ${ARG_LINK})
+  target_link_options(${name} PRIVATE -static-pie)
+endfunction()
+
 add_custom_target(tsan_tests)    # test programs of concurrent parts
 add_custom_target(fuzz_targets)  # all fuzzers
 add_custom_target(benches)       # all benchmark programs

@@ -47,5 +47,5 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
   set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ON)
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # what runs for each sample asks for more: vigil_hot
   add_compile_options(-ffunction-sections -fdata-sections)
-  add_link_options(-Wl,--gc-sections -Wl,--as-needed -flto=auto -Werror=odr)
+  add_link_options(-Wl,--gc-sections -Wl,--as-needed -Wl,-z,relro,-z,now -flto=auto -Werror=odr)
 endif()

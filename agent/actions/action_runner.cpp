@@ -44,7 +44,17 @@ v1::ActionResult::Outcome outcome_of(ProgramEnd::Kind kind) {
 }  // namespace
 
 ActionRunner::ActionRunner(std::string list, std::function<void(v1::ActionResult)> answer, uid_t owner)
-    : list_(std::move(list)), answer_(std::move(answer)), owner_(owner) {}
+    : answer_(std::move(answer)), owner_(owner), list_(std::move(list)) {}
+
+void ActionRunner::set_list(std::string list) {
+  const std::lock_guard lock(mutex_);
+  list_ = std::move(list);
+}
+
+std::string ActionRunner::list() {
+  const std::lock_guard lock(mutex_);
+  return list_;
+}
 
 void ActionRunner::stop() {
   {
@@ -58,7 +68,7 @@ void ActionRunner::stop() {
 
 void ActionRunner::take(const v1::ActionRequest& request) {
   if (request.id().empty() || request.id().size() > kMostIdBytes) return;  // nobody could be answered
-  if (list_.empty())
+  if (list().empty())
     return answer_(refused(request, "this agent runs no actions: its configuration names no actions_file"));
   const std::lock_guard lock(mutex_);
   if (stopping_) return answer_(refused(request, "the agent stops"));
@@ -92,14 +102,15 @@ void ActionRunner::loop() {
 }
 
 v1::ActionResult ActionRunner::run(const v1::ActionRequest& request) {
-  const auto list = read_allow_list(list_, owner_);
+  const std::string path = this->list();
+  const auto list = read_allow_list(path, owner_);
   if (!list) {
     log::warn("actions", "an action was asked for, and the list cannot be used", {{"error", list.error()}});
     return refused(request, list.error().message);
   }
   const auto found = list->actions.find(request.name());
   if (found == list->actions.end())
-    return refused(request, fmt::format("{} has no action {}", list_, wire::clean_text(request.name(), 128)));
+    return refused(request, fmt::format("{} has no action {}", path, wire::clean_text(request.name(), 128)));
   if (const std::string fault = fault_of(found->second, owner_); !fault.empty())
     return refused(request, fault);
   log::info("actions", "an action begins", {{"action", request.name()}, {"run", request.id()}});

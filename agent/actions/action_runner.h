@@ -27,6 +27,8 @@ class ActionRunner {
 
   /// Any thread. Each id is run once, whatever is sent again; more than a few that wait are refused.
   void take(const v1::ActionRequest& request);
+  /// Any thread: another path of the allow-list, for what is run from now on.
+  void set_list(std::string list);
   /// What runs is killed, and answered as unknown; what waits is refused. Nothing is taken any more.
   void stop();
 
@@ -38,13 +40,14 @@ class ActionRunner {
   };
   void loop();
   v1::ActionResult run(const v1::ActionRequest& request);
+  std::string list();
 
-  const std::string list_;
   const std::function<void(v1::ActionResult)> answer_;
   const uid_t owner_;
   std::atomic<bool> stopping_ = false;
 
   std::mutex mutex_;  // protects what follows
+  std::string list_;
   std::condition_variable more_;
   std::deque<Waiting> waiting_;
   std::deque<std::string> seen_;  // ids, the oldest first

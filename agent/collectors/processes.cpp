@@ -1,12 +1,14 @@
 // Processes and threads by state, their limits (as node_exporter's processes collector), and the processes
 // that use most of the host: own metrics vigil_process_*. One pass over /proc every ten seconds, apart from
 // the beat: a host may have 10,000 processes. Never smaps (the kernel walks every page table) and never
-// cmdline (it waits for the process's memory lock, and holds secrets).
+// cmdline (it waits for the process's memory lock, and holds secrets). What /proc/[pid]/io refuses, for the
+// process is another user's, vigil-kernel-reader is asked for.
 #include "agent/collectors/process_scan.h"
 #include "agent/collectors/table.h"
 #include "agent/collectors/top_processes.h"
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
+#include "agent/kernel_reader/client.h"
 
 #include <unistd.h>
 
@@ -70,6 +72,8 @@ class ProcessesCollector final : public Collector {
  public:
   explicit ProcessesCollector(const CollectorOptions& options)
       : tree_(options.roots.procfs),
+        reader_(options.kernel_reader),
+        live_(options.roots.procfs == "/proc"),
         max_threads_(options.roots.procfs + "/sys/kernel/threads-max"),
         max_processes_(options.roots.procfs + "/sys/kernel/pid_max"),
         top_(static_cast<std::size_t>(std::max(options.top_processes, 0)),
@@ -85,6 +89,11 @@ class ProcessesCollector final : public Collector {
     thread_states_.clear();
     several_threads_.clear();
     pids_ = threads_ = 0;
+    reader_.begin();
+    if (reader_missed_ && reader_.ask({kernel::Kind::clock})) {  // it may have been starting, or upgraded
+      reader_missed_ = false;
+      top_.ask_again();
+    }
     top_.begin(tick.steady);
     if (auto scanned = tree_.each([this](const ProcessStat& stat) { count(stat); }); !scanned) return scanned;
     top_.finish();
@@ -140,8 +149,12 @@ class ProcessesCollector final : public Collector {
   }
 
   std::optional<ProcessIo> io_of(std::int64_t pid) {
-    const auto text = tree_.read(pid, "io");
-    return text ? parse_process_io(*text) : std::nullopt;
+    if (const auto text = tree_.read(pid, "io")) return parse_process_io(*text);
+    if (!live_) return std::nullopt;
+    const auto text = reader_.process_io(pid);  // of another user: not ours to read
+    if (text) return parse_process_io(*text);
+    reader_missed_ = reader_missed_ || text.error().code == Errc::unavailable;
+    return std::nullopt;
   }
 
   std::string container_of(std::int64_t pid) {
@@ -150,6 +163,9 @@ class ProcessesCollector final : public Collector {
   }
 
   ProcessTree tree_;
+  kernel::Client reader_;
+  bool reader_missed_ = false;  // it did not answer when something was asked
+  bool live_;                   // the tree is the running kernel's, of which the reader speaks
   ProcFile max_threads_;
   ProcFile max_processes_;
   TopProcesses top_;

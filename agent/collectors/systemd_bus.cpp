@@ -1,6 +1,7 @@
 #include "agent/collectors/systemd_bus.h"
 
 #include <dlfcn.h>
+#include <sys/auxv.h>
 #include <systemd/sd-bus.h>
 
 #include <cerrno>
@@ -31,8 +32,14 @@ struct LibSystemd {
   bool complete = false;
 };
 
+/// A program without shared libraries must not load one: it would need the very libc it was linked with.
+bool linked_statically() {
+  return ::getauxval(AT_BASE) == 0;  // no dynamic linker
+}
+
 LibSystemd load_library() {
   LibSystemd lib;
+  if (linked_statically()) return lib;
   void* const handle =
       ::dlopen("libsystemd.so.0", RTLD_NOW | RTLD_LOCAL);  // never closed: it keeps state of its threads
   if (handle == nullptr) return lib;

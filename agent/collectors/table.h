@@ -2,6 +2,7 @@
 // and a row of docs.
 #pragma once
 
+#include "agent/kernel_reader/protocol.h"
 #include "agent/sampling/collector.h"
 
 #include <memory>
@@ -28,6 +29,7 @@ struct CollectorOptions {
   std::string systemd_unit_include = "^$";  // besides failed units, which are always reported
   int top_processes = 10;                   // per ranking: CPU, memory, I/O
   std::string docker_socket = "auto";  // path; "auto" looks for Docker's and Podman's; "none" never connects
+  std::string kernel_reader = kernel::kSocketPath;  // asked what this process is refused
 };
 
 struct CollectorEntry {

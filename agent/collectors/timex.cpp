@@ -1,8 +1,10 @@
 // How well the host's clock is kept, from adjtimex(2) without changing anything. It is the clock of the
-// running kernel, whatever recorded tree the other collectors read.
+// running kernel, whatever recorded tree the other collectors read. Where a sandbox refuses the call, which
+// also sets clocks, vigil-kernel-reader is asked.
 #include "agent/collectors/timex.h"
 
 #include "agent/collectors/table.h"
+#include "agent/kernel_reader/client.h"
 
 #include <cerrno>
 
@@ -50,23 +52,42 @@ std::int64_t scaled_ppm(long value) {
 
 class TimexCollector final : public Collector {
  public:
+  explicit TimexCollector(const CollectorOptions& options) : reader_(options.kernel_reader) {}
+
   std::string_view name() const override { return "timex"; }
+  Lane lane() const override { return own_call() < 0 ? Lane::apart : Lane::beat; }  // a reader may hang
   std::chrono::milliseconds interval() const override { return std::chrono::seconds(10); }
 
   Result<void> collect(const Tick& tick, Sheet& sheet) override {
     timex clock{};  // modes 0: only read
-    const int state = ::adjtimex(&clock);
-    if (state < 0) return timex_error(errno);
+    int state = ::adjtimex(&clock);
+    if (state < 0) {
+      const Error refused = timex_error(errno);
+      if (refused.code != Errc::unsupported) return refused;
+      reader_.begin();
+      const auto answered = reader_.ask({kernel::Kind::clock});
+      if (!answered) return refused;  // there is no reader, or it may not be asked
+      if ((*answered)->error != 0) return timex_error((*answered)->error);
+      clock = (*answered)->clock;
+      state = (*answered)->state;
+    }
     put_timex(clock, state, sheet);
     put_zone(tick.wall_ms / 1000, sheet);
     return {};
   }
 
  private:
+  static int own_call() {
+    timex clock{};
+    return ::adjtimex(&clock);
+  }
+
   static void put_zone(std::time_t now, Sheet& sheet) {
     std::tm local{};
     if (::localtime_r(&now, &local) != nullptr) sheet.put(kZone, {local.tm_zone}, local.tm_gmtoff);
   }
+
+  kernel::Client reader_;
 };
 
 }  // namespace
@@ -98,8 +119,8 @@ void put_timex(const timex& clock, int state, Sheet& sheet) {
   sheet.put(kSync, state == TIME_ERROR ? 0 : 1);
 }
 
-std::unique_ptr<Collector> make_timex(const CollectorOptions&) {
-  return std::make_unique<TimexCollector>();
+std::unique_ptr<Collector> make_timex(const CollectorOptions& options) {
+  return std::make_unique<TimexCollector>(options);
 }
 
 }  // namespace vigil::agent

@@ -43,6 +43,12 @@ void TopProcesses::saw(const ProcessStat& stat) {
   if (seen.io_state == Seen::Io::denied) ++io_denied_;
 }
 
+void TopProcesses::ask_again() {
+  for (auto& [pid, seen] : seen_) {
+    if (seen.io_state == Seen::Io::denied) seen.io_state = Seen::Io::unread;
+  }
+}
+
 /// Doubles the cost of a process, so it is left out where nothing can have changed: no CPU time spent since,
 /// or denied before.
 void TopProcesses::read_io(std::int64_t pid, Seen& seen) const {

@@ -53,6 +53,8 @@ class TopProcesses {
   void begin(TimePoint now);
   void saw(const ProcessStat& stat);
   void finish();
+  /// Between two passes: what could not be read is asked for once more, for who refused it may answer now.
+  void ask_again();
 
   /// Sorted by pid.
   const std::vector<Listed>& listed() const { return listed_; }

@@ -26,6 +26,10 @@ void Delivery::answer(const v1::ActionResult& result) {
   loop_->answer(message.SerializeAsString());
 }
 
+void Delivery::reconnect() {
+  loop_->reconnect();
+}
+
 bool Delivery::stuck() const {
   return loop_->waiting() >= kMostWaiting;
 }

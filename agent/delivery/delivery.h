@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,9 @@ struct DeliveryOptions {
   SpoolOptions spool;
   /// The aggregator asks for an action. Called on the delivery's thread; must not block. May be empty.
   std::function<void(const v1::ActionRequest&)> on_action{};
+  /// Asked before each connection: certificates as they are by now; nothing: as before. On the delivery's
+  /// thread. May be empty.
+  std::function<std::optional<TlsMaterial>()> fresh_tls{};
 };
 
 /// Figures for the agent's own metrics, as of the last change.
@@ -41,9 +45,10 @@ struct DeliveryFigures {
   std::uint64_t durable_seq = 0;  // of the live stream
   std::uint64_t backfills = 0;    // streams that were over and are delivered
   std::uint64_t dropped_batches = 0;
-  std::size_t buffered_bytes = 0;    // in memory
-  std::uint64_t spooled_bytes = 0;   // on disk
-  std::int64_t clock_offset_ms = 0;  // the aggregator's clock minus ours
+  std::size_t buffered_bytes = 0;     // in memory
+  std::uint64_t spooled_bytes = 0;    // on disk
+  std::uint64_t spool_cap_bytes = 0;  // what may be there; 0: there is no spool
+  std::int64_t clock_offset_ms = 0;   // the aggregator's clock minus ours
 };
 
 /// Owned by the agent; all functions are called by its main thread.
@@ -61,6 +66,9 @@ class Delivery {
   bool begins_stream() { return begins_stream_.exchange(false); }
   /// How an action ended: sent once the aggregator is there. Any thread.
   void answer(const v1::ActionResult& result);
+  /// Connects anew, without waiting, and sends again what was not acknowledged: there are other certificates.
+  /// Any thread.
+  void reconnect();
   /// Sends what is left and Bye, and waits for the aggregator to have it, at most `patience`; then ends the
   /// thread.
   void stop(std::chrono::milliseconds patience);

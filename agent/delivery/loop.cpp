@@ -21,6 +21,10 @@ gpr_timespec deadline_in(std::chrono::nanoseconds wait) {
   return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
 }
 
+End other_certificates() {
+  return {End::Kind::away, fail(Errc::unavailable, "there are other certificates"), {}};
+}
+
 End stopping() {
   return {End::Kind::away, fail(Errc::unavailable, "stopping"), {}};
 }
@@ -58,6 +62,12 @@ void Delivery::Loop::stop(Time deadline) {
   wake_locked();
 }
 
+void Delivery::Loop::reconnect() {
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_reconnect_ = true;
+  wake_locked();
+}
+
 std::size_t Delivery::Loop::waiting() const {
   const std::lock_guard lock(inbox_mutex_);
   return inbox_.size();
@@ -65,12 +75,18 @@ std::size_t Delivery::Loop::waiting() const {
 
 void Delivery::Loop::take_inbox() {
   std::vector<EncodedBatch> arrived;
+  bool reconnect = false;
   {
     const std::lock_guard lock(inbox_mutex_);
     wake_pending_ = false;
     arrived.swap(inbox_);
     for (std::string& message : std::exchange(inbox_answers_, {})) answers_.push_back(std::move(message));
     stop_by_ = inbox_stop_by_;
+    reconnect = std::exchange(inbox_reconnect_, false);
+  }
+  if (reconnect && live_.connection && !live_.connection->ending()) {
+    reconnecting_ = true;
+    live_.connection->end(other_certificates());
   }
   const Time now = std::chrono::steady_clock::now();
   for (EncodedBatch& batch : arrived) outbox_.push(std::move(batch), now);
@@ -208,6 +224,9 @@ void Delivery::Loop::retry(Line& line, const End& end, Time now) {
 }
 
 void Delivery::Loop::connect(Time now) {
+  if (options_.fresh_tls) {
+    if (auto fresh = options_.fresh_tls()) options_.channel.tls = std::move(*fresh);
+  }
   OutboxStream& stream = outbox_.live();
   Session session(stream.buffer, stream.identity, now);
   live_.connection = std::make_unique<Connection>(make_channel(options_.channel),
@@ -253,6 +272,7 @@ void Delivery::Loop::read_live_session() {
 void Delivery::Loop::live_ended(Time now) {
   const End end = live_.connection->reason();
   const bool on_purpose = live_.connection->closed_after_bye();
+  const bool reconnecting = std::exchange(reconnecting_, false);
   for (std::string& message : live_.connection->session().take_answers())
     answers_.push_back(std::move(message));
   live_.connection.reset();
@@ -262,6 +282,10 @@ void Delivery::Loop::live_ended(Time now) {
   if (backfill_.connection && !backfill_.connection->ending())
     backfill_.connection->end({End::Kind::away, end.error, {}});
   if (on_purpose) return outbox_.all_delivered();
+  if (reconnecting) {
+    live_.next_attempt = now;
+    return;
+  }
   ++figures_.failures;
   retry(live_, end, now);
   if (live_.poisoned(end)) outbox_.give_up_oldest(outbox_.live());
@@ -310,6 +334,7 @@ void Delivery::Loop::publish() {
   figures_.dropped_batches = outbox_.dropped_batches();
   figures_.buffered_bytes = outbox_.memory_bytes();
   figures_.spooled_bytes = outbox_.spooled_bytes();
+  figures_.spool_cap_bytes = outbox_.spool_cap();
   const std::lock_guard lock(owner_.figures_mutex_);
   owner_.figures_ = figures_;
 }

@@ -24,6 +24,7 @@ class Delivery::Loop {
   void run();
   void push(EncodedBatch batch);
   void answer(std::string message);
+  void reconnect();
   void stop(Time deadline);
   std::size_t waiting() const;
 
@@ -53,7 +54,7 @@ class Delivery::Loop {
   void publish();
 
   Delivery& owner_;
-  const DeliveryOptions options_;
+  DeliveryOptions options_;  // but for its certificates, constant
   grpc::CompletionQueue queue_;
   grpc::Alarm alarm_;
   Line live_{0x10};
@@ -62,11 +63,13 @@ class Delivery::Loop {
   std::deque<std::string> answers_;      // that no session has
   DeliveryFigures figures_;
   std::optional<Time> stop_by_;
+  bool reconnecting_ = false;  // the live connection ends on purpose
 
   mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<EncodedBatch> inbox_;
   std::vector<std::string> inbox_answers_;
   std::optional<Time> inbox_stop_by_;
+  bool inbox_reconnect_ = false;
   bool wake_pending_ = false;
   bool closed_ = false;  // the queue takes no alarm any more
 

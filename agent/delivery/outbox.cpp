@@ -27,6 +27,7 @@ Outbox::Outbox(OutboxOptions options, SpoolFolder folder)
 /// The disk is there: streams of earlier lives are older than all of this one.
 void Outbox::take_disk() {
   if (!folder_.became_usable()) return;
+  spool_cap_ = folder_.cap();
   auto leftovers = folder_.take_leftovers();
   for (auto at = leftovers.rbegin(); at != leftovers.rend(); ++at) {
     Identity identity = with_stream(options_.identity, (*at)->stream());
@@ -135,8 +136,8 @@ void Outbox::keep_caps(const OutboxStream* delivering) {
   }
   if (!folder_.usable()) return;
   if (spooled_bytes() <= SpoolFolder::kSmallestCap) return;
-  const std::uint64_t most = folder_.cap();
-  while (spooled_bytes() > most && drop_oldest_spooled(delivering)) {
+  spool_cap_ = folder_.cap();
+  while (spooled_bytes() > spool_cap_ && drop_oldest_spooled(delivering)) {
   }
 }
 

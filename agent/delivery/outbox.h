@@ -87,6 +87,8 @@ class Outbox {
   /// At a stop: all that waits, at once.
   void spool_all();
   std::uint64_t spooled_bytes() const;
+  /// What the disk may hold, as it was when it was last asked; 0 while there is none.
+  std::uint64_t spool_cap() const { return spool_cap_; }
   std::size_t memory_bytes() const;
   std::uint64_t dropped_batches() const;
 
@@ -115,6 +117,7 @@ class Outbox {
 
   const OutboxOptions options_;
   SpoolFolder folder_;
+  std::uint64_t spool_cap_ = 0;
   std::unique_ptr<OutboxStream> live_;
   std::deque<std::unique_ptr<OutboxStream>> ended_;  // oldest first
   bool awaiting_first_ = false;                      // of a new live stream; until it comes, the last one's

@@ -4,6 +4,7 @@
 
 #include "agent/delivery/delivery.h"
 #include "agent/sampling/collector.h"
+#include "common/tls/certificate_ends.h"
 
 #include <chrono>
 #include <functional>
@@ -17,13 +18,16 @@ struct BeatFigures {
   std::chrono::nanoseconds latest{0};  // how late the latest beat of the last interval came
   std::size_t series = 0;
   std::uint64_t series_left_out = 0;
+  bool reload_failed = false;      // the latest one
+  std::size_t restart_needed = 0;  // keys changed in the file that wait for one
 };
 
 class SelfCollector final : public Collector {
  public:
-  /// `beat` and `delivery` give the figures of the moment.
-  SelfCollector(std::function<BeatFigures()> beat, std::function<DeliveryFigures()> delivery)
-      : beat_(std::move(beat)), delivery_(std::move(delivery)) {}
+  /// `beat` and `delivery` give the figures of the moment; `certificates` those that the agent uses.
+  SelfCollector(std::function<BeatFigures()> beat, std::function<DeliveryFigures()> delivery,
+                CertificateEnds certificates = CertificateEnds({}))
+      : beat_(std::move(beat)), delivery_(std::move(delivery)), certificates_(std::move(certificates)) {}
 
   std::string_view name() const override { return "agent"; }
   std::string_view job() const override { return "vigil_agent"; }
@@ -33,6 +37,7 @@ class SelfCollector final : public Collector {
  private:
   const std::function<BeatFigures()> beat_;
   const std::function<DeliveryFigures()> delivery_;
+  CertificateEnds certificates_;
 };
 
 }  // namespace vigil::agent

@@ -2,6 +2,7 @@
 
 #include "aggregator/api/json_writer.h"
 #include "aggregator/api/parameters.h"
+#include "aggregator/silences/silence_json.h"
 #include "common/json/fields.h"
 #include "common/text/human.h"
 
@@ -219,6 +220,21 @@ bool is_foreign(const Errand& errand) {
   return http::Cors().is_foreign(errand.request);
 }
 
+/// What a silence was, or is, for the log of changes.
+std::string logged(const Silence* silence) {
+  return silence == nullptr ? "" : silences::encode(*silence);
+}
+
+Result<void> ready_to_log(const ApiSources& sources) {
+  return sources.audit == nullptr ? Result<void>() : sources.audit->ready();
+}
+
+Result<void> log_change(const Errand& errand, const ApiSources& sources, access::Change change) {
+  if (sources.audit == nullptr) return {};
+  const access::Caller& caller = errand.request.caller;
+  return sources.audit->note({caller.kind, caller.name, errand.request.remote}, std::move(change));
+}
+
 http::Response foreign() {
   return refusal(403, "a page of another origin may not change silences");
 }
@@ -335,15 +351,27 @@ http::Response put_silence_answer(const Errand& errand, const ApiSources& source
   if (before != nullptr && before->window)
     return refusal(
         400, "this silence comes again, which this API cannot say: set another one with vigil silence add");
+  if (const auto ready = ready_to_log(sources); !ready) return refusal(ready.error());
   const auto id = sources.put_silence(std::move(*silence));
   if (!id) return refusal(id.error());
+  const auto after = sources.silences();
+  const auto noted =
+      log_change(errand, sources, {"silence.set", *id, logged(before), logged(after->find(*id))});
+  if (!noted) return refusal(noted.error());
   return answer([&id](JsonWriter& json) { json.begin_object().member("silenceID", *id).end_object(); });
 }
 
 http::Response delete_silence_answer(const Errand& errand, const ApiSources& sources) {
   if (is_foreign(errand)) return foreign();
-  const auto done = sources.expire_silence(id_of(errand.request));
+  if (const auto ready = ready_to_log(sources); !ready) return refusal(ready.error());
+  const std::string id = id_of(errand.request);
+  const auto book = sources.silences();
+  const auto done = sources.expire_silence(id);
   if (!done) return refusal(done.error());
+  const auto after = sources.silences();
+  const auto noted =
+      log_change(errand, sources, {"silence.expire", id, logged(book->find(id)), logged(after->find(id))});
+  if (!noted) return refusal(noted.error());
   return {200, kContentType, "", {}};
 }
 

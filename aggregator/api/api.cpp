@@ -26,15 +26,15 @@ http::Response graph_answer(const Errand& errand, const ApiSources& sources) {
 
 }  // namespace
 
-/// A route for GET.
+/// A route for GET, for those who look.
 void Api::add(http::Router& router, const std::string& path, Kind kind, const Work& work) {
-  router.add_later("GET", path, desk_.handler(kind, work));
+  router.add_later("GET", path, access::kQuery, desk_.handler(kind, work));
 }
 
 /// A route for GET, and for POST with a form.
 void Api::add_form(http::Router& router, const std::string& path, Kind kind, const Work& work) {
   add(router, path, kind, work);
-  router.add_later("POST", path, desk_.handler(kind, work));
+  router.add_later("POST", path, access::kQuery, desk_.handler(kind, work));
 }
 
 void Api::add_routes(http::Router& router) {
@@ -106,25 +106,25 @@ void Api::add_alertmanager(http::Router& router) {
       [this](const Errand& e) { return silence_answer(e, sources_); });
   constexpr std::uint64_t kMostBodyBytes = 64ULL * 1024;
   router.add_later(
-      "POST", "/api/v2/silences",
+      "POST", "/api/v2/silences", access::kOperator,
       desk_.handler(Kind::lookup, [this](const Errand& e) { return put_silence_answer(e, sources_); }),
       {kMostBodyBytes});
-  router.add_later("DELETE", "/api/v2/silence/", desk_.handler(Kind::lookup, [this](const Errand& e) {
-    return delete_silence_answer(e, sources_);
-  }));
+  router.add_later(
+      "DELETE", "/api/v2/silence/", access::kOperator,
+      desk_.handler(Kind::lookup, [this](const Errand& e) { return delete_silence_answer(e, sources_); }));
 }
 
 void Api::add_management(http::Router& router) {
-  router.add("GET", "/-/healthy", [](const http::Request&) {
+  router.add("GET", "/-/healthy", access::kOpen, [](const http::Request&) {
     return http::Response{200, "text/plain; charset=utf-8", "vigil is healthy\n", {}};
   });
-  router.add("GET", "/-/ready", [this](const http::Request&) {
+  router.add("GET", "/-/ready", access::kOpen, [this](const http::Request&) {
     const std::string reason = sources_.readiness();
     if (reason.empty()) return http::Response{200, "text/plain; charset=utf-8", "vigil is ready\n", {}};
     return http::Response{503, "text/plain; charset=utf-8", reason + "\n", {}};
   });
   for (const char* method : {"POST", "PUT"}) {
-    router.add_later(method, "/-/reload",
+    router.add_later(method, "/-/reload", access::kAdmin,
                      [this](const http::Request& request, const http::Responder& responder) {
                        reload(request, responder);
                      });
@@ -136,7 +136,12 @@ void Api::reload(const http::Request& request, const http::Responder& responder)
     return responder.send(http::error_response(
         403, "forbidden", "a page of another origin may not reload: see http.cors_origin"));
   }
-  sources_.reload([responder](const Result<void>& done) {
+  const access::Actor actor{request.caller.kind, request.caller.name, request.remote};
+  if (sources_.audit != nullptr) {
+    if (const auto ready = sources_.audit->ready(); !ready)
+      return responder.send(http::error_response(ready.error()));
+  }
+  sources_.reload(actor, [responder](const Result<void>& done) {
     const std::string text = done ? "reloaded\n" : "not reloaded: " + done.error().message + "\n";
     responder.send({done ? 200U : 500U, "text/plain; charset=utf-8", text, {}});
   });

@@ -1,6 +1,7 @@
 // What the API answers from. All of it outlives the API; everything may be called from any thread.
 #pragma once
 
+#include "aggregator/access/audit.h"
 #include "aggregator/alerts/listing.h"
 #include "aggregator/http/cors.h"
 #include "aggregator/serve/query_engine.h"
@@ -61,7 +62,8 @@ struct ApiSources {
   std::function<ConfigState()> config = {};
   std::function<std::optional<ToldMetadata>(std::string_view metric)> told_metadata = {};  // may be empty
   /// Has the configuration read again where that belongs, and answers then.
-  std::function<void(Reloaded)> reload = {};
+  std::function<void(access::Actor who, Reloaded)> reload = {};
+  access::Audit* audit = nullptr;  // where changes are noted; null: nowhere
   /// "" when the aggregator takes samples and answers, otherwise the reason.
   std::function<std::string()> readiness = {};
   http::Cors cors = {};

@@ -4,6 +4,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <ctime>
+#include <utility>
+#include <vector>
 
 namespace vigil::aggregator::http {
 namespace {
@@ -44,6 +46,32 @@ std::string_view view(beast::string_view text) {
   return {text.data(), text.size()};
 }
 
+/// What every answer tells a browser, unless it says otherwise itself.
+std::vector<std::pair<const char*, const char*>> safety_headers(std::string_view path) {
+  std::vector<std::pair<const char*, const char*>> headers = {
+      {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
+      {"Referrer-Policy", "no-referrer"},
+      {"X-Content-Type-Options", "nosniff"},
+      {"X-Frame-Options", "DENY"}};
+  if (path.starts_with("/api/") || path.starts_with("/alerts/") || path == "/graph" || path == "/federate")
+    headers.emplace_back("Cache-Control", "no-store");
+  return headers;
+}
+
+Response refusal_of(const access::Verdict& verdict) {
+  using Answer = access::Verdict::Answer;
+  if (verdict.answer == Answer::too_many) {
+    Response response = error_response(429, "too_many_requests", verdict.why);
+    response.headers.emplace_back("Retry-After", "60");
+    return response;
+  }
+  if (verdict.answer == Answer::forbidden) return error_response(403, "forbidden", verdict.why);
+  Response response = error_response(401, "unauthorized", verdict.why);
+  response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"vigil\", charset=\"UTF-8\"");
+  response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"vigil\"");
+  return response;
+}
+
 /// The end of a Responder in a connection. The connection may be gone, and the server too.
 class ConnectionExchange : public Exchange {
  public:
@@ -73,7 +101,6 @@ class ConnectionExchange : public Exchange {
 }  // namespace
 
 Response Dress::put_on(Response response) const {
-  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   cors.add_headers(path, origin, response);
   return encoded(std::move(response), coding);
 }
@@ -86,7 +113,9 @@ Connection::Connection(Tcp::socket socket, Shared& shared)
   // Large answers are several writes: the next one must not wait until the client acknowledges the last.
   stream_.socket().set_option(Tcp::no_delay(true), error);
   const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
-  if (!error) remote_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
+  if (error) return;
+  address_ = peer.address().to_string();
+  remote_ = fmt::format("{}:{}", address_, peer.port());
 }
 
 Connection::~Connection() {
@@ -120,6 +149,46 @@ void Connection::on_header(Code error) {
   } else {
     found_none_ = std::get<Response>(found);
   }
+  ask_gatekeeper();
+}
+
+/// Before the body is read: nobody sends a large one for nothing.
+void Connection::ask_gatekeeper() {
+  caller_ = {};
+  if (route_ == nullptr || shared_.options.gatekeeper == nullptr) return accept_body();
+  access::Presented presented;
+  const bool is_local = access::is_loopback_address(address_) &&
+                        access::names_loopback(view(parser_->get()[beast::http::field::host]));
+  presented.place = is_local ? access::Place::loopback : access::Place::away;
+  presented.source = access::source_of(address_);
+  presented.authorization = view(parser_->get()[beast::http::field::authorization]);
+  access::Verdict verdict = shared_.options.gatekeeper->check(presented, route_->need);
+  if (verdict.answer == access::Verdict::Answer::ask_slowly) return ask_slowly(presented);
+  admit(std::move(verdict));
+}
+
+void Connection::ask_slowly(const access::Presented& presented) {
+  waiting_.expires_at(asio::steady_timer::time_point::max());
+  waiting_.async_wait([self = shared_from_this()](Code) {});
+  stream_.expires_never();
+  shared_.options.gatekeeper->check_slowly(
+      presented, route_->need, [connection = weak_from_this(), gate = shared_.gate](access::Verdict verdict) {
+        const std::lock_guard lock(gate->mutex);
+        if (!gate->is_open) return;
+        if (const auto found = connection.lock()) found->judged(std::move(verdict));
+      });
+}
+
+void Connection::judged(access::Verdict verdict) {
+  asio::post(stream_.get_executor(), [self = shared_from_this(), verdict = std::move(verdict)]() mutable {
+    self->waiting_.cancel();
+    self->admit(std::move(verdict));
+  });
+}
+
+void Connection::admit(access::Verdict verdict) {
+  if (verdict.answer != access::Verdict::Answer::yes) return refuse(dress_.put_on(refusal_of(verdict)));
+  caller_ = std::move(verdict.caller);
   accept_body();
 }
 
@@ -191,6 +260,7 @@ Result<Request> Connection::take_request() {
     value += (value.empty() ? "" : ", ") + std::string(view(field.value()));
   }
   request->remote = remote_;
+  request->caller = caller_;
   request->body = std::move(message.body());
   // A form's parameters come before those of the URL, as Go's servers have it.
   if (request->header("content-type").starts_with("application/x-www-form-urlencoded")) {
@@ -257,11 +327,16 @@ void Connection::answer(Response response) {
 }
 
 void Connection::refuse(unsigned status, std::string_view message) {
-  keep_ = false;
-  unread_ = status != 503;  // a connection too many is not kept any longer
   method_ = beast::http::verb::get;
   version_ = 11;
-  respond(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
+  refuse(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
+}
+
+void Connection::refuse(Response response) {
+  // Without a body the next request can follow: who is asked for a password comes again.
+  keep_ = response.status == 401 && parser_ && parser_->is_done() && parser_->get().keep_alive();
+  unread_ = !keep_ && response.status != 503;  // a connection too many is not kept any longer
+  respond(std::move(response));
 }
 
 void Connection::respond(Response response) {
@@ -273,6 +348,9 @@ void Connection::respond(Response response) {
   response_->set(http::field::date, http_date());
   if (!response.content_type.empty()) response_->set(http::field::content_type, response.content_type);
   for (const auto& [name, value] : response.headers) response_->insert(name, value);
+  for (const auto& [name, value] : safety_headers(dress_.path)) {
+    if (response_->find(name) == response_->end()) response_->set(name, value);
+  }
   response_->keep_alive(keep_);
   if (next_) {
     piece_ = std::move(response.body);

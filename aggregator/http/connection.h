@@ -58,10 +58,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start();
   /// The answer to the request that waits, dressed. On any thread.
   void answer(Response response);
+  /// The gatekeeper has looked at a password. On any thread.
+  void judged(access::Verdict verdict);
 
  private:
   void read(std::chrono::milliseconds timeout);
   void on_header(Code error);
+  void ask_gatekeeper();
+  void ask_slowly(const access::Presented& presented);
+  void admit(access::Verdict verdict);
   void accept_body();
   void read_body();
   void on_request(Code error);
@@ -75,6 +80,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_watched(Code error, std::size_t bytes);
 
   void refuse(unsigned status, std::string_view message);
+  void refuse(Response response);
   void respond(Response response);
   void write_whole();
   void write_head();
@@ -87,11 +93,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
 
   Shared& shared_;
-  std::string remote_;  // address:port; empty: not known
+  std::string remote_;   // address:port; empty: not known
+  std::string address_;  // of it, without the port
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   const Route* route_ = nullptr;  // of the request being read
+  access::Caller caller_;         // whose it is
   std::optional<Response> found_none_;
 
   // Of the request being answered.

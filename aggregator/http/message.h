@@ -1,6 +1,7 @@
 // A request and a response as handlers see them: no sockets, no Beast.
 #pragma once
 
+#include "aggregator/access/role.h"
 #include "common/error.h"
 
 #include <functional>
@@ -19,6 +20,7 @@ struct Request {
   std::map<std::string, std::string> headers;     // names in lower case; several of one name joined by ", "
   std::string body;                               // as it came
   std::string remote;                             // address:port of who asks; empty: not known
+  access::Caller caller;                          // who asks, as far as the server asked who it is
 
   /// The first value of a parameter, or `fallback`.
   std::string get(const std::string& name, std::string_view fallback = {}) const;

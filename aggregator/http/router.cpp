@@ -15,13 +15,21 @@ std::string allowed_methods(const std::map<std::string, Route>& methods) {
 
 }  // namespace
 
-void Router::add(const std::string& method, const std::string& path, Handler handler) {
-  routes_[path][method] = {path, std::move(handler), {}};
+void Router::add(const std::string& method, const std::string& path, access::Need need, Handler handler) {
+  routes_[path][method] = {path, need, std::move(handler), {}};
 }
 
-void Router::add_later(const std::string& method, const std::string& path, LaterHandler handler,
-                       RouteOptions options) {
-  routes_[path][method] = {path, std::move(handler), options};
+void Router::add_later(const std::string& method, const std::string& path, access::Need need,
+                       LaterHandler handler, RouteOptions options) {
+  routes_[path][method] = {path, need, std::move(handler), options};
+}
+
+std::vector<std::pair<std::string, const Route*>> Router::routes() const {
+  std::vector<std::pair<std::string, const Route*>> all;
+  for (const auto& [path, methods] : routes_) {
+    for (const auto& [method, route] : methods) all.emplace_back(method, &route);
+  }
+  return all;
 }
 
 /// Those of the path itself, or of the nearest folder above, which "/" is not.
@@ -52,15 +60,15 @@ std::variant<const Route*, Response> Router::find(const std::string& method, con
 }
 
 void add_status_routes(Router& router, const self::Registry& registry, Readiness readiness) {
-  router.add("GET", "/healthz", [](const Request&) {
+  router.add("GET", "/healthz", access::kOpen, [](const Request&) {
     return Response{200, "text/plain; charset=utf-8", "ok\n", {}};
   });
-  router.add("GET", "/readyz", [readiness = std::move(readiness)](const Request&) {
+  router.add("GET", "/readyz", access::kOpen, [readiness = std::move(readiness)](const Request&) {
     const std::string reason = readiness();
     if (reason.empty()) return Response{200, "text/plain; charset=utf-8", "ready\n", {}};
     return error_response(503, "unavailable", reason);
   });
-  router.add("GET", "/metrics", [&registry](const Request&) {
+  router.add("GET", "/metrics", access::kMetrics, [&registry](const Request&) {
     return Response{200, "text/plain; version=0.0.4; charset=utf-8", registry.exposition(), {}};
   });
 }

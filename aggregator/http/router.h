@@ -2,6 +2,7 @@
 // must be thread-safe.
 #pragma once
 
+#include "aggregator/access/role.h"
 #include "aggregator/http/message.h"
 #include "aggregator/http/responder.h"
 #include "aggregator/self/registry.h"
@@ -10,7 +11,9 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace vigil::aggregator::http {
 
@@ -24,7 +27,8 @@ struct RouteOptions {
 };
 
 struct Route {
-  std::string path;  // as it was added: for counting
+  std::string path;   // as it was added: for counting
+  access::Need need;  // what its callers must have
   std::variant<Handler, LaterHandler> handler;
   RouteOptions options;
 };
@@ -33,13 +37,16 @@ class Router {
  public:
   /// `method` is "GET" (which also answers HEAD), "POST" and so on. A path ending in '/' answers everything
   /// below it, and without that '/' leads there; "/" answers only itself.
-  void add(const std::string& method, const std::string& path, Handler handler);
-  void add_later(const std::string& method, const std::string& path, LaterHandler handler,
+  /// `need` is what a caller must have: the server sees to it.
+  void add(const std::string& method, const std::string& path, access::Need need, Handler handler);
+  void add_later(const std::string& method, const std::string& path, access::Need need, LaterHandler handler,
                  RouteOptions options = {});
 
   /// The route, good as long as this is, or the answer where there is none: 404 and 405 in the form of
   /// error_response(), 308 to a folder, 204 to OPTIONS.
   std::variant<const Route*, Response> find(const std::string& method, const std::string& path) const;
+  /// Every route, by its method.
+  std::vector<std::pair<std::string, const Route*>> routes() const;
 
  private:
   using Methods = std::map<std::string, Route>;

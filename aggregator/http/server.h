@@ -1,6 +1,7 @@
 // The HTTP port: Boost.Beast on threads of its own, with limits on sizes, times and connections.
 #pragma once
 
+#include "aggregator/access/gatekeeper.h"
 #include "aggregator/http/cors.h"
 #include "aggregator/http/request_counts.h"
 #include "aggregator/http/router.h"
@@ -23,6 +24,8 @@ struct ServerOptions {
   std::chrono::milliseconds idle_timeout{60'000};     // between requests of a connection
   Cors cors = {};
   RequestCounts* counts = nullptr;  // outlives the server; may be null
+  /// Who comes in; outlives the server. Null: everybody may everything.
+  access::Gatekeeper* gatekeeper = nullptr;
 };
 
 class Server {

@@ -1,6 +1,9 @@
 #include "aggregator/ingest/grpc_server.h"
 
+#include "aggregator/access/call_guard.h"
+#include "common/log/log.h"
 #include "vigil/v1/fleet.grpc.pb.h"
+#include "vigil/v1/identity.grpc.pb.h"
 #include "vigil/v1/ingest.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
 #include "vigil/v1/store.grpc.pb.h"
@@ -8,8 +11,12 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -57,15 +64,57 @@ void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
   builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
 }
 
-std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options) {
-  if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_cert});
-  if (!options.tls_client_ca.empty()) {
-    ssl.pem_root_certs = options.tls_client_ca;
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+grpc_ssl_client_certificate_request_type request_for(ClientCertificate client) {
+  switch (client) {
+    case ClientCertificate::not_asked:
+      break;
+    case ClientCertificate::asked:
+      return GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY;
+    case ClientCertificate::required:
+      return GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
   }
-  return grpc::SslServerCredentials(ssl);
+  return GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE;
+}
+
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options) {
+  if (!options.tls && options.gatekeeper == nullptr) return grpc::InsecureServerCredentials();
+  if (!options.tls) {
+    const auto place = options.listen.is_loopback() ? access::Place::loopback : access::Place::away;
+    return access::plain_credentials(*options.gatekeeper, place);
+  }
+  const GrpcTls& tls = *options.tls;
+  grpc::experimental::TlsServerCredentialsOptions ssl(
+      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+          tls.key, tls.cert, tls.client_ca, static_cast<unsigned>(tls.look_every.count())));
+  ssl.watch_identity_key_cert_pairs();
+  if (!tls.client_ca.empty()) ssl.watch_root_certs();
+  ssl.set_cert_request_type(request_for(tls.client));
+  auto made = grpc::experimental::TlsServerCredentials(ssl);
+  if (options.gatekeeper != nullptr) access::guard(*made, *options.gatekeeper, options.may_call);
+  return made;
+}
+
+/// Nobody but us may open it, at no instant.
+class PrivateFiles {
+ public:
+  PrivateFiles() : before_(::umask(0077)) {}
+  ~PrivateFiles() { ::umask(before_); }
+  PrivateFiles(const PrivateFiles&) = delete;
+  PrivateFiles& operator=(const PrivateFiles&) = delete;
+
+ private:
+  const mode_t before_;
+};
+
+void add_socket(grpc::ServerBuilder& builder, const GrpcServerOptions& options) {
+  if (options.socket.empty() || options.gatekeeper == nullptr) return;
+  if (options.socket.size() >= sizeof(sockaddr_un{}.sun_path)) {
+    log::warn("grpc", "the data folder's path is too long for a socket in it: there is none",
+              {{"path", options.socket}});
+    return;
+  }
+  builder.AddListeningPort("unix:" + options.socket,
+                           access::plain_credentials(*options.gatekeeper, access::Place::socket));
 }
 
 /// Tries the address first: of what is wrong with it gRPC tells the log, in its own words, and us nothing.
@@ -108,9 +157,17 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   set_limits(builder, options);
   int port = 0;
   builder.AddListeningPort(options.listen.to_string(), credentials(options), &port);
+  add_socket(builder, options);
   for (grpc::Service* service : services) builder.RegisterService(service);
+  const PrivateFiles private_files;  // the socket, which is made by the next call
   auto server = builder.BuildAndStart();
-  if (!server || port == 0) return cannot_listen(options.listen, "");
+  if (!server || port == 0) {
+    return cannot_listen(options.listen, options.socket.empty()
+                                             ? ""
+                                             : fmt::format("nor on the socket {}, or one of "
+                                                           "them, see access.socket",
+                                                           options.socket));
+  }
   Address bound = options.listen;
   bound.port = static_cast<std::uint16_t>(port);
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), std::move(bound)));
@@ -123,8 +180,9 @@ GrpcServer::~GrpcServer() {
 void GrpcServer::set_serving(bool serving) {
   auto* health = server_->GetHealthCheckService();
   if (health == nullptr) return;
-  for (const char* service : {v1::Ingest::service_full_name(), v1::Query::service_full_name(),
-                              v1::Fleet::service_full_name(), v1::Store::service_full_name()})
+  for (const char* service :
+       {v1::Ingest::service_full_name(), v1::Query::service_full_name(), v1::Fleet::service_full_name(),
+        v1::Store::service_full_name(), v1::Identity::service_full_name()})
     health->SetServingStatus(service, serving);
   health->SetServingStatus(serving);
 }

@@ -2,6 +2,7 @@
 // limits that keep a hostile client from more than its share.
 #pragma once
 
+#include "aggregator/access/call_guard.h"
 #include "common/error.h"
 #include "common/text/address.h"
 #include "common/wire/names.h"
@@ -10,17 +11,32 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace vigil::aggregator {
 
+enum class ClientCertificate : std::uint8_t { not_asked, asked, required };
+
+/// Files in PEM. They are read again when they change: new connections get what is there then.
+struct GrpcTls {
+  std::string cert;       // with those of its authorities behind it
+  std::string key;        // may be the same file
+  std::string client_ca;  // who signs the certificates of those who connect; empty: nobody is asked for one
+  ClientCertificate client = ClientCertificate::not_asked;  // what is shown is checked
+  std::chrono::seconds look_every{5};
+};
+
 struct GrpcServerOptions {
   Address listen{"127.0.0.1", kGrpcPort};
-  std::string tls_cert;  // PEM texts; both empty: no TLS
-  std::string tls_key;
-  std::string tls_client_ca;  // who signs the certificates everybody must show; empty: nobody must
+  std::optional<GrpcTls> tls;  // nothing: plain text
+  /// Who comes in; outlives the server. Null: everybody may everything.
+  access::Gatekeeper* gatekeeper = nullptr;
+  access::MayCall may_call{};  // of certificates, before the gatekeeper; may be empty
+  std::string socket;  // path of a socket for who may open it; empty: none. With a gatekeeper only.
   std::size_t memory_bytes = std::size_t{1} << 30;  // of gRPC's buffers, all connections together
   int max_message_bytes = wire::kMaxMessageBytes;
 };

@@ -1,5 +1,6 @@
 #include "aggregator/ingest/service.h"
 
+#include "aggregator/identity/fence.h"
 #include "aggregator/store/history.h"
 #include "common/log/log.h"
 
@@ -9,6 +10,8 @@
 
 namespace vigil::aggregator {
 namespace {
+
+constexpr std::uint32_t kIdentityRetryMs = 60'000;  // until somebody does something about it
 
 // gRPC says "ipv4:10.0.0.1:4711" or "ipv6:%5B::1%5D:4711".
 std::string readable_peer(std::string peer) {
@@ -24,8 +27,9 @@ std::string readable_peer(std::string peer) {
 /// The reactor of one stream. gRPC calls it on its own threads, one reaction of a kind at a time.
 class IngestService::Call final : public GrpcLink::Reactor {
  public:
-  Call(IngestService& service, std::string peer)
+  Call(IngestService& service, std::string peer, std::string certificate)
       : service_(service),
+        certificate_(std::move(certificate)),
         link_(std::make_shared<GrpcLink>(this, std::move(peer), service.options_.now_ms())) {
     service_.add(link_);
     if (service_.stopping_ || service_.streams() > service_.options_.max_streams) {
@@ -72,13 +76,24 @@ class IngestService::Call final : public GrpcLink::Reactor {
     auto read = read_hello(message);
     if (const auto* refused = std::get_if<Refused>(&read)) return refuse(*refused);
     auto& greeting = std::get<Greeting>(read);
+    if (const auto allowed = check_identity(greeting.name); !allowed)
+      return refuse({v1::Refusal::CODE_IDENTITY, allowed.error().message, kIdentityRetryMs});
     greeted_ = true;
     shard_ = service_.shards_.directory().shard_of(std::string_view(greeting.name));
-    service_.greeted(link_);
     post([link = link_, greeting = std::move(greeting)](Intake& intake, std::int64_t now_ms) {
       intake.open(greeting, link, now_ms);
     });
     link_->taken(false);  // and the first message after it may come
+  }
+
+  Result<void> check_identity(const std::string& name) {
+    identity::Speaker speaker;
+    if (service_.options_.may_speak) {
+      auto allowed = service_.options_.may_speak(certificate_, name);
+      if (!allowed) return allowed.error();
+      speaker = std::move(*allowed);
+    }
+    return service_.greeted(link_, speaker);
   }
 
   Worker& shard() { return service_.shards_.at(shard_).worker(); }
@@ -100,6 +115,7 @@ class IngestService::Call final : public GrpcLink::Reactor {
   }
 
   IngestService& service_;
+  const std::string certificate_;  // that the connection shows; PEM
   const std::shared_ptr<GrpcLink> link_;
   bool greeted_ = false;
   std::size_t shard_ = 0;
@@ -117,7 +133,9 @@ IngestService::~IngestService() = default;
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Stream(
     grpc::CallbackServerContext* context) {
-  return new Call(*this, readable_peer(context->peer()));  // deletes itself in OnDone
+  std::string certificate =
+      options_.may_speak ? identity::peer_certificate(*context->auth_context()) : std::string();
+  return new Call(*this, readable_peer(context->peer()), std::move(certificate));  // deletes itself in OnDone
 }
 
 void IngestService::add(const std::shared_ptr<GrpcLink>& link) {
@@ -132,11 +150,36 @@ void IngestService::remove(const std::shared_ptr<GrpcLink>& link) {
   const std::lock_guard lock(mutex_);
   links_.erase(link);
   silent_.erase(link);
+  speakers_.erase(link);
 }
 
-void IngestService::greeted(const std::shared_ptr<GrpcLink>& link) {
+/// Errc::permission: its certificate was revoked while it was looked at.
+Result<void> IngestService::greeted(const std::shared_ptr<GrpcLink>& link, const identity::Speaker& speaker) {
   const std::lock_guard lock(mutex_);
   silent_.erase(link);
+  if (speaker.serial.empty()) return {};
+  if (revoked_.contains(speaker.serial)) return fail(Errc::permission, "the certificate was revoked");
+  speakers_[link] = speaker;
+  return {};
+}
+
+void IngestService::revoked(const std::vector<std::string>& serials) {
+  const std::lock_guard lock(mutex_);
+  revoked_.insert(serials.begin(), serials.end());
+  end_speakers([this](const identity::Speaker& speaker) { return revoked_.contains(speaker.serial); },
+               "the certificate was revoked");
+}
+
+/// With the lock.
+template <class Ended>
+void IngestService::end_speakers(Ended ended, const char* why) {
+  std::erase_if(speakers_, [&](const auto& entry) {
+    if (!ended(entry.second)) return false;
+    counters_.count_refusal(v1::Refusal::CODE_IDENTITY);
+    log::warn("ingest", "stream ended", {{"remote", entry.first->remote()}, {"message", why}});
+    entry.first->refuse({v1::Refusal::CODE_IDENTITY, why, kIdentityRetryMs});
+    return true;
+  });
 }
 
 void IngestService::pace(LoadFigures figures, Durability durability) {
@@ -163,6 +206,8 @@ void IngestService::sweep() {
         {v1::Refusal::CODE_PROTOCOL, fmt::format("no Hello within {} ms", options_.hello_timeout_ms), 0});
     return true;
   });
+  end_speakers([now_ms](const identity::Speaker& speaker) { return now_ms >= speaker.not_after_ms; },
+               "the certificate expired");
 }
 
 void IngestService::durable(std::span<const DurableBatch> batches) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "aggregator/head/shard_set.h"
+#include "aggregator/identity/speaker.h"
 #include "aggregator/ingest/counters.h"
 #include "aggregator/ingest/grpc_link.h"
 #include "aggregator/ingest/intake.h"
@@ -20,6 +21,8 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -30,6 +33,10 @@ struct ServiceOptions {
   std::size_t max_streams = 12'000;
   std::int64_t hello_timeout_ms = 10'000;
   std::function<std::int64_t()> now_ms;  // our clock, Unix milliseconds
+  /// Whether an agent whose connection shows `certificate` (PEM; "": none) may be `host`. On gRPC's threads.
+  /// Empty: any may.
+  std::function<Result<identity::Speaker>(const std::string& certificate, const std::string& host)>
+      may_speak{};
 };
 
 /// Whether what is received becomes durable just now.
@@ -55,7 +62,11 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   void pace(LoadFigures figures, Durability durability);
   std::uint32_t delivery_interval_ms() const { return delivery_interval_ms_; }
   double load() const { return load_; }
-  /// Once a second, on any thread: ends streams that did not say Hello in time.
+  /// These certificates count no longer: streams that were opened with them end, and none is opened. Any
+  /// thread.
+  void revoked(const std::vector<std::string>& serials);
+  /// Once a second, on any thread: ends streams that did not say Hello in time, or whose certificate
+  /// expired.
   void sweep();
   /// Refuses new streams and ends the present ones; their reactors finish by themselves.
   void stop();
@@ -73,7 +84,9 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   class Call;
   void add(const std::shared_ptr<GrpcLink>& link);
   void remove(const std::shared_ptr<GrpcLink>& link);
-  void greeted(const std::shared_ptr<GrpcLink>& link);
+  template <class Ended>
+  void end_speakers(Ended ended, const char* why);
+  Result<void> greeted(const std::shared_ptr<GrpcLink>& link, const identity::Speaker& speaker);
 
   ShardSet& shards_;
   IngestCounters& counters_;
@@ -88,7 +101,9 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
 
   std::mutex mutex_;  // protects what follows
   std::unordered_set<std::shared_ptr<GrpcLink>> links_;
-  std::unordered_set<std::shared_ptr<GrpcLink>> silent_;  // no Hello yet
+  std::unordered_set<std::shared_ptr<GrpcLink>> silent_;                       // no Hello yet
+  std::unordered_map<std::shared_ptr<GrpcLink>, identity::Speaker> speakers_;  // that showed a certificate
+  std::unordered_set<std::string> revoked_;                                    // serials, since the start
 };
 
 }  // namespace vigil::aggregator

@@ -99,6 +99,8 @@ std::string_view to_string(v1::Refusal::Code code) {
       return "unavailable";
     case v1::Refusal::CODE_FULL:
       return "full";
+    case v1::Refusal::CODE_IDENTITY:
+      return "identity";
     default:
       return "unspecified";
   }

@@ -191,7 +191,7 @@ void Receiver::stop() {
 }
 
 void Receiver::add_route(http::Router& router) {
-  router.add_later("POST", "/api/v1/write",
+  router.add_later("POST", "/api/v1/write", access::kRemoteWrite,
                    [this](http::Request request, const http::Responder& responder) {
                      take(std::move(request), responder);
                    },

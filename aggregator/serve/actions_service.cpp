@@ -110,8 +110,9 @@ grpc::ServerUnaryReactor* ActionsService::ListRuns(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext* context,
                                                     const v1::RunActionRequest* request,
                                                     v1::RunActionResponse* response) {
-  return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
+  return answer(engine_, context, [this, context, request, response](const Cancelled&) -> Result<void> {
     if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
+    if (auto ready = log_.ready(); !ready) return ready;
     if (!request->host().empty() && !wire::valid_host_name(request->host()))
       return fail(Errc::invalid_argument, "host is not the name of a host");
     actions::Order order;
@@ -124,20 +125,22 @@ grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext*
     const auto run = alerts::run_action(alerts_, std::move(order));
     if (!run) return run.error();
     put_run(*run, Output::shown, *response->mutable_run());
-    return {};
+    return log_.note(*context, {"action.run", run->id, "", access::json_of(*request)});
   });
 }
 
 grpc::ServerUnaryReactor* ActionsService::DecideRun(grpc::CallbackServerContext* context,
                                                     const v1::DecideRunRequest* request,
                                                     v1::DecideRunResponse* response) {
-  return answer(engine_, context, [this, request, response](const Cancelled&) -> Result<void> {
+  return answer(engine_, context, [this, context, request, response](const Cancelled&) -> Result<void> {
     if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
+    if (auto ready = log_.ready(); !ready) return ready;
     const auto run = alerts::decide_run(alerts_, request->id(),
                                         {request->approve(), request->author(), request->comment()});
     if (!run) return run.error();
     put_run(*run, Output::shown, *response->mutable_run());
-    return {};
+    return log_.note(*context, {request->approve() ? "action.approve" : "action.reject", run->id, "",
+                                access::json_of(*request)});
   });
 }
 

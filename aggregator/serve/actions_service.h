@@ -1,6 +1,7 @@
 // vigil.v1.Actions: what is done about alerts. proto/vigil/v1/actions.proto is its documentation.
 #pragma once
 
+#include "aggregator/access/call_log.h"
 #include "aggregator/alerts/alert_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "vigil/v1/actions.grpc.pb.h"
@@ -9,8 +10,9 @@ namespace vigil::aggregator {
 
 class ActionsService final : public v1::Actions::CallbackService {
  public:
-  /// Both outlive the service.
-  ActionsService(QueryEngine& engine, alerts::AlertService& alerts) : engine_(engine), alerts_(alerts) {}
+  /// Both outlive the service; `log` is of runs that are asked for and decided on.
+  ActionsService(QueryEngine& engine, alerts::AlertService& alerts, access::CallLog log = {})
+      : engine_(engine), alerts_(alerts), log_(log) {}
 
   grpc::ServerUnaryReactor* ListActions(grpc::CallbackServerContext* context,
                                         const v1::ListActionsRequest* request,
@@ -27,6 +29,7 @@ class ActionsService final : public v1::Actions::CallbackService {
  private:
   QueryEngine& engine_;
   alerts::AlertService& alerts_;
+  const access::CallLog log_;
 };
 
 }  // namespace vigil::aggregator

@@ -5,6 +5,7 @@
 #include "aggregator/serve/glance.h"
 #include "aggregator/serve/silence_messages.h"
 #include "aggregator/serve/unary.h"
+#include "aggregator/silences/silence_json.h"
 #include "common/text/human.h"
 
 #include <cmath>
@@ -127,6 +128,22 @@ void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
     out.add_actions(wanted.name + (wanted.on_resolved ? " on resolved" : ""));
 }
 
+/// As the log of changes has it; "" where there is none.
+std::string logged_silence(const alerts::AlertService& alerts, const std::string& id) {
+  const auto book = alerts.silences();
+  const silences::Silence* silence = book->find(id);
+  return silence == nullptr ? "" : silences::encode(*silence);
+}
+
+template <class Take>
+void for_each_line(std::string_view text, Take take) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    take(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
   for (const HostInfo& host : hosts) {
     if (kind_of(host.name) != HostKind::agent) {
@@ -247,13 +264,15 @@ grpc::ServerUnaryReactor* FleetService::ListGaps(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* FleetService::ForgetHost(grpc::CallbackServerContext* context,
                                                    const v1::ForgetHostRequest* request,
                                                    v1::ForgetHostResponse* response) {
-  return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  const auto series = sources_.engine.view().forget(request->name());
-                  if (!series) return series.error();
-                  response->set_series(*series);
-                  return {};
-                });
+  return answer(
+      sources_.engine, context,
+      [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+        if (auto ready = sources_.log.ready(); !ready) return ready;
+        const auto series = sources_.engine.view().forget(request->name());
+        if (!series) return series.error();
+        response->set_series(*series);
+        return sources_.log.note(*context, {"host.forget", request->name(), access::json_of(*response), ""});
+      });
 }
 
 grpc::ServerUnaryReactor* FleetService::ExplainAlert(grpc::CallbackServerContext* context,
@@ -278,12 +297,17 @@ grpc::ServerUnaryReactor* FleetService::ExplainAlert(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* FleetService::AcknowledgeAlert(grpc::CallbackServerContext* context,
                                                          const v1::AcknowledgeAlertRequest* request,
                                                          v1::AcknowledgeAlertResponse*) {
-  return answer(sources_.engine, context, [this, request](const QueryEngine::Cancelled&) -> Result<void> {
+  const auto work = [this, context, request](const QueryEngine::Cancelled&) -> Result<void> {
     constexpr std::size_t kMostBytes = 1024;
     if (request->author().size() > kMostBytes || request->comment().size() > kMostBytes)
       return fail(Errc::limit, "author and comment may have {} bytes each", kMostBytes);
-    return alerts::acknowledge(sources_.alerts, request->id(), {request->author(), request->comment(), 0});
-  });
+    if (auto ready = sources_.log.ready(); !ready) return ready;
+    auto done =
+        alerts::acknowledge(sources_.alerts, request->id(), {request->author(), request->comment(), 0});
+    if (!done) return done;
+    return sources_.log.note(*context, {"alert.acknowledge", request->id(), "", access::json_of(*request)});
+  };
+  return answer(sources_.engine, context, work);
 }
 
 grpc::ServerUnaryReactor* FleetService::ListReceivers(grpc::CallbackServerContext* context,
@@ -300,7 +324,8 @@ grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext
                                                      const v1::TestReceiverRequest* request,
                                                      v1::TestReceiverResponse* response) {
   return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+                [this, context, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+                  if (auto ready = sources_.log.ready(); !ready) return ready;
                   const auto answers = sources_.test_receiver(request->name(), cancelled);
                   if (!answers) return answers.error();
                   for (const notify::TestAnswer& each : *answers) {
@@ -310,7 +335,7 @@ grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext
                     out.set_error(each.error);
                     out.set_took_ms(each.took_ms);
                   }
-                  return {};
+                  return sources_.log.note(*context, {"receiver.test", request->name(), "", ""});
                 });
 }
 
@@ -332,23 +357,54 @@ grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* context,
                                                    const v1::PutSilenceRequest* request,
                                                    v1::PutSilenceResponse* response) {
-  return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  auto silence = silence_from(request->silence(), sources_.now_ms());
-                  if (!silence) return silence.error();
-                  auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
-                  if (!id) return id.error();
-                  response->set_id(std::move(*id));
-                  return {};
-                });
+  return answer(
+      sources_.engine, context,
+      [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+        auto silence = silence_from(request->silence(), sources_.now_ms());
+        if (!silence) return silence.error();
+        if (auto ready = sources_.log.ready(); !ready) return ready;
+        const std::string_view what = silence->maintenance ? "maintenance.set" : "silence.set";
+        const std::string before = logged_silence(sources_.alerts, silence->id);
+        auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
+        if (!id) return id.error();
+        response->set_id(*id);
+        return sources_.log.note(*context, {what, *id, before, logged_silence(sources_.alerts, *id)});
+      });
 }
 
 grpc::ServerUnaryReactor* FleetService::ExpireSilence(grpc::CallbackServerContext* context,
                                                       const v1::ExpireSilenceRequest* request,
                                                       v1::ExpireSilenceResponse*) {
-  return answer(sources_.engine, context, [this, request](const QueryEngine::Cancelled&) {
-    return alerts::expire_silence(sources_.alerts, request->id());
+  const auto work = [this, context, request](const QueryEngine::Cancelled&) -> Result<void> {
+    if (auto ready = sources_.log.ready(); !ready) return ready;
+    const std::string before = logged_silence(sources_.alerts, request->id());
+    if (auto done = alerts::expire_silence(sources_.alerts, request->id()); !done) return done;
+    return sources_.log.note(
+        *context, {"silence.expire", request->id(), before, logged_silence(sources_.alerts, request->id())});
+  };
+  return answer(sources_.engine, context, work);
+}
+
+grpc::ServerUnaryReactor* FleetService::Reload(grpc::CallbackServerContext* context, const v1::ReloadRequest*,
+                                               v1::ReloadResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  sources_.reload([this, context, reactor, response](const Result<ReloadReport>& done) {
+    const auto noted = sources_.log.note(
+        *context, {"reload", "", "", done ? std::string("in force") : done.error().message});
+    if (!noted) return reactor->Finish(to_grpc(noted.error()));
+    if (done) {
+      for (const std::string& what : done->changed) response->add_changed(what);
+      for (const std::string& key : done->needs_restart) response->add_needs_restart(key);
+      for (const std::string& warning : done->warnings) response->add_warnings(warning);
+    } else if (done.error().code == Errc::unavailable) {
+      return reactor->Finish(to_grpc(done.error()));
+    } else {
+      for_each_line(done.error().message,
+                    [response](std::string_view line) { response->add_errors(std::string(line)); });
+    }
+    reactor->Finish(grpc::Status::OK);
   });
+  return reactor;
 }
 
 grpc::ServerUnaryReactor* FleetService::GetStatus(grpc::CallbackServerContext* context,

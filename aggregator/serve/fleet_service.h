@@ -2,9 +2,11 @@
 // its documentation.
 #pragma once
 
+#include "aggregator/access/call_log.h"
 #include "aggregator/alerts/alert_service.h"
 #include "aggregator/notify/notifier.h"
 #include "aggregator/serve/query_engine.h"
+#include "aggregator/serve/reload_report.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 
 #include <functional>
@@ -25,6 +27,9 @@ struct FleetSources {
   std::function<Result<std::vector<notify::TestAnswer>>(const std::string& receiver,
                                                         const std::function<bool()>& is_cancelled)>
       test_receiver;
+  access::CallLog log = {};  // of what is changed
+  /// Has the configuration read again; calls back once, on any thread, when it is in force.
+  std::function<void(std::function<void(const Result<ReloadReport>&)>)> reload;
 };
 
 class FleetService final : public v1::Fleet::CallbackService {
@@ -71,6 +76,8 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* ExpireSilence(grpc::CallbackServerContext* context,
                                           const v1::ExpireSilenceRequest* request,
                                           v1::ExpireSilenceResponse* response) override;
+  grpc::ServerUnaryReactor* Reload(grpc::CallbackServerContext* context, const v1::ReloadRequest* request,
+                                   v1::ReloadResponse* response) override;
 
  private:
   FleetSources sources_;

@@ -5,7 +5,9 @@ namespace vigil::aggregator {
 http::Response html_page(std::string_view content) {
   http::Response response;
   response.content_type = "text/html; charset=utf-8";
-  response.headers = {{"Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"}};
+  response.headers = {{"Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+                       "base-uri 'none'; frame-ancestors 'none'"}};
   response.body =
       "<!doctype html><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>vigil</title>"

@@ -195,12 +195,17 @@ grpc::ServerWriteReactor<v1::CheckEvent>* StoreService::CheckStore(grpc::Callbac
       check_, checking_, [this](MessageStream<v1::CheckEvent>& stream) { return check(sources_, stream); });
 }
 
-grpc::ServerWriteReactor<v1::BackupPart>* StoreService::Backup(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<v1::BackupPart>* StoreService::Backup(grpc::CallbackServerContext* context,
                                                                const v1::BackupRequest* request) {
-  return run_alone<v1::BackupPart>(backup_, backing_up_,
-                                   [this, request = *request](MessageStream<v1::BackupPart>& stream) {
-                                     return back_up(sources_, request, stream);
-                                   });
+  // Noted before it begins: what has left has left, whether or not it comes to its end.
+  const auto work = [this, request = *request, actor = sources_.log.actor(*context)](
+                        MessageStream<v1::BackupPart>& stream) -> Result<void> {
+    if (sources_.log.audit != nullptr) {
+      if (auto noted = sources_.log.audit->note(actor, {"backup", "", "", ""}); !noted) return noted;
+    }
+    return back_up(sources_, request, stream);
+  };
+  return run_alone<v1::BackupPart>(backup_, backing_up_, work);
 }
 
 }  // namespace vigil::aggregator

@@ -2,6 +2,7 @@
 // documentation. Checks and backups run on a thread each, one at a time.
 #pragma once
 
+#include "aggregator/access/call_log.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/store/history.h"
 #include "common/threads/worker.h"
@@ -21,6 +22,7 @@ struct StoreSources {
   std::function<std::int64_t()> now_ms;
   std::function<double()> samples_per_second;
   std::function<double()> agent_samples_per_second;  // of these
+  access::CallLog log = {};                          // of copies that are made
 };
 
 /// Agents' hosts that send or are expected to, their series, and the series of other senders and of rules.

@@ -316,7 +316,7 @@ Result<std::vector<std::string>> images_behind_damage(const std::filesystem::pat
 
 std::uint64_t look_at_logs(const std::filesystem::path& directory, const std::string& vfs) {
   // Of partitions commits are not synced: whatever their logs lack is in the journal.
-  std::vector<std::string> names{kIndexFile, "meta.db"};
+  std::vector<std::string> names{kIndexFile, "meta.db", "access.db"};
   std::error_code error;
   auto entry = std::filesystem::directory_iterator(directory, error);
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {

@@ -44,6 +44,9 @@ void decode(const config::Value& value, Number& out);
 inline std::string type_name(const Number&) {
   return "number";
 }
+inline std::string print(const Number& number) {
+  return fmt::format("{}", number.value);
+}
 
 struct ExpectedSample {
   rules::PlacedText labels;
@@ -68,6 +71,9 @@ struct Moment {
 void decode(const config::Value& value, Moment& out);
 inline std::string type_name(const Moment&) {
   return "time";
+}
+inline std::string print(const Moment& moment) {
+  return fmt::format("{}", moment.t_ms);
 }
 
 struct TestGroup {

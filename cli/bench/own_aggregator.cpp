@@ -122,8 +122,9 @@ Result<void> OwnAggregator::spawn() {
   if (log_ < 0) return fail_errno(errno, "memfd_create");
   const std::string config = folder_ + "/aggregator.yml";
   std::vector<char*> env = environment();
+  // Its figures are read from /proc, which is closed to others where the memory must not be looked at.
   std::vector<char*> args = {program_.data(), const_cast<char*>("--config"),
-                             const_cast<char*>(config.c_str()), nullptr};
+                             const_cast<char*>(config.c_str()), const_cast<char*>("--core-dumps"), nullptr};
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) return fail_errno(errno, "fork");

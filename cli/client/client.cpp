@@ -2,8 +2,10 @@
 
 #include "common/text/address.h"
 #include "common/text/human.h"
+#include "vigil/v1/access.grpc.pb.h"
 #include "vigil/v1/actions.grpc.pb.h"
 #include "vigil/v1/fleet.grpc.pb.h"
+#include "vigil/v1/identity.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
 #include "vigil/v1/rules.grpc.pb.h"
 #include "vigil/v1/store.grpc.pb.h"
@@ -68,7 +70,8 @@ std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& optio
 
 class GrpcClient final : public Client {
  public:
-  explicit GrpcClient(const ClientOptions& options) : address_(options.address), timeout_(options.timeout) {
+  explicit GrpcClient(const ClientOptions& options)
+      : address_(options.address), timeout_(options.timeout), token_(options.token) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // monitoring does not take the way round by a proxy
@@ -80,7 +83,9 @@ class GrpcClient final : public Client {
     const auto channel = grpc::CreateCustomChannel(address_, credentials(options), arguments);
     query_ = v1::Query::NewStub(channel);
     fleet_ = v1::Fleet::NewStub(channel);
+    access_ = v1::Access::NewStub(channel);
     actions_ = v1::Actions::NewStub(channel);
+    identity_ = v1::Identity::NewStub(channel);
     store_ = v1::Store::NewStub(channel);
     rules_ = v1::Rules::NewStub(channel);
   }
@@ -121,6 +126,9 @@ class GrpcClient final : public Client {
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) override {
     return call<v1::ForgetHostResponse>(*fleet_, &v1::Fleet::Stub::ForgetHost, request);
   }
+  Result<v1::ReloadResponse> reload() override {
+    return call<v1::ReloadResponse>(*fleet_, &v1::Fleet::Stub::Reload, v1::ReloadRequest{});
+  }
   Result<v1::ListReceiversResponse> receivers() override {
     return call<v1::ListReceiversResponse>(*fleet_, &v1::Fleet::Stub::ListReceivers,
                                            v1::ListReceiversRequest{});
@@ -150,6 +158,30 @@ class GrpcClient final : public Client {
   Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) override {
     return call<v1::ExpireSilenceResponse>(*fleet_, &v1::Fleet::Stub::ExpireSilence, request);
   }
+  Result<v1::WhoAmIResponse> who_am_i() override {
+    return call<v1::WhoAmIResponse>(*access_, &v1::Access::Stub::WhoAmI, v1::WhoAmIRequest{});
+  }
+  Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest& request) override {
+    return call<v1::CreateTokenResponse>(*access_, &v1::Access::Stub::CreateToken, request);
+  }
+  Result<v1::ListTokensResponse> tokens() override {
+    return call<v1::ListTokensResponse>(*access_, &v1::Access::Stub::ListTokens, v1::ListTokensRequest{});
+  }
+  Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest& request) override {
+    return call<v1::RevokeTokenResponse>(*access_, &v1::Access::Stub::RevokeToken, request);
+  }
+  Result<v1::PutUserResponse> put_user(const v1::PutUserRequest& request) override {
+    return call<v1::PutUserResponse>(*access_, &v1::Access::Stub::PutUser, request);
+  }
+  Result<v1::ListUsersResponse> users() override {
+    return call<v1::ListUsersResponse>(*access_, &v1::Access::Stub::ListUsers, v1::ListUsersRequest{});
+  }
+  Result<v1::RemoveUserResponse> remove_user(const v1::RemoveUserRequest& request) override {
+    return call<v1::RemoveUserResponse>(*access_, &v1::Access::Stub::RemoveUser, request);
+  }
+  Result<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request) override {
+    return call<v1::ListAuditResponse>(*access_, &v1::Access::Stub::ListAudit, request);
+  }
   Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest& request) override {
     return call<v1::StoreStatus>(*store_, &v1::Store::Stub::GetStoreStatus, request);
   }
@@ -167,6 +199,18 @@ class GrpcClient final : public Client {
   Result<void> replay_rules(const v1::ReplayRequest& request,
                             const std::function<Result<void>(const v1::ReplayEvent&)>& take) override {
     return stream<v1::ReplayEvent>(*rules_, &v1::Rules::Stub::Replay, request, take);
+  }
+  Result<v1::InviteResponse> invite(const v1::InviteRequest& request) override {
+    return call<v1::InviteResponse>(*identity_, &v1::Identity::Stub::Invite, request);
+  }
+  Result<v1::ListCertificatesResponse> certificates(const v1::ListCertificatesRequest& request) override {
+    return call<v1::ListCertificatesResponse>(*identity_, &v1::Identity::Stub::ListCertificates, request);
+  }
+  Result<v1::RevokeResponse> revoke(const v1::RevokeRequest& request) override {
+    return call<v1::RevokeResponse>(*identity_, &v1::Identity::Stub::Revoke, request);
+  }
+  Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest& request) override {
+    return call<v1::IssuedCertificate>(*identity_, &v1::Identity::Stub::IssuePerson, request);
   }
   void cancel() override {
     const std::lock_guard lock(mutex_);
@@ -230,11 +274,18 @@ class GrpcClient final : public Client {
                   "--aggregator HOST:PORT or VIGIL_AGGREGATOR; with TLS: --tls or --tls-ca FILE",
                   address_, reason_of(status.error_message()));
     }
+    if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+      return fail(Errc::permission,
+                  "{}\nSay who you are: --token-file FILE or VIGIL_TOKEN_FILE, or --tls-cert "
+                  "and --tls-key",
+                  status.error_message());
+    }
     return Error{code_of(status.error_code()), status.error_message()};
   }
 
   /// False: cancelled.
   bool enter(grpc::ClientContext& context) {
+    if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
     const std::lock_guard lock(mutex_);
     under_way_ = &context;
     return !cancelled_;
@@ -246,12 +297,15 @@ class GrpcClient final : public Client {
 
   std::string address_;
   std::chrono::milliseconds timeout_;
+  const std::string token_;
   std::mutex mutex_;  // protects under_way_ and cancelled_
   grpc::ClientContext* under_way_ = nullptr;
   bool cancelled_ = false;
   std::unique_ptr<v1::Query::Stub> query_;
   std::unique_ptr<v1::Fleet::Stub> fleet_;
+  std::unique_ptr<v1::Access::Stub> access_;
   std::unique_ptr<v1::Actions::Stub> actions_;
+  std::unique_ptr<v1::Identity::Stub> identity_;
   std::unique_ptr<v1::Store::Stub> store_;
   std::unique_ptr<v1::Rules::Stub> rules_;
 };

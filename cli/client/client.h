@@ -2,8 +2,10 @@
 #pragma once
 
 #include "common/error.h"
+#include "vigil/v1/access.pb.h"
 #include "vigil/v1/actions.pb.h"
 #include "vigil/v1/fleet.pb.h"
+#include "vigil/v1/identity.pb.h"
 #include "vigil/v1/query.pb.h"
 #include "vigil/v1/rules.pb.h"
 #include "vigil/v1/store.pb.h"
@@ -22,6 +24,7 @@ struct ClientOptions {
   std::string ca_pem;    // who signed the aggregator's certificate; empty: the system's authorities
   std::string cert_pem;  // who we are, where the aggregator asks for it; with key_pem, or both empty
   std::string key_pem;
+  std::string token;  // shown with every call; empty: none. Not for plain text that leaves this machine
 };
 
 class Client {
@@ -42,6 +45,7 @@ class Client {
   virtual Result<v1::Status> status() = 0;
   virtual Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest& request) = 0;
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
+  virtual Result<v1::ReloadResponse> reload() = 0;
   virtual Result<v1::ListReceiversResponse> receivers() = 0;
   virtual Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) = 0;
   virtual Result<v1::ListActionsResponse> actions() = 0;
@@ -51,6 +55,15 @@ class Client {
   virtual Result<v1::ListSilencesResponse> silences(const v1::ListSilencesRequest& request) = 0;
   virtual Result<v1::PutSilenceResponse> put_silence(const v1::PutSilenceRequest& request) = 0;
   virtual Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest& request) = 0;
+
+  virtual Result<v1::WhoAmIResponse> who_am_i() = 0;
+  virtual Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest& request) = 0;
+  virtual Result<v1::ListTokensResponse> tokens() = 0;
+  virtual Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest& request) = 0;
+  virtual Result<v1::PutUserResponse> put_user(const v1::PutUserRequest& request) = 0;
+  virtual Result<v1::ListUsersResponse> users() = 0;
+  virtual Result<v1::RemoveUserResponse> remove_user(const v1::RemoveUserRequest& request) = 0;
+  virtual Result<v1::ListAuditResponse> audit(const v1::ListAuditRequest& request) = 0;
 
   virtual Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest& request) = 0;
   // No deadline: they take as long as the disk, or who watches, does. An error of `take` ends the call and is
@@ -63,6 +76,11 @@ class Client {
                              const std::function<Result<void>(const v1::WatchUpdate&)>& take) = 0;
   virtual Result<void> replay_rules(const v1::ReplayRequest& request,
                                     const std::function<Result<void>(const v1::ReplayEvent&)>& take) = 0;
+
+  virtual Result<v1::InviteResponse> invite(const v1::InviteRequest& request) = 0;
+  virtual Result<v1::ListCertificatesResponse> certificates(const v1::ListCertificatesRequest& request) = 0;
+  virtual Result<v1::RevokeResponse> revoke(const v1::RevokeRequest& request) = 0;
+  virtual Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest& request) = 0;
 
   /// Any thread: ends the call under way, and every later one at once, with Errc::unavailable.
   virtual void cancel() = 0;

@@ -22,6 +22,7 @@ enum class Exit : int {
   unreachable = 3,  // no aggregator answers
   firing = 4,       // `alerts --fail-on` found such an alert
   damaged = 5,      // `db check` found something wrong
+  unwell = 6,       // `doctor` found a problem
 };
 
 /// Where the aggregator's address came from.
@@ -78,12 +79,20 @@ Run declare_status(CLI::App& app);
 Run declare_gaps(CLI::App& app);
 /// What `gaps` says beneath its table: what the answer leaves out, and how to ask for it.
 std::vector<std::string> gap_notes(const v1::ListGapsRequest& request, const v1::ListGapsResponse& gaps);
+Run declare_agent(CLI::App& app);
+Run declare_certificate(CLI::App& app);
+Run declare_doctor(CLI::App& app);
+Run declare_reload(CLI::App& app);
 Run declare_forget(CLI::App& app);
 Run declare_bench(CLI::App& app);
 Run declare_db(CLI::App& app);
 Run declare_db_plan(CLI::App& app);  // below db
 Run declare_backup(CLI::App& app);
 Run declare_restore(CLI::App& app);
+Run declare_token(CLI::App& app);
+Run declare_user(CLI::App& app);
+Run declare_audit(CLI::App& app);
+Run declare_whoami(CLI::App& app);
 
 /// Of whoever runs this; "" when the system does not know.
 std::string user_name();

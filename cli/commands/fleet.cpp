@@ -151,7 +151,7 @@ void add_fleet(const v1::Status& status, StatusRows& rows) {
   rows.count("notifications_waiting", "notifications waiting", status.notifications_waiting());
   rows.count("notifications_failed", "notifications failed", status.notifications_failed(),
              alarm(status.notifications_failed(), Style::bad));
-  rows.count("actions_waiting", "actions waiting for approval", status.actions_waiting(),
+  rows.count("actions_waiting", "actions to approve", status.actions_waiting(),
              alarm(status.actions_waiting(), Style::warning));
 }
 

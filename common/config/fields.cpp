@@ -247,6 +247,10 @@ std::string Value::beside(const std::string& path) const {
   return (std::filesystem::path(node_->shared->name).parent_path() / path).string();
 }
 
+std::string Value::text() const {
+  return node_ == nullptr ? std::string() : YAML::Dump(node_->yaml);
+}
+
 std::string Place::say(std::string_view key, std::string_view message) const {
   if (const auto flag = flags_.find(key); flag != flags_.end())
     return fmt::format("{}: {}", flag->second, message);
@@ -273,7 +277,7 @@ void Fields::paths(std::string_view key, std::vector<std::string>& value, std::s
 }
 
 void Fields::without_effect(std::string_view key, std::string_view why) {
-  if (collecting_ != nullptr) return;
+  if (collecting_ != nullptr || listing_ != nullptr) return;
   known_.emplace_back(key);
   if (const Value found = value_.find(key)) found.warn(why);
 }
@@ -287,7 +291,7 @@ void Fields::require(std::string_view key, bool holds, std::string_view message)
     }
     return;
   }
-  if (holds) return;
+  if (holds || listing_ != nullptr) return;
   if (const Value found = value_.find(key)) found.error(message);
 }
 

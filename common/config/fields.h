@@ -25,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,13 @@ namespace vigil::config {
 struct Bytes {
   std::uint64_t count = 0;
   friend auto operator<=>(const Bytes&, const Bytes&) = default;  // NOLINT(modernize-use-nullptr)
+};
+
+/// One key as it is set: what two readings of a file are compared by.
+struct Setting {
+  std::string path;   // "receivers[0].email.from"
+  std::string value;  // as one would write it
+  friend bool operator==(const Setting&, const Setting&) = default;
 };
 
 /// A place in a document: a node of YAML, or nothing when the key is absent or when only documentation is
@@ -70,6 +78,8 @@ class Value {
   std::string say(std::string_view below, std::string_view message) const;
   /// A path as a user means it in this document: what is not absolute begins at the document's folder.
   std::string beside(const std::string& path) const;
+  /// What is written here, as YAML; "" when absent.
+  std::string text() const;
 
  private:
   std::shared_ptr<const Node> node_;
@@ -156,6 +166,8 @@ class Fields {
   explicit Fields(Value value) : value_(std::move(value)) {}
   Fields(std::vector<Entry>& collecting, std::string prefix)
       : collecting_(&collecting), prefix_(std::move(prefix)) {}
+  Fields(std::vector<Setting>& listing, std::string prefix)
+      : listing_(&listing), prefix_(std::move(prefix)) {}
   /// Reports the keys nobody asked for, with the nearest known one.
   void finish();
 
@@ -164,7 +176,8 @@ class Fields {
 
   Value value_;
   std::vector<std::string> known_;
-  std::vector<Entry>* collecting_ = nullptr;
+  std::vector<Entry>* collecting_ = nullptr;  // the reference is written
+  std::vector<Setting>* listing_ = nullptr;   // what is set is listed
   std::string prefix_;
 };
 
@@ -246,9 +259,16 @@ inline std::string print(const int& value) {
 inline std::string print(const std::uint32_t& value) {
   return print(static_cast<std::int64_t>(value));
 }
+inline std::string print(const Value& value) {
+  return value.text();
+}
+/// Of lists and mappings the docs of their own keys tell.
+struct NoText {
+  operator std::string() const { return {}; }  // NOLINT(google-explicit-constructor): stands for a text
+};
 template <class T>
-std::string print(const T&) {
-  return {};  // lists and mappings: the docs of their own keys tell
+NoText print(const T&) {
+  return {};
 }
 
 /// Collects the keys below one value: nothing for scalars.
@@ -273,8 +293,39 @@ void document_below(const std::map<std::string, T>&, std::vector<Entry>& entries
   document_below(T{}, entries, path + ".<name>");
 }
 
+/// Lists what is set below one value. Every type is listed, or it does not compile: no key is left out.
+template <class T>
+void settings_below(const T& value, std::vector<Setting>& settings, const std::string& path) {
+  static_assert(!std::is_same_v<decltype(print(value)), NoText>, "this type needs print() or describe()");
+  settings.push_back({path, print(value)});
+}
+template <Described T>
+void settings_below(const T& value, std::vector<Setting>& settings, const std::string& path) {
+  T copy = value;
+  Fields fields(settings, path.empty() ? "" : path + ".");
+  describe(fields, copy);
+}
+template <class T>
+void settings_below(const std::optional<T>& value, std::vector<Setting>& settings, const std::string& path) {
+  if (value) settings_below(*value, settings, path);
+}
+template <class T>
+void settings_below(const std::vector<T>& value, std::vector<Setting>& settings, const std::string& path) {
+  for (std::size_t i = 0; i < value.size(); ++i)
+    settings_below(value[i], settings, fmt::format("{}[{}]", path, i));
+}
+template <class T>
+void settings_below(const std::map<std::string, T>& value, std::vector<Setting>& settings,
+                    const std::string& path) {
+  for (const auto& [key, item] : value) settings_below(item, settings, path + "." + key);
+}
+
 template <class T>
 void Fields::field(std::string_view key, T& value, std::string_view doc) {
+  if (listing_ != nullptr) {
+    settings_below(value, *listing_, prefix_ + std::string(key));
+    return;
+  }
   if (collecting_ != nullptr) {
     const std::string path = prefix_ + std::string(key);
     collecting_->push_back({path, type_name(value), print(value), std::string(doc)});
@@ -293,6 +344,10 @@ void Fields::choice(std::string_view key, E& value, std::span<const std::pair<st
   for (const auto& [word, meaning] : words) {
     names.push_back(word);
     if (meaning == value) fallback = word;
+  }
+  if (listing_ != nullptr) {
+    listing_->push_back({prefix_ + std::string(key), fallback});
+    return;
   }
   if (collecting_ != nullptr) {
     collecting_->push_back(
@@ -348,6 +403,9 @@ inline void decode(const Value& value, PlacedText& out) {
 inline std::string type_name(const PlacedText&) {
   return "text";
 }
+inline std::string print(const PlacedText& value) {
+  return value.text;
+}
 
 /// A parsed document and the errors found in it so far. Of a mapping with YAML's merge key, `<<: *other`, the
 /// keys of the other one are its own, unless it has them itself.
@@ -389,6 +447,15 @@ std::vector<Entry> document(const T& value) {
   std::vector<Entry> entries;
   document_below(value, entries, "");
   return entries;
+}
+
+/// Every key below `value` as it is set, in the order described. Of a list each item, of what is optional
+/// only what is there.
+template <Described T>
+std::vector<Setting> settings(const T& value) {
+  std::vector<Setting> out;
+  settings_below(value, out, "");
+  return out;
 }
 
 /// The reference as a Markdown table.

@@ -28,6 +28,18 @@ Result<std::string> read_pem(const std::string& path, std::string_view kind) {
   return text;
 }
 
+/// Whether only those may read it who should.
+Result<void> check_guarded(const std::string& path, std::string_view what) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
+  if ((info.st_mode & S_IRWXO) != 0)
+    return fail(Errc::permission, "{}: everybody may read this {}; chmod 600 {}", path, what, path);
+  if ((info.st_mode & S_IRWXG) != 0 && info.st_uid != 0)
+    return fail(Errc::permission, "{}: its group may read this {}; chmod 600 {}, or chown root", path, what,
+                path);
+  return {};
+}
+
 /// /proc and its kin look writable to root, and keep nothing.
 bool keeps_files(const std::filesystem::path& path) {
   struct statfs system {};
@@ -67,11 +79,7 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 Result<std::string> read_secret(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
-  if ((info.st_mode & S_IRWXO) != 0) {
-    return fail(Errc::permission, "{}: everybody may read this secret; chmod 640 or 600", path);
-  }
+  if (auto guarded = check_guarded(path, "secret"); !guarded) return guarded.error();
   auto text = read_file(path);
   if (!text) return text.error();
   const std::size_t first = text->find_first_not_of(" \t\r\n");
@@ -86,13 +94,7 @@ Result<std::string> read_certificates(const std::string& path) {
 }
 
 Result<std::string> read_private_key(const std::string& path) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
-  if ((info.st_mode & S_IRWXO) != 0)
-    return fail(Errc::permission, "{}: everybody may read this private key; chmod 600 {}", path, path);
-  if ((info.st_mode & S_IRWXG) != 0 && info.st_uid != 0)
-    return fail(Errc::permission, "{}: its group may read this private key; chmod 600 {}, or chown root",
-                path, path);
+  if (auto guarded = check_guarded(path, "private key"); !guarded) return guarded.error();
   return read_pem(path, "PRIVATE KEY");
 }
 

@@ -13,8 +13,8 @@ inline constexpr std::size_t kMaxFileBytes = 1 << 20;
 /// The whole of a regular file; Errc::not_found, permission or limit (1 MiB) name the path.
 Result<std::string> read_file(const std::string& path);
 
-/// A file that holds a secret, at most one line, without white space at its ends. Errc::permission when
-/// others than owner and group may read it.
+/// A file that holds a secret, at most one line, without white space at its ends. Errc::permission as for a
+/// private key.
 Result<std::string> read_secret(const std::string& path);
 
 /// One or more certificates in PEM.

@@ -156,7 +156,7 @@ std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
     std::string& first = argument.starts_with("--") ? flag : word;
     if (first.empty() && argument != "--") first = argument;
   }
-  flag = flag.substr(0, flag.find('='));
+  flag.resize(std::min(flag.size(), flag.find('=')));
   const bool extras = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
   const std::string used = commands_used(app);
   const std::vector<std::string> parts = parts_of(command);

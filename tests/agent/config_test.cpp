@@ -4,6 +4,7 @@
 #include "agent/once.h"
 #include "agent/plan.h"
 #include "tests/support/catch.h"
+#include "tests/support/switched_on.h"
 #include "tests/support/temp_file.h"
 
 #include <sys/stat.h>
@@ -224,6 +225,44 @@ TEST_CASE("one look at a recorded host is a text exposition in which each family
     at = end + 1;
   }
   CHECK(lines.size() > 100);
+}
+
+TEST_CASE("a configuration is read again under its flags, and refused as at the start") {
+  const test::TempFile file("agent.yml", "log_level: info\naggregator: 127.0.0.1:1\n");
+  const auto invocation = parse({"--config", file.path().c_str(), "--aggregator", "127.0.0.1:2"});
+  REQUIRE(invocation);
+  std::ofstream(file.path()) << "log_level: debug\naggregator: 127.0.0.1:3\n";
+  const auto again = reread(*invocation);
+  REQUIRE(again);
+  CHECK(again->log_level == log::Level::debug);
+  CHECK(again->aggregator == "127.0.0.1:2");
+  std::ofstream(file.path()) << "log_level: loud\n";
+  CHECK_THAT(reread(*invocation).error().message, Catch::Contains("log_level: must be one of"));
+  std::ofstream(file.path()) << "labels: {job: x}\n";
+  CHECK_THAT(reread(*invocation).error().message, Catch::Contains("cannot be a label"));
+}
+
+TEST_CASE("the doctor is told what is wrong with a configuration instead of being refused") {
+  const test::TempFile file("agent.yml", "intervall: 2s\n");
+  const auto invocation = parse({"doctor", "--config", file.path().c_str(), "-o", "json"});
+  REQUIRE(invocation);
+  CHECK(invocation->mode == Mode::doctor);
+  CHECK(invocation->json);
+  CHECK_THAT(invocation->trouble, Catch::Contains("did you mean interval?"));
+}
+
+TEST_CASE("the file with every key is right, and changes nothing when every key is switched on") {
+  const std::string text = example_config();
+  CHECK(text.find("\n#log_level: info\n") != std::string::npos);
+  for (const std::string& yaml : {text, test::switched_on(text)}) {
+    AgentConfig config;
+    const auto loaded = config::load_text(yaml, "agent.yml", config);
+    CAPTURE(loaded);
+    REQUIRE(loaded);
+    CHECK(check(config));
+    CHECK(config::to_markdown(config::document(config)) ==
+          config::to_markdown(config::document(AgentConfig{})));
+  }
 }
 
 }  // namespace vigil::agent

@@ -77,6 +77,7 @@ class Sampled : public Client {
   Result<v1::Status> status() override { return unasked(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return unasked(); }
+  Result<v1::ReloadResponse> reload() override { return unasked(); }
   Result<v1::ListReceiversResponse> receivers() override { return unasked(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override {
     return unasked();
@@ -90,6 +91,14 @@ class Sampled : public Client {
   Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest&) override {
     return unasked();
   }
+  Result<v1::WhoAmIResponse> who_am_i() override { return unasked(); }
+  Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest&) override { return unasked(); }
+  Result<v1::ListTokensResponse> tokens() override { return unasked(); }
+  Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest&) override { return unasked(); }
+  Result<v1::PutUserResponse> put_user(const v1::PutUserRequest&) override { return unasked(); }
+  Result<v1::ListUsersResponse> users() override { return unasked(); }
+  Result<v1::RemoveUserResponse> remove_user(const v1::RemoveUserRequest&) override { return unasked(); }
+  Result<v1::ListAuditResponse> audit(const v1::ListAuditRequest&) override { return unasked(); }
   Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest&) override { return unasked(); }
   Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>&) override {
     return unasked();
@@ -106,6 +115,12 @@ class Sampled : public Client {
                             const std::function<Result<void>(const v1::ReplayEvent&)>&) override {
     return unasked();
   }
+  Result<v1::InviteResponse> invite(const v1::InviteRequest&) override { return unasked(); }
+  Result<v1::ListCertificatesResponse> certificates(const v1::ListCertificatesRequest&) override {
+    return unasked();
+  }
+  Result<v1::RevokeResponse> revoke(const v1::RevokeRequest&) override { return unasked(); }
+  Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest&) override { return unasked(); }
   void cancel() override {}
 
   int calls = 0;

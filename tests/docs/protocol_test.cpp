@@ -54,12 +54,12 @@ Undocumented undocumented(std::istream& text, std::string_view file) {
 }  // namespace
 
 TEST_CASE("every declaration of the protocol has a comment on its line or the line above") {
-  for (const std::string name : {"ingest", "query", "fleet", "store", "rules"}) {
+  for (const std::string name : {"ingest", "query", "fleet", "store", "rules", "actions", "access", "needs", "identity"}) {
     const std::string file = "proto/vigil/v1/" + name + ".proto";
     std::ifstream text(VIGIL_SOURCE_DIR "/" + file, std::ios::binary);
     REQUIRE(text);
     const Undocumented found = undocumented(text, file);
-    CHECK(found.declarations > 20);
+    CHECK(found.declarations > 5);
     for (const std::string& line : found.lines) FAIL_CHECK(line);
   }
 }

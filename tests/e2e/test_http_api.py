@@ -180,7 +180,7 @@ def test_slow_readers_hold_up_nobody(api):
     for _ in range(3):
         reader = socket.create_connection((api.host, api.port))
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        reader.sendall(f"GET {large()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        reader.sendall(f"GET {large()} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         assert reader.recv(20).startswith(b"HTTP/1.1 200")
         slow.append(reader)
     assert api.data("query", query="1+1")["result"][1] == "2"
@@ -196,7 +196,7 @@ def test_a_query_ends_when_its_client_leaves(api):
     clients = []
     for _ in range(3):
         client = socket.create_connection((api.host, api.port))
-        client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode({'query': heavy})} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.sendall(f"GET /api/v1/query?{urllib.parse.urlencode({'query': heavy})} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         clients.append(client)
     eventually("lookups go on meanwhile", lambda: api.data("label/instance/values"))
     for client in clients:

@@ -45,6 +45,7 @@ class Host {
   void end(int pid) { processes_.erase(pid); }
   void wrote(int pid, std::int64_t bytes) { io_[pid].written_bytes += bytes; }
   int io_reads() const { return io_reads_; }
+  void ask_again() { top_.ask_again(); }
   void pass(int at_seconds) {
     top_.begin(TopProcesses::TimePoint(seconds(at_seconds)));
     for (const auto& [pid, process] : processes_) {
@@ -284,6 +285,22 @@ TEST_CASE("I/O that may not be read is asked for once, and costs only its own se
   REQUIRE(host.listed() == std::vector{1, 2});
   CHECK_FALSE(host.top().listed()[0].io_known);
   CHECK(host.top().listed()[1].io_known);
+}
+
+TEST_CASE("I/O that nobody could read for a while is known once somebody can") {
+  Host host(3);
+  host[1].utime = 1;
+  host.pass(0);
+  REQUIRE(host.top().io_denied() == 1);
+  host.wrote(1, 100);
+  host.pass(10);
+  CHECK_FALSE(host.top().listed()[0].io_known);
+  host.ask_again();
+  host.pass(20);
+  CHECK(host.top().io_denied() == 0);
+  REQUIRE(host.listed() == std::vector{1});
+  CHECK(host.top().listed()[0].io_known);
+  CHECK(host.top().listed()[0].io.written_bytes == 100);
 }
 
 TEST_CASE("processes, threads and limits read like node_exporter's") {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 
 namespace vigil::agent {
@@ -108,7 +109,8 @@ DeliveryOptions options(const std::string& address) {
 
 /// An agent without collectors.
 struct Agent {
-  explicit Agent(const std::string& address) : delivery(options(address)) { delivery.start(); }
+  explicit Agent(const std::string& address) : Agent(options(address)) {}
+  explicit Agent(DeliveryOptions with) : delivery(std::move(with)) { delivery.start(); }
   void sample(int ticks) {
     for (int i = 0; i < ticks; ++i) {
       if (delivery.begins_stream()) builder.begin_stream();
@@ -251,6 +253,34 @@ TEST_CASE("hostile answers end the connection and nothing else") {
   server.await_rows(5);
   agent.delivery.stop(seconds(20));
   check_complete(server, agent.sampled);
+}
+
+TEST_CASE("other certificates are taken up at once, and no sample is lost or sent twice over it") {
+  Server server;
+  server.start();
+  std::atomic<int> asked = 0;
+  DeliveryOptions with = options(server.address());
+  with.fresh_tls = [&asked]() -> std::optional<TlsMaterial> {
+    ++asked;
+    return std::nullopt;
+  };
+  Agent agent(std::move(with));
+  agent.sample(10);
+  agent.sample_until(server, 10);
+  CHECK(asked == 1);
+  const auto began = std::chrono::steady_clock::now();
+  for (int round = 2; round <= 4; ++round) {
+    agent.delivery.reconnect();
+    agent.sample_until(server, static_cast<std::size_t>(agent.sampled) + 5);
+    for (int i = 0; i < 1000 && agent.delivery.figures().connects < static_cast<std::uint64_t>(round); ++i)
+      agent.sample_until(server, static_cast<std::size_t>(agent.sampled) + 1);
+    CHECK(asked == round);
+  }
+  CHECK(std::chrono::steady_clock::now() - began < seconds(20));
+  agent.delivery.stop(seconds(20));
+  check_complete(server, agent.sampled);
+  CHECK(agent.delivery.figures().failures == 0);
+  CHECK(server.gaps().empty());
 }
 
 TEST_CASE("a stop does not hang on an aggregator that never answers") {

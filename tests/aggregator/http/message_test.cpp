@@ -43,9 +43,9 @@ TEST_CASE("paths are answered exactly, folders by the nearest one above, methods
   const auto say = [](std::string text) {
     return [text](const Request&) { return Response{200, "text/plain", text, {}}; };
   };
-  router.add("GET", "/a", say("a"));
-  router.add("POST", "/a", say("posted"));
-  router.add("GET", "/files/", say("files"));
+  router.add("GET", "/a", vigil::aggregator::access::kOpen, say("a"));
+  router.add("POST", "/a", vigil::aggregator::access::kOpen, say("posted"));
+  router.add("GET", "/files/", vigil::aggregator::access::kOpen, say("files"));
   const auto ask = [&](const std::string& method, const std::string& path) {
     const auto found = router.find(method, path);
     if (const auto* response = std::get_if<Response>(&found)) return std::to_string(response->status);
@@ -61,7 +61,7 @@ TEST_CASE("paths are answered exactly, folders by the nearest one above, methods
   CHECK(ask("GET", "/files/x/y.css") == "files");
   CHECK(ask("GET", "/files") == "308");  // leads to /files/
   CHECK(ask("GET", "/") == "404");
-  router.add("GET", "/", say("home"));
+  router.add("GET", "/", vigil::aggregator::access::kOpen, say("home"));
   CHECK(ask("GET", "/") == "home");
   CHECK(ask("GET", "/b") == "404");
   CHECK(ask("POST", "/b/c") == "404");

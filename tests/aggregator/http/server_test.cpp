@@ -1,5 +1,7 @@
 #include "aggregator/http/server.h"
 
+#include "aggregator/access/secrets.h"
+#include "tests/aggregator/access/fixture.h"
 #include "tests/support/catch.h"
 
 #include <boost/asio/connect.hpp>
@@ -21,18 +23,20 @@ namespace asio = boost::asio;
 struct Fixture {
   explicit Fixture(ServerOptions options = {}) {
     add_status_routes(router, registry, [this] { return reason; });
-    router.add("POST", "/form", [](const Request& request) {
+    router.add("POST", "/form", access::kOpen, [](const Request& request) {
       return Response{200, "text/plain", request.get("q") + "\n", {}};
     });
-    router.add("GET", "/alerts/", [](const Request&) { return Response{200, "text/plain", "list", {}}; });
-    router.add_later("GET", "/later",
+    router.add("GET", "/alerts/", access::kOpen, [](const Request&) {
+      return Response{200, "text/plain", "list", {}};
+    });
+    router.add_later("GET", "/later", access::kOpen,
                      [this](Request, Responder responder) { asked.set_value(std::move(responder)); });
-    router.add_later("POST", "/large",
+    router.add_later("POST", "/large", access::kOpen,
                      [](const Request& request, const Responder& responder) {
                        responder.send({200, "text/plain", std::to_string(request.body.size()), {}});
                      },
                      {2 << 20});
-    router.add_later("GET", "/pieces", [this](Request, const Responder& responder) {
+    router.add_later("GET", "/pieces", access::kOpen, [this](Request, const Responder& responder) {
       Response response{200, "text/plain", "first,", {}};
       response.next = [this, left = pieces, held = held]() mutable -> std::string {
         return held && left-- > 0 ? std::string(piece_bytes, 'x') : "";
@@ -287,7 +291,7 @@ TEST_CASE("who sends a body that is too large still reads why it is refused") {
 
 TEST_CASE("headers are handed on with names in lower case, a form's parameters before those of the URL") {
   Fixture f;
-  f.router.add("POST", "/echo", [](const Request& request) {
+  f.router.add("POST", "/echo", access::kOpen, [](const Request& request) {
     return Response{200, "text/plain", std::string(request.header("x-scope")) + " " + request.get("a"), {}};
   });
   CHECK(body(f.talk(
@@ -305,4 +309,46 @@ TEST_CASE("an answer that comes after the server stopped finds nobody") {
   client.join();
   responder.send({200, "text/plain", "late", {}});
   CHECK(responder.client_gone());
+}
+
+TEST_CASE(
+    "who is asked for a password shows it on the same connection, and a body nobody takes is not read") {
+  access::Fixture doors({.loopback = access::Role::none});
+  REQUIRE(doors.accounts->put_user(
+      {"alice", *access::hash_password("correct horse"), access::Role::viewer, true}, doors.root));
+  ServerOptions options;
+  options.gatekeeper = doors.gatekeeper.get();
+  Fixture f(options);
+  f.router.add("GET", "/who", access::kViewer, [](const Request& request) {
+    return Response{200, "text/plain", request.caller.name + "\n", {}};
+  });
+  f.router.add("POST", "/change", access::kOperator, [](const Request&) {
+    return Response{200, "text/plain", "changed\n", {}};
+  });
+  const std::string alice = "Authorization: Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==\r\n";
+  const std::string twice = f.talk("GET /who HTTP/1.1\r\nHost: x\r\n\r\nGET /who HTTP/1.1\r\nHost: x\r\n" +
+                                   alice + "Connection: close\r\n\r\n");
+  CHECK(status(twice) == "HTTP/1.1 401 Unauthorized");
+  CHECK(twice.find("WWW-Authenticate: Basic realm=\"vigil\"") != std::string::npos);
+  CHECK(twice.find("WWW-Authenticate: Bearer") != std::string::npos);
+  CHECK(twice.ends_with("\r\n\r\nalice\n"));
+  const std::string refused =
+      f.talk("POST /change HTTP/1.1\r\nHost: x\r\n" + alice + "Content-Length: 1000000\r\n\r\n");
+  CHECK(status(refused) == "HTTP/1.1 403 Forbidden");
+  CHECK(refused.find("user alice has the role viewer, and this needs operator") != std::string::npos);
+  CHECK(body(f.get("/healthz")) == "ok\n");
+  f.server->stop();
+}
+
+TEST_CASE("every answer tells browsers what not to do with it") {
+  Fixture f;
+  for (const std::string& answer :
+       {f.get("/healthz"), f.get("/nothing"), f.get("/api/v1/x"), f.talk("x\r\n\r\n")}) {
+    INFO(answer);
+    for (const char* header : {"X-Content-Type-Options: nosniff\r\n", "X-Frame-Options: DENY\r\n",
+                               "Referrer-Policy: no-referrer\r\n",
+                               "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"})
+      CHECK(answer.find(header) != std::string::npos);
+  }
+  CHECK(f.get("/api/v1/x").find("Cache-Control: no-store\r\n") != std::string::npos);
 }

@@ -12,6 +12,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -32,6 +33,11 @@ struct Fixture {
     ServiceOptions options;
     options.max_streams = max_streams;
     options.now_ms = [this] { return now.load(); };
+    options.may_speak = [this](const std::string& certificate,
+                               const std::string& host) -> Result<identity::Speaker> {
+      if (!certificate.empty()) return fail(Errc::internal, "plain text shows a certificate");
+      return speaks_as ? speaks_as(host) : Result<identity::Speaker>(identity::Speaker{});
+    };
     service = std::make_unique<IngestService>(shards, counters, options);
     if (history) {
       REQUIRE(recover(*history, shards, kT0));
@@ -61,6 +67,7 @@ struct Fixture {
   }
 
   std::atomic<std::int64_t> now = kT0;
+  std::function<Result<identity::Speaker>(const std::string& host)> speaks_as;
   self::Registry registry;
   IngestCounters counters{registry};
   std::unique_ptr<History> history;
@@ -222,6 +229,66 @@ TEST_CASE("bytes that are no message end their stream with a refusal") {
   CHECK_FALSE(stream->Read(&answer));
   CHECK(stream->Finish().ok());
   CHECK(f.refused("protocol") == 1);
+}
+
+TEST_CASE("a host whose certificate is another's is refused at Hello, and told why") {
+  Fixture f;
+  f.speaks_as = [](const std::string& host) -> Result<identity::Speaker> {
+    if (host == "web-1") return identity::Speaker{"aa", kT0 + 60'000};
+    return fail(Errc::permission, "the certificate is not for {}", host);
+  };
+  Call thief(f);
+  REQUIRE(thief.stream->Write(FakeAgent("web-2").hello()));
+  const v1::Refusal refusal = thief.refusal();
+  CHECK(refusal.code() == v1::Refusal::CODE_IDENTITY);
+  CHECK(refusal.message() == "the certificate is not for web-2");
+  CHECK(refusal.retry_after_ms() > 0);
+  CHECK(f.refused("identity") == 1);
+  CHECK(f.counters.streams.value() == 0);
+  Call owner(f);
+  REQUIRE(owner.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(owner.read().has_welcome());
+}
+
+TEST_CASE("a stream ends when its certificate is revoked, and others go on") {
+  Fixture f;
+  f.speaks_as = [](const std::string& host) { return identity::Speaker{"of " + host, kT0 + 60'000}; };
+  FakeAgent agent("web-2");
+  Call revoked(f);
+  Call other(f);
+  REQUIRE(revoked.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(revoked.read().has_welcome());
+  REQUIRE(other.stream->Write(agent.hello()));
+  CHECK(other.read().has_welcome());
+  f.service->revoked({"of web-1", "of nobody"});
+  CHECK(revoked.refusal().code() == v1::Refusal::CODE_IDENTITY);
+  // What was admitted before, and says Hello only now, comes too late.
+  Call again(f);
+  REQUIRE(again.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(again.refusal().message() == "the certificate was revoked");
+  REQUIRE(other.stream->Write(agent.schema()));
+  REQUIRE(other.stream->Write(agent.batch({kT0}, true)));
+  CHECK(other.acknowledged(1));
+}
+
+TEST_CASE("a stream ends when its certificate does") {
+  Fixture f;
+  f.speaks_as = [](const std::string& host) {
+    return identity::Speaker{host, host == "web-1" ? kT0 + 60'000 : kT0 + 60'001};
+  };
+  Call first(f);
+  Call second(f);
+  REQUIRE(first.stream->Write(FakeAgent("web-1").hello()));
+  CHECK(first.read().has_welcome());
+  REQUIRE(second.stream->Write(FakeAgent("web-2").hello()));
+  CHECK(second.read().has_welcome());
+  f.now = kT0 + 59'999;
+  f.service->sweep();
+  CHECK(f.refused("identity") == 0);
+  f.now = kT0 + 60'000;
+  f.service->sweep();
+  CHECK(f.refused("identity") == 1);
+  CHECK(first.refusal().message() == "the certificate expired");
 }
 
 TEST_CASE("one stream too many is refused as unavailable") {

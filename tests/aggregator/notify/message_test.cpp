@@ -8,6 +8,7 @@
 #include "tests/support/temp_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <cmath>
@@ -290,6 +291,11 @@ TEST_CASE("A secret that everybody may read is refused") {
   const test::TempFile file("token", "  s3cret\n");
   REQUIRE(::chmod(file.path().c_str(), 0644) == 0);
   CHECK(config::read_secret(file.path()).error().code == Errc::permission);
+  // What is root's, root has decided on; of others the group must not read it, either.
+  REQUIRE(::chmod(file.path().c_str(), 0640) == 0);
+  CHECK(config::read_secret(file.path()).has_value() == (::geteuid() == 0));
+  if (::geteuid() == 0 && ::chown(file.path().c_str(), 65534, 65534) == 0)
+    CHECK(config::read_secret(file.path()).error().message.find("its group may read") != std::string::npos);
   REQUIRE(::chmod(file.path().c_str(), 0600) == 0);
   REQUIRE(config::read_secret(file.path()));
   CHECK(*config::read_secret(file.path()) == "s3cret");

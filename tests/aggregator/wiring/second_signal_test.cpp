@@ -6,18 +6,6 @@
 #include <future>
 
 namespace vigil::aggregator {
-namespace {
-
-/// As main() does before any thread begins.
-void block_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-}  // namespace
-
 TEST_CASE("a signal that comes while something is stopping is acted on") {
   block_signals();
   const int number = GENERATE(SIGTERM, SIGINT);

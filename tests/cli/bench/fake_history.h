@@ -39,6 +39,7 @@ class FakeHistory final : public Client {
   Result<v1::Status> status() override { return none(); }
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
+  Result<v1::ReloadResponse> reload() override { return none(); }
   Result<v1::ListReceiversResponse> receivers() override { return none(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override { return none(); }
   Result<v1::ListActionsResponse> actions() override { return none(); }
@@ -50,6 +51,14 @@ class FakeHistory final : public Client {
   Result<v1::ExpireSilenceResponse> expire_silence(const v1::ExpireSilenceRequest&) override {
     return none();
   }
+  Result<v1::WhoAmIResponse> who_am_i() override { return none(); }
+  Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest&) override { return none(); }
+  Result<v1::ListTokensResponse> tokens() override { return none(); }
+  Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest&) override { return none(); }
+  Result<v1::PutUserResponse> put_user(const v1::PutUserRequest&) override { return none(); }
+  Result<v1::ListUsersResponse> users() override { return none(); }
+  Result<v1::RemoveUserResponse> remove_user(const v1::RemoveUserRequest&) override { return none(); }
+  Result<v1::ListAuditResponse> audit(const v1::ListAuditRequest&) override { return none(); }
   Result<v1::StoreStatus> store_status(const v1::GetStoreStatusRequest&) override { return none(); }
   Result<void> check_store(const std::function<Result<void>(const v1::CheckEvent&)>&) override {
     return none();
@@ -66,6 +75,12 @@ class FakeHistory final : public Client {
                             const std::function<Result<void>(const v1::ReplayEvent&)>&) override {
     return none();
   }
+  Result<v1::InviteResponse> invite(const v1::InviteRequest&) override { return none(); }
+  Result<v1::ListCertificatesResponse> certificates(const v1::ListCertificatesRequest&) override {
+    return none();
+  }
+  Result<v1::RevokeResponse> revoke(const v1::RevokeRequest&) override { return none(); }
+  Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest&) override { return none(); }
   void cancel() override {}
 
  private:

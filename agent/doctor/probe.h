@@ -1,0 +1,18 @@
+// Gathers what checks.h judges. Changes nothing, here and at the aggregator.
+#pragma once
+
+#include "agent/config.h"
+#include "agent/doctor/checks.h"
+#include "common/delivery/channel.h"
+
+#include <vector>
+
+namespace vigil::agent {
+
+KernelFacts look_at_kernel(const Roots& roots);
+/// Each socket that the agent would follow, asked for its version.
+std::vector<RuntimeFacts> look_at_runtimes(const AgentConfig& config);
+/// Asks for Fleet's GetStatus, which tells the version and the time there.
+AggregatorFacts ask_aggregator(const ChannelOptions& channel);
+
+}  // namespace vigil::agent

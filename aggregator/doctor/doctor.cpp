@@ -1,0 +1,151 @@
+#include "aggregator/doctor/doctor.h"
+
+#include "common/clock.h"
+#include "common/doctor/peer.h"
+#include "common/doctor/probe.h"
+#include "common/version.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <iterator>
+
+namespace vigil::aggregator {
+namespace {
+
+using doctor::Findings;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kDoctorPatience{2000};  // of a port of this machine
+
+void append(Findings& findings, Findings more) {
+  std::ranges::move(more, std::back_inserter(findings));
+}
+
+Findings look_at_config(const Invocation& invocation) {
+  const std::string about = invocation.config_path.empty() ? "no file" : invocation.config_path;
+  Findings findings;
+  std::string lines = invocation.trouble.empty() ? "" : invocation.trouble + "\n";
+  for (std::size_t begin = 0, end = 0; (end = lines.find('\n', begin)) != std::string::npos;
+       begin = end + 1) {
+    findings.push_back(doctor::problem("configuration", about, lines.substr(begin, end - begin),
+                                       "mend it; the aggregator does not start with it, nor reload it"));
+  }
+  for (const std::string& warning : invocation.warnings)
+    findings.push_back(doctor::warning("configuration", about, warning, "mend it"));
+  if (findings.empty())
+    findings.push_back(doctor::ok("configuration", about, "is valid, and so are its rules"));
+  return findings;
+}
+
+Findings look_at_tls(const TlsConfig& tls, std::int64_t now_ms) {
+  Findings findings;
+  const auto look = [&](const char* key, const std::string& path, doctor::Key is_key) {
+    if (path.empty()) return;
+    const auto facts = doctor::look_at_certificate(key, path, is_key);
+    if (is_key == doctor::Key::yes && facts.trouble.empty()) {
+      findings.push_back(
+          doctor::ok("certificates", facts.about, "is a private key, and nobody else may read it"));
+    } else {
+      findings.push_back(doctor::check_certificate(facts, now_ms));
+    }
+  };
+  look("tls.cert", tls.cert, doctor::Key::no);
+  look("tls.key", tls.key, doctor::Key::yes);
+  look("tls.client_ca", tls.client_ca, doctor::Key::no);
+  return findings;
+}
+
+/// Where a client of this machine would connect: what listens everywhere listens on loopback, too.
+Address near(Address address) {
+  if (address.host.empty() || address.host == "0.0.0.0") address.host = "127.0.0.1";
+  if (address.host == "::") address.host = "::1";
+  return address;
+}
+
+bool speaks_grpc(const Address& address, bool is_tls) {
+  using Reached = doctor::PeerFacts::Reached;
+  doctor::PeerOptions peer;
+  peer.address = near(address);
+  peer.is_tls = is_tls;
+  peer.patience = kDoctorPatience;
+  const Reached reached = doctor::look_at_peer(peer).reached;
+  // We trust nobody here and show nothing: that it speaks TLS is enough.
+  return reached == Reached::speaks_grpc ||
+         (is_tls && (reached == Reached::bad_peer || reached == Reached::refused_us));
+}
+
+Findings look_at_ports(const AggregatorConfig& config) {
+  Findings findings;
+  const auto grpc = parse_address(config.grpc_listen, kGrpcPort);
+  const auto http = parse_address(config.http_listen, kHttpPort);
+  if (grpc && grpc->port != 0) {
+    auto facts = doctor::look_at_port("grpc_listen", *grpc);
+    facts.is_ours = facts.is_taken && speaks_grpc(*grpc, !config.tls.cert.empty());
+    findings.push_back(check_port(facts));
+  }
+  if (http && http->port != 0) {
+    auto facts = doctor::look_at_port("http_listen", *http);
+    const std::string answer =
+        facts.is_taken ? doctor::ask_http(near(*http), "/readyz", kDoctorPatience) : "";
+    facts.is_ours = answer.starts_with("HTTP/1.");
+    findings.push_back(check_port(facts));
+    if (facts.is_ours) findings.push_back(check_ready(facts.about, answer));
+  }
+  return findings;
+}
+
+Findings look(const Invocation& invocation) {
+  const AggregatorConfig& config = invocation.config;
+  const doctor::UnitFacts unit = doctor::look_at_unit("vigil-aggregator.service");
+  std::string folder = data_directory(config);
+  if (folder == "vigil-data" && !unit.state_directory.empty()) folder = "/var/lib/" + unit.state_directory;
+  // What open files are for besides agents: connections of people, and files of the history.
+  const std::uint64_t wanted_files =
+      std::uint64_t{config.ingest.max_agents} + config.ingest.max_agents / 4 + 1024;
+  Findings findings = look_at_config(invocation);
+  findings.push_back(doctor::check_unit(unit));
+  append(findings, look_at_ports(config));
+  append(findings, check_exposure(config));
+  append(findings, look_at_tls(config.tls, wall_ms()));
+  append(findings, doctor::check_folder(doctor::look_at_folder("data_dir", folder), doctor::Holds::databases,
+                                        unit.user));
+  findings.push_back(doctor::check_clock(doctor::look_at_clock()));
+  findings.push_back(doctor::check_open_files(doctor::look_at_open_files(unit), wanted_files, 1024));
+  findings.push_back(doctor::ok("kernel", "release", doctor::kernel_release()));
+  findings.push_back(doctor::ok("versions", "vigil-aggregator", std::string(kVersion)));
+  return findings;
+}
+
+}  // namespace
+
+doctor::Finding check_ready(const std::string& about, const std::string& answer) {
+  if (answer.starts_with("HTTP/1.1 200")) return doctor::ok("service", about, "is ready");
+  const std::size_t body = answer.find("\r\n\r\n");
+  return doctor::problem("service", about,
+                         "is not ready: " + (body == std::string::npos ? answer : answer.substr(body + 4)),
+                         "vigil status, and the log: journalctl -u vigil-aggregator");
+}
+
+doctor::Findings check_exposure(const AggregatorConfig& config) {
+  doctor::Findings findings;
+  const auto grpc = parse_address(config.grpc_listen, kGrpcPort);
+  const auto http = parse_address(config.http_listen, kHttpPort);
+  if (grpc && !grpc->is_loopback() && config.tls.cert.empty())
+    findings.push_back(doctor::problem("ports", "grpc_listen " + grpc->to_string(),
+                                       "listens beyond this machine in plain text",
+                                       "tls.cert and tls.key, or 127.0.0.1 and a tunnel"));
+  if (http && !http->is_loopback())
+    findings.push_back(doctor::warning("ports", "http_listen " + http->to_string(),
+                                       "listens beyond this machine: anybody there may ask",
+                                       "127.0.0.1, with a proxy that asks for passwords before it"));
+  return findings;
+}
+
+int run_doctor(const Invocation& invocation) {
+  const doctor::Findings findings = look(invocation);
+  fmt::print("{}", invocation.json ? doctor::to_json(findings) : doctor::to_table(findings));
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  return written && doctor::is_well(findings) ? 0 : 1;
+}
+
+}  // namespace vigil::aggregator

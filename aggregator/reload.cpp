@@ -1,0 +1,161 @@
+#include "aggregator/reload.h"
+
+#include "common/text/human.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <map>
+#include <string_view>
+
+namespace vigil::aggregator {
+namespace {
+
+/// What a reload puts in force; every other key needs a restart.
+std::vector<std::string_view> reloadable_keys() {
+  return {"rules", "actions", "log_level"};
+}
+
+/// The text of a file; "" when there is none or it cannot be read, which the reload itself complains about.
+std::string text_at(const std::string& path) {
+  if (path.empty()) return {};
+  auto text = config::read_file(path);
+  return text ? std::move(*text) : std::string();
+}
+
+/// All that a file or an override can say of a rule, as one text to compare.
+std::string text_of(const rules::Rule& rule) {
+  std::string text =
+      fmt::format("{} {} {} {} {} {} {}", rule.expr_text, rule.hold.count(), rule.keep_firing_for.count(),
+                  rule.interval.count(), rule.query_offset.count(), rule.limit, static_cast<int>(rule.kind));
+  for (const auto* list : {&rule.labels, &rule.annotations}) {
+    for (const rules::NamedTemplate& each : *list) text += fmt::format("\n{}: {}", each.name, each.text);
+    text += '\n';
+  }
+  const rules::RuleExtras& extras = rule.extras;
+  text +=
+      fmt::format("{} {} {} {} {}", extras.times.enough, extras.times.of, static_cast<int>(extras.on_no_data),
+                  extras.flapping.changes, extras.flapping.within.count());
+  for (const rules::Origin& origin : rule.explain) text += fmt::format("\n{}={}", origin.what, origin.value);
+  for (const auto& action : extras.actions)
+    text += fmt::format("\n{}{}", action.name, action.on_resolved ? "!" : "");
+  for (const promql::Expr* expr : {extras.clear.get(), extras.lasting.get()})
+    text += '\n' + (expr == nullptr ? std::string() : promql::to_string(*expr));
+  return text;
+}
+
+std::map<std::string_view, const rules::Rule*> by_key(const rules::RuleSet& set) {
+  std::map<std::string_view, const rules::Rule*> out;
+  for (const rules::RulePtr& rule : set.rules()) out.emplace(rule->key, rule.get());
+  return out;
+}
+
+void say(std::vector<std::string>& lines, const std::vector<std::string>& names, std::string_view what) {
+  constexpr std::size_t kMostNames = 10;
+  if (names.empty()) return;
+  const std::size_t shown = std::min(names.size(), kMostNames);
+  lines.push_back(fmt::format("{} {}: {}{}", counted(names.size(), "rule", "rules"), what,
+                              fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "),
+                              names.size() > shown ? ", …" : ""));
+}
+
+}  // namespace
+
+std::vector<std::string> rule_changes(const rules::RuleSet& before, const rules::RuleSet& after) {
+  const auto old_rules = by_key(before);
+  const auto new_rules = by_key(after);
+  std::vector<std::string> added;
+  std::vector<std::string> changed;
+  std::vector<std::string> removed;
+  for (const auto& [key, rule] : new_rules) {
+    const auto old = old_rules.find(key);
+    if (old == old_rules.end()) {
+      added.push_back(rule->name);
+    } else if (text_of(*old->second) != text_of(*rule)) {
+      changed.push_back(rule->name);
+    }
+  }
+  for (const auto& [key, rule] : old_rules) {
+    if (!new_rules.contains(key)) removed.push_back(rule->name);
+  }
+  std::vector<std::string> lines;
+  say(lines, added, "added");
+  say(lines, changed, "changed");
+  say(lines, removed, "removed");
+  return lines;
+}
+
+ConfigInForce::ConfigInForce(const AggregatorConfig& at_start)
+    : settings_(config::settings(at_start), reloadable_keys()),
+      routes_path_(at_start.notifications.alertmanager_file),
+      routes_(text_at(routes_path_)) {}
+
+ReloadReport ConfigInForce::compare(const AggregatorConfig& next) {
+  config::Changes changes = settings_.compare(config::settings(next));
+  ReloadReport report{std::move(changes.taken), std::move(changes.needs_restart), {}};
+  if (text_at(routes_path_) != routes_) report.changed.push_back(routes_path_);
+  return report;
+}
+
+void ConfigInForce::adopt(const AggregatorConfig& next) {
+  settings_.adopt(config::settings(next));
+  routes_ = text_at(routes_path_);
+  waiting_ = settings_.compare(config::settings(next)).needs_restart.size();
+}
+
+void ReloadRequests::ask(Done done) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!refusing_) {
+      asked_.push_back(std::move(done));
+      ::kill(::getpid(), SIGHUP);
+      return;
+    }
+  }
+  done(fail(Errc::unavailable, "the aggregator stops"));
+}
+
+std::vector<ReloadRequests::Done> ReloadRequests::take() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(asked_, {});
+}
+
+void ReloadRequests::refuse() {
+  {
+    const std::lock_guard lock(mutex_);
+    refusing_ = true;
+  }
+  for (const Done& done : take()) done(fail(Errc::unavailable, "the aggregator stops"));
+}
+
+ReloadMetrics::ReloadMetrics(self::Registry& registry, std::int64_t started_ms)
+    : taken_(registry.counter("vigil_aggregator_reloads_total",
+                              "Times the configuration was read again, by what became of it.",
+                              {{"outcome", "taken"}})),
+      refused_(registry.counter("vigil_aggregator_reloads_total",
+                                "Times the configuration was read again, by what became of it.",
+                                {{"outcome", "refused"}})),
+      successful_(registry.gauge("vigil_aggregator_reload_successful",
+                                 "1 unless the latest reload was refused: the files have an error then.")),
+      success_time_(registry.gauge("vigil_aggregator_reload_success_timestamp_seconds",
+                                   "When the configuration in force was read, Unix seconds.")),
+      restart_needed_(registry.gauge("vigil_aggregator_restart_needed_keys",
+                                     "Keys of the configuration that were changed and need a restart.")) {
+  successful_.set(1);
+  success_time_.set(static_cast<double>(started_ms) / 1000);
+}
+
+void ReloadMetrics::taken(std::size_t waiting_for_restart, std::int64_t now_ms) {
+  taken_.add();
+  successful_.set(1);
+  success_time_.set(static_cast<double>(now_ms) / 1000);
+  restart_needed_.set(static_cast<double>(waiting_for_restart));
+}
+
+void ReloadMetrics::refused() {
+  refused_.add();
+  successful_.set(0);
+}
+
+}  // namespace vigil::aggregator

@@ -1,0 +1,100 @@
+// doctor: the way to the aggregator, the aggregator, and its fleet: what is wrong, and what would mend it.
+#include "cli/commands/command.h"
+#include "cli/doctor/fleet_checks.h"
+#include "common/clock.h"
+#include "common/doctor/checks.h"
+#include "common/doctor/peer.h"
+#include "common/doctor/probe.h"
+#include "common/text/address.h"
+#include "common/version.h"
+
+#include <iterator>
+
+namespace vigil::cli {
+namespace {
+
+using doctor::Findings;
+
+void add_findings(Findings& findings, Findings more) {
+  std::ranges::move(more, std::back_inserter(findings));
+}
+
+Findings look_at_way(const ClientOptions& options) {
+  Findings findings;
+  if (!options.cert_pem.empty())
+    findings.push_back(
+        check_certificate(doctor::read_certificate_facts("--tls-cert", options.cert_pem), wall_ms()));
+  if (!options.ca_pem.empty())
+    findings.push_back(
+        check_certificate(doctor::read_certificate_facts("--tls-ca", options.ca_pem), wall_ms()));
+  const auto address = parse_address(options.address, kGrpcPort);
+  if (!address) return findings;  // it was read before
+  doctor::PeerOptions peer;
+  peer.address = *address;
+  peer.is_tls = options.tls;
+  peer.ca_pem = options.ca_pem;
+  peer.cert_pem = options.cert_pem;
+  peer.key_pem = options.key_pem;
+  add_findings(findings,
+               check_peer(doctor::look_at_peer(peer), wall_ms(), "--aggregator", "--tls and its kin"));
+  return findings;
+}
+
+Findings look_at_fleet(Client& client) {
+  const auto refused = [](const Error& error) {
+    return doctor::problem("aggregator", "its answers", error.message, "see vigil status");
+  };
+  Asked asked;
+  asked.at_ms = wall_ms();
+  const auto status = client.status();
+  asked.answered_ms = wall_ms();
+  if (!status) return {refused(status.error())};
+  Findings findings = check_status(*status, asked, std::string(kVersion));
+  const auto hosts = client.hosts({});
+  if (!hosts) {
+    findings.push_back(refused(hosts.error()));
+  } else {
+    add_findings(findings, check_hosts(*hosts, status->version()));
+  }
+  return findings;
+}
+
+Style style_of_verdict(doctor::Verdict verdict) {
+  if (verdict == doctor::Verdict::ok) return Style::good;
+  return verdict == doctor::Verdict::warning ? Style::warning : Style::bad;
+}
+
+Listing listing_of(const Findings& findings) {
+  Listing listing;
+  listing.columns = {
+      {"verdict", "VERDICT"}, {"area", "AREA"}, {"about", "ABOUT"}, {"seen", "SEEN"}, {"fix", "FIX"}};
+  for (const doctor::Finding& finding : findings) {
+    listing.rows.push_back({Cell::of(std::string(to_string(finding.verdict)), style_of_verdict(finding.verdict)),
+                            Cell::of(finding.area), Cell::of(finding.about), Cell::of(finding.seen),
+                            Cell::of(finding.fix)});
+  }
+  return listing;
+}
+
+Result<Exit> examine(Context& context) {
+  Findings findings = look_at_way(context.aggregator);
+  if (doctor::is_well(findings)) add_findings(findings, look_at_fleet(*context.client));
+  findings.push_back(check_clock(doctor::look_at_clock()));
+  if (context.format == Format::table) {
+    fmt::print("{}", to_table(findings));  // each fix beneath what it mends
+  } else {
+    show(context, listing_of(findings));
+  }
+  return doctor::is_well(findings) ? Exit::ok : Exit::unwell;
+}
+
+}  // namespace
+
+Run declare_doctor(CLI::App& app) {
+  app.footer(
+      "Changes nothing. On the machines themselves: `vigil-aggregator doctor` and `vigil-agent doctor`.\n"
+      "Examples:\n  vigil doctor\n  vigil doctor -o json");
+  return [](Context& context) { return examine(context); };
+}
+
+}  // namespace vigil::cli

@@ -1,0 +1,82 @@
+#include "cli/doctor/fleet_checks.h"
+
+#include "common/doctor/checks.h"
+#include "common/text/human.h"
+
+#include <map>
+#include <vector>
+
+namespace vigil::cli {
+namespace {
+
+using Names = std::vector<std::string>;
+
+std::string listed(const Names& names) {
+  constexpr std::size_t kMost = 8;
+  const std::size_t shown = std::min(names.size(), kMost);
+  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<long>(shown), ", "),
+                     names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
+}
+
+/// "1.2.3" without its last part.
+std::string release_line(const std::string& version) {
+  return version.substr(0, version.rfind('.'));
+}
+
+doctor::Finding check_agent_versions(const std::map<std::string, Names>& by_version,
+                                     const std::string& aggregator) {
+  std::string others;
+  for (const auto& [version, names] : by_version) {
+    if (release_line(version) == release_line(aggregator)) continue;
+    others += fmt::format("{}{}: {}", others.empty() ? "" : "; ", version, listed(names));
+  }
+  if (others.empty()) return doctor::ok("versions", "agents", "fit to the aggregator's, " + aggregator);
+  return doctor::warning("versions", "agents", fmt::format("{}; the aggregator is {}", others, aggregator),
+                         "upgrade the aggregator first, then these agents");
+}
+
+}  // namespace
+
+doctor::Findings check_status(const v1::Status& status, const Asked& asked, const std::string& our_version) {
+  const std::chrono::milliseconds round_trip(asked.answered_ms - asked.at_ms);
+  const std::chrono::milliseconds offset(status.now_ms() - (asked.at_ms + asked.answered_ms) / 2);
+  doctor::Findings findings{doctor::check_version("the aggregator's", our_version, status.version()),
+                            doctor::check_offset(offset, round_trip)};
+  for (const std::string& text : status.problems())
+    findings.push_back(
+        doctor::problem("aggregator", "status", text,
+                        "docs/operations.md, \"When things go wrong\"; vigil-aggregator doctor there"));
+  if (status.problems().empty()) findings.push_back(doctor::ok("aggregator", "status", "it has no problem"));
+  return findings;
+}
+
+doctor::Findings check_hosts(const v1::ListHostsResponse& hosts, const std::string& aggregator_version) {
+  Names down;
+  Names doubled;
+  std::map<std::string, Names> by_version;
+  std::size_t agents = 0;
+  for (const v1::Host& host : hosts.hosts()) {
+    if (host.kind() != "agent") continue;
+    ++agents;
+    if (host.state() == v1::Host::STATE_DOWN) down.push_back(host.name());
+    if (host.duplicates() > 0 && !host.duplicate_remote().empty()) doubled.push_back(host.name());
+    if (host.state() != v1::Host::STATE_LEFT) by_version[host.agent_version()].push_back(host.name());
+  }
+  if (agents == 0)
+    return {doctor::warning("hosts", "agents", "none has ever connected",
+                            "start vigil-agent on a host; vigil-agent "
+                            "doctor there says what keeps it")};
+  doctor::Findings findings{check_agent_versions(by_version, aggregator_version)};
+  if (down.empty()) {
+    findings.push_back(doctor::ok("hosts", "agents", counted(agents, "agent") + ", none is down"));
+  } else {
+    findings.push_back(doctor::warning("hosts", "agents", "down: " + listed(down),
+                                       "vigil-agent doctor on the host, or vigil forget HOST"));
+  }
+  if (!doubled.empty())
+    findings.push_back(doctor::problem("hosts", "names", "two agents have one name: " + listed(doubled),
+                                       "give one of them another name"));
+  return findings;
+}
+
+}  // namespace vigil::cli
