@@ -19,7 +19,7 @@ struct Invocation {
   std::string
       trouble;  // of Mode::doctor: what is wrong with the configuration, which is as far as it was read
   AgentConfig config;
-  EnrollOptions enroll;  // of Mode::enroll
+  EnrollOptions enroll;                                   // of Mode::enroll
   std::string config_path;                                // "": none
   std::function<Result<void>(AgentConfig&)> apply_flags;  // puts them over what a file says
 };

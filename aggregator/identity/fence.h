@@ -1,5 +1,5 @@
-// What a certificate lets its owner call: hosts deliver and renew, and read nothing; people whatever their role
-// allows, until it is revoked. Who shows none is the gatekeeper's affair.
+// What a certificate lets its owner call: hosts deliver and renew, and read nothing; people whatever their
+// role allows, until it is revoked. Who shows none is the gatekeeper's affair.
 #pragma once
 
 #include "aggregator/identity/authority.h"

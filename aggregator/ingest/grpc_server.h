@@ -36,7 +36,7 @@ struct GrpcServerOptions {
   /// Who comes in; outlives the server. Null: everybody may everything.
   access::Gatekeeper* gatekeeper = nullptr;
   access::MayCall may_call{};  // of certificates, before the gatekeeper; may be empty
-  std::string socket;  // path of a socket for who may open it; empty: none. With a gatekeeper only.
+  std::string socket;          // path of a socket for who may open it; empty: none. With a gatekeeper only.
   std::size_t memory_bytes = std::size_t{1} << 30;  // of gRPC's buffers, all connections together
   int max_message_bytes = wire::kMaxMessageBytes;
 };

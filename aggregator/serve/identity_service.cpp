@@ -56,19 +56,19 @@ grpc::ServerUnaryReactor* IdentityService::with_authority(grpc::CallbackServerCo
 grpc::ServerUnaryReactor* IdentityService::Invite(grpc::CallbackServerContext* context,
                                                   const v1::InviteRequest* request,
                                                   v1::InviteResponse* response) {
-  return with_authority(context, [this, context, request,
-                                  response](identity::Authority& authority) -> Result<void> {
-    if (auto ready = log_.ready(); !ready) return ready;
-    const auto replace = request->replace() ? identity::Replace::allowed : identity::Replace::refused;
-    const auto invitation = authority.invite(request->name(), milliseconds(request->ttl_ms()), replace);
-    if (!invitation) return invitation.error();
-    response->set_token(invitation->token);
-    response->set_expires_ms(invitation->expires_ms);
-    response->set_fingerprint(invitation->fingerprint);
-    response->set_address(address_());
-    log::info("identity", "a host is invited", {{"host", request->name()}});
-    return log_.note(*context, {"host.invite", request->name(), "", access::json_of(*request)});
-  });
+  return with_authority(
+      context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
+        if (auto ready = log_.ready(); !ready) return ready;
+        const auto replace = request->replace() ? identity::Replace::allowed : identity::Replace::refused;
+        const auto invitation = authority.invite(request->name(), milliseconds(request->ttl_ms()), replace);
+        if (!invitation) return invitation.error();
+        response->set_token(invitation->token);
+        response->set_expires_ms(invitation->expires_ms);
+        response->set_fingerprint(invitation->fingerprint);
+        response->set_address(address_());
+        log::info("identity", "a host is invited", {{"host", request->name()}});
+        return log_.note(*context, {"host.invite", request->name(), "", access::json_of(*request)});
+      });
 }
 
 grpc::ServerUnaryReactor* IdentityService::ListCertificates(grpc::CallbackServerContext* context,
@@ -97,19 +97,20 @@ grpc::ServerUnaryReactor* IdentityService::ListCertificates(grpc::CallbackServer
 grpc::ServerUnaryReactor* IdentityService::Revoke(grpc::CallbackServerContext* context,
                                                   const v1::RevokeRequest* request,
                                                   v1::RevokeResponse* response) {
-  return with_authority(context, [this, context, request,
-                                  response](identity::Authority& authority) -> Result<void> {
-    if (auto ready = log_.ready(); !ready) return ready;
-    const auto revoked = revoke_what(authority, *request);
-    if (!revoked) return revoked.error();
-    for (const std::string& serial : revoked->serials) response->add_serials(serial);
-    response->set_invites(revoked->invites);
-    log::info(
-        "identity", "revoked",
-        {{"kind", request->kind()}, {"name", request->name()}, {"certificates", revoked->serials.size()}});
-    const std::string& object = request->name().empty() ? request->serial() : request->name();
-    return log_.note(*context, {"certificate.revoke", object, access::json_of(*response), ""});
-  });
+  return with_authority(
+      context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
+        if (auto ready = log_.ready(); !ready) return ready;
+        const auto revoked = revoke_what(authority, *request);
+        if (!revoked) return revoked.error();
+        for (const std::string& serial : revoked->serials) response->add_serials(serial);
+        response->set_invites(revoked->invites);
+        log::info("identity", "revoked",
+                  {{"kind", request->kind()},
+                   {"name", request->name()},
+                   {"certificates", revoked->serials.size()}});
+        const std::string& object = request->name().empty() ? request->serial() : request->name();
+        return log_.note(*context, {"certificate.revoke", object, access::json_of(*response), ""});
+      });
 }
 
 grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* context,
@@ -146,16 +147,16 @@ grpc::ServerUnaryReactor* IdentityService::Renew(grpc::CallbackServerContext* co
 grpc::ServerUnaryReactor* IdentityService::IssuePerson(grpc::CallbackServerContext* context,
                                                        const v1::IssuePersonRequest* request,
                                                        v1::IssuedCertificate* response) {
-  return with_authority(context, [this, context, request,
-                                  response](identity::Authority& authority) -> Result<void> {
-    if (auto ready = log_.ready(); !ready) return ready;
-    const auto issued =
-        authority.issue_person(request->name(), request->request(), milliseconds(request->life_ms()));
-    if (!issued) return issued.error();
-    log::info("identity", "a certificate for a person", {{"person", issued->name}});
-    if (auto put = put_issued(issued, *response); !put) return put;
-    return log_.note(*context, {"certificate.issue", issued->name, "", ""});
-  });
+  return with_authority(
+      context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
+        if (auto ready = log_.ready(); !ready) return ready;
+        const auto issued =
+            authority.issue_person(request->name(), request->request(), milliseconds(request->life_ms()));
+        if (!issued) return issued.error();
+        log::info("identity", "a certificate for a person", {{"person", issued->name}});
+        if (auto put = put_issued(issued, *response); !put) return put;
+        return log_.note(*context, {"certificate.issue", issued->name, "", ""});
+      });
 }
 
 }  // namespace vigil::aggregator

@@ -69,9 +69,9 @@ Listing listing_of(const Findings& findings) {
   listing.columns = {
       {"verdict", "VERDICT"}, {"area", "AREA"}, {"about", "ABOUT"}, {"seen", "SEEN"}, {"fix", "FIX"}};
   for (const doctor::Finding& finding : findings) {
-    listing.rows.push_back({Cell::of(std::string(to_string(finding.verdict)), style_of_verdict(finding.verdict)),
-                            Cell::of(finding.area), Cell::of(finding.about), Cell::of(finding.seen),
-                            Cell::of(finding.fix)});
+    listing.rows.push_back(
+        {Cell::of(std::string(to_string(finding.verdict)), style_of_verdict(finding.verdict)),
+         Cell::of(finding.area), Cell::of(finding.about), Cell::of(finding.seen), Cell::of(finding.fix)});
   }
   return listing;
 }

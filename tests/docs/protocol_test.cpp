@@ -54,7 +54,8 @@ Undocumented undocumented(std::istream& text, std::string_view file) {
 }  // namespace
 
 TEST_CASE("every declaration of the protocol has a comment on its line or the line above") {
-  for (const std::string name : {"ingest", "query", "fleet", "store", "rules", "actions", "access", "needs", "identity"}) {
+  for (const std::string name :
+       {"ingest", "query", "fleet", "store", "rules", "actions", "access", "needs", "identity"}) {
     const std::string file = "proto/vigil/v1/" + name + ".proto";
     std::ifstream text(VIGIL_SOURCE_DIR "/" + file, std::ios::binary);
     REQUIRE(text);

@@ -67,7 +67,8 @@ class Fleet {
     sources.reload = [this](const access::Actor&, Reloaded done) { done(reloaded); };
     sources.readiness = [this] { return not_ready; };
     sources.external_labels = [] { return Labels{{"site", "here"}}; };
-    sources.facts = {kT0, "0.1.0", "/srv", "https://vigil.example", "30d", {{"config", ""}, {"data-dir", "/data"}}};
+    sources.facts = {
+        kT0, "0.1.0", "/srv", "https://vigil.example", "30d", {{"config", ""}, {"data-dir", "/data"}}};
     api_ = std::make_unique<Api>(std::move(sources));
     api_->add_routes(router);
   }
