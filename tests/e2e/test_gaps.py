@@ -23,7 +23,7 @@ def near(a_ms, b_ms):
 
 
 def agent(vigil, *flags):
-    started = vigil.agent("here", ["--spool", "none", *flags])
+    started = vigil.agent("here", ["--spool", vigil.folder / "spool", *flags])
     vigil.wait_for_host("here")
     return started
 
