@@ -38,6 +38,11 @@ grpc::Status to_status(const Verdict& verdict) {
   return {grpc::StatusCode::UNAUTHENTICATED, verdict.why};
 }
 
+/// Whoever looks later must not find another one than who decided.
+grpc::Status shown_twice() {
+  return {grpc::StatusCode::UNAUTHENTICATED, "authorization is given more than once"};
+}
+
 grpc::Status decide(Gatekeeper& gatekeeper, std::string_view path, const Presented& presented) {
   const auto need = need_of(path);
   if (!need) return {grpc::StatusCode::PERMISSION_DENIED, "nobody may call this method"};
@@ -79,6 +84,7 @@ class TlsGuard final : public grpc::AuthMetadataProcessor {
     Presented presented;
     presented.source = connection_of(*context);
     presented.certificate = certificate_of(*context);
+    if (metadata.count(kAuthorization) > 1) return shown_twice();
     const auto shown = metadata.find(kAuthorization);
     if (shown != metadata.end()) presented.authorization = view(shown->second);
     const auto found = metadata.find(":path");
@@ -112,12 +118,15 @@ struct PlainGuard {
     presented.place = guard->place;
     presented.source = fmt::format("connection {}", fmt::ptr(context));
     std::string_view path;
+    std::size_t shown = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::string_view key = view(metadata[i].key);
       if (key == ":path") path = view(metadata[i].value);
-      if (key == kAuthorization) presented.authorization = view(metadata[i].value);
+      if (key != kAuthorization) continue;
+      presented.authorization = view(metadata[i].value);
+      ++shown;
     }
-    const grpc::Status status = decide(guard->gatekeeper, path, presented);
+    const grpc::Status status = shown > 1 ? shown_twice() : decide(guard->gatekeeper, path, presented);
     done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()),
          status.ok() ? nullptr : status.error_message().c_str());
   }

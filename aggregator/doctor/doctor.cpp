@@ -1,5 +1,6 @@
 #include "aggregator/doctor/doctor.h"
 
+#include "aggregator/identity/authority_files.h"
 #include "common/clock.h"
 #include "common/doctor/peer.h"
 #include "common/doctor/probe.h"
@@ -74,13 +75,13 @@ bool speaks_grpc(const Address& address, bool is_tls) {
          (is_tls && (reached == Reached::bad_peer || reached == Reached::refused_us));
 }
 
-Findings look_at_ports(const AggregatorConfig& config) {
+Findings look_at_ports(const AggregatorConfig& config, bool is_tls) {
   Findings findings;
   const auto grpc = parse_address(config.grpc_listen, kGrpcPort);
   const auto http = parse_address(config.http_listen, kHttpPort);
   if (grpc && grpc->port != 0) {
     auto facts = doctor::look_at_port("grpc_listen", *grpc);
-    facts.is_ours = facts.is_taken && speaks_grpc(*grpc, !config.tls.cert.empty());
+    facts.is_ours = facts.is_taken && speaks_grpc(*grpc, is_tls);
     findings.push_back(check_port(facts));
   }
   if (http && http->port != 0) {
@@ -104,8 +105,9 @@ Findings look(const Invocation& invocation) {
       std::uint64_t{config.ingest.max_agents} + config.ingest.max_agents / 4 + 1024;
   Findings findings = look_at_config(invocation);
   findings.push_back(doctor::check_unit(unit));
-  append(findings, look_at_ports(config));
-  append(findings, check_exposure(config));
+  const bool has_authority = config.tls.cert.empty() && identity::has_authority(identity::folder_in(folder));
+  append(findings, look_at_ports(config, has_authority || !config.tls.cert.empty()));
+  append(findings, check_exposure(config, has_authority));
   append(findings, look_at_tls(config.tls, wall_ms()));
   append(findings, doctor::check_folder(doctor::look_at_folder("data_dir", folder), doctor::Holds::databases,
                                         unit.user));
@@ -126,14 +128,14 @@ doctor::Finding check_ready(const std::string& about, const std::string& answer)
                          "vigil status, and the log: journalctl -u vigil-aggregator");
 }
 
-doctor::Findings check_exposure(const AggregatorConfig& config) {
+doctor::Findings check_exposure(const AggregatorConfig& config, bool has_authority) {
   doctor::Findings findings;
   const auto grpc = parse_address(config.grpc_listen, kGrpcPort);
   const auto http = parse_address(config.http_listen, kHttpPort);
-  if (grpc && !grpc->is_loopback() && config.tls.cert.empty())
-    findings.push_back(doctor::problem("ports", "grpc_listen " + grpc->to_string(),
-                                       "listens beyond this machine in plain text",
-                                       "tls.cert and tls.key, or 127.0.0.1 and a tunnel"));
+  if (grpc && !grpc->is_loopback() && config.tls.cert.empty() && !has_authority)
+    findings.push_back(doctor::problem(
+        "ports", "grpc_listen " + grpc->to_string(), "listens beyond this machine in plain text",
+        "vigil-aggregator init, or tls.cert and tls.key, or 127.0.0.1 and a tunnel"));
   if (http && !http->is_loopback())
     findings.push_back(doctor::warning("ports", "http_listen " + http->to_string(),
                                        "listens beyond this machine: anybody there may ask",

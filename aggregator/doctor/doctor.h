@@ -16,6 +16,6 @@ int run_doctor(const Invocation& invocation);
 doctor::Finding check_ready(const std::string& about, const std::string& answer);
 
 /// Plain text beyond this machine.
-doctor::Findings check_exposure(const AggregatorConfig& config);
+doctor::Findings check_exposure(const AggregatorConfig& config, bool has_authority = false);
 
 }  // namespace vigil::aggregator

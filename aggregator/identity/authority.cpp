@@ -20,8 +20,10 @@ constexpr std::size_t kMostGood = 10;  // certificates of a host at the same tim
 constexpr std::size_t kMostNameBytes = 64;
 constexpr std::size_t kMostCertificateBytes = 16 << 10;
 
-Error no_longer(std::string_view why) {
-  return fail(Errc::permission, "{}; on the aggregator's side: vigil agent invite --name NAME", why);
+Error no_longer(Kind kind, std::string_view why) {
+  return fail(Errc::permission, "{}; on the aggregator's side: {}", why,
+              kind == Kind::host ? "vigil agent invite --name NAME"
+                                 : "vigil certificate issue --person NAME --out FOLDER");
 }
 
 Result<Bearer> read_bearer(std::string_view pem) {
@@ -122,10 +124,12 @@ Result<Issued> Authority::enroll(std::string_view token, std::string_view reques
     const auto invite = store_.invite(hash);
     if (!invite) return invite.error();
     if (!*invite)
-      return no_longer("the token is not known here: was it copied whole, and is this the right aggregator?");
+      return no_longer(Kind::host,
+                       "the token is not known here: was it copied whole, and is this the right aggregator?");
     const InviteRow& row = **invite;
-    if (row.used_ms != 0) return no_longer("the token was used already");
-    if (now_ms >= row.expires_ms) return no_longer("the token expired at " + format_rfc3339(row.expires_ms));
+    if (row.used_ms != 0) return no_longer(Kind::host, "the token was used already");
+    if (now_ms >= row.expires_ms)
+      return no_longer(Kind::host, "the token expired at " + format_rfc3339(row.expires_ms));
     replaced = good_serials(Kind::host, row.name, now_ms);
     if (!replaced.empty() && !row.replace)
       return fail(Errc::conflict,
@@ -150,6 +154,10 @@ Result<Issued> Authority::renew(std::string_view certificate, std::string_view r
     return fail(Errc::permission, "only hosts renew their certificates by themselves");
   const std::int64_t now_ms = options_.now_ms();
   const std::lock_guard lock(mutex_);
+  // It may have been revoked since admit() looked.
+  const CertificateRow* row = store_.certificate(bearer->certificate.serial);
+  if (row == nullptr || row->revoked_ms != 0)
+    return no_longer(Kind::host, fmt::format("the certificate of {} was revoked", bearer->name));
   if (good_serials(Kind::host, bearer->name, now_ms).size() >= kMostGood) {
     return fail(Errc::limit, "{} has {} certificates already: one of them must expire first", bearer->name,
                 kMostGood);
@@ -226,16 +234,16 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
                 bearer->name, format_rfc3339(info.not_before_ms));
   }
   if (now_ms >= info.not_after_ms) {
-    return no_longer(
-        fmt::format("the certificate of {} expired at {}", bearer->name, format_rfc3339(info.not_after_ms)));
+    return no_longer(bearer->kind, fmt::format("the certificate of {} expired at {}", bearer->name,
+                                               format_rfc3339(info.not_after_ms)));
   }
   const std::lock_guard lock(mutex_);
   const CertificateRow* row = store_.certificate(info.serial);
   if (row == nullptr) {
     if (auto adopted = adopt(*bearer); !adopted) return adopted.error();
   } else if (row->revoked_ms != 0) {
-    return no_longer(fmt::format("the certificate of {} was revoked at {}", bearer->name,
-                                 format_rfc3339(row->revoked_ms)));
+    return no_longer(bearer->kind, fmt::format("the certificate of {} was revoked at {}", bearer->name,
+                                               format_rfc3339(row->revoked_ms)));
   }
   return bearer;
 }
@@ -244,14 +252,16 @@ Result<void> Authority::adopt(const Bearer& bearer) {
   for (const auto& [serial, row] : store_.certificates()) {
     if (row.kind == bearer.kind && row.name == bearer.name &&
         row.revoked_ms > bearer.certificate.not_before_ms)
-      return no_longer(fmt::format("{} was revoked at {}", bearer.name, format_rfc3339(row.revoked_ms)));
+      return no_longer(bearer.kind,
+                       fmt::format("{} was revoked at {}", bearer.name, format_rfc3339(row.revoked_ms)));
   }
   return store_.add_certificate({bearer.certificate.serial, bearer.kind, bearer.name,
                                  bearer.certificate.not_before_ms, bearer.certificate.not_after_ms, 0});
 }
 
 Result<Speaker> Authority::may_speak(std::string_view certificate, std::string_view host) {
-  if (certificate.empty()) return no_longer("the agent shows no certificate: it has to enroll first");
+  if (certificate.empty())
+    return no_longer(Kind::host, "the agent shows no certificate: it has to enroll first");
   auto bearer = admit(certificate);
   if (!bearer) return bearer.error();
   if (bearer->kind != Kind::host || bearer->name != host) {

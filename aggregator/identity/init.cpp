@@ -103,7 +103,7 @@ Result<std::string> init(const std::string& data_directory, const InitOptions& o
                       done->made_server ? "made" : "kept", format_rfc3339(done->server_until_ms),
                       fmt::join(done->hosts, ", "));
   if (options.person.empty())
-    return said + "nobody may use the command line yet: vigil-aggregator init --person NAME --out FOLDER\n";
+    return said + "a certificate for the command line: vigil-aggregator init --person NAME --out FOLDER\n";
   const auto person = make_person(where, options);
   if (!person) return person.error();
   return said + *person;

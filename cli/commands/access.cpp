@@ -95,7 +95,7 @@ Run declare_token_create(CLI::App& app) {
     }
     Listing listing;
     listing.shape = Shape::pairs;
-    listing.columns = {{"key", ""}, {"value", ""}};
+    listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
     listing.rows.push_back({Cell::of("name"), Cell::of(made->info().name())});
     listing.rows.push_back({Cell::of("token"), Cell::of(made->token())});
     show(context, listing);
