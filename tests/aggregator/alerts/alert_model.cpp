@@ -72,7 +72,8 @@ std::int64_t SeriesModel::seen_true_s(const Counts& counts) const {
   bool has_gap = false;
   for (auto saw = log_.rbegin(); saw != log_.rend() && saw->said != Saw::Said::no; ++saw) {
     const bool is_unknown = saw->said == Saw::Said::unknown;
-    if (saw->was_lost && !(is_unknown ? counts.lost_gaps : counts.lost_truth)) continue;
+    const bool is_kept = saw->t_s <= counts.kept_to_s || (is_unknown ? counts.lost_gaps : counts.lost_truth);
+    if (saw->was_lost && !is_kept) continue;
     if (is_unknown) {
       has_gap = true;
       continue;
@@ -91,9 +92,15 @@ std::int64_t SeriesModel::seen_true_s(const Counts& counts) const {
 /// The least and the most of it, whatever was lost.
 SeriesModel::Range SeriesModel::held_s() const {
   Range out{std::numeric_limits<std::int64_t>::max(), 0};
-  for (const unsigned bits : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}) {
-    const std::int64_t seen = seen_true_s({(bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0});
-    out = {std::min(out.least, seen), std::max(out.most, seen)};
+  std::vector<std::int64_t> kept_to = {0};
+  for (const Saw& saw : log_) {
+    if (saw.was_lost) kept_to.push_back(saw.t_s);
+  }
+  for (const std::int64_t until_s : kept_to) {
+    for (const unsigned bits : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U}) {
+      const std::int64_t seen = seen_true_s({(bits & 1U) != 0, (bits & 2U) != 0, (bits & 4U) != 0, until_s});
+      out = {std::min(out.least, seen), std::max(out.most, seen)};
+    }
   }
   return out;
 }

@@ -66,9 +66,10 @@ class SeriesModel {
 
   /// What a pending alert may or may not know of.
   struct Counts {
-    bool lost_truth = false;   // evaluations before a kill that were true
-    bool lost_gaps = false;    // and those without data
-    bool coming_data = false;  // the time from missing data, which counts as true, to data that is
+    bool lost_truth = false;     // evaluations before a kill that were true
+    bool lost_gaps = false;      // and those without data
+    bool coming_data = false;    // the time from missing data, which counts as true, to data that is
+    std::int64_t kept_to_s = 0;  // what was lost until then was stored all the same, with something else
   };
 
   Saw::Said said_by(Reading reading, const Terms& terms) const;
