@@ -187,4 +187,14 @@ std::string sentence_of(const Run& run) {
   return out;
 }
 
+std::string author_of(const Run& run) {
+  if (run.author.empty()) return {};
+  return fmt::format("; by {}{}{}", run.author, run.comment.empty() ? "" : ": ", run.comment);
+}
+
+std::string entry_of(const Run& run) {
+  const std::int64_t at_ms = run.has_begun() ? run.started_ms : run.created_ms;
+  return fmt::format("{} UTC: {}{}", format_rfc3339(at_ms).substr(11, 8), sentence_of(run), author_of(run));
+}
+
 }  // namespace vigil::actions

@@ -93,5 +93,9 @@ std::string_view short_id(const Run& run);
 /// "succeeded", "needs approval: vigil actions approve 6f0c0a83", "failed: exit status 3; 9.5 before, 0.5
 /// after"
 std::string sentence_of(const Run& run);
+/// "; by ada: before the rush": who asked for it by hand, or decided about it; "" when nobody did.
+std::string author_of(const Run& run);
+/// "14:00:05 UTC: succeeded; by ada: before the rush": for lists of what was done.
+std::string entry_of(const Run& run);
 
 }  // namespace vigil::actions

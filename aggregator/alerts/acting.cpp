@@ -262,7 +262,7 @@ void Acting::tell(const std::string& fingerprint, std::int64_t fired_at_ms,
   {
     const std::lock_guard lock(mutex_);
     for (const Run* run : book_.of_alert(fingerprint)) {
-      if (run->created_ms >= fired_at_ms) table.rows.push_back({run->action, actions::sentence_of(*run)});
+      if (run->created_ms >= fired_at_ms) table.rows.push_back({run->action, actions::entry_of(*run)});
     }
   }
   std::erase_if(evidence, [](const notify::Evidence& shown) { return shown.title == notify::kActionsTitle; });

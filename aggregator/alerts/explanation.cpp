@@ -64,19 +64,13 @@ void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
     out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
-/// "; by ada: before the rush"
-std::string decided_by(const actions::Run& run) {
-  if (run.author.empty()) return {};
-  return fmt::format("; by {}{}{}", run.author, run.comment.empty() ? "" : ": ", run.comment);
-}
-
 /// Those asked for while it fired, and at its end.
 void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstances& circumstances,
               std::vector<Event>& out) {
   for (const actions::Run& run : circumstances.runs) {
     if (run.created_ms >= fired_at_ms && run.created_ms <= over_ms)
       out.push_back({EventKind::action, run.has_begun() ? run.started_ms : run.created_ms, run.action,
-                     actions::sentence_of(run) + decided_by(run)});
+                     actions::sentence_of(run) + actions::author_of(run)});
   }
 }
 

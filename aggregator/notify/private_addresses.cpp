@@ -1,5 +1,7 @@
 #include "aggregator/notify/private_addresses.h"
 
+#include "aggregator/notify/proxies.h"
+
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netinet/in.h>
@@ -7,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <memory>
@@ -45,15 +46,6 @@ bool is_private_v6(const in6_addr& address) {
          IN6_IS_ADDR_MULTICAST(&address) || (bytes[0] & 0xFE) == 0xFC;
 }
 
-bool has_proxy() {
-  constexpr const char* kNames[] = {"http_proxy", "all_proxy",
-                                    "ALL_PROXY"};  // of http:// URLs, as libcurl has it
-  return std::any_of(std::begin(kNames), std::end(kNames), [](const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != 0;
-  });
-}
-
 struct FreeUrl {
   void operator()(CURLU* url) const { curl_url_cleanup(url); }
 };
@@ -89,7 +81,7 @@ bool may_be_private(const std::string& url) {
   if (!parsed || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
   if (part_of(parsed.get(), CURLUPART_SCHEME) != "http") return true;
   const std::string host = part_of(parsed.get(), CURLUPART_HOST);
-  return host == "localhost" || is_literal(host) || has_proxy();
+  return host == "localhost" || is_literal(host) || has_proxy(host);
 }
 
 std::string address_text(const sockaddr& address) {

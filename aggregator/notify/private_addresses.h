@@ -3,8 +3,8 @@
 // An address that is written as such, localhost, and whatever proves by its certificate to be who was meant
 // (https) is what the configuration says. A name in plain HTTP is whatever its name server says at the time:
 // it leads to a private network, to this machine or to a cloud's metadata only with
-// `notifications.allow_private`. Where the environment has a proxy it is the proxy that connects, and
-// decides.
+// `notifications.allow_private`. Where the environment has a proxy for it (proxies.h) it is the
+// proxy that connects, and decides.
 #pragma once
 
 #include <sys/socket.h>

@@ -1,20 +1,11 @@
 #include "aggregator/notify/transfer.h"
 
+#include "aggregator/notify/proxies.h"
 #include "aggregator/notify/text.h"
 #include "common/text/utf8.h"
 
-#include <cstdlib>
-
 namespace vigil::notify {
 namespace {
-
-/// Loopback never goes through a proxy, whatever the environment says.
-std::string no_proxy() {
-  const char* lower = std::getenv("no_proxy");
-  const char* upper = std::getenv("NO_PROXY");
-  const std::string own = lower != nullptr ? lower : upper != nullptr ? upper : "";
-  return own + (own.empty() ? "" : ",") + "localhost,127.0.0.1,::1";
-}
 
 curl_usessl use_ssl(StartTls starttls) {
   switch (starttls) {

@@ -78,7 +78,9 @@ def test_an_alert_runs_what_its_rule_names_and_everything_is_told(vigil, sink, t
     waiting = runs(vigil, "--waiting")["careful"]
     assert waiting["state"] == "needs_approval" and not (tmp_path / "careful").exists()
     message = eventually("the message says so", lambda: [b for b in sink.bodies("/ops") if b["alert"] == "LoadElevated"])[0]
-    assert message["alerts"][0]["evidence"][0] == {"title": "Actions", "rows": [{"name": "careful", "value": f"needs approval: vigil actions approve {waiting['id'][:8]}"}]}
+    evidence = message["alerts"][0]["evidence"][0]
+    assert evidence["title"] == "Actions" and [row["name"] for row in evidence["rows"]] == ["careful"]
+    assert re.fullmatch(rf"\d\d:\d\d:\d\d UTC: needs approval: vigil actions approve {waiting['id'][:8]}", evidence["rows"][0]["value"])
     approved = vigil.json("actions", "approve", waiting["id"][:8], "--comment", "go on", "--author", "ada")
     assert approved[0]["author"] == "ada"
     eventually("it ran", lambda: runs(vigil)["careful"]["state"] == "succeeded" and (tmp_path / "careful").exists())

@@ -196,7 +196,13 @@ TEST_CASE("the effect is looked at once, so long after the end") {
   CHECK(book.measurable(7 * kMinute, 9) == std::vector<std::string>{"a"});
   book.note_after("a", 0.5);
   CHECK(book.measurable(8 * kMinute, 9).empty());
-  CHECK(sentence_of(*book.find("a")) == "succeeded; 9.5 before, 0.5 after");
+  Run measured = *book.find("a");
+  CHECK(sentence_of(measured) == "succeeded; 9.5 before, 0.5 after");
+  CHECK(entry_of(measured) == "00:01:00 UTC: succeeded; 9.5 before, 0.5 after");
+  measured.author = "ada";
+  CHECK(author_of(measured) == "; by ada");
+  measured.comment = "before the rush";
+  CHECK(entry_of(measured) == "00:01:00 UTC: succeeded; 9.5 before, 0.5 after; by ada: before the rush");
 }
 
 TEST_CASE("runs are forgotten when they are old, or too many") {

@@ -34,7 +34,11 @@ void SeriesModel::evaluate(Reading reading, bool others_speak, const Terms& term
   if (reading != Reading::none) has_spoken_ = true;
   others_speak_ = others_speak;
   log_.push_back(saw);
-  if (saw.said == Saw::Said::unknown) return;
+  if (saw.said == Saw::Said::unknown) {
+    if (is_gone(Certainty::maybe, terms, now_s))
+      remembered_from_ = log_.size();  // rules may have let go of it
+    return;
+  }
   Saw& latest = log_.back();
   const Range times = times_true(terms.of);
   const bool lasts = terms.clears && (saw.said == Saw::Said::yes || reading == Reading::middle);
@@ -253,11 +257,14 @@ void SeriesModel::adopt(const Seen& seen, After what, const Terms& terms, std::i
       sure_changes_.push_back(now_s);
     }
     maybe_flaps_ = surely_flaps_ = acknowledged_ = false;
-    const bool is_missing = !log_.empty() && log_.back().said == Saw::Said::unknown;
-    if (what == After::evaluation && is_missing) {  // it is gone, and nobody remembers it
-      log_.clear();
-      remembered_from_ = started_at_ = stored_to_ = 0;
-    }
+  }
+  const bool is_missing =
+      what == After::evaluation && !log_.empty() && log_.back().said == Saw::Said::unknown;
+  const bool is_over_and_gone =
+      seen.state == State::inactive && is_missing && (ended || is_gone(Certainty::surely, terms, now_s));
+  if (is_over_and_gone) {  // nobody remembers it
+    log_.clear();
+    remembered_from_ = started_at_ = stored_to_ = 0;
   }
   seen_ = seen;
 }

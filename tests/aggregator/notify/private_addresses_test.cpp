@@ -75,3 +75,22 @@ TEST_CASE("what is written may be private: an address, localhost, and what prove
     CHECK_FALSE(may_be_private(url));
   }
 }
+
+TEST_CASE("behind a proxy names are the proxy's matter, but those it is not asked for") {
+  ::setenv("http_proxy", "http://proxy.corp:3128", 1);
+  ::unsetenv("no_proxy");
+  ::unsetenv("NO_PROXY");
+  CHECK(may_be_private("http://chat.example/"));
+  ::setenv("NO_PROXY", "corp, .example.org,example.net", 1);
+  CHECK(may_be_private("http://chat.example/"));
+  CHECK(may_be_private("http://notcorp/"));
+  CHECK(may_be_private("http://myexample.net/"));
+  for (const char* url : {"http://corp/", "http://chat.CORP/", "http://example.org/",
+                          "http://a.b.example.org:9/", "http://chat.example.net/"}) {
+    INFO(url);
+    CHECK_FALSE(may_be_private(url));
+  }
+  ::setenv("no_proxy", "*", 1);  // the lower case one counts
+  CHECK_FALSE(may_be_private("http://chat.example/"));
+  for (const char* name : {"http_proxy", "no_proxy", "NO_PROXY"}) ::unsetenv(name);
+}
