@@ -79,7 +79,7 @@ bool is_loopback_address(std::string_view address) {
 }
 
 bool names_loopback(std::string_view host) {
-  if (host.empty() || is_loopback_address(host)) return true;  // HTTP/1.0 may name none
+  if (is_loopback_address(host)) return true;
   std::string_view name = host.substr(0, host.rfind(':'));
   if (name.ends_with('.')) name.remove_suffix(1);
   constexpr std::string_view kLocal = "localhost";

@@ -49,7 +49,7 @@ std::string source_of(std::string_view address);
 bool is_loopback_address(std::string_view address);
 /// Whether a Host header, "localhost:8461", names this machine as only itself can: by loopback. Another name
 /// that leads here may be a page's of somebody else, in a browser of this machine (DNS rebinding), or a
-/// reverse proxy's.
+/// reverse proxy's; and none at all, which HTTP/1.0 may send, names nothing.
 bool names_loopback(std::string_view host);
 
 }  // namespace vigil::aggregator::access

@@ -58,6 +58,16 @@ std::vector<std::pair<const char*, const char*>> safety_headers(std::string_view
   return headers;
 }
 
+/// What leaves open whom a request is for, or who sends it; "" when nothing does. RFC 9112, 3.2: one that
+/// names no host, or two, is refused; and who looks at credentials later must not find others.
+std::string_view ambiguity_of(const beast::http::request_header<>& header) {
+  const std::size_t hosts = header.count(beast::http::field::host);
+  if (hosts > 1) return "Host is given more than once";
+  if (hosts == 0 && header.version() >= 11) return "Host is missing: HTTP/1.1 asks for one";
+  if (header.count(beast::http::field::authorization) > 1) return "Authorization is given more than once";
+  return {};
+}
+
 Response refusal_of(const access::Verdict& verdict) {
   using Answer = access::Verdict::Answer;
   if (verdict.answer == Answer::too_many) {
@@ -143,6 +153,7 @@ void Connection::read(std::chrono::milliseconds timeout) {
 void Connection::on_header(Code error) {
   if (refuse_unreadable(error)) return;
   note_request();
+  if (const std::string_view wrong = ambiguity_of(parser_->get()); !wrong.empty()) return refuse(400, wrong);
   const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), dress_.path);
   if (const auto* route = std::get_if<const Route*>(&found)) {
     route_ = *route;

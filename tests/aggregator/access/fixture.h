@@ -25,9 +25,9 @@ struct Fixture {
     accounts.reset();
     audit.reset();
     file.reset();
-    file = std::move(*AccessFile::open(folder.file(kAccessFile)));
+    file = AccessFile::open(folder.file(kAccessFile)).value();
     audit = std::make_unique<Audit>(*file, [this] { return now.load(); });
-    accounts = std::move(*Accounts::load(*file, *audit, [this] { return now.load(); }));
+    accounts = Accounts::load(*file, *audit, [this] { return now.load(); }).value();
   }
   std::string token(const std::string& name, Role role, Area scope = Area::other, std::int64_t expires = 0) {
     Token wanted;

@@ -137,7 +137,7 @@ TEST_CASE("what is too large or not HTTP is refused") {
   ServerOptions options;
   options.max_header_bytes = 1024;
   Fixture f(options);
-  CHECK(status(f.talk("POST /form HTTP/1.1\r\nContent-Length: 1048577\r\n\r\n")) ==
+  CHECK(status(f.talk("POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 1048577\r\n\r\n")) ==
         "HTTP/1.1 413 Payload Too Large");
   CHECK(status(f.talk("GET /healthz HTTP/1.1\r\nX: " + std::string(2000, 'x') + "\r\n\r\n")) ==
         "HTTP/1.1 431 Request Header Fields Too Large");
@@ -147,14 +147,14 @@ TEST_CASE("what is too large or not HTTP is refused") {
 
 TEST_CASE("what has no end is refused before it fills the memory") {
   Fixture f;
-  const std::string head = "POST /form HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string head = "POST /form HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
   CHECK(status(f.talk(head + "1;x=" + std::string(300'000, 'x') + "\r\na\r\n0\r\n\r\n")) ==
         "HTTP/1.1 400 Bad Request");
   CHECK(status(f.talk(head + "0\r\nX: " + std::string(300'000, 'x') + "\r\n\r\n")) ==
         "HTTP/1.1 400 Bad Request");
   std::string many;
   for (int i = 0; i < 10'001; ++i) many += "&a";
-  CHECK(status(f.talk(fmt::format("POST /form HTTP/1.1\r\nContent-Type: "
+  CHECK(status(f.talk(fmt::format("POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: "
                                   "application/x-www-form-urlencoded\r\nConnection: close\r\n"
                                   "Content-Length: {}\r\n\r\n{}",
                                   many.size(), many)))
@@ -298,6 +298,38 @@ TEST_CASE("headers are handed on with names in lower case, a form's parameters b
             "POST /echo?a=url HTTP/1.1\r\nHost: x\r\nX-SCOPE: one\r\nX-Scope: two\r\nConnection: close\r\n"
             "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 6\r\n\r\na=form")) ==
         "one, two form");
+}
+
+TEST_CASE("a request that leaves open whom it is for, or who sends it, is refused") {
+  Fixture f;
+  const auto refusal = [&f](const std::string& headers) {
+    return f.talk("GET /healthz HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
+  };
+  CHECK(status(refusal("Host: x\r\n")) == "HTTP/1.1 200 OK");
+  for (const auto& [headers, why] :
+       {std::pair{"", "Host is missing"}, std::pair{"Host: x\r\nHost: x\r\n", "Host is given more than once"},
+        std::pair{"Host: x\r\nAuthorization: Bearer a\r\nauthorization: Bearer b\r\n",
+                  "Authorization is given more than once"}}) {
+    const std::string answer = refusal(headers);
+    INFO(answer);
+    CHECK(status(answer) == "HTTP/1.1 400 Bad Request");
+    CHECK(answer.find(why) != std::string::npos);
+  }
+}
+
+TEST_CASE("who asks for no host, or for an empty one, is not taken for somebody of this machine") {
+  access::Fixture doors;
+  ServerOptions options;
+  options.gatekeeper = doors.gatekeeper.get();
+  Fixture f(options);
+  f.router.add("GET", "/who", access::kViewer, [](const Request&) {
+    return Response{200, "text/plain", "in\n", {}};
+  });
+  CHECK(status(f.talk("GET /who HTTP/1.0\r\nHost: localhost\r\n\r\n")) == "HTTP/1.0 200 OK");
+  CHECK(status(f.talk("GET /who HTTP/1.0\r\n\r\n")) == "HTTP/1.0 401 Unauthorized");
+  CHECK(status(f.talk("GET /who HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n")) ==
+        "HTTP/1.1 401 Unauthorized");
+  f.server->stop();
 }
 
 TEST_CASE("an answer that comes after the server stopped finds nobody") {
