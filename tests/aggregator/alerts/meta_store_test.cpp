@@ -150,6 +150,32 @@ TEST_CASE("a meta.db of version 3 keeps its groups and takes threads") {
   CHECK(store->threads().value().empty());
 }
 
+TEST_CASE("a meta.db of version 4 keeps its runs of actions and takes threads") {
+  const TempDir dir;
+  {
+    auto store = MetaStore::open(dir.file("meta.db"));
+    REQUIRE(store);
+    Changes changes;
+    changes.runs = {{"run", 1'000, "body"}};
+    REQUIRE(store->commit(changes));
+  }
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute("DROP TABLE message_thread; PRAGMA user_version=4"));
+  }
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  const auto runs = store->runs();
+  REQUIRE(runs);
+  REQUIRE(runs->size() == 1);
+  CHECK(runs->front().body == "body");
+  notify::Delivery delivery;
+  delivery.thread = notify::ThreadChange{"ops", "f", notify::MessageThread{"C1", "1.2", {}}};
+  REQUIRE(store->record(delivery, 1'000));
+  CHECK(store->threads().value().size() == 1);
+}
+
 TEST_CASE("a thread is remembered with the message that began it, and forgotten with the one that ends it") {
   const TempDir dir;
   auto store = MetaStore::open(dir.file("meta.db"));
