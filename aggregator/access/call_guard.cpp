@@ -5,13 +5,32 @@
 #include <grpc/grpc_security.h>
 #include <grpcpp/security/auth_metadata_processor.h>
 
+#include <algorithm>
+#include <array>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace vigil::aggregator::access {
 namespace {
 
 constexpr const char* kAuthorization = "authorization";
+// Properties of a connection, which the guards give it.
+constexpr const char* kSource = "vigil_source";
+constexpr const char* kPlace = "vigil_place";  // of plain text; over TLS everybody is from away
+
+constexpr std::array<std::pair<Place, const char*>, 3> kPlaces = {
+    {{Place::socket, "socket"}, {Place::loopback, "loopback"}, {Place::away, "away"}}};
+
+const char* word_of(Place place) {
+  return std::ranges::find(kPlaces, place, &std::pair<Place, const char*>::first)->second;
+}
+
+Place place_from(std::string_view word) {
+  const auto* const found = std::ranges::find(kPlaces, word, &std::pair<Place, const char*>::second);
+  return found == kPlaces.end() ? Place::away : found->first;
+}
 
 std::string_view view(grpc::string_ref text) {
   return {text.data(), text.size()};
@@ -19,23 +38,6 @@ std::string_view view(grpc::string_ref text) {
 
 std::string_view view(const grpc_slice& slice) {
   return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
-}
-
-grpc::Status to_status(const Verdict& verdict) {
-  switch (verdict.answer) {
-    case Verdict::Answer::yes:
-      return grpc::Status::OK;
-    case Verdict::Answer::forbidden:
-      return {grpc::StatusCode::PERMISSION_DENIED, verdict.why};
-    case Verdict::Answer::too_many:
-      return {grpc::StatusCode::RESOURCE_EXHAUSTED, verdict.why};
-    case Verdict::Answer::ask_slowly:
-      return {grpc::StatusCode::UNAUTHENTICATED,
-              "passwords are for HTTP: over gRPC show a token (--token-file) or a certificate"};
-    case Verdict::Answer::unauthenticated:
-      break;
-  }
-  return {grpc::StatusCode::UNAUTHENTICATED, verdict.why};
 }
 
 /// Whoever looks later must not find another one than who decided.
@@ -49,74 +51,103 @@ grpc::Status decide(Gatekeeper& gatekeeper, std::string_view path, const Present
   return to_status(gatekeeper.check(presented, *need));
 }
 
+std::string first_of(const grpc::AuthContext& context, const char* property) {
+  const auto found = context.FindPropertyValues(property);
+  return found.empty() ? std::string() : std::string(view(found.front()));
+}
+
 std::optional<CertificateNames> certificate_of(const grpc::AuthContext& context) {
   if (!context.IsPeerAuthenticated()) return std::nullopt;
   CertificateNames names;
-  for (const grpc::string_ref& name : context.FindPropertyValues(GRPC_X509_CN_PROPERTY_NAME))
-    names.common_name = view(name);
+  names.common_name = first_of(context, GRPC_X509_CN_PROPERTY_NAME);
   for (const grpc::string_ref& uri : context.FindPropertyValues(GRPC_PEER_URI_PROPERTY_NAME))
     names.uris.emplace_back(view(uri));
+  names.pem = first_of(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
   return names;
 }
 
-bool is_encrypted(const grpc::AuthContext& context) {
-  for (const grpc::string_ref& type : context.FindPropertyValues(GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME))
-    return view(type) == GRPC_SSL_TRANSPORT_SECURITY_TYPE || view(type) == GRPC_TLS_TRANSPORT_SECURITY_TYPE;
-  return false;
-}
-
 /// gRPC does not tell whose address a call has before a service gets it, so wrong credentials are counted by
-/// connection, whose properties have a place in memory of their own.
-std::string connection_of(const grpc::AuthContext& context) {
-  auto first = context.begin();
-  return first == context.end() ? "connection"
-                                : fmt::format("connection {}", fmt::ptr((*first).second.data()));
-}
+/// connection. Its first call writes a source of its own among the connection's properties, where the others
+/// find it, and where it goes with the connection: an address in memory would come again for another one.
+///
+/// All calls of a connection share the properties. Each passes here before anybody reads them, so that the
+/// lock orders the one that writes before all others.
+class Sources {
+ public:
+  explicit Sources(Gatekeeper& gatekeeper) : gatekeeper_(gatekeeper) {}
+
+  /// `find()` gives the property's value, "" while there is none; `add(value)` writes it.
+  template <class Find, class Add>
+  std::string source(const Find& find, const Add& add) const {
+    const std::lock_guard lock(mutex_);
+    std::string found = find();
+    if (!found.empty()) return found;
+    found = gatekeeper_.new_source();
+    add(found);
+    return found;
+  }
+
+ private:
+  Gatekeeper& gatekeeper_;
+  mutable std::mutex mutex_;
+};
 
 /// Over TLS everybody is from away: a certificate or a token says who it is.
 class TlsGuard final : public grpc::AuthMetadataProcessor {
  public:
   TlsGuard(Gatekeeper& gatekeeper, MayCall may_call)
-      : gatekeeper_(gatekeeper), may_call_(std::move(may_call)) {}
+      : gatekeeper_(gatekeeper), may_call_(std::move(may_call)), sources_(gatekeeper) {}
   bool IsBlocking() const override { return false; }
   grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* context, OutputMetadata*,
                        OutputMetadata*) override {
     Presented presented;
-    presented.source = connection_of(*context);
+    presented.source =
+        sources_.source([context] { return first_of(*context, kSource); },
+                        [context](const std::string& source) { context->AddProperty(kSource, source); });
     presented.certificate = certificate_of(*context);
     if (metadata.count(kAuthorization) > 1) return shown_twice();
     const auto shown = metadata.find(kAuthorization);
     if (shown != metadata.end()) presented.authorization = view(shown->second);
     const auto found = metadata.find(":path");
     const std::string_view path = found == metadata.end() ? std::string_view() : view(found->second);
-    if (presented.certificate && may_call_) {
-      if (const auto allowed = may_call_(pem_of(*context), path); !allowed)
-        return {grpc::StatusCode::PERMISSION_DENIED, allowed.error().message};
-    }
+    if (auto allowed = ask_of_certificate(may_call_, presented, path); !allowed.ok()) return allowed;
     return decide(gatekeeper_, path, presented);
   }
 
  private:
-  static std::string pem_of(const grpc::AuthContext& context) {
-    const auto found = context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-    return found.empty() ? std::string() : std::string(view(found.front()));
-  }
-
   Gatekeeper& gatekeeper_;
   const MayCall may_call_;
+  const Sources sources_;
 };
 
 /// What calls of a plain port are judged by; belongs to gRPC, which outlives the C++ credentials.
 struct PlainGuard {
+  PlainGuard(Gatekeeper& gatekeeper, Place place)
+      : gatekeeper(gatekeeper), place(place), sources(gatekeeper) {}
+
   Gatekeeper& gatekeeper;
-  Place place;
+  const Place place;
+  const Sources sources;
+
+  static std::string property_of(const grpc_auth_context* context, const char* name) {
+    grpc_auth_property_iterator found = grpc_auth_context_find_properties_by_name(context, name);
+    const grpc_auth_property* property = grpc_auth_property_iterator_next(&found);
+    return property == nullptr ? std::string() : std::string(property->value, property->value_length);
+  }
+  std::string source_of(grpc_auth_context* context) const {
+    return sources.source([context] { return property_of(context, kSource); },
+                          [this, context](const std::string& source) {
+                            grpc_auth_context_add_cstring_property(context, kSource, source.c_str());
+                            grpc_auth_context_add_cstring_property(context, kPlace, word_of(place));
+                          });
+  }
 
   static void process(void* self, grpc_auth_context* context, const grpc_metadata* metadata,
                       std::size_t count, grpc_process_auth_metadata_done_cb done, void* call) {
     const auto* guard = static_cast<const PlainGuard*>(self);
     Presented presented;
     presented.place = guard->place;
-    presented.source = fmt::format("connection {}", fmt::ptr(context));
+    presented.source = guard->source_of(context);
     std::string_view path;
     std::size_t shown = 0;
     for (std::size_t i = 0; i < count; ++i) {
@@ -142,7 +173,7 @@ class PlainCredentials final : public grpc::ServerCredentials {
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
     grpc_server_credentials* plain = grpc_insecure_server_credentials_create();
-    auto* guard = new PlainGuard{gatekeeper_, place_};
+    auto* guard = new PlainGuard(gatekeeper_, place_);
     grpc_server_credentials_set_auth_metadata_processor(plain,
                                                         {&PlainGuard::process, &PlainGuard::destroy, guard});
     const int port = grpc_server_add_http2_port(server, address.c_str(), plain);
@@ -175,18 +206,47 @@ std::shared_ptr<grpc::ServerCredentials> plain_credentials(Gatekeeper& gatekeepe
   return std::make_shared<PlainCredentials>(gatekeeper, place);
 }
 
-Caller caller_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context) {
+grpc::Status to_status(const Verdict& verdict) {
+  switch (verdict.answer) {
+    case Verdict::Answer::yes:
+      return grpc::Status::OK;
+    case Verdict::Answer::forbidden:
+      return {grpc::StatusCode::PERMISSION_DENIED, verdict.why};
+    case Verdict::Answer::too_many:
+      return {grpc::StatusCode::RESOURCE_EXHAUSTED, verdict.why};
+    case Verdict::Answer::ask_slowly:
+      return {grpc::StatusCode::UNAUTHENTICATED,
+              !verdict.why.empty()
+                  ? verdict.why
+                  : "passwords are for HTTP: over gRPC show a token (--token-file) or a certificate"};
+    case Verdict::Answer::unauthenticated:
+      break;
+  }
+  return {grpc::StatusCode::UNAUTHENTICATED, verdict.why};
+}
+
+grpc::Status ask_of_certificate(const MayCall& may_call, const Presented& presented,
+                                std::string_view method) {
+  if (!presented.certificate || !may_call) return grpc::Status::OK;
+  const auto allowed = may_call(presented.certificate->pem, method);
+  if (allowed) return grpc::Status::OK;
+  return {grpc::StatusCode::PERMISSION_DENIED, allowed.error().message};
+}
+
+Presented presented_of(const grpc::ServerContextBase& context) {
   Presented presented;
-  const std::string peer = context.peer();
-  const auto security = context.auth_context();
-  if (security) presented.certificate = certificate_of(*security);
-  const bool is_tls = security && is_encrypted(*security);
-  presented.place = peer.starts_with("unix:")                          ? Place::socket
-                    : !is_tls && is_loopback_address(address_of(peer)) ? Place::loopback
-                                                                       : Place::away;
+  if (const auto security = context.auth_context()) {
+    presented.source = first_of(*security, kSource);
+    presented.certificate = certificate_of(*security);
+    presented.place = place_from(first_of(*security, kPlace));
+  }
   const auto shown = context.client_metadata().find(kAuthorization);
   if (shown != context.client_metadata().end()) presented.authorization = view(shown->second);
-  return gatekeeper.identify(presented);
+  return presented;
+}
+
+Caller caller_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context) {
+  return gatekeeper.identify(presented_of(context));
 }
 
 Actor actor_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context) {

@@ -25,6 +25,13 @@ void guard(grpc::ServerCredentials& credentials, Gatekeeper& gatekeeper, MayCall
 /// Plain text, for a port that only callers of this place reach.
 std::shared_ptr<grpc::ServerCredentials> plain_credentials(Gatekeeper& gatekeeper, Place place);
 
+/// gRPC's word for a verdict.
+grpc::Status to_status(const Verdict& verdict);
+/// What `may_call`, which may be empty, says of the certificate that is shown, if one is.
+grpc::Status ask_of_certificate(const MayCall& may_call, const Presented& presented, std::string_view method);
+
+/// What a call that was let in shows, as its guard saw it.
+Presented presented_of(const grpc::ServerContextBase& context);
 /// Who makes a call that was let in.
 Actor actor_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context);
 Caller caller_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context);

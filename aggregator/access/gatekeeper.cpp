@@ -80,11 +80,37 @@ Caller Gatekeeper::by_certificate(const CertificateNames& names) const {
   return {Caller::Kind::certificate, names.common_name, role_of(found->second).value_or(Role::none)};
 }
 
+bool Gatekeeper::is_for_people(const std::string& token) const {
+  return options_.people != nullptr && oidc::looks_like_jwt(token);
+}
+
+Gatekeeper::Known Gatekeeper::known_by(oidc::Opinion opinion) {
+  using State = Known::State;
+  switch (opinion.state) {
+    case oidc::Opinion::State::known:
+      return {State::known, {Caller::Kind::oidc, std::move(opinion.person.name), opinion.person.role}};
+    case oidc::Opinion::State::later:
+      return {State::ask, {}, std::move(opinion.why)};
+    case oidc::Opinion::State::away:
+      return {State::away, {}, std::move(opinion.why)};
+    case oidc::Opinion::State::wrong:
+      break;
+  }
+  return {State::wrong, {}, std::move(opinion.why)};
+}
+
+Gatekeeper::Known Gatekeeper::find_person(const std::string& token) const {
+  Known known = known_by(options_.people->look(token));
+  if (known.state == Known::State::ask) options_.people->fetch_soon();  // over gRPC nobody can wait for it
+  return known;
+}
+
 Gatekeeper::Known Gatekeeper::find_credential(const std::string& authorization) const {
   using State = Known::State;
   const auto credential = parse_authorization(authorization);
   if (!credential) return {State::wrong, {}, credential.error().message};
   if (const auto* bearer = std::get_if<Bearer>(&*credential)) {
+    if (is_for_people(bearer->token)) return find_person(bearer->token);
     const auto token = accounts_.find_token(bearer->token);
     if (!token) return {State::wrong, {}, "the token is not known, expired, or was revoked"};
     return {State::known, {Caller::Kind::token, token->name, token->role, token->scope}};
@@ -124,22 +150,51 @@ Verdict Gatekeeper::judge(Caller caller, const std::string& source, const Need& 
     return {Answer::too_many, std::move(caller),
             fmt::format("more than {} requests a second, access.max_requests", options_.config.max_requests)};
   }
+  Verdict verdict = compare(std::move(caller), need);
+  if (verdict.answer == Answer::unauthenticated) refused_unknown_.add();
+  if (verdict.answer == Answer::forbidden) refused_role_.add();
+  return verdict;
+}
+
+Verdict Gatekeeper::compare(Caller caller, const Need& need) const {
   if (may(caller, need)) return {Answer::yes, std::move(caller), ""};
+  std::string why = too_little(caller, need);
   const bool is_placed = caller.kind == Caller::Kind::anonymous || caller.kind == Caller::Kind::loopback;
-  if (is_placed) {
-    refused_unknown_.add();
-    return {Answer::unauthenticated, std::move(caller),
-            need.least == Role::agent
-                ? "this needs the certificate of a host: its agent has to enroll first"
-                : fmt::format("this needs the role {}: show a token, a password or a certificate",
-                              to_string(need.least))};
+  return {is_placed ? Answer::unauthenticated : Answer::forbidden, std::move(caller), std::move(why)};
+}
+
+std::string Gatekeeper::too_little(const Caller& caller, const Need& need) const {
+  switch (caller.kind) {
+    case Caller::Kind::anonymous:
+    case Caller::Kind::loopback:
+      if (need.least == Role::agent)
+        return "this needs the certificate of a host: its agent has to enroll first";
+      return fmt::format("this needs the role {}: show a token, a password or a certificate",
+                         to_string(need.least));
+    case Caller::Kind::certificate:
+      if (caller.role == Role::none && !options_.config.certificates.contains(caller.name) &&
+          !accounts_.find_user(caller.name))
+        return fmt::format(
+            "there is no user {0}, whom the certificate names: vigil user add {0} --role {1} "
+            "--no-password",
+            caller.name, to_string(need.least));
+      break;
+    default:
+      break;
   }
-  refused_role_.add();
-  std::string why = caller.scope != Area::other
-                        ? fmt::format("the token {} is for {} only", caller.name, to_string(caller.scope))
-                        : fmt::format("{} {} has the role {}, and this needs {}", to_string(caller.kind),
-                                      caller.name, to_string(caller.role), to_string(need.least));
-  return {Answer::forbidden, std::move(caller), std::move(why)};
+  if (caller.kind == Caller::Kind::oidc)
+    return fmt::format("{} has the role {}, and this needs {}: access.oidc.roles and users say who has one",
+                       caller.name, to_string(caller.role), to_string(need.least));
+  if (caller.scope != Area::other)
+    return fmt::format("the token {} is for {} only", caller.name, to_string(caller.scope));
+  return fmt::format("{} {} has the role {}, and this needs {}", to_string(caller.kind), caller.name,
+                     to_string(caller.role), to_string(need.least));
+}
+
+Verdict Gatekeeper::check_again(const Presented& presented, const Need& need) const {
+  Known known = find(presented);
+  if (known.state == Known::State::known) return compare(std::move(known.caller), need);
+  return {Answer::unauthenticated, {}, std::move(known.why)};
 }
 
 Verdict Gatekeeper::check(const Presented& presented, const Need& need) {
@@ -149,21 +204,42 @@ Verdict Gatekeeper::check(const Presented& presented, const Need& need) {
     refused_rate_.add();
     return {Answer::too_many, {}, "too many wrong credentials: try again in a minute"};
   }
-  Known known = find(presented);
+  return settle(find(presented), presented.source, need);
+}
+
+Verdict Gatekeeper::settle(Known known, const std::string& source, const Need& need) {
   switch (known.state) {
     case Known::State::ask:
-      return {Answer::ask_slowly, {}, ""};
+      return {Answer::ask_slowly, {}, std::move(known.why)};
     case Known::State::wrong:
-      return wrong(presented.source, std::move(known.why));
+      return wrong(source, std::move(known.why));
+    case Known::State::away:
+      refused_wrong_.add();
+      return {Answer::unauthenticated, {}, std::move(known.why)};
     case Known::State::known:
       break;
   }
-  return judge(std::move(known.caller), presented.source, need);
+  return judge(std::move(known.caller), source, need);
+}
+
+void Gatekeeper::check_person(const std::string& token, const Presented& presented, const Need& need,
+                              std::function<void(Verdict)> done) {
+  const auto shared = std::make_shared<std::function<void(Verdict)>>(std::move(done));
+  const bool queued = options_.people->settle_later(
+      token, [this, shared, source = presented.source, need](oidc::Opinion opinion) {
+        (*shared)(settle(known_by(std::move(opinion)), source, need));
+      });
+  if (queued) return;
+  refused_rate_.add();
+  (*shared)({Answer::too_many, {}, "too many tokens wait for the provider to be asked: try again"});
 }
 
 void Gatekeeper::check_slowly(const Presented& presented, const Need& need,
                               std::function<void(Verdict)> done) {
   const auto credential = parse_authorization(presented.authorization);
+  const auto* bearer = credential ? std::get_if<Bearer>(&*credential) : nullptr;
+  if (bearer != nullptr && is_for_people(bearer->token))
+    return check_person(bearer->token, presented, need, std::move(done));
   const auto* basic = credential ? std::get_if<Basic>(&*credential) : nullptr;
   if (basic == nullptr) return done(check(presented, need));
   const auto shared = std::make_shared<std::function<void(Verdict)>>(std::move(done));

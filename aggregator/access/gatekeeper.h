@@ -4,7 +4,7 @@
 //   certificate   of a host (URI vigil:host:NAME): Ingest only; of a person (vigil:person:NAME): the role of
 //                 the user of that name; of one's own authority: the role access.certificates gives its
 //                 common name, else a host's
-//   Bearer        a token
+//   Bearer        a token, or a JWT of the OpenID Connect provider (oidc/people.h)
 //   Basic         a user with a password
 //   nothing       the role of the place: the socket admin, loopback access.loopback, else access.anonymous
 //
@@ -15,10 +15,14 @@
 #include "aggregator/access/accounts.h"
 #include "aggregator/access/config.h"
 #include "aggregator/access/limits.h"
+#include "aggregator/access/oidc/people.h"
 #include "aggregator/access/passwords.h"
 #include "aggregator/access/role.h"
 #include "aggregator/self/registry.h"
 
+#include <fmt/format.h>
+
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -35,6 +39,7 @@ enum class Place : std::uint8_t { socket, loopback, away };
 struct CertificateNames {
   std::string common_name;
   std::vector<std::string> uris;
+  std::string pem = {};
 };
 
 /// What a caller shows.
@@ -51,7 +56,7 @@ struct Verdict {
     unauthenticated,  // show who you are, or: that is wrong
     forbidden,        // known, and may not
     too_many,         // wrong credentials, or requests
-    ask_slowly        // a password is to be looked at: check_slowly()
+    ask_slowly        // a password is to be looked at, or the provider to be asked: check_slowly()
   };
   Answer answer = Answer::unauthenticated;
   Caller caller;
@@ -64,8 +69,9 @@ class Gatekeeper {
     AccessConfig config;
     bool has_client_ca = false;
     std::function<std::int64_t()> now_ms;
+    oidc::People* people = nullptr;  // null: nobody comes in by OpenID Connect
   };
-  /// `accounts` and `registry` outlive this.
+  /// `options.people`, `accounts` and `registry` outlive this.
   Gatekeeper(Options options, Accounts& accounts, self::Registry& registry);
 
   Verdict check(const Presented& presented, const Need& need);
@@ -73,20 +79,33 @@ class Gatekeeper {
   void check_slowly(const Presented& presented, const Need& need, std::function<void(Verdict)> done);
   /// Who he is, without limits and counting: for a call that was let in.
   Caller identify(const Presented& presented) const;
+  /// Whether who was let in still may, without limits and counting: for what lasts.
+  Verdict check_again(const Presented& presented, const Need& need) const;
+  /// A source for what has no address, such as a connection. None is given twice.
+  std::string new_source() { return fmt::format("connection {}", ++sources_); }
   void stop() { passwords_.stop(); }
 
  private:
   struct Known {
-    enum class State : std::uint8_t { known, wrong, ask } state = State::known;
+    // away: nobody can say whether it is wrong
+    enum class State : std::uint8_t { known, wrong, ask, away } state = State::known;
     Caller caller;
     std::string why = {};
   };
   Known find(const Presented& presented) const;
   Known find_credential(const std::string& authorization) const;
+  Known find_person(const std::string& token) const;
+  static Known known_by(oidc::Opinion opinion);
+  bool is_for_people(const std::string& token) const;
   Caller by_certificate(const CertificateNames& names) const;
   Caller by_place(Place place) const;
   Verdict wrong(const std::string& source, std::string why);
+  Verdict settle(Known known, const std::string& source, const Need& need);
+  void check_person(const std::string& token, const Presented& presented, const Need& need,
+                    std::function<void(Verdict)> done);
   Verdict judge(Caller caller, const std::string& source, const Need& need);
+  Verdict compare(Caller caller, const Need& need) const;
+  std::string too_little(const Caller& caller, const Need& need) const;
 
   const Options options_;
   Accounts& accounts_;
@@ -96,6 +115,7 @@ class Gatekeeper {
   self::Counter& refused_unknown_;
   self::Counter& refused_role_;
   self::Counter& refused_rate_;
+  std::atomic<std::uint64_t> sources_ = 0;
   Passwords passwords_;  // last: its thread ends before what it uses goes
 };
 

@@ -117,6 +117,16 @@ void add_socket(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
                            access::plain_credentials(*options.gatekeeper, access::Place::socket));
 }
 
+std::unique_ptr<access::OpenStreams> note_streams(grpc::ServerBuilder& builder,
+                                                  const GrpcServerOptions& options) {
+  if (options.gatekeeper == nullptr) return nullptr;
+  auto streams = std::make_unique<access::OpenStreams>(*options.gatekeeper, options.may_call);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(streams->noting());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  return streams;
+}
+
 /// Tries the address first: of what is wrong with it gRPC tells the log, in its own words, and us nothing.
 Result<void> try_to_bind(const Address& listen) {
   addrinfo hints{};
@@ -158,6 +168,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   int port = 0;
   builder.AddListeningPort(options.listen.to_string(), credentials(options), &port);
   add_socket(builder, options);
+  auto streams = note_streams(builder, options);
   for (grpc::Service* service : services) builder.RegisterService(service);
   const PrivateFiles private_files;  // the socket, which is made by the next call
   auto server = builder.BuildAndStart();
@@ -170,7 +181,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   }
   Address bound = options.listen;
   bound.port = static_cast<std::uint16_t>(port);
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), std::move(bound)));
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(streams), std::move(server), std::move(bound)));
 }
 
 GrpcServer::~GrpcServer() {
@@ -185,6 +196,10 @@ void GrpcServer::set_serving(bool serving) {
         v1::Store::service_full_name(), v1::Identity::service_full_name()})
     health->SetServingStatus(service, serving);
   health->SetServingStatus(serving);
+}
+
+void GrpcServer::check_streams() {
+  if (streams_) streams_->check();
 }
 
 void GrpcServer::stop(std::chrono::milliseconds deadline) {

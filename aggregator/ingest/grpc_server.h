@@ -3,6 +3,7 @@
 #pragma once
 
 #include "aggregator/access/call_guard.h"
+#include "aggregator/access/open_streams.h"
 #include "common/error.h"
 #include "common/text/address.h"
 #include "common/wire/names.h"
@@ -52,13 +53,17 @@ class GrpcServer {
   const Address& address() const { return address_; }
   /// What the standard health service says, for all services.
   void set_serving(bool serving);
+  /// Ends streams whose callers may no longer; once a second or so.
+  void check_streams();
   /// Waits for open calls up to the deadline, then cancels them. Without a deadline a stuck call would hang
   /// the process (grpc/grpc#39114).
   void stop(std::chrono::milliseconds deadline);
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, Address address)
-      : server_(std::move(server)), address_(std::move(address)) {}
+  GrpcServer(std::unique_ptr<access::OpenStreams> streams, std::unique_ptr<grpc::Server> server,
+             Address address)
+      : streams_(std::move(streams)), server_(std::move(server)), address_(std::move(address)) {}
+  const std::unique_ptr<access::OpenStreams> streams_;  // null without a gatekeeper
   std::unique_ptr<grpc::Server> server_;
   const Address address_;
 };
