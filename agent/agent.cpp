@@ -146,7 +146,7 @@ void Agent::Parts::renew_certificate(const AgentConfig& config) {
   options.folder = identity_folder(config);
   options.now_ms = wall_ms;
   options.ask = [part = connection_part(config)](const OwnIdentity&,
-                                                 const std::string& request) -> Result<std::string> {
+                                                 const std::string& request) -> Result<RenewedTls> {
     const auto channel = channel_options(part);
     if (!channel) return channel.error();
     return ask_aggregator(*channel, request);

@@ -3,6 +3,7 @@
 #include "aggregator/action_answers.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
+#include "aggregator/identity/authority_copy.h"
 #include "aggregator/identity/fence.h"
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/second_signal.h"
@@ -171,6 +172,15 @@ Result<void> Aggregator::open_identity() {
 Result<identity::Speaker> Aggregator::may_speak(const std::string& certificate, const std::string& host) {
   if (authority_) return authority_->may_speak(certificate, host);
   return identity::speaker_by_name(certificate, host, wall_ms());
+}
+
+/// For a backup; nothing where the authority is not in use.
+std::function<Result<std::vector<std::string>>(const std::filesystem::path&)> Aggregator::identity_copier()
+    const {
+  if (!authority_) return {};
+  return [folder = identity::folder_in(data_directory(config_))](const std::filesystem::path& copies) {
+    return identity::copy_authority(folder, copies / identity::kFolder);
+  };
 }
 
 /// As hosts elsewhere may reach the gRPC port, as far as this one can know.
@@ -368,7 +378,8 @@ Result<void> Aggregator::listen() {
                                                   wall_ms,
                                                   [this] { return status_->samples_per_second(); },
                                                   [this] { return status_->agent_samples_per_second(); },
-                                                  call_log_});
+                                                  call_log_,
+                                                  identity_copier()});
 
   rules_service_ = std::make_unique<RulesService>(RulesSources{
       [this] { return alerting_->rule_set(); },

@@ -74,6 +74,7 @@ class Aggregator {
   Result<void> open_identity();
   Result<identity::Speaker> may_speak(const std::string& certificate, const std::string& host);
   std::string reachable_address() const;
+  std::function<Result<std::vector<std::string>>(const std::filesystem::path&)> identity_copier() const;
   Result<void> open_history();
   Result<void> open_access();
   void keep_access();

@@ -2,6 +2,7 @@
 
 #include "common/log/log.h"
 #include "common/text/human.h"
+#include "common/tls/certificate.h"
 #include "common/tls/signing.h"
 #include "vigil/v1/identity.grpc.pb.h"
 
@@ -46,7 +47,15 @@ milliseconds renewal_retry(const OwnIdentity& identity, int failures) {
   return std::max(shortest, std::min({doubled, kLongestRetry, milliseconds(life_ms(identity) / 50)}));
 }
 
-Result<std::string> ask_aggregator(const ChannelOptions& channel, const std::string& request_text) {
+std::string authority_from_now_on(const std::string& present, const std::string& offered) {
+  // Each signed by the other's key: it is one key.
+  if (!tls::check_signed_by(offered, present) || !tls::check_signed_by(present, offered)) return present;
+  const auto before = tls::read_certificate(present);
+  const auto after = tls::read_certificate(offered);
+  return before && after && after->not_after_ms > before->not_after_ms ? offered : present;
+}
+
+Result<RenewedTls> ask_aggregator(const ChannelOptions& channel, const std::string& request_text) {
   const auto stub = v1::Identity::NewStub(make_channel(channel));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kAnswerWithin);
@@ -55,7 +64,7 @@ Result<std::string> ask_aggregator(const ChannelOptions& channel, const std::str
   v1::IssuedCertificate answer;
   const grpc::Status status = stub->Renew(&context, request, &answer);
   if (!status.ok()) return fail(Errc::unavailable, "{}: {}", channel.address, status.error_message());
-  return answer.certificate();
+  return RenewedTls{answer.certificate(), answer.authority()};
 }
 
 Result<void> Renewer::renew(const OwnIdentity& present) {
@@ -63,9 +72,10 @@ Result<void> Renewer::renew(const OwnIdentity& present) {
   if (!key) return key.error();
   const auto request = tls::make_request(*key, present.name);
   if (!request) return request.error();
-  const auto certificate = options_.ask(present, *request);
-  if (!certificate) return certificate.error();
-  const auto next = make_identity(present.aggregator, {present.tls.ca, *certificate, *key});
+  const auto answer = options_.ask(present, *request);
+  if (!answer) return answer.error();
+  const std::string authority = authority_from_now_on(present.tls.ca, answer->authority);
+  const auto next = make_identity(present.aggregator, {authority, answer->certificate, *key});
   if (!next) return fail(next.error().code, "the answer cannot be used: {}", next.error().message);
   if (next->name != present.name)
     return fail(Errc::permission, "the answer is for {}, this host is {}", next->name, present.name);

@@ -21,17 +21,27 @@ std::int64_t renewal_due_ms(const OwnIdentity& identity);
 /// never more than a fiftieth of the certificate's life.
 std::chrono::milliseconds renewal_retry(const OwnIdentity& identity, int failures);
 
+/// What an aggregator answers to a request.
+struct RenewedTls {
+  std::string certificate;
+  std::string authority;  // its authority's certificate, which is renewed too, once in some years
+};
+
+/// The authority's certificate from now on: the one that came with an answer where it has the same key and
+/// ends later. Nothing vouches for any other: the present one stays.
+std::string authority_from_now_on(const std::string& present, const std::string& offered);
+
 struct RenewalOptions {
   std::string folder;  // of identity.pem
   std::function<std::int64_t()> now_ms;
   /// Asks the aggregator: a request for a certificate in, the certificate out.
-  std::function<Result<std::string>(const OwnIdentity& present, const std::string& request)> ask;
+  std::function<Result<RenewedTls>(const OwnIdentity& present, const std::string& request)> ask;
   /// The file has a new identity. On the renewal's thread.
   std::function<void()> on_renewed;
 };
 
 /// Renewer::ask by gRPC: Identity.Renew at the address where the agent delivers.
-Result<std::string> ask_aggregator(const ChannelOptions& channel, const std::string& request);
+Result<RenewedTls> ask_aggregator(const ChannelOptions& channel, const std::string& request);
 
 /// The rules, without a thread: look() is called again and again.
 class Renewer {

@@ -1,5 +1,6 @@
 #include "aggregator/identity/authority.h"
 
+#include "common/log/log.h"
 #include "common/text/human.h"
 #include "common/tls/token.h"
 #include "common/wire/names.h"
@@ -226,9 +227,10 @@ Result<Revoked> Authority::revoke_serial(const std::string& serial) {
 Result<Bearer> Authority::admit(std::string_view certificate) {
   auto bearer = read_bearer(certificate);
   if (!bearer) return bearer;
-  if (auto ours = tls::check_signed_by(certificate, signer_.certificate); !ours) return ours.error();
   const std::int64_t now_ms = options_.now_ms();
   const tls::CertificateInfo& info = bearer->certificate;
+  const std::lock_guard lock(mutex_);
+  if (auto ours = tls::check_signed_by(certificate, signer_.certificate); !ours) return ours.error();
   if (now_ms < info.not_before_ms) {
     return fail(Errc::permission, "the certificate of {} is good only from {}: one of the clocks is wrong",
                 bearer->name, format_rfc3339(info.not_before_ms));
@@ -237,7 +239,6 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
     return no_longer(bearer->kind, fmt::format("the certificate of {} expired at {}", bearer->name,
                                                format_rfc3339(info.not_after_ms)));
   }
-  const std::lock_guard lock(mutex_);
   const CertificateRow* row = store_.certificate(info.serial);
   if (row == nullptr) {
     if (auto adopted = adopt(*bearer); !adopted) return adopted.error();
@@ -289,6 +290,31 @@ Result<std::vector<InviteRow>> Authority::invites() {
   return store_.open_invites(options_.now_ms());
 }
 
+tls::CertificateInfo Authority::own() const {
+  const std::lock_guard lock(mutex_);
+  return own_;
+}
+
+/// Its fingerprint becomes another one. Who was invited with the present one cannot enroll with it any more:
+/// that is waited for, for as long as there is time.
+Result<void> Authority::renew_own(std::int64_t now_ms) {
+  const auto waiting = store_.open_invites(now_ms);
+  if (!waiting) return waiting.error();
+  const bool has_time = own_.not_after_ms - now_ms > (own_.not_after_ms - own_.not_before_ms) / 4;
+  if (has_time && !waiting->empty()) return {};
+  const auto renewed = renew_authority(options_.folder, now_ms);
+  if (!renewed || !*renewed) return renewed ? Result<void>() : renewed.error();
+  auto signer = read_authority(options_.folder);
+  if (!signer) return signer.error();
+  auto own = tls::read_certificate(signer->certificate);
+  if (!own) return own.error();
+  signer_ = std::move(*signer);
+  own_ = std::move(*own);
+  log::info("identity", "the authority's certificate is renewed; hosts get it with their next one",
+            {{"until", format_rfc3339(own_.not_after_ms)}, {"fingerprint", "sha256:" + own_.fingerprint}});
+  return {};
+}
+
 Result<void> Authority::tend() {
   const std::int64_t now_ms = options_.now_ms();
   const std::int64_t every = std::min<std::int64_t>(
@@ -296,6 +322,7 @@ Result<void> Authority::tend() {
   const std::lock_guard lock(mutex_);
   if (tended_ms_ != 0 && now_ms >= tended_ms_ && now_ms - tended_ms_ < every) return {};
   tended_ms_ = now_ms;
+  if (auto done = renew_own(now_ms); !done) return done;
   const auto renewed = renew_server(options_.folder, {now_ms, options_.lives.server});
   if (!renewed) return renewed.error();
   return store_.forget(now_ms - kRememberMs);

@@ -98,10 +98,11 @@ class Authority {
 
   std::vector<CertificateRow> certificates();
   Result<std::vector<InviteRow>> invites();
-  const tls::CertificateInfo& own() const { return own_; }
+  /// The authority's certificate.
+  tls::CertificateInfo own() const;
 
-  /// Once a second, or as often as one likes: renews the aggregator's certificate when it is due, and forgets
-  /// what ended long ago. Errors are worth a line in the log.
+  /// Once a second, or as often as one likes: renews the aggregator's certificate and the authority's when
+  /// they are due, and forgets what ended long ago. Errors are worth a line in the log.
   Result<void> tend();
 
  private:
@@ -121,13 +122,14 @@ class Authority {
   Result<void> adopt(const Bearer& bearer);
   Result<Revoked> revoke_locked(const std::vector<std::string>& serials, std::int64_t now_ms);
   void tell(const std::vector<std::string>& serials) const;
+  Result<void> renew_own(std::int64_t now_ms);
 
   const AuthorityOptions options_;
-  const tls::Signer signer_;
-  const tls::CertificateInfo own_;
   std::function<void(const std::vector<std::string>&)> on_revoked_;
 
   mutable std::mutex mutex_;  // protects what follows
+  tls::Signer signer_;        // its certificate is renewed, its key stays
+  tls::CertificateInfo own_;  // what that says
   IdentityStore store_;
   std::int64_t tended_ms_ = 0;
 };

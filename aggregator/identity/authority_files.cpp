@@ -19,10 +19,6 @@ bool is_there(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
-std::string key_path(const std::string& folder) {
-  return folder + "/ca.key";
-}
-
 /// The key first: with it alone the certificate can be made again.
 Result<void> make_authority_files(const std::string& folder, std::int64_t now_ms) {
   if (!is_there(key_path(folder))) {
@@ -54,10 +50,22 @@ Result<void> make_server(const std::string& folder, const tls::Signer& authority
                         tls::Readable::by_owner);
 }
 
+/// Whether the server shows this authority's certificate, and was signed by it.
+bool is_of(const std::string& server, const std::string& authority) {
+  const auto chain = tls::split_certificates(server);
+  const auto own = tls::read_certificate(authority);
+  if (!chain || !own || chain->size() < 2 || !tls::check_signed_by(server, authority)) return false;
+  const auto shown = tls::read_certificate((*chain)[1]);
+  return shown && shown->fingerprint == own->fingerprint;
+}
+
 }  // namespace
 
 std::string folder_in(const std::string& data_directory) {
-  return data_directory + "/identity";
+  return data_directory + '/' + kFolder;
+}
+std::string key_path(const std::string& folder) {
+  return folder + "/ca.key";
 }
 std::string authority_path(const std::string& folder) {
   return folder + "/ca.pem";
@@ -118,7 +126,7 @@ Result<SetUp> set_up(const std::string& folder, const std::vector<std::string>& 
     if (!times) return times.error();
     done.hosts = *present;
     make = is_due(times->not_before_ms, times->not_after_ms, server.now_ms) ||
-           !tls::check_signed_by(*text, authority->certificate);
+           !is_of(*text, authority->certificate);
   }
   for (const std::string& host : more_hosts) {
     if (std::find(done.hosts.begin(), done.hosts.end(), host) != done.hosts.end()) continue;
@@ -135,6 +143,19 @@ Result<SetUp> set_up(const std::string& folder, const std::vector<std::string>& 
   if (!made) return made.error();
   done.server_until_ms = made->not_after_ms;
   return done;
+}
+
+Result<bool> renew_authority(const std::string& folder, std::int64_t now_ms) {
+  const auto present = read_authority(folder);
+  if (!present) return present.error();
+  const auto info = tls::read_certificate(present->certificate);
+  if (!info) return info.error();
+  if (!is_due(info->not_before_ms, info->not_after_ms, now_ms)) return false;
+  const auto next = tls::renew_authority(*present, life_of({now_ms, kAuthorityLife}));
+  if (!next) return fail(next.error().code, "{}: {}", authority_path(folder), next.error().message);
+  if (auto kept = tls::keep_file(authority_path(folder), *next, tls::Readable::by_everybody); !kept)
+    return kept.error();
+  return true;
 }
 
 Result<bool> renew_server(const std::string& folder, const Making& server) {

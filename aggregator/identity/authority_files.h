@@ -13,7 +13,11 @@
 
 namespace vigil::aggregator::identity {
 
+/// The name of the folder in a data folder.
+inline constexpr const char* kFolder = "identity";
+
 std::string folder_in(const std::string& data_directory);
+std::string key_path(const std::string& folder);
 std::string authority_path(const std::string& folder);
 std::string server_path(const std::string& folder);
 std::string database_path(const std::string& folder);
@@ -46,11 +50,17 @@ struct SetUp {
 };
 
 /// Makes what is not there, and nothing anew that is: an authority for ten years, and a server's certificate
-/// for `hosts`, which is made again when it lacks one of `more_hosts` or is due.
+/// for `hosts`, which is made again when it lacks one of `more_hosts`, is due, or has another authority's
+/// certificate behind it.
 Result<SetUp> set_up(const std::string& folder, const std::vector<std::string>& hosts,
                      const std::vector<std::string>& more_hosts, const Making& server);
 
-/// A new server's key and certificate for the same hosts, when it is due. True: it was made.
+/// The authority's certificate for another ten years, when it is due: with the same key and name, so that who
+/// trusts the one before goes on trusting what is signed from now on, until that one ends. True: it was made;
+/// the server's certificate is to be made anew then, since it shows the authority's behind it.
+Result<bool> renew_authority(const std::string& folder, std::int64_t now_ms);
+
+/// A new server's key and certificate for the same hosts, where set_up() would make it. True: it was made.
 Result<bool> renew_server(const std::string& folder, const Making& server);
 
 }  // namespace vigil::aggregator::identity

@@ -134,6 +134,7 @@ Result<void> back_up(const StoreSources& sources, const v1::BackupRequest& reque
   Pace pace;
   SnapshotRequest wanted;
   wanted.also = sources.also;
+  if (request.identity()) wanted.copy_more = sources.copy_identity;
   for (const auto& known : request.known())
     wanted.known.push_back({known.name(), known.bytes(), known.modified_ns()});
   wanted.progress = [&](std::uint64_t done, std::uint64_t total, const std::string& file) {

@@ -23,6 +23,9 @@ struct StoreSources {
   std::function<double()> samples_per_second;
   std::function<double()> agent_samples_per_second;  // of these
   access::CallLog log = {};                          // of copies that are made
+  /// Copies identity/ for a backup, as SnapshotRequest::copy_more. Empty: it is not in use, so that the port
+  /// may speak plain text, where a key must not go.
+  std::function<Result<std::vector<std::string>>(const std::filesystem::path& folder)> copy_identity = {};
 };
 
 /// Agents' hosts that send or are expected to, their series, and the series of other senders and of rules.

@@ -167,11 +167,26 @@ Result<void> Snapshot::copy_all() {
     held.database = {};  // its transaction ends: checkpoints get on
   }
   held_.clear();
+  if (auto copied = copy_more(); !copied) return copied;
   for (SnapshotFile& file : files_) {
     if (file.known) file.path.clear();
   }
   std::stable_partition(files_.begin(), files_.end(),
                         [](const SnapshotFile& file) { return file.modified_ns != 0; });
+  return {};
+}
+
+Result<void> Snapshot::copy_more() {
+  if (!request_.copy_more) return {};
+  const auto names = request_.copy_more(folder_);
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
+    auto file = describe(folder_ / name);
+    if (!file) return file.error();
+    file->name = name;
+    file->modified_ns = 0;  // of the copy: it says nothing
+    files_.push_back(std::move(*file));
+  }
   return {};
 }
 

@@ -33,6 +33,9 @@ struct KnownFile {
 struct SnapshotRequest {
   std::vector<std::string> also;  // other databases of the data folder; absent ones are left out
   std::vector<KnownFile> known;   // need not be copied when they are still the same
+  /// Copies what is no file of the history into a folder, and names it as in the data folder,
+  /// "identity/ca.key". Empty: there is nothing else.
+  std::function<Result<std::vector<std::string>>(const std::filesystem::path& folder)> copy_more;
   /// Of the copying, in bytes; false ends it.
   std::function<bool(std::uint64_t done, std::uint64_t total, const std::string& file)> progress;
 };
@@ -75,6 +78,7 @@ class Snapshot {
   Result<void> hold();
   Result<void> begin(const std::filesystem::path& path, Database database);
   Result<void> copy_all();
+  Result<void> copy_more();
   Result<void> copy(Held& held, std::uint64_t total_bytes);
   bool is_known(const SnapshotFile& file) const;
 

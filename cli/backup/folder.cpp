@@ -75,7 +75,7 @@ Result<std::vector<BackedUp>> BackupFolder::files() const {
 }
 
 Result<NewFile> BackupFolder::begin_file(const std::string& name) const {
-  return NewFile::create(path_ / kFiles / name);
+  return NewFile::create(path_ / kFiles / flat_name(name));
 }
 
 Result<BackedUp> BackupFolder::finish_file(NewFile file, const std::string& name,

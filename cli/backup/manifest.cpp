@@ -10,7 +10,9 @@ namespace vigil::cli {
 namespace {
 
 namespace json = boost::json;
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFlatFormat = 1;  // of a set without files in folders, which older programs know
+constexpr std::int64_t kFormat = 2;
+constexpr char kFolderMark = '+';  // stands for the slash where files of all sets lie in one folder
 constexpr std::size_t kHexDigits = 8;
 constexpr std::string_view kIndex = "history.db";
 
@@ -72,7 +74,9 @@ std::string to_json(const Manifest& manifest) {
                                  {"crc32c", hex(file.crc32c)},
                                  {"modified_ns", file.modified_ns}});
   }
-  const json::object whole{{"format", kFormat},
+  const bool has_folders = std::ranges::any_of(
+      manifest.files, [](const BackedUp& file) { return file.name.find('/') != std::string::npos; });
+  const json::object whole{{"format", has_folders ? kFormat : kFlatFormat},
                            {"time_ms", manifest.time_ms},
                            {"time", format_rfc3339(manifest.time_ms)},
                            {"aggregator", manifest.version},
@@ -122,14 +126,24 @@ std::string set_name(std::int64_t time_ms) {
   return name;
 }
 
-bool is_file_name(std::string_view name) {
+bool is_file_name(std::string_view path) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-  return !name.empty() && name.front() != '.' && name.size() <= 200 &&
-         name.find_first_not_of(kAllowed) == std::string_view::npos;
+  const auto is_plain = [&](std::string_view name) {
+    return !name.empty() && name.front() != '.' && name.size() <= 200 &&
+           name.find_first_not_of(kAllowed) == std::string_view::npos;
+  };
+  const std::size_t slash = path.find('/');
+  if (slash == std::string_view::npos) return is_plain(path);
+  return is_plain(path.substr(0, slash)) && is_plain(path.substr(slash + 1));
+}
+
+std::string flat_name(std::string name) {
+  std::ranges::replace(name, '/', kFolderMark);
+  return name;
 }
 
 std::string stored_name(const BackedUp& file) {
-  return file.name + "." + hex(file.crc32c);
+  return flat_name(file.name) + "." + hex(file.crc32c);
 }
 
 Result<BackedUp> parse_stored_name(std::string_view stored) {
@@ -139,6 +153,7 @@ Result<BackedUp> parse_stored_name(std::string_view stored) {
   if (!crc) return crc.error();
   BackedUp file;
   file.name = stored.substr(0, dot);
+  std::ranges::replace(file.name, kFolderMark, '/');
   file.crc32c = *crc;
   if (!is_file_name(file.name))
     return fail(Errc::parse, "'{}' is no name of a file of a data folder", file.name);

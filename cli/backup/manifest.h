@@ -34,8 +34,11 @@ Result<Manifest> parse_manifest(std::string_view json);
 
 /// "set-20261122T031500Z"
 std::string set_name(std::int64_t time_ms);
-/// Whether it may be a file of a data folder: nothing that leads out of it, or hides in it.
-bool is_file_name(std::string_view name);
+/// Whether it may be a file of a data folder, or of a folder in it: nothing that leads out of it, or hides
+/// in it.
+bool is_file_name(std::string_view path);
+/// "identity+ca.key" for "identity/ca.key": files of all sets lie in one folder.
+std::string flat_name(std::string name);
 /// Name and content: "raw-20261122-7.db.1a2b3c4d". A name alone is not enough: tiers grow, and numbers are
 /// given again after an older state was restored.
 std::string stored_name(const BackedUp& file);

@@ -17,6 +17,7 @@ Result<v1::BackupRequest> Receiver::request() {
   if (!have) return have.error();
   have_ = std::move(*have);
   v1::BackupRequest request;
+  request.set_identity(identity_ == Identity::wanted);
   for (const BackedUp& file : have_) {
     if (file.modified_ns == 0) continue;  // it is never the same again
     v1::BackupKnown& known = *request.add_known();

@@ -23,8 +23,9 @@ class Receiver {
  public:
   /// `progress` is told bytes done, bytes in all, and what is done with them.
   using OnProgress = std::function<void(std::uint64_t, std::uint64_t, const std::string&)>;
-  Receiver(const BackupFolder& folder, OnProgress progress)
-      : folder_(folder), progress_(std::move(progress)) {}
+  enum class Identity : std::uint8_t { wanted, left_out };  // the aggregator's own authority, with its key
+  Receiver(const BackupFolder& folder, OnProgress progress, Identity identity = Identity::wanted)
+      : folder_(folder), progress_(std::move(progress)), identity_(identity) {}
 
   /// What the aggregator need not send.
   Result<v1::BackupRequest> request();
@@ -42,6 +43,7 @@ class Receiver {
 
   const BackupFolder& folder_;
   const OnProgress progress_;
+  const Identity identity_;
   std::vector<BackedUp> have_;
   Manifest manifest_;
   std::vector<v1::BackupFile> expected_;  // in the order in which they come

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 namespace vigil::cli {
 namespace {
@@ -92,6 +93,27 @@ Result<void> give_to_owner(const std::filesystem::path& path, const std::filesys
   return {};
 }
 
+/// Folders of the data folder, with mode 0700, for files that lie in them.
+Result<void> make_folders(const RestoreRequest& request, const Manifest& manifest) {
+  for (const BackedUp& file : manifest.files) {
+    const auto folder = (request.data_folder / file.name).parent_path();
+    if (folder == request.data_folder) continue;
+    if (auto made = make_folder(folder); !made) return made;
+    if (auto given = give_to_owner(folder, request.data_folder); !given) return given;
+  }
+  return {};
+}
+
+/// What was put into folders is there for good only when these are synced, too.
+Result<void> sync_folders(const RestoreRequest& request, const Manifest& manifest) {
+  std::set<std::filesystem::path> folders{request.data_folder};
+  for (const BackedUp& file : manifest.files) folders.insert((request.data_folder / file.name).parent_path());
+  for (const auto& folder : folders) {
+    if (auto synced = sync_folder(folder); !synced) return synced;
+  }
+  return {};
+}
+
 Result<void> copy(const RestoreRequest& request, const BackedUp& file,
                   const std::function<void(std::uint64_t)>& progress) {
   const auto target = request.data_folder / file.name;
@@ -133,19 +155,23 @@ Result<void> fill(const RestoreRequest& request, Manifest manifest, const OnProg
   if (auto room = check_room(request, manifest); !room) return room;
   put_index_last(manifest.files);
   std::uint64_t done = 0;
-  Result<void> copied;
+  Result<void> copied = make_folders(request, manifest);
   for (const BackedUp& file : manifest.files) {
+    if (!copied) break;
     copied = copy(request, file, [&](std::uint64_t bytes) {
       progress(done + bytes, manifest.bytes(), "restoring " + file.name);
     });
-    if (!copied) break;
     done += file.bytes;
   }
-  if (copied) copied = sync_folder(request.data_folder);
+  if (copied) copied = sync_folders(request, manifest);
   if (copied) return {};
   std::error_code ignored;  // the first error is what matters
-  for (const BackedUp& file : manifest.files)
-    std::filesystem::remove(request.data_folder / file.name, ignored);
+  for (const BackedUp& file : manifest.files) {
+    const auto path = request.data_folder / file.name;
+    std::filesystem::remove(path, ignored);
+    // The folder it was in, once that is empty.
+    if (path.parent_path() != request.data_folder) std::filesystem::remove(path.parent_path(), ignored);
+  }
   std::filesystem::remove(request.data_folder / kLockFile, ignored);
   return copied;
 }

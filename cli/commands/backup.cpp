@@ -27,13 +27,20 @@ void say(const Context& context, const BackupSummary& summary) {
   show(context, listing);
 }
 
-Result<BackupSummary> back_up(Context& context, const std::string& path, std::optional<std::size_t> keep) {
-  auto folder = BackupFolder::open(path);
+struct BackupFlags {
+  std::string folder;
+  std::optional<std::size_t> keep;
+  Receiver::Identity identity = Receiver::Identity::wanted;
+};
+
+Result<BackupSummary> back_up(Context& context, const BackupFlags& flags) {
+  auto folder = BackupFolder::open(flags.folder);
   if (!folder) return folder.error();
   ByteProgress bar;
-  Receiver receiver(*folder, [&](std::uint64_t done, std::uint64_t total, const std::string& what) {
-    bar.show(done, total, what);
-  });
+  Receiver receiver(
+      *folder,
+      [&](std::uint64_t done, std::uint64_t total, const std::string& what) { bar.show(done, total, what); },
+      flags.identity);
   const auto request = receiver.request();
   if (!request) return request.error();
   auto received =
@@ -41,7 +48,7 @@ Result<BackupSummary> back_up(Context& context, const std::string& path, std::op
   if (!received) return received.error();
   auto summary = receiver.finish();
   if (!summary) return summary;
-  const auto pruned = folder->prune(keep, summary->set);
+  const auto pruned = folder->prune(flags.keep, summary->set);
   if (!pruned)
     return fail(pruned.error().code, "{} is complete, but older sets could not be removed: {}", summary->set,
                 pruned.error().message);
@@ -73,20 +80,24 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
 }  // namespace
 
 Run declare_backup(CLI::App& app) {
-  auto folder = std::make_shared<std::string>();
-  auto keep = std::make_shared<std::optional<std::size_t>>();
-  app.add_option("folder", *folder, "Where to: a folder of this machine, used for this aggregator only")
+  auto flags = std::make_shared<BackupFlags>();
+  app.add_option("folder", flags->folder, "Where to: a folder of this machine, used for this aggregator only")
       ->required();
-  app.add_option("--keep", *keep,
+  app.add_option("--keep", flags->keep,
                  "How many sets to keep; older ones go once the new one is complete. All when absent")
       ->check(number_within(1, 100'000));
+  app.add_flag_function(
+      "--without-identity", [flags](std::int64_t) { flags->identity = Receiver::Identity::left_out; },
+      "Leave out the aggregator's own authority: restored without it, every host has to enroll again");
   app.footer(
       "The aggregator goes on meanwhile. What the folder has already is not sent again. `vigil restore` is "
-      "the way back.");
-  return [folder, keep](Context& context) -> Result<Exit> {
-    if (folder->empty())
+      "the way back.\nThe copy holds secrets, the key that makes hosts and people among them: guard the "
+      "folder "
+      "like the aggregator.\nExamples:\n  vigil backup /var/backups/vigil --keep 7");
+  return [flags](Context& context) -> Result<Exit> {
+    if (flags->folder.empty())
       return fail(Errc::invalid_argument, "the folder's name is empty; write for example /var/backups/vigil");
-    const auto summary = back_up(context, *folder, *keep);
+    const auto summary = back_up(context, *flags);
     if (!summary) return summary.error();
     say(context, *summary);
     return Exit::ok;

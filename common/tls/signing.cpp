@@ -1,5 +1,6 @@
 #include "common/tls/signing.h"
 
+#include "common/tls/certificate.h"
 #include "common/tls/openssl.h"
 
 #include <openssl/bn.h>
@@ -203,6 +204,20 @@ Result<std::string> make_authority(std::string_view key_text, std::string_view c
     return openssl_error(Errc::internal, "making the certificate of an authority");
   }
   return certificate_text(certificate);
+}
+
+Result<std::string> renew_authority(const Signer& present, const Life& life) {
+  if (auto own = check_signed_by(present.certificate, present.certificate); !own) return own.error();
+  const auto certificate = parse_certificate(present.certificate);
+  if (!certificate) return certificate.error();
+  const auto key = parse_key(present.key);
+  if (!key) return key.error();
+  const Certificate next(::X509_dup(certificate->get()));
+  if (!next || !set_serial(next.get()) || !set_life(next.get(), life) ||
+      ::X509_sign(next.get(), key->get(), ::EVP_sha256()) <= 0) {
+    return openssl_error(Errc::internal, "renewing the certificate of an authority");
+  }
+  return certificate_text(next.get());
 }
 
 Result<std::string> issue(const Signer& signer, std::string_view public_key, const Subject& subject,

@@ -52,6 +52,10 @@ struct Signer {
 /// The certificate of an authority that may sign others, but no further authority; signed by itself.
 Result<std::string> make_authority(std::string_view key, std::string_view common_name, const Life& life);
 
+/// The certificate of an authority once more, for another life: name, key and what it may do stay, so that
+/// what it signed before counts beside what it will sign. Errc::permission: it is not signed by itself.
+Result<std::string> renew_authority(const Signer& present, const Life& life);
+
 /// A certificate for a public key, with a random serial number of 127 bits. Errc::parse: a key or the
 /// signer's certificate is none; Errc::invalid_argument: a host that is neither a name nor an address.
 Result<std::string> issue(const Signer& signer, std::string_view public_key, const Subject& subject,

@@ -136,6 +136,62 @@ TEST_CASE("What was backed up is restored byte by byte, readable by its owner on
   CHECK((fs::status(folder.data()).permissions() & fs::perms::all) == fs::perms::owner_all);
 }
 
+TEST_CASE("The aggregator's authority comes back into its folder, which nobody else may look into") {
+  const Folder folder;
+  auto sources = kSources;
+  sources.insert(sources.begin() + 2, {"identity/ca.key", "a key", 0});
+  sources.push_back({"identity/identity.db", "who has which certificate", 0});
+  REQUIRE(send(folder.backup(), kTime, sources).summary);
+  const auto kept = stored(folder, "identity+ca.key.");
+  CHECK((fs::status(kept).permissions() & fs::perms::all) ==
+        (fs::perms::owner_read | fs::perms::owner_write));
+  const auto restored = restore_to(folder);
+  REQUIRE(restored);
+  CHECK(contents(folder.data() / "identity" / "ca.key") == "a key");
+  CHECK(contents(folder.data() / "identity" / "identity.db") == "who has which certificate");
+  CHECK(contents(folder.data() / "history.db") == "the index");
+  CHECK((fs::status(folder.data() / "identity").permissions() & fs::perms::all) == fs::perms::owner_all);
+  for (const auto& entry : fs::directory_iterator(folder.data() / "identity"))
+    CHECK((entry.status().permissions() & fs::perms::all) ==
+          (fs::perms::owner_read | fs::perms::owner_write));
+
+  // An older program, which knows no folders, says so instead of leaving them out.
+  CHECK_THAT(contents(folder.backup() / (restored->set + ".json")), Catch::Contains(R"("format":2)"));
+  REQUIRE(send(folder.backup(), kTime + 60'000, kSources).summary);
+  CHECK_THAT(contents(folder.backup() / "set-20261118T110740Z.json"), Catch::Contains(R"("format":1)"));
+  CHECK_FALSE(fs::exists(kept));  // it went with the set that had it
+}
+
+TEST_CASE("Names of files lead nowhere but into the data folder or a folder in it") {
+  for (const char* name : {"history.db", "identity/ca.key"}) CHECK(is_file_name(name));
+  for (const char* name : {"", "/", "/etc", "a/", "../a", "a/../b", "a/.b", ".a/b", "a/b/c", "a//b", "a+b"})
+    CHECK_FALSE(is_file_name(name));
+}
+
+TEST_CASE("A restore that fails leaves no folder behind") {
+  const Folder folder;
+  auto sources = kSources;
+  sources.push_back({"identity/ca.key", "a key", 0});
+  REQUIRE(send(folder.backup(), kTime, sources).summary);
+  // It changes after it was verified.
+  const auto restored = restore({folder.backup(), "", folder.data()},
+                                [&](std::uint64_t, std::uint64_t, const std::string& what) {
+                                  if (what == "restoring identity/ca.key")
+                                    std::ofstream(stored(folder, "history.db")) << "an odd one";
+                                });
+  REQUIRE_FALSE(restored);
+  CHECK(names_in(folder.data()).empty());
+}
+
+TEST_CASE("The authority is asked for, or not") {
+  const Folder folder;
+  auto backup = BackupFolder::open(folder.backup());
+  REQUIRE(backup);
+  const auto ignore = [](std::uint64_t, std::uint64_t, const std::string&) {};
+  CHECK(Receiver(*backup, ignore).request()->identity());
+  CHECK_FALSE(Receiver(*backup, ignore, Receiver::Identity::left_out).request()->identity());
+}
+
 TEST_CASE("A second backup gets only what has changed, and replaces the first set") {
   const Folder folder;
   REQUIRE(send(folder.backup(), kTime, kSources).summary);
@@ -278,7 +334,7 @@ TEST_CASE("A set that is not there, or that a newer program made, is told apart"
   CHECK_FALSE(restore_to(folder));
   REQUIRE(send(folder.backup(), kTime, kSources).summary);
   CHECK_THAT(restore_to(folder, "set-1").error().message, Catch::Contains("there are set-20261118T110640Z"));
-  std::ofstream(folder.backup() / "set-20991118T110640Z.json") << R"({"format": 2})";
+  std::ofstream(folder.backup() / "set-20991118T110640Z.json") << R"({"format": 3})";
   CHECK(restore_to(folder).error().code == Errc::unsupported);
   CHECK(restore_to(folder, "set-20261118T110640Z"));
 }

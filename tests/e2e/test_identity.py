@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 
@@ -161,6 +162,51 @@ def test_certificates_are_renewed_while_the_agent_delivers(vigil):
     assert fleet.json("gaps", "--start", "5m") == []
     assert mode(fleet.folder / "web-1" / "identity.pem") == 0o600
     assert "not connected" not in agent.log.read_text()
+
+
+def test_a_lost_machine_is_restored_on_another_one_and_no_host_enrolls_again(fleet, tmp_path):
+    agent = fleet.enrolled("web-1")
+    agent.wait_for("delivery: connected")
+    fleet.wait_for_host("web-1")
+    backup = tmp_path / "backup"
+    fleet.cli("backup", str(backup))
+    assert mode(backup) == 0o700 and mode(backup / "files") == 0o700
+    assert {mode(path) for path in backup.rglob("*") if path.is_file()} == {0o600}
+    said = json.loads(next(backup.glob("set-*.json")).read_text())
+    assert {"history.db", "meta.db", "access.db", "identity/ca.key", "identity/ca.pem", "identity/server.pem", "identity/identity.db"} <= {file["name"] for file in said["files"]}
+    late = fleet.enrolled("web-2")  # after the backup
+    late.wait_for("delivery: connected")
+
+    fleet.vigil.aggregator.kill()
+    shutil.rmtree(fleet.vigil.data)
+    fleet.vigil.data = tmp_path / "another-machine"
+    assert "every checksum is right" in fleet.vigil.cli("restore", str(backup), "--data-dir", str(fleet.vigil.data)).stdout
+    assert mode(fleet.vigil.data) == 0o700 and mode(fleet.vigil.data / "identity") == 0o700
+    assert {mode(path) for path in fleet.vigil.data.rglob("*") if path.is_file()} == {0o600}
+    before = len(agent.text())
+    fleet.vigil.start()
+    agent.wait_for("delivery: connected", before)
+    fleet.wait_for_host("web-1")
+    fleet.wait_for_host("web-2")
+    assert agent.child.poll() is None and late.child.poll() is None
+    assert [(each["name"], each["state"]) for each in fleet.json("agent", "list")] == [("web-1", "good"), ("web-2", "good")]
+    assert [each["name"] for each in fleet.json("user", "list")] == ["ada"]
+    assert "enrolled as web-3" in fleet.enroll("web-3", fleet.invite("web-3")).stdout
+
+
+def test_a_backup_can_leave_the_authority_out_and_only_admins_get_one(fleet, tmp_path):
+    key = (fleet.vigil.data / "identity" / "ca.key").read_bytes()
+    without = tmp_path / "without"
+    fleet.cli("backup", str(without), "--without-identity")
+    assert all(key not in path.read_bytes() for path in without.rglob("*") if path.is_file())
+    assert not any("identity" in path.name for path in without.rglob("*"))
+    out = fleet.folder / "olga"
+    fleet.cli("certificate", "issue", "--person", "olga", "--out", str(out))
+    fleet.cli("user", "add", "olga", "--role", "operator", "--no-password")
+    olga = ["--tls-ca", str(out / "ca.pem"), "--tls-cert", str(out / "olga.pem"), "--tls-key", str(out / "olga.key")]
+    refused = fleet.vigil.cli("backup", str(tmp_path / "hers"), *olga, check=False)
+    assert refused.returncode == 1 and "admin" in refused.stderr, refused.stderr
+    assert not any(path.is_file() and key in path.read_bytes() for path in (tmp_path / "hers").rglob("*"))
 
 
 def test_init_is_safe_to_repeat_and_adds_names_while_the_aggregator_runs(fleet):

@@ -1,6 +1,9 @@
 #include "agent/enrolment/renewal.h"
 
+#include "common/tls/openssl.h"
 #include "tests/agent/enrolment/enrolled_host.h"
+
+#include <openssl/x509_vfy.h>
 
 namespace vigil::agent {
 namespace {
@@ -12,12 +15,16 @@ struct Asked {
   explicit Asked(EnrolledHost& the_host) : host(the_host) {}
   RenewalOptions options() {
     return {host.folder, [this] { return host.now_ms; },
-            [this](const OwnIdentity& present, const std::string& request) -> Result<std::string> {
+            [this](const OwnIdentity& present, const std::string& request) -> Result<RenewedTls> {
               ++times;
               if (is_away) return fail(Errc::unavailable, "away");
               const auto issued = host.aggregator->renew(present.tls.cert, request);
               if (!issued) return issued.error();
-              return is_foreign ? EnrolledHost().present().tls.cert : issued->certificate;
+              if (is_foreign) {
+                const TlsMaterial other = EnrolledHost().present().tls;
+                return RenewedTls{other.cert, other.ca};
+              }
+              return RenewedTls{issued->certificate, issued->authority};
             },
             [this] { ++renewed; }};
   }
@@ -27,6 +34,20 @@ struct Asked {
   bool is_away = false;
   bool is_foreign = false;
 };
+
+/// As a TLS peer that trusts `authority` alone looks at who shows `certificate`, at that time.
+bool is_trusted(const std::string& certificate, const std::string& authority, std::int64_t at_ms) {
+  const auto leaf = tls::parse_certificate(certificate);
+  const auto root = tls::parse_certificate(authority);
+  REQUIRE(leaf);
+  REQUIRE(root);
+  const std::unique_ptr<X509_STORE, tls::Freed<X509_STORE_free>> store(::X509_STORE_new());
+  const std::unique_ptr<X509_STORE_CTX, tls::Freed<X509_STORE_CTX_free>> look(::X509_STORE_CTX_new());
+  ::X509_STORE_add_cert(store.get(), root->get());
+  REQUIRE(::X509_STORE_CTX_init(look.get(), store.get(), leaf->get(), nullptr) == 1);
+  ::X509_STORE_CTX_set_time(look.get(), 0, at_ms / 1000);
+  return ::X509_verify_cert(look.get()) == 1;
+}
 
 }  // namespace
 
@@ -51,6 +72,55 @@ TEST_CASE("an agent is never without a good certificate, for ten years") {
   CHECK(asked.times == asked.renewed);
   CHECK(asked.renewed >= 3600 / 68);
   CHECK(asked.renewed <= 3600 / 59);
+}
+
+TEST_CASE("an authority that renews itself loses no host in thirty years, and its key stays") {
+  EnrolledHost host;
+  Asked asked(host);
+  Renewer renewer(asked.options());
+  const std::string folder = host.dir.file("identity");
+  const auto authority_now = [&] {
+    return config::read_certificates(authority::authority_path(folder)).value();
+  };
+  const std::string key = config::read_private_key(authority::key_path(folder)).value();
+  std::string before = authority_now();
+  int times = 0;
+  for (int day = 1; day < 30 * 365; day += 5) {
+    host.now_ms = kStart + day * kDay;
+    REQUIRE(host.aggregator->tend());
+    const std::string now = authority_now();
+    times += now == before ? 0 : 1;
+    before = now;
+    // Both sides, before and after the host has heard of it.
+    for (int look = 0; look < 2; ++look) {
+      const TlsMaterial own = host.present().tls;
+      REQUIRE(is_trusted(host.shown().front(), own.ca, host.now_ms));
+      REQUIRE(is_trusted(own.cert, now, host.now_ms));
+      REQUIRE(host.aggregator->may_speak(own.cert, "web-1"));
+      renewer.look();
+    }
+    REQUIRE(host.shown().back() == now);
+  }
+  CHECK(times == 4);  // after two thirds of ten years each
+  CHECK(config::read_private_key(authority::key_path(folder)).value() == key);
+  CHECK(host.present().tls.ca == before);
+  CHECK(asked.times == asked.renewed);
+}
+
+TEST_CASE(
+    "only the same authority's certificate takes the place of the one that is trusted, and a later one") {
+  const std::string key = tls::make_key().value();
+  const auto named = [](const std::string& by, const char* name, std::int64_t years) {
+    return tls::make_authority(by, name, {kStart, kStart + years * 365 * kDay}).value();
+  };
+  const std::string present = named(key, "vigil CA 1", 10);
+  const std::string later = named(key, "vigil CA 1", 11);
+  CHECK(authority_from_now_on(present, later) == later);
+  CHECK(authority_from_now_on(later, present) == later);
+  CHECK(authority_from_now_on(present, named(tls::make_key().value(), "vigil CA 1", 11)) == present);
+  CHECK(authority_from_now_on(present, named(key, "vigil CA 2", 11)) == present);
+  CHECK(authority_from_now_on(present, "") == present);
+  CHECK(authority_from_now_on(present, "nonsense") == present);
 }
 
 TEST_CASE("a fleet that was enrolled in one hour does not renew in one hour") {

@@ -1,5 +1,6 @@
 #include "aggregator/identity/authority.h"
 
+#include "aggregator/identity/authority_copy.h"
 #include "common/config/files.h"
 #include "tests/aggregator/identity/authority_fixture.h"
 
@@ -216,6 +217,89 @@ TEST_CASE("no certificate outlives the authority") {
   CHECK(authority.enrolled("web-1").not_after_ms == end);
   authority.now_ms = end;
   CHECK_FALSE(authority->enroll(authority.token("web-2"), Asking().request));
+}
+
+TEST_CASE("the authority's own certificate is renewed with its key, and waits a while for who is invited") {
+  OwnAuthority authority;
+  const tls::CertificateInfo first = authority->own();
+  const std::int64_t due = first.not_after_ms - (first.not_after_ms - first.not_before_ms) / 3 + 2 * kMinute;
+  authority.now_ms = due - kDay;
+  REQUIRE(authority->tend());
+  CHECK(authority->own().fingerprint == first.fingerprint);
+  const Issued before = authority.enrolled("web-1");
+
+  authority.now_ms = due;
+  const std::string token = authority.token("web-2");  // its command names the first fingerprint
+  REQUIRE(authority->tend());
+  CHECK(authority->own().fingerprint == first.fingerprint);
+  REQUIRE(authority->enroll(token, Asking().request));
+  authority.now_ms += kDay;
+  REQUIRE(authority->tend());
+  const tls::CertificateInfo second = authority->own();
+  CHECK(second.fingerprint != first.fingerprint);
+  CHECK(second.common_name == first.common_name);
+  CHECK(second.not_after_ms == authority.now_ms + 3653 * kDay);
+  CHECK(authority->invite("web-3", {}, Replace::refused)->fingerprint == second.fingerprint);
+  const auto chain =
+      tls::split_certificates(config::read_file(server_path(authority.folder)).value()).value();
+  CHECK(tls::read_certificate(chain.back())->fingerprint == second.fingerprint);
+
+  CHECK(authority->admit(before.certificate));
+  const auto renewed = authority->renew(before.certificate, Asking().request);
+  REQUIRE(renewed);
+  CHECK(tls::read_certificate(renewed->authority)->fingerprint == second.fingerprint);
+  authority.open();
+  CHECK(authority->own().fingerprint == second.fingerprint);
+  CHECK(authority->admit(renewed->certificate));
+}
+
+TEST_CASE("somebody who is always invited holds the authority's renewal up for ten months, no longer") {
+  OwnAuthority authority;
+  const tls::CertificateInfo first = authority->own();
+  const std::int64_t life = first.not_after_ms - first.not_before_ms;
+  for (const auto& [left, is_first] : {std::pair{life / 4 + kDay, true}, std::pair{life / 4 - kDay, false}}) {
+    authority.now_ms = first.not_after_ms - left;
+    authority.token("web-1");
+    REQUIRE(authority->tend());
+    CHECK((authority->own().fingerprint == first.fingerprint) == is_first);
+  }
+}
+
+TEST_CASE("a renewal that was cut short shows its certificate after the next look") {
+  OwnAuthority authority;
+  authority.now_ms = authority->own().not_after_ms - 1000 * kDay;
+  REQUIRE(renew_authority(authority.folder, authority.now_ms).value());  // and then the power fails
+  authority.open();
+  REQUIRE(authority->tend());
+  const auto chain =
+      tls::split_certificates(config::read_file(server_path(authority.folder)).value()).value();
+  CHECK(tls::read_certificate(chain.back())->fingerprint == authority->own().fingerprint);
+  CHECK_FALSE(renew_authority(authority.folder, authority.now_ms).value());
+}
+
+TEST_CASE("a copy of the authority's folder goes on where the folder was, and nobody else may look into it") {
+  OwnAuthority authority;
+  const Issued issued = authority.enrolled("web-1");
+  const std::string open = authority.token("web-2");
+  const std::string target = authority.dir.file("copy");
+  const auto names = copy_authority(authority.folder, target);
+  REQUIRE(names);
+  CHECK(*names == std::vector<std::string>{"identity/ca.key", "identity/ca.pem", "identity/server.pem",
+                                           "identity/identity.db"});
+  using std::filesystem::perms;
+  CHECK((std::filesystem::status(target).permissions() & perms::all) == perms::owner_all);
+  for (const auto& entry : std::filesystem::directory_iterator(target))
+    CHECK((entry.status().permissions() & perms::all) == (perms::owner_read | perms::owner_write));
+  const auto copy = Authority::open({target, {}, [&] { return authority.now_ms; }});
+  REQUIRE(copy);
+  CHECK((*copy)->own().fingerprint == authority->own().fingerprint);
+  CHECK((*copy)->certificates().size() == 1);
+  CHECK((*copy)->may_speak(issued.certificate, "web-1"));
+  CHECK((*copy)->enroll(open, Asking().request));
+  std::filesystem::remove(key_path(authority.folder));
+  const auto refused = copy_authority(authority.folder, authority.dir.file("other"));
+  REQUIRE_FALSE(refused);
+  CHECK(says(refused.error(), "ca.key"));
 }
 
 TEST_CASE("names and times that are none are refused") {

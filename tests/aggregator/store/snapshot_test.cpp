@@ -82,6 +82,35 @@ TEST_CASE(
   CHECK(restored->history->check({}, {}).value().findings == 0);
 }
 
+TEST_CASE("What is no file of the history is copied beside it, under its name in the data folder") {
+  DayFolder at;
+  const auto open = open_after_a_day(at);
+  SnapshotRequest request;
+  request.copy_more = [](const std::filesystem::path& folder) -> Result<std::vector<std::string>> {
+    std::filesystem::create_directory(folder / "identity");
+    std::ofstream(folder / "identity" / "ca.key") << "a key";
+    return std::vector<std::string>{"identity/ca.key"};
+  };
+  auto snapshot = open->history->snapshot(std::move(request));
+  REQUIRE(snapshot);
+  const SnapshotFile file = (*snapshot)->files().back();
+  CHECK(file.name == "identity/ca.key");
+  CHECK(file.bytes == 5);
+  CHECK(file.modified_ns == 0);
+  CHECK(std::filesystem::file_size(file.path) == 5);
+  snapshot->reset();
+  CHECK_FALSE(std::filesystem::exists(file.path));
+
+  SnapshotRequest failing;
+  failing.copy_more = [](const std::filesystem::path&) -> Result<std::vector<std::string>> {
+    return fail(Errc::io, "ca.key cannot be read");
+  };
+  const auto refused = open->history->snapshot(std::move(failing));
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message.find("ca.key cannot be read") != std::string::npos);
+  CHECK(open->history->snapshot({}));  // and the next one is not held up
+}
+
 TEST_CASE("A file that a snapshot shows stays until the snapshot goes") {
   DayFolder at;
   HistoryOptions options = at.options();
