@@ -169,11 +169,33 @@ Result<void> send_request(Connection& connection, const HttpPeer& peer, const st
   return connection.send(request, until);
 }
 
+Errc code_of_status(unsigned status) {
+  switch (status) {
+    case 403:
+      return Errc::permission;
+    case 404:
+      return Errc::not_found;
+    case 502:  // of vigil-docker-reader: the engine is not there, or broken
+      return Errc::unavailable;
+    case 504:  // likewise: it hangs
+      return Errc::timeout;
+    default:
+      return Errc::unsupported;
+  }
+}
+
+/// The first line of a refusal in words, as vigil-docker-reader gives one.
+std::string words_of(const Parser& parser) {
+  const auto& reply = parser.get();
+  if (!reply[http::field::content_type].starts_with("text/plain")) return "";
+  const std::string line = reply.body().substr(0, std::min<std::size_t>(reply.body().find('\n'), 200));
+  return line.empty() ? "" : ": " + line;
+}
+
 Result<void> check_status(const Parser& parser, const std::string& target) {
   const unsigned status = parser.get().result_int();
   if (status == 200) return {};
-  const Errc code = status == 404 ? Errc::not_found : status == 403 ? Errc::permission : Errc::unsupported;
-  return fail(code, "GET {}: status {}", target, status);
+  return fail(code_of_status(status), "GET {}: status {}{}", target, status, words_of(parser));
 }
 
 }  // namespace

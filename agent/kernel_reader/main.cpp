@@ -1,6 +1,7 @@
 // vigil-kernel-reader: answers the agent's two questions that need more than the agent may. systemd starts it
 // with the first of them.
 #include "agent/kernel_reader/server.h"
+#include "common/passed_socket.h"
 
 #include <sys/signalfd.h>
 
@@ -9,7 +10,7 @@
 
 int main() {
   using namespace vigil::agent;
-  const auto listener = kernel::passed_socket();
+  const auto listener = vigil::passed_socket("vigil-kernel-reader.socket");
   if (!listener) {
     fmt::print(stderr, "vigil-kernel-reader: {}\n", listener.error().message);
     return 2;

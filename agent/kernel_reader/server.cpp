@@ -2,20 +2,17 @@
 
 #include "agent/kernel_reader/protocol.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <vector>
 
 namespace vigil::agent::kernel {
 namespace {
 
 constexpr std::size_t kMostPeers = 8;
-constexpr int kFirstPassed = 3;  // SD_LISTEN_FDS_START
 
 /// Whether the peer is there still.
 bool serve_one(int peer, const std::string& procfs) {
@@ -64,18 +61,6 @@ class Peers {
 };
 
 }  // namespace
-
-Result<int> passed_socket() {
-  const char* count = std::getenv("LISTEN_FDS");
-  const char* pid = std::getenv("LISTEN_PID");
-  if (count == nullptr || pid == nullptr || std::string(count) != "1" || pid != std::to_string(::getpid())) {
-    return fail(Errc::invalid_argument,
-                "no socket was passed: systemd starts this program when the agent asks "
-                "(vigil-kernel-reader.socket)");
-  }
-  ::fcntl(kFirstPassed, F_SETFD, FD_CLOEXEC);
-  return kFirstPassed;
-}
 
 void serve(int listener, int stop, const std::string& procfs) {
   Peers peers(listener, stop);

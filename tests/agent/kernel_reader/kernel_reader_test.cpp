@@ -1,5 +1,6 @@
 #include "agent/kernel_reader/client.h"
 #include "agent/kernel_reader/server.h"
+#include "common/passed_socket.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_file.h"
 
@@ -182,12 +183,12 @@ TEST_CASE("a reader that was started anew is asked again; one that hangs costs a
 
 TEST_CASE("started by hand it says who starts it") {
   ::unsetenv("LISTEN_FDS");
-  const auto none = passed_socket();
+  const auto none = passed_socket("vigil-kernel-reader.socket");
   REQUIRE_FALSE(none);
   CHECK(none.error().message.find("vigil-kernel-reader.socket") != std::string::npos);
   ::setenv("LISTEN_FDS", "1", 1);
   ::setenv("LISTEN_PID", "1", 1);  // meant for another process
-  CHECK_FALSE(passed_socket());
+  CHECK_FALSE(passed_socket("vigil-kernel-reader.socket"));
   ::unsetenv("LISTEN_FDS");
   ::unsetenv("LISTEN_PID");
 }
