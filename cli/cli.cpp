@@ -141,14 +141,15 @@ std::string explain(const CLI::App& app, const CLI::ParseError& error) {
 /// HOST:PORT, or the socket in an aggregator's data folder.
 struct Target {
   std::string text;
-  bool is_here = false;  // what is sent stays on this machine
+  bool is_here = false;    // what is sent stays on this machine
+  bool is_socket = false;  // a Unix socket
 };
 
 Result<Target> parse_target(const std::string& text) {
-  if (text.starts_with("unix:")) return Target{text, true};
+  if (text.starts_with("unix:")) return Target{text, true, true};
   const auto address = parse_address(text, kGrpcPort);
   if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
-  return Target{address->to_string(), address->is_loopback()};
+  return Target{address->to_string(), address->is_loopback(), false};
 }
 
 Result<std::string> read_token(const Globals& globals) {
@@ -159,6 +160,26 @@ Result<std::string> read_token(const Globals& globals) {
   }
   const char* token = std::getenv("VIGIL_TOKEN");
   return std::string(token == nullptr ? "" : token);
+}
+
+/// How to speak TLS, with the files read.
+Result<void> add_tls(const Globals& globals, ClientOptions& options) {
+  options.tls = globals.tls || !globals.tls_ca.empty() || !globals.tls_cert.empty();
+  if (globals.tls_cert.empty() != globals.tls_key.empty())
+    return fail(Errc::invalid_argument, "--tls-cert and --tls-key belong together: give both or neither");
+  const auto read = [](const char* flag, const std::string& path, auto reader,
+                       std::string& out) -> Result<void> {
+    if (path.empty()) return {};
+    auto text = reader(path);
+    if (!text) return fail(Errc::invalid_argument, "{}: {}", flag, text.error().message);
+    out = std::move(*text);
+    return {};
+  };
+  if (auto done = read("--tls-ca", globals.tls_ca, config::read_certificates, options.ca_pem); !done)
+    return done;
+  if (auto done = read("--tls-cert", globals.tls_cert, config::read_certificates, options.cert_pem); !done)
+    return done;
+  return read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem);
 }
 
 Result<ClientOptions> client_options(const Globals& globals) {
@@ -172,23 +193,10 @@ Result<ClientOptions> client_options(const Globals& globals) {
   ClientOptions options;
   options.address = address->text;
   options.timeout = *timeout;
-  options.tls = globals.tls || !globals.tls_ca.empty() || !globals.tls_cert.empty();
-  if (globals.tls_cert.empty() != globals.tls_key.empty())
-    return fail(Errc::invalid_argument, "--tls-cert and --tls-key belong together: give both or neither");
-  const auto read = [](const char* flag, const std::string& path, auto reader,
-                       std::string& out) -> Result<void> {
-    if (path.empty()) return {};
-    auto text = reader(path);
-    if (!text) return fail(Errc::invalid_argument, "{}: {}", flag, text.error().message);
-    out = std::move(*text);
-    return {};
-  };
-  if (auto done = read("--tls-ca", globals.tls_ca, config::read_certificates, options.ca_pem); !done)
-    return done.error();
-  if (auto done = read("--tls-cert", globals.tls_cert, config::read_certificates, options.cert_pem); !done)
-    return done.error();
-  if (auto done = read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem); !done)
-    return done.error();
+  // A socket speaks plain text, and its folder says who may: VIGIL_TLS_* of the shell is for other addresses.
+  if (!address->is_socket) {
+    if (auto added = add_tls(globals, options); !added) return added.error();
+  }
   auto token = read_token(globals);
   if (!token) return token.error();
   if (!token->empty() && !options.tls && !address->is_here)
