@@ -193,8 +193,16 @@ std::string Gatekeeper::too_little(const Caller& caller, const Need& need) const
 
 Verdict Gatekeeper::check_again(const Presented& presented, const Need& need) const {
   Known known = find(presented);
-  if (known.state == Known::State::known) return compare(std::move(known.caller), need);
-  return {Answer::unauthenticated, {}, std::move(known.why)};
+  switch (known.state) {
+    case Known::State::known:
+      return compare(std::move(known.caller), need);
+    case Known::State::wrong:
+      return {Answer::unauthenticated, {}, std::move(known.why)};
+    case Known::State::ask:
+    case Known::State::away:
+      break;
+  }
+  return {Answer::yes, std::move(known.caller), ""};
 }
 
 Verdict Gatekeeper::check(const Presented& presented, const Need& need) {

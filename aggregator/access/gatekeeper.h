@@ -79,7 +79,8 @@ class Gatekeeper {
   void check_slowly(const Presented& presented, const Need& need, std::function<void(Verdict)> done);
   /// Who he is, without limits and counting: for a call that was let in.
   Caller identify(const Presented& presented) const;
-  /// Whether who was let in still may, without limits and counting: for what lasts.
+  /// Whether who was let in still may, without limits and counting: for what lasts. Yes, too, while nobody
+  /// can say: a provider that is away for a moment ends nothing.
   Verdict check_again(const Presented& presented, const Need& need) const;
   /// A source for what has no address, such as a connection. None is given twice.
   std::string new_source() { return fmt::format("connection {}", ++sources_); }

@@ -76,6 +76,31 @@ TEST_CASE("a person's certificate has the role of the user of that name, and non
   CHECK(f.ask(alice, kViewer).answer == Answer::forbidden);
 }
 
+TEST_CASE("who was let in is asked for again: what was taken from him meanwhile he may no longer") {
+  Fixture f;
+  const auto alice = with_certificate("whatever", {"vigil:person:alice"});
+  const auto again = [&f](const Presented& presented, const Need& need) {
+    return f.gatekeeper->check_again(presented, need);
+  };
+  REQUIRE(f.accounts->put_user({"alice", "", Role::operating, true}, f.root));
+  CHECK(again(alice, kOperator).answer == Answer::yes);
+  REQUIRE(f.accounts->put_user({"alice", "", Role::viewer, false}, f.root));
+  CHECK(again(alice, kViewer).answer == Answer::yes);
+  CHECK(again(alice, kOperator).answer == Answer::forbidden);
+  CHECK_THAT(again(alice, kOperator).why,
+             Catch::Contains("alice has the role viewer, and this needs operator"));
+  REQUIRE(f.accounts->remove_user("alice", f.root));
+  CHECK(again(alice, kViewer).answer == Answer::forbidden);
+  CHECK_THAT(again(alice, kViewer).why, Catch::Contains("there is no user alice"));
+
+  const Presented token{Place::away, "192.0.2.1", "Bearer " + f.token("t", Role::viewer), std::nullopt};
+  CHECK(again(token, kViewer).answer == Answer::yes);
+  REQUIRE(f.accounts->revoke_token("t", f.root));
+  for (int i = 0; i < 20; ++i) CHECK(again(token, kViewer).answer == Answer::unauthenticated);
+  // It is no try of somebody who guesses.
+  CHECK(f.ask("Bearer " + f.token("u", Role::viewer), kViewer).answer == Answer::yes);
+}
+
 TEST_CASE("of one's own authority the common name says the role, and others are hosts") {
   Fixture f({.certificates = {{"ops", "admin"}, {"board", "viewer"}, {"old", "none"}}});
   CHECK(f.ask(with_certificate("ops"), kAdmin).answer == Answer::yes);

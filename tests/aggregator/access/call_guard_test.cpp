@@ -1,0 +1,50 @@
+#include "aggregator/access/call_guard.h"
+
+#include "tests/aggregator/access/grpc_door.h"
+
+using namespace vigil;
+using namespace vigil::aggregator::access;
+
+TEST_CASE("a connection is not made to pay for wrong tokens of one that was there before") {
+  Fixture f;
+  const std::string right = f.token("right", Role::viewer);
+  const GrpcDoor door(*f.gatekeeper);
+  // Where the memory of a connection that is gone is used again, an address would be, too.
+  for (int i = 0; i < 50; ++i) {
+    const auto stub = door.connect();
+    INFO(i);
+    REQUIRE(ask_instant(*stub, right).ok());
+    for (int wrong = 0; wrong < 5; ++wrong)
+      REQUIRE(ask_instant(*stub, "wrong").error_code() == grpc::StatusCode::UNAUTHENTICATED);
+    REQUIRE(ask_instant(*stub, right).error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+}
+
+TEST_CASE("calls that come at once over one connection are counted together") {
+  Fixture f;
+  const std::string right = f.token("right", Role::viewer);
+  const GrpcDoor door(*f.gatekeeper);
+  const auto stub = door.connect();
+  std::vector<std::future<grpc::StatusCode>> answers;
+  answers.reserve(16);
+  for (int i = 0; i < 16; ++i) {
+    answers.push_back(
+        std::async(std::launch::async, [&stub] { return ask_instant(*stub, "wrong").error_code(); }));
+  }
+  for (auto& answer : answers) {
+    const grpc::StatusCode code = answer.get();
+    CHECK((code == grpc::StatusCode::UNAUTHENTICATED || code == grpc::StatusCode::RESOURCE_EXHAUSTED));
+  }
+  CHECK(ask_instant(*stub, right).error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(ask_instant(*door.connect(), right).ok());
+}
+
+TEST_CASE("without credentials a port's callers have the role of its place") {
+  Fixture f;
+  const GrpcDoor here(*f.gatekeeper, Place::loopback);
+  CHECK(ask_instant(*here.connect(), "").ok());
+  const GrpcDoor away(*f.gatekeeper, Place::away);
+  const grpc::Status refused = ask_instant(*away.connect(), "");
+  CHECK(refused.error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK_THAT(refused.error_message(), Catch::Contains("this needs the role viewer"));
+}
