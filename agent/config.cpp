@@ -137,7 +137,8 @@ void describe(config::Fields& fields, AgentConfig& config) {
   Filters filters{config.options};
   fields.field("filters", filters, "What collectors leave out or add.");
   fields.field("docker_socket", config.options.docker_socket,
-               "Socket of the container engine; auto looks for Docker's and Podman's, none never connects.");
+               "Socket of the container engine; auto looks for Docker's and Podman's, by vigil-docker-reader "
+               "where it may; none never connects.");
   Paths paths{config.options.roots};
   fields.field("paths", paths, "Where the host's own trees are mounted.");
   fields.field(
@@ -165,11 +166,12 @@ std::string identity_folder(const AgentConfig& config) {
   return folder.empty() ? "/var/lib/vigil-agent" : folder;
 }
 
+bool says_how_to_speak(const TlsSettings& tls) {
+  return tls.enabled || tls.plaintext || !tls.ca.empty() || !tls.cert.empty() || !tls.key.empty();
+}
+
 Result<std::optional<OwnIdentity>> stored_identity(const AgentConfig& config) {
-  const TlsSettings& tls = config.tls;
-  const bool says_itself =
-      tls.enabled || tls.plaintext || !tls.ca.empty() || !tls.cert.empty() || !tls.key.empty();
-  if (says_itself || !has_identity(identity_folder(config))) return std::optional<OwnIdentity>();
+  if (says_how_to_speak(config.tls) || !has_identity(identity_folder(config))) return std::optional<OwnIdentity>();
   auto identity = load_identity(identity_folder(config));
   if (!identity) return identity.error();
   return std::optional<OwnIdentity>(std::move(*identity));

@@ -16,6 +16,10 @@ bool exists(const std::string& path) {
   return ::access(path.c_str(), F_OK) == 0;
 }
 
+bool may_ask(const std::string& socket) {
+  return ::access(socket.c_str(), R_OK | W_OK) == 0;
+}
+
 /// Whether a container that only its cgroup shows would be in some listing if it were one of that runtime's.
 bool would_be_listed(const std::string& runtime, const SourcesSnapshot& snapshot) {
   return std::any_of(snapshot.runtimes.begin(), snapshot.runtimes.end(), [&](const auto& view) {
@@ -79,7 +83,10 @@ std::vector<WatcherOptions> sockets_to_watch(const std::string& setting, const R
   }
   // The package podman-docker makes one a link to the other.
   std::error_code error;
-  if (std::filesystem::equivalent(docker, podman, error) && !error) return {options("podman", podman)};
+  const bool is_podman_only = std::filesystem::equivalent(docker, podman, error) && !error;
+  if (may_ask(root + kPodmanReader)) podman = root + kPodmanReader;
+  if (is_podman_only) return {options("podman", podman)};
+  if (may_ask(root + kDockerReader)) docker = root + kDockerReader;
   return {options("docker", docker), options("podman", podman)};
 }
 

@@ -35,7 +35,12 @@ struct KnownContainer {
 /// where no runtime that lists its containers would have named them.
 std::vector<KnownContainer> merge_containers(const SourcesSnapshot& snapshot);
 
-/// Sockets to follow for the setting `docker_socket` ("auto", "none" or a path).
+// Where vigil-docker-reader (agent/docker_reader) listens for each engine.
+inline constexpr const char* kDockerReader = "/run/vigil/docker.sock";
+inline constexpr const char* kPodmanReader = "/run/vigil/podman.sock";
+
+/// Sockets to follow for the setting `docker_socket` ("auto", "none" or a path). "auto" is the reader's where
+/// this process may ask it, else the engine's own.
 std::vector<WatcherOptions> sockets_to_watch(const std::string& setting, const Roots& roots);
 
 class ContainerSources {

@@ -174,8 +174,9 @@ Errc code_of_status(unsigned status) {
     case 403:
       return Errc::permission;
     case 404:
+    case 503:  // of vigil-docker-reader: there is no engine
       return Errc::not_found;
-    case 502:  // of vigil-docker-reader: the engine is not there, or broken
+    case 502:  // likewise: it is broken, or has ended
       return Errc::unavailable;
     case 504:  // likewise: it hangs
       return Errc::timeout;

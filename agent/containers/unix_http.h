@@ -46,8 +46,8 @@ struct HttpPeer {
 
 /// The body of a reply with status 200.
 /// Errors: unavailable (no such socket, refused, closed early, 502), permission (403, too), timeout (504,
-/// too), not_found (404), limit (too large), parse (not HTTP), unsupported (any other status). A requested
-/// stop is `unavailable`.
+/// too), not_found (404, 503), limit (too large), parse (not HTTP), unsupported (any other status). A
+/// requested stop is `unavailable`.
 Result<std::string> http_get(const HttpPeer& peer, const std::string& target);
 
 /// A reply that never ends: lines as they come.

@@ -63,10 +63,13 @@ void Watcher::run() {
   auto backoff = options_.backoff_first;
   std::string logged;  // the same trouble is logged once
   while (!stop_.requested()) {
-    const bool there = options_.configured || ::access(options_.socket_path.c_str(), F_OK) == 0;
-    status_.known = status_.known || there;
+    const bool has_socket = ::access(options_.socket_path.c_str(), F_OK) == 0;
     const auto ended = session();
     if (stop_.requested()) return;
+    // vigil-docker-reader's socket is there even where the engine's is not: then nothing is found behind it.
+    const bool found = has_socket && (ended || ended.error().code != Errc::not_found);
+    const bool there = options_.configured || found;
+    status_.known = status_.known || there;
     if (status_.up) {
       backoff = options_.backoff_first;
       logged.clear();
@@ -95,7 +98,7 @@ Result<void> Watcher::session() {
   if (!events) return events.error();
   if (const auto listed = list(); !listed) return listed.error();
   inspect_changed();
-  status_.up = status_.listed = true;
+  status_.known = status_.up = status_.listed = true;
   status_.trouble.clear();
   publish();
   if (version_last) {

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
       "It ends after five minutes without a connection; systemd starts it anew with the next one.");
   app.formatter(help_formatter());
   app.set_version_flag("--version", "vigil-docker-reader " + std::string(kVersion));
-  std::string engine = "/run/docker.sock";
+  std::string engine = agent::docker::ServerOptions().engine;
   std::string listen_path;
   app.add_option("--engine", engine, "The engine's socket [/run/docker.sock]")->type_name("PATH");
   app.add_option("--listen", listen_path,

@@ -7,9 +7,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <thread>
 #include <vector>
 
@@ -26,7 +28,9 @@ std::string reply_in_words(std::string_view status, std::string_view words) {
 }
 
 /// What the agent reads of an engine that failed: unix_http.cpp turns it into the same error again.
-std::string reply_to(const Error& error) {
+std::string reply_to(const Error& error, const std::string& engine) {
+  if (::access(engine.c_str(), F_OK) != 0 && errno == ENOENT)
+    return reply_in_words("503 Service Unavailable", "no engine at " + engine);
   switch (error.code) {
     case Errc::not_found:
       return reply_in_words("404 Not Found", error.message);
@@ -134,7 +138,8 @@ Result<std::string> Server::ask(const Question& question) {
 void Server::answer(Peer& peer, const Question& question) {
   const std::lock_guard one_answer(asking_);
   const auto text = ask(question);
-  const std::string bytes = text ? reply("200 OK", "application/json", *text) : reply_to(text.error());
+  const std::string bytes =
+      text ? reply("200 OK", "application/json", *text) : reply_to(text.error(), options_.engine);
   if (!peer.send(bytes, Clock::now() + options_.patience) || !text) return;
   const std::lock_guard lock(mutex_);
   ++answered_;
@@ -143,7 +148,7 @@ void Server::answer(Peer& peer, const Question& question) {
 void Server::stream(Peer& peer, const Question& question) {
   const auto patience = [this] { return Clock::now() + options_.patience; };
   auto lines = HttpLines::open(engine_, question.target);
-  if (!lines) return (void)peer.send(reply_to(lines.error()), patience());
+  if (!lines) return (void)peer.send(reply_to(lines.error(), options_.engine), patience());
   // Its end is the connection's: nobody knows its length.
   constexpr std::string_view kHead =
       "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";

@@ -13,7 +13,7 @@
 namespace vigil::agent::docker {
 
 struct ServerOptions {
-  std::string engine;  // path of its socket
+  std::string engine = "/run/docker.sock";
   // Shorter than the agent's patience, so that the agent is told what it was that hung.
   HttpLimits limits{.deadline = std::chrono::seconds(4)};
   std::chrono::milliseconds patience =

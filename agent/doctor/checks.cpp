@@ -43,17 +43,41 @@ doctor::Findings check_kernel(const KernelFacts& facts) {
   return findings;
 }
 
+namespace {
+
+std::string enable_reader(const RuntimeFacts& facts) {
+  return fmt::format(
+      "systemctl enable --now {}, then restart the agent; it asks the engine for the agent, which needs no "
+      "group for that (docs/containers.md)",
+      facts.is_podman ? "vigil-podman-reader.socket" : "vigil-docker-reader.socket");
+}
+
+}  // namespace
+
 doctor::Finding check_runtime(const RuntimeFacts& facts) {
-  if (!facts.trouble) return ok("docker", facts.socket, facts.version);
-  const std::string& seen = facts.trouble->message;
-  if (facts.trouble->code == Errc::permission)
-    return warning(
-        "docker", facts.socket, seen + ": containers are seen by their cgroups only",
-        "the socket-activated helper of the package, or SupplementaryGroups=docker, which is as good as "
-        "root (docs/containers.md)");
-  if (!facts.is_configured) return ok("docker", facts.socket, "no engine there");
-  return problem("docker", facts.socket, seen,
-                 "start the engine, or set docker_socket to its socket, auto or none");
+  constexpr const char* kArea = "docker";
+  if (facts.trouble) {
+    const std::string& seen = facts.trouble->message;
+    if (facts.trouble->code == Errc::permission)
+      return warning(kArea, facts.socket, seen + ": containers are seen by their cgroups only",
+                     enable_reader(facts));
+    if (!facts.is_configured && facts.is_reader && facts.trouble->code != Errc::not_found)
+      return warning(kArea, facts.socket, seen,
+                     fmt::format("start the engine; {} may know more",
+                                 facts.is_podman ? "journalctl -u vigil-podman-reader"
+                                                 : "journalctl -u vigil-docker-reader"));
+    if (!facts.is_configured) return ok(kArea, facts.socket, "no engine there");
+    return problem(kArea, facts.socket, seen,
+                   "start the engine, or set docker_socket to its socket, auto or none");
+  }
+  if (facts.is_reader) return ok(kArea, facts.socket, facts.version + ", through vigil-docker-reader");
+  if (!facts.service_user.empty())
+    return warning(kArea, facts.socket,
+                   fmt::format("{}, asked as root; the service runs as {}, which may not, or is as good as "
+                               "root by a group of its unit",
+                               facts.version, facts.service_user),
+                   enable_reader(facts));
+  return ok(kArea, facts.socket, facts.version + ", asked directly");
 }
 
 doctor::Findings check_aggregator(const AggregatorFacts& facts, const std::string& our_version) {

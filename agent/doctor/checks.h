@@ -26,7 +26,10 @@ struct RuntimeFacts {
   std::string socket;
   bool is_configured = false;  // it was named by hand
   std::optional<Error> trouble;
-  std::string version;  // as it said it
+  std::string version;       // as it said it
+  bool is_podman = false;    // else Docker's
+  bool is_reader = false;    // it is vigil-docker-reader's, which asks the engine for the agent
+  std::string service_user;  // whom the agent's unit runs as, where root asked directly in its stead
 };
 doctor::Finding check_runtime(const RuntimeFacts& facts);
 

@@ -1,5 +1,6 @@
 #include "agent/doctor/doctor.h"
 
+#include "agent/doctor/identity_probe.h"
 #include "agent/doctor/probe.h"
 #include "common/clock.h"
 #include "common/config/files.h"
@@ -72,11 +73,12 @@ Findings look_at_spool(const AgentConfig& config, const doctor::UnitFacts& unit)
   return doctor::check_folder(doctor::look_at_folder("spool", folder), doctor::Holds::spool, unit.user);
 }
 
-/// The connection, and what is learned by it.
-Findings look_at_aggregator(const AgentConfig& config) {
-  const auto address = parse_address(config.aggregator, kGrpcPort);
+/// The connection, and what is learned by it, also of who this host is.
+Findings look_at_aggregator(const AgentConfig& config, IdentityFacts& identity) {
   const auto channel = channel_options(config);
-  if (!address || !channel) return {};  // said with the configuration
+  if (!channel) return {};  // said with the configuration
+  const auto address = parse_address(channel->address, kGrpcPort);
+  if (!address) return {};
   doctor::PeerOptions peer;
   peer.address = *address;
   peer.is_tls = channel->transport == Transport::tls;
@@ -85,8 +87,14 @@ Findings look_at_aggregator(const AgentConfig& config) {
   peer.key_pem = channel->tls.key;
   const doctor::PeerFacts facts = doctor::look_at_peer(peer);
   Findings findings = doctor::check_peer(facts, wall_ms(), "aggregator", "tls in agent.yml");
-  if (facts.reached == doctor::PeerFacts::Reached::speaks_grpc)
+  if (facts.reached != doctor::PeerFacts::Reached::speaks_grpc) return findings;
+  if (identity.identity) identity.refused = ask_whether_it_counts(*channel);
+  if (!identity.identity) {
     append(findings, check_aggregator(ask_aggregator(*channel), std::string(kVersion)));
+  } else if (identity.refused.empty()) {
+    findings.push_back(doctor::ok("versions", "the aggregator's",
+                                  "not told to hosts; vigil doctor, run by a person, compares"));
+  }
   return findings;
 }
 
@@ -95,12 +103,15 @@ Findings look(const Invocation& invocation) {
   const doctor::UnitFacts unit = doctor::look_at_unit("vigil-agent.service");
   Findings findings = look_at_config(invocation);
   findings.push_back(doctor::check_unit(unit));
-  append(findings, look_at_aggregator(config));
+  IdentityFacts identity = look_at_identity(config);
+  append(findings, look_at_aggregator(config, identity));
+  append(findings, check_identity(identity, unit.user, wall_ms()));
   append(findings, look_at_tls(config.tls, wall_ms()));
   findings.push_back(doctor::check_clock(doctor::look_at_clock()));
   append(findings, look_at_spool(config, unit));
   append(findings, check_kernel(look_at_kernel(config.options.roots)));
-  for (const RuntimeFacts& facts : look_at_runtimes(config)) findings.push_back(check_runtime(facts));
+  for (const RuntimeFacts& facts : look_at_runtimes(config, unit.user))
+    findings.push_back(check_runtime(facts));
   findings.push_back(doctor::check_open_files(doctor::look_at_open_files(unit), kWantedFiles, kLeastFiles));
   findings.push_back(doctor::ok("versions", "vigil-agent", std::string(kVersion)));
   return findings;

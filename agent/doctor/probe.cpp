@@ -88,11 +88,17 @@ KernelFacts look_at_kernel(const Roots& roots) {
   return facts;
 }
 
-std::vector<RuntimeFacts> look_at_runtimes(const AgentConfig& config) {
+std::vector<RuntimeFacts> look_at_runtimes(const AgentConfig& config, const std::string& service_user) {
   std::vector<RuntimeFacts> found;
   const StopSignal never;
   for (const WatcherOptions& socket : sockets_to_watch(config.options.docker_socket, config.options.roots)) {
-    RuntimeFacts facts{socket.socket_path, socket.configured, {}, {}};
+    RuntimeFacts facts;
+    facts.socket = socket.socket_path;
+    facts.is_configured = socket.configured;
+    facts.is_podman = socket.runtime == "podman";
+    facts.is_reader =
+        socket.socket_path.ends_with(kDockerReader) || socket.socket_path.ends_with(kPodmanReader);
+    if (!facts.is_reader && ::geteuid() == 0 && service_user != "root") facts.service_user = service_user;
     const HttpPeer peer{socket.socket_path, {}, &never};
     const auto text = http_get(peer, "/version");
     if (text) {

@@ -60,24 +60,51 @@ TEST_CASE("a kernel is looked at below its roots") {
 }
 
 TEST_CASE("an engine that may not be asked is told from one that is not there") {
-  CHECK(check_runtime({"/run/docker.sock", false, {}, "version 24.0.7, API 1.43"}).verdict == Verdict::ok);
-  CHECK(check_runtime({"/run/docker.sock", false, Error{Errc::unavailable, "no such socket"}, ""}).verdict ==
-        Verdict::ok);
-  CHECK(check_runtime({"/run/docker.sock", true, Error{Errc::unavailable, "no such socket"}, ""}).verdict ==
-        Verdict::problem);
-  const auto refused = check_runtime({"/run/docker.sock", false, Error{Errc::permission, "denied"}, ""});
-  CHECK(refused.verdict == Verdict::warning);
-  CHECK_THAT(refused.fix, Catch::Contains("helper"));
+  RuntimeFacts facts;
+  facts.socket = "/run/docker.sock";
+  facts.version = "version 24.0.7, API 1.43";
+  CHECK(check_runtime(facts).verdict == Verdict::ok);
+  CHECK_THAT(check_runtime(facts).seen, Catch::Contains("asked directly"));
+  facts.trouble = Error{Errc::unavailable, "no such socket"};
+  CHECK(check_runtime(facts).verdict == Verdict::ok);
+  facts.is_configured = true;
+  CHECK(check_runtime(facts).verdict == Verdict::problem);
+  facts.trouble = Error{Errc::permission, "denied"};
+  CHECK(check_runtime(facts).verdict == Verdict::warning);
+  CHECK_THAT(check_runtime(facts).fix, Catch::Contains("enable --now vigil-docker-reader.socket"));
+  facts.is_podman = true;
+  CHECK_THAT(check_runtime(facts).fix, Catch::Contains("enable --now vigil-podman-reader.socket"));
 
   AgentConfig config;
   config.options.docker_socket = "none";
-  CHECK(look_at_runtimes(config).empty());
+  CHECK(look_at_runtimes(config, "").empty());
   const test::TempDir folder;
   config.options.docker_socket = folder.file("engine.sock");
-  const auto found = look_at_runtimes(config);
+  const auto found = look_at_runtimes(config, "");
   REQUIRE(found.size() == 1);
   CHECK(found[0].is_configured);
+  CHECK_FALSE(found[0].is_reader);
   CHECK(found[0].trouble);
+}
+
+TEST_CASE("what root may ask and the service may not is told, and that the reader asks for it") {
+  RuntimeFacts facts;
+  facts.socket = "/run/docker.sock";
+  facts.version = "version 24.0.7, API 1.43";
+  facts.service_user = "vigil-agent";
+  CHECK(check_runtime(facts).verdict == Verdict::warning);
+  CHECK_THAT(check_runtime(facts).seen, Catch::Contains("the service runs as vigil-agent, which may not"));
+  CHECK_THAT(check_runtime(facts).fix, Catch::Contains("vigil-docker-reader.socket"));
+
+  facts.service_user.clear();
+  facts.is_reader = true;
+  CHECK(check_runtime(facts).verdict == Verdict::ok);
+  CHECK_THAT(check_runtime(facts).seen, Catch::Contains("through vigil-docker-reader"));
+  facts.trouble = Error{Errc::not_found, "no engine at /run/docker.sock"};
+  CHECK(check_runtime(facts).verdict == Verdict::ok);
+  facts.trouble = Error{Errc::timeout, "no answer before the deadline"};
+  CHECK(check_runtime(facts).verdict == Verdict::warning);
+  CHECK_THAT(check_runtime(facts).fix, Catch::Contains("journalctl -u vigil-docker-reader"));
 }
 
 TEST_CASE("the aggregator's version and clock are compared where it tells them") {

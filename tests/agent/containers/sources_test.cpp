@@ -93,6 +93,26 @@ TEST_CASE("which sockets are followed") {
   std::filesystem::create_symlink("podman/podman.sock",
                                   dir.path() / "run/docker.sock");  // the package podman-docker
   CHECK(paths("auto", roots) == std::vector<std::string>{"podman " + root + "/run/podman/podman.sock"});
+  dir.write("run/vigil/docker.sock", "");  // no second way to the same engine
+  CHECK(paths("auto", roots) == std::vector<std::string>{"podman " + root + "/run/podman/podman.sock"});
+  dir.write("run/vigil/podman.sock", "");
+  CHECK(paths("auto", roots) == std::vector<std::string>{"podman " + root + "/run/vigil/podman.sock"});
+}
+
+TEST_CASE("the package's reader is asked before the engine, where it may be asked") {
+  const auto docker_of = [](const Roots& roots) { return sockets_to_watch("auto", roots)[0].socket_path; };
+  test::TempDir dir;
+  const Roots roots = test::rooted(dir.path()).roots;
+  const std::string root = dir.path().string();
+  dir.write("run/docker.sock", "");
+  CHECK(docker_of(roots) == root + "/run/docker.sock");
+  dir.write("run/vigil/docker.sock", "");
+  CHECK(docker_of(roots) == root + "/run/vigil/docker.sock");
+  CHECK(sockets_to_watch("auto", roots)[1].socket_path == root + "/run/podman/podman.sock");
+  CHECK(sockets_to_watch(root + "/run/docker.sock", roots)[0].socket_path == root + "/run/docker.sock");
+  std::filesystem::permissions(dir.path() / "run/vigil/docker.sock", std::filesystem::perms::none);
+  const bool is_root = ::geteuid() == 0;  // whom no mode keeps out
+  CHECK(docker_of(roots) == root + (is_root ? "/run/vigil/docker.sock" : "/run/docker.sock"));
 }
 
 namespace {

@@ -223,6 +223,27 @@ TEST_CASE("an engine that fails is told apart from one that hangs and one that i
   CHECK_THAT(broken.error().message, Catch::Contains("status 502: GET /version: reply"));
 }
 
+TEST_CASE("where there is no engine the reader says so, and the watcher is as quiet as without a reader") {
+  const test::TempDir folder;
+  const std::string path = folder.file("reader.sock");
+  const int listener = listen_on(path);
+  const int stop = ::eventfd(0, EFD_CLOEXEC);
+  Server server(listener, {.engine = folder.file("none.sock")});
+  std::thread thread([&] { server.run(stop); });
+  {
+    Watcher watcher(quick_watcher(path));
+    watcher.wait_for_first(10s);
+    CHECK_FALSE(watcher.view()->known);
+    CHECK_FALSE(watcher.view()->up);
+    CHECK_THAT(watcher.view()->trouble, Catch::Contains("no engine at " + folder.file("none.sock")));
+  }
+  const std::uint64_t one = 1;
+  CHECK(::write(stop, &one, sizeof one) == static_cast<ssize_t>(sizeof one));
+  thread.join();
+  ::close(listener);
+  ::close(stop);
+}
+
 TEST_CASE("a listener of events that went is noticed, and who sends more is let go") {
   Place place;
   place.start({.look = 5ms});
