@@ -1,5 +1,6 @@
 #include "aggregator/aggregator.h"
 
+#include "aggregator/access/oidc/web.h"
 #include "aggregator/action_answers.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
@@ -251,14 +252,36 @@ Result<void> Aggregator::open_access() {
   auto accounts = access::Accounts::load(*access_file_, *audit_, wall_ms);
   if (!accounts) return accounts.error();
   accounts_ = std::move(*accounts);
+  const access::oidc::OidcConfig& oidc = config_.access.oidc;
+  if (oidc.is_on())
+    people_ = std::make_unique<access::oidc::People>(oidc, access::oidc::make_web(oidc.ca_file), wall_ms,
+                                                     registry_);
   gatekeeper_ = std::make_unique<access::Gatekeeper>(
       access::Gatekeeper::Options{config_.access, authority_ != nullptr || !config_.tls.client_ca.empty(),
-                                  wall_ms},
+                                  wall_ms, people_.get()},
       *accounts_, registry_);
   call_log_ = {audit_.get(), gatekeeper_.get()};
   registry_.collect(self::Kind::gauge, "vigil_aggregator_audit_waiting",
                     "Changes that are not in the log of changes yet, because it cannot be written.",
                     [this] { return static_cast<double>(audit_->waiting()); });
+  return {};
+}
+
+Result<void> Aggregator::open_logins() {
+  const access::oidc::OidcConfig& oidc = config_.access.oidc;
+  std::unique_ptr<access::oidc::DeviceLogin> login;
+  if (people_) {
+    std::string secret;
+    if (!oidc.client_secret_file.empty()) {
+      auto read = config::read_secret(oidc.client_secret_file);
+      if (!read) return read.error();
+      secret = std::move(*read);
+    }
+    login = std::make_unique<access::oidc::DeviceLogin>(*people_, access::oidc::make_web(oidc.ca_file),
+                                                        std::move(secret));
+    people_->start();
+  }
+  login_service_ = std::make_unique<LoginService>(std::move(login), oidc.issuer, call_log_, wall_ms);
   return {};
 }
 
@@ -371,6 +394,7 @@ Result<void> Aggregator::listen() {
   actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log_);
   access_service_ =
       std::make_unique<AccessService>(AccessSources{*engine_, *accounts_, *audit_, call_log_, wall_ms});
+  if (auto opened = open_logins(); !opened) return opened;
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,
@@ -437,9 +461,10 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   options->gatekeeper = gatekeeper_.get();
   if (config_.access.socket) options->socket = data_directory(config_) + "/vigil.sock";
   accept_failures_ = grpc_accept_failures();
-  auto grpc = GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
-                                           store_service_.get(), rules_service_.get(), actions_service_.get(),
-                                           access_service_.get(), identity_service_.get()});
+  auto grpc =
+      GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
+                                   store_service_.get(), rules_service_.get(), actions_service_.get(),
+                                   access_service_.get(), identity_service_.get(), login_service_.get()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   grpc_port_ = grpc_->address().port;
@@ -659,9 +684,13 @@ void Aggregator::stop() {
   tail_timer_.stop();
   if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
   if (tails_) tails_->stop();
+  if (login_service_) login_service_->hurry();
+  if (people_) people_->hurry();
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
   if (gatekeeper_) gatekeeper_->stop();
+  if (people_) people_->stop();
+  if (login_service_) login_service_->stop();
   if (access_service_) access_service_->stop();
   if (receiver_) receiver_->stop();
   if (engine_) engine_->stop();

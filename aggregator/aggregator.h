@@ -19,6 +19,7 @@
 #include "aggregator/access/audit.h"
 #include "aggregator/access/call_log.h"
 #include "aggregator/access/gatekeeper.h"
+#include "aggregator/access/oidc/people.h"
 #include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/flags.h"
@@ -39,6 +40,7 @@
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/identity_service.h"
 #include "aggregator/serve/live_tails.h"
+#include "aggregator/serve/login_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
 #include "aggregator/serve/rules_service.h"
@@ -77,6 +79,7 @@ class Aggregator {
   std::function<Result<std::vector<std::string>>(const std::filesystem::path&)> identity_copier() const;
   Result<void> open_history();
   Result<void> open_access();
+  Result<void> open_logins();
   void keep_access();
   Result<void> open_alerting();
   void start_shards();
@@ -119,6 +122,7 @@ class Aggregator {
   std::unique_ptr<access::AccessFile> access_file_;
   std::unique_ptr<access::Audit> audit_;
   std::unique_ptr<access::Accounts> accounts_;
+  std::unique_ptr<access::oidc::People> people_;  // null: no provider is configured
   std::unique_ptr<access::Gatekeeper> gatekeeper_;
   access::CallLog call_log_;
   std::int64_t access_kept_ms_ = 0;  // when upkeep was done last
@@ -142,6 +146,7 @@ class Aggregator {
   std::unique_ptr<ActionsService> actions_service_;
   std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<AccessService> access_service_;
+  std::unique_ptr<LoginService> login_service_;
   std::unique_ptr<RulesService> rules_service_;
   std::unique_ptr<IdentityService> identity_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;

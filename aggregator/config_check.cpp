@@ -84,6 +84,11 @@ void check_http(const AggregatorConfig& config, Problems& problems) {
     problems.add(config.at.wrong("http.cors_origin", cors.error().message));
 }
 
+void check_oidc(const AggregatorConfig& config, Problems& problems) {
+  for (const auto& [key, fault] : access::oidc::find_faults(config.access.oidc))
+    problems.add(config.at.wrong("access.oidc." + key, fault));
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> check(const AggregatorConfig& config) {
@@ -93,6 +98,7 @@ Result<std::vector<std::string>> check(const AggregatorConfig& config) {
   check_ports(config, problems);
   check_http(config, problems);
   check_tls(config, problems);
+  check_oidc(config, problems);
   check_data_dir(config, problems);
   check_external_url(config, problems);
   auto warnings = alerts::check(alerting_options(config));

@@ -18,7 +18,7 @@ struct Basic {
 };
 using Credential = std::variant<Bearer, Basic>;
 
-inline constexpr std::size_t kMostAuthorizationBytes = 4096;
+inline constexpr std::size_t kMostAuthorizationBytes = 8192;
 
 /// Errc::parse, without a word of what came: it may be a secret with a slip of the pen.
 Result<Credential> parse_authorization(std::string_view value);

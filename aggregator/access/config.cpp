@@ -46,6 +46,7 @@ void describe(config::Fields& fields, AccessConfig& access) {
       "socket", access.socket,
       "A socket vigil.sock in the data folder, for gRPC: who may open it is admin, that is, root and "
       "the aggregator's user.");
+  fields.field("oidc", access.oidc, "People that an OpenID Connect provider vouches for.");
 }
 
 }  // namespace vigil::aggregator::access

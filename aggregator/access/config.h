@@ -1,6 +1,7 @@
 // Who is let in without showing who he is, and what certificates are for.
 #pragma once
 
+#include "aggregator/access/oidc/config.h"
 #include "aggregator/access/role.h"
 #include "common/config/fields.h"
 
@@ -22,6 +23,7 @@ struct AccessConfig {
   std::uint32_t max_requests = 1000;
   std::chrono::milliseconds audit_retention{0};
   bool socket = true;
+  oidc::OidcConfig oidc = {};
 };
 void describe(config::Fields& fields, AccessConfig& access);
 

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kRoles = {"none", "agent", "viewer", "operator", "admin"};
 constexpr std::array<std::string_view, 4> kAreas = {"", "query", "remote_write", "metrics"};
-constexpr std::array<std::string_view, 8> kKinds = {"anonymous",   "loopback", "socket", "host",
-                                                    "certificate", "token",    "user",   "signal"};
+constexpr std::array<std::string_view, 9> kKinds = {"anonymous", "loopback", "socket", "host",  "certificate",
+                                                    "token",     "user",     "oidc",   "signal"};
 
 }  // namespace
 

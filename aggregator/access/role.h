@@ -42,9 +42,19 @@ inline constexpr Need kRemoteWrite{Role::operating, Area::remote_write};
 inline constexpr Need kAdmin{Role::admin};
 
 struct Caller {
-  enum class Kind : std::uint8_t { anonymous, loopback, socket, host, certificate, token, user, signal };
+  enum class Kind : std::uint8_t {
+    anonymous,
+    loopback,
+    socket,
+    host,
+    certificate,
+    token,
+    user,
+    oidc,
+    signal
+  };
   Kind kind = Kind::anonymous;
-  std::string name;  // of a host, certificate, token or user
+  std::string name;  // of a host, certificate, token or user; of a person of OpenID Connect "oidc:NAME"
   Role role = Role::none;
   Area scope = Area::other;  // of a token that is for nothing else
   bool delivers = false;     // is taken for an agent where it behaves as one

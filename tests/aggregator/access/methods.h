@@ -7,6 +7,7 @@
 #include "vigil/v1/fleet.pb.h"
 #include "vigil/v1/identity.pb.h"
 #include "vigil/v1/ingest.pb.h"
+#include "vigil/v1/login.pb.h"
 #include "vigil/v1/query.pb.h"
 #include "vigil/v1/rules.pb.h"
 #include "vigil/v1/store.pb.h"
@@ -28,6 +29,7 @@ inline std::vector<std::string> all_methods() {
   (void)v1::ListHostsRequest::descriptor();
   (void)v1::InviteRequest::descriptor();
   (void)v1::AgentMessage::descriptor();
+  (void)v1::StartLoginRequest::descriptor();
   (void)v1::InstantRequest::descriptor();
   (void)v1::ReplayRequest::descriptor();
   (void)v1::BackupRequest::descriptor();

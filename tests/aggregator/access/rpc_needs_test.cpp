@@ -28,7 +28,8 @@ TEST_CASE("who only looks changes nothing") {
       "/vigil.v1.Ingest/Stream",        "/vigil.v1.Query/Instant",       "/vigil.v1.Query/Labels",
       "/vigil.v1.Query/Range",          "/vigil.v1.Query/Series",        "/vigil.v1.Query/Watch",
       "/vigil.v1.Rules/Replay",         "/vigil.v1.Store/CheckStore",    "/vigil.v1.Store/GetStoreStatus",
-      "/vigil.v1.Identity/Enroll",      "/vigil.v1.Identity/Renew"};
+      "/vigil.v1.Identity/Enroll",      "/vigil.v1.Identity/Renew",      "/vigil.v1.Login/StartLogin",
+      "/vigil.v1.Login/PollLogin",      "/vigil.v1.Login/RenewLogin"};
   for (const std::string& method : all_methods()) {
     INFO(method);
     const auto need = need_of(method);
