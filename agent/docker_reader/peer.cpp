@@ -38,10 +38,13 @@ Result<std::string> Peer::receive_head(std::size_t most, Clock::time_point until
   std::string head;
   std::array<char, 4096> chunk;  // NOLINT: filled by recv
   while (head.size() <= most && head.find("\r\n\r\n") == std::string::npos) {
-    if (const auto ready = wait(POLLIN, until); !ready) return ready.error();
+    const auto ready = wait(POLLIN, until);
+    if (!ready && (head.empty() || ready.error().code != Errc::timeout)) return ready.error();
+    if (!ready) break;
     const ssize_t got = ::recv(fd_, chunk.data(), chunk.size(), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (got <= 0) return fail(Errc::unavailable, "it went before it had asked");
+    if (got <= 0 && head.empty()) return fail(Errc::unavailable, "it went before it had asked");
+    if (got <= 0) break;
     head.append(chunk.data(), static_cast<std::size_t>(got));
   }
   return head;

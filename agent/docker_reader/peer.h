@@ -20,7 +20,8 @@ class Peer {
   Peer& operator=(const Peer&) = delete;
 
   /// What came until the end of a request's head, and what came with it; at most a packet more than `most`
-  /// bytes. Errors: unavailable (it went, or a stop), timeout.
+  /// bytes. Without an end: what came until `until`, or until it had no more to say. Errors: unavailable (it
+  /// said nothing, or a stop), timeout (likewise).
   Result<std::string> receive_head(std::size_t most, Clock::time_point until);
   Result<void> send(std::string_view bytes, Clock::time_point until);
   /// Whether it still waits, and silently: who sends a second request is done with, too.

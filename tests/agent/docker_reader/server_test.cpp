@@ -186,11 +186,13 @@ TEST_CASE("a second request on a connection is never read") {
   ::close(fd);
 }
 
-TEST_CASE("a head without an end is refused at its limit, one that does not come is not waited for") {
+TEST_CASE("a head without an end is refused at its limit, and one that does not come in time") {
   Place place;
   place.start({.patience = 50ms});
   CHECK(status_of(place.say("GET /" + std::string(10'000, 'a'))) == "HTTP/1.1 403 Forbidden");
-  CHECK(place.say("GET /_pi") == "");
+  CHECK(status_of(place.say("GET /_pi")) == "HTTP/1.1 403 Forbidden");
+  CHECK(place.say("") == "");
+  CHECK(place.server->refused() == 2);
 }
 
 TEST_CASE("an engine that fails is told apart from one that hangs and one that is not there") {
