@@ -59,6 +59,7 @@ make_deb() {
       fill "packaging/deb/$package.$script" >"$root/DEBIAN/$script"
       chmod 755 "$root/DEBIAN/$script"
     done
+    if [ -f "packaging/deb/$package.triggers" ]; then install -m 644 "packaging/deb/$package.triggers" "$root/DEBIAN/triggers"; fi
     if [ -d "$root/etc" ]; then (cd "$root" && find etc -type f -printf '/%p\n' | sort) >"$root/DEBIAN/conffiles"; fi
     if [ -f "packaging/deb/$package.lintian-overrides" ]; then put 644 "packaging/deb/$package.lintian-overrides" "usr/share/lintian/overrides/$package"; fi
     (cd "$root" && find . -type f -not -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"

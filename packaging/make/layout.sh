@@ -85,11 +85,13 @@ files_of_vigil() {
 files_of_vigil_agent() {
   program vigil-agent usr/bin
   program vigil-kernel-reader usr/lib/vigil-agent
+  program vigil-docker-reader usr/lib/vigil-agent
   manual 8 vigil-agent "$bin/vigil-agent"
   manual 5 vigil-agent.yml --config "$bin/vigil-agent"
+  manual 8 vigil-docker-reader "$bin/vigil-docker-reader"
   completions vigil-agent completion_of_daemon "$bin/vigil-agent"
   "$bin/vigil-agent" --print-config | keep etc/vigil/agent.yml
-  units vigil-agent.service vigil-kernel-reader.service vigil-kernel-reader.socket
+  units vigil-agent.service vigil-{kernel,docker,podman}-reader.{service,socket}
   put 644 packaging/sysusers/vigil-agent.conf usr/lib/sysusers.d/vigil-agent.conf
 }
 

@@ -35,6 +35,17 @@ It says goodbye and ends: its host has then left, and is not down.
 .SH EXIT STATUS
 0: it ended as it was asked to. 1: it could not go on. 2: wrong usage or configuration.
 """),
+    "vigil-docker-reader": (8, "ask a container engine for the vigil agent", "vigil-agent(8)", """\
+.SH FILES
+.TP
+.I /run/vigil/docker.sock, /run/vigil/podman.sock
+Where systemd listens for it: vigil\\-docker\\-reader.socket, vigil\\-podman\\-reader.socket. The group vigil\\-agent may ask.
+.SH REQUESTS
+GET of /version, /_ping, /containers/json?all=1, /containers/ID/json and /events with one of two filters, each also below
+an API version such as /v1.41. Everything else is answered with 403 and why, and counted in the log, one line a minute.
+.SH EXIT STATUS
+0: it was idle, or ended as it was asked to. 2: wrong usage, or no socket to listen at.
+"""),
     "vigil-aggregator": (8, "take in what agents see, keep it, alert, and answer", "vigil-aggregator.yml(5), vigil(1), vigil-agent(8)", """\
 .SH FILES
 .TP

@@ -39,6 +39,7 @@ make_oci() {
   rm -rf "$root"
   image_root
   bring "$bin/vigil-agent"
+  bring "$bin/vigil-docker-reader"  # for a container of its own beside the agent's
   # The host's own trees are mounted below /host; a DaemonSet and a Compose file that do so are in packaging/.
   install -d -m 700 "$root/var/lib/vigil-agent"
   image vigil-agent --user 0 --volume /var/lib/vigil-agent --env STATE_DIRECTORY=/var/lib/vigil-agent -- /usr/bin/vigil-agent

@@ -9,7 +9,7 @@ without_debian() {
 
 static_programs() {
   local program
-  for program in vigil:usr/bin vigil-agent:usr/bin vigil-kernel-reader:usr/lib/vigil-agent; do
+  for program in vigil:usr/bin vigil-agent:usr/bin vigil-kernel-reader:usr/lib/vigil-agent vigil-docker-reader:usr/lib/vigil-agent; do
     [ -f "$root/${program#*:}/${program%:*}" ] || continue
     install -m 755 "$bin/${program%:*}-static" "$root/${program#*:}/${program%:*}"
     strip --strip-unneeded "$root/${program#*:}/${program%:*}"
