@@ -17,11 +17,26 @@ constexpr std::array<std::pair<std::string_view, log::Level>, 4> kLevels = {{{"d
                                                                              {"warn", log::Level::warn},
                                                                              {"error", log::Level::error}}};
 
+constexpr std::array<std::pair<std::string_view, HttpTls>, 3> kHttpTls = {
+    {{"auto", HttpTls::automatic}, {"on", HttpTls::on}, {"off", HttpTls::off}}};
+
+void describe_limits(config::Fields& fields, PortLimits& limits) {
+  fields.field("max_per_source", limits.max_per_source,
+               "Connections of one address (of IPv6: one network of 64 bits) at the same time.");
+  fields.require("max_per_source", limits.max_per_source >= 1, "must be at least 1");
+  fields.field("new_per_source", limits.new_per_source,
+               "Connections a second that one address may begin, and 20 times as many at once.");
+  fields.require("new_per_source", limits.new_per_source >= 1, "must be at least 1");
+  fields.field("new_in_all", limits.new_in_all,
+               "Connections a second that all together may begin, and 4 times as many at once.");
+  fields.require("new_in_all", limits.new_in_all >= limits.new_per_source, "must be at least new_per_source");
+}
+
 }  // namespace
 
 void describe(config::Fields& fields, TlsConfig& tls) {
   fields.path("cert", tls.cert,
-              "PEM file with the certificate of the gRPC port; empty: plain text, or see identity.");
+              "PEM file with the certificate of both ports; empty: plain text, or see identity.");
   fields.path("key", tls.key, "PEM file with its private key; not readable by everybody.");
   fields.path(
       "client_ca", tls.client_ca,
@@ -29,7 +44,7 @@ void describe(config::Fields& fields, TlsConfig& tls) {
       "refused. Empty: nobody is asked for one.");
   fields.field("plaintext", tls.plaintext,
                "The gRPC port speaks plain text to other machines, too: whoever is on the way reads and "
-               "writes along. Without it such a port is refused.");
+               "writes along. Without it such a port is refused. For the HTTP port see http.tls.");
 }
 
 void describe(config::Fields& fields, IdentityConfig& identity) {
@@ -132,7 +147,32 @@ void describe(config::Fields& fields, QueryConfig& query) {
                  "must be more than 0 and at most 32KiB");
 }
 
+void describe(config::Fields& fields, GrpcConfig& grpc) {
+  describe_limits(fields, grpc.limits);
+}
+
 void describe(config::Fields& fields, HttpConfig& http) {
+  constexpr milliseconds kShortest{100};
+  fields.choice(
+      "tls", http.tls, std::span<const std::pair<std::string_view, HttpTls>>(kHttpTls),
+      "auto: TLS where http_listen is reached by other machines, plain text on loopback; on: TLS on "
+      "loopback, too; off: plain text, also to other machines: whoever is on the way reads tokens "
+      "and passwords. Certificates are those of tls, or of vigil-aggregator init.");
+  fields.field(
+      "max_connections", http.max_connections,
+      "Connections at the same time; then those that only wait make room, the longest of the address "
+      "with most first.");
+  fields.require("max_connections", http.max_connections >= 4 && http.max_connections <= 65'536,
+                 "must be 4 to 65536");
+  describe_limits(fields, http.limits);
+  fields.field("header_timeout", http.header_timeout,
+               "How long the handshake of TLS may take, and a request's header from its first byte.");
+  fields.require("header_timeout", http.header_timeout >= kShortest, "must be at least 100ms");
+  fields.field("idle_timeout", http.idle_timeout, "How long a connection may rest between requests.");
+  fields.require("idle_timeout", http.idle_timeout >= kShortest, "must be at least 100ms");
+  fields.field("min_rate", http.min_rate,
+               "Bytes a second at which a request's body must come, after 10 s that it has in any case.");
+  fields.require("min_rate", http.min_rate.count >= 1024, "must be at least 1KiB");
   fields.field("cors_origin", http.cors_origin,
                "Regular expression for whole origins whose pages may read the API in a browser, such as "
                "https://grafana[.]example[.]org; empty: none.");
@@ -147,11 +187,11 @@ void describe(config::Fields& fields, AggregatorConfig& config) {
                "Where Prometheus's HTTP API, /alerts/, /healthz, /readyz and /metrics are.");
   fields.field("external_url", config.external_url,
                "How people reach this aggregator: for links in messages.");
-  fields.field("http", config.http, "The HTTP port.");
-  fields.field(
-      "tls", config.tls,
-      "Encryption of the gRPC port with certificates of an authority of yours; without them those of "
-      "vigil-aggregator init are used, where it was run.");
+  fields.field("grpc", config.grpc, "Who may connect to the gRPC port.");
+  fields.field("http", config.http, "The HTTP port, and who may connect to it.");
+  fields.field("tls", config.tls,
+               "Encryption with certificates of an authority of yours; without them those of "
+               "vigil-aggregator init are used, where it was run.");
   fields.field("identity", config.identity, "Certificates of the aggregator's own authority.");
   fields.field("access", config.access, "Who may do what.");
   fields.field("ingest", config.ingest, "What is taken from agents.");
@@ -176,6 +216,17 @@ std::string data_directory(const AggregatorConfig& config) {
 
 bool uses_own_authority(const AggregatorConfig& config) {
   return config.tls.cert.empty() && identity::has_authority(identity::folder_in(data_directory(config)));
+}
+
+bool http_speaks_tls(const AggregatorConfig& config, bool has_certificate) {
+  if (config.http.tls != HttpTls::automatic) return config.http.tls == HttpTls::on;
+  const auto http = parse_address(config.http_listen, kHttpPort);
+  return has_certificate && http && !http->is_loopback();
+}
+
+door::Limits door_limits(const PortLimits& limits, std::size_t most) {
+  return {most, limits.max_per_source, static_cast<double>(limits.new_per_source),
+          static_cast<double>(limits.new_in_all)};
 }
 
 std::string access_path(const AggregatorConfig& config) {

@@ -4,6 +4,7 @@
 
 #include "aggregator/access/config.h"
 #include "aggregator/alerts/alerting.h"
+#include "aggregator/door/roster.h"
 #include "aggregator/identity/authority.h"
 #include "aggregator/notify/config.h"
 #include "aggregator/remote_write/config.h"
@@ -73,7 +74,27 @@ struct QueryConfig {
 };
 void describe(config::Fields& fields, QueryConfig& query);
 
+/// What a port takes of those who connect.
+struct PortLimits {
+  std::uint32_t max_per_source;
+  std::uint32_t new_per_source = 50;
+  std::uint32_t new_in_all = 500;
+};
+
+struct GrpcConfig {
+  PortLimits limits{1024};
+};
+void describe(config::Fields& fields, GrpcConfig& grpc);
+
+enum class HttpTls : std::uint8_t { automatic, on, off };
+
 struct HttpConfig {
+  HttpTls tls = HttpTls::automatic;
+  std::uint32_t max_connections = 256;
+  PortLimits limits{128};
+  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds idle_timeout{60'000};
+  config::Bytes min_rate{16 << 10};
   std::string cors_origin;
 };
 void describe(config::Fields& fields, HttpConfig& http);
@@ -83,6 +104,7 @@ struct AggregatorConfig {
   std::string grpc_listen = kGrpcAddress;
   std::string http_listen = kHttpAddress;
   std::string external_url;
+  GrpcConfig grpc;
   HttpConfig http;
   TlsConfig tls;
   IdentityConfig identity;
@@ -108,6 +130,10 @@ std::string data_directory(const AggregatorConfig& config);
 /// Whether the gRPC port uses certificates of the aggregator's own authority: it was set up, and no others
 /// are configured.
 bool uses_own_authority(const AggregatorConfig& config);
+/// Whether the HTTP port speaks TLS; `has_certificate`: of tls.cert, or of the own authority.
+bool http_speaks_tls(const AggregatorConfig& config, bool has_certificate);
+/// `most`: connections there is room for.
+door::Limits door_limits(const PortLimits& limits, std::size_t most);
 std::string access_path(const AggregatorConfig& config);
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config);
 

@@ -79,7 +79,24 @@ void check_external_url(const AggregatorConfig& config, Problems& problems) {
                                   config.external_url)));
 }
 
+void check_http_tls(const AggregatorConfig& config, Problems& problems) {
+  const bool has_certificate = !config.tls.cert.empty() || uses_own_authority(config);
+  if (has_certificate || config.http.tls == HttpTls::off) return;
+  if (config.http.tls == HttpTls::on)
+    return problems.add(config.at.wrong(
+        "http.tls", "on needs a certificate: run vigil-aggregator init, or set tls.cert and tls.key"));
+  const bool has_port = config.http_listen.find(':') != std::string::npos;  // or check_listen() complains
+  const auto http = parse_address(config.http_listen, 0);
+  if (!has_port || !http || http->is_loopback()) return;
+  problems.add(config.at.wrong(
+      "http_listen",
+      fmt::format("{} is plain text that leaves this machine: run vigil-aggregator init, or set tls.cert and "
+                  "tls.key, or, where the network is a tunnel or of this machine only, http.tls: off",
+                  config.http_listen)));
+}
+
 void check_http(const AggregatorConfig& config, Problems& problems) {
+  check_http_tls(config, problems);
   if (const auto cors = http::Cors::create(config.http.cors_origin); !cors)
     problems.add(config.at.wrong("http.cors_origin", cors.error().message));
 }

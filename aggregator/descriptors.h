@@ -11,11 +11,17 @@ namespace vigil::aggregator {
 
 struct Room {
   std::size_t agents = 0;            // streams at the same time
+  std::size_t grpc_connections = 0;  // those of agents, and others
   std::size_t http_connections = 0;  // at the same time
+};
+
+struct Wanted {
+  std::size_t agents = 0;
+  std::size_t http_connections = 256;
 };
 
 /// `open_files`: the limit of the process. A small one is shared out: half of it for agents, an eighth for
 /// HTTP.
-Room room_for(std::uint64_t open_files, std::size_t wanted_agents);
+Room room_for(std::uint64_t open_files, const Wanted& wanted);
 
 }  // namespace vigil::aggregator

@@ -1,7 +1,11 @@
 #include "aggregator/http/connection.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include <array>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <ctime>
 #include <utility>
@@ -115,36 +119,105 @@ Response Dress::put_on(Response response) const {
   return encoded(std::move(response), coding);
 }
 
-Connection::Connection(Tcp::socket socket, Shared& shared)
-    : shared_(shared), stream_(std::move(socket)), buffer_(kMostBuffered), waiting_(stream_.get_executor()) {
-  ++shared_.connections;
+std::int64_t steady_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+void Shared::ended(door::Ending why, const std::string& source) const {
+  if (options.tally != nullptr) options.tally->ended(why, source, steady_ms());
+}
+
+Connection::Connection(Tcp::socket socket, Arrival arrival, TlsContext tls, Shared& shared)
+    : shared_(shared),
+      arrival_(std::move(arrival)),
+      stream_(std::move(socket), std::move(tls)),
+      buffer_(kMostBuffered),
+      waiting_(stream_.get_executor()) {
   dress_.cors = shared_.options.cors;
   Code error;
   // Large answers are several writes: the next one must not wait until the client acknowledges the last.
   stream_.socket().set_option(Tcp::no_delay(true), error);
-  const auto peer = beast::get_lowest_layer(stream_).socket().remote_endpoint(error);
-  if (error) return;
-  address_ = peer.address().to_string();
-  remote_ = fmt::format("{}:{}", address_, peer.port());
 }
 
 Connection::~Connection() {
   if (gone_) *gone_ = true;
-  --shared_.connections;
+  shared_.roster.leave(arrival_.place);
+  if (shared_.options.tally != nullptr) shared_.options.tally->connected(shared_.roster.size());
 }
 
 void Connection::start() {
-  if (shared_.connections > shared_.options.max_connections) return refuse(503, "too many connections");
-  read(shared_.options.request_timeout);
+  waits();
+  if (!stream_.is_tls()) return read_header();
+  stream_.expires_after(shared_.options.header_timeout);
+  stream_.async_handshake([self = shared_from_this()](Code error) { self->on_handshake(error); });
 }
 
-void Connection::read(std::chrono::milliseconds timeout) {
+void Connection::on_handshake(Code error) {
+  if (!error) {
+    certificate_ = stream_.shown();
+    return read_header();
+  }
+  const bool is_slow = error == beast::error::timeout;
+  if (!makes_room_) shared_.ended(is_slow ? door::Ending::slow : door::Ending::handshake, arrival_.source);
+  const bool is_plain = error.category() == asio::error::get_ssl_category() &&
+                        ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST;
+  is_plain ? answer_plain_http() : close();
+}
+
+/// A browser, or whoever else has an address of before the port had TLS, is told the way.
+void Connection::answer_plain_http() {
+  static constexpr std::string_view kAnswer =
+      "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 36\r\n"
+      "Connection: close\r\n\r\nthis port speaks TLS: use https://\r\n";
+  Code ignored;
+  stream_.socket().non_blocking(true, ignored);
+  stream_.socket().send(asio::buffer(kAnswer), 0, ignored);  // fits into what the kernel holds
+  stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+  stream_.expires_after(kLinger);
+  drain();
+}
+
+void Connection::waits() {
+  is_waiting_ = true;
+  shared_.roster.waits(arrival_.place, steady_ms());
+}
+
+void Connection::works() {
+  is_waiting_ = false;
+  shared_.roster.works(arrival_.place);
+}
+
+void Connection::make_room() {
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
+    self->makes_room_ = true;
+    if (!self->is_waiting_) return;
+    self->shared_.ended(door::Ending::room, self->arrival_.source);
+    self->stream_.close();
+  });
+}
+
+/// The next request of a connection that had one: nothing of it need come for a while, and once something
+/// came, the rest must.
+void Connection::await_request() {
+  waits();
+  if (buffer_.size() > 0) return read_header();
+  stream_.expires_after(shared_.options.idle_timeout);
+  stream_.async_read_some(buffer_.prepare(kMostAhead),
+                          [self = shared_from_this()](Code error, std::size_t bytes) {
+                            self->buffer_.commit(bytes);
+                            error ? self->close() : self->read_header();
+                          });
+}
+
+void Connection::read_header() {
   parser_.emplace();
   parser_->header_limit(shared_.options.max_header_bytes);
   parser_->body_limit(boost::none);  // the route decides, see accept_body()
   route_ = nullptr;
   found_none_.reset();
-  stream_.expires_after(timeout);
+  stream_.expires_after(shared_.options.header_timeout);
   beast::http::async_read_header(
       stream_, buffer_, *parser_,
       [self = shared_from_this()](Code error, std::size_t) { self->on_header(error); });
@@ -152,6 +225,7 @@ void Connection::read(std::chrono::milliseconds timeout) {
 
 void Connection::on_header(Code error) {
   if (refuse_unreadable(error)) return;
+  works();
   note_request();
   if (const std::string_view wrong = ambiguity_of(parser_->get()); !wrong.empty()) return refuse(400, wrong);
   const auto found = shared_.router.find(std::string(view(parser_->get().method_string())), dress_.path);
@@ -167,15 +241,26 @@ void Connection::on_header(Code error) {
 void Connection::ask_gatekeeper() {
   caller_ = {};
   if (route_ == nullptr || shared_.options.gatekeeper == nullptr) return accept_body();
+  if (refuse_certificate()) return;
   access::Presented presented;
-  const bool is_local = access::is_loopback_address(address_) &&
+  if (certificate_) presented.certificate = certificate_->names;
+  // Over TLS everybody is from away, as over gRPC.
+  const bool is_local = !stream_.is_tls() && access::is_loopback_address(arrival_.address) &&
                         access::names_loopback(view(parser_->get()[beast::http::field::host]));
   presented.place = is_local ? access::Place::loopback : access::Place::away;
-  presented.source = access::source_of(address_);
+  presented.source = arrival_.source;
   presented.authorization = view(parser_->get()[beast::http::field::authorization]);
   access::Verdict verdict = shared_.options.gatekeeper->check(presented, route_->need);
   if (verdict.answer == access::Verdict::Answer::ask_slowly) return ask_slowly(presented);
   admit(std::move(verdict));
+}
+
+/// True when the client's certificate counts no more, or is for something else: that was answered.
+bool Connection::refuse_certificate() {
+  if (!certificate_ || !shared_.options.may_ask || route_->need.least == access::Role::none) return false;
+  const auto allowed = shared_.options.may_ask(certificate_->pem, dress_.path);
+  if (!allowed) refuse(dress_.put_on(error_response(403, "forbidden", allowed.error().message)));
+  return !allowed;
 }
 
 void Connection::ask_slowly(const access::Presented& presented) {
@@ -230,7 +315,11 @@ void Connection::accept_body() {
 }
 
 void Connection::read_body() {
-  stream_.expires_after(shared_.options.request_timeout);
+  const std::uint64_t most = (route_ ? route_->options : RouteOptions()).max_body_bytes;
+  const std::uint64_t bytes = parser_->content_length().value_or(most);
+  if (!parser_->is_done()) waits();
+  stream_.expires_after(shared_.options.body_timeout +
+                        std::chrono::milliseconds(1000 * bytes / shared_.options.least_rate));
   beast::http::async_read(stream_, buffer_, *parser_,
                           [self = shared_from_this()](Code error, std::size_t) { self->on_request(error); });
 }
@@ -248,6 +337,7 @@ bool Connection::refuse_unreadable(Code error) {
   } else if (is_nonsense) {
     refuse(400, error.message());
   } else {
+    if (error == beast::error::timeout) shared_.ended(door::Ending::slow, arrival_.source);
     close();
   }
   return true;
@@ -255,6 +345,7 @@ bool Connection::refuse_unreadable(Code error) {
 
 void Connection::on_request(Code error) {
   if (refuse_unreadable(error)) return;
+  works();
   keep_ = parser_->get().keep_alive();
   if (found_none_) return respond(dress_.put_on(std::move(*found_none_)));
   auto request = take_request();
@@ -270,7 +361,7 @@ Result<Request> Connection::take_request() {
     std::string& value = request->headers[lower_case(view(field.name_string()))];
     value += (value.empty() ? "" : ", ") + std::string(view(field.value()));
   }
-  request->remote = remote_;
+  request->remote = fmt::format("{}:{}", arrival_.address, arrival_.port);
   request->caller = caller_;
   request->body = std::move(message.body());
   // A form's parameters come before those of the URL, as Go's servers have it.
@@ -322,7 +413,7 @@ void Connection::on_watched(Code error, std::size_t bytes) {
   if (next_request_) {
     next_request_ = false;
     watch_ = Watch::none;
-    return read(shared_.options.idle_timeout);
+    return await_request();
   }
   if (!error) return watch();
   // Closed, or half closed: in HTTP a client that stops sending has stopped listening.
@@ -340,13 +431,13 @@ void Connection::answer(Response response) {
 void Connection::refuse(unsigned status, std::string_view message) {
   method_ = beast::http::verb::get;
   version_ = 11;
-  refuse(error_response(status, status == 503 ? "unavailable" : "bad_data", message));
+  refuse(error_response(status, "bad_data", message));
 }
 
 void Connection::refuse(Response response) {
   // Without a body the next request can follow: who is asked for a password comes again.
   keep_ = response.status == 401 && parser_ && parser_->is_done() && parser_->get().keep_alive();
-  unread_ = !keep_ && response.status != 503;  // a connection too many is not kept any longer
+  unread_ = !keep_;
   respond(std::move(response));
 }
 
@@ -375,7 +466,7 @@ void Connection::respond(Response response) {
 }
 
 void Connection::write_whole() {
-  stream_.expires_after(shared_.options.request_timeout);
+  stream_.expires_after(shared_.options.answer_timeout);
   serializer_.emplace(*response_);
   const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
   if (method_ == beast::http::verb::head) return beast::http::async_write_header(stream_, *serializer_, done);
@@ -383,7 +474,7 @@ void Connection::write_whole() {
 }
 
 void Connection::write_head() {
-  stream_.expires_after(shared_.options.request_timeout);
+  stream_.expires_after(shared_.options.answer_timeout);
   serializer_.emplace(*response_);
   beast::http::async_write_header(stream_, *serializer_,
                                   [self = shared_from_this()](Code error, std::size_t) {
@@ -406,7 +497,7 @@ void Connection::make_piece() {
 
 void Connection::write_piece() {
   // The whole piece within the time: who takes it more slowly than that is let go, and the answer with him.
-  stream_.expires_after(shared_.options.request_timeout);
+  stream_.expires_after(shared_.options.answer_timeout);
   const auto done = [self = shared_from_this()](Code error, std::size_t) {
     if (error) return self->after_answer(error);
     self->make_piece();
@@ -418,7 +509,7 @@ void Connection::write_piece() {
 void Connection::write_end() {
   const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
   if (version_ < 11) return done({}, 0);
-  stream_.expires_after(shared_.options.request_timeout);
+  stream_.expires_after(shared_.options.answer_timeout);
   asio::async_write(stream_, beast::http::make_chunk_last(), done);
 }
 
@@ -434,29 +525,39 @@ void Connection::after_answer(Code error) {
   piece_ = {};
   serializer_.reset();
   response_.reset();
-  if (!error && unread_) return linger();
-  if (error || !keep_) return close();
+  if (error) return close();
+  if (unread_) return linger();
+  if (!keep_ || makes_room_) return finish();
   if (watch_ == Watch::pending) {
     next_request_ = true;
     return stream_.cancel();
   }
   watch_ = Watch::none;
-  read(shared_.options.idle_timeout);
+  await_request();
 }
 
 /// Closed at once, the bytes still to come would make the kernel throw the answer away (RFC 9112, 9.6).
 void Connection::linger() {
-  Code ignored;
-  stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+  waits();
   stream_.expires_after(kLinger);
-  drain();
+  stream_.async_end([self = shared_from_this()](Code) { self->drain(); });
 }
 
+/// Of TLS as well, though nothing of it is deciphered.
 void Connection::drain() {
   buffer_.consume(buffer_.size());
-  stream_.async_read_some(buffer_.prepare(kMostAhead), [self = shared_from_this()](Code error, std::size_t) {
-    error ? self->close() : self->drain();
-  });
+  stream_.below().async_read_some(
+      buffer_.prepare(kMostAhead),
+      [self = shared_from_this()](Code error, std::size_t) { error ? self->close() : self->drain(); });
+}
+
+/// The client has its answer. Over TLS it is told that this was all: else it could not tell the end from an
+/// attacker who cuts the connection (RFC 8446, 6.1).
+void Connection::finish() {
+  if (!stream_.is_tls()) return close();
+  waits();
+  stream_.expires_after(kLinger);
+  stream_.async_end([self = shared_from_this()](Code) { self->close(); });
 }
 
 void Connection::close() {

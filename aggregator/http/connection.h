@@ -5,13 +5,13 @@
 #include "aggregator/http/coding.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
+#include "aggregator/http/stream.h"
 
 #include <atomic>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <memory>
 #include <mutex>
@@ -31,8 +31,21 @@ struct Shared {
   const Router& router;
   boost::asio::thread_pool& bodies;  // makes the pieces of answers that are sent in chunks
   const std::shared_ptr<Gate> gate = std::make_shared<Gate>();
-  std::atomic<std::size_t> connections = 0;
+  door::Roster roster{options.limits};
+
+  void ended(door::Ending why, const std::string& source) const;
 };
+
+/// Who connected, and the place it has in the roster.
+struct Arrival {
+  std::string address;  // "192.0.2.7"
+  std::uint16_t port = 0;
+  std::string source;  // what limits count by
+  door::Roster::Id place = 0;
+};
+
+/// Milliseconds for limits.
+std::int64_t steady_ms();
 
 /// What an answer gets besides what it says, by the request it belongs to.
 struct Dress {
@@ -50,7 +63,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Tcp = boost::asio::ip::tcp;
   using Code = boost::system::error_code;
 
-  Connection(Tcp::socket socket, Shared& shared);
+  /// `tls` null: plain text.
+  Connection(Tcp::socket socket, Arrival arrival, TlsContext tls, Shared& shared);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -60,11 +74,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answer(Response response);
   /// The gatekeeper has looked at a password. On any thread.
   void judged(access::Verdict verdict);
+  /// Somebody else needs its place: it ends now, or with the answer it waits for. On any thread.
+  void make_room();
 
  private:
-  void read(std::chrono::milliseconds timeout);
+  void on_handshake(Code error);
+  void answer_plain_http();
+  void await_request();
+  void read_header();
   void on_header(Code error);
   void ask_gatekeeper();
+  bool refuse_certificate();
   void ask_slowly(const access::Presented& presented);
   void admit(access::Verdict verdict);
   void accept_body();
@@ -88,14 +108,19 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write_piece();
   void write_end();
   void after_answer(Code error);
+  void waits();
+  void works();
+  void finish();
   void linger();
   void drain();
   void close();
 
   Shared& shared_;
-  std::string remote_;   // address:port; empty: not known
-  std::string address_;  // of it, without the port
-  boost::beast::tcp_stream stream_;
+  const Arrival arrival_;
+  Stream stream_;
+  std::optional<ShownCertificate> certificate_;
+  bool is_waiting_ = false;  // for what the client sends
+  bool makes_room_ = false;  // after the answer
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   const Route* route_ = nullptr;  // of the request being read

@@ -13,15 +13,10 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
-#include <netdb.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <memory>
-#include <system_error>
 
 namespace vigil::aggregator {
 namespace {
@@ -127,27 +122,6 @@ std::unique_ptr<access::OpenStreams> note_streams(grpc::ServerBuilder& builder,
   return streams;
 }
 
-/// Tries the address first: of what is wrong with it gRPC tells the log, in its own words, and us nothing.
-Result<void> try_to_bind(const Address& listen) {
-  addrinfo hints{};
-  hints.ai_flags = AI_PASSIVE;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(listen.host.empty() ? nullptr : listen.host.c_str(),
-                                      std::to_string(listen.port).c_str(), &hints, &found);
-      error != 0)
-    return fail(Errc::unavailable, "{}", ::gai_strerror(error));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> first(found, &::freeaddrinfo);
-  const int fd = ::socket(first->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return {};  // of a family this host has not: gRPC may know another way
-  const int on = 1;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const int failure = ::bind(fd, first->ai_addr, first->ai_addrlen) == 0 ? 0 : errno;
-  ::close(fd);
-  if (failure != 0) return fail(Errc::conflict, "{}", std::generic_category().message(failure));
-  return {};
-}
-
 Error cannot_listen(const Address& listen, std::string_view why) {
   return fail(
       Errc::conflict,
@@ -159,29 +133,26 @@ Error cannot_listen(const Address& listen, std::string_view why) {
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
-  if (auto free = try_to_bind(options.listen); !free)
-    return cannot_listen(options.listen, free.error().message);
+  auto door = GrpcDoor::open({options.listen, options.limits, options.tally});
+  if (!door) return cannot_listen(options.listen, door.error().message);
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   set_limits(builder, options);
-  int port = 0;
-  builder.AddListeningPort(options.listen.to_string(), credentials(options), &port);
+  auto inside = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials(options));
   add_socket(builder, options);
   auto streams = note_streams(builder, options);
   for (grpc::Service* service : services) builder.RegisterService(service);
   const PrivateFiles private_files;  // the socket, which is made by the next call
   auto server = builder.BuildAndStart();
-  if (!server || port == 0) {
-    return cannot_listen(options.listen, options.socket.empty()
-                                             ? ""
-                                             : fmt::format("nor on the socket {}, or one of "
-                                                           "them, see access.socket",
-                                                           options.socket));
+  if (!server) {
+    return cannot_listen(
+        options.listen,
+        options.socket.empty() ? "" : fmt::format("or on the socket {}, see access.socket", options.socket));
   }
-  Address bound = options.listen;
-  bound.port = static_cast<std::uint16_t>(port);
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(streams), std::move(server), std::move(bound)));
+  (*door)->start(std::move(inside));
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(streams), std::move(server), std::move(*door)));
 }
 
 GrpcServer::~GrpcServer() {
@@ -203,6 +174,7 @@ void GrpcServer::check_streams() {
 }
 
 void GrpcServer::stop(std::chrono::milliseconds deadline) {
+  door_->stop();  // gRPC forgets to close what it gets while it ends
   server_->Shutdown(std::chrono::system_clock::now() + deadline);
 }
 

@@ -4,6 +4,8 @@
 
 #include "aggregator/access/call_guard.h"
 #include "aggregator/access/open_streams.h"
+#include "aggregator/door/tally.h"
+#include "aggregator/ingest/grpc_door.h"
 #include "common/error.h"
 #include "common/text/address.h"
 #include "common/wire/names.h"
@@ -37,7 +39,9 @@ struct GrpcServerOptions {
   /// Who comes in; outlives the server. Null: everybody may everything.
   access::Gatekeeper* gatekeeper = nullptr;
   access::MayCall may_call{};  // of certificates, before the gatekeeper; may be empty
-  std::string socket;          // path of a socket for who may open it; empty: none. With a gatekeeper only.
+  door::Limits limits{.most = 12'128, .most_of_source = 1024};
+  door::Tally* tally = nullptr;  // outlives the server; may be null
+  std::string socket;            // path of a socket for who may open it; empty: none. With a gatekeeper only.
   std::size_t memory_bytes = std::size_t{1} << 30;  // of gRPC's buffers, all connections together
   int max_message_bytes = wire::kMaxMessageBytes;
 };
@@ -61,10 +65,14 @@ class GrpcServer {
 
  private:
   GrpcServer(std::unique_ptr<access::OpenStreams> streams, std::unique_ptr<grpc::Server> server,
-             Address address)
-      : streams_(std::move(streams)), server_(std::move(server)), address_(std::move(address)) {}
+             std::unique_ptr<GrpcDoor> door)
+      : streams_(std::move(streams)),
+        server_(std::move(server)),
+        door_(std::move(door)),
+        address_(door_->address()) {}
   const std::unique_ptr<access::OpenStreams> streams_;  // null without a gatekeeper
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<GrpcDoor> door_;
   const Address address_;
 };
 

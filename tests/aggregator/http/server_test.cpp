@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <future>
 #include <thread>
@@ -164,7 +165,7 @@ TEST_CASE("what has no end is refused before it fills the memory") {
 
 TEST_CASE("a connection too many is told so") {
   ServerOptions options;
-  options.max_connections = 1;
+  options.limits.most = 1;
   Fixture f(options);
   asio::io_context context;
   asio::ip::tcp::socket first(context);
@@ -172,17 +173,59 @@ TEST_CASE("a connection too many is told so") {
   CHECK(status(f.talk("GET /healthz HTTP/1.1\r\n\r\n")) == "HTTP/1.1 503 Service Unavailable");
 }
 
-TEST_CASE("a client that sends nothing is let go") {
+TEST_CASE(
+    "a client that sends nothing is let go, and so is one that does not come to the end of its header") {
+  const std::string sent = GENERATE("", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+  self::Registry registry;
+  door::Tally tally("http", registry);
   ServerOptions options;
-  options.request_timeout = std::chrono::milliseconds(50);
+  options.header_timeout = std::chrono::milliseconds(50);
+  options.tally = &tally;
   Fixture f(options);
   asio::io_context context;
   asio::ip::tcp::socket silent(context);
   silent.connect({asio::ip::make_address("127.0.0.1"), f.server->address().port});
+  asio::write(silent, asio::buffer(sent));
   char byte = 0;
   boost::system::error_code error;
   silent.read_some(asio::buffer(&byte, 1), error);  // ends when the server closes
   CHECK(error == asio::error::eof);
+  CHECK_THAT(registry.exposition(),
+             Catch::Contains("vigil_aggregator_connections_ended_total{port=\"http\",reason=\"slow\"} 1\n"));
+}
+
+TEST_CASE("a body must come at the least rate, after a while that it has in any case") {
+  ServerOptions options;
+  options.body_timeout = std::chrono::milliseconds(50);
+  options.least_rate = 1 << 20;
+  Fixture f(options);
+  CHECK(f.talk("POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc").empty());
+}
+
+TEST_CASE("who waits for nothing makes room when the port is full, longest first") {
+  self::Registry registry;
+  door::Tally tally("http", registry);
+  ServerOptions options;
+  options.limits = {.most = 3, .most_of_source = 100};
+  options.tally = &tally;
+  Fixture f(options);
+  asio::io_context context;
+  std::vector<asio::ip::tcp::socket> crowd;
+  const auto port = f.server->address().port;
+  for (int i = 0; i < 3; ++i) {  // 127.0.0.2 fills the port
+    crowd.emplace_back(context, asio::ip::tcp::endpoint(asio::ip::make_address("127.0.0.2"), 0));
+    crowd.back().connect({asio::ip::make_address("127.0.0.1"), port});
+    asio::write(crowd.back(), asio::buffer("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 34));
+    std::string answer;
+    asio::read_until(crowd.back(), asio::dynamic_buffer(answer), "ok\n");
+  }
+  CHECK(body(f.get("/healthz")) == "ok\n");  // from 127.0.0.1
+  char byte = 0;
+  boost::system::error_code error;
+  crowd.front().read_some(asio::buffer(&byte, 1), error);
+  CHECK(error == asio::error::eof);
+  CHECK_THAT(registry.exposition(),
+             Catch::Contains("vigil_aggregator_connections_ended_total{port=\"http\",reason=\"room\"} 1\n"));
 }
 
 TEST_CASE("an occupied port is a conflict that names the address") {
@@ -253,7 +296,7 @@ TEST_CASE("an answer in pieces is sent in chunks, and to HTTP/1.0 until the conn
 
 TEST_CASE("who takes an answer too slowly is let go") {
   ServerOptions options;
-  options.request_timeout = std::chrono::milliseconds(100);
+  options.answer_timeout = std::chrono::milliseconds(100);
   Fixture f(options);
   f.pieces = 1'000'000;
   f.piece_bytes = 1 << 20;

@@ -1,0 +1,224 @@
+#include "aggregator/ingest/grpc_door.h"
+
+#include "aggregator/access/limits.h"
+#include "common/log/log.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+#include <utility>
+
+namespace vigil::aggregator {
+namespace {
+
+/// How often it is looked who left: for the figures, and when a limit is reached.
+constexpr std::int64_t kLookMs = 5000;
+constexpr std::int64_t kLookAtLimitMs = 100;
+constexpr int kAtOnce = 64;  // connections accepted before the other listeners are looked at
+
+std::int64_t door_now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+Error because(int error) {
+  return fail(error == EADDRINUSE ? Errc::conflict : Errc::unavailable, "{}",
+              std::generic_category().message(error));
+}
+
+/// The inode of a socket; nothing: the descriptor is none.
+std::optional<ino_t> socket_of(int fd) {
+  struct stat found {};
+  if (::fstat(fd, &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
+  return found.st_ino;
+}
+
+std::string source_of_peer(const sockaddr_storage& peer) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (peer.ss_family == AF_INET)
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, text.data(), text.size());
+  if (peer.ss_family == AF_INET6)
+    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr, text.data(), text.size());
+  return access::source_of(text.data());
+}
+
+std::uint16_t port_of(int listener) {
+  sockaddr_storage bound{};
+  socklen_t bytes = sizeof bound;
+  if (::getsockname(listener, reinterpret_cast<sockaddr*>(&bound), &bytes) != 0) return 0;
+  return ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(bound).sin6_port
+                                           : reinterpret_cast<const sockaddr_in&>(bound).sin_port);
+}
+
+}  // namespace
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+GrpcDoor::GrpcDoor(const GrpcDoorOptions& options)
+    : options_(options),
+      address_(options.listen),
+      wake_(::eventfd(0, EFD_CLOEXEC)),
+      roster_(options.limits) {}
+
+GrpcDoor::~GrpcDoor() {
+  stop();
+}
+
+Result<std::unique_ptr<GrpcDoor>> GrpcDoor::open(const GrpcDoorOptions& options) {
+  std::unique_ptr<GrpcDoor> door(new GrpcDoor(options));
+  if (door->wake_.get() < 0) return because(errno);
+  if (auto bound = door->bind(); !bound) return bound.error();
+  return door;
+}
+
+Result<void> GrpcDoor::bind_one(int family, const void* address, unsigned address_bytes) {
+  OwnedFd listener(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (listener.get() < 0) return because(errno);
+  const int on = 1;
+  const int off = 0;
+  ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  ::setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // those accepted inherit it
+  if (family == AF_INET6) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (::bind(listener.get(), static_cast<const sockaddr*>(address), address_bytes) != 0)
+    return because(errno);
+  if (::listen(listener.get(), SOMAXCONN) != 0) return because(errno);
+  address_.port = port_of(listener.get());
+  listeners_.push_back(std::move(listener));
+  return {};
+}
+
+/// All addresses of a name; where all of the machine are meant, those of IPv6 and IPv4 in one.
+Result<void> GrpcDoor::bind() {
+  const std::string& host = options_.listen.host;
+  if (host.empty() || host == "0.0.0.0" || host == "::") {
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(options_.listen.port);
+    const auto both = bind_one(AF_INET6, &any, sizeof any);
+    if (both || both.error().code == Errc::conflict || host == "::") return both;
+  }
+  addrinfo hints{};
+  hints.ai_flags = AI_PASSIVE;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
+                                  std::to_string(options_.listen.port).c_str(), &hints, &found);
+  if (error != 0) return fail(Errc::unavailable, "{}", ::gai_strerror(error));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
+  Result<void> last;
+  for (addrinfo* each = found; each != nullptr; each = each->ai_next) {
+    // Of one name all addresses have one port, that which the first found free.
+    auto& port = each->ai_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(each->ai_addr)->sin6_port
+                                             : reinterpret_cast<sockaddr_in*>(each->ai_addr)->sin_port;
+    port = htons(address_.port);
+    last = bind_one(each->ai_family, each->ai_addr, each->ai_addrlen);
+    if (!last && last.error().code == Errc::conflict) return last;
+  }
+  return listeners_.empty() ? last : Result<void>();
+}
+
+void GrpcDoor::start(std::unique_ptr<Inside> inside) {
+  inside_ = std::move(inside);
+  thread_ = std::thread([this] { run(); });
+}
+
+void GrpcDoor::stop() {
+  if (!thread_.joinable()) return;
+  const std::uint64_t one = 1;
+  (void)!::write(wake_.get(), &one, sizeof one);
+  thread_.join();
+  listeners_.clear();
+}
+
+void GrpcDoor::run() {
+  std::vector<pollfd> watched = {{wake_.get(), POLLIN, 0}};
+  for (const OwnedFd& listener : listeners_) watched.push_back({listener.get(), POLLIN, 0});
+  for (;;) {
+    const int timeout = guests_.empty() ? -1 : static_cast<int>(kLookMs);
+    const int ready = ::poll(watched.data(), watched.size(), timeout);
+    if (watched.front().revents != 0) return;
+    if (ready > 0) {
+      for (std::size_t i = 1; i < watched.size(); ++i) {
+        if (watched[i].revents != 0) accept_some(watched[i].fd);
+      }
+    }
+    note_who_left(door_now_ms(), kLookMs);
+  }
+}
+
+void GrpcDoor::accept_some(int listener) {
+  for (int i = 0; i < kAtOnce; ++i) {
+    sockaddr_storage peer{};
+    socklen_t bytes = sizeof peer;
+    OwnedFd connection(
+        ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (connection.get() >= 0) {
+      take(std::move(connection), source_of_peer(peer));
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    // Out of descriptors, most likely: trying again at once would burn the CPU.
+    log::warn("grpc", "cannot accept", {{"error", because(errno)}});
+    pollfd stopped{wake_.get(), POLLIN, 0};
+    ::poll(&stopped, 1, 1000);
+    return;
+  }
+}
+
+void GrpcDoor::take(OwnedFd connection, const std::string& source) {
+  const std::int64_t now = door_now_ms();
+  auto entered = roster_.enter(source, now);
+  const auto* refusal = std::get_if<door::Refusal>(&entered);
+  if (refusal != nullptr && *refusal != door::Refusal::rate && note_who_left(now, kLookAtLimitMs)) {
+    entered = roster_.enter(source, now);
+    refusal = std::get_if<door::Refusal>(&entered);
+  }
+  if (refusal != nullptr) {
+    if (options_.tally != nullptr) options_.tally->refused(*refusal, source, now);
+    return;
+  }
+  const auto socket = socket_of(connection.get());
+  if (!socket) return roster_.leave(std::get<door::Roster::Id>(entered));
+  guests_.push_back({connection.get(), *socket, std::get<door::Roster::Id>(entered)});
+  if (options_.tally != nullptr) options_.tally->connected(guests_.size());
+  Inside::NewConnectionParameters handed;
+  handed.fd = connection.release();
+  inside_->HandleNewConnection(&handed);
+}
+
+bool GrpcDoor::note_who_left(std::int64_t now_ms, std::int64_t at_least_ms) {
+  if (now_ms - looked_ms_ < at_least_ms) return false;
+  looked_ms_ = now_ms;
+  std::erase_if(guests_, [this](const Guest& guest) {
+    if (socket_of(guest.fd) == guest.socket) return false;
+    roster_.leave(guest.place);
+    return true;
+  });
+  if (options_.tally != nullptr) options_.tally->connected(guests_.size());
+  return true;
+}
+
+}  // namespace vigil::aggregator
