@@ -1,12 +1,15 @@
 """The packages in a clean, booted Debian 12: installed, killed, rebooted, upgraded, refused, removed, purged."""
 
 import json
+import pathlib
 import re
 import subprocess
 
 import pytest
 
 from machine import Machine, eventually
+
+FAKE_ENGINE = pathlib.Path(__file__).with_name("fake_engine.pl")
 
 SERVICES = ("vigil-aggregator.service", "vigil-agent.service")
 
@@ -42,6 +45,13 @@ def host_is_up(machine):
     eventually("the host is up", lambda: host(machine)["state"] == "up")
 
 
+def assert_nobody_else_reads(machine, *folders):
+    """Of the daemons' folders: 0700, and nothing in them that others could read, should they get there."""
+    for folder in folders or ("/var/lib/vigil", "/var/lib/vigil-agent"):
+        assert machine.run("find", folder, "-maxdepth", "0", "-perm", "700").stdout.strip() == folder
+        assert machine.run("find", folder, "-type", "f", "-perm", "/077").stdout == ""
+
+
 def as_version(machine, deb, version, target):
     """The same package with another version, its scripts, too."""
     machine.run("sh", "-ec", f"""
@@ -67,8 +77,7 @@ def test_they_run_as_their_own_users_and_keep_their_folders_to_themselves(instal
         assert installed.run("stat", "-c", "%U", f"/proc/{pid}").stdout.strip() == user
         assert installed.run("stat", "-c", "%U %G %a", folder).stdout.strip() == f"{user} {user} 700"
         assert re.search(r"^CapEff:\s+0000000000000000$", installed.run("cat", f"/proc/{pid}/status").stdout, re.MULTILINE)
-    readable = installed.run("find", "/var/lib/vigil", "/var/lib/vigil-agent", "-type", "f", "-perm", "/077").stdout
-    assert readable == ""
+    assert_nobody_else_reads(installed)
 
 
 def test_what_the_agent_may_not_read_itself_the_kernel_reader_tells(installed):
@@ -78,9 +87,75 @@ def test_what_the_agent_may_not_read_itself_the_kernel_reader_tells(installed):
     eventually("the I/O of root's processes", lambda: value(installed, 'vigil_process_read_bytes_total{comm="systemd"}'))
 
 
+def groups_of(machine, pid):
+    return machine.run("sed", "-n", "s/^Groups:[[:space:]]*//p", f"/proc/{pid}/status").stdout.split()
+
+
+def may_write(machine, user, path):
+    """Whether a process of this user and of its own group may, as the kernel says."""
+    return machine.run("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "test", "-w", path, check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def with_engine(installed):
+    """A package with an engine, installed after the agent. Its containers are made up; who may ask for them is not."""
+    assert installed.state("vigil-docker-reader.socket") == "inactive"
+    assert installed.run("systemctl", "is-enabled", "vigil-docker-reader.socket", check=False).stdout.strip() == "disabled"
+    installed.write("/root/engine/DEBIAN/control", "Package: engine\nVersion: 1\nArchitecture: all\nMaintainer: a test <packages@example.org>\n"
+                                                   "Description: answers as Docker does\n")
+    installed.write("/root/engine/DEBIAN/postinst", "#!/bin/sh\ngetent group docker >/dev/null || groupadd --system docker\n", 0o755)
+    installed.write("/root/engine/usr/sbin/dockerd", FAKE_ENGINE.read_text(), 0o755)
+    installed.run("dpkg-deb", "-Zgzip", "--root-owner-group", "-b", "/root/engine", "/root/engine.deb")
+    installed.run("dpkg", "-i", "/root/engine.deb")
+    installed.run("systemd-run", "--unit=engine", "/usr/sbin/dockerd")
+    eventually("the engine listens", lambda: installed.run("test", "-S", "/run/docker.sock", check=False).returncode == 0)
+    return installed
+
+
+def test_an_engine_that_is_installed_later_is_asked_through_its_reader(with_engine):
+    assert with_engine.run("systemctl", "is-enabled", "vigil-docker-reader.socket").stdout.strip() == "enabled"
+    assert with_engine.state("vigil-docker-reader.socket") == "active"
+    assert with_engine.run("systemctl", "is-enabled", "vigil-podman-reader.socket", check=False).stdout.strip() == "disabled"
+    host_is_up(with_engine)
+    eventually("the container", lambda: value(with_engine, 'container_info{name="web",image="nginx"}') == [1])
+    eventually("its state", lambda: value(with_engine, 'container_state{name="web",state="running"}') == [1])
+    assert "through vigil-docker-reader" in with_engine.run("vigil-agent", "doctor", check=False).stdout
+
+
+def test_only_the_reader_is_in_dockers_group_and_only_the_agent_may_ask_it(with_engine):
+    docker = with_engine.run("getent", "group", "docker").stdout.strip().split(":")
+    assert docker[3] == "", "nobody is a member"
+    agent = with_engine.show("vigil-agent.service", "MainPID")
+    assert docker[2] not in groups_of(with_engine, agent)
+    reader = with_engine.show("vigil-docker-reader.service", "MainPID")
+    assert docker[2] in groups_of(with_engine, reader)
+    status = with_engine.run("cat", f"/proc/{reader}/status").stdout
+    assert re.search(r"^CapEff:\s+0000000000000000$", status, re.MULTILINE)
+    assert int(re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)[1]) >= 61184, "one of systemd's dynamic users"
+    assert with_engine.run("stat", "-c", "%U %G %a", "/run/vigil/docker.sock").stdout.strip() == "root vigil-agent 660"
+    assert with_engine.run("stat", "-c", "%U %G %a", "/run/docker.sock").stdout.strip() == "root docker 660"
+    assert may_write(with_engine, "vigil-agent", "/run/vigil/docker.sock")
+    assert not may_write(with_engine, "vigil-agent", "/run/docker.sock")
+    assert not may_write(with_engine, "vigil", "/run/vigil/docker.sock")
+
+
+def test_the_reader_survives_what_is_no_question_and_tells_no_secret(with_engine):
+    ask = lambda request: with_engine.run("perl", "-MIO::Socket::UNIX", "-e", """
+        my $s = IO::Socket::UNIX->new(Peer => '/run/vigil/docker.sock') or die "connect: $!";
+        print $s $ARGV[0]; $s->flush; local $/; print <$s>;""", request).stdout
+    container = "ab" * 32
+    answer = ask(f"GET /v1.43/containers/{container}/json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 200 OK") and '"/web"' in answer and "hunter2" not in answer
+    assert ask("POST /containers/create HTTP/1.1\r\nHost: localhost\r\n\r\n").startswith("HTTP/1.1 403 ")
+    reader = with_engine.show("vigil-docker-reader.service", "MainPID")
+    with_engine.run("kill", "-9", reader)
+    eventually("the agent is told again", lambda: with_engine.show("vigil-docker-reader.service", "MainPID") not in ("0", reader))
+    eventually("the container", lambda: value(with_engine, 'vigil_container_runtime_up{runtime="docker"}') == [1])
+
+
 def test_systemd_finds_nothing_wrong_with_the_units(installed):
     units = installed.run("sh", "-c", "ls /usr/lib/systemd/system/vigil*").stdout.split()
-    assert len(units) == 6
+    assert len(units) == 10
     found = installed.run("systemd-analyze", "verify", "--man=no", *units, check=False)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
@@ -131,6 +206,10 @@ def test_a_backup_is_made_and_read_back(installed):
     installed.run("systemctl", "enable", "--now", "vigil-backup.timer")
     assert installed.state("vigil-backup.timer") == "active"
     assert int(installed.show("vigil-backup.timer", "NextElapseUSecRealtime") != "")
+    # Who restores is root, whose umask lets others read.
+    installed.run("sh", "-c", "umask 022; vigil restore /var/backups/vigil --data-dir /root/restored")
+    assert installed.run("sh", "-c", "ls /root/restored/*.db").stdout != ""
+    assert_nobody_else_reads(installed, "/root/restored", "/var/backups/vigil")
 
 
 def oldest(machine):
@@ -144,9 +223,13 @@ def test_a_reboot_keeps_the_data(installed):
     installed.reboot()
     host_is_up(installed)
     assert oldest(installed) <= first + 10_000
+    assert_nobody_else_reads(installed)
+    doctor = installed.run("vigil-agent", "doctor", check=False).stdout
+    assert re.search(r"^ok +docker +/run/vigil/docker.sock +no engine there$", doctor, re.MULTILINE), "an engine that is gone is no trouble"
 
 
 def test_an_upgrade_keeps_data_and_configuration_and_restarts_both(installed, debs):
+    """To these packages with a higher version: there is no released version yet whose package could be the older one."""
     first = oldest(installed)
     installed.run("sh", "-c", "echo 'labels: {rack: r7}' >/etc/vigil/agent.yml")
     before = {unit: installed.show(unit, "MainPID") for unit in SERVICES}
@@ -159,6 +242,7 @@ def test_an_upgrade_keeps_data_and_configuration_and_restarts_both(installed, de
     assert installed.run("cat", "/etc/vigil/agent.yml").stdout == "labels: {rack: r7}\n"
     eventually("its label", lambda: value(installed, 'node_load1{rack="r7"}'))
     assert oldest(installed) <= first + 10_000
+    assert_nobody_else_reads(installed)
     assert installed.state("vigil-backup.timer") == "active"
 
 
@@ -195,7 +279,7 @@ def test_what_the_administrator_disabled_stays_so(installed, debs):
 
 def test_removal_stops_both_and_keeps_data_and_configuration(installed):
     installed.apt("remove", "vigil-agent", "vigil-aggregator")
-    for unit in (*SERVICES, "vigil-kernel-reader.socket", "vigil-backup.timer"):
+    for unit in (*SERVICES, "vigil-kernel-reader.socket", "vigil-docker-reader.socket", "vigil-docker-reader.service", "vigil-backup.timer"):
         assert installed.state(unit) != "active"
     assert installed.run("pgrep", "-f", "vigil-a", check=False).stdout == ""
     installed.run("test", "-e", "/var/lib/vigil/meta.db")

@@ -24,7 +24,8 @@ def machine(debs, bootable, tmp_path_factory):
         machine.close()
 
 
-@pytest.mark.parametrize("unit", ["vigil-agent.service", "vigil-aggregator.service", "vigil-kernel-reader.service"])
+@pytest.mark.parametrize("unit", ["vigil-agent.service", "vigil-aggregator.service", "vigil-kernel-reader.service", "vigil-docker-reader.service",
+                                  "vigil-podman-reader.service"])
 def test_what_a_unit_exposes_is_at_most_1_5(unit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", UNITS / unit], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-200:]

@@ -112,9 +112,20 @@ def test_bash_completes_a_daemons_flags(laid_out):
         assert run("bash", "-c", f'source {file}; COMP_WORDS=({program} --print); COMP_CWORD=1; {function}; echo "${{COMPREPLY[@]}}"') == "--print-config\n"
 
 
-def test_the_kernel_reader_starts_only_with_systemds_socket(laid_out):
-    done = subprocess.run([laid_out / "usr/lib/vigil-agent/vigil-kernel-reader"], capture_output=True, text=True)
-    assert done.returncode == 2 and "vigil-kernel-reader.socket" in done.stderr
+@pytest.mark.parametrize("reader", ["vigil-kernel-reader", "vigil-docker-reader"])
+def test_a_reader_starts_only_with_systemds_socket(laid_out, reader):
+    done = subprocess.run([laid_out / "usr/lib/vigil-agent" / reader], capture_output=True, text=True)
+    assert done.returncode == 2 and f"{reader}.socket" in done.stderr
+
+
+def test_the_docker_readers_page_has_its_flags_and_requests(laid_out):
+    needs("man")
+    file = laid_out / "usr/share/man/man8/vigil-docker-reader.8.gz"
+    done = subprocess.run(["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", file], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert (done.returncode, done.stderr) == (0, "")
+    text = re.sub("\x1b\\[[0-9;]*m|.\b", "", done.stdout).replace("\u2010", "-").replace("\u2212", "-")
+    for word in ("--engine", "--listen", "/containers/ID/json", "/run/vigil/docker.sock", "vigil-podman-reader.socket"):
+        assert word in text
 
 
 def test_two_builds_of_one_commit_give_the_same_files(bin_folder, debs, tmp_path):
