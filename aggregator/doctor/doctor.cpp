@@ -75,19 +75,22 @@ bool speaks_grpc(const Address& address, bool is_tls) {
          (is_tls && (reached == Reached::bad_peer || reached == Reached::refused_us));
 }
 
-Findings look_at_ports(const AggregatorConfig& config, bool is_tls) {
+/// `has_certificate`: the gRPC port speaks TLS, and HTTP's may.
+Findings look_at_ports(const AggregatorConfig& config, bool has_certificate) {
   Findings findings;
   const auto grpc = parse_address(config.grpc_listen, kGrpcPort);
   const auto http = parse_address(config.http_listen, kHttpPort);
   if (grpc && grpc->port != 0) {
     auto facts = doctor::look_at_port("grpc_listen", *grpc);
-    facts.is_ours = facts.is_taken && speaks_grpc(*grpc, is_tls);
+    facts.is_ours = facts.is_taken && speaks_grpc(*grpc, has_certificate);
     findings.push_back(check_port(facts));
   }
   if (http && http->port != 0) {
     auto facts = doctor::look_at_port("http_listen", *http);
+    const auto spoken =
+        http_speaks_tls(config, has_certificate) ? doctor::Spoken::tls : doctor::Spoken::plain;
     const std::string answer =
-        facts.is_taken ? doctor::ask_http(near(*http), "/readyz", kDoctorPatience) : "";
+        facts.is_taken ? doctor::ask_http(near(*http), "/readyz", spoken, kDoctorPatience) : "";
     facts.is_ours = answer.starts_with("HTTP/1.");
     findings.push_back(check_port(facts));
     if (facts.is_ours) findings.push_back(check_ready(facts.about, answer));
@@ -136,10 +139,12 @@ doctor::Findings check_exposure(const AggregatorConfig& config, bool has_authori
     findings.push_back(doctor::problem(
         "ports", "grpc_listen " + grpc->to_string(), "listens beyond this machine in plain text",
         "vigil-aggregator init, or tls.cert and tls.key, or 127.0.0.1 and a tunnel"));
-  if (http && !http->is_loopback())
-    findings.push_back(doctor::warning("ports", "http_listen " + http->to_string(),
-                                       "listens beyond this machine: anybody there may ask",
-                                       "127.0.0.1, with a proxy that asks for passwords before it"));
+  const bool has_certificate = has_authority || !config.tls.cert.empty();
+  if (http && !http->is_loopback() && !http_speaks_tls(config, has_certificate))
+    findings.push_back(
+        doctor::warning("ports", "http_listen " + http->to_string(),
+                        "listens beyond this machine in plain text: tokens and passwords are seen on the way",
+                        "http.tls: auto, with vigil-aggregator init, or tls.cert and tls.key; or 127.0.0.1"));
   return findings;
 }
 

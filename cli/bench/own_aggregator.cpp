@@ -55,9 +55,11 @@ std::string configuration(const std::string& folder, const OwnAggregatorOptions&
   return fmt::format(
       "data_dir: {}\ngrpc_listen: 127.0.0.1:0\nhttp_listen: 127.0.0.1:0\n"
       "ingest: {{max_agents: {}, max_hosts: {}, max_new_hosts: {}, max_series: {}, max_rate: 1GiB}}\n"
+      "grpc: {{max_per_source: {}, new_per_source: {}, new_in_all: {}}}\n"
       "query: {{timeout: 10m, max_samples: 500000000}}\nrules: {{preset: {}}}\n",
       quoted(folder + "/data"), options.agents + kSpare, options.agents + kSpare, options.agents + kSpare,
-      std::clamp(options.series * 2, kFewestSeries, kMostSeries), options.rules_preset);
+      std::clamp(options.series * 2, kFewestSeries, kMostSeries), options.agents + kSpare,
+      options.agents + kSpare, options.agents + kSpare, options.rules_preset);
 }
 
 /// Ours without what systemd gave us: the child is no service.

@@ -236,8 +236,45 @@ PeerFacts look_at_peer(const PeerOptions& options) {
   return facts;
 }
 
-std::string ask_http(const Address& address, std::string_view path, std::chrono::milliseconds patience) {
-  constexpr std::size_t kMostBytes = 4096;
+namespace {
+
+constexpr std::size_t kMostAnswerBytes = 4096;
+
+std::string ask_plainly(int fd, const std::string& request) {
+  std::string answer;
+  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) return answer;
+  std::array<char, 1024> piece{};
+  while (answer.size() < kMostAnswerBytes) {
+    const ssize_t got = ::recv(fd, piece.data(), piece.size(), 0);
+    if (got <= 0) break;
+    answer.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  return answer;
+}
+
+std::string ask_over_tls(int fd, const std::string& request) {
+  std::string answer;
+  const Owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
+  if (context == nullptr) return answer;
+  const Owned<SSL> ssl(SSL_new(context.get()));
+  if (ssl == nullptr) return answer;
+  SSL_set_verify(ssl.get(), SSL_VERIFY_NONE, nullptr);
+  SSL_set_fd(ssl.get(), fd);
+  const bool asked = SSL_connect(ssl.get()) == 1 &&
+                     SSL_write(ssl.get(), request.data(), static_cast<int>(request.size())) > 0;
+  std::array<char, 1024> piece{};
+  while (asked && answer.size() < kMostAnswerBytes) {
+    const int got = SSL_read(ssl.get(), piece.data(), static_cast<int>(piece.size()));
+    if (got <= 0) break;
+    answer.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  ERR_clear_error();
+  return answer;
+}
+
+}  // namespace
+
+std::string ask_http(const Address& address, std::string_view path, Spoken spoken, milliseconds patience) {
   hold_back_sigpipe();
   PeerOptions options;
   options.address = address;
@@ -247,15 +284,7 @@ std::string ask_http(const Address& address, std::string_view path, std::chrono:
   if (socket.fd() < 0) return {};
   const std::string request =
       fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-  if (::send(socket.fd(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return {};
-  std::string answer;
-  std::array<char, 1024> piece{};
-  while (answer.size() < kMostBytes) {
-    const ssize_t got = ::recv(socket.fd(), piece.data(), piece.size(), 0);
-    if (got <= 0) break;
-    answer.append(piece.data(), static_cast<std::size_t>(got));
-  }
-  return answer;
+  return spoken == Spoken::tls ? ask_over_tls(socket.fd(), request) : ask_plainly(socket.fd(), request);
 }
 
 namespace {

@@ -42,8 +42,10 @@ struct PeerFacts {
 PeerFacts look_at_peer(const PeerOptions& options);
 
 /// What an HTTP port answers to GET `path`, beginning with the status line, at most 4 KiB; "" when nothing
-/// comes.
-std::string ask_http(const Address& address, std::string_view path, std::chrono::milliseconds patience);
+/// comes. Over TLS whoever answers is believed: for a port of this machine.
+enum class Spoken : std::uint8_t { plain, tls };
+std::string ask_http(const Address& address, std::string_view path, Spoken spoken,
+                     std::chrono::milliseconds patience);
 
 /// `address_key`, `tls_key`: what the reader would change, "aggregator" and "tls".
 Findings check_peer(const PeerFacts& facts, std::int64_t now_ms, const std::string& address_key,

@@ -71,6 +71,36 @@ TEST_CASE("a limit that would keep only the newest file is refused: its unit was
   CHECK(refused("data_dir: /tmp\nstore: {raw: {max_size: 0}, minute: {max_size: 1MiB}}") == "accepted");
 }
 
+TEST_CASE("HTTP in plain text beyond this machine is refused unless it is meant so") {
+  CHECK_THAT(
+      refused("data_dir: /tmp/none\nhttp_listen: 0.0.0.0:8461"),
+      Catch::StartsWith("vigil.yml:2:14: http_listen: 0.0.0.0:8461 is plain text that leaves this machine") &&
+          Catch::Contains("vigil-aggregator init") && Catch::Contains("http.tls: off"));
+  CHECK(refused("data_dir: /tmp/none\nhttp_listen: 0.0.0.0:8461\nhttp: {tls: off}") == "accepted");
+  CHECK(refused("data_dir: /tmp/none\nhttp_listen: 127.0.0.1:8461") == "accepted");
+  CHECK_THAT(refused("data_dir: /tmp/none\nhttp: {tls: on}"),
+             Catch::StartsWith("vigil.yml:2:13: http.tls: on needs a certificate"));
+}
+
+TEST_CASE("where there is a certificate, HTTP speaks TLS beyond this machine, and on it when it is told to") {
+  AggregatorConfig config;
+  CHECK_FALSE(http_speaks_tls(config, true));
+  config.http_listen = "0.0.0.0:8461";
+  CHECK(http_speaks_tls(config, true));
+  config.http.tls = HttpTls::off;
+  CHECK_FALSE(http_speaks_tls(config, true));
+  config.http_listen = "127.0.0.1:8461";
+  config.http.tls = HttpTls::on;
+  CHECK(http_speaks_tls(config, true));
+}
+
+TEST_CASE("limits of connections say what would be right") {
+  CHECK(refused("http: {max_connections: 3}") == "vigil.yml:1:25: http.max_connections: must be 4 to 65536");
+  CHECK(refused("http: {max_per_source: 0}").ends_with("http.max_per_source: must be at least 1"));
+  CHECK(refused("grpc: {new_per_source: 100, new_in_all: 99}").ends_with("must be at least new_per_source"));
+  CHECK(refused("http: {min_rate: 1}").ends_with("http.min_rate: must be at least 1KiB"));
+}
+
 TEST_CASE("two listeners on one port are refused, with both keys") {
   const auto [grpc, http] = GENERATE(table<const char*, const char*>({{"127.0.0.1:8460", "127.0.0.1:8460"},
                                                                       {"0.0.0.0:8460", "127.0.0.1:8460"},

@@ -132,7 +132,7 @@ class Vigil:
         log = self.folder / "aggregator.log"
         start = len(log.read_text()) if log.exists() else 0
         self.aggregator = self.adopt(Process(args, log))
-        ready = self.aggregator.wait_for(r"ready grpc=(\S+) http=(\S+)", start, 3 * PATIENCE)  # on a busy disk, too
+        ready = self.aggregator.wait_for(r"ready grpc=(\S+) https?=(\S+)", start, 3 * PATIENCE)  # on a busy disk, too
         self.grpc, self.http = ready.group(1), ready.group(2)
         return self
 

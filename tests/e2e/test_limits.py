@@ -88,19 +88,42 @@ notifications:
     assert {row["time_ms"] for row in seen} <= again
 
 
-def test_a_port_without_descriptors_left_is_opened_anew(vigil):
+def crowd_at(address, family=socket.AF_INET, count=300):
+    crowd = []
+    for _ in range(count):
+        connection = socket.socket(family)
+        connection.setblocking(False)
+        connection.connect_ex(address)
+        crowd.append(connection)
+    return crowd
+
+
+def test_a_crowd_at_the_grpc_port_takes_no_descriptors_that_others_need(vigil):
     vigil.start(prefix=["prlimit", "--nofile=200:200"])
     assert "not enough open files for ingest.max_agents" in vigil.aggregator.text()
     vigil.agent("here")
     vigil.wait_for_host()
     host, port = vigil.grpc.rsplit(":", 1)
-    crowd = []
+    newest = lambda: metric(vigil, "vigil_aggregator_batches_total")  # over HTTP, which has room of its own
+    crowd = crowd_at((host, int(port)))
     try:
-        for _ in range(300):
-            connection = socket.socket()
-            connection.setblocking(False)
-            connection.connect_ex((host, int(port)))
-            crowd.append(connection)
+        vigil.aggregator.wait_for("connections are refused: there are as many as ingest.max_agents")
+        eventually("refusals are counted", lambda: metric(vigil, 'vigil_aggregator_connections_refused_total{port="grpc",reason="full"}') > 100)
+        before = newest()
+        eventually("the agent goes on", lambda: newest() > before + 2)
+    finally:
+        for connection in crowd:
+            connection.close()
+    eventually("it answers again", lambda: vigil.cli("status", check=False).returncode == 0)
+    assert metric(vigil, "vigil_aggregator_port_reopened_total") == 0
+
+
+def test_a_grpc_socket_without_descriptors_left_is_opened_anew(vigil):
+    vigil.start(prefix=["prlimit", "--nofile=200:200"])
+    vigil.agent("here")
+    vigil.wait_for_host()
+    crowd = crowd_at(str(vigil.data / "vigil.sock"), socket.AF_UNIX)
+    try:
         vigil.aggregator.wait_for("the port accepts no more connections")
     finally:
         for connection in crowd:

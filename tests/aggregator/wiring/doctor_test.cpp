@@ -23,8 +23,12 @@ TEST_CASE("plain text beyond this machine is a problem, HTTP beyond it a warning
   CHECK(check_exposure(config)[0].verdict == Verdict::warning);
   config.grpc_listen = "0.0.0.0:8460";
   CHECK(check_exposure(config)[0].verdict == Verdict::problem);
+  config.http.tls = HttpTls::off;
   config.tls.cert = "/etc/vigil/server.pem";
-  CHECK(check_exposure(config).size() == 1);
+  REQUIRE(check_exposure(config).size() == 1);
+  CHECK(check_exposure(config)[0].verdict == Verdict::warning);
+  config.http.tls = HttpTls::automatic;
+  CHECK(check_exposure(config).empty());
 }
 
 }  // namespace vigil::aggregator
