@@ -91,11 +91,12 @@ void People::refresh() {
   {
     const std::lock_guard lock(mutex_);
     if (!may_fetch_locked()) return;
-    tried_ms_ = now_ms_();
+    fetching_ = true;
   }
   auto issuer = fetch();
   (issuer ? fetched_ : failed_).add();
   const std::lock_guard lock(mutex_);
+  fetching_ = false;
   tried_ms_ = now_ms_();
   if (issuer) return take_locked(std::move(*issuer));
   if (trouble_.empty())
@@ -158,7 +159,7 @@ Opinion People::look_at(std::string_view token) {
       break;
   }
   const std::lock_guard lock(mutex_);
-  if (may_fetch_locked())
+  if (fetching_ || may_fetch_locked())
     return {
         State::later, {}, "the key that signed the token is not known yet, its issuer is asked: try again"};
   if (!trouble_.empty())

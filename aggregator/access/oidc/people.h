@@ -100,6 +100,7 @@ class People {
   std::shared_ptr<const Issuer> issuer_;
   std::int64_t tried_ms_ = INT64_MIN;
   std::int64_t fetched_ms_ = INT64_MIN;
+  bool fetching_ = false;
   std::string trouble_;  // of the latest fetch; "": none
   std::unordered_map<std::string, Person> remembered_;
 
