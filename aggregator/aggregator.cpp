@@ -413,7 +413,12 @@ Result<void> Aggregator::listen() {
       wall_ms, config_.rules.interval});
 
   identity_service_ = std::make_unique<IdentityService>(
-      *engine_, authority_.get(), [this] { return reachable_address(); }, call_log_);
+      IdentitySources{*engine_,
+                      authority_.get(),
+                      [this] { return reachable_address(); },
+                      call_log_,
+                      [this](const std::string& name) { return accounts_->find_user(name).has_value(); },
+                      wall_ms});
 
   router_.add("GET", "/", access::kViewer, [](const http::Request&) {
     return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};

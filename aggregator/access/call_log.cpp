@@ -15,8 +15,11 @@ Actor CallLog::actor(const grpc::ServerContextBase& context) const {
 }
 
 Result<void> CallLog::note(const grpc::ServerContextBase& context, Change change) const {
-  if (audit == nullptr) return {};
-  return audit->note(actor(context), std::move(change));
+  return note_of(actor(context), std::move(change));
+}
+
+Result<void> CallLog::note_of(const Actor& actor, Change change) const {
+  return audit == nullptr ? Result<void>() : audit->note(actor, std::move(change));
 }
 
 std::string json_of(const google::protobuf::Message& message) {

@@ -20,6 +20,8 @@ struct CallLog {
   Result<void> ready() const;
   /// After it.
   Result<void> note(const grpc::ServerContextBase& context, Change change) const;
+  /// The same, of somebody whom the call does not show.
+  Result<void> note_of(const Actor& actor, Change change) const;
   Actor actor(const grpc::ServerContextBase& context) const;
 };
 

@@ -82,6 +82,10 @@ class Gatekeeper {
   /// Whether who was let in still may, without limits and counting: for what lasts. Yes, too, while nobody
   /// can say: a provider that is away for a moment ends nothing.
   Verdict check_again(const Presented& presented, const Need& need) const;
+  /// Counts a refusal that a service decided on: a secret that was wrong, or too many of them.
+  void count_refusal(Verdict::Answer answer) const {
+    (answer == Verdict::Answer::too_many ? refused_rate_ : refused_wrong_).add();
+  }
   /// A source for what has no address, such as a connection. None is given twice.
   std::string new_source() { return fmt::format("connection {}", ++sources_); }
   void stop() { passwords_.stop(); }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace vigil::aggregator::access {
 namespace {
@@ -45,10 +46,12 @@ bool Buckets::take(const std::string& key, std::int64_t now_ms) {
   return true;
 }
 
-bool Buckets::has(const std::string& key, std::int64_t now_ms) const {
+std::int64_t Buckets::wait_ms(const std::string& key, std::int64_t now_ms) const {
   const std::lock_guard lock(mutex_);
   const auto found = buckets_.find(key);
-  return found == buckets_.end() || left_of(found->second, now_ms) >= 1;
+  if (found == buckets_.end()) return 0;
+  const double missing = 1 - left_of(found->second, now_ms);
+  return missing <= 0 ? 0 : static_cast<std::int64_t>(std::ceil(missing / options_.per_second * 1000));
 }
 
 std::size_t Buckets::size() const {

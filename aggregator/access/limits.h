@@ -24,7 +24,9 @@ class Buckets {
   /// Takes one; false: there is none left.
   bool take(const std::string& key, std::int64_t now_ms);
   /// Whether there is one left, without taking it.
-  bool has(const std::string& key, std::int64_t now_ms) const;
+  bool has(const std::string& key, std::int64_t now_ms) const { return wait_ms(key, now_ms) == 0; }
+  /// How long until there is one; 0: there is.
+  std::int64_t wait_ms(const std::string& key, std::int64_t now_ms) const;
   std::size_t size() const;
 
  private:

@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kRoles = {"none", "agent", "viewer", "operator", "admin"};
 constexpr std::array<std::string_view, 4> kAreas = {"", "query", "remote_write", "metrics"};
-constexpr std::array<std::string_view, 9> kKinds = {"anonymous", "loopback", "socket", "host",  "certificate",
-                                                    "token",     "user",     "oidc",   "signal"};
+constexpr std::array<std::string_view, 10> kKinds = {"anonymous",   "loopback", "socket", "host",
+                                                     "certificate", "token",    "user",   "oidc",
+                                                     "invitation",  "signal"};
 
 }  // namespace
 

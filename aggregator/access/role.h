@@ -51,10 +51,12 @@ struct Caller {
     token,
     user,
     oidc,
+    invitation,  // who has its token
     signal
   };
   Kind kind = Kind::anonymous;
-  std::string name;  // of a host, certificate, token or user; of a person of OpenID Connect "oidc:NAME"
+  /// Of a host, certificate, token, user or invitation; of a person of OpenID Connect "oidc:NAME".
+  std::string name;
   Role role = Role::none;
   Area scope = Area::other;  // of a token that is for nothing else
   bool delivers = false;     // is taken for an agent where it behaves as one

@@ -1,5 +1,6 @@
 #include "aggregator/identity/authority.h"
 
+#include "common/config/files.h"
 #include "common/log/log.h"
 #include "common/text/human.h"
 #include "common/tls/token.h"
@@ -75,8 +76,9 @@ Result<std::pair<Issued, CertificateRow>> Authority::sign(const Wanted& wanted, 
   const auto info = tls::read_certificate(*certificate);
   if (!info) return info.error();
   CertificateRow row{info->serial, wanted.kind, wanted.name, info->not_before_ms, info->not_after_ms, 0};
-  return std::pair{Issued{std::move(*certificate), signer_.certificate, wanted.name, info->not_after_ms},
-                   std::move(row)};
+  return std::pair{
+      Issued{std::move(*certificate), signer_.certificate, wanted.name, info->serial, info->not_after_ms},
+      std::move(row)};
 }
 
 std::vector<std::string> Authority::good_serials(Kind kind, std::string_view name,
@@ -93,7 +95,8 @@ void Authority::tell(const std::vector<std::string>& serials) const {
   if (!serials.empty() && on_revoked_) on_revoked_(serials);
 }
 
-Result<Invitation> Authority::invite(const std::string& name, milliseconds ttl, Replace replace) {
+Result<Invitation> Authority::invite(const std::string& name, milliseconds ttl, Replace replace,
+                                     const std::string& made_by) {
   if (!wire::valid_host_name(name)) {
     return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ : -",
                 wire::clean_text(name), wire::kMaxHostBytes);
@@ -111,15 +114,15 @@ Result<Invitation> Authority::invite(const std::string& name, milliseconds ttl, 
         "{} has a certificate: --replace makes another one take its place, vigil agent revoke {} ends it",
         name, name);
   }
-  const InviteRow row{tls::digest_of(*token), name, now_ms + ttl.count(), 0, replace == Replace::allowed};
+  const InviteRow row{tls::digest_of(*token),      name,   now_ms + ttl.count(), 0,
+                      replace == Replace::allowed, made_by};
   if (auto added = store_.add_invite(row, now_ms); !added) return added.error();
-  return Invitation{std::move(*token), row.expires_ms, own_.fingerprint};
+  return Invitation{row.id(), std::move(*token), row.expires_ms, own_.fingerprint};
 }
 
-Result<Issued> Authority::enroll(std::string_view token, std::string_view request) {
+Result<Enrolled> Authority::enroll(std::string_view token, std::string_view request) {
   const std::int64_t now_ms = options_.now_ms();
-  std::vector<std::string> replaced;
-  Result<Issued> issued = [&]() -> Result<Issued> {
+  auto enrolled = [&]() -> Result<Enrolled> {
     const std::lock_guard lock(mutex_);
     const std::string hash = tls::digest_of(token);
     const auto invite = store_.invite(hash);
@@ -131,21 +134,18 @@ Result<Issued> Authority::enroll(std::string_view token, std::string_view reques
     if (row.used_ms != 0) return no_longer(Kind::host, "the token was used already");
     if (now_ms >= row.expires_ms)
       return no_longer(Kind::host, "the token expired at " + format_rfc3339(row.expires_ms));
-    replaced = good_serials(Kind::host, row.name, now_ms);
+    auto replaced = good_serials(Kind::host, row.name, now_ms);
     if (!replaced.empty() && !row.replace)
       return fail(Errc::conflict,
                   "{} has got a certificate meanwhile: vigil agent invite --name {} --replace", row.name,
                   row.name);
     auto made = sign({Kind::host, row.name, options_.lives.host}, request, now_ms);
     if (!made) return made.error();
-    if (auto done = store_.enrolled(hash, made->second, replaced, now_ms); !done) {
-      replaced.clear();
-      return done.error();
-    }
-    return std::move(made->first);
+    if (auto done = store_.enrolled(hash, made->second, replaced, now_ms); !done) return done.error();
+    return Enrolled{std::move(made->first), row.id(), row.made_by, std::move(replaced)};
   }();
-  if (issued) tell(replaced);
-  return issued;
+  if (enrolled) tell(enrolled->replaced);
+  return enrolled;
 }
 
 Result<Issued> Authority::renew(std::string_view certificate, std::string_view request) {
@@ -288,6 +288,12 @@ std::vector<CertificateRow> Authority::certificates() {
 Result<std::vector<InviteRow>> Authority::invites() {
   const std::lock_guard lock(mutex_);
   return store_.open_invites(options_.now_ms());
+}
+
+std::vector<std::string> Authority::server_names() const {
+  const auto text = config::read_private_key(server_path(options_.folder));
+  auto names = text ? tls::server_hosts(*text) : Result<std::vector<std::string>>(text.error());
+  return names ? std::move(*names) : std::vector<std::string>();
 }
 
 tls::CertificateInfo Authority::own() const {

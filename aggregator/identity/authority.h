@@ -41,6 +41,7 @@ struct AuthorityOptions {
 enum class Replace : std::uint8_t { refused, allowed };
 
 struct Invitation {
+  std::string id;  // what people call it by: no secret
   std::string token;
   std::int64_t expires_ms = 0;
   std::string fingerprint;  // of the authority
@@ -50,7 +51,16 @@ struct Issued {
   std::string certificate;
   std::string authority;
   std::string name;
+  std::string serial;
   std::int64_t not_after_ms = 0;
+};
+
+/// A host that came by an invitation.
+struct Enrolled {
+  Issued issued;
+  std::string invitation;             // its id
+  std::string invited_by;             // "": nobody knows any more
+  std::vector<std::string> replaced;  // serials that count no more
 };
 
 /// Whom a certificate names.
@@ -77,10 +87,12 @@ class Authority {
     on_revoked_ = std::move(callback);
   }
 
-  /// Errc::conflict: the host has a certificate, and it is not to be replaced. Errc::invalid_argument.
-  Result<Invitation> invite(const std::string& name, std::chrono::milliseconds ttl, Replace replace);
+  /// `made_by`: who invites, in words, for the log of changes. Errc::conflict: the host has a certificate,
+  /// and it is not to be replaced. Errc::invalid_argument.
+  Result<Invitation> invite(const std::string& name, std::chrono::milliseconds ttl, Replace replace,
+                            const std::string& made_by = {});
   /// Errc::permission: the token is unknown, used or expired. Errc::parse, Errc::limit: the request.
-  Result<Issued> enroll(std::string_view token, std::string_view request);
+  Result<Enrolled> enroll(std::string_view token, std::string_view request);
   /// For a host that shows its certificate. Errc::permission: it does not count.
   Result<Issued> renew(std::string_view certificate, std::string_view request);
   /// `life` 0: the usual one. Errc::invalid_argument: the name.
@@ -98,6 +110,9 @@ class Authority {
 
   std::vector<CertificateRow> certificates();
   Result<std::vector<InviteRow>> invites();
+  /// Names and addresses of the aggregator's certificate, as it is by now; empty when it cannot be read.
+  std::vector<std::string> server_names() const;
+
   /// The authority's certificate.
   tls::CertificateInfo own() const;
 

@@ -8,7 +8,7 @@ namespace vigil::aggregator::identity {
 namespace {
 
 constexpr std::int64_t kApplicationId = 0x56474C49;  // "VGLI"
-constexpr std::int64_t kFormat = 1;
+constexpr std::int64_t kFormat = 2;
 constexpr const char* kTables = R"(
 BEGIN IMMEDIATE;
 CREATE TABLE invite(
@@ -17,7 +17,8 @@ CREATE TABLE invite(
   created_ms INTEGER NOT NULL,
   expires_ms INTEGER NOT NULL,
   used_ms INTEGER NOT NULL DEFAULT 0,
-  replaces INTEGER NOT NULL) STRICT;
+  replaces INTEGER NOT NULL,
+  made_by TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE certificate(
   serial TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -25,14 +26,28 @@ CREATE TABLE certificate(
   not_before_ms INTEGER NOT NULL,
   not_after_ms INTEGER NOT NULL,
   revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
-PRAGMA user_version=1;
+PRAGMA user_version=2;
 PRAGMA application_id=0x56474C49;
 COMMIT;
 )";
 
 InviteRow invite_of(const Statement& row) {
   return {std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
-          row.integer(4) != 0};
+          row.integer(4) != 0,       std::string(row.bytes(5))};
+}
+
+/// Format 1 did not say who made an invitation. An aggregator of that format goes on beside it, should
+/// `init` of this one be the first to come: it names the columns that it writes.
+Result<void> add_makers(Database& database) {
+  if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  const auto format = database.integer("PRAGMA user_version");  // `init` may have come first
+  Result<void> done = format ? Result<void>() : Result<void>(format.error());
+  if (done && *format == 1)
+    done = database.execute(
+        "ALTER TABLE invite ADD COLUMN made_by TEXT NOT NULL DEFAULT ''; PRAGMA user_version=2;");
+  if (done) done = database.execute("COMMIT");
+  if (!done) static_cast<void>(database.execute("ROLLBACK"));
+  return done;
 }
 
 Result<void> make_tables(Database& database) {
@@ -51,7 +66,7 @@ Result<void> make_tables(Database& database) {
                 "wrote it",
                 *format, kFormat);
   }
-  return {};
+  return *format < kFormat ? add_makers(database) : Result<void>();
 }
 
 }  // namespace
@@ -111,15 +126,16 @@ Result<void> IdentityStore::in_transaction(Work work) {
 
 Result<void> IdentityStore::add_invite(const InviteRow& invite, std::int64_t now_ms) {
   auto put = database_.prepare(
-      "INSERT INTO invite(token_hash,name,created_ms,expires_ms,replaces) VALUES(?,?,?,?,?)");
+      "INSERT INTO invite(token_hash,name,created_ms,expires_ms,replaces,made_by) VALUES(?,?,?,?,?,?)");
   if (!put) return put.error();
   return put->run(std::string_view(invite.token_hash), std::string_view(invite.name), now_ms,
-                  invite.expires_ms, static_cast<std::int64_t>(invite.replace));
+                  invite.expires_ms, static_cast<std::int64_t>(invite.replace),
+                  std::string_view(invite.made_by));
 }
 
 Result<std::optional<InviteRow>> IdentityStore::invite(const std::string& token_hash) {
-  auto find =
-      database_.prepare("SELECT token_hash,name,expires_ms,used_ms,replaces FROM invite WHERE token_hash=?");
+  auto find = database_.prepare(
+      "SELECT token_hash,name,expires_ms,used_ms,replaces,made_by FROM invite WHERE token_hash=?");
   if (!find) return find.error();
   find->bind(std::string_view(token_hash));
   const auto found = find->step();
@@ -130,7 +146,8 @@ Result<std::optional<InviteRow>> IdentityStore::invite(const std::string& token_
 
 Result<std::vector<InviteRow>> IdentityStore::open_invites(std::int64_t now_ms) {
   auto rows = database_.prepare(
-      "SELECT token_hash,name,expires_ms,used_ms,replaces FROM invite WHERE used_ms=0 AND expires_ms>? "
+      "SELECT token_hash,name,expires_ms,used_ms,replaces,made_by FROM invite WHERE used_ms=0 AND "
+      "expires_ms>? "
       "ORDER BY name, expires_ms");
   if (!rows) return rows.error();
   rows->bind(now_ms);

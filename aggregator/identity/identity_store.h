@@ -36,6 +36,10 @@ struct InviteRow {
   std::int64_t expires_ms = 0;
   std::int64_t used_ms = 0;  // 0: it was not
   bool replace = false;
+  std::string made_by = {};  // who invited, in words; "": nobody knows any more
+
+  /// What people call it by.
+  std::string id() const { return token_hash.substr(0, 8); }
 };
 
 /// Not thread-safe: its owner has a lock.

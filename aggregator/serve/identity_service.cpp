@@ -2,10 +2,11 @@
 
 #include "aggregator/identity/fence.h"
 #include "aggregator/serve/unary.h"
-#include "common/clock.h"
 #include "common/log/log.h"
 
-#include <algorithm>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 
 namespace vigil::aggregator {
 namespace {
@@ -39,13 +40,48 @@ Result<identity::Revoked> revoke_what(identity::Authority& authority, const v1::
   return authority.revoke(*kind, request.name());
 }
 
+namespace json = boost::json;
+
+/// Who it is, as the log of changes shows it.
+std::string words_for(const access::Actor& actor) {
+  const std::string kind(to_string(actor.kind));
+  return actor.name.empty() ? kind : kind + ' ' + actor.name;
+}
+
+// What the log of changes keeps; no secrets.
+std::string text_of(const identity::Invitation& invitation, bool replaces) {
+  return json::serialize(json::object{
+      {"invitation", invitation.id}, {"expires_ms", invitation.expires_ms}, {"replace", replaces}});
+}
+
+std::string text_of(const identity::Issued& issued) {
+  return json::serialize(json::object{{"serial", issued.serial}, {"not_after_ms", issued.not_after_ms}});
+}
+
+std::string text_of(const identity::Enrolled& enrolled) {
+  return json::serialize(json::object{{"invited_by", enrolled.invited_by},
+                                      {"invitation", enrolled.invitation},
+                                      {"serial", enrolled.issued.serial},
+                                      {"not_after_ms", enrolled.issued.not_after_ms}});
+}
+
+std::string text_of(const tls::CertificateInfo& certificate) {
+  return json::serialize(
+      json::object{{"serial", certificate.serial}, {"not_after_ms", certificate.not_after_ms}});
+}
+
+std::string text_of(const std::vector<std::string>& serials) {
+  return serials.empty() ? "" : json::serialize(json::object{{"serials", json::value_from(serials)}});
+}
+
 }  // namespace
 
 template <class Work>
 grpc::ServerUnaryReactor* IdentityService::with_authority(grpc::CallbackServerContext* context, Work work) {
   return answer(
-      engine_, context, [this, work = std::move(work)](const QueryEngine::Cancelled&) -> Result<void> {
-        if (authority_ != nullptr) return work(*authority_);
+      sources_.engine, context,
+      [this, work = std::move(work)](const QueryEngine::Cancelled&) -> Result<void> {
+        if (sources_.authority != nullptr) return work(*sources_.authority);
         return fail(
             Errc::conflict,
             "this aggregator has no authority of its own: run vigil-aggregator init, leave tls.cert out of "
@@ -58,24 +94,27 @@ grpc::ServerUnaryReactor* IdentityService::Invite(grpc::CallbackServerContext* c
                                                   v1::InviteResponse* response) {
   return with_authority(
       context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
-        if (auto ready = log_.ready(); !ready) return ready;
+        if (auto ready = sources_.log.ready(); !ready) return ready;
         const auto replace = request->replace() ? identity::Replace::allowed : identity::Replace::refused;
-        const auto invitation = authority.invite(request->name(), milliseconds(request->ttl_ms()), replace);
+        const auto invitation = authority.invite(request->name(), milliseconds(request->ttl_ms()), replace,
+                                                 words_for(sources_.log.actor(*context)));
         if (!invitation) return invitation.error();
         response->set_token(invitation->token);
         response->set_expires_ms(invitation->expires_ms);
         response->set_fingerprint(invitation->fingerprint);
-        response->set_address(address_());
+        response->set_address(sources_.address());
+        for (std::string& host : authority.server_names()) response->add_hosts(std::move(host));
         log::info("identity", "a host is invited", {{"host", request->name()}});
-        return log_.note(*context, {"host.invite", request->name(), "", access::json_of(*request)});
+        return sources_.log.note(
+            *context, {"host.invite", request->name(), "", text_of(*invitation, request->replace())});
       });
 }
 
 grpc::ServerUnaryReactor* IdentityService::ListCertificates(grpc::CallbackServerContext* context,
                                                             const v1::ListCertificatesRequest* request,
                                                             v1::ListCertificatesResponse* response) {
-  return with_authority(context, [request, response](identity::Authority& authority) -> Result<void> {
-    const std::int64_t now_ms = wall_ms();
+  return with_authority(context, [this, request, response](identity::Authority& authority) -> Result<void> {
+    const std::int64_t now_ms = sources_.now_ms();
     for (const identity::CertificateRow& row : authority.certificates()) {
       const bool ended = row.revoked_ms != 0 || row.not_after_ms <= now_ms;
       if (!ended || request->ended()) put_certificate(row, *response->add_certificates());
@@ -99,7 +138,7 @@ grpc::ServerUnaryReactor* IdentityService::Revoke(grpc::CallbackServerContext* c
                                                   v1::RevokeResponse* response) {
   return with_authority(
       context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
-        if (auto ready = log_.ready(); !ready) return ready;
+        if (auto ready = sources_.log.ready(); !ready) return ready;
         const auto revoked = revoke_what(authority, *request);
         if (!revoked) return revoked.error();
         for (const std::string& serial : revoked->serials) response->add_serials(serial);
@@ -109,39 +148,78 @@ grpc::ServerUnaryReactor* IdentityService::Revoke(grpc::CallbackServerContext* c
                    {"name", request->name()},
                    {"certificates", revoked->serials.size()}});
         const std::string& object = request->name().empty() ? request->serial() : request->name();
-        return log_.note(*context, {"certificate.revoke", object, access::json_of(*response), ""});
+        return sources_.log.note(*context, {"certificate.revoke", object, access::json_of(*response), ""});
       });
 }
 
+/// Anybody may call this, so it is limited before it costs anything.
 grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* context,
                                                   const v1::EnrollRequest* request,
                                                   v1::IssuedCertificate* response) {
+  const std::string source = access::source_of(sources_.log.actor(*context).from);
+  if (const auto begun = attempts_.begin(source, sources_.now_ms()); !begun) {
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(to_grpc(refuse_enrolment(begun.error(), source).error()));
+    return reactor;
+  }
   return with_authority(
-      context,
-      [this, context, peer = context->peer(), request,
-       response](identity::Authority& authority) -> Result<void> {
-        if (auto ready = log_.ready(); !ready) return ready;
-        const auto issued = authority.enroll(request->token(), request->request());
-        if (!issued) {
-          log::warn("identity", "not enrolled", {{"remote", peer}, {"error", issued.error()}});
-          return issued.error();
-        }
-        log::info("identity", "enrolled", {{"host", issued->name}, {"remote", peer}});
-        if (auto put = put_issued(issued, *response); !put) return put;
-        return log_.note(*context, {"host.enroll", issued->name, "", ""});
+      context, [this, context, source, request, response](identity::Authority& authority) -> Result<void> {
+        if (auto ready = sources_.log.ready(); !ready) return ready;
+        const auto enrolled = authority.enroll(request->token(), request->request());
+        if (!enrolled) return refuse_enrolment(enrolled.error(), source);
+        log::info(
+            "identity", "enrolled",
+            {{"host", enrolled->issued.name}, {"remote", source}, {"invitation", enrolled->invitation}});
+        if (auto put = put_issued(enrolled->issued, *response); !put) return put;
+        return note_enrolled(*context, *enrolled);
       });
+}
+
+Result<void> IdentityService::refuse_enrolment(const Error& error, const std::string& source) {
+  const std::int64_t now_ms = sources_.now_ms();
+  const bool is_wrong = error.code == Errc::permission;
+  if (is_wrong) attempts_.wrong(source, now_ms);
+  if (sources_.log.gatekeeper != nullptr && (is_wrong || error.code == Errc::limit))
+    sources_.log.gatekeeper->count_refusal(is_wrong ? access::Verdict::Answer::unauthenticated
+                                                    : access::Verdict::Answer::too_many);
+  if (const auto left_out = attempts_.line(now_ms))
+    log::warn("identity", "not enrolled",
+              {{"remote", source}, {"error", error}, {"more_not_logged", *left_out}});
+  return error;
+}
+
+/// Who enrolls has shown nothing but the invitation: so that is who it is, and it says whose word it has.
+Result<void> IdentityService::note_enrolled(const grpc::CallbackServerContext& context,
+                                            const identity::Enrolled& enrolled) {
+  const access::Actor actor{access::Caller::Kind::invitation, enrolled.invitation,
+                            sources_.log.actor(context).from};
+  return sources_.log.note_of(
+      actor, {"host.enroll", enrolled.issued.name, text_of(enrolled.replaced), text_of(enrolled)});
 }
 
 grpc::ServerUnaryReactor* IdentityService::Renew(grpc::CallbackServerContext* context,
                                                  const v1::RenewRequest* request,
                                                  v1::IssuedCertificate* response) {
-  return with_authority(context,
-                        [certificate = identity::peer_certificate(*context->auth_context()), request,
-                         response](identity::Authority& authority) -> Result<void> {
-                          const auto issued = authority.renew(certificate, request->request());
-                          if (issued) log::info("identity", "renewed", {{"host", issued->name}});
-                          return put_issued(issued, *response);
-                        });
+  return with_authority(
+      context,
+      [this, context, certificate = identity::peer_certificate(*context->auth_context()), request,
+       response](identity::Authority& authority) -> Result<void> {
+        if (auto ready = sources_.log.ready(); !ready) return ready;
+        const auto issued = authority.renew(certificate, request->request());
+        if (auto put = put_issued(issued, *response); !put) return put;
+        log::info("identity", "renewed", {{"host", issued->name}});
+        const auto before = tls::read_certificate(certificate);
+        return sources_.log.note(
+            *context, {"certificate.renew", issued->name, before ? text_of(*before) : "", text_of(*issued)});
+      });
+}
+
+std::string IdentityService::hint_for(const std::string& person) const {
+  if (!sources_.is_user || sources_.is_user(person)) return "";
+  return fmt::format(
+      "there is no user {0}, so the certificate may do nothing yet: vigil user add {0} --role viewer "
+      "--no-password",
+      person);
 }
 
 grpc::ServerUnaryReactor* IdentityService::IssuePerson(grpc::CallbackServerContext* context,
@@ -149,13 +227,14 @@ grpc::ServerUnaryReactor* IdentityService::IssuePerson(grpc::CallbackServerConte
                                                        v1::IssuedCertificate* response) {
   return with_authority(
       context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
-        if (auto ready = log_.ready(); !ready) return ready;
+        if (auto ready = sources_.log.ready(); !ready) return ready;
         const auto issued =
             authority.issue_person(request->name(), request->request(), milliseconds(request->life_ms()));
         if (!issued) return issued.error();
         log::info("identity", "a certificate for a person", {{"person", issued->name}});
+        response->set_hint(hint_for(issued->name));
         if (auto put = put_issued(issued, *response); !put) return put;
-        return log_.note(*context, {"certificate.issue", issued->name, "", ""});
+        return sources_.log.note(*context, {"certificate.issue", issued->name, "", text_of(*issued)});
       });
 }
 

@@ -1,23 +1,31 @@
 // vigil.v1.Identity: invitations and certificates. proto/vigil/v1/identity.proto is its documentation.
 #pragma once
 
+#include "aggregator/access/attempts.h"
 #include "aggregator/access/call_log.h"
 #include "aggregator/identity/authority.h"
 #include "aggregator/serve/query_engine.h"
 #include "vigil/v1/identity.grpc.pb.h"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
 namespace vigil::aggregator {
 
+/// All outlive the service.
+struct IdentitySources {
+  QueryEngine& engine;
+  identity::Authority* authority;        // null: there is none, and each call says so
+  std::function<std::string()> address;  // where hosts can reach the aggregator
+  access::CallLog log = {};
+  std::function<bool(const std::string&)> is_user = {};  // empty: nobody can say
+  std::function<std::int64_t()> now_ms;
+};
+
 class IdentityService final : public v1::Identity::CallbackService {
  public:
-  /// All outlive the service; `authority` null: there is none, and each call says so. `address` is where
-  /// hosts can reach the aggregator.
-  IdentityService(QueryEngine& engine, identity::Authority* authority, std::function<std::string()> address,
-                  access::CallLog log = {})
-      : engine_(engine), authority_(authority), address_(std::move(address)), log_(log) {}
+  explicit IdentityService(IdentitySources sources) : sources_(std::move(sources)) {}
 
   grpc::ServerUnaryReactor* Invite(grpc::CallbackServerContext* context, const v1::InviteRequest* request,
                                    v1::InviteResponse* response) override;
@@ -38,10 +46,12 @@ class IdentityService final : public v1::Identity::CallbackService {
   template <class Work>
   grpc::ServerUnaryReactor* with_authority(grpc::CallbackServerContext* context, Work work);
 
-  QueryEngine& engine_;
-  identity::Authority* const authority_;
-  const std::function<std::string()> address_;
-  const access::CallLog log_;
+  Result<void> refuse_enrolment(const Error& error, const std::string& source);
+  Result<void> note_enrolled(const grpc::CallbackServerContext& context, const identity::Enrolled& enrolled);
+  std::string hint_for(const std::string& person) const;
+
+  const IdentitySources sources_;
+  access::Attempts attempts_;
 };
 
 }  // namespace vigil::aggregator

@@ -194,6 +194,7 @@ Result<Exit> issue(Context& context, const IssueFlags& flags) {
   fmt::print(
       "  export VIGIL_TLS_CA={}/ca.pem\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
       flags.out, base, base);
+  if (!issued->hint().empty()) fmt::print(stderr, "vigil: {}\n", issued->hint());
   return Exit::ok;
 }
 

@@ -43,9 +43,9 @@ struct OwnAuthority {
   }
   /// A host's certificate, the whole way.
   Issued enrolled(const std::string& name, const Asking& asking = {}) {
-    auto issued = authority->enroll(token(name, Replace::allowed), asking.request);
-    REQUIRE(issued);
-    return *issued;
+    auto enrolled = authority->enroll(token(name, Replace::allowed), asking.request);
+    REQUIRE(enrolled);
+    return enrolled->issued;
   }
   tls::Signer signer() const { return read_authority(folder).value(); }
 

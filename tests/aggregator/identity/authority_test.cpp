@@ -22,8 +22,9 @@ bool says(const Error& error, std::string_view part) {
 TEST_CASE("a token becomes a certificate for the host it was made for, whatever the request says") {
   OwnAuthority authority;
   const Asking asking;
-  const auto issued = authority->enroll(authority.token("web-1"), asking.request);
-  REQUIRE(issued);
+  const auto enrolled = authority->enroll(authority.token("web-1"), asking.request);
+  REQUIRE(enrolled);
+  const Issued* const issued = &enrolled->issued;
   CHECK(issued->name == "web-1");
   CHECK(issued->not_after_ms == kStart + 90 * kDay);
   CHECK(tls::check_pair(issued->certificate, asking.key));
@@ -46,6 +47,21 @@ TEST_CASE("a host's certificate speaks for no other host, and a person's for non
   REQUIRE(person);
   CHECK_FALSE(authority->may_speak(person->certificate, "web-2"));
   CHECK_FALSE(authority->may_speak("", "web-1"));
+}
+
+TEST_CASE("who enrolls says by whose invitation, and what it takes the place of") {
+  OwnAuthority authority;
+  const Issued before = authority.enrolled("web-1");
+  const auto invited = authority->invite("web-1", {}, Replace::allowed, "certificate ada");
+  REQUIRE(invited);
+  CHECK(invited->id.size() == 8);
+  CHECK(invited->token.find(invited->id) == std::string::npos);
+  const auto enrolled = authority->enroll(invited->token, Asking().request);
+  REQUIRE(enrolled);
+  CHECK(enrolled->invitation == invited->id);
+  CHECK(enrolled->invited_by == "certificate ada");
+  CHECK(enrolled->replaced == std::vector<std::string>{before.serial});
+  CHECK(enrolled->issued.serial == tls::read_certificate(enrolled->issued.certificate)->serial);
 }
 
 TEST_CASE("a token is good once, and for its time") {
@@ -95,7 +111,7 @@ TEST_CASE("a name with a good certificate is given again only when that is meant
   const auto second = authority->enroll(token, Asking().request);
   REQUIRE(second);
   CHECK_FALSE(authority->admit(first.certificate));
-  CHECK(authority->admit(second->certificate));
+  CHECK(authority->admit(second->issued.certificate));
   CHECK(authority.revoked.size() == 1);
 
   // Two invitations for one new name: the second one to be used comes too late.

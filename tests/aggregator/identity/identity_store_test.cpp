@@ -23,7 +23,7 @@ TEST_CASE("identity.db keeps what it was told, and is nobody else's to read") {
   {
     auto store = IdentityStore::open(path);
     REQUIRE(store);
-    REQUIRE(store->add_invite({"hash", "web-1", 100, 0, true}, 1));
+    REQUIRE(store->add_invite({"hash", "web-1", 100, 0, true, "token ci"}, 1));
     REQUIRE(store->add_certificate(row("aa", 500)));
     REQUIRE(store->revoke({"aa"}, 7));
   }
@@ -36,6 +36,7 @@ TEST_CASE("identity.db keeps what it was told, and is nobody else's to read") {
   REQUIRE(invite);
   CHECK(invite->name == "web-1");
   CHECK(invite->replace);
+  CHECK(invite->made_by == "token ci");
   CHECK(store->invite("other").value() == std::nullopt);
   const CertificateRow* known = store->certificate("aa");
   REQUIRE(known != nullptr);
@@ -81,7 +82,7 @@ TEST_CASE("what ended long ago is forgotten, and withdrawn invitations are over"
 TEST_CASE("another program's database, and one of a newer vigil, are left alone") {
   const test::TempDir dir;
   for (const char* script : {"CREATE TABLE other(a)",
-                             "PRAGMA user_version=2; PRAGMA application_id=0x56474C49;"
+                             "PRAGMA user_version=3; PRAGMA application_id=0x56474C49;"
                              "CREATE TABLE invite(a)"}) {
     const std::string path = dir.file("identity.db");
     {
@@ -98,6 +99,50 @@ TEST_CASE("another program's database, and one of a newer vigil, are left alone"
     CHECK(refused.error().message.find(path) != std::string::npos);
     std::filesystem::remove(path);
   }
+}
+
+TEST_CASE("what format 1 kept is there in format 2, and who made its invitations nobody knows") {
+  const test::TempDir dir;
+  const std::string path = dir.file("identity.db");
+  {
+    std::ofstream(path).flush();
+    auto database = Database::open(path, Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(R"(
+CREATE TABLE invite(
+  token_hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  used_ms INTEGER NOT NULL DEFAULT 0,
+  replaces INTEGER NOT NULL) STRICT;
+CREATE TABLE certificate(
+  serial TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  not_before_ms INTEGER NOT NULL,
+  not_after_ms INTEGER NOT NULL,
+  revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+PRAGMA user_version=1;
+PRAGMA application_id=0x56474C49;
+INSERT INTO invite VALUES('0123456789', 'web-1', 1, 100, 0, 1);
+INSERT INTO certificate VALUES('aa', 'host', 'web-1', 0, 500, 0);
+)"));
+  }
+  for (int i = 0; i < 2; ++i) {  // and once more, as at the next start
+    auto store = IdentityStore::open(path);
+    REQUIRE(store);
+    const auto invite = store->invite("0123456789").value();
+    REQUIRE(invite);
+    CHECK(invite->id() == "01234567");
+    CHECK(invite->made_by.empty());
+    CHECK(invite->replace);
+    CHECK(store->certificate("aa") != nullptr);
+  }
+  auto store = IdentityStore::open(path);
+  REQUIRE(store);
+  REQUIRE(store->add_invite({"new", "web-2", 100, 0, false, "socket"}, 1));
+  CHECK(store->invite("new").value()->made_by == "socket");
 }
 
 TEST_CASE("two may have identity.db open, as the aggregator and its init do") {
