@@ -31,6 +31,16 @@ TEST_CASE("many sources take a bounded number of buckets, and who comes often is
   CHECK(buckets.size() == 100);
 }
 
+TEST_CASE("a bucket says how long until there is one left, and not a moment less") {
+  Buckets buckets({.per_second = 0.5, .most = 1});
+  CHECK(buckets.wait_ms("a", 0) == 0);
+  REQUIRE(buckets.take("a", 0));
+  CHECK(buckets.wait_ms("a", 0) == 2000);
+  CHECK(buckets.wait_ms("a", 1500) == 500);
+  CHECK_FALSE(buckets.take("a", 1999));
+  CHECK(buckets.take("a", 1999 + buckets.wait_ms("a", 1999)));
+}
+
 TEST_CASE("an address is a source: of IPv6 its network, and an IPv4 address in IPv6's clothes is itself") {
   CHECK(source_of("192.0.2.7:4711") == "192.0.2.7");
   CHECK(source_of("192.0.2.7") == "192.0.2.7");
