@@ -54,6 +54,8 @@ constexpr std::array kCommands = {
     Command{"token", declare_token, "Tokens, by which programs and people are let in"},
     Command{"user", declare_user, "Users: names, roles and passwords"},
     Command{"audit", declare_audit, "What was changed, and by whom"},
+    Command{"login", declare_login, "Sign in at the OpenID Connect provider of an aggregator"},
+    Command{"logout", declare_logout, "Forget that login"},
     Command{"whoami", declare_whoami, "Who the aggregator takes you for"},
 };
 
@@ -204,6 +206,9 @@ Result<ClientOptions> client_options(const Globals& globals) {
                 "a token is not sent in plain text to {}: use --tls or --tls-ca FILE, or connect without it",
                 options.address);
   options.token = std::move(*token);
+  options.keeps_secrets = options.tls || address->is_here;
+  if (options.token.empty() && options.cert_pem.empty() && options.keeps_secrets)
+    options.token_source = login_tokens(options, wall_ms);
   return options;
 }
 

@@ -6,6 +6,7 @@
 #include "vigil/v1/actions.grpc.pb.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/identity.grpc.pb.h"
+#include "vigil/v1/login.grpc.pb.h"
 #include "vigil/v1/query.grpc.pb.h"
 #include "vigil/v1/rules.grpc.pb.h"
 #include "vigil/v1/store.grpc.pb.h"
@@ -31,6 +32,7 @@ Errc code_of(grpc::StatusCode code) {
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return Errc::timeout;
     case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::ABORTED:  // not the aggregator but whom it asks: a login's provider
       return Errc::unavailable;
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return Errc::limit;
@@ -71,7 +73,10 @@ std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& optio
 class GrpcClient final : public Client {
  public:
   explicit GrpcClient(const ClientOptions& options)
-      : address_(options.address), timeout_(options.timeout), token_(options.token) {
+      : address_(options.address),
+        timeout_(options.timeout),
+        token_(options.token),
+        token_source_(options.token_source) {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);  // monitoring does not take the way round by a proxy
@@ -86,6 +91,7 @@ class GrpcClient final : public Client {
     access_ = v1::Access::NewStub(channel);
     actions_ = v1::Actions::NewStub(channel);
     identity_ = v1::Identity::NewStub(channel);
+    login_ = v1::Login::NewStub(channel);
     store_ = v1::Store::NewStub(channel);
     rules_ = v1::Rules::NewStub(channel);
   }
@@ -212,6 +218,15 @@ class GrpcClient final : public Client {
   Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest& request) override {
     return call<v1::IssuedCertificate>(*identity_, &v1::Identity::Stub::IssuePerson, request);
   }
+  Result<v1::StartLoginResponse> start_login() override {
+    return call<v1::StartLoginResponse>(*login_, &v1::Login::Stub::StartLogin, v1::StartLoginRequest{});
+  }
+  Result<v1::PollLoginResponse> poll_login(const v1::PollLoginRequest& request) override {
+    return call<v1::PollLoginResponse>(*login_, &v1::Login::Stub::PollLogin, request);
+  }
+  Result<v1::LoginSession> renew_login(const v1::RenewLoginRequest& request) override {
+    return call<v1::LoginSession>(*login_, &v1::Login::Stub::RenewLogin, request);
+  }
   void cancel() override {
     const std::lock_guard lock(mutex_);
     cancelled_ = true;
@@ -222,6 +237,7 @@ class GrpcClient final : public Client {
   template <class Response, class Stub, class Method, class Request>
   Result<Response> call(Stub& stub, Method method, const Request& request) {
     grpc::ClientContext context;
+    if (auto shown = show_token(context); !shown) return shown.error();
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
     Response response;
     if (!enter(context)) {
@@ -239,17 +255,22 @@ class GrpcClient final : public Client {
   Result<void> stream(Stub& stub, Method method, const Request& request,
                       const std::function<Result<void>(const Message&)>& take) {
     grpc::ClientContext context;
+    if (auto shown = show_token(context); !shown) return shown.error();
     if (!enter(context)) {
       leave();
       return fail(Errc::unavailable, "cancelled");
     }
+    bool has_begun = false;
     const auto reader = (stub.*method)(&context, request);
     Result<void> taken;
-    for (Message message; taken && reader->Read(&message);) taken = take(message);
+    for (Message message; taken && reader->Read(&message); has_begun = true) taken = take(message);
     if (!taken) context.TryCancel();
     const grpc::Status status = reader->Finish();
     leave();
     if (!taken || status.ok()) return taken;
+    // The token of a login ended meanwhile: the next call shows another one.
+    if (has_begun && token_source_ && status.error_code() == grpc::StatusCode::UNAUTHENTICATED)
+      return Error{Errc::unavailable, status.error_message()};
     return error_of(status);
   }
 
@@ -276,16 +297,26 @@ class GrpcClient final : public Client {
     }
     if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
       return fail(Errc::permission,
-                  "{}\nSay who you are: --token-file FILE or VIGIL_TOKEN_FILE, or --tls-cert "
-                  "and --tls-key",
+                  "{}\nSay who you are: --token-file FILE or VIGIL_TOKEN_FILE, --tls-cert and "
+                  "--tls-key, or vigil login",
                   status.error_message());
     }
     return Error{code_of(status.error_code()), status.error_message()};
   }
 
+  /// Before the deadline is set: a login may have to be renewed for it.
+  Result<void> show_token(grpc::ClientContext& context) const {
+    std::string token = token_;
+    if (token.empty() && token_source_) {
+      auto found = token_source_();
+      if (!found) return found.error();
+      token = std::move(*found);
+    }
+    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+    return {};
+  }
   /// False: cancelled.
   bool enter(grpc::ClientContext& context) {
-    if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
     const std::lock_guard lock(mutex_);
     under_way_ = &context;
     return !cancelled_;
@@ -298,6 +329,7 @@ class GrpcClient final : public Client {
   std::string address_;
   std::chrono::milliseconds timeout_;
   const std::string token_;
+  const std::function<Result<std::string>()> token_source_;
   std::mutex mutex_;  // protects under_way_ and cancelled_
   grpc::ClientContext* under_way_ = nullptr;
   bool cancelled_ = false;
@@ -306,6 +338,7 @@ class GrpcClient final : public Client {
   std::unique_ptr<v1::Access::Stub> access_;
   std::unique_ptr<v1::Actions::Stub> actions_;
   std::unique_ptr<v1::Identity::Stub> identity_;
+  std::unique_ptr<v1::Login::Stub> login_;
   std::unique_ptr<v1::Store::Stub> store_;
   std::unique_ptr<v1::Rules::Stub> rules_;
 };

@@ -6,6 +6,7 @@
 #include "vigil/v1/actions.pb.h"
 #include "vigil/v1/fleet.pb.h"
 #include "vigil/v1/identity.pb.h"
+#include "vigil/v1/login.pb.h"
 #include "vigil/v1/query.pb.h"
 #include "vigil/v1/rules.pb.h"
 #include "vigil/v1/store.pb.h"
@@ -25,6 +26,9 @@ struct ClientOptions {
   std::string cert_pem;  // who we are, where the aggregator asks for it; with key_pem, or both empty
   std::string key_pem;
   std::string token;  // shown with every call; empty: none. Not for plain text that leaves this machine
+  /// Asked for the token before each call where `token` is empty: of a login, which is renewed. May be empty.
+  std::function<Result<std::string>()> token_source;
+  bool keeps_secrets = false;  // TLS, or nobody is on the way
 };
 
 class Client {
@@ -81,6 +85,11 @@ class Client {
   virtual Result<v1::ListCertificatesResponse> certificates(const v1::ListCertificatesRequest& request) = 0;
   virtual Result<v1::RevokeResponse> revoke(const v1::RevokeRequest& request) = 0;
   virtual Result<v1::IssuedCertificate> issue_person(const v1::IssuePersonRequest& request) = 0;
+
+  // Errc::unavailable also where the provider is away.
+  virtual Result<v1::StartLoginResponse> start_login() = 0;
+  virtual Result<v1::PollLoginResponse> poll_login(const v1::PollLoginRequest& request) = 0;
+  virtual Result<v1::LoginSession> renew_login(const v1::RenewLoginRequest& request) = 0;
 
   /// Any thread: ends the call under way, and every later one at once, with Errc::unavailable.
   virtual void cancel() = 0;

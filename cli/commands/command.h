@@ -93,6 +93,11 @@ Run declare_token(CLI::App& app);
 Run declare_user(CLI::App& app);
 Run declare_audit(CLI::App& app);
 Run declare_whoami(CLI::App& app);
+Run declare_login(CLI::App& app);
+Run declare_logout(CLI::App& app);
+/// The token of the login at this aggregator, renewed when it is time; "" where there is none.
+std::function<Result<std::string>()> login_tokens(const ClientOptions& options,
+                                                  std::function<std::int64_t()> now_ms);
 
 /// Of whoever runs this; "" when the system does not know.
 std::string user_name();

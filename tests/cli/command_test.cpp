@@ -92,6 +92,9 @@ class Sampled : public Client {
     return unasked();
   }
   Result<v1::WhoAmIResponse> who_am_i() override { return unasked(); }
+  Result<v1::StartLoginResponse> start_login() override { return unasked(); }
+  Result<v1::PollLoginResponse> poll_login(const v1::PollLoginRequest&) override { return unasked(); }
+  Result<v1::LoginSession> renew_login(const v1::RenewLoginRequest&) override { return unasked(); }
   Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest&) override { return unasked(); }
   Result<v1::ListTokensResponse> tokens() override { return unasked(); }
   Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest&) override { return unasked(); }

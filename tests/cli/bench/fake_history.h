@@ -52,6 +52,9 @@ class FakeHistory final : public Client {
     return none();
   }
   Result<v1::WhoAmIResponse> who_am_i() override { return none(); }
+  Result<v1::StartLoginResponse> start_login() override { return none(); }
+  Result<v1::PollLoginResponse> poll_login(const v1::PollLoginRequest&) override { return none(); }
+  Result<v1::LoginSession> renew_login(const v1::RenewLoginRequest&) override { return none(); }
   Result<v1::CreateTokenResponse> create_token(const v1::CreateTokenRequest&) override { return none(); }
   Result<v1::ListTokensResponse> tokens() override { return none(); }
   Result<v1::RevokeTokenResponse> revoke_token(const v1::RevokeTokenRequest&) override { return none(); }

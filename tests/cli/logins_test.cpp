@@ -1,0 +1,134 @@
+// Logins: one file, several aggregators, and a token that is renewed once however many want it.
+#include "cli/client/logins.h"
+
+#include "common/config/files.h"
+#include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <thread>
+
+namespace vigil::cli {
+namespace {
+
+constexpr std::int64_t kNow = 1'800'000'000'000;
+constexpr std::int64_t kHour = 3'600'000;
+
+Login login(const std::string& aggregator, std::int64_t expires_ms = kNow + kHour) {
+  return {aggregator, "oidc:alice", "t1", "r1", expires_ms};
+}
+
+Logins::Renew never() {
+  return [](const Login&) -> Result<Login> {
+    FAIL("asked for a new token");
+    return fail(Errc::internal, "");
+  };
+}
+Logins::Renew failing(Errc code) {
+  return [code](const Login&) -> Result<Login> { return fail(code, "no"); };
+}
+
+mode_t mode_of(const std::string& path) {
+  struct stat info {};
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  return info.st_mode & 07777;
+}
+
+}  // namespace
+
+TEST_CASE("logins are kept by aggregator, in a file for their owner only") {
+  test::TempDir folder;
+  const std::string path = folder.file("vigil/logins.json");
+  Logins logins(path);
+  CHECK_FALSE(*logins.find("a:1"));
+  CHECK_FALSE(*logins.remove("a:1"));
+  REQUIRE(logins.put(login("a:1")));
+  REQUIRE(logins.put(login("b:1")));
+  CHECK(mode_of(path) == 0600);
+  CHECK(mode_of(folder.file("vigil")) == 0700);
+  Login other = login("a:1");
+  other.token = "t2";
+  REQUIRE(logins.put(other));
+  CHECK((*logins.find("a:1"))->token == "t2");
+  CHECK((*logins.find("b:1"))->token == "t1");
+  CHECK((*logins.find("b:1"))->refresh_token == "r1");
+  CHECK((*logins.find("b:1"))->expires_ms == kNow + kHour);
+  CHECK(*logins.remove("a:1"));
+  CHECK_FALSE(*logins.find("a:1"));
+  CHECK(*logins.find("b:1"));
+}
+
+TEST_CASE("a file of logins that others may read, or that is something else, is refused") {
+  test::TempDir folder;
+  const std::string path = folder.file("vigil/logins.json");
+  Logins logins(path);
+  REQUIRE(logins.put(login("a:1")));
+  REQUIRE(::chmod(path.c_str(), 0644) == 0);
+  CHECK_THAT(logins.find("a:1").error().message, Catch::Contains("chmod 600"));
+  REQUIRE(::chmod(path.c_str(), 0600) == 0);
+  for (const char* text : {"x", "{}", "[]", R"({"logins":[1]})", R"({"logins":[{"aggregator":"a:1"}]})"}) {
+    std::ofstream(path) << text;
+    INFO(text);
+    CHECK_THAT(logins.find("a:1").error().message, Catch::Contains(path));
+  }
+}
+
+TEST_CASE("a token is renewed before it ends, and as long as it is good a failure does not matter") {
+  test::TempDir folder;
+  Logins logins(folder.file("vigil/logins.json"));
+  REQUIRE(logins.put(login("a:1", kNow + 100'000)));
+  const Login old = **logins.find("a:1");
+  CHECK(logins.fresh(old, never(), kNow)->token == "t1");
+  const auto renew = [](const Login& from) -> Result<Login> {
+    CHECK(from.refresh_token == "r1");
+    return Login{from.aggregator, from.name, "t2", "r2", kNow + kHour};
+  };
+  CHECK(logins.fresh(old, failing(Errc::unavailable), kNow + 20'000)->token == "t1");
+  CHECK(logins.fresh(old, failing(Errc::unavailable), kNow + 100'000).error().code == Errc::unavailable);
+  CHECK_THAT(logins.fresh(old, failing(Errc::permission), kNow + 20'000).error().message,
+             Catch::Contains("expired: vigil login"));
+  CHECK(logins.fresh(old, renew, kNow + 20'000)->token == "t2");
+  CHECK((*logins.find("a:1"))->refresh_token == "r2");
+  CHECK(logins.fresh(old, never(), kNow + 20'000)->token == "t2");  // somebody else has renewed it
+
+  Login single = login("b:1", kNow + 1000);
+  single.refresh_token.clear();
+  REQUIRE(logins.put(single));
+  CHECK(logins.fresh(single, never(), kNow)->token == "t1");
+  CHECK(logins.fresh(single, never(), kNow + 1000).error().code == Errc::permission);
+}
+
+TEST_CASE("many commands at once renew a token once") {
+  test::TempDir folder;
+  const std::string path = folder.file("vigil/logins.json");
+  REQUIRE(Logins(path).put(login("a:1", kNow)));
+  std::atomic<int> renewed = 0;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> commands;
+  for (int i = 0; i < 8; ++i) {
+    commands.emplace_back([&] {
+      LoginTokens tokens(Logins(path), "a:1", [&](const Login& from) -> Result<Login> {
+        ++renewed;
+        return Login{from.aggregator, from.name, "t2", "r2", kNow + kHour};
+      });
+      const auto token = tokens.token(kNow);
+      if (token && *token == "t2") ++right;
+    });
+  }
+  for (std::thread& each : commands) each.join();
+  CHECK(renewed == 1);
+  CHECK(right == 8);
+}
+
+TEST_CASE("who is not signed in shows nothing") {
+  test::TempDir folder;
+  LoginTokens tokens(Logins(folder.file("vigil/logins.json")), "a:1", never());
+  CHECK(*tokens.token(kNow) == "");
+  LoginTokens homeless(Logins(""), "a:1", never());
+  CHECK(*homeless.token(kNow) == "");
+  CHECK_FALSE(Logins("").put(login("a:1")));
+}
+
+}  // namespace vigil::cli
