@@ -48,6 +48,11 @@ Result<void> check_account_name(std::string_view name) {
 }
 
 Result<void> check_password(std::string_view password) {
+  // RFC 7617, 2: HTTP Basic knows none of them, so nobody could ever come in with such a password.
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (std::ranges::any_of(password, is_control))
+    return fail(Errc::invalid_argument,
+                "a password has no control characters (NUL, line ends, tabs), which HTTP cannot carry");
   if (password.size() >= kLeastPasswordBytes && password.size() <= kMostPasswordBytes) return {};
   return fail(Errc::invalid_argument, "a password has {} to {} bytes", kLeastPasswordBytes,
               kMostPasswordBytes);

@@ -53,7 +53,7 @@ inline constexpr std::size_t kMostPasswordBytes = 1024;
 
 /// Errc::invalid_argument: letters, digits and . _ - @, at most 64.
 Result<void> check_account_name(std::string_view name);
-/// Errc::invalid_argument: too short or too long.
+/// Errc::invalid_argument: too short or too long, or with control characters.
 Result<void> check_password(std::string_view password);
 
 class Accounts {

@@ -26,7 +26,7 @@ http::Response graph_answer(const Errand& errand, const ApiSources& sources) {
 
 }  // namespace
 
-/// A route for GET, for those who look.
+/// A route for GET, for those who ask and a token for queries.
 void Api::add(http::Router& router, const std::string& path, Kind kind, const Work& work) {
   router.add_later("GET", path, access::kQuery, desk_.handler(kind, work));
 }
@@ -76,19 +76,21 @@ void Api::add_catalogue(http::Router& router) {
   add(router, "/api/v1/alertmanagers", Kind::lookup, [](const Errand&) { return alertmanagers_answer(); });
 }
 
+/// Of the aggregator itself Grafana asks for the version. How it is configured and does is no matter of a
+/// token for queries.
 void Api::add_state(http::Router& router) {
   add(router, "/api/v1/status/buildinfo", Kind::lookup,
       [this](const Errand&) { return build_info_answer(sources_.facts); });
-  add(router, "/api/v1/status/config", Kind::lookup,
-      [this](const Errand&) { return config_answer(sources_); });
-  add(router, "/api/v1/status/flags", Kind::lookup,
-      [this](const Errand&) { return flags_answer(sources_.facts); });
-  add(router, "/api/v1/status/runtimeinfo", Kind::lookup,
-      [this](const Errand&) { return runtime_info_answer(sources_); });
-  add(router, "/api/v1/status/tsdb", Kind::lookup,
-      [this](const Errand& e) { return tsdb_answer(e, sources_); });
-  add(router, "/api/v1/status/walreplay", Kind::lookup, [](const Errand&) { return wal_replay_answer(); });
-  add(router, "/api/v1/notifications", Kind::lookup, [](const Errand&) { return notifications_answer(); });
+  const auto add_for_viewers = [this, &router](const std::string& path, const Work& work) {
+    router.add_later("GET", path, access::kViewer, desk_.handler(Kind::lookup, work));
+  };
+  add_for_viewers("/api/v1/status/config", [this](const Errand&) { return config_answer(sources_); });
+  add_for_viewers("/api/v1/status/flags", [this](const Errand&) { return flags_answer(sources_.facts); });
+  add_for_viewers("/api/v1/status/runtimeinfo",
+                  [this](const Errand&) { return runtime_info_answer(sources_); });
+  add_for_viewers("/api/v1/status/tsdb", [this](const Errand& e) { return tsdb_answer(e, sources_); });
+  add_for_viewers("/api/v1/status/walreplay", [](const Errand&) { return wal_replay_answer(); });
+  add_for_viewers("/api/v1/notifications", [](const Errand&) { return notifications_answer(); });
 }
 
 void Api::add_alertmanager(http::Router& router) {

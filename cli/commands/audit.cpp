@@ -36,22 +36,21 @@ Listing audit_listing(const v1::ListAuditResponse& found) {
   Listing listing;
   listing.empty_note = "Nothing was changed in that time.";
   listing.columns = {{"at_ms", "WHEN"},
-                     {"who", "WHO", Align::left, Fit::important},
+                     {"who", "WHO", Align::left, Fit::cut, Programs::json_and_csv, 20},
                      {"from", "FROM", Align::left, Fit::optional},
                      {"what", "WHAT"},
                      {"object", "OBJECT", Align::left, Fit::cut, Programs::json_and_csv, 12},
+                     {"before", "BEFORE", Align::left, Fit::cut, Programs::json_and_csv, 12},
                      {"after", "AFTER", Align::left, Fit::cut, Programs::json_and_csv, 12},
                      {"id", ""},
-                     {"kind", ""},
-                     {"before", ""}};
+                     {"kind", ""}};
   for (const v1::AuditEntry& entry : found.entries()) {
     Cell who = Cell::of(entry.who(), Style::bold);
     who.text = who_text(entry);
     listing.rows.push_back({Cell{entry.at_ms(), format_local_time(entry.at_ms()), Style::plain},
                             std::move(who), Cell::of(entry.from()), Cell::of(entry.what()),
-                            Cell::of(entry.object()), Cell::of(entry.after()),
-                            Cell::number(static_cast<std::int64_t>(entry.id())), Cell::of(entry.kind()),
-                            Cell::of(entry.before())});
+                            Cell::of(entry.object()), Cell::of(entry.before()), Cell::of(entry.after()),
+                            Cell::number(static_cast<std::int64_t>(entry.id())), Cell::of(entry.kind())});
   }
   return listing;
 }

@@ -83,6 +83,12 @@ TEST_CASE("names are taken once, and are names") {
   CHECK(check_account_name("alice.b_c-d@example.org"));
   CHECK_FALSE(check_password("123456789"));
   CHECK(check_password("1234567890"));
+  CHECK(check_password("größer als ß"));
+  for (const char control : {'\0', '\n', '\t', '\x1b', '\x7f'}) {
+    const auto refused = check_password(std::string("correct") + control + "horse");
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("control characters") != std::string::npos);
+  }
 }
 
 TEST_CASE("users are added, changed and removed, and each change is in the log with before and after") {

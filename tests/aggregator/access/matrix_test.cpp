@@ -193,6 +193,29 @@ TEST_CASE("every route lets in who may ask it, and nobody else") {
   CHECK(ask(world.aggregator->http_address(), "GET", "/healthz", "") == 200);
 }
 
+TEST_CASE(
+    "a token for queries asks for values and what describes them, and not how the aggregator is set up") {
+  World world;
+  const std::string query = world.callers[4].authorization;
+  const auto get = [&](const std::string& path) {
+    return ask(world.aggregator->http_address(), "GET", path, query);
+  };
+  for (const char* path : {"/api/v1/query?query=1", "/api/v1/labels", "/api/v1/metadata", "/api/v1/rules",
+                           "/api/v1/alerts", "/api/v1/status/buildinfo", "/api/v2/alerts"}) {
+    INFO(path);
+    CHECK(get(path) == 200);
+  }
+  for (const char* path : {"/api/v1/status/config", "/api/v1/status/flags", "/api/v1/status/runtimeinfo",
+                           "/api/v1/status/tsdb", "/metrics", "/alerts/"}) {
+    INFO(path);
+    CHECK(get(path) == 403);
+  }
+  for (const std::string& method : access::all_methods()) {
+    INFO(method);
+    CHECK((access::need_of(method)->area == Area::query) == method.starts_with("/vigil.v1.Query/"));
+  }
+}
+
 TEST_CASE("what is changed over gRPC is in the log, under the name that was shown") {
   World world;
   const std::string admin = world.callers[3].authorization;
