@@ -171,7 +171,8 @@ bool says_how_to_speak(const TlsSettings& tls) {
 }
 
 Result<std::optional<OwnIdentity>> stored_identity(const AgentConfig& config) {
-  if (says_how_to_speak(config.tls) || !has_identity(identity_folder(config))) return std::optional<OwnIdentity>();
+  if (says_how_to_speak(config.tls) || !has_identity(identity_folder(config)))
+    return std::optional<OwnIdentity>();
   auto identity = load_identity(identity_folder(config));
   if (!identity) return identity.error();
   return std::optional<OwnIdentity>(std::move(*identity));

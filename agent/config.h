@@ -62,6 +62,8 @@ std::string spool_directory(const AgentConfig& config);
 /// Where `vigil-agent enroll` keeps who this host is: tls.dir, else where samples wait, else
 /// /var/lib/vigil-agent.
 std::string identity_folder(const AgentConfig& config);
+/// Whether the configuration says itself how to connect: what enrolling stored is not used then.
+bool says_how_to_speak(const TlsSettings& tls);
 /// What it stored, where the configuration says nothing of its own about TLS; nothing: this host is not
 /// enrolled. Errors name the file.
 Result<std::optional<OwnIdentity>> stored_identity(const AgentConfig& config);

@@ -84,6 +84,14 @@ std::vector<std::string> own_hosts() {
   return hosts;
 }
 
+std::string host_to_tell(const std::vector<std::string>& certified, const std::vector<std::string>& own,
+                         const std::string& machine_name) {
+  const auto named = std::find_if(certified.rbegin(), certified.rend(), [&own](const std::string& host) {
+    return std::find(own.begin(), own.end(), host) == own.end();
+  });
+  return named == certified.rend() ? machine_name : *named;
+}
+
 Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
                          std::int64_t now_ms) {
   if (options.person.empty() != options.out.empty())

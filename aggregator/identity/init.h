@@ -17,6 +17,11 @@ struct InitOptions {
 /// Names and addresses of this host by which others may reach it, loopback among them.
 std::vector<std::string> own_hosts();
 
+/// Of the names and addresses of the aggregator's certificate the one to tell others: what `init --name` was
+/// given last, since it is none of this machine's own; else this machine's name.
+std::string host_to_tell(const std::vector<std::string>& certified, const std::vector<std::string>& own,
+                         const std::string& machine_name);
+
 /// Gives what is to be printed. Safe to repeat: what is there stays, but a certificate of the server that
 /// lacks one of the names. `now_ms` is our clock.
 Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,

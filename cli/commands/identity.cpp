@@ -1,5 +1,6 @@
 // agent and certificate: who may speak to the aggregator; invite, issue, list, revoke.
 #include "cli/commands/command.h"
+#include "cli/commands/invitation.h"
 #include "common/text/human.h"
 #include "common/tls/kept_file.h"
 #include "common/tls/signing.h"
@@ -96,7 +97,8 @@ Run declare_invite(CLI::App& app) {
       "--replace", [flags](std::int64_t) { flags->request.set_replace(true); },
       "Also when there is a certificate of this name: it ends when the invitation is used");
   app.footer(
-      "Examples:\n  vigil agent invite --name web-1\n  vigil agent invite --name web-1 --ttl 1d --replace");
+      "Examples:\n  vigil agent invite --name web-1\n  vigil agent invite --name web-1 --address "
+      "monitor.example.org:8460\n  vigil agent invite --name web-1 --ttl 1d --replace");
   return [flags](Context& context) -> Result<Exit> {
     const auto ttl = duration_of("--ttl", flags->ttl);
     if (!ttl) return ttl.error();
@@ -104,6 +106,8 @@ Run declare_invite(CLI::App& app) {
     const auto invited = context.client->invite(flags->request);
     if (!invited) return invited.error();
     const std::string address = flags->address.empty() ? invited->address() : flags->address;
+    const std::string doubt = doubt_about(address, {invited->hosts().begin(), invited->hosts().end()});
+    if (!doubt.empty()) fmt::print(stderr, "vigil: warning: {}\n", doubt);
     const std::string command =
         fmt::format("vigil-agent enroll --aggregator {} --token {} --fingerprint sha256:{}", address,
                     invited->token(), invited->fingerprint());

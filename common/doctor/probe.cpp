@@ -159,6 +159,11 @@ FolderFacts look_at_folder(std::string label, const std::string& path) {
   return facts;
 }
 
+std::string owner_of(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 ? user_name_of(info.st_uid) : std::string();
+}
+
 ClockFacts look_at_clock() {
   timex clock{};  // modes 0: only looks, adjtimex(2)
   const int state = ::adjtimex(&clock);

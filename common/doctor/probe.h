@@ -10,6 +10,8 @@
 namespace vigil::doctor {
 
 FolderFacts look_at_folder(std::string label, const std::string& path);
+/// The user a file belongs to, by name or number; "": it cannot be looked at.
+std::string owner_of(const std::string& path);
 ClockFacts look_at_clock();
 /// With its limit when systemd has such a unit, else this process's.
 OpenFilesFacts look_at_open_files(const UnitFacts& unit);

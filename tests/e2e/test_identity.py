@@ -1,6 +1,7 @@
 """The aggregator's own authority, as the shipped programs use it: init, invite, enroll, renew, revoke."""
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -249,6 +250,66 @@ def test_people_get_certificates_and_lose_them(fleet):
     fleet.cli("certificate", "revoke", "--person", "bob")
     said = fleet.vigil.cli("hosts", *bob, check=False)
     assert said.returncode == 1 and "was revoked" in said.stderr
+
+
+def test_an_invitation_says_when_its_address_leads_nowhere(fleet):
+    own = fleet.cli("agent", "invite", "--name", "web-1")
+    assert "leads a host to itself" in own.stderr and "--address" in own.stderr
+    assert own.stdout.startswith("vigil-agent enroll "), "the command stands alone on standard output"
+    named = fleet.cli("agent", "invite", "--name", "web-1", "--address", "mon.example.org:8460")
+    assert "is not for mon.example.org" in named.stderr and "init --name mon.example.org" in named.stderr
+    init(fleet.vigil.data, "--name", "mon.example.org")
+    good = fleet.cli("agent", "invite", "--name", "web-1", "--address", "mon.example.org:8460")
+    assert "warning" not in good.stderr and "--aggregator mon.example.org:8460" in good.stdout
+
+
+def examine(fleet, name, *args):
+    """Findings of the doctor of an agent that knows nothing but its folder, of the area identity."""
+    said = subprocess.run([BIN / "vigil-agent", "doctor", "--spool", fleet.folder / name, "-o", "json", *args], capture_output=True, text=True, timeout=60)
+    findings = json.loads(said.stdout)
+    return {each["about"].removeprefix(str(fleet.folder / name) + "/"): each for each in findings if each["area"] == "identity"}, findings
+
+
+def test_the_doctor_of_a_host_looks_at_its_identity(fleet):
+    fleet.enroll("web-1", fleet.invite("web-1"))
+    path = fleet.folder / "web-1" / "identity.pem"
+    mine, findings = examine(fleet, "web-1")
+    assert {about: each["verdict"] for about, each in mine.items() if about != "name"} == {"identity.pem": "ok", "certificate": "ok", "authority": "ok"}
+    reached = [each for each in findings if each["area"] == "ports" and fleet.vigil.grpc in each["about"]]
+    assert reached and "by TLS" in reached[0]["seen"], "it goes where the host was enrolled"
+    assert not [each for each in findings if each["area"] == "versions" and each["verdict"] != "ok"]
+
+    path.chmod(0o644)
+    opened = examine(fleet, "web-1")[0]["identity.pem"]
+    assert opened["verdict"] == "problem" and f"chmod 600 {path}" in opened["fix"]
+    path.chmod(0o600)
+    assert examine(fleet, "web-1", "--name", "web-2")[0]["name"]["verdict"] == "problem"
+
+    fleet.enroll("web-2", fleet.invite("web-2"))
+    strangers = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-days", "30", "-subj", "/CN=strangers", "-keyout", "/dev/null"], check=True, capture_output=True, text=True).stdout
+    text = path.read_text()
+    path.write_text(text[:text.rindex("-----BEGIN CERTIFICATE")] + strangers)
+    foreign = examine(fleet, "web-1")[0]["identity.pem"]
+    assert foreign["verdict"] == "problem" and "not signed by this authority" in foreign["seen"]
+    path.write_text(text)
+
+    fleet.cli("agent", "revoke", "web-1")
+    revoked = examine(fleet, "web-1")[0]["at the aggregator"]
+    assert revoked["verdict"] == "problem" and "was revoked" in revoked["seen"] and "vigil agent invite --name web-1" in revoked["fix"]
+    assert "at the aggregator" not in examine(fleet, "web-2")[0]
+
+
+def test_the_doctor_says_when_a_certificate_is_over(vigil):
+    fleet = Fleet(vigil, "identity: {host_life: 10s}\n")
+    fleet.enroll("web-1", fleet.invite("web-1"))
+    over = eventually("it expired", lambda: next(each for each in [examine(fleet, "web-1")[0]["certificate"]] if "expired at" in each["seen"]))
+    assert over["verdict"] == "problem" and "vigil agent invite" in over["fix"]
+
+
+def test_a_socket_needs_no_tls_whatever_the_shell_says(fleet):
+    environment = dict(os.environ, VIGIL_AGGREGATOR=f"unix:{fleet.vigil.data}/vigil.sock", VIGIL_TLS_CA=str(fleet.ca), VIGIL_TLS_CERT=fleet.ada[3], VIGIL_TLS_KEY="/nowhere/ada.key")
+    said = subprocess.run([BIN / "vigil", "whoami"], env=environment, capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0 and "admin" in said.stdout, said
 
 
 def test_only_tls_1_3_is_spoken(fleet):

@@ -62,6 +62,17 @@ TEST_CASE("init refuses what cannot be meant") {
         Errc::invalid_argument);
 }
 
+TEST_CASE("others are told the name that was given last, and else this machine's") {
+  const std::vector<std::string> own{"localhost", "127.0.0.1", "::1", "box", "10.0.0.5"};
+  std::vector<std::string> certified = own;
+  CHECK(host_to_tell(certified, own, "box") == "box");
+  certified.emplace_back("mon");
+  certified.emplace_back("mon.example.org");
+  CHECK(host_to_tell(certified, own, "box") == "mon.example.org");
+  // On another machine what was the first one's own counts less than what was given.
+  CHECK(host_to_tell(certified, {"localhost", "127.0.0.1", "::1", "box-2"}, "box-2") == "mon.example.org");
+}
+
 TEST_CASE("a host reaches itself by more than one name") {
   const auto hosts = own_hosts();
   for (const std::string host : {"localhost", "127.0.0.1", "::1"})

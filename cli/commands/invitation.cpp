@@ -1,0 +1,41 @@
+#include "cli/commands/invitation.h"
+
+#include "common/text/address.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace vigil::cli {
+namespace {
+
+/// Of the certificate, what a host elsewhere may use.
+std::vector<std::string> usable_elsewhere(const std::vector<std::string>& certified) {
+  std::vector<std::string> out;
+  std::ranges::copy_if(certified, std::back_inserter(out), [](const std::string& host) {
+    return !Address{host, 0}.is_loopback();
+  });
+  return out;
+}
+
+}  // namespace
+
+std::string doubt_about(const std::string& address, const std::vector<std::string>& certified) {
+  const auto parsed = parse_address(address, kGrpcPort);
+  if (!parsed) return parsed.error().message;
+  const std::vector<std::string> usable = usable_elsewhere(certified);
+  if (parsed->is_loopback()) {
+    return fmt::format(
+        "{} leads a host to itself: it is right on the aggregator's own machine only. For any other host: "
+        "grpc_listen: 0.0.0.0:{} in aggregator.yml, and --address {}:{}",
+        address, parsed->port, usable.empty() ? "NAME" : usable.front(), parsed->port);
+  }
+  if (certified.empty() || std::ranges::find(certified, parsed->host) != certified.end()) return {};
+  return fmt::format(
+      "the aggregator's certificate is not for {}, so the host will refuse it. It is for {}: give one of "
+      "these "
+      "with --address, or run vigil-aggregator init --name {} on the aggregator's machine",
+      parsed->host, fmt::join(usable.empty() ? certified : usable, ", "), parsed->host);
+}
+
+}  // namespace vigil::cli

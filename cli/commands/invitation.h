@@ -1,0 +1,13 @@
+// Whether an invited host can use the address it is told. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace vigil::cli {
+
+/// What is probably wrong with `address`, which may be what somebody gave, and what would be right; "":
+/// nothing. `certified`: names and addresses of the aggregator's certificate; empty: they are not known.
+std::string doubt_about(const std::string& address, const std::vector<std::string>& certified);
+
+}  // namespace vigil::cli
