@@ -189,7 +189,11 @@ std::string Aggregator::reachable_address() const {
   Address address = parse_address(config_.grpc_listen, kGrpcPort).value();  // checked before
   address.port = grpc_port_;
   const bool is_any = address.host.empty() || address.host == "0.0.0.0" || address.host == "::";
-  if (is_any) address.host = own_name();
+  if (is_any && authority_) {
+    address.host = identity::host_to_tell(authority_->server_names(), identity::own_hosts(), own_name());
+  } else if (is_any) {
+    address.host = own_name();
+  }
   return address.to_string();
 }
 
@@ -385,6 +389,7 @@ Result<void> Aggregator::listen() {
                      const std::lock_guard lock(config_state_mutex_);
                      if (!config_state_.reload_ok)
                        status.add_problems(reload_problem(config_state_.reload_error));
+                     for (const std::string& key : needs_restart_) status.add_needs_restart(key);
                    },
                    [this] { return alerting_->receivers(); },
                    [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {
@@ -529,7 +534,7 @@ api::ApiSources Aggregator::api_sources() {
   sources.reload = [this](const access::Actor& who, const api::Reloaded& done) {
     reload_requests_.ask([this, who, done](const Result<ReloadReport>& report) {
       const auto noted = note_reload(*audit_, who, report);
-      done(report ? noted : Result<void>(report.error()));
+      done(!report || noted ? report : Result<ReloadReport>(noted.error()));
     });
   };
   sources.audit = audit_.get();
@@ -669,6 +674,7 @@ void Aggregator::reloaded(const Result<ReloadReport>& loaded,
     if (loaded) {
       config_state_.yaml = shown_config(invocation_);
       config_state_.loaded_ms = wall_ms();
+      needs_restart_ = loaded->needs_restart;
     }
   }
   for (const ReloadRequests::Done& done : asked) done(loaded);

@@ -257,7 +257,8 @@ void StatusReporter::add_metrics(self::Registry& registry) {
 std::string reload_problem(std::string_view error) {
   const auto more = static_cast<std::uint64_t>(std::count(error.begin(), error.end(), '\n'));
   return fmt::format(
-      "the last reload of rules failed: {}{}; the old rules are in force", error.substr(0, error.find('\n')),
+      "the last reload was refused: {}{}; the configuration and the rules before it are in force",
+      error.substr(0, error.find('\n')),
       more == 0 ? "" : fmt::format(" (and {}, in the log)", counted(more, "error more", "errors more")));
 }
 

@@ -133,6 +133,21 @@ void Api::add_management(http::Router& router) {
   }
 }
 
+namespace {
+
+/// A line for each thing, as `vigil reload` has rows.
+std::string text_of(const ReloadReport& report) {
+  std::string text = "reloaded\n";
+  for (const auto& [what, list] :
+       {std::pair{"changed", &report.changed}, std::pair{"needs a restart", &report.needs_restart},
+        std::pair{"warning", &report.warnings}}) {
+    for (const std::string& each : *list) text += fmt::format("{}: {}\n", what, each);
+  }
+  return text;
+}
+
+}  // namespace
+
 void Api::reload(const http::Request& request, const http::Responder& responder) const {
   if (sources_.cors.is_foreign(request)) {
     return responder.send(http::error_response(
@@ -143,8 +158,8 @@ void Api::reload(const http::Request& request, const http::Responder& responder)
     if (const auto ready = sources_.audit->ready(); !ready)
       return responder.send(http::error_response(ready.error()));
   }
-  sources_.reload(actor, [responder](const Result<void>& done) {
-    const std::string text = done ? "reloaded\n" : "not reloaded: " + done.error().message + "\n";
+  sources_.reload(actor, [responder](const Result<ReloadReport>& done) {
+    const std::string text = done ? text_of(*done) : "not reloaded: " + done.error().message + "\n";
     responder.send({done ? 200U : 500U, "text/plain; charset=utf-8", text, {}});
   });
 }

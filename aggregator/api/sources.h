@@ -5,6 +5,7 @@
 #include "aggregator/alerts/listing.h"
 #include "aggregator/http/cors.h"
 #include "aggregator/serve/query_engine.h"
+#include "aggregator/serve/reload_report.h"
 #include "aggregator/silences/silence_book.h"
 #include "aggregator/store/history.h"
 #include "common/error.h"
@@ -46,7 +47,7 @@ struct ToldMetadata {
 };
 
 /// Told what became of a reload.
-using Reloaded = std::function<void(const Result<void>&)>;
+using Reloaded = std::function<void(const Result<ReloadReport>&)>;
 
 struct ApiSources {
   QueryEngine& engine;

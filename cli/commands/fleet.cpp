@@ -193,8 +193,11 @@ Listing status_listing(const v1::Status& status, Format format) {
   add_process(status, rows);
   if (format == Format::table) {
     for (const auto& problem : status.problems()) rows.add("", "problem", Cell::of(problem, Style::bad));
+    for (const auto& key : status.needs_restart())
+      rows.add("", "needs a restart", Cell::of(key, Style::warning));
   } else {
     rows.add("problems", "", Cell::list({status.problems().begin(), status.problems().end()}));
+    rows.add("needs_restart", "", Cell::list({status.needs_restart().begin(), status.needs_restart().end()}));
   }
   return listing;
 }

@@ -46,6 +46,12 @@ doctor::Findings check_status(const v1::Status& status, const Asked& asked, cons
     findings.push_back(
         doctor::problem("aggregator", "status", text,
                         "docs/operations.md, \"When things go wrong\"; vigil-aggregator doctor there"));
+  if (!status.needs_restart().empty())
+    findings.push_back(
+        doctor::warning("configuration", "the aggregator's",
+                        "changed, and in force only after a restart: " +
+                            listed({status.needs_restart().begin(), status.needs_restart().end()}),
+                        "systemctl restart vigil-aggregator, or change them back and run vigil reload"));
   if (status.problems().empty()) findings.push_back(doctor::ok("aggregator", "status", "it has no problem"));
   return findings;
 }

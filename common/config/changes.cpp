@@ -20,12 +20,41 @@ ByPath by_path(const std::vector<Setting>& settings) {
   return out;
 }
 
+/// Whether there is something at this place of a document, or below it.
+bool has(const ByPath& settings, std::string_view place) {
+  const auto has_below = [&](char next) {
+    const std::string begin = std::string(place) + next;
+    const auto at = settings.lower_bound(begin);
+    return at != settings.end() && at->first.starts_with(begin);
+  };
+  return settings.contains(place) || has_below('.') || has_below('[');
+}
+
+/// A receiver that is new has all its keys with it, also those that nobody wrote: it is said by the first
+/// place that the other document has nothing at, "receivers[1]".
+std::string_view first_missing(std::string_view path, const ByPath& others) {
+  for (std::size_t end = path.find_first_of(".["); end != std::string_view::npos;
+       end = path.find_first_of(".[", end + 1)) {
+    if (!has(others, path.substr(0, end))) return path.substr(0, end);
+  }
+  return path;
+}
+
+struct Difference {
+  std::string_view path;
+  std::string_view said;  // the part of it that tells
+};
+
 /// Those of `settings` that `others` lacks or has with another value.
-std::vector<std::string_view> beyond(const std::vector<Setting>& settings, const ByPath& others) {
-  std::vector<std::string_view> out;
+std::vector<Difference> beyond(const std::vector<Setting>& settings, const ByPath& others) {
+  std::vector<Difference> out;
   for (const Setting& setting : settings) {
     const auto other = others.find(setting.path);
-    if (other == others.end() || other->second != setting.value) out.emplace_back(setting.path);
+    if (other == others.end()) {
+      out.push_back({setting.path, first_missing(setting.path, others)});
+    } else if (other->second != setting.value) {
+      out.push_back({setting.path, setting.path});
+    }
   }
   return out;
 }
@@ -41,13 +70,13 @@ bool InForce::is_taken(std::string_view path) const {
 
 Changes InForce::compare(const std::vector<Setting>& next) const {
   Changes changes;
-  const auto note = [&](std::string_view path) {
-    std::vector<std::string>& list = is_taken(path) ? changes.taken : changes.needs_restart;
-    std::string name = named(path);
+  const auto note = [&](const Difference& each) {
+    std::vector<std::string>& list = is_taken(each.path) ? changes.taken : changes.needs_restart;
+    std::string name = named(each.said);
     if (std::ranges::find(list, name) == list.end()) list.push_back(std::move(name));
   };
-  for (const std::string_view path : beyond(next, by_path(settings_))) note(path);
-  for (const std::string_view path : beyond(settings_, by_path(next))) note(path);  // what is gone
+  for (const Difference& each : beyond(next, by_path(settings_))) note(each);
+  for (const Difference& each : beyond(settings_, by_path(next))) note(each);  // what is gone
   return changes;
 }
 

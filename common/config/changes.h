@@ -17,7 +17,8 @@
 
 namespace vigil::config {
 
-/// Paths of keys, in the order of the reference; items of a list of texts as their list.
+/// Paths of keys, in the order of the reference; items of a list of texts as their list, and what came or
+/// went as a whole by its own path.
 struct Changes {
   std::vector<std::string> taken;
   std::vector<std::string> needs_restart;

@@ -60,7 +60,7 @@ TEST_CASE("a key that changed is taken when it is listed, and needs a restart wh
   InForce in_force(settings_of("interval: 1s"), {"leaves", "on"});
   const auto next = settings_of("interval: 2s\non: no\nleaves: [{port: 7}]");
   const Changes changes = in_force.compare(next);
-  CHECK(changes.taken == Names{"on", "leaves[0].port", "leaves[0].name"});
+  CHECK(changes.taken == Names{"on", "leaves"});
   CHECK(changes.needs_restart == Names{"interval"});
 
   in_force.adopt(next);
@@ -72,9 +72,20 @@ TEST_CASE("a key that changed is taken when it is listed, and needs a restart wh
 TEST_CASE("what is gone changed, too, and items of a list of texts are said as their list") {
   const InForce in_force(settings_of("files: [a, b, c]\nlabels: {env: prod}\nspare: {port: 1}\nraw: 5"), {});
   CHECK(in_force.compare(settings_of("files: [b, c]\nraw: 6")).needs_restart ==
-        Names{"files", "raw", "labels.env", "spare.port", "spare.name"});
+        Names{"files", "raw", "labels", "spare"});
   CHECK(in_force.compare(settings_of("files: [a, b, c]\nlabels: {env: prod}\nspare: {port: 1}\nraw: 5"))
             .needs_restart.empty());
+}
+
+TEST_CASE("keys that nobody wrote are not said: what is new or gone is said as a whole") {
+  const InForce in_force(settings_of("leaves: [{port: 1}]\nlabels: {env: prod}"), {"leaves"});
+  const auto taken = [&](const char* text) { return in_force.compare(settings_of(text)).taken; };
+  CHECK(taken("leaves: [{port: 1}, {port: 2}]\nlabels: {env: prod}") == Names{"leaves"});
+  CHECK(taken("leaves: [{port: 3}]\nlabels: {env: prod}") == Names{"leaves[0].port"});
+  CHECK(taken("leaves: [{port: 1, name: y}]\nlabels: {env: prod}") == Names{"leaves[0].name"});
+  CHECK(taken("labels: {env: prod}") == Names{"leaves"});
+  CHECK(in_force.compare(settings_of("leaves: [{port: 1}]\nlabels: {env: prod, en: x}\nspare: {}"))
+            .needs_restart == Names{"labels.en", "spare"});
 }
 
 TEST_CASE("a listed key stands for what is below it, not for what begins like it") {

@@ -109,7 +109,7 @@ class Fleet {
   std::vector<alerts::AlertInfo> alerts;
   std::vector<alerts::RuleInfo> rules;
   ConfigState config{"rules: {}\n", true, kT0};
-  Result<void> reloaded;
+  Result<ReloadReport> reloaded = ReloadReport{};
   std::string not_ready;
 
  private:

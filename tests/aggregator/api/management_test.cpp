@@ -36,14 +36,21 @@ TEST_CASE("it says whether it is there and ready") {
 
 TEST_CASE("a reload is answered with what became of it, and pages of other origins may not ask for one") {
   Fleet fleet;
-  CHECK(fleet.post("/-/reload", "").status == 200);
+  const auto nothing = fleet.post("/-/reload", "");
+  CHECK(nothing.status == 200);
+  CHECK(nothing.text == "reloaded\n");
+  fleet.reloaded =
+      ReloadReport{{"log_level", "1 rule added: Two"}, {"grpc_listen"}, {"no file fits a pattern"}};
+  CHECK(fleet.post("/-/reload", "").text ==
+        "reloaded\nchanged: log_level\nchanged: 1 rule added: Two\nneeds a restart: grpc_listen\n"
+        "warning: no file fits a pattern\n");
   CHECK(fleet.ask(*http::parse_target("PUT", "/-/reload")).status == 200);
   CHECK(fleet.get("/-/reload").status == 405);
   fleet.reloaded = fail(Errc::parse, "rules.yml:3:1: no rule");
   const auto refused = fleet.post("/-/reload", "");
   CHECK(refused.status == 500);
   CHECK(refused.text == "not reloaded: rules.yml:3:1: no rule\n");
-  fleet.reloaded = {};
+  fleet.reloaded = ReloadReport{};
   auto foreign = *http::parse_target("POST", "/-/reload");
   foreign.headers = {{"host", "vigil:8461"}, {"origin", "https://evil.example"}};
   CHECK(fleet.ask(foreign).status == 403);
