@@ -32,7 +32,7 @@ struct Opinion {
     known,
     wrong,  // no token of this issuer, or one that does not count any more
     later,  // its key is not known yet: settle() asks the issuer
-    away    // its key is not known, and the issuer does not answer
+    away    // its key is not known: the issuer does not answer, or did not have it just now
   } state = State::wrong;
   Person person = {};
   std::string why = {};

@@ -58,7 +58,7 @@ TEST_CASE("a new key of the issuer is found by the first token that it signed") 
   world.people.refresh();
   world.publish({&world.first, &world.second});
   const std::string token = sign(world.second, claims_of_alice());
-  CHECK(world.people.settle(token).state == State::wrong);  // asked just now
+  CHECK(world.people.settle(token).state == State::away);  // asked just now
   world.pass(People::kPauseMs);
   CHECK(world.people.look(token).state == State::later);
   CHECK(world.people.settle(token).state == State::known);
@@ -72,7 +72,7 @@ TEST_CASE("who was let in by a key that is gone is not any more") {
   world.pass(People::kPauseMs);
   CHECK(world.people.look(token).state == State::known);
   world.people.refresh();
-  CHECK(world.people.look(token).state == State::wrong);
+  CHECK(world.people.look(token).state == State::away);
 }
 
 TEST_CASE("tokens by keys that nobody has do not make the issuer busy") {
@@ -84,11 +84,11 @@ TEST_CASE("tokens by keys that nobody has do not make the issuer busy") {
     object claims = claims_of_alice();
     claims["jti"] = i;
     const auto opinion = world.people.settle(sign(stranger, claims));
-    CHECK(opinion.state == State::wrong);
+    CHECK(opinion.state == State::away);
     world.pass(100);
   }
   CHECK(world.issuer.asked.size() == before);  // 10 s of them, and the pause
-  CHECK(world.people.settle(sign(stranger, claims_of_alice())).state == State::wrong);
+  CHECK(world.people.settle(sign(stranger, claims_of_alice())).state == State::away);
   CHECK(world.issuer.asked.size() == before + 2);
   object foreign = claims_of_alice();
   foreign["iss"] = "https://evil.example";
