@@ -70,7 +70,8 @@ int main(int argc, char** argv) {
   CLI::App app(
       "vigil-docker-reader asks Docker or Podman for the vigil agent: five GET requests with checked "
       "parameters go through, of the answers those fields that the agent reads. Everything else is refused. "
-      "It ends after five minutes without a connection; systemd starts it anew with the next one.");
+      "It ends after five minutes without a connection; systemd starts it anew with the next one.",
+      "vigil-docker-reader");
   app.formatter(help_formatter());
   app.set_version_flag("--version", "vigil-docker-reader " + std::string(kVersion));
   std::string engine = agent::docker::ServerOptions().engine;
