@@ -29,7 +29,8 @@ Result<void> put_times(const AuditOptions& wanted, std::int64_t now_ms, v1::List
 
 std::string who_text(const v1::AuditEntry& entry) {
   if (entry.who().empty()) return entry.kind();
-  return entry.kind() == "user" ? entry.who() : fmt::format("{} {}", entry.kind(), entry.who());
+  const bool says_itself = entry.kind() == "user" || entry.kind() == "oidc";  // "oidc:NAME"
+  return says_itself ? entry.who() : fmt::format("{} {}", entry.kind(), entry.who());
 }
 
 Listing audit_listing(const v1::ListAuditResponse& found) {

@@ -36,9 +36,11 @@ void describe(config::Fields& fields, OidcConfig& oidc) {
               "File with the client's secret, where the provider gave it one; not readable by others.");
   fields.field("audiences", oidc.audiences,
                "Other values of aud and azp that are taken: of clients whose tokens are good here, too.");
-  fields.field("scopes", oidc.scopes,
-               "What vigil login asks for: openid, and what makes the provider put name and groups into the "
-               "token; offline_access: a login that can be renewed.");
+  fields.field(
+      "scopes", oidc.scopes,
+      "What vigil login asks for; openid, email, profile and offline_access unless given: openid, and "
+      "what makes the provider put name and groups into the token; offline_access: a login that can "
+      "be renewed.");
   fields.require("scopes", std::ranges::find(oidc.scopes, "openid") != oidc.scopes.end(),
                  "must have openid among them");
   fields.field("user_claim", oidc.user_claim,
