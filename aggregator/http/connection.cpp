@@ -129,10 +129,10 @@ void Shared::ended(door::Ending why, const std::string& source) const {
   if (options.tally != nullptr) options.tally->ended(why, source, steady_ms());
 }
 
-Connection::Connection(Tcp::socket socket, Arrival arrival, TlsContext tls, Shared& shared)
+Connection::Connection(Tcp::socket socket, Arrival arrival, const TlsContext& tls, Shared& shared)
     : shared_(shared),
       arrival_(std::move(arrival)),
-      stream_(std::move(socket), std::move(tls)),
+      stream_(std::move(socket), tls),
       buffer_(kMostBuffered),
       waiting_(stream_.get_executor()) {
   dress_.cors = shared_.options.cors;

@@ -64,7 +64,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   using Code = boost::system::error_code;
 
   /// `tls` null: plain text.
-  Connection(Tcp::socket socket, Arrival arrival, TlsContext tls, Shared& shared);
+  Connection(Tcp::socket socket, Arrival arrival, const TlsContext& tls, Shared& shared);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
