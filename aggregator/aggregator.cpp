@@ -79,7 +79,7 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   GrpcServerOptions options;
   options.listen = listen;
   options.may_call = [authority](const std::string& certificate, std::string_view method) {
-    return identity::may_call(authority, certificate, method);
+    return identity::may_call(authority, certificate, method, wall_ms());
   };
   if (authority != nullptr) {
     const std::string folder = identity::folder_in(data_directory(config));

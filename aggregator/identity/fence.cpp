@@ -1,5 +1,7 @@
 #include "aggregator/identity/fence.h"
 
+#include "common/text/human.h"
+
 #include <grpc/grpc_security_constants.h>
 
 namespace vigil::aggregator::identity {
@@ -21,10 +23,14 @@ std::string peer_certificate(const grpc::AuthContext& peer) {
   return found.empty() ? std::string() : std::string(found.front().data(), found.front().size());
 }
 
-Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method) {
+Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method,
+                      std::int64_t now_ms) {
   if (authority == nullptr) {
     const auto info = tls::read_certificate(certificate);
     if (!info) return info.error();
+    if (now_ms >= info->not_after_ms)
+      return fail(Errc::permission, "the certificate of {} expired at {}", info->common_name,
+                  format_rfc3339(info->not_after_ms));
     const auto host = tls::named_by(*info, tls::kHostUri);
     return host ? may_call_as_host(*host, method) : Result<void>();
   }

@@ -15,7 +15,9 @@ namespace vigil::aggregator::identity {
 std::string peer_certificate(const grpc::AuthContext& peer);
 
 /// Whether `method` ("/vigil.v1.Query/Instant") may be called with this certificate. `authority` null: it is
-/// somebody else's, which the handshake has checked. Errc::permission.
-Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method);
+/// somebody else's, which the handshake has checked; but a connection may outlive its certificate.
+/// Errc::permission.
+Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method,
+                      std::int64_t now_ms);
 
 }  // namespace vigil::aggregator::identity

@@ -173,7 +173,7 @@ void measure_certificates(const std::string& folder) {
   const std::string pem = authority->issue_person("ada", request, {}).value().certificate;
   const auto ask = [&](const char* what, const char* method) {
     print(what, cost(2'000, [&] {
-            if (!identity::may_call(authority.get(), pem, method)) std::abort();
+            if (!identity::may_call(authority.get(), pem, method, wall_ms())) std::abort();
           }));
   };
   ask("whether a certificate counts: a call", "/vigil.v1.Query/Instant");

@@ -31,10 +31,11 @@ std::vector<std::string> all_methods() {
   return methods;
 }
 
-std::vector<std::string> allowed(Authority* authority, const std::string& certificate) {
+std::vector<std::string> allowed(Authority* authority, const std::string& certificate,
+                                 std::int64_t now_ms = kStart) {
   std::vector<std::string> out;
   for (const std::string& method : all_methods()) {
-    if (may_call(authority, certificate, method)) out.push_back(method);
+    if (may_call(authority, certificate, method, now_ms)) out.push_back(method);
   }
   return out;
 }
@@ -55,7 +56,7 @@ TEST_CASE("a host's certificate delivers and renews, and calls nothing else") {
   REQUIRE(authority->revoke(Kind::person, "ada"));
   CHECK(allowed(authority.authority.get(), host) == begin);
   CHECK(allowed(authority.authority.get(), person) == begin);
-  CHECK_FALSE(may_call(authority.authority.get(), person, ""));
+  CHECK_FALSE(may_call(authority.authority.get(), person, "", kStart));
 }
 
 TEST_CASE("with somebody else's authority the handshake decides, but a host that is named so stays one") {
@@ -64,6 +65,9 @@ TEST_CASE("with somebody else's authority the handshake decides, but a host that
   const std::string person = elsewhere->issue_person("ada", Asking().request, {}).value().certificate;
   CHECK(allowed(nullptr, host).size() == 3);
   CHECK(allowed(nullptr, person) == all_methods());
+  // A connection lasts longer than its certificate: what goes on over it is asked again.
+  CHECK(allowed(nullptr, person, kStart + 90 * kDay - 1) == all_methods());
+  CHECK(allowed(nullptr, person, kStart + 90 * kDay).empty());
 }
 
 }  // namespace vigil::aggregator::identity
