@@ -25,17 +25,17 @@ std::string peer_certificate(const grpc::AuthContext& peer) {
 
 Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method,
                       std::int64_t now_ms) {
+  const bool says_itself = method == kStream || method == kEnroll;  // why a host is known no more
   if (authority == nullptr) {
     const auto info = tls::read_certificate(certificate);
     if (!info) return info.error();
-    if (now_ms >= info->not_after_ms)
+    if (!says_itself && now_ms >= info->not_after_ms)
       return fail(Errc::permission, "the certificate of {} expired at {}", info->common_name,
                   format_rfc3339(info->not_after_ms));
     const auto host = tls::named_by(*info, tls::kHostUri);
     return host ? may_call_as_host(*host, method) : Result<void>();
   }
-  // Of a host that is known no more: its stream says why, too.
-  if (method == kStream || method == kEnroll) return {};
+  if (says_itself) return {};
   const auto bearer = authority->admit(certificate);
   if (!bearer) return bearer.error();
   return bearer->kind == Kind::host ? may_call_as_host(bearer->name, method) : Result<void>();
