@@ -112,6 +112,14 @@ class Process:
         return self.kill(signal.SIGTERM)
 
 
+def start_docker_reader(engine, path, log):
+    """vigil-docker-reader before an engine's socket, started by hand; it listens at `path`."""
+    process = Process([BIN / "vigil-docker-reader", "--engine", engine, "--listen", path], log)
+    process.wait_for("docker-reader: answering")
+    process.socket = str(path)
+    return process
+
+
 class Vigil:
     """An aggregator with agents and the command line, all in one folder."""
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 import pytest
-from support import BIN, Process, eventually
+from support import BIN, eventually, start_docker_reader
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "docker"))
 
@@ -38,11 +38,7 @@ def engine():
 
 @pytest.fixture
 def reader(engine, tmp_path):
-    """vigil-docker-reader before the engine, started by hand."""
-    path = engine.folder + "/reader.sock"
-    process = Process([BIN / "vigil-docker-reader", "--engine", engine.socket, "--listen", path], tmp_path / "reader.log")
-    eventually("the reader listens", lambda: os.path.exists(path))
-    process.socket = path
+    process = start_docker_reader(engine.socket, engine.folder + "/reader.sock", tmp_path / "reader.log")
     yield process
     process.stop()
 

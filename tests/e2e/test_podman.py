@@ -7,7 +7,7 @@ import sys
 import tempfile
 
 import pytest
-from support import Process, eventually
+from support import Process, eventually, start_docker_reader
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "docker"))
 
@@ -74,11 +74,23 @@ def podman():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_containers_of_podman_are_listed_and_followed(vigil, podman):
+@pytest.fixture(params=["directly", "through the reader"])
+def asked(request, podman, tmp_path):
+    """The socket that the agent is given."""
+    if request.param == "directly":
+        yield str(podman.socket)
+        return
+    reader = start_docker_reader(podman.socket, podman.folder / "podman-reader.sock", tmp_path / "reader.log")
+    yield reader.socket
+    reader.stop()
+    assert " refused=0\n" in reader.text(), "all that the agent asks is on the list"
+
+
+def test_containers_of_podman_are_listed_and_followed(vigil, podman, asked):
     podman.call("run", "-d", "--name", "worker", *LIMITS, "--memory", "64m", docker_engine.IMAGE, "/bin/sleep", "1000")
     podman.call("create", "--name", "fresh", *LIMITS, docker_engine.IMAGE, "/bin/sleep", "1000")
     vigil.start()
-    vigil.agent("pod", ["--docker-socket", str(podman.socket)])
+    vigil.agent("pod", ["--docker-socket", asked])
     vigil.wait_for_host("pod")
     container = lambda name: next(row for row in vigil.json("containers") if row["name"] == name)
     eventually("running", lambda: container("worker")["state"] == "running")
