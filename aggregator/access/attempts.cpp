@@ -1,7 +1,5 @@
 #include "aggregator/access/attempts.h"
 
-#include <utility>
-
 namespace vigil::aggregator::access {
 namespace {
 
@@ -17,7 +15,7 @@ std::int64_t whole_seconds(std::int64_t ms) {
 Attempts::Attempts(Options options)
     : wrong_({options.wrong_per_minute / 60, options.wrong_per_minute, options.sources}),
       all_({options.per_second, options.per_second * kBurstOfAllSeconds, 1}),
-      lines_({options.lines_per_minute / 60, options.lines_per_minute, 1}) {}
+      lines_(options.lines_per_minute) {}
 
 /// The source first: who is wrong again and again takes nothing of what is for all.
 Result<void> Attempts::begin(const std::string& source, std::int64_t now_ms) {
@@ -27,13 +25,6 @@ Result<void> Attempts::begin(const std::string& source, std::int64_t now_ms) {
   if (all_.take(kEverybody, now_ms)) return {};
   return fail(Errc::limit, "too many at once, from everywhere together: try again in {} s",
               whole_seconds(all_.wait_ms(kEverybody, now_ms)));
-}
-
-std::optional<std::uint64_t> Attempts::line(std::int64_t now_ms) {
-  const std::lock_guard lock(mutex_);
-  if (lines_.take(kEverybody, now_ms)) return std::exchange(left_out_, 0);
-  ++left_out_;
-  return std::nullopt;
 }
 
 }  // namespace vigil::aggregator::access

@@ -6,7 +6,6 @@
 #include "common/error.h"
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 
@@ -28,14 +27,12 @@ class Attempts {
   /// It was wrong.
   void wrong(const std::string& source, std::int64_t now_ms) { wrong_.take(source, now_ms); }
   /// Whether something may be logged; then how many lines were left out before it.
-  std::optional<std::uint64_t> line(std::int64_t now_ms);
+  std::optional<std::uint64_t> line(std::int64_t now_ms) { return lines_.take(now_ms); }
 
  private:
   Buckets wrong_;  // by source
   Buckets all_;
-  Buckets lines_;
-  std::mutex mutex_;  // protects left_out_
-  std::uint64_t left_out_ = 0;
+  FewLines lines_;
 };
 
 }  // namespace vigil::aggregator::access

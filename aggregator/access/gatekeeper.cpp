@@ -14,6 +14,7 @@ constexpr double kFailuresPerMinute = 5;
 constexpr std::size_t kMostSources = 10'000;
 constexpr std::size_t kMostCallers = 10'000;
 constexpr double kBurstSeconds = 10;
+constexpr double kLinesPerMinute = 10;
 
 /// What requests are counted by.
 std::string key_of(const Caller& caller, const std::string& source) {
@@ -40,6 +41,7 @@ Gatekeeper::Gatekeeper(Options options, Accounts& accounts, self::Registry& regi
       failures_({kFailuresPerMinute / 60, kFailuresPerMinute, kMostSources}),
       requests_({static_cast<double>(options_.config.max_requests),
                  options_.config.max_requests * kBurstSeconds, kMostCallers}),
+      lines_(kLinesPerMinute),
       refused_wrong_(refusals(registry, "wrong")),
       refused_unknown_(refusals(registry, "none")),
       refused_role_(refusals(registry, "role")),
@@ -135,10 +137,14 @@ Caller Gatekeeper::identify(const Presented& presented) const {
 
 Verdict Gatekeeper::wrong(const std::string& source, std::string why) {
   refused_wrong_.add();
-  // The last one that is looked at, so that the log has one line a minute of whoever goes on.
-  if (failures_.take(source, options_.now_ms()) && !failures_.has(source, options_.now_ms()))
+  // The last one that is looked at, so that the log has one line a minute of whoever goes on; and few of all,
+  // for over gRPC somebody is a new source with each connection.
+  const std::int64_t now_ms = options_.now_ms();
+  if (!failures_.take(source, now_ms) || failures_.has(source, now_ms))
+    return {Answer::unauthenticated, {}, std::move(why)};
+  if (const auto left_out = lines_.take(now_ms))
     log::warn("access", "wrong credentials again and again: they are not looked at any more for a while",
-              {{"source", source}});
+              {{"source", source}, {"more_not_logged", *left_out}});
   return {Answer::unauthenticated, {}, std::move(why)};
 }
 

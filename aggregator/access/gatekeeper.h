@@ -116,6 +116,7 @@ class Gatekeeper {
   Accounts& accounts_;
   Buckets failures_;  // by source
   Buckets requests_;  // by caller
+  FewLines lines_;    // about failures_
   self::Counter& refused_wrong_;
   self::Counter& refused_unknown_;
   self::Counter& refused_role_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 namespace vigil::aggregator::access {
 namespace {
@@ -57,6 +58,13 @@ std::int64_t Buckets::wait_ms(const std::string& key, std::int64_t now_ms) const
 std::size_t Buckets::size() const {
   const std::lock_guard lock(mutex_);
   return buckets_.size();
+}
+
+std::optional<std::uint64_t> FewLines::take(std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  if (lines_.take("", now_ms)) return std::exchange(left_out_, 0);
+  ++left_out_;
+  return std::nullopt;
 }
 
 std::string source_of(std::string_view address) {

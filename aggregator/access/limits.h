@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -41,6 +42,20 @@ class Buckets {
   mutable std::mutex mutex_;  // protects what follows
   std::unordered_map<std::string, Bucket> buckets_;
   std::list<std::string> order_;  // who came last stands first
+};
+
+/// So many lines of a kind in the log a minute, whoever makes them come. Any thread.
+class FewLines {
+ public:
+  explicit FewLines(double per_minute) : lines_({per_minute / 60, per_minute, 1}) {}
+
+  /// Whether one may be written; then how many were left out before it.
+  std::optional<std::uint64_t> take(std::int64_t now_ms);
+
+ private:
+  Buckets lines_;
+  std::mutex mutex_;  // protects left_out_
+  std::uint64_t left_out_ = 0;
 };
 
 /// Who an address belongs to as far as limits go: of IPv6 the network of 64 bits, which one customer has.

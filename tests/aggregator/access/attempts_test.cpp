@@ -45,17 +45,3 @@ TEST_CASE("who is wrong again and again takes nothing of what is for all") {
   }
   for (int i = 0; i < 195; ++i) REQUIRE(attempts.begin("192.0.2.2", kNow));
 }
-
-TEST_CASE("ten lines a minute are logged, and the next one says how many were not") {
-  Attempts attempts;
-  int lines = 0;
-  for (int i = 0; i < 10'000; ++i) {
-    const auto line = attempts.line(kNow);
-    if (!line) continue;
-    CHECK(*line == 0);
-    ++lines;
-  }
-  CHECK(lines == 10);
-  CHECK(attempts.line(kNow + 6'000) == 9'990);
-  CHECK(attempts.line(kNow + 12'000) == 0);
-}

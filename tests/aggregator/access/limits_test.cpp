@@ -41,6 +41,17 @@ TEST_CASE("a bucket says how long until there is one left, and not a moment less
   CHECK(buckets.take("a", 1999 + buckets.wait_ms("a", 1999)));
 }
 
+TEST_CASE("of many lines the log gets few, and the next one says how many it did not") {
+  FewLines lines(10);
+  int taken = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    if (lines.take(0)) ++taken;
+  }
+  CHECK(taken == 10);
+  CHECK(lines.take(6'000) == 9'990);
+  CHECK(lines.take(12'000) == 0);
+}
+
 TEST_CASE("an address is a source: of IPv6 its network, and an IPv4 address in IPv6's clothes is itself") {
   CHECK(source_of("192.0.2.7:4711") == "192.0.2.7");
   CHECK(source_of("192.0.2.7") == "192.0.2.7");
