@@ -67,6 +67,12 @@ void declare_enroll(CLI::App& app, Flags& flags) {
       ->required();
   enroll->add_option("--dir", options.folder, "Where it is kept, as tls.dir [see there]")
       ->type_name("FOLDER");
+  enroll->footer(
+      "Run it as root, then restart the agent. `vigil agent invite` prints the whole line. Examples:\n"
+      "  vigil-agent enroll --aggregator monitor.example.org:8460 --token 5f0c... --fingerprint "
+      "sha256:9b71...\n"
+      "  VIGIL_ENROLL_TOKEN=5f0c... vigil-agent enroll --aggregator monitor.example.org:8460 --fingerprint "
+      "sha256:9b71...");
   enroll->add_flag_function(
       "--force", [&options](std::int64_t) { options.again = Again::allowed; },
       "Also when this host is enrolled already");

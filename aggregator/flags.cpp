@@ -64,6 +64,12 @@ void declare_init(CLI::App& app, Flags& flags) {
       ->type_name("NAME");
   init->add_option("--out", flags.init_options.out, "Folder for that certificate and its key")
       ->type_name("FOLDER");
+  init->footer(
+      "Run it as root or as the aggregator's user. Examples:\n"
+      "  vigil-aggregator init --data-dir /var/lib/vigil --name monitor.example.org --person ada --out "
+      "~/vigil\n"
+      "  vigil-aggregator init --data-dir /var/lib/vigil --name 203.0.113.7    (adds an address)\n"
+      "Hosts are invited with `vigil agent invite`.");
   flags.init = init;
 }
 

@@ -9,6 +9,7 @@
 #include "common/doctor/probe.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
+#include "common/text/lines.h"
 #include "common/version.h"
 
 #include <cstdio>
@@ -26,42 +27,16 @@ void append(Findings& findings, Findings more) {
   std::ranges::move(more, std::back_inserter(findings));
 }
 
-/// "" and what was read of the configuration, or what is wrong with it.
+/// What --check would say.
 Findings look_at_config(const Invocation& invocation) {
-  const std::string about = invocation.config_path.empty() ? "no file" : invocation.config_path;
-  Findings findings;
-  std::string lines = invocation.trouble.empty() ? checked(invocation.config) : invocation.trouble + "\n";
+  doctor::ConfigurationFacts facts{invocation.config_path, invocation.trouble, {}};
   constexpr std::string_view kWarning = "warning: ";
-  for (std::size_t begin = 0, end = 0; (end = lines.find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    std::string line = lines.substr(begin, end - begin);
-    if (!invocation.trouble.empty()) {
-      findings.push_back(
-          doctor::problem("configuration", about, std::move(line), "mend it; the agent does not start"));
-    } else if (line.starts_with(kWarning)) {
-      findings.push_back(doctor::warning("configuration", about, line.substr(kWarning.size()), "mend it"));
-    }
+  if (facts.errors.empty()) {
+    for_each_line(checked(invocation.config), [&](std::string_view line) {
+      if (line.starts_with(kWarning)) facts.warnings.emplace_back(line.substr(kWarning.size()));
+    });
   }
-  if (findings.empty()) findings.push_back(doctor::ok("configuration", about, "is valid"));
-  return findings;
-}
-
-Findings look_at_tls(const TlsSettings& tls, std::int64_t now_ms) {
-  Findings findings;
-  const auto look = [&](const char* key, const std::string& path, doctor::Key is_key) {
-    if (path.empty()) return;
-    const auto facts = doctor::look_at_certificate(key, path, is_key);
-    if (is_key == doctor::Key::yes && facts.trouble.empty()) {
-      findings.push_back(
-          doctor::ok("certificates", facts.about, "is a private key, and nobody else may read it"));
-    } else {
-      findings.push_back(doctor::check_certificate(facts, now_ms));
-    }
-  };
-  look("tls.ca", tls.ca, doctor::Key::no);
-  look("tls.cert", tls.cert, doctor::Key::no);
-  look("tls.key", tls.key, doctor::Key::yes);
-  return findings;
+  return check_configuration(facts);
 }
 
 Findings look_at_spool(const AgentConfig& config, const doctor::UnitFacts& unit) {
@@ -106,7 +81,10 @@ Findings look(const Invocation& invocation) {
   IdentityFacts identity = look_at_identity(config);
   append(findings, look_at_aggregator(config, identity));
   append(findings, check_identity(identity, unit.user, wall_ms()));
-  append(findings, look_at_tls(config.tls, wall_ms()));
+  append(findings, doctor::look_at_tls_files({{"tls.ca", config.tls.ca, doctor::Key::no},
+                                              {"tls.cert", config.tls.cert, doctor::Key::no},
+                                              {"tls.key", config.tls.key, doctor::Key::yes}},
+                                             wall_ms()));
   findings.push_back(doctor::check_clock(doctor::look_at_clock()));
   append(findings, look_at_spool(config, unit));
   append(findings, check_kernel(look_at_kernel(config.options.roots)));

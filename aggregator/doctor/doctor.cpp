@@ -1,5 +1,6 @@
 #include "aggregator/doctor/doctor.h"
 
+#include "aggregator/doctor/authority_checks.h"
 #include "aggregator/identity/authority_files.h"
 #include "common/clock.h"
 #include "common/doctor/peer.h"
@@ -20,40 +21,6 @@ constexpr milliseconds kDoctorPatience{2000};  // of a port of this machine
 
 void append(Findings& findings, Findings more) {
   std::ranges::move(more, std::back_inserter(findings));
-}
-
-Findings look_at_config(const Invocation& invocation) {
-  const std::string about = invocation.config_path.empty() ? "no file" : invocation.config_path;
-  Findings findings;
-  std::string lines = invocation.trouble.empty() ? "" : invocation.trouble + "\n";
-  for (std::size_t begin = 0, end = 0; (end = lines.find('\n', begin)) != std::string::npos;
-       begin = end + 1) {
-    findings.push_back(doctor::problem("configuration", about, lines.substr(begin, end - begin),
-                                       "mend it; the aggregator does not start with it, nor reload it"));
-  }
-  for (const std::string& warning : invocation.warnings)
-    findings.push_back(doctor::warning("configuration", about, warning, "mend it"));
-  if (findings.empty())
-    findings.push_back(doctor::ok("configuration", about, "is valid, and so are its rules"));
-  return findings;
-}
-
-Findings look_at_tls(const TlsConfig& tls, std::int64_t now_ms) {
-  Findings findings;
-  const auto look = [&](const char* key, const std::string& path, doctor::Key is_key) {
-    if (path.empty()) return;
-    const auto facts = doctor::look_at_certificate(key, path, is_key);
-    if (is_key == doctor::Key::yes && facts.trouble.empty()) {
-      findings.push_back(
-          doctor::ok("certificates", facts.about, "is a private key, and nobody else may read it"));
-    } else {
-      findings.push_back(doctor::check_certificate(facts, now_ms));
-    }
-  };
-  look("tls.cert", tls.cert, doctor::Key::no);
-  look("tls.key", tls.key, doctor::Key::yes);
-  look("tls.client_ca", tls.client_ca, doctor::Key::no);
-  return findings;
 }
 
 /// Where a client of this machine would connect: what listens everywhere listens on loopback, too.
@@ -106,12 +73,18 @@ Findings look(const Invocation& invocation) {
   // What open files are for besides agents: connections of people, and files of the history.
   const std::uint64_t wanted_files =
       std::uint64_t{config.ingest.max_agents} + config.ingest.max_agents / 4 + 1024;
-  Findings findings = look_at_config(invocation);
+  Findings findings =
+      doctor::check_configuration({invocation.config_path, invocation.trouble, invocation.warnings});
   findings.push_back(doctor::check_unit(unit));
   const bool has_authority = config.tls.cert.empty() && identity::has_authority(identity::folder_in(folder));
   append(findings, look_at_ports(config, has_authority || !config.tls.cert.empty()));
   append(findings, check_exposure(config, has_authority));
-  append(findings, look_at_tls(config.tls, wall_ms()));
+  if (has_authority)
+    append(findings, check_authority(look_at_authority(identity::folder_in(folder)), wall_ms()));
+  append(findings, doctor::look_at_tls_files({{"tls.cert", config.tls.cert, doctor::Key::no},
+                                              {"tls.key", config.tls.key, doctor::Key::yes},
+                                              {"tls.client_ca", config.tls.client_ca, doctor::Key::no}},
+                                             wall_ms()));
   append(findings, doctor::check_folder(doctor::look_at_folder("data_dir", folder), doctor::Holds::databases,
                                         unit.user));
   findings.push_back(doctor::check_clock(doctor::look_at_clock()));

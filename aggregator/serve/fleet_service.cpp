@@ -7,6 +7,7 @@
 #include "aggregator/serve/unary.h"
 #include "aggregator/silences/silence_json.h"
 #include "common/text/human.h"
+#include "common/text/lines.h"
 
 #include <cmath>
 #include <limits>
@@ -133,15 +134,6 @@ std::string logged_silence(const alerts::AlertService& alerts, const std::string
   const auto book = alerts.silences();
   const silences::Silence* silence = book->find(id);
   return silence == nullptr ? "" : silences::encode(*silence);
-}
-
-template <class Take>
-void for_each_line(std::string_view text, Take take) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    take(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
 }
 
 void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {

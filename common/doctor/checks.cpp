@@ -1,6 +1,7 @@
 #include "common/doctor/checks.h"
 
 #include "common/text/human.h"
+#include "common/text/lines.h"
 
 #include <algorithm>
 #include <array>
@@ -90,6 +91,19 @@ Finding check_access(const FolderFacts& facts, const std::string& user) {
 }
 
 }  // namespace
+
+Findings check_configuration(const ConfigurationFacts& facts) {
+  const std::string about = facts.path.empty() ? "no file" : facts.path;
+  Findings findings;
+  for_each_line(facts.errors, [&](std::string_view line) {
+    findings.push_back(problem("configuration", about, std::string(line),
+                               "mend it; the daemon does not start with it, nor reload it"));
+  });
+  for (const std::string& each : facts.warnings)
+    findings.push_back(warning("configuration", about, each, "mend it"));
+  if (findings.empty()) findings.push_back(ok("configuration", about, "is valid"));
+  return findings;
+}
 
 Findings check_folder(const FolderFacts& facts, Holds holds, const std::string& user) {
   if (!facts.trouble.empty())

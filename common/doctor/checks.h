@@ -7,8 +7,17 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vigil::doctor {
+
+/// What checking a daemon's configuration said.
+struct ConfigurationFacts {
+  std::string path;                   // of the file; "": there is none
+  std::string errors;                 // one a line; "": none
+  std::vector<std::string> warnings;  // of what is accepted and probably not meant
+};
+Findings check_configuration(const ConfigurationFacts& facts);
 
 /// A folder in which a daemon keeps files.
 struct FolderFacts {

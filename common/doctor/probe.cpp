@@ -255,6 +255,19 @@ CertificateFacts look_at_certificate(const std::string& key, const std::string& 
   return facts;
 }
 
+Findings look_at_tls_files(const std::vector<TlsFile>& files, std::int64_t now_ms) {
+  Findings findings;
+  for (const TlsFile& file : files) {
+    if (file.path.empty()) continue;
+    const CertificateFacts facts = look_at_certificate(file.key, file.path, file.is_key);
+    const bool is_sound_key = file.is_key == Key::yes && facts.trouble.empty();
+    findings.push_back(is_sound_key
+                           ? ok("certificates", facts.about, "is a private key, and nobody else may read it")
+                           : check_certificate(facts, now_ms));
+  }
+  return findings;
+}
+
 CertificateFacts read_certificate_facts(std::string about, const std::string& pem) {
   CertificateFacts facts;
   facts.about = std::move(about);

@@ -22,6 +22,13 @@ PortFacts look_at_port(const std::string& key, const Address& address);
 /// A PEM file of certificates, or, with Key::yes, of a private key: only whether it can be used.
 enum class Key : std::uint8_t { no, yes };
 CertificateFacts look_at_certificate(const std::string& key, const std::string& path, Key is_key);
+/// The findings about what the keys of `tls` name; those without a path are left out.
+struct TlsFile {
+  const char* key;
+  std::string path;
+  Key is_key = Key::no;
+};
+Findings look_at_tls_files(const std::vector<TlsFile>& files, std::int64_t now_ms);
 /// Of the first certificate of a PEM text.
 CertificateFacts read_certificate_facts(std::string about, const std::string& pem);
 /// What uname(2) says: "6.1.0-18-amd64".

@@ -1,7 +1,12 @@
 // What only the aggregator's doctor judges.
 #include "aggregator/doctor/doctor.h"
 
+#include "aggregator/doctor/authority_checks.h"
+#include "aggregator/identity/authority_files.h"
 #include "tests/support/catch.h"
+#include "tests/support/temp_file.h"
+
+#include <filesystem>
 
 namespace vigil::aggregator {
 
@@ -29,6 +34,31 @@ TEST_CASE("plain text beyond this machine is a problem, HTTP beyond it a warning
   CHECK(check_exposure(config)[0].verdict == Verdict::warning);
   config.http.tls = HttpTls::automatic;
   CHECK(check_exposure(config).empty());
+}
+
+TEST_CASE("the authority's certificates are in order, late or over by their times") {
+  constexpr std::int64_t kMade = 1'790'000'000'000;
+  constexpr std::int64_t kADay = 86'400'000;
+  const test::TempDir dir;
+  const std::string folder = dir.file("identity");
+  CHECK(check_authority(look_at_authority(folder), kMade).at(0).verdict == Verdict::problem);
+  REQUIRE(identity::set_up(folder, {"localhost"}, {}, {kMade, std::chrono::hours(24 * 365)}));
+  const AuthorityFacts facts = look_at_authority(folder);
+  const auto verdicts = [&](std::int64_t day) {
+    const auto findings = check_authority(facts, kMade + day * kADay);
+    REQUIRE(findings.size() == 2);
+    for (const auto& finding : findings) CHECK(finding.fix.empty() == (finding.verdict == Verdict::ok));
+    return std::pair{findings[0].verdict, findings[1].verdict};  // the authority's, the server's
+  };
+  CHECK(verdicts(1) == std::pair{Verdict::ok, Verdict::ok});
+  CHECK(verdicts(-1) == std::pair{Verdict::problem, Verdict::problem});
+  CHECK(verdicts(260) == std::pair{Verdict::ok, Verdict::ok});
+  CHECK(verdicts(300) == std::pair{Verdict::ok, Verdict::warning});
+  CHECK(verdicts(365) == std::pair{Verdict::ok, Verdict::problem});
+  CHECK(verdicts(3000).first == Verdict::warning);
+  CHECK(verdicts(3653).first == Verdict::problem);
+  std::filesystem::remove(identity::key_path(folder));
+  CHECK_THAT(check_authority(look_at_authority(folder), kMade).at(0).seen, Catch::Contains("ca.key"));
 }
 
 }  // namespace vigil::aggregator
