@@ -3,13 +3,13 @@
 
 #include "aggregator/channels/http.h"
 #include "aggregator/channels/kinds.h"
-#include "aggregator/channels/sha256.h"
 #include "aggregator/notify/message.h"
 #include "aggregator/notify/mime.h"
 #include "aggregator/notify/text.h"
 #include "common/text/address.h"
 #include "common/text/ascii.h"
 #include "common/text/html.h"
+#include "common/tls/token.h"
 
 #include <algorithm>
 #include <array>
@@ -196,8 +196,9 @@ class Mail {
     out += notify::header("Subject", notify::cut(write_.text(texts_.subject), kSubjectBytes));
     out += notify::plain_header("Message-ID", fmt::format("<{}@{}>", token_, domain()));
     // No mail has this name, but all mails of the group answer it.
-    const std::string thread = fmt::format(
-        "<{}.group@{}>", sha256_hex(told_.group.receiver + '\n' + told_.group.key).substr(0, 32), domain());
+    const std::string thread =
+        fmt::format("<{}.group@{}>",
+                    tls::digest_of(told_.group.receiver + '\n' + told_.group.key).substr(0, 32), domain());
     out += notify::plain_header("In-Reply-To", thread);
     out += notify::plain_header("References", thread);
     out += notify::plain_header("Auto-Submitted", "auto-generated");
@@ -263,7 +264,7 @@ std::string mail_token(std::string_view text) {
     out += fine ? c : '_';
   }
   if (out == text && !out.empty()) return out;
-  return out + '.' + sha256_hex(text).substr(0, 16);
+  return out + '.' + tls::digest_of(text).substr(0, 16);
 }
 
 Render make_email(const routing::EmailChannel& channel, const Making& making) {

@@ -3,10 +3,10 @@
 #include "aggregator/channels/http.h"
 #include "aggregator/channels/kinds.h"
 #include "aggregator/channels/plain_text.h"
-#include "aggregator/channels/sha256.h"
 #include "aggregator/channels/time_format.h"
 #include "aggregator/notify/requests.h"
 #include "common/text/utf8.h"
+#include "common/tls/token.h"
 
 #include <algorithm>
 #include <array>
@@ -154,7 +154,7 @@ json::object event_of(const PagerdutyTexts& texts, const Told& told) {
   Writer write(told);
   json::object event{{"routing_key", texts.routing_key},
                      {"event_action", is_firing(told.group) ? "trigger" : "resolve"},
-                     {"dedup_key", sha256_hex(told.group.key)}};
+                     {"dedup_key", tls::digest_of(told.group.key)}};
   event["payload"] = payload(texts, told, write);
   put_text(event, "client", write.text(texts.client));
   put_text(event, "client_url", write.text(texts.client_url));

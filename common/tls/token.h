@@ -11,7 +11,8 @@ namespace vigil::tls {
 /// 160 random bits as 40 hexadecimal digits: nothing to guess, and nothing a shell would take apart.
 Result<std::string> make_token();
 
-/// SHA-256, 64 hexadecimal digits. Enough for what is random itself; passwords need more.
+/// SHA-256, 64 hexadecimal digits: a name for what is too long or too telling to be one. Enough for what is
+/// random itself; passwords need more.
 std::string digest_of(std::string_view text);
 
 }  // namespace vigil::tls

@@ -1,4 +1,4 @@
-#include "aggregator/channels/sha256.h"
+#include "common/tls/token.h"
 #include "tests/aggregator/channels/messages.h"
 
 namespace vigil::channels {
@@ -82,7 +82,7 @@ TEST_CASE("PagerDuty: a group is one event, which its end resolves") {
   const auto body = body_of(request);
   CHECK(body.at("routing_key") == "k");
   CHECK(body.at("event_action") == "trigger");
-  CHECK(text_at(body, "/dedup_key") == sha256_hex(R"({}/{team="web"}:{alertname="HighCpu"})"));
+  CHECK(text_at(body, "/dedup_key") == tls::digest_of(R"({}/{team="web"}:{alertname="HighCpu"})"));
   CHECK(text_at(body, "/payload/summary") == "HighCpu: 2 alerts");
   CHECK(text_at(body, "/payload/source") == "vigil");
   CHECK(text_at(body, "/payload/severity") == "critical");
@@ -227,7 +227,7 @@ TEST_CASE("a backlog goes out as one message") {
 }
 
 TEST_CASE("SHA-256 is the known one") {
-  CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(tls::digest_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
 }  // namespace vigil::channels
