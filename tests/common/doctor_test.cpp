@@ -156,6 +156,18 @@ TEST_CASE("a spool on a network is a warning: it holds segments, no databases") 
   CHECK(complaint(check_folder(facts, Holds::spool, "vigil")).verdict == Verdict::warning);
 }
 
+TEST_CASE("each error of a configuration is a problem, each doubt a warning, and neither is in order") {
+  CHECK(check_configuration({"/etc/vigil/agent.yml", "", {}}).at(0).verdict == Verdict::ok);
+  CHECK(check_configuration({"", "", {}}).at(0).about == "no file");
+  const Findings wrong = check_configuration({"a.yml", "a.yml:1:1: x\na.yml:2:1: y", {"odd"}});
+  REQUIRE(wrong.size() == 3);
+  CHECK(wrong[0].seen == "a.yml:1:1: x");
+  CHECK(wrong[1].seen == "a.yml:2:1: y");
+  CHECK(wrong[1].verdict == Verdict::problem);
+  CHECK(wrong[2].verdict == Verdict::warning);
+  for (const Finding& finding : wrong) CHECK_FALSE(finding.fix.empty());
+}
+
 TEST_CASE("certificates are judged by their time") {
   const auto verdict = [](std::int64_t from, std::int64_t to) {
     return check_certificate({"tls.cert a.pem", "", "web-1", from, to}, kNow).verdict;
