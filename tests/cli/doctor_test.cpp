@@ -49,6 +49,17 @@ TEST_CASE("its problems are findings, and so are another version and another tim
   CHECK_FALSE(doctor::is_well(findings));
 }
 
+TEST_CASE("keys that wait for a restart are a warning") {
+  v1::Status status = status_of(10'005);
+  status.add_needs_restart("grpc_listen");
+  status.add_needs_restart("store.raw.retention");
+  const auto findings = check_status(status, {10'000, 10'010}, "1.2.3");
+  const auto& waiting = about(findings, "configuration", "the aggregator's");
+  CHECK(waiting.verdict == Verdict::warning);
+  CHECK_THAT(waiting.seen, Catch::Contains("grpc_listen, store.raw.retention"));
+  CHECK_THAT(waiting.fix, Catch::Contains("systemctl restart vigil-aggregator"));
+}
+
 TEST_CASE("agents that are down, of another version, or share a name are named") {
   v1::ListHostsResponse hosts;
   CHECK(check_hosts(hosts, "1.2.3").front().verdict == Verdict::warning);
