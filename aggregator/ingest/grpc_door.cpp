@@ -25,7 +25,7 @@ namespace {
 /// How often it is looked who left: for the figures, and when a limit is reached.
 constexpr std::int64_t kLookMs = 5000;
 constexpr std::int64_t kLookAtLimitMs = 100;
-constexpr int kAtOnce = 64;  // connections accepted before the other listeners are looked at
+constexpr int kAcceptedAtOnce = 64;  // connections accepted before the other listeners are looked at
 
 std::int64_t door_now_ms() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -169,7 +169,7 @@ void GrpcDoor::run() {
 }
 
 void GrpcDoor::accept_some(int listener) {
-  for (int i = 0; i < kAtOnce; ++i) {
+  for (int i = 0; i < kAcceptedAtOnce; ++i) {
     sockaddr_storage peer{};
     socklen_t bytes = sizeof peer;
     OwnedFd connection(
