@@ -162,8 +162,8 @@ void describe(config::Fields& fields, HttpConfig& http) {
       "max_connections", http.max_connections,
       "Connections at the same time; then those that only wait make room, the longest of the address "
       "with most first.");
-  fields.require("max_connections", http.max_connections >= 4 && http.max_connections <= 65'536,
-                 "must be 4 to 65536");
+  fields.require("max_connections", http.max_connections >= 4 && http.max_connections <= 4096,
+                 "must be 4 to 4096");
   describe_limits(fields, http.limits);
   fields.field("header_timeout", http.header_timeout,
                "How long the handshake of TLS may take, and a request's header from its first byte.");

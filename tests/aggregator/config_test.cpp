@@ -95,7 +95,7 @@ TEST_CASE("where there is a certificate, HTTP speaks TLS beyond this machine, an
 }
 
 TEST_CASE("limits of connections say what would be right") {
-  CHECK(refused("http: {max_connections: 3}") == "vigil.yml:1:25: http.max_connections: must be 4 to 65536");
+  CHECK(refused("http: {max_connections: 3}") == "vigil.yml:1:25: http.max_connections: must be 4 to 4096");
   CHECK(refused("http: {max_per_source: 0}").ends_with("http.max_per_source: must be at least 1"));
   CHECK(refused("grpc: {new_per_source: 100, new_in_all: 99}").ends_with("must be at least new_per_source"));
   CHECK(refused("http: {min_rate: 1}").ends_with("http.min_rate: must be at least 1KiB"));
