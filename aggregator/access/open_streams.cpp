@@ -6,6 +6,7 @@
 #include <grpc/grpc.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -52,26 +53,38 @@ grpc::Status said_to(const Caller& caller, const grpc::Status& status) {
 class OpenStreams::Stream final : public grpc::experimental::Interceptor {
  public:
   Stream(OpenStreams& owner, grpc::experimental::ServerRpcInfo& info, const Need& need)
-      : method(info.method()),
-        need(need),
-        presented(presented_of(*info.server_context())),
-        caller(owner.gatekeeper_.identify(presented)),
-        call(info.server_context()->c_call()),
-        owner_(owner) {
-    owner_.enter(*this);
-  }
+      : owner_(owner), info_(info), need_(need) {}
   ~Stream() override { owner_.leave(*this); }
-  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override { methods->Proceed(); }
 
-  const std::string method;
-  const Need need;
-  const Presented presented;
-  const Caller caller;  // as it was let in
-  const HeldCall call;
+  /// The first time is when the caller's metadata are there. Before, what has a synchronous service (gRPC's
+  /// reflection) has no call yet.
+  void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
+    if (!known_) {
+      const Presented presented = presented_of(*info_.server_context());
+      known_.emplace(Known{info_.method(), need_, presented, owner_.gatekeeper_.identify(presented),
+                           HeldCall(info_.server_context()->c_call())});
+      owner_.enter(*this);
+    }
+    methods->Proceed();
+  }
+
+  struct Known {
+    std::string method;
+    Need need;
+    Presented presented;
+    Caller caller;  // as it was let in
+    HeldCall call;
+  };
+  /// Once it was entered.
+  const Known& known() const { return *known_; }
+
   bool ended = false;  // protected by the owner's lock
 
  private:
   OpenStreams& owner_;
+  grpc::experimental::ServerRpcInfo& info_;
+  const Need need_;
+  std::optional<Known> known_;
 };
 
 class OpenStreams::Noting final : public grpc::experimental::ServerInterceptorFactoryInterface {
@@ -95,7 +108,7 @@ class OpenStreams::Decisions {
  public:
   explicit Decisions(const OpenStreams& streams) : streams_(streams) {}
 
-  const grpc::Status& of(const Stream& stream) {
+  const grpc::Status& of(const Stream::Known& stream) {
     const Presented& shown = stream.presented;
     const std::string& pem = shown.certificate ? shown.certificate->pem : none_;
     const Key key{stream.method, shown.authorization, pem, shown.place};
@@ -107,7 +120,7 @@ class OpenStreams::Decisions {
  private:
   using Key = std::tuple<std::string_view, std::string_view, std::string_view, Place>;
 
-  grpc::Status decide(const Stream& stream) const {
+  grpc::Status decide(const Stream::Known& stream) const {
     if (auto allowed = ask_of_certificate(streams_.may_call_, stream.presented, stream.method); !allowed.ok())
       return allowed;
     return to_status(streams_.gatekeeper_.check_again(stream.presented, stream.need));
@@ -149,14 +162,15 @@ void OpenStreams::check() {
     Decisions decisions(*this);
     for (Stream* stream : streams_) {
       if (stream->ended) continue;
-      const grpc::Status& status = decisions.of(*stream);
+      const Stream::Known& known = stream->known();
+      const grpc::Status& status = decisions.of(known);
       if (status.ok()) continue;
       stream->ended = true;
-      ending.emplace_back(HeldCall(stream->call.get()), said_to(stream->caller, status));
+      ending.emplace_back(HeldCall(known.call.get()), said_to(known.caller, status));
       log::info("access", "a stream is ended: who reads it may no longer",
-                {{"kind", to_string(stream->caller.kind)},
-                 {"who", stream->caller.name},
-                 {"method", stream->method},
+                {{"kind", to_string(known.caller.kind)},
+                 {"who", known.caller.name},
+                 {"method", known.method},
                  {"why", ending.back().second.error_message()}});
     }
   }

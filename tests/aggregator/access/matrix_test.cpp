@@ -163,6 +163,9 @@ TEST_CASE("every method lets in who may call it, and nobody else") {
   CHECK(call(world.socket, "/vigil.v1.Fleet/Nothing", "").error_code() ==
         grpc::StatusCode::PERMISSION_DENIED);
   CHECK(call(world.plain, "/grpc.health.v1.Health/Check", "").ok());
+  const std::string reflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  CHECK(is_refusal(call(world.plain, reflection, "")));
+  CHECK_FALSE(is_refusal(call(world.plain, reflection, world.callers[1].authorization)));
 }
 
 TEST_CASE("every route lets in who may ask it, and nobody else") {
