@@ -62,9 +62,9 @@ TierKeep keep_of(const TierConfig& tier) {
 }
 
 /// Agents that fit into the process's limit of open files, which is raised as far as it may be.
-Room make_room(std::uint32_t max_agents) {
+Room make_room(std::uint32_t max_agents, std::uint32_t http_connections) {
   const std::uint64_t descriptors = raise_open_file_limit();
-  const Room room = room_for(descriptors, max_agents);
+  const Room room = room_for(descriptors, {max_agents, http_connections});
   if (room.agents < max_agents) {
     log::warn("aggregator",
               "not enough open files for ingest.max_agents, fewer are taken: raise LimitNOFILE= or ulimit -n",
@@ -105,6 +105,15 @@ Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Add
   return options;
 }
 
+/// As the gRPC port has them, but nobody must show a certificate: browsers have none.
+std::optional<http::TlsFiles> http_tls(const AggregatorConfig& config, const identity::Authority* authority) {
+  if (!http_speaks_tls(config, authority != nullptr || !config.tls.cert.empty())) return std::nullopt;
+  if (authority == nullptr) return http::TlsFiles{config.tls.cert, config.tls.key, config.tls.client_ca};
+  const std::string folder = identity::folder_in(data_directory(config));
+  const std::string own = identity::server_path(folder);
+  return http::TlsFiles{own, own, identity::authority_path(folder)};
+}
+
 void add_certificate_metrics(self::Registry& registry, const TlsConfig& tls) {
   auto ends = std::make_shared<CertificateEnds>(
       std::vector<CertificateEnds::File>{{"tls.cert", tls.cert}, {"tls.client_ca", tls.client_ca}});
@@ -137,6 +146,8 @@ Aggregator::Aggregator(const Invocation& invocation)
       config_in_force_(config_),
       config_state_{shown_config(invocation_), true, wall_ms()},
       counters_(registry_),
+      grpc_tally_("grpc", registry_),
+      http_tally_("http", registry_),
       reopened_(registry_.counter("vigil_aggregator_port_reopened_total",
                                   "Times the gRPC port was opened anew: it had stopped accepting.")),
       reload_metrics_(registry_, wall_ms()) {}
@@ -215,7 +226,7 @@ Result<void> Aggregator::open_history() {
   service.intake.on_answer = [this](const std::string& host, const v1::ActionResult& result) {
     alerting_->action_answered(host, result.id(), outcome_of(result));
   };
-  room_ = make_room(config_.ingest.max_agents);
+  room_ = make_room(config_.ingest.max_agents, config_.http.max_connections);
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   service.may_speak = [this](const std::string& certificate, const std::string& host) {
@@ -446,7 +457,15 @@ Result<void> Aggregator::listen() {
   http_options.counts = request_counts_.get();
   http_options.gatekeeper = gatekeeper_.get();
   http_options.listen = *http_address;
-  http_options.max_connections = room_.http_connections;
+  http_options.limits = door_limits(config_.http.limits, room_.http_connections);
+  http_options.header_timeout = config_.http.header_timeout;
+  http_options.idle_timeout = config_.http.idle_timeout;
+  http_options.least_rate = config_.http.min_rate.count;
+  http_options.tally = &http_tally_;
+  http_options.tls = http_tls(config_, authority_.get());
+  http_options.may_ask = [this](const std::string& certificate, std::string_view path) {
+    return identity::may_call(authority_.get(), certificate, path, wall_ms());
+  };
   auto http = http::Server::listen(http_options, router_);
   if (!http) return http.error();
   http_ = std::move(*http);
@@ -469,6 +488,8 @@ Result<void> Aggregator::open_grpc(const Address& address) {
   auto options = grpc_options(config_, address, authority_.get());
   if (!options) return options.error();
   options->gatekeeper = gatekeeper_.get();
+  options->limits = door_limits(config_.grpc.limits, room_.grpc_connections);
+  options->tally = &grpc_tally_;
   if (config_.access.socket) options->socket = data_directory(config_) + "/vigil.sock";
   accept_failures_ = grpc_accept_failures();
   auto grpc =
@@ -571,7 +592,7 @@ void Aggregator::announce() {
               {{"address", grpc_->address().to_string()},
                {"role_of_everybody", access::to_string(config_.access.anonymous)}});
   }
-  if (!http_->address().is_loopback()) {
+  if (!http_->address().is_loopback() && !http_->is_tls()) {
     log::warn("http", "listening beyond this machine without TLS: tokens and passwords are seen on the way",
               {{"address", http_->address().to_string()}});
   }
@@ -579,7 +600,8 @@ void Aggregator::announce() {
   if (heartbeat_) heartbeat_->start();
   grpc_->set_serving(true);
   log::info("aggregator",
-            fmt::format("ready grpc={} http={}", grpc_->address().to_string(), http_->address().to_string()),
+            fmt::format("ready grpc={} {}={}", grpc_->address().to_string(),
+                        http_->is_tls() ? "https" : "http", http_->address().to_string()),
             {{"version", kVersion}});
   systemd_notify("READY=1");
 }

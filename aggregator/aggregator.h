@@ -22,6 +22,7 @@
 #include "aggregator/access/oidc/people.h"
 #include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
+#include "aggregator/door/tally.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
@@ -114,6 +115,8 @@ class Aggregator {
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;
   IngestCounters counters_;
+  door::Tally grpc_tally_;
+  door::Tally http_tally_;
   std::atomic<std::uint64_t> late_for_rules_ = 0;
   std::atomic<std::uint64_t> late_for_evidence_ = 0;
   self::Counter& reopened_;
