@@ -14,13 +14,14 @@ namespace vigil::aggregator::access {
 class Attempts {
  public:
   struct Options {
-    double wrong_per_minute = 5;  // of one source; so many at once
-    double per_second = 20;       // of all sources, right or wrong; ten times as many at once
+    std::string what = "secrets";  // for who is refused
+    double wrong_per_minute = 5;   // of one source; so many at once
+    double per_second = 20;        // of all sources, right or wrong; ten times as many at once
     double lines_per_minute = 10;
     std::size_t sources = 10'000;
   };
   Attempts() : Attempts(Options{}) {}
-  explicit Attempts(Options options);
+  explicit Attempts(const Options& options);
 
   /// Before a secret is looked at. Errc::limit says when to come again.
   Result<void> begin(const std::string& source, std::int64_t now_ms);
@@ -30,6 +31,7 @@ class Attempts {
   std::optional<std::uint64_t> line(std::int64_t now_ms) { return lines_.take(now_ms); }
 
  private:
+  const std::string what_;
   Buckets wrong_;  // by source
   Buckets all_;
   FewLines lines_;

@@ -51,7 +51,7 @@ class IdentityService final : public v1::Identity::CallbackService {
   std::string hint_for(const std::string& person) const;
 
   const IdentitySources sources_;
-  access::Attempts attempts_;
+  access::Attempts attempts_{{.what = "invitations"}};
 };
 
 }  // namespace vigil::aggregator

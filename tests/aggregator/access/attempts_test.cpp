@@ -21,7 +21,7 @@ TEST_CASE("of a source five wrong ones a minute are looked at, and it is told wh
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::limit);
   CHECK(refused.error().message ==
-        "too many wrong ones from 192.0.2.1: none is looked at now, try again in 12 s");
+        "too many wrong secrets from 192.0.2.1: none is looked at now, try again in 12 s");
   CHECK(attempts.begin("192.0.2.2", kNow));
   CHECK_FALSE(attempts.begin("192.0.2.1", kNow + 11'999));
   CHECK(attempts.begin("192.0.2.1", kNow + 12'000));
@@ -32,7 +32,7 @@ TEST_CASE("right ones are limited only together: a fleet that enrolls from one a
   for (int i = 0; i < 200; ++i) REQUIRE(attempts.begin("192.0.2.1", kNow));
   const auto refused = attempts.begin("192.0.2.9", kNow);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().message == "too many at once, from everywhere together: try again in 1 s");
+  CHECK(refused.error().message == "too many secrets at once, from everywhere together: try again in 1 s");
   for (int second = 1; second <= 10; ++second) {
     for (int i = 0; i < 20; ++i) REQUIRE(attempts.begin("192.0.2.1", kNow + second * 1000));
   }
