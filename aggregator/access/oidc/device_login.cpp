@@ -106,6 +106,7 @@ Result<Started> DeviceLogin::start() {
   started.device_code = text_in(*body, "device_code");
   started.user_code = text_in(*body, "user_code");
   started.page = text_in(*body, "verification_uri");
+  if (started.page.empty()) started.page = text_in(*body, "verification_url");  // Google's, of an older draft
   started.page_with_code = text_in(*body, "verification_uri_complete");
   const std::string& issuer = people_.config().issuer;
   if (!is_page(started.page_with_code, issuer)) started.page_with_code.clear();

@@ -259,6 +259,10 @@ TEST_CASE("a provider's page that a person would be sent to is https and can be 
       200,
       json({{"device_code", "dc"}, {"user_code", "A"}, {"verification_uri", "https://id.example.org/d"}})};
   CHECK(login.start());
+  device = {
+      200,
+      json({{"device_code", "dc"}, {"user_code", "A"}, {"verification_url", "https://id.example.org/d"}})};
+  CHECK(login.start());
   CHECK(world.issuer.asked.back().user.empty());  // a client without a secret says its name in the form only
   device = {400, json({{"error", "unauthorized_client"}})};
   CHECK(login.start().error().code == Errc::unsupported);
