@@ -29,7 +29,7 @@ struct EnrolledHost {
     const auto issued = aggregator->enroll(invited.value().token, tls::make_request(key, "any").value());
     REQUIRE(issued);
     const auto identity =
-        make_identity("mon.example.org:8460", {issued->authority, issued->certificate, key});
+        make_identity("mon.example.org:8460", {issued->issued.authority, issued->issued.certificate, key});
     REQUIRE(identity);
     REQUIRE(store_identity(folder, *identity));
   }
