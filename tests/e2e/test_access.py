@@ -2,19 +2,26 @@
 
 import base64
 import collections
+import fcntl
 import http.client
 import json
 import os
 import pathlib
+import pty
 import random
 import signal
+import socket
+import struct
 import subprocess
+import termios
 import time
 import urllib.error
 import urllib.request
 
-from support import BIN, LOOPBACK, eventually, metric
+from support import BIN, LOOPBACK, PATIENCE, eventually, metric
+from test_identity import Fleet
 from test_tls import Authority, server_section
+from test_watch import Watch
 
 
 class Access:
@@ -79,6 +86,7 @@ def test_over_tls_a_token_says_who_may_what(vigil, tmp_path):
     assert access.cli(operator, "forget", "web-1")[0] == 1 and access.cli(operator, "token")[0] == 1
     assert access.cli(operator, "audit")[0] == 1 and access.cli(operator, "backup", str(tmp_path / "copy"))[0] == 1
     assert access.cli(query, "query", "1")[0] == 0 and access.cli(query, "hosts")[0] == 1
+    assert access.http("/api/v1/query?query=1", bearer(query))[0] == 200 and access.http("/api/v1/status/config", bearer(query))[0] == 403
     assert access.cli(admin, "whoami", "-o", "json")[1].replace(" ", "").find('"role":"admin"') > 0
     assert access.cli(admin, "backup", str(tmp_path / "copy"))[0] == 0
 
@@ -96,6 +104,108 @@ def test_over_tls_a_token_says_who_may_what(vigil, tmp_path):
     vigil.aggregator.stop()
     vigil.start(access.config)
     assert access.cli(admin, "hosts")[0] == 0 and access.cli(viewer, "hosts")[0] == 1
+
+
+class Reader(Watch):
+    """`vigil watch` by somebody, who has got a first value."""
+
+    def __init__(self, vigil, *credentials):
+        super().__init__(vigil, "time()", "--interval", "100ms", "-o", "json", *credentials)
+        self.next()
+
+    def next(self):
+        return json.loads(self.out.next())["value"]
+
+    def end(self):
+        """What it says when it is ended; it takes seconds."""
+        began = time.monotonic()
+        said = self.child.communicate(timeout=PATIENCE)[1].decode()
+        assert self.child.returncode == 1 and time.monotonic() - began < 10, said
+        return said
+
+
+def test_who_watches_is_ended_with_what_let_him_in(vigil, tmp_path):
+    access = Access(vigil, tmp_path)
+    leaked, other, short = access.token("leaked", "--role", "viewer"), access.token("other", "--scope", "query"), access.token("short", "--role", "viewer", "--ttl", "4s")
+    readers = [Reader(vigil, *access.ca, "--token-file", str(token)) for token in (leaked, other, short)]
+    access.root("token", "revoke", "leaked")
+    assert "the token leaked expired or was revoked" in readers[0].end()
+    assert "the token short expired or was revoked" in readers[2].end()
+    seen = readers[1].next()
+    eventually("the others read on", lambda: readers[1].next() > seen + 2)
+    vigil.aggregator.wait_for("a stream is ended: who reads it may no longer.*who=leaked method=/vigil.v1.Query/Watch")
+
+
+def test_who_watches_is_ended_with_his_certificate_his_user_or_his_role(vigil, tmp_path):
+    fleet = Fleet(vigil)
+    people = {}
+    for name in ("bob", "carol", "dave"):
+        fleet.cli("user", "add", name, "--role", "viewer", "--no-password")
+        out = tmp_path / name
+        assert fleet.cli("certificate", "issue", "--person", name, "--out", str(out)).stderr == ""
+        people[name] = Reader(vigil, "--tls-ca", str(fleet.ca), "--tls-cert", str(out / f"{name}.pem"), "--tls-key", str(out / f"{name}.key"))
+    fleet.cli("certificate", "revoke", "--person", "bob")
+    assert "the certificate of bob was revoked at" in people["bob"].end()
+    fleet.cli("user", "remove", "carol")
+    assert "there is no user carol" in people["carol"].end()
+    assert people["dave"].next() > 0
+    vigil.aggregator.kill(signal.SIGKILL)
+    assert "trying again" in people["dave"].err.next()  # that is no refusal
+
+
+def test_a_certificate_for_nobody_says_what_is_missing(vigil, tmp_path):
+    fleet = Fleet(vigil)
+    said = fleet.cli("certificate", "issue", "--person", "erin", "--out", str(tmp_path / "erin"))
+    assert "vigil user add erin --role viewer --no-password" in said.stderr
+    erin = ["--tls-ca", str(fleet.ca), "--tls-cert", str(tmp_path / "erin" / "erin.pem"), "--tls-key", str(tmp_path / "erin" / "erin.key")]
+    refused = vigil.cli("hosts", *erin, check=False)
+    assert refused.returncode == 1 and "there is no user erin" in refused.stderr and "vigil user add erin" in refused.stderr, refused.stderr
+    fleet.cli("user", "add", "erin", "--role", "viewer", "--no-password")
+    assert vigil.cli("hosts", *erin).returncode == 0
+
+
+def test_the_log_of_changes_knows_by_whose_invitation_a_host_came_and_when_it_renewed(vigil):
+    fleet = Fleet(vigil, "identity: {host_life: 20s}\n")
+    agent = fleet.enrolled("web-1")
+    agent.wait_for("the certificate is renewed")
+    invite, enroll, renew = (eventually(what, lambda what=what: fleet.json("audit", "--what", what))[0] for what in ("host.invite", "host.enroll", "certificate.renew"))
+    assert (invite["kind"], invite["who"], invite["object"]) == ("certificate", "ada", "web-1")
+    invitation = json.loads(invite["after"])["invitation"]
+    assert (enroll["kind"], enroll["who"], enroll["object"]) == ("invitation", invitation, "web-1")
+    after = json.loads(enroll["after"])
+    assert after["invited_by"] == "certificate ada" and after["invitation"] == invitation
+    assert (renew["kind"], renew["who"], renew["object"]) == ("host", "web-1", "web-1")
+    assert json.loads(renew["before"])["serial"] == after["serial"] != json.loads(renew["after"])["serial"]
+
+
+def test_what_was_before_a_change_fits_on_the_screen(vigil):
+    vigil.start()
+    vigil.cli("user", "add", "somebody.with.a.rather.long.name@monitoring.example.org", "--role", "viewer", "--no-password")
+    vigil.cli("user", "role", "somebody.with.a.rather.long.name@monitoring.example.org", "operator")
+    terminal, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    subprocess.run([BIN / "vigil", "--aggregator", vigil.grpc, "audit"], stdout=inner, check=True, timeout=60, env={**os.environ, "NO_COLOR": "1"})
+    os.close(inner)
+    lines = os.read(terminal, 1 << 16).decode().splitlines()
+    os.close(terminal)
+    assert "BEFORE" in lines[0] and "AFTER" in lines[0] and len(lines) == 3, lines
+    assert all(len(line) <= 120 for line in lines), lines
+    assert lines[2].count('{"role"') == 2, lines
+    role = json.loads(vigil.cli("audit", "--what", "user.role", "-o", "json").stdout)[0]
+    assert json.loads(role["before"])["role"] == "viewer" and json.loads(role["after"])["role"] == "operator"
+
+
+def test_over_http_a_request_without_a_host_is_nobodys_of_this_machine(vigil):
+    vigil.start()
+
+    def status(request):
+        with socket.create_connection(tuple(vigil.http.rsplit(":", 1)), timeout=30) as connection:
+            connection.sendall(request.encode())
+            return int(connection.makefile("rb").readline().split()[1])
+
+    for version, headers, expected in (("1.1", "Host: localhost\r\n", 200), ("1.1", "", 400), ("1.1", "Host:\r\n", 401), ("1.1", "Host: localhost\r\nHost: localhost\r\n", 400),
+                                       ("1.0", "", 401), ("1.0", "Host: localhost\r\n", 200), ("1.1", "Host: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n", 400)):
+        assert status(f"GET /api/v1/alerts HTTP/{version}\r\n{headers}Connection: close\r\n\r\n") == expected, (version, headers)
 
 
 def test_tokens_do_not_leave_in_plain_text_and_not_from_files_of_others(vigil, tmp_path):
@@ -118,6 +228,8 @@ def test_users_come_in_over_http_and_guessing_ends_soon(vigil, tmp_path):
     access.root("user", "add", "alice", "--role", "operator", "--password-file", "-", stdin="correct horse\n")
     refused = access.root("user", "add", "bob", "--role", "viewer", "--password-file", "-", stdin="short\n", check=False)
     assert refused.returncode == 1 and "10 to" in refused.stderr
+    refused = access.root("user", "add", "bob", "--role", "viewer", "--password-file", "-", stdin="correct\x00horse\n", check=False)
+    assert refused.returncode == 1 and "control characters" in refused.stderr, refused.stderr
 
     status, said, headers = access.http("/api/v1/query?query=1")
     assert status == 401 and headers["WWW-Authenticate"].startswith("Basic") and json.loads(said)["status"] == "error"
