@@ -20,6 +20,8 @@
 #include "common/threads/schedule.h"
 #include "common/version.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
 
 namespace vigil::agent {
@@ -57,6 +59,23 @@ Identity identity(const AgentConfig& config) {
   return me;
 }
 
+/// What of the configuration is in the samples and the Hello of a stream: taken over with the next one.
+constexpr std::array<std::string_view, 5> kOfStream = {"interval", "labels", "collectors", "filters",
+                                                       "docker_socket"};
+
+/// What a reload puts in force; every other key needs a restart.
+std::vector<std::string_view> keys_taken() {
+  std::vector<std::string_view> keys{"log_level", "max_series", "actions_file"};
+  keys.insert(keys.end(), kOfStream.begin(), kOfStream.end());
+  return keys;
+}
+
+bool is_of_stream(std::string_view path) {
+  return std::ranges::any_of(kOfStream, [path](std::string_view key) {
+    return path == key || path.starts_with(std::string(key) + ".");
+  });
+}
+
 /// What of the configuration says how to connect: kept for as long as the agent runs, unlike the document it
 /// was read from.
 AgentConfig connection_part(const AgentConfig& config) {
@@ -82,8 +101,10 @@ struct Agent::Parts {
   Parts(const AgentConfig& config, std::function<Result<AgentConfig>()> the_reread, Waiter the_waiter,
         ChannelOptions channel)
       : reread(std::move(the_reread)),
-        in_force(config::settings(config), {"log_level", "max_series", "actions_file"}),
+        in_force(config::settings(config), keys_taken()),
         interval(config.interval),
+        tls(config.tls),
+        roots(config.options.roots),
         max_series(config.max_series),
         waiter(std::move(the_waiter)),
         aggregator(channel.address),
@@ -96,9 +117,7 @@ struct Agent::Parts {
                   [this](const v1::ActionRequest& request) { actions.take(request); },
                   [part = connection_part(config)] { return fresh_tls(part); }}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
-        runner(
-            plan(config), {.max_series = config.max_series}, [this] { waiter.wake(); },
-            std::chrono::steady_clock::now()) {
+        runner(make_runner(config)) {
     renew_certificate(config);
   }
 
@@ -111,10 +130,12 @@ struct Agent::Parts {
 
   void renew_certificate(const AgentConfig& config);
   std::vector<PlannedCollector> plan(const AgentConfig& config);
+  std::unique_ptr<Runner> make_runner(const AgentConfig& config);
   BeatFigures beat_figures();
   void reload();
   void take(const AgentConfig& config);
-  void beat(Beat& clock);
+  void adopt_next();
+  void beat();
   void sample(const Tick& tick);
   void watchdog(std::chrono::steady_clock::time_point steady);
   void settle();
@@ -122,7 +143,9 @@ struct Agent::Parts {
 
   const std::function<Result<AgentConfig>()> reread;
   config::InForce in_force;
-  const milliseconds interval;
+  milliseconds interval;
+  const TlsSettings tls;  // as it was at the start, and so are the roots
+  const Roots roots;
   std::size_t max_series;
   Waiter waiter;
   const std::string aggregator;
@@ -131,8 +154,10 @@ struct Agent::Parts {
   Delivery delivery;
   BatchBuilder builder;
   BeatFigures figures;
-  Runner runner;                   // its threads use the waiter
-  std::optional<Renewal> renewal;  // of an enrolled host
+  std::unique_ptr<Runner> runner;   // its threads use the waiter
+  std::optional<AgentConfig> next;  // taken at a reload, in force with the stream that begins next
+  std::optional<Beat> clock;        // while it runs
+  std::optional<Renewal> renewal;   // of an enrolled host
   std::int64_t last_delivery = 0;
   int beats = 0;
   const std::optional<milliseconds> watchdog_interval = systemd_watchdog_interval();
@@ -157,38 +182,44 @@ void Agent::Parts::renew_certificate(const AgentConfig& config) {
 
 std::vector<PlannedCollector> Agent::Parts::plan(const AgentConfig& config) {
   std::vector<PlannedCollector> planned = plan_collectors(config);
-  auto self = std::make_unique<SelfCollector>(
-      [this] { return beat_figures(); }, [this] { return delivery.figures(); },
-      CertificateEnds({{"tls.ca", config.tls.ca}, {"tls.cert", config.tls.cert}}));
+  auto self = std::make_unique<SelfCollector>([this] { return beat_figures(); },
+                                              [this] { return delivery.figures(); },
+                                              CertificateEnds({{"tls.ca", tls.ca}, {"tls.cert", tls.cert}}));
   const auto every = std::max<milliseconds>(self->interval(), config.interval);
   planned.push_back({std::move(self), every});
   return planned;
 }
 
+std::unique_ptr<Runner> Agent::Parts::make_runner(const AgentConfig& config) {
+  return std::make_unique<Runner>(
+      plan(config), RunnerOptions{.max_series = config.max_series}, [this] { waiter.wake(); },
+      std::chrono::steady_clock::now());
+}
+
 BeatFigures Agent::Parts::beat_figures() {
-  figures.series = runner.series();
-  figures.series_left_out = runner.series_left_out();
+  figures.series = runner->series();
+  figures.series_left_out = runner->series_left_out();
   BeatFigures out = figures;
   figures.latest = {};
   return out;
 }
 
 void Agent::Parts::loop() {
-  Beat clock(interval, now());
+  clock.emplace(interval, now());
   for (;;) {
-    switch (waiter.wait(clock.due())) {
+    switch (waiter.wait(clock->due())) {
       case Waiter::Woken::to_end:
         return;
       case Waiter::Woken::to_reload:
         reload();
         break;
       case Waiter::Woken::by_call:
-        runner.poll(std::chrono::steady_clock::now(), builder);
+        runner->poll(std::chrono::steady_clock::now(), builder);
         break;
       case Waiter::Woken::by_time:
         break;
     }
-    if (std::chrono::steady_clock::now() >= clock.due()) beat(clock);
+    if (std::chrono::steady_clock::now() >= clock->due()) beat();
   }
 }
 
@@ -201,6 +232,11 @@ void Agent::Parts::reload() {
   const auto settings = config::settings(*config);
   const config::Changes changes = in_force.compare(settings);
   take(*config);
+  if (std::ranges::any_of(changes.taken, is_of_stream)) {
+    next = *config;
+    next->options.roots = roots;
+    delivery.begin_stream({config->interval, {config->labels.begin(), config->labels.end()}});
+  }
   in_force.adopt(settings);
   figures.restart_needed = changes.needs_restart.size();
   log::info("agent", "reloaded", {{"changed", fmt::format("{}", fmt::join(changes.taken, ", "))}});
@@ -213,15 +249,26 @@ void Agent::Parts::take(const AgentConfig& config) {
   log::set_level(config.log_level);
   actions.set_list(config.actions_file);
   max_series = config.max_series;
-  runner.set_max_series(max_series);
+  runner->set_max_series(max_series);
 }
 
-void Agent::Parts::beat(Beat& clock) {
+/// As if it started now, but for what waits and the connection: what collectors had seen before, they have
+/// forgotten.
+void Agent::Parts::adopt_next() {
+  if (!next) return;
+  runner.reset();  // before others read the same files and sockets
+  runner = make_runner(*next);
+  if (next->interval != interval) clock.emplace(next->interval, now());
+  interval = next->interval;
+  next.reset();
+}
+
+void Agent::Parts::beat() {
   const Now moment = now();
-  figures.latest = std::max(figures.latest, std::chrono::nanoseconds(moment.steady - clock.due()));
-  const auto tick = clock.take(moment);
-  figures.missed = clock.missed();
-  figures.left_out = clock.left_out();
+  figures.latest = std::max(figures.latest, std::chrono::nanoseconds(moment.steady - clock->due()));
+  const auto tick = clock->take(moment);
+  figures.missed = clock->missed();
+  figures.left_out = clock->left_out();
   if (tick && !delivery.stuck()) sample(*tick);
   watchdog(moment.steady);
   if (++beats == kBeatsToStart) settle();
@@ -229,9 +276,12 @@ void Agent::Parts::beat(Beat& clock) {
 
 void Agent::Parts::sample(const Tick& tick) {
   if (const std::size_t allowed = delivery.max_series(); allowed > 0)
-    runner.set_max_series(std::min(allowed, max_series));
-  if (delivery.begins_stream()) builder.begin_stream();
-  runner.beat(tick, builder);
+    runner->set_max_series(std::min(allowed, max_series));
+  if (delivery.begins_stream()) {
+    builder.begin_stream();
+    adopt_next();
+  }
+  runner->beat(tick, builder);
   // Samples wait for the interval the aggregator asks for; a slot that has begun sends what came before.
   const std::int64_t slot = delivery_slot(tick.wall_ms, delivery.interval());
   if (slot == last_delivery) return;

@@ -30,6 +30,10 @@ void Delivery::reconnect() {
   loop_->reconnect();
 }
 
+void Delivery::begin_stream(Greeting greeting) {
+  loop_->greet_with(std::move(greeting));
+}
+
 bool Delivery::stuck() const {
   return loop_->waiting() >= kMostWaiting;
 }

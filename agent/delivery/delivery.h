@@ -64,6 +64,8 @@ class Delivery {
   /// Asked before each beat: whether what is sampled from now on shall be a stream of its own
   /// (BatchBuilder::begin_stream()). Says so once each time.
   bool begins_stream() { return begins_stream_.exchange(false); }
+  /// Promises another stream, whose Hello says this: begins_stream() tells when it begins. Any thread.
+  void begin_stream(Greeting greeting);
   /// How an action ended: sent once the aggregator is there. Any thread.
   void answer(const v1::ActionResult& result);
   /// Connects anew, without waiting, and sends again what was not acknowledged: there are other certificates.

@@ -25,6 +25,10 @@ End other_certificates() {
   return {End::Kind::away, fail(Errc::unavailable, "there are other certificates"), {}};
 }
 
+End another_stream() {
+  return {End::Kind::away, fail(Errc::unavailable, "another stream begins"), {}};
+}
+
 End stopping() {
   return {End::Kind::away, fail(Errc::unavailable, "stopping"), {}};
 }
@@ -68,6 +72,12 @@ void Delivery::Loop::reconnect() {
   wake_locked();
 }
 
+void Delivery::Loop::greet_with(Greeting greeting) {
+  const std::lock_guard lock(inbox_mutex_);
+  inbox_greeting_ = std::move(greeting);
+  wake_locked();
+}
+
 std::size_t Delivery::Loop::waiting() const {
   const std::lock_guard lock(inbox_mutex_);
   return inbox_.size();
@@ -83,10 +93,15 @@ void Delivery::Loop::take_inbox() {
     for (std::string& message : std::exchange(inbox_answers_, {})) answers_.push_back(std::move(message));
     stop_by_ = inbox_stop_by_;
     reconnect = std::exchange(inbox_reconnect_, false);
+    if (inbox_greeting_) promised_ = std::exchange(inbox_greeting_, std::nullopt);
   }
   if (reconnect && live_.connection && !live_.connection->ending()) {
     reconnecting_ = true;
     live_.connection->end(other_certificates());
+  }
+  if (promised_ && live_.connection && !live_.connection->ending() && !live_.connection->before_hello()) {
+    reconnecting_ = true;
+    live_.connection->end(another_stream());
   }
   const Time now = std::chrono::steady_clock::now();
   for (EncodedBatch& batch : arrived) outbox_.push(std::move(batch), now);
@@ -175,6 +190,7 @@ void Delivery::Loop::drain() {
 }
 
 void Delivery::Loop::handle_timers(Time now) {
+  begin_promised_stream(now);
   if (!live_.connection) {
     if (now >= live_.next_attempt) connect(now);
   } else {
@@ -236,8 +252,23 @@ void Delivery::Loop::connect(Time now) {
 /// Now that the aggregator is there: not at each try of an outage.
 void Delivery::Loop::begin_stream_if_behind(Time now) {
   if (!live_.connection->before_hello() || !outbox_.behind() || stop_by_) return;
+  log::info("delivery", "what has waited is delivered behind what is sampled now",
+            {{"batches", outbox_.live().buffer.waiting_batches()}});
+  begin_stream(now);
+}
+
+/// Once the Hello of the present stream is over with its connection, and the batches before are in.
+void Delivery::Loop::begin_promised_stream(Time now) {
+  if (!promised_ || stop_by_ || !outbox_.may_begin_stream()) return;
+  if (live_.connection && !live_.connection->before_hello()) return;
+  outbox_.greet_with(*std::exchange(promised_, std::nullopt));
+  begin_stream(now);
+}
+
+void Delivery::Loop::begin_stream(Time now) {
   outbox_.begin_stream();
   owner_.begins_stream_ = true;
+  if (!live_.connection) return;
   OutboxStream& stream = outbox_.live();
   live_.connection->speak(Session(stream.buffer, stream.identity, now));
 }

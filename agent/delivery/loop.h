@@ -25,6 +25,7 @@ class Delivery::Loop {
   void push(EncodedBatch batch);
   void answer(std::string message);
   void reconnect();
+  void greet_with(Greeting greeting);
   void stop(Time deadline);
   std::size_t waiting() const;
 
@@ -32,6 +33,8 @@ class Delivery::Loop {
   // The live line.
   void connect(Time now);
   void begin_stream_if_behind(Time now);
+  void begin_promised_stream(Time now);
+  void begin_stream(Time now);
   void read_live_session();
   void hand_over_answers();
   void live_ended(Time now);
@@ -63,13 +66,15 @@ class Delivery::Loop {
   std::deque<std::string> answers_;      // that no session has
   DeliveryFigures figures_;
   std::optional<Time> stop_by_;
-  bool reconnecting_ = false;  // the live connection ends on purpose
+  bool reconnecting_ = false;         // the live connection ends on purpose
+  std::optional<Greeting> promised_;  // of a stream that is to begin
 
   mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<EncodedBatch> inbox_;
   std::vector<std::string> inbox_answers_;
   std::optional<Time> inbox_stop_by_;
   bool inbox_reconnect_ = false;
+  std::optional<Greeting> inbox_greeting_;
   bool wake_pending_ = false;
   bool closed_ = false;  // the queue takes no alarm any more
 

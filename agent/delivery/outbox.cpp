@@ -69,9 +69,12 @@ bool Outbox::behind() const {
   return !awaiting_first_ && live_->buffer.waiting_batches() > kShortBacklog;
 }
 
+void Outbox::greet_with(Greeting greeting) {
+  options_.identity.interval = greeting.interval;
+  options_.identity.labels = std::move(greeting.labels);
+}
+
 void Outbox::begin_stream() {
-  log::info("delivery", "what has waited is delivered behind what is sampled now",
-            {{"batches", live_->buffer.waiting_batches()}});
   auto next = make_live(live_->identity.stream_id);
   ended_.push_back(std::move(live_));
   live_ = std::move(next);

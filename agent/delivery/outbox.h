@@ -57,6 +57,10 @@ class Outbox {
 
   /// Whether so much waits that what is sampled now should not wait behind it.
   bool behind() const;
+  /// What the Hello of the next stream says.
+  void greet_with(Greeting greeting);
+  /// Not while the first batch of one that began is under way.
+  bool may_begin_stream() const { return !awaiting_first_; }
   /// The live stream is over and another one begins: the next batch but those under way has number 1 and all
   /// schemas. Not between a Hello of the live stream and its end.
   void begin_stream();
@@ -115,7 +119,7 @@ class Outbox {
   void forget_ended(std::size_t index, const std::string& reason);
   void owe(LostBatches lost);
 
-  const OutboxOptions options_;
+  OutboxOptions options_;  // but for what a Hello says, constant
   SpoolFolder folder_;
   std::uint64_t spool_cap_ = 0;
   std::unique_ptr<OutboxStream> live_;

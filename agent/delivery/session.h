@@ -18,6 +18,12 @@
 
 namespace vigil::agent {
 
+/// What a Hello says that may become another while the agent runs.
+struct Greeting {
+  std::chrono::milliseconds interval{1000};
+  std::vector<std::pair<std::string, std::string>> labels;
+};
+
 /// Who this agent is; see Hello in the protocol for each field.
 struct Identity {
   std::string name;

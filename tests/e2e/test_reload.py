@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import urllib.request
 
 from support import eventually, metric
 
@@ -68,10 +69,10 @@ def test_an_agent_takes_what_it_can_and_names_what_needs_a_restart(vigil, tmp_pa
     agent = vigil.agent(config="log_level: info\n")
     vigil.wait_for_host()
     config = tmp_path / "agent-here.yml"
-    config.write_text("log_level: debug\nmax_series: 300\ninterval: 2s\nlabels: {env: prod}\n")
+    config.write_text("log_level: debug\nmax_series: 300\nbuffer: 8MiB\nspool: {max_size: 8MiB}\n")
     agent.child.send_signal(signal.SIGHUP)
     agent.wait_for(r"agent: reloaded changed=\"max_series, log_level\"")
-    assert agent.wait_for(r'in force only after a restart keys="([^"]+)"').group(1) == "interval, labels.env"
+    assert agent.wait_for(r'in force only after a restart keys="([^"]+)"').group(1) == "buffer, spool.max_size"
     eventually("it sends fewer series", lambda: float(vigil.query("vigil_agent_series")[0]["value"]) <= 300)
     assert eventually("it says so", lambda: float(vigil.query("vigil_agent_restart_needed_keys")[0]["value"])) == 2
 
@@ -86,6 +87,48 @@ def test_an_agent_takes_what_it_can_and_names_what_needs_a_restart(vigil, tmp_pa
     agent.child.send_signal(signal.SIGHUP)
     eventually("it says so", lambda: float(vigil.query("vigil_agent_reload_successful")[0]["value"]) == 1)
     assert float(vigil.query("vigil_agent_restart_needed_keys")[0]["value"]) == 0
+
+
+def test_collectors_intervals_and_labels_of_an_agent_need_no_restart(vigil, tmp_path):
+    vigil.start()
+    agent = vigil.agent(config="interval: 500ms\n")
+    vigil.wait_for_host()
+    eventually("it samples", lambda: vigil.query("node_load1") and vigil.query("node_memory_MemAvailable_bytes"))
+    config = tmp_path / "agent-here.yml"
+
+    config.write_text("interval: 500ms\nlabels: {env: prod}\ncollectors: {loadavg: {enabled: false}, meminfo: {interval: 2s}}\n")
+    agent.child.send_signal(signal.SIGHUP)
+    assert agent.wait_for(r'agent: reloaded changed="([^"]+)"').group(1) == "labels, collectors"
+    eventually("the label is there", lambda: vigil.host()["labels"] == {"env": "prod"})
+    eventually("the collector is off", lambda: vigil.query("node_load1") == [])
+    stamps = lambda: [row["time_ms"] for row in vigil.query("node_memory_MemAvailable_bytes[20s]")]
+    eventually("it runs every two seconds", lambda: [b - a for a, b in zip(stamps()[-3:], stamps()[-2:])] == [2000, 2000])
+
+    config.write_text("interval: 1s\ncollectors: {meminfo: {interval: 2s}}\n")
+    start = len(agent.text())
+    agent.child.send_signal(signal.SIGHUP)
+    assert agent.wait_for(r'agent: reloaded changed="([^"]+)"', start).group(1) == "interval, labels, collectors.loadavg"
+    eventually("the label is gone", lambda: vigil.host()["labels"] == {})
+    eventually("the collector is back", lambda: vigil.query("node_load1"))
+    beats = lambda: [row["time_ms"] for row in vigil.query("node_load1[20s]")]
+    eventually("a beat a second", lambda: [b - a for a, b in zip(beats()[-3:], beats()[-2:])] == [1000, 1000])
+    assert vigil.json("gaps", "--start", "5m") == [], "nothing is missing over it"
+    assert "not connected" not in agent.text() and agent.child.poll() is None
+
+
+def test_status_and_post_say_what_waits_for_a_restart(vigil, tmp_path):
+    vigil.start("log_level: info\n")
+    config = tmp_path / "aggregator.yml"
+    assert vigil.json("status")["needs_restart"] == []
+    config.write_text("log_level: debug\nstore: {raw: {retention: 9d}}\nnotifications: {receivers: [{name: ops, webhook: {url: 'http://127.0.0.1:9/'}}]}\n")
+    request = urllib.request.Request(f"http://{vigil.http}/-/reload", method="POST", headers={"Host": "localhost"})
+    said = urllib.request.urlopen(request, timeout=30).read().decode()
+    assert said == "reloaded\nchanged: log_level\nneeds a restart: store.raw.retention\nneeds a restart: notifications.receivers\n", said
+    assert vigil.json("status")["needs_restart"] == ["store.raw.retention", "notifications.receivers"]
+    assert "needs a restart" in vigil.cli("status").stdout
+    config.write_text("log_level: info\n")
+    assert vigil.cli("reload").returncode == 0
+    assert vigil.json("status")["needs_restart"] == []
 
 
 def test_a_reload_asked_for_while_it_stops_is_answered(vigil):

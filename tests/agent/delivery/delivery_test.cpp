@@ -283,6 +283,46 @@ TEST_CASE("other certificates are taken up at once, and no sample is lost or sen
   CHECK(server.gaps().empty());
 }
 
+TEST_CASE("another stream is begun when the Hello is to say something else, and no sample is lost over it") {
+  Server server;
+  std::mutex mutex;
+  std::vector<std::pair<std::string, std::int64_t>>
+      hellos;  // the label env, and the interval, of live streams
+  server.instead = [&](int, const v1::AgentMessage& message) -> std::optional<Reply> {
+    if (!message.has_hello()) return std::nullopt;
+    const std::lock_guard lock(mutex);
+    const auto& labels = message.hello().labels();
+    hellos.emplace_back(labels.empty() ? "" : labels.at(0).value(), message.hello().interval_ms());
+    return std::nullopt;
+  };
+  server.start();
+  const int port = server.port();
+  Agent agent(server.address());
+  agent.sample_until(server, 10);
+  const auto streams = [&] { return server.streams().size(); };
+  const bool is_away = GENERATE(false, true);
+  if (is_away) {
+    server.kill();
+    agent.sample(20);
+  }
+  agent.delivery.begin_stream({milliseconds(2000), {{"env", "prod"}}});
+  agent.sample(20);
+  if (is_away) server.start(port);
+  for (int i = 0; i < 3000 && streams() < 2; ++i) {
+    agent.sample(1);
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  CHECK(streams() == 2);
+  agent.sample_until(server, static_cast<std::size_t>(agent.sampled) + 5);
+  agent.delivery.stop(seconds(20));
+  check_complete(server, agent.sampled);
+  CHECK(agent.delivery.figures().failures <= 1);
+  CHECK(server.gaps().empty());
+  const std::lock_guard lock(mutex);
+  CHECK(hellos.front() == std::pair<std::string, std::int64_t>{"", 1000});
+  CHECK(std::ranges::count(hellos, std::pair<std::string, std::int64_t>{"prod", 2000}) >= 1);
+}
+
 TEST_CASE("a stop does not hang on an aggregator that never answers") {
   Server server;
   std::atomic<bool> connected{false};
