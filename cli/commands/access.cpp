@@ -250,7 +250,7 @@ Run declare_whoami(CLI::App&) {
     if (!caller) return caller.error();
     Listing listing;
     listing.shape = Shape::pairs;
-    listing.columns = {{"key", ""}, {"value", ""}};
+    listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
     listing.rows.push_back({Cell::of("kind"), Cell::of(caller->kind())});
     listing.rows.push_back({Cell::of("name"), Cell::of(caller->name())});
     listing.rows.push_back({Cell::of("role"), Cell::of(caller->role())});

@@ -73,7 +73,7 @@ Result<Exit> log_in(Context& context) {
   if (auto put = Logins(logins_path()).put(login_of(options.address, *session)); !put) return put.error();
   Listing listing;
   listing.shape = Shape::pairs;
-  listing.columns = {{"key", ""}, {"value", ""}};
+  listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
   listing.rows.push_back({Cell::of("name"), Cell::of(session->name())});
   listing.rows.push_back({Cell::of("role"), Cell::of(session->role())});
   listing.rows.push_back({Cell::of("expires"), Cell{session->expires_ms(),
