@@ -13,24 +13,24 @@
 namespace vigil::cli {
 namespace {
 
-constexpr std::int64_t kNow = 1'800'000'000'000;
-constexpr std::int64_t kHour = 3'600'000;
+constexpr std::int64_t kLoginNow = 1'800'000'000'000;
+constexpr std::int64_t kLoginHour = 3'600'000;
 
-Login login(const std::string& aggregator, std::int64_t expires_ms = kNow + kHour) {
+Login login_at(const std::string& aggregator, std::int64_t expires_ms = kLoginNow + kLoginHour) {
   return {aggregator, "oidc:alice", "t1", "r1", expires_ms};
 }
 
-Logins::Renew never() {
+Logins::Renew never_renewed() {
   return [](const Login&) -> Result<Login> {
     FAIL("asked for a new token");
     return fail(Errc::internal, "");
   };
 }
-Logins::Renew failing(Errc code) {
+Logins::Renew failing_renewal(Errc code) {
   return [code](const Login&) -> Result<Login> { return fail(code, "no"); };
 }
 
-mode_t mode_of(const std::string& path) {
+mode_t login_mode_of(const std::string& path) {
   struct stat info {};
   REQUIRE(::stat(path.c_str(), &info) == 0);
   return info.st_mode & 07777;
@@ -44,17 +44,17 @@ TEST_CASE("logins are kept by aggregator, in a file for their owner only") {
   Logins logins(path);
   CHECK_FALSE(*logins.find("a:1"));
   CHECK_FALSE(*logins.remove("a:1"));
-  REQUIRE(logins.put(login("a:1")));
-  REQUIRE(logins.put(login("b:1")));
-  CHECK(mode_of(path) == 0600);
-  CHECK(mode_of(folder.file("vigil")) == 0700);
-  Login other = login("a:1");
+  REQUIRE(logins.put(login_at("a:1")));
+  REQUIRE(logins.put(login_at("b:1")));
+  CHECK(login_mode_of(path) == 0600);
+  CHECK(login_mode_of(folder.file("vigil")) == 0700);
+  Login other = login_at("a:1");
   other.token = "t2";
   REQUIRE(logins.put(other));
   CHECK((*logins.find("a:1"))->token == "t2");
   CHECK((*logins.find("b:1"))->token == "t1");
   CHECK((*logins.find("b:1"))->refresh_token == "r1");
-  CHECK((*logins.find("b:1"))->expires_ms == kNow + kHour);
+  CHECK((*logins.find("b:1"))->expires_ms == kLoginNow + kLoginHour);
   CHECK(*logins.remove("a:1"));
   CHECK_FALSE(*logins.find("a:1"));
   CHECK(*logins.find("b:1"));
@@ -64,7 +64,7 @@ TEST_CASE("a file of logins that others may read, or that is something else, is 
   test::TempDir folder;
   const std::string path = folder.file("vigil/logins.json");
   Logins logins(path);
-  REQUIRE(logins.put(login("a:1")));
+  REQUIRE(logins.put(login_at("a:1")));
   REQUIRE(::chmod(path.c_str(), 0644) == 0);
   CHECK_THAT(logins.find("a:1").error().message, Catch::Contains("chmod 600"));
   REQUIRE(::chmod(path.c_str(), 0600) == 0);
@@ -78,32 +78,34 @@ TEST_CASE("a file of logins that others may read, or that is something else, is 
 TEST_CASE("a token is renewed before it ends, and as long as it is good a failure does not matter") {
   test::TempDir folder;
   Logins logins(folder.file("vigil/logins.json"));
-  REQUIRE(logins.put(login("a:1", kNow + 100'000)));
+  REQUIRE(logins.put(login_at("a:1", kLoginNow + 100'000)));
   const Login old = **logins.find("a:1");
-  CHECK(logins.fresh(old, never(), kNow)->token == "t1");
+  CHECK(logins.fresh(old, never_renewed(), kLoginNow)->token == "t1");
   const auto renew = [](const Login& from) -> Result<Login> {
     CHECK(from.refresh_token == "r1");
-    return Login{from.aggregator, from.name, "t2", "r2", kNow + kHour};
+    return Login{from.aggregator, from.name, "t2", "r2", kLoginNow + kLoginHour};
   };
-  CHECK(logins.fresh(old, failing(Errc::unavailable), kNow + 20'000)->token == "t1");
-  CHECK(logins.fresh(old, failing(Errc::unavailable), kNow + 100'000).error().code == Errc::unavailable);
-  CHECK_THAT(logins.fresh(old, failing(Errc::permission), kNow + 20'000).error().message,
+  CHECK(logins.fresh(old, failing_renewal(Errc::unavailable), kLoginNow + 20'000)->token == "t1");
+  CHECK(logins.fresh(old, failing_renewal(Errc::unavailable), kLoginNow + 100'000).error().code ==
+        Errc::unavailable);
+  CHECK_THAT(logins.fresh(old, failing_renewal(Errc::permission), kLoginNow + 20'000).error().message,
              Catch::Contains("expired: vigil login"));
-  CHECK(logins.fresh(old, renew, kNow + 20'000)->token == "t2");
+  CHECK(logins.fresh(old, renew, kLoginNow + 20'000)->token == "t2");
   CHECK((*logins.find("a:1"))->refresh_token == "r2");
-  CHECK(logins.fresh(old, never(), kNow + 20'000)->token == "t2");  // somebody else has renewed it
+  CHECK(logins.fresh(old, never_renewed(), kLoginNow + 20'000)->token ==
+        "t2");  // somebody else has renewed it
 
-  Login single = login("b:1", kNow + 1000);
+  Login single = login_at("b:1", kLoginNow + 1000);
   single.refresh_token.clear();
   REQUIRE(logins.put(single));
-  CHECK(logins.fresh(single, never(), kNow)->token == "t1");
-  CHECK(logins.fresh(single, never(), kNow + 1000).error().code == Errc::permission);
+  CHECK(logins.fresh(single, never_renewed(), kLoginNow)->token == "t1");
+  CHECK(logins.fresh(single, never_renewed(), kLoginNow + 1000).error().code == Errc::permission);
 }
 
 TEST_CASE("many commands at once renew a token once") {
   test::TempDir folder;
   const std::string path = folder.file("vigil/logins.json");
-  REQUIRE(Logins(path).put(login("a:1", kNow)));
+  REQUIRE(Logins(path).put(login_at("a:1", kLoginNow)));
   std::atomic<int> renewed = 0;
   std::atomic<int> right = 0;
   std::vector<std::thread> commands;
@@ -111,9 +113,9 @@ TEST_CASE("many commands at once renew a token once") {
     commands.emplace_back([&] {
       LoginTokens tokens(Logins(path), "a:1", [&](const Login& from) -> Result<Login> {
         ++renewed;
-        return Login{from.aggregator, from.name, "t2", "r2", kNow + kHour};
+        return Login{from.aggregator, from.name, "t2", "r2", kLoginNow + kLoginHour};
       });
-      const auto token = tokens.token(kNow);
+      const auto token = tokens.token(kLoginNow);
       if (token && *token == "t2") ++right;
     });
   }
@@ -124,11 +126,11 @@ TEST_CASE("many commands at once renew a token once") {
 
 TEST_CASE("who is not signed in shows nothing") {
   test::TempDir folder;
-  LoginTokens tokens(Logins(folder.file("vigil/logins.json")), "a:1", never());
-  CHECK(*tokens.token(kNow) == "");
-  LoginTokens homeless(Logins(""), "a:1", never());
-  CHECK(*homeless.token(kNow) == "");
-  CHECK_FALSE(Logins("").put(login("a:1")));
+  LoginTokens tokens(Logins(folder.file("vigil/logins.json")), "a:1", never_renewed());
+  CHECK(*tokens.token(kLoginNow) == "");
+  LoginTokens homeless(Logins(""), "a:1", never_renewed());
+  CHECK(*homeless.token(kLoginNow) == "");
+  CHECK_FALSE(Logins("").put(login_at("a:1")));
 }
 
 }  // namespace vigil::cli
