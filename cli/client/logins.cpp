@@ -112,9 +112,9 @@ bool is_good_for_a_while(const Login& login, std::int64_t now_ms) {
   return now_ms + kRenewBeforeMs < login.expires_ms;
 }
 
-Error expired(const Login& login) {
-  return fail(Errc::permission, "the login of {} at {} has expired: vigil login", login.name,
-              login.aggregator);
+Error expired(const Login& login, const std::string& why) {
+  return fail(Errc::permission, "the login of {} at {} has expired: vigil login\n{}", login.name,
+              login.aggregator, why);
 }
 
 }  // namespace
@@ -160,10 +160,11 @@ Result<Login> Logins::fresh(const Login& login, const Renew& renew, std::int64_t
   const Login& latest = *found ? **found : login;
   if (is_good_for_a_while(latest, now_ms)) return latest;
   const bool is_good = now_ms < latest.expires_ms;
-  if (latest.refresh_token.empty()) return is_good ? Result<Login>(latest) : expired(latest);
+  if (latest.refresh_token.empty())
+    return is_good ? Result<Login>(latest) : expired(latest, "The provider gave no refresh token.");
   auto renewed = renew(latest);
-  if (!renewed && is_good && renewed.error().code != Errc::permission) return latest;
-  if (!renewed && renewed.error().code == Errc::permission) return expired(latest);
+  if (!renewed && is_good) return latest;
+  if (!renewed && renewed.error().code == Errc::permission) return expired(latest, renewed.error().message);
   if (!renewed) return renewed.error();
   if (auto replaced = replace(path_, renewed->aggregator, &*renewed); !replaced) return replaced.error();
   return renewed;

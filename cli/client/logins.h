@@ -38,8 +38,7 @@ class Logins {
   /// Asks the aggregator for the next token.
   using Renew = std::function<Result<Login>(const Login& old)>;
   /// The login with a token that is good for a while: as it is, as somebody else just renewed it, or renewed
-  /// now. Errc::permission: sign in again. While it cannot be renewed for another reason, as it is until it
-  /// ends.
+  /// now. Where it cannot be renewed, as it is until it ends. Errc::permission: sign in again.
   Result<Login> fresh(const Login& login, const Renew& renew, std::int64_t now_ms);
 
  private:

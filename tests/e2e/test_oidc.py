@@ -178,7 +178,7 @@ def test_vigil_login_prints_a_code_waits_and_the_next_commands_show_the_token(vi
     assert (me["kind"], me["name"], me["role"]) == ("oidc", "oidc:alice@example.org", "operator")
     assert house.cli("hosts")[0] == 0
     assert house.cli("token")[0] == 1  # not more than its role
-    assert house.root("whoami").find("socket") > 0  # another address, where nobody signed in
+    assert "socket" in house.root("whoami") and "oidc:alice@example.org" in house.cli("whoami")[1]  # another address, where nobody signed in
 
     # Before the token ends the command line has it renewed, by a refresh token that is good once.
     held = json.loads(path.read_text())

@@ -25,10 +25,13 @@ std::int64_t seconds_in(const boost::json::object& object, std::string_view key,
 
 /// What a provider says of a refusal: `error`, and its description.
 Error refusal(Errc code, const boost::json::object& said, long status) {
-  const std::string error = text_in(said, "error");
-  const std::string description = text_in(said, "error_description");
+  const auto shown = [&said](const char* key) {
+    return printable(text_in(said, key).substr(0, kMostTextBytes));
+  };
+  const std::string error = shown("error");
+  const std::string description = shown("error_description");
   return fail(code, "the provider says no: {}{}{}", error.empty() ? fmt::format("HTTP {}", status) : error,
-              description.empty() ? "" : ", ", printable(description.substr(0, kMostTextBytes)));
+              description.empty() ? "" : ", ", description);
 }
 
 Errc code_of(std::string_view error) {
@@ -47,6 +50,12 @@ Result<boost::json::object> body_of(const WebReply& reply) {
     return fail(Errc::unavailable, "the provider's answer, HTTP {}, is {}", reply.status,
                 body.error().message);
   return body;
+}
+
+/// Anybody may send it, and what was not given by start() or a login need not get to the provider.
+Result<void> check_size(std::string_view field, std::string_view text, std::size_t most) {
+  if (!text.empty() && text.size() <= most) return {};
+  return fail(Errc::invalid_argument, "{}: must have 1 to {} bytes", field, most);
 }
 
 /// It is shown to a person, who follows it.
@@ -138,6 +147,7 @@ Result<Session> DeviceLogin::session_of(const WebReply& reply, const std::string
       return fail(Errc::conflict, "the provider gave a token that does not count here: {}", opinion.why);
     case Opinion::State::later:
     case Opinion::State::away:
+    case Opinion::State::no_key:
       return fail(Errc::unavailable, "{}", opinion.why);
   }
   std::string next = text_in(*body, "refresh_token");
@@ -146,6 +156,7 @@ Result<Session> DeviceLogin::session_of(const WebReply& reply, const std::string
 }
 
 Result<Polled> DeviceLogin::poll(const std::string& device_code) {
+  if (auto fits = check_size("device_code", device_code, kMostCodeBytes); !fits) return fits.error();
   const auto endpoints = people_.endpoints();
   if (!endpoints) return endpoints.error();
   const auto reply =
@@ -168,12 +179,19 @@ Result<Polled> DeviceLogin::poll(const std::string& device_code) {
 }
 
 Result<Session> DeviceLogin::renew(const std::string& refresh_token) {
+  if (auto fits = check_size("refresh_token", refresh_token, kMostTokenBytes); !fits) return fits.error();
   const auto endpoints = people_.endpoints();
   if (!endpoints) return endpoints.error();
   const auto reply =
       post(endpoints->token, {{"grant_type", "refresh_token"}, {"refresh_token", refresh_token}});
   if (!reply) return reply.error();
-  if (reply->status == kOk) return session_of(*reply, refresh_token);
+  if (reply->status == kOk) {
+    auto session = session_of(*reply, refresh_token);
+    // It need not give an ID token (OpenID Connect Core, 12.2): then signing in again is what helps.
+    if (!session && session.error().code == Errc::conflict)
+      return fail(Errc::permission, "it cannot be renewed: {}", session.error().message);
+    return session;
+  }
   const auto body = body_of(*reply);
   if (!body) return body.error();
   return refusal(code_of(text_in(*body, "error")), *body, reply->status);

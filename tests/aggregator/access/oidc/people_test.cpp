@@ -58,7 +58,7 @@ TEST_CASE("a new key of the issuer is found by the first token that it signed") 
   world.people.refresh();
   world.publish({&world.first, &world.second});
   const std::string token = sign(world.second, claims_of_alice());
-  CHECK(world.people.settle(token).state == State::away);  // asked just now
+  CHECK(world.people.settle(token).state == State::no_key);  // asked just now
   world.pass(People::kPauseMs);
   CHECK(world.people.look(token).state == State::later);
   CHECK(world.people.settle(token).state == State::known);
@@ -72,7 +72,7 @@ TEST_CASE("who was let in by a key that is gone is not any more") {
   world.pass(People::kPauseMs);
   CHECK(world.people.look(token).state == State::known);
   world.people.refresh();
-  CHECK(world.people.look(token).state == State::away);
+  CHECK(world.people.look(token).state == State::no_key);
 }
 
 TEST_CASE("tokens by keys that nobody has do not make the issuer busy") {
@@ -84,11 +84,11 @@ TEST_CASE("tokens by keys that nobody has do not make the issuer busy") {
     object claims = claims_of_alice();
     claims["jti"] = i;
     const auto opinion = world.people.settle(sign(stranger, claims));
-    CHECK(opinion.state == State::away);
+    CHECK(opinion.state == State::no_key);
     world.pass(100);
   }
   CHECK(world.issuer.asked.size() == before);  // 10 s of them, and the pause
-  CHECK(world.people.settle(sign(stranger, claims_of_alice())).state == State::away);
+  CHECK(world.people.settle(sign(stranger, claims_of_alice())).state == State::no_key);
   CHECK(world.issuer.asked.size() == before + 2);
   object foreign = claims_of_alice();
   foreign["iss"] = "https://evil.example";
@@ -238,7 +238,17 @@ TEST_CASE("a device login goes from a code to a token, and on to the next") {
   token = {400, json({{"error", "invalid_grant"}})};
   CHECK(login.renew("r1").error().code == Errc::permission);
   token = {200, json({{"access_token", "opaque"}})};
-  CHECK(login.renew("r1").error().code == Errc::conflict);
+  CHECK(login.renew("r1").error().code == Errc::permission);
+  CHECK(login.poll("dc").error().code == Errc::conflict);
+  token = {400, json({{"error", "a\x1b[2J" + std::string(60'000, 'b')}})};
+  CHECK_THAT(login.renew("r1").error().message, !Catch::Contains("\x1b"));
+  CHECK(login.renew("r1").error().message.size() < 1000);
+  const auto asked = world.issuer.asked.size();
+  for (const std::size_t bytes : {std::size_t{0}, kMostTokenBytes + 1}) {
+    CHECK(login.poll(std::string(bytes, 'x')).error().code == Errc::invalid_argument);
+    CHECK(login.renew(std::string(bytes, 'x')).error().code == Errc::invalid_argument);
+  }
+  CHECK(world.issuer.asked.size() == asked);
 }
 
 TEST_CASE("a provider's page that a person would be sent to is https and can be shown") {
