@@ -1,7 +1,7 @@
 """What strangers at both ports do to twenty well-behaved agents, all over TLS: the agents' acknowledgements, /healthz from another address, CPU and memory.
 
 The attackers are two processes of this file with nice 19, so that on a machine they share with the aggregator the scheduler is not what is measured. They show no
-certificate and no token that counts.
+certificate and no token that counts. One that delivers as an agent is another matter: ./dev bench hostile.
 """
 
 import contextlib
@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 
+BIN = pathlib.Path(os.environ["VIGIL_BIN"])
 ONE_SOURCE = ["127.0.0.66"]
 MANY_SOURCES = [f"127.0.1.{i}" for i in range(1, 251)]
 ATTACKERS = 2
@@ -149,7 +150,7 @@ def literal(name, value):
 
 
 CALL = b"".join(literal(name, value) for name, value in (
-    (b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/vigil.v1.Ingest/Stream"), (b":authority", b"localhost"),
+    (b":method", b"POST"), (b":scheme", b"https"), (b":path", b"/vigil.v1.Query/Instant"), (b":authority", b"localhost"),
     (b"content-type", b"application/grpc"), (b"te", b"trailers")))
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
 
@@ -259,9 +260,9 @@ def resident_mib(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) / 1024
 
 
-def refusals(vigil, ca):
+def refusals(vigil, ca, token):
     one = http.client.HTTPSConnection(*vigil.http.rsplit(":", 1), context=ssl.create_default_context(cafile=ca), timeout=30)
-    one.request("GET", "/metrics")
+    one.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
     text = one.getresponse().read().decode()
     return sum(float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(("vigil_aggregator_connections_refused_total", "vigil_aggregator_connections_ended_total")))
 
@@ -271,7 +272,10 @@ def measure_one(name, seconds, make_vigil, fleet):
         folder = pathlib.Path(folder)
         make_certificates(folder)
         ca = folder / "ca.pem"
-        vigil = make_vigil(folder).start(f"tls: {{cert: {folder}/server.pem, key: {folder}/server.key}}\nhttp: {{tls: on}}\naccess: {{anonymous: admin}}\n")
+        vigil = make_vigil(folder).start(f"tls: {{cert: {folder}/server.pem, key: {folder}/server.key}}\nhttp: {{tls: on}}\n")
+        os.environ.pop("VIGIL_TOKEN", None)  # of the one before
+        made = subprocess.run([BIN / "vigil", "--aggregator", f"unix:{vigil.data}/vigil.sock", "token", "create", "bench", "--role", "admin"], check=True, capture_output=True, text=True)
+        os.environ["VIGIL_TOKEN"] = token = re.search(r"vgl_\w+", made.stdout).group(0)
         attackers = []
         if name != "nobody":
             attackers = [subprocess.Popen(["nice", "-n", "19", sys.executable, __file__, name, vigil.grpc, vigil.http, str(seconds + 6)], stdout=subprocess.PIPE, text=True)
@@ -281,7 +285,7 @@ def measure_one(name, seconds, make_vigil, fleet):
         said = [attacker.communicate()[0].strip() for attacker in attackers]
         observer.close()
         time.sleep(1)
-        refused = refusals(vigil, ca)
+        refused = refusals(vigil, ca, token)
         vigil.close()
         return report, observer, refused, said
 
