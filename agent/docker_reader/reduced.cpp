@@ -92,6 +92,18 @@ json::value kept(const json::value& from, Fields fields) {
   return out;
 }
 
+/// Docker says in an event what was run in a container: "exec_start: psql --password=…". The agent needs to
+/// know that something was run; of health checks ("health_status: healthy") it reads the rest, too.
+void cut_commands(json::value& event) {
+  if (!event.is_object()) return;
+  for (const char* const name : {"Action", "status"}) {
+    json::value* const action = event.get_object().if_contains(name);
+    if (action == nullptr) continue;
+    const std::string_view text = action->is_string() ? std::string_view(action->get_string()) : "";
+    if (!text.starts_with("health_status")) *action = json::string(text.substr(0, text.find(':')));
+  }
+}
+
 }  // namespace
 
 Result<std::string> reduced(Kind kind, std::string_view answer) {
@@ -103,7 +115,9 @@ Result<std::string> reduced(Kind kind, std::string_view answer) {
   const json::value document =
       json::parse(json::string_view(answer.data(), answer.size()), error, &arena, options);
   if (error) return fail(Errc::parse, "the engine's answer is not JSON: {}", error.message());
-  return json::serialize(kept(document, fields_of(kind)));
+  json::value rest = kept(document, fields_of(kind));
+  if (kind == Kind::events) cut_commands(rest);
+  return json::serialize(rest);
 }
 
 }  // namespace vigil::agent::docker

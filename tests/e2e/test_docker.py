@@ -150,6 +150,22 @@ def test_what_a_container_keeps_secret_ends_at_the_reader(engine, reader):
     assert "hunter2" not in json.dumps(look(reader.socket))
 
 
+def test_an_event_through_the_reader_does_not_say_what_was_run_in_a_container(engine, reader):
+    engine.run("web", ["/bin/sleep", "1000"])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as events:
+        events.settimeout(30)
+        events.connect(reader.socket)
+        events.sendall(b"GET /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        said = events.recv(65536)
+        made = engine.api("POST", "/containers/web/exec", {"Cmd": ["/bin/true", "--password=hunter2"]})
+        engine.api("POST", f"/exec/{made['Id']}/start", {"Detach": True})
+        while b'"exec_start"' not in said:
+            more = events.recv(65536)
+            assert more, said
+            said += more
+    assert b"hunter2" not in said
+
+
 HOST = "Host: localhost\r\n"
 CREATE = json.dumps({"Image": docker_engine.IMAGE, "Cmd": ["/bin/sleep", "1000"]})
 POST = f"POST /containers/create?name=smuggled HTTP/1.1\r\n{HOST}Content-Type: application/json\r\nContent-Length: {len(CREATE)}\r\n\r\n{CREATE}"

@@ -95,6 +95,18 @@ TEST_CASE("environment, command, mounts and labels of an inspection stay with th
   CHECK(inspected(rest) == inspected(whole));
 }
 
+TEST_CASE("an event tells that something was run in a container, and not what") {
+  const std::string event = R"({"Type":"container","status":"exec_start: psql --password=hunter2",
+    "Action":"exec_start: psql --password=hunter2","id":"0123456789ab","timeNano":7,
+    "Actor":{"ID":"0123456789ab","Attributes":{"name":"db","execID":"hunter2"}}})";
+  const std::string rest = kept_of(Kind::events, event);
+  CHECK(rest.find("hunter2") == std::string::npos);
+  CHECK(happened(rest) == "0123456789ab db exec_start 7");
+  CHECK(kept_of(Kind::events, R"({"Action":"health_status: unhealthy"})") ==
+        R"({"Action":"health_status: unhealthy"})");
+  CHECK(kept_of(Kind::events, R"({"Action":["exec_start: hunter2"]})") == R"({"Action":""})");
+}
+
 TEST_CASE("a field that is not what it should be is not handed on whole") {
   CHECK(kept_of(Kind::inspect, R"({"Id":{"Env":"hunter2"},"Name":[["hunter2"],{"a":"hunter2"},"web"]})") ==
         R"({"Id":[],"Name":["web"]})");
