@@ -19,7 +19,6 @@
 namespace vigil::agent::docker {
 
 inline constexpr std::size_t kMostHeadBytes = 4096;  // a request line and its headers
-inline constexpr std::size_t kMostHeaders = 16;
 
 enum class Kind : std::uint8_t { ping, version, list, inspect, events };
 
