@@ -44,7 +44,8 @@ class Roster {
                                   std::function<void()> drop = {});
   /// It is closed; also after it made room.
   void leave(Id id);
-  /// From now on it waits for what its client sends: it may have to make room. New ones do not wait.
+  /// From now on it waits for its client, to send or to take something: it may have to make room. New ones do
+  /// not wait.
   void waits(Id id, std::int64_t now_ms);
   void works(Id id);
 

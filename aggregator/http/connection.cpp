@@ -410,11 +410,7 @@ void Connection::watch() {
 void Connection::on_watched(Code error, std::size_t bytes) {
   watch_ = Watch::ended;
   buffer_.commit(bytes);
-  if (next_request_) {
-    next_request_ = false;
-    watch_ = Watch::none;
-    return await_request();
-  }
+  if (std::exchange(is_answered_, false)) return go_on();
   if (!error) return watch();
   // Closed, or half closed: in HTTP a client that stops sending has stopped listening.
   *gone_ = true;
@@ -465,7 +461,9 @@ void Connection::respond(Response response) {
   write_whole();
 }
 
+/// Who is slow to take an answer makes room like who is slow to ask: it costs as little to be either.
 void Connection::write_whole() {
+  waits();
   stream_.expires_after(shared_.options.answer_timeout);
   serializer_.emplace(*response_);
   const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
@@ -474,6 +472,7 @@ void Connection::write_whole() {
 }
 
 void Connection::write_head() {
+  waits();
   stream_.expires_after(shared_.options.answer_timeout);
   serializer_.emplace(*response_);
   beast::http::async_write_header(stream_, *serializer_,
@@ -486,6 +485,7 @@ void Connection::write_head() {
 
 void Connection::make_piece() {
   if (gone_ && *gone_) return after_answer(asio::error::connection_aborted);
+  works();
   asio::post(shared_.bodies, [self = shared_from_this()] {
     std::string piece = self->next_();
     asio::post(self->stream_.get_executor(), [self, piece = std::move(piece)]() mutable {
@@ -496,6 +496,7 @@ void Connection::make_piece() {
 }
 
 void Connection::write_piece() {
+  waits();
   // The whole piece within the time: who takes it more slowly than that is let go, and the answer with him.
   stream_.expires_after(shared_.options.answer_timeout);
   const auto done = [self = shared_from_this()](Code error, std::size_t) {
@@ -509,6 +510,7 @@ void Connection::write_piece() {
 void Connection::write_end() {
   const auto done = [self = shared_from_this()](Code error, std::size_t) { self->after_answer(error); };
   if (version_ < 11) return done({}, 0);
+  waits();
   stream_.expires_after(shared_.options.answer_timeout);
   asio::async_write(stream_, beast::http::make_chunk_last(), done);
 }
@@ -527,12 +529,15 @@ void Connection::after_answer(Code error) {
   response_.reset();
   if (error) return close();
   if (unread_) return linger();
-  if (!keep_ || makes_room_) return finish();
-  if (watch_ == Watch::pending) {
-    next_request_ = true;
-    return stream_.cancel();
-  }
+  if (watch_ != Watch::pending) return go_on();
+  // Its read has no time limit, which over TLS the end would wait for, too.
+  is_answered_ = true;
+  stream_.cancel();
+}
+
+void Connection::go_on() {
   watch_ = Watch::none;
+  if (!keep_ || makes_room_) return finish();
   await_request();
 }
 

@@ -108,6 +108,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void write_piece();
   void write_end();
   void after_answer(Code error);
+  void go_on();
   void waits();
   void works();
   void finish();
@@ -119,7 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const Arrival arrival_;
   Stream stream_;
   std::optional<ShownCertificate> certificate_;
-  bool is_waiting_ = false;  // for what the client sends
+  bool is_waiting_ = false;  // for the client: to send, or to take its answer
   bool makes_room_ = false;  // after the answer
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
@@ -138,7 +139,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   boost::asio::steady_timer waiting_;        // keeps this alive while nothing else is pending
   std::shared_ptr<std::atomic<bool>> gone_;  // told to the handler
   enum class Watch { none, pending, ended } watch_ = Watch::none;
-  bool next_request_ = false;  // to be read as soon as the watch has ended
+  bool is_answered_ = false;  // what follows begins as soon as the watch has ended
 
   std::optional<boost::beast::http::response<boost::beast::http::string_body>> response_;
   std::optional<boost::beast::http::response_serializer<boost::beast::http::string_body>> serializer_;

@@ -7,11 +7,14 @@
 #include "tests/support/catch.h"
 #include "tests/support/temp_file.h"
 
+#include <poll.h>
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
+#include <thread>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -56,6 +59,9 @@ struct HttpsServer {
     });
     router.add("GET", "/large", access::kOpen, [](const Request&) {
       return Response{200, "text/plain", std::string(1 << 20, 'x'), {}};
+    });
+    router.add_later("GET", "/later", access::kOpen, [](Request, const Responder& responder) {
+      responder.send({200, "text/plain", "at last", {}});
     });
     ServerOptions options;
     options.listen.port = 0;
@@ -129,6 +135,25 @@ TEST_CASE("over TLS answers arrive whole, and their end is told") {
   // A refusal while the client still sends arrives, too.
   CHECK_THAT(f.talk(client, "GET /open HTTP/1.1\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n"),
              Catch::StartsWith("HTTP/1.1 431"));
+}
+
+TEST_CASE("who has his last answer over TLS and does not end the connection is not waited for") {
+  const HttpsServer f;
+  ssl::context client = client_of(f.certificates);
+  asio::io_context context;
+  ssl::stream<asio::ip::tcp::socket> stream(context, client);
+  stream.next_layer().connect({asio::ip::make_address("127.0.0.1"), f.server->address().port});
+  stream.handshake(ssl::stream_base::client);
+  asio::write(stream, asio::buffer(get("/later")));
+  std::string answer;
+  boost::system::error_code error;
+  asio::read(stream, asio::dynamic_buffer(answer), error);
+  REQUIRE(error == asio::error::eof);  // of TLS
+  CHECK_THAT(answer, Catch::EndsWith("at last"));
+  pollfd ended{stream.next_layer().native_handle(), POLLIN, 0};
+  REQUIRE(::poll(&ended, 1, 30'000) == 1);
+  char byte = 0;
+  CHECK(::recv(ended.fd, &byte, 1, 0) == 0);  // of the connection
 }
 
 TEST_CASE("TLS 1.2 is refused, and so is a certificate that another authority signed") {
