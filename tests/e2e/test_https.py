@@ -133,8 +133,18 @@ def test_the_own_authority_serves_http_and_knows_whom_it_revoked(vigil, tmp_path
     vigil.start("http: {tls: on}\n")
     authority = type("Own", (), {"pem": tmp_path / "me" / "ca.pem"})
     me = trusting(authority, tmp_path / "me" / "me.pem", tmp_path / "me" / "me.key")
-    assert ask(vigil, "/api/v1/query?query=1", me)[0] == 200
-    assert ask(vigil, "/api/v1/query?query=1", trusting(authority))[0] == 401
+    query = "/api/v1/query?query=1"
+    host, port = vigil.http.rsplit(":", 1)
+    kept = http.client.HTTPSConnection(host, int(port), context=me, timeout=30)
+    kept.request("GET", query)
+    first = kept.getresponse()
+    assert first.read() and first.status == 200
+    assert ask(vigil, query, trusting(authority))[0] == 401
+    subprocess.run([BIN / "vigil", "--aggregator", f"unix:{vigil.data}/vigil.sock", "certificate", "revoke", "--person", "me"], check=True, capture_output=True, timeout=60)
+    status, said = ask(vigil, query, me)
+    assert status == 403 and "was revoked at" in said
+    kept.request("GET", query)
+    assert kept.getresponse().status == 403, "on a connection of before, too"
 
 
 def crowd_from(source, vigil, count, first=b""):
