@@ -25,6 +25,9 @@ namespace {
 /// How often it is looked who left: for the figures, and when a limit is reached.
 constexpr std::int64_t kLookMs = 5000;
 constexpr std::int64_t kLookAtLimitMs = 100;
+// Pings of HTTP/2 cannot tell that a client is gone while what was sent before them waits to be acknowledged.
+// gRPC sets this on listeners of its own, by GRPC_ARG_KEEPALIVE_TIMEOUT_MS.
+constexpr unsigned kUnacknowledgedMs = 10'000;
 constexpr int kAcceptedAtOnce = 64;  // connections accepted before the other listeners are looked at
 
 std::int64_t door_now_ms() {
@@ -99,7 +102,9 @@ Result<void> GrpcDoor::bind_one(int family, const void* address, unsigned addres
   const int on = 1;
   const int off = 0;
   ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  ::setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // those accepted inherit it
+  // Those accepted inherit these two.
+  ::setsockopt(listener.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(listener.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kUnacknowledgedMs, sizeof kUnacknowledgedMs);
   if (family == AF_INET6) ::setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (::bind(listener.get(), static_cast<const sockaddr*>(address), address_bytes) != 0)
     return because(errno);

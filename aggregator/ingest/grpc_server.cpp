@@ -48,8 +48,6 @@ void set_limits(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
                              60'000);  // without a call: each is a descriptor, and agents need theirs
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
-                             0);  // two aggregators on one port must not share its agents
   grpc::ResourceQuota quota("vigil");
   quota.Resize(options.memory_bytes);
   builder.SetResourceQuota(quota);
@@ -122,11 +120,20 @@ std::unique_ptr<access::OpenStreams> note_streams(grpc::ServerBuilder& builder,
   return streams;
 }
 
-Error cannot_listen(const Address& listen, std::string_view why) {
+Error cannot_listen(const Address& listen, const Error& why) {
   return fail(
       Errc::conflict,
-      "cannot listen on {} for gRPC{}{}: is another aggregator running, or the address not of this host?",
-      listen.to_string(), why.empty() ? "" : ": ", why);
+      "cannot listen on {} for gRPC: {}: is another aggregator running, or the address not of this host?",
+      listen.to_string(), why.message);
+}
+
+/// The port is open by then: what is left to go wrong is the socket.
+Error cannot_start(const std::string& socket) {
+  if (socket.empty()) return fail(Errc::internal, "gRPC does not start: its own lines in the log say why");
+  return fail(Errc::conflict,
+              "gRPC does not start, most likely for the socket {}: is something else in its place? "
+              "access.socket: false does without it",
+              socket);
 }
 
 }  // namespace
@@ -134,7 +141,7 @@ Error cannot_listen(const Address& listen, std::string_view why) {
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
   auto door = GrpcDoor::open({options.listen, options.limits, options.tally});
-  if (!door) return cannot_listen(options.listen, door.error().message);
+  if (!door) return cannot_listen(options.listen, door.error());
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -146,11 +153,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   for (grpc::Service* service : services) builder.RegisterService(service);
   const PrivateFiles private_files;  // the socket, which is made by the next call
   auto server = builder.BuildAndStart();
-  if (!server) {
-    return cannot_listen(
-        options.listen,
-        options.socket.empty() ? "" : fmt::format("or on the socket {}, see access.socket", options.socket));
-  }
+  if (!server) return cannot_start(options.socket);
   (*door)->start(std::move(inside));
   return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(streams), std::move(server), std::move(*door)));
 }

@@ -6,6 +6,7 @@
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <chrono>
@@ -61,6 +62,21 @@ struct Behind {
   std::unique_ptr<grpc::Server> server;
 };
 
+/// This process's other end of a connection; -1: there is none.
+int accepted_end(const OwnedFd& connection) {
+  const auto port_of = [](auto* name_of, int fd) {
+    sockaddr_in address{};
+    socklen_t bytes = sizeof address;
+    const bool is_ipv4 =
+        name_of(fd, reinterpret_cast<sockaddr*>(&address), &bytes) == 0 && address.sin_family == AF_INET;
+    return is_ipv4 ? address.sin_port : 0;
+  };
+  for (int fd = 3; fd < 1024; ++fd) {
+    if (port_of(::getpeername, fd) == port_of(::getsockname, connection.get())) return fd;
+  }
+  return -1;
+}
+
 }  // namespace
 
 TEST_CASE(
@@ -89,4 +105,14 @@ TEST_CASE("an address that is taken is a conflict") {
   const auto second = GrpcDoor::open({f.door->address(), {}, nullptr});
   REQUIRE_FALSE(second);
   CHECK(second.error().code == Errc::conflict);
+}
+
+TEST_CASE("who acknowledges nothing that gRPC sends is given up, not after a quarter of an hour") {
+  const Behind f({});
+  const OwnedFd client = f.connect("127.0.0.2");
+  REQUIRE(Behind::is_in(client));
+  unsigned timeout_ms = 0;
+  socklen_t bytes = sizeof timeout_ms;
+  REQUIRE(::getsockopt(accepted_end(client), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &bytes) == 0);
+  CHECK(timeout_ms == 10'000);
 }
