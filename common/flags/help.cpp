@@ -30,13 +30,13 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t room) {
 std::string entry(std::string_view name, std::string_view text) {
   std::string out = fmt::format("  {}", name);
   if (out.size() + 2 > kTextAt) {
-    out += '\n' + std::string(kTextAt, ' ');
+    out.append("\n").append(kTextAt, ' ');
   } else {
     out.append(kTextAt - out.size(), ' ');
   }
   bool first = true;
   for (const std::string& line : wrapped(text, kWidth - kTextAt)) {
-    if (!first) out += '\n' + std::string(kTextAt, ' ');
+    if (!first) out.append("\n").append(kTextAt, ' ');
     out += line;
     first = false;
   }
