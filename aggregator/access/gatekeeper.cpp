@@ -95,6 +95,8 @@ Gatekeeper::Known Gatekeeper::known_by(oidc::Opinion opinion) {
       return {State::ask, {}, std::move(opinion.why)};
     case oidc::Opinion::State::away:
       return {State::away, {}, std::move(opinion.why)};
+    case oidc::Opinion::State::no_key:
+      return {State::no_key, {}, std::move(opinion.why)};
     case oidc::Opinion::State::wrong:
       break;
   }
@@ -203,6 +205,7 @@ Verdict Gatekeeper::check_again(const Presented& presented, const Need& need) co
     case Known::State::known:
       return compare(std::move(known.caller), need);
     case Known::State::wrong:
+    case Known::State::no_key:
       return {Answer::unauthenticated, {}, std::move(known.why)};
     case Known::State::ask:
     case Known::State::away:
@@ -228,6 +231,7 @@ Verdict Gatekeeper::settle(Known known, const std::string& source, const Need& n
     case Known::State::wrong:
       return wrong(source, std::move(known.why));
     case Known::State::away:
+    case Known::State::no_key:
       refused_wrong_.add();
       return {Answer::unauthenticated, {}, std::move(known.why)};
     case Known::State::known:

@@ -92,8 +92,9 @@ class Gatekeeper {
 
  private:
   struct Known {
-    // away: nobody can say whether it is wrong
-    enum class State : std::uint8_t { known, wrong, ask, away } state = State::known;
+    // away: nobody can say whether it is wrong. no_key: it is, but of a key that is seconds old this may be
+    // so, and to guess one is no way in: nobody is locked out for it.
+    enum class State : std::uint8_t { known, wrong, ask, away, no_key } state = State::known;
     Caller caller;
     std::string why = {};
   };

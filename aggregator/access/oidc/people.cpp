@@ -166,8 +166,7 @@ Opinion People::look_at(std::string_view token) {
     return {State::away,
             {},
             "the key that signed the token is not known, and its issuer cannot be asked: " + trouble_};
-  // Of a key that is seconds old this may be so, and to guess one is no way in: nobody is locked out for it.
-  return {State::away, {}, "the token is signed by a key that its issuer does not have"};
+  return {State::no_key, {}, "the token is signed by a key that its issuer does not have"};
 }
 
 Opinion People::look(std::string_view token) {

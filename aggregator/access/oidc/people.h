@@ -32,7 +32,8 @@ struct Opinion {
     known,
     wrong,  // no token of this issuer, or one that does not count any more
     later,  // its key is not known yet: settle() asks the issuer
-    away    // its key is not known: the issuer does not answer, or did not have it just now
+    away,   // its key is not known, and the issuer does not answer
+    no_key  // its issuer, asked just now, does not have the key
   } state = State::wrong;
   Person person = {};
   std::string why = {};

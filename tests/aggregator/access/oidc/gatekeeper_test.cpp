@@ -79,6 +79,28 @@ TEST_CASE("while the provider is away nobody is locked out for trying") {
   }
 }
 
+TEST_CASE("what lasts ends when the provider gives up the key that let it in, and not while it is away") {
+  House house;
+  const Presented alice{Place::away, "192.0.2.1", house.alice(), std::nullopt};
+  REQUIRE(house.ask(alice, kViewer).answer == Answer::yes);
+  house.people.stop();
+  const auto again_after = [&](const std::string& keys, bool is_away) {
+    house.issuer.pages[house.issuer.url("/keys")] = {200, keys};
+    house.issuer.is_away = is_away;
+    house.now += oidc::People::kPauseMs;
+    house.people.refresh();
+    return house.gatekeeper->check_again(alice, kViewer).answer;
+  };
+  const oidc::Signer next = oidc::make_signer("k2", "ES256");
+  const std::string both = oidc::jwks_of({&house.key, &next});
+  const std::string without = oidc::jwks_of({&next});
+  CHECK(again_after(both, false) == Answer::yes);
+  CHECK(again_after(without, true) == Answer::yes);
+  CHECK(again_after(without, false) == Answer::unauthenticated);
+  CHECK(again_after(both, true) == Answer::yes);  // nobody can say
+  CHECK(again_after(both, false) == Answer::yes);
+}
+
 TEST_CASE("of 10,000 forged tokens none lets in, and five of a source are looked at") {
   House house;
   REQUIRE(house.ask(house.alice(), kViewer).answer == Answer::yes);
