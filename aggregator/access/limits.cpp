@@ -21,9 +21,12 @@ std::string bare(std::string_view address) {
 
 }  // namespace
 
-double Buckets::left_of(const Bucket& bucket, std::int64_t now_ms) const {
+/// A clock that was set back gives nothing. But time counts from there on, or nobody came in until it is as
+/// late again as it was.
+void Buckets::refill(Bucket& bucket, std::int64_t now_ms) const {
   const auto passed = static_cast<double>(std::max<std::int64_t>(now_ms - bucket.at_ms, 0)) / 1000;
-  return std::min(options_.most, bucket.left + passed * options_.per_second);
+  bucket.left = std::min(options_.most, bucket.left + passed * options_.per_second);
+  bucket.at_ms = now_ms;
 }
 
 bool Buckets::take(const std::string& key, std::int64_t now_ms) {
@@ -40,18 +43,18 @@ bool Buckets::take(const std::string& key, std::int64_t now_ms) {
     order_.splice(order_.begin(), order_, found->second.place);
   }
   Bucket& bucket = found->second;
-  bucket.left = left_of(bucket, now_ms);
-  bucket.at_ms = std::max(bucket.at_ms, now_ms);
+  refill(bucket, now_ms);
   if (bucket.left < 1) return false;
   bucket.left -= 1;
   return true;
 }
 
-std::int64_t Buckets::wait_ms(const std::string& key, std::int64_t now_ms) const {
+std::int64_t Buckets::wait_ms(const std::string& key, std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
   const auto found = buckets_.find(key);
   if (found == buckets_.end()) return 0;
-  const double missing = 1 - left_of(found->second, now_ms);
+  refill(found->second, now_ms);
+  const double missing = 1 - found->second.left;
   return missing <= 0 ? 0 : static_cast<std::int64_t>(std::ceil(missing / options_.per_second * 1000));
 }
 

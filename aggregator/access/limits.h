@@ -25,9 +25,9 @@ class Buckets {
   /// Takes one; false: there is none left.
   bool take(const std::string& key, std::int64_t now_ms);
   /// Whether there is one left, without taking it.
-  bool has(const std::string& key, std::int64_t now_ms) const { return wait_ms(key, now_ms) == 0; }
+  bool has(const std::string& key, std::int64_t now_ms) { return wait_ms(key, now_ms) == 0; }
   /// How long until there is one; 0: there is.
-  std::int64_t wait_ms(const std::string& key, std::int64_t now_ms) const;
+  std::int64_t wait_ms(const std::string& key, std::int64_t now_ms);
   std::size_t size() const;
 
  private:
@@ -36,7 +36,7 @@ class Buckets {
     std::int64_t at_ms = 0;
     std::list<std::string>::iterator place;
   };
-  double left_of(const Bucket& bucket, std::int64_t now_ms) const;
+  void refill(Bucket& bucket, std::int64_t now_ms) const;
 
   const Options options_;
   mutable std::mutex mutex_;  // protects what follows

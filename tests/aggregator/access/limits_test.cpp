@@ -14,7 +14,11 @@ TEST_CASE("a bucket gives what it holds, and fills as time goes by") {
   CHECK_FALSE(buckets.take("a", 11'000));
   CHECK(buckets.take("a", 13'000));
   CHECK_FALSE(buckets.take("a", 13'000));
-  CHECK_FALSE(buckets.take("a", 0));  // a clock that was set back gives nothing
+  CHECK_FALSE(buckets.take("a", 0));  // a clock that was set back gives nothing, and goes on from there
+  CHECK_FALSE(buckets.take("a", 10'000));
+  CHECK(buckets.take("a", 13'000));
+  CHECK_FALSE(buckets.has("a", 0));
+  CHECK(buckets.has("a", 12'000));
   int taken = 0;
   while (buckets.take("a", 3'600'000)) ++taken;
   CHECK(taken == 5);
