@@ -1,5 +1,6 @@
 #include "aggregator/access/call_guard.h"
 
+#include "aggregator/access/authorization.h"
 #include "aggregator/access/rpc_needs.h"
 
 #include <grpc/grpc_security.h>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 namespace vigil::aggregator::access {
 namespace {
@@ -45,9 +47,21 @@ grpc::Status shown_twice() {
   return {grpc::StatusCode::UNAUTHENTICATED, "authorization is given more than once"};
 }
 
+bool is_password(const std::string& authorization) {
+  const auto credential = parse_authorization(authorization);
+  return credential && std::holds_alternative<Basic>(*credential);
+}
+
 grpc::Status decide(Gatekeeper& gatekeeper, std::string_view path, const Presented& presented) {
   const auto need = need_of(path);
   if (!need) return {grpc::StatusCode::PERMISSION_DENIED, "nobody may call this method"};
+  // People choose passwords, so they can be guessed; and here guesses are counted by connection, of which
+  // there is always another. So not even one counts that was right over HTTP a moment ago.
+  if (is_password(presented.authorization)) {
+    gatekeeper.count_refusal(Verdict::Answer::unauthenticated);
+    return {grpc::StatusCode::UNAUTHENTICATED,
+            "passwords are for HTTP: over gRPC show a token (--token-file) or a certificate"};
+  }
   return to_status(gatekeeper.check(presented, *need));
 }
 
@@ -214,11 +228,7 @@ grpc::Status to_status(const Verdict& verdict) {
       return {grpc::StatusCode::PERMISSION_DENIED, verdict.why};
     case Verdict::Answer::too_many:
       return {grpc::StatusCode::RESOURCE_EXHAUSTED, verdict.why};
-    case Verdict::Answer::ask_slowly:
-      return {grpc::StatusCode::UNAUTHENTICATED,
-              !verdict.why.empty()
-                  ? verdict.why
-                  : "passwords are for HTTP: over gRPC show a token (--token-file) or a certificate"};
+    case Verdict::Answer::ask_slowly:  // nobody waits here: the caller comes again
     case Verdict::Answer::unauthenticated:
       break;
   }

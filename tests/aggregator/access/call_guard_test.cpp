@@ -1,5 +1,6 @@
 #include "aggregator/access/call_guard.h"
 
+#include "aggregator/access/secrets.h"
 #include "tests/aggregator/access/grpc_door.h"
 
 using namespace vigil;
@@ -47,4 +48,21 @@ TEST_CASE("without credentials a port's callers have the role of its place") {
   const grpc::Status refused = ask_instant(*away.connect(), "");
   CHECK(refused.error_code() == grpc::StatusCode::UNAUTHENTICATED);
   CHECK_THAT(refused.error_message(), Catch::Contains("this needs the role viewer"));
+}
+
+TEST_CASE("passwords are for HTTP: over gRPC not even one counts that was right a moment ago") {
+  Fixture f;
+  REQUIRE(f.accounts->put_user({"alice", *hash_password("correct horse"), Role::viewer, true}, f.root));
+  const std::string password = "Basic YWxpY2U6Y29ycmVjdCBob3JzZQ==";  // alice:correct horse
+  REQUIRE(f.ask(password, kViewer).answer == Verdict::Answer::yes);
+  REQUIRE(f.gatekeeper->check({Place::away, "192.0.2.1", password, std::nullopt}, kViewer).answer ==
+          Verdict::Answer::yes);
+  const GrpcDoor door(*f.gatekeeper);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  context.AddMetadata("authorization", password);
+  v1::QueryResult result;
+  const grpc::Status refused = door.connect()->Instant(&context, {}, &result);
+  CHECK(refused.error_code() == grpc::StatusCode::UNAUTHENTICATED);
+  CHECK_THAT(refused.error_message(), Catch::Contains("passwords are for HTTP"));
 }
