@@ -55,7 +55,9 @@ grpc::ServerUnaryReactor* LoginService::ask(grpc::CallbackServerContext* context
   const std::string source = access::source_of(log_.actor(*context).from);
   if (!calls_.take(source, now_ms_()))
     return refuse(fail(Errc::limit, "too many logins from {}: try again in a minute", source));
-  const bool queued = worker_.post([reactor, work = std::move(work)] {
+  const bool queued = worker_.post([reactor, context, work = std::move(work)] {
+    // Whoever gave up while the provider let others wait leaves it to those who did not.
+    if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
     const Result<void> done = work();
     reactor->Finish(done ? grpc::Status::OK : login_status(done.error()));
   });
