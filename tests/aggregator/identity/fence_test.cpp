@@ -1,35 +1,14 @@
 #include "aggregator/identity/fence.h"
 
+#include "tests/aggregator/access/methods.h"
 #include "tests/aggregator/identity/authority_fixture.h"
-#include "vigil/v1/actions.pb.h"
-#include "vigil/v1/fleet.pb.h"
-#include "vigil/v1/identity.pb.h"
-#include "vigil/v1/ingest.pb.h"
-#include "vigil/v1/query.pb.h"
-#include "vigil/v1/rules.pb.h"
-#include "vigil/v1/store.pb.h"
 
 namespace vigil::aggregator::identity {
 namespace {
 
 using namespace testing;
 
-/// All there are, of the service definitions themselves: a new one cannot be forgotten.
-std::vector<std::string> all_methods() {
-  std::vector<std::string> methods;
-  for (const auto* file : {v1::RunActionRequest::descriptor()->file(), v1::Status::descriptor()->file(),
-                           v1::InviteRequest::descriptor()->file(), v1::Hello::descriptor()->file(),
-                           v1::InstantRequest::descriptor()->file(), v1::ReplayRequest::descriptor()->file(),
-                           v1::BackupRequest::descriptor()->file()}) {
-    for (int i = 0; i < file->service_count(); ++i) {
-      for (int j = 0; j < file->service(i)->method_count(); ++j) {
-        const auto* method = file->service(i)->method(j);
-        methods.push_back("/" + method->service()->full_name() + "/" + method->name());
-      }
-    }
-  }
-  return methods;
-}
+using access::all_methods;
 
 std::vector<std::string> allowed(Authority* authority, const std::string& certificate,
                                  std::int64_t now_ms = kStart) {
