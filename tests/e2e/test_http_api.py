@@ -222,7 +222,7 @@ def test_a_reload_over_http_says_what_became_of_it(api):
         assert status == 500 and b"rules.yml:1" in body
         assert api.data("status/runtimeinfo")["reloadConfigSuccess"] is False
         problems = api.vigil.json("status")["problems"]
-        assert any(line.startswith("the last reload of rules failed: ") and "rules.yml:1" in line for line in problems), problems
+        assert any(line.startswith("the last reload was refused: ") and "rules.yml:1" in line for line in problems), problems
         assert [group["name"] for group in api.data("rules")["groups"]] == ["load"]
         api.rules.write_text(good.replace("name: load", "name: burden"))
         assert api.raw("PUT", "/-/reload")[0] == 200
