@@ -31,7 +31,7 @@ def everything(vigil, ours, sink):
     agent_pem, agent_key = ours.sign("agent", "extendedKeyUsage = clientAuth\n")
     my_pem, my_key = ours.sign("me", "extendedKeyUsage = clientAuth\n")
     vigil.start(server_section(ours, f", client_ca: {ours.pem}") + f"""
-access: {{certificates: {{me: viewer}}, oidc: {{issuer: "http://127.0.0.1:9", client_id: vigil}}}}
+access: {{certificates: {{me: viewer}}, oidc: {{issuer: "http://127.0.0.1:9", client_id: vigil, users: {{ada: viewer}}}}}}
 notifications:
   receivers: [{{name: ops, webhook: {{url: {sink.url}/}}}}]
   heartbeat: {{url: {sink.url}/alive, interval: 1s}}
