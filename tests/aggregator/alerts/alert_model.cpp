@@ -40,12 +40,17 @@ void SeriesModel::evaluate(Reading reading, bool others_speak, const Terms& term
     return;
   }
   Saw& latest = log_.back();
+  const auto before = std::find_if(log_.rbegin() + 1, log_.rend(),
+                                   [](const Saw& other) { return other.said != Saw::Said::unknown; });
+  // Rules without clear_for say once that it is cleared: what flaps is not held up then by less than that.
+  const bool may_be_cleared =
+      saw.said == Saw::Said::no && terms.keep_s == 0 && before != log_.rend() && before->maybe_false;
   const Range times = times_true(terms.of);
   const bool lasts = terms.clears && (saw.said == Saw::Said::yes || reading == Reading::middle);
   latest.surely_true = times.least >= terms.enough;
   latest.maybe_true = times.most >= terms.enough;
   latest.surely_false = !latest.maybe_true && !lasts;
-  latest.maybe_false = !latest.surely_true && !lasts;
+  latest.maybe_false = !latest.surely_true && (!lasts || may_be_cleared);
   latest.surely_idle = times.most == 0;
   latest.maybe_idle = times.least == 0;
   look_for_quiet(latest, terms);
