@@ -194,6 +194,7 @@ Result<Revoked> Authority::revoke(Kind kind, const std::string& name) {
   const std::int64_t now_ms = options_.now_ms();
   Result<Revoked> revoked = [&]() -> Result<Revoked> {
     const std::lock_guard lock(mutex_);
+    if (auto fresh = store_.refresh(); !fresh) return fresh.error();
     auto done = revoke_locked(good_serials(kind, name, now_ms), now_ms);
     if (!done || kind != Kind::host) return done;
     const auto withdrawn = store_.withdraw_invites(name, now_ms);
@@ -214,6 +215,7 @@ Result<Revoked> Authority::revoke_serial(const std::string& serial) {
   const std::int64_t now_ms = options_.now_ms();
   Result<Revoked> revoked = [&]() -> Result<Revoked> {
     const std::lock_guard lock(mutex_);
+    if (auto fresh = store_.refresh(); !fresh) return fresh.error();
     const CertificateRow* row = store_.certificate(serial);
     if (row == nullptr || row->revoked_ms != 0 || row->not_after_ms <= now_ms)
       return fail(Errc::not_found, "no certificate with the serial number {} is good",
@@ -240,6 +242,10 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
                                                format_rfc3339(info.not_after_ms)));
   }
   const CertificateRow* row = store_.certificate(info.serial);
+  if (row == nullptr) {  // perhaps of an init of a moment ago
+    if (auto fresh = store_.refresh(); !fresh) return fresh.error();
+    row = store_.certificate(info.serial);
+  }
   if (row == nullptr) {
     if (auto adopted = adopt(*bearer); !adopted) return adopted.error();
   } else if (row->revoked_ms != 0) {
@@ -276,6 +282,8 @@ std::vector<CertificateRow> Authority::certificates() {
   std::vector<CertificateRow> rows;
   {
     const std::lock_guard lock(mutex_);
+    if (auto fresh = store_.refresh(); !fresh)
+      log::warn("identity", "cannot look for new certificates", {{"error", fresh.error()}});
     for (const auto& [serial, row] : store_.certificates()) rows.push_back(row);
   }
   std::ranges::sort(rows, [](const CertificateRow& a, const CertificateRow& b) {

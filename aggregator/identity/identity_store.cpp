@@ -94,9 +94,18 @@ Result<IdentityStore> IdentityStore::open(const std::string& path) {
   if (auto made = make_tables(*database); !made)
     return fail(made.error().code, "{}: {}", path, made.error().message);
   IdentityStore store(std::move(*database));
-  if (auto loaded = store.load(); !loaded)
+  if (auto loaded = store.refresh(); !loaded)
     return fail(loaded.error().code, "{}: {}", path, loaded.error().message);
   return store;
+}
+
+Result<void> IdentityStore::refresh() {
+  const auto version = database_.integer("PRAGMA data_version");
+  if (!version) return version.error();
+  if (*version == seen_version_) return {};
+  if (auto loaded = load(); !loaded) return loaded;
+  seen_version_ = *version;
+  return {};
 }
 
 Result<void> IdentityStore::load() {

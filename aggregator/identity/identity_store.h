@@ -65,6 +65,8 @@ class IdentityStore {
   Result<void> add_certificate(const CertificateRow& issued);
   Result<void> revoke(const std::vector<std::string>& serials, std::int64_t now_ms);
 
+  /// Learns of certificates that another program noted since: `vigil-aggregator init` beside this one.
+  Result<void> refresh();
   const CertificateRow* certificate(const std::string& serial) const;
   const std::unordered_map<std::string, CertificateRow>& certificates() const { return by_serial_; }
 
@@ -79,6 +81,7 @@ class IdentityStore {
 
   Database database_;
   std::unordered_map<std::string, CertificateRow> by_serial_;
+  std::int64_t seen_version_ = 0;  // PRAGMA data_version: others' commits change it
 };
 
 }  // namespace vigil::aggregator::identity

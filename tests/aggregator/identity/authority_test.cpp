@@ -64,6 +64,30 @@ TEST_CASE("who enrolls says by whose invitation, and what it takes the place of"
   CHECK(enrolled->issued.serial == tls::read_certificate(enrolled->issued.certificate)->serial);
 }
 
+TEST_CASE("a certificate that another program made beside it is listed, good, and revoked for good") {
+  OwnAuthority authority;
+  const auto beside = Authority::open({authority.folder, authority.lives, [&] { return authority.now_ms; }});
+  REQUIRE(beside);
+  const auto listed = (*beside)->issue_person("eve", Asking().request, {});
+  const auto shown = (*beside)->issue_person("eve", Asking().request, {});
+  REQUIRE(listed);
+  REQUIRE(shown);
+  CHECK(authority->admit(shown->certificate));
+  CHECK(authority->admit(shown->certificate));
+  CHECK(authority->certificates().size() == 2);
+  const auto revoked = authority->revoke(Kind::person, "eve");
+  REQUIRE(revoked);
+  CHECK(revoked->serials.size() == 2);
+  authority.open();
+  CHECK_FALSE(authority->admit(listed->certificate));
+  CHECK_FALSE(authority->admit(shown->certificate));
+
+  const auto later = (*beside)->issue_person("eve", Asking().request, {});
+  REQUIRE(later);
+  CHECK(authority->revoke_serial(later->serial));
+  CHECK_FALSE(authority->admit(later->certificate));
+}
+
 TEST_CASE("a token is good once, and for its time") {
   OwnAuthority authority;
   const std::string token = authority.token("web-1");
