@@ -180,10 +180,13 @@ Result<ChannelOptions> channel_options(const AgentConfig& config) {
   } else {
     check_tls_is_on(config, problems);
     if (!config.tls.plaintext && !address->is_loopback()) {
-      problems.add(config.at.wrong(
-          "aggregator",
-          fmt::format("{} is another machine: set tls.enabled, or tls.plaintext to send unencrypted",
-                      config.aggregator)));
+      problems.add(
+          config.at.wrong("aggregator", fmt::format("{} is another machine, and this host is not enrolled: "
+                                                    "run there `vigil agent invite --name NAME` and "
+                                                    "the line it prints here; or set tls.enabled with an "
+                                                    "authority of your own, or tls.plaintext to "
+                                                    "send unencrypted",
+                                                    config.aggregator)));
     }
   }
   if (const auto fine = problems.result(); !fine) return fine.error();

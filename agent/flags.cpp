@@ -178,7 +178,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     if (invocation.exit_code == 0) {
       app.exit(error);
     } else {
-      fmt::print(stderr, "vigil-agent: {}\n`vigil-agent --help` explains it\n", explain_usage(app, error));
+      fmt::print(stderr, "{}", usage_error("vigil-agent", app, error));
     }
     return invocation;
   }

@@ -428,13 +428,9 @@ Result<void> Aggregator::listen() {
       },
       wall_ms, config_.rules.interval});
 
-  identity_service_ = std::make_unique<IdentityService>(
-      IdentitySources{*engine_,
-                      authority_.get(),
-                      [this] { return reachable_address(); },
-                      call_log_,
-                      [this](const std::string& name) { return accounts_->find_user(name).has_value(); },
-                      wall_ms});
+  identity_service_ = std::make_unique<IdentityService>(IdentitySources{
+      *engine_, authority_.get(), [this] { return reachable_address(); }, call_log_,
+      [this](const std::string& name) { return accounts_->find_user(name).has_value(); }, wall_ms});
 
   router_.add("GET", "/", access::kViewer, [](const http::Request&) {
     return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};
@@ -588,7 +584,7 @@ void Aggregator::announce() {
   if (config_.tls.cert.empty() && !authority_ && !grpc_->address().is_loopback()) {
     log::warn("grpc",
               "LISTENING IN PLAIN TEXT BEYOND THIS MACHINE: anybody on the network can read along and send "
-              "samples. Run vigil-aggregator init, set tls, or use a tunnel",
+              "samples. Run vigil-aggregator init for this data folder, set tls, or use a tunnel",
               {{"address", grpc_->address().to_string()},
                {"role_of_everybody", access::to_string(config_.access.anonymous)}});
   }

@@ -6,6 +6,13 @@
 namespace vigil::aggregator {
 namespace {
 
+/// What makes an authority for this very data folder.
+std::string init_command_of(const AggregatorConfig& config) {
+  std::error_code error;
+  const auto folder = std::filesystem::absolute(data_directory(config), error);
+  return "vigil-aggregator init --data-dir " + (error ? data_directory(config) : folder.string());
+}
+
 using config::Problems;
 
 void check_listen(const AggregatorConfig& config, std::string_view key, Problems& problems) {
@@ -34,9 +41,9 @@ void check_tls(const AggregatorConfig& config, Problems& problems) {
     problems.add(config.at.wrong(
         "grpc_listen",
         fmt::format(
-            "{} is plain text that leaves this machine: run vigil-aggregator init, or set tls.cert and "
-            "tls.key, or, where the network is a tunnel or of this machine only, tls.plaintext: true",
-            config.grpc_listen)));
+            "{} is plain text that leaves this machine: run {}, or set tls.cert and tls.key, or, where the "
+            "network is a tunnel or of this machine only, tls.plaintext: true",
+            config.grpc_listen, init_command_of(config))));
   }
   const auto look = [&](std::string_view key, const std::string& path, auto read) {
     if (path.empty()) return;
@@ -84,15 +91,16 @@ void check_http_tls(const AggregatorConfig& config, Problems& problems) {
   if (has_certificate || config.http.tls == HttpTls::off) return;
   if (config.http.tls == HttpTls::on)
     return problems.add(config.at.wrong(
-        "http.tls", "on needs a certificate: run vigil-aggregator init, or set tls.cert and tls.key"));
+        "http.tls",
+        fmt::format("on needs a certificate: run {}, or set tls.cert and tls.key", init_command_of(config))));
   const bool has_port = config.http_listen.find(':') != std::string::npos;  // or check_listen() complains
   const auto http = parse_address(config.http_listen, 0);
   if (!has_port || !http || http->is_loopback()) return;
   problems.add(config.at.wrong(
       "http_listen",
-      fmt::format("{} is plain text that leaves this machine: run vigil-aggregator init, or set tls.cert and "
-                  "tls.key, or, where the network is a tunnel or of this machine only, http.tls: off",
-                  config.http_listen)));
+      fmt::format("{} is plain text that leaves this machine: run {}, or set tls.cert and tls.key, or, where "
+                  "the network is a tunnel or of this machine only, http.tls: off",
+                  config.http_listen, init_command_of(config))));
 }
 
 void check_http(const AggregatorConfig& config, Problems& problems) {

@@ -28,7 +28,7 @@ constexpr const char* kExamples =
     "  vigil-aggregator --rules my-alerts.yml\n"
     "                                 Prometheus rule files, beside the shipped ones\n"
     "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.\n"
-    "SIGHUP reads rules again; SIGTERM stops cleanly.";
+    "SIGHUP reads the configuration and the rules again; SIGTERM stops cleanly.";
 
 struct Flags {
   std::string config;
@@ -93,7 +93,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--check", flags.check, "Check configuration and rules and exit");
   CLI::App* doctor =
       app.add_subcommand("doctor", "What keeps this aggregator from its work, and what would mend it");
-  doctor->add_option("-o,--output", flags.output, "table or json")
+  doctor->add_option("-o,--output", flags.output, "table, json or text")
       ->check(CLI::IsMember({"table", "json", "text"}));
   doctor->fallthrough();  // --config may stand behind it
   doctor->footer(
@@ -176,8 +176,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     if (invocation.exit_code == 0) {
       app.exit(error);
     } else {
-      fmt::print(stderr, "vigil-aggregator: {}\n`vigil-aggregator --help` explains it\n",
-                 explain_usage(app, error));
+      fmt::print(stderr, "{}", usage_error("vigil-aggregator", app, error));
     }
     return invocation;
   }

@@ -133,13 +133,6 @@ void finish_help(CLI::App& command) {
       "vigil --help.");
 }
 
-/// What is wrong with the command line, and what would be right.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string used = commands_used(app);
-  return fmt::format("{}\n`vigil {}--help` explains it", explain_usage(app, error),
-                     used.empty() ? "" : used + ' ');
-}
-
 /// HOST:PORT, or the socket in an aggregator's data folder.
 struct Target {
   std::string text;
@@ -268,7 +261,7 @@ int run(int argc, char** argv) {
     app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {  // the library's way of saying help, version and wrong usage
     if (error.get_exit_code() == 0) return app.exit(error, std::cout, std::cerr);
-    fmt::print(stderr, "vigil: {}\n", explain(app, error));
+    fmt::print(stderr, "{}", usage_error("vigil", app, error));
     return static_cast<int>(Exit::usage);
   }
   if (completion->parsed()) {

@@ -85,8 +85,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::Success& success) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "vigil-docker-reader: {}\n`vigil-docker-reader --help` explains it\n",
-               explain_usage(app, error));
+    fmt::print(stderr, "{}", usage_error("vigil-docker-reader", app, error));
     return 2;
   }
   return serve(engine, listen_path);

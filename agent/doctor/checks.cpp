@@ -17,8 +17,10 @@ doctor::Finding check_processes(const KernelFacts& facts) {
         "processes of other users are hidden (hidepid=): rankings and counts of processes lack them",
         "give the agent the group that gid= of its mount names, or mount it without hidepid=");
   if (!facts.reads_their_io)
-    return warning("permissions", facts.procfs, "the I/O of other users' processes cannot be read",
-                   "AmbientCapabilities=CAP_SYS_PTRACE in the unit, or do without the ranking by I/O");
+    return warning(
+        "permissions", facts.procfs, "the I/O of other users' processes cannot be read",
+        "systemctl enable --now vigil-kernel-reader.socket, which reads it for the agent; or do without the "
+        "ranking by I/O");
   return ok("permissions", facts.procfs, "processes of all users are seen, with their I/O");
 }
 

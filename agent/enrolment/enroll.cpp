@@ -110,8 +110,8 @@ Result<std::string> prove(const std::vector<std::string>& shown, const std::stri
   if (*is_its) return authority;
   const auto hosts = tls::server_hosts(own);
   return fail(Errc::permission,
-              "the aggregator's certificate is not for {}, but for {}: use one of these, or run there: "
-              "vigil-aggregator init --name {}",
+              "the aggregator's certificate is not for {}, but for {}: use one of these, or run there, "
+              "with its data folder: vigil-aggregator init --data-dir /var/lib/vigil --name {}",
               host, fmt::join(hosts ? *hosts : std::vector<std::string>(), ", "), host);
 }
 

@@ -33,7 +33,9 @@ void put_certificate(const identity::CertificateRow& row, v1::CertificateRecord&
 
 Result<identity::Revoked> revoke_what(identity::Authority& authority, const v1::RevokeRequest& request) {
   if (request.serial().empty() == request.name().empty())
-    return fail(Errc::invalid_argument, "give either the name or the serial number of what is to be revoked");
+    return fail(
+        Errc::invalid_argument,
+        "give either the name (--name, --person) or the serial number (--serial) of what is to be revoked");
   if (!request.serial().empty()) return authority.revoke_serial(request.serial());
   const auto kind = identity::parse_kind(request.kind());
   if (!kind) return fail(Errc::invalid_argument, "kind must be host or person");
@@ -78,15 +80,14 @@ std::string text_of(const std::vector<std::string>& serials) {
 
 template <class Work>
 grpc::ServerUnaryReactor* IdentityService::with_authority(grpc::CallbackServerContext* context, Work work) {
-  return answer(
-      sources_.engine, context,
-      [this, work = std::move(work)](const QueryEngine::Cancelled&) -> Result<void> {
-        if (sources_.authority != nullptr) return work(*sources_.authority);
-        return fail(
-            Errc::conflict,
-            "this aggregator has no authority of its own: run vigil-aggregator init, leave tls.cert out of "
-            "its configuration, and start it anew");
-      });
+  return answer(sources_.engine, context,
+                [this, work = std::move(work)](const QueryEngine::Cancelled&) -> Result<void> {
+                  if (sources_.authority != nullptr) return work(*sources_.authority);
+                  return fail(Errc::conflict,
+                              "this aggregator has no authority of its own: run vigil-aggregator init for "
+                              "its data folder, leave tls.cert out of "
+                              "its configuration, and start it anew");
+                });
 }
 
 grpc::ServerUnaryReactor* IdentityService::Invite(grpc::CallbackServerContext* context,

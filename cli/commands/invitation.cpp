@@ -28,13 +28,14 @@ std::string doubt_about(const std::string& address, const std::vector<std::strin
     return fmt::format(
         "{} leads a host to itself: it is right on the aggregator's own machine only. For any other host: "
         "grpc_listen: 0.0.0.0:{} in aggregator.yml, and --address {}:{}",
-        address, parsed->port, usable.empty() ? "NAME" : usable.front(), parsed->port);
+        address, parsed->port, usable.empty() ? "NAME" : usable.back(), parsed->port);
   }
   if (certified.empty() || std::ranges::find(certified, parsed->host) != certified.end()) return {};
   return fmt::format(
       "the aggregator's certificate is not for {}, so the host will refuse it. It is for {}: give one of "
       "these "
-      "with --address, or run vigil-aggregator init --name {} on the aggregator's machine",
+      "with --address, or run vigil-aggregator init --data-dir /var/lib/vigil --name {} on the aggregator's "
+      "machine",
       parsed->host, fmt::join(usable.empty() ? certified : usable, ", "), parsed->host);
 }
 

@@ -298,10 +298,11 @@ Finding unreachable(const PeerFacts& facts, const std::string& address_key, cons
     case Reached::no_address:
       return of("ports", "the name is not known" + why, fmt::format("look at {} and at DNS", address_key));
     case Reached::other_tls:
-      return facts.is_tls ? of("ports", "speaks plain text, and TLS is configured here",
-                               fmt::format("give the aggregator a certificate, or leave out {}", tls_key))
-                          : of("ports", "does not speak plain text; it wants TLS, most likely",
-                               fmt::format("set {}", tls_key));
+      return facts.is_tls
+                 ? of("ports", "speaks plain text, and TLS is configured here",
+                      fmt::format("give the aggregator a certificate, or leave out {}", tls_key))
+                 : of("ports", "does not speak plain text; it wants TLS, most likely",
+                      fmt::format("set {}; a host enrols with the line of vigil agent invite", tls_key));
     case Reached::http1:
       return of("ports", "is an HTTP port, not that of gRPC",
                 fmt::format("{}: port {}, unless grpc_listen says otherwise", address_key, kGrpcPort));

@@ -148,6 +148,12 @@ std::string commands_used(const CLI::App& app) {
   return out;
 }
 
+std::string usage_error(std::string_view program, const CLI::App& app, const CLI::ParseError& error) {
+  const std::string used = commands_used(app);
+  return fmt::format("{0}: {1}\n`{0} {2}{3}--help` explains it\n", program, explain_usage(app, error), used,
+                     used.empty() ? "" : " ");
+}
+
 std::string explain_usage(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App& command = innermost(app);
   std::string word;  // the first that nobody wants

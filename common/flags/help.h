@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 namespace vigil {
@@ -19,6 +20,9 @@ std::string explain_usage(const CLI::App& app, const CLI::ParseError& error);
 
 /// The commands it understood before the error, one behind the other: "db plan"; empty: none.
 std::string commands_used(const CLI::App& app);
+
+/// For standard error: explain_usage(), and whose --help explains it.
+std::string usage_error(std::string_view program, const CLI::App& app, const CLI::ParseError& error);
 
 /// The check of a flag whose number has limits, both included.
 template <class T>

@@ -17,7 +17,7 @@ TEST_CASE("an aggregator is proved by its authority's fingerprint, its name and 
   CHECK(says(prove(shown, std::string(64, '0'), "mon.example.org", kStart), "Nothing was sent"));
   CHECK(says(prove({}, fingerprint, "mon.example.org", kStart), "Nothing was sent"));
   CHECK(says(prove({shown[0]}, fingerprint, "mon.example.org", kStart), "Nothing was sent"));
-  CHECK(says(prove(shown, fingerprint, "mon", kStart), "vigil-aggregator init --name mon"));
+  CHECK(says(prove(shown, fingerprint, "mon", kStart), "--name mon"));
   CHECK(says(prove(shown, fingerprint, "mon.example.org", kStart - kDay), "clock"));
   CHECK(says(prove(shown, fingerprint, "mon.example.org", kStart + 366 * kDay), "clock"));
 }
