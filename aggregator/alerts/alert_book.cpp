@@ -29,6 +29,7 @@ std::uint64_t mix(std::uint64_t hash, std::string_view text) {
 /// What everybody is to read of an alert besides its summary.
 void append_to_summary(Labels& annotations, std::string_view text) {
   const std::string_view summary = annotations.get("summary");
+  if (summary == text || summary.ends_with(fmt::format(" ({})", text))) return;
   annotations.set("summary", summary.empty() ? std::string(text) : fmt::format("{} ({})", summary, text));
 }
 
@@ -123,7 +124,7 @@ Labels AlertBook::annotations_at(const Alert& alert, std::int64_t t_ms) const {
 }
 
 Labels AlertBook::annotations_now(const Alert& alert) const {
-  if (alert.rule->annotations.empty()) return alert.annotations;
+  if (!alert.rule->expr) return alert.annotations;  // of a rule that is no more
   Labels out;
   for (const rules::NamedTemplate& text : alert.rule->annotations) {
     const bool asks = text.compiled.queries();
@@ -182,6 +183,7 @@ void AlertBook::stay_quiet(Alert& alert, std::int64_t t_ms) {
   if (alert.false_since_ms != 0) alert.flapping_since_ms = t_ms;
   if (t_ms - alert.flapping_since_ms < alert.rule->extras.flapping.within.count()) return;
   alert.flapping_since_ms = 0;
+  alert.annotations = annotations_at(alert, t_ms);  // messages that come again say so no more
   changes_.erase(fingerprint(alert.rule->key, *alert.series));
 }
 
@@ -204,8 +206,12 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::
   } else if (alert.no_data_since_ms == 0) {
     alert.no_data_since_ms = t_ms;
   }
+  const bool data_came_or_went = std::isnan(alert.value) != std::isnan(sample.value);
   alert.value = sample.value;
-  if (alert.state == State::firing) return;
+  if (alert.state == State::firing) {
+    if (data_came_or_went) alert.annotations = annotations_at(alert, t_ms);
+    return;
+  }
   if (sample.is_true && alert.held_ms >= alert.rule->hold.count()) {
     begin(alert, t_ms, out);
   } else if (is_new) {

@@ -47,10 +47,7 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
     if (telling.told_ms != 0) out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
     const std::string next = joined(text, telling.mute);
     if (telling.has_news) {
-      const bool is_held = std::ranges::any_of(out, [](const Event& event) {
-        return event.kind == EventKind::silenced || event.kind == EventKind::inhibited;
-      });
-      out.push_back({EventKind::will_be_told, is_held ? 0 : telling.next_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_told, telling.next_ms, telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
       out.push_back({EventKind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
     }
@@ -71,6 +68,19 @@ void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstance
     if (run.created_ms >= fired_at_ms && run.created_ms <= over_ms)
       out.push_back({EventKind::action, run.has_begun() ? run.started_ms : run.created_ms, run.action,
                      actions::sentence_of(run) + actions::author_of(run)});
+  }
+}
+
+/// While a silence or another alert holds it back nobody knows when what comes next will come.
+void hold_what_comes(std::vector<Event>& events) {
+  const bool is_held = std::ranges::any_of(events, [](const Event& event) {
+    return event.kind == EventKind::silenced || event.kind == EventKind::inhibited;
+  });
+  if (!is_held) return;
+  for (Event& event : events) {
+    const bool comes = event.kind == EventKind::will_be_told || event.kind == EventKind::will_be_repeated ||
+                       event.kind == EventKind::will_escalate;
+    if (comes) event.at_ms = 0;
   }
 }
 
@@ -158,6 +168,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
+  hold_what_comes(out);
   sort_by_time(out);
   return out;
 }

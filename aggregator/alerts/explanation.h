@@ -33,7 +33,7 @@ struct Event {
     told,              // `by`: the receiver; `text`: the group, and what keeps the message waiting
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
     will_be_repeated,  // the same
-    will_escalate,     // `by`: the receiver, if nobody acknowledges it until then
+    will_escalate,     // `by`: the receiver, if nobody acknowledges it until then; 0 likewise
     action             // one that was asked for; `by`: its name; `text`: what became of it
   };
   Kind kind = Kind::holds;

@@ -58,6 +58,12 @@ Listing events_listing(const v1::ExplainAlertResponse& explained) {
   return listing;
 }
 
+/// "HighCpu on web-1 (critical)"
+std::string place_of(const v1::Alert& alert) {
+  return alert.name() + (alert.instance().empty() ? "" : " on " + alert.instance()) +
+         (alert.severity().empty() ? "" : " (" + alert.severity() + ")");
+}
+
 void say_alert(const Context& context, const v1::Alert& alert) {
   const auto summary = alert.annotations().find("summary");
   const Style style = alert.state() == "resolved"      ? Style::good
@@ -74,27 +80,32 @@ void say_alert(const Context& context, const v1::Alert& alert) {
   fmt::print("\n");
 }
 
-/// The id of the one alert that is meant by the beginning of its id, or by its name and perhaps its host.
-Result<std::string> find_alert(Context& context, const std::string& wanted, const std::string& host) {
+/// Those that are meant by the beginning of an id, or by a name and perhaps a host: one, or, of one name and
+/// host, those of several severities. The worst is first.
+Result<std::vector<v1::Alert>> find_alerts(Context& context, const std::string& wanted,
+                                           const std::string& host) {
   const auto alerts = context.client->alerts({});
   if (!alerts) return alerts.error();
-  std::vector<const v1::Alert*> found;
+  std::vector<v1::Alert> found;
   for (const v1::Alert& alert : alerts->alerts()) {
     const bool is_meant = alert.id().starts_with(wanted) || alert.name() == wanted;
-    const bool is_known = std::any_of(found.begin(), found.end(),
-                                      [&](const v1::Alert* other) { return other->id() == alert.id(); });
-    if (is_meant && !is_known && (host.empty() || alert.instance() == host)) found.push_back(&alert);
+    const bool is_known =
+        std::ranges::any_of(found, [&](const v1::Alert& other) { return other.id() == alert.id(); });
+    if (is_meant && !is_known && (host.empty() || alert.instance() == host)) found.push_back(alert);
   }
-  if (found.size() == 1) return found.front()->id();
   if (found.empty())
     return fail(Errc::not_found, "no alert {}{} is listed by `vigil alerts`", wanted,
                 host.empty() ? "" : " of " + host);
+  const bool are_one = std::ranges::all_of(found, [&](const v1::Alert& other) {
+    return other.name() == wanted && !other.instance().empty() &&
+           other.instance() == found.front().instance() &&
+           (&other == &found.front() || other.severity() != found.front().severity());
+  });
+  if (found.size() == 1 || are_one) return found;
   std::string list;
-  for (const v1::Alert* alert : found)
-    list += fmt::format("\n  {}  {}{}", alert->id(), printable(alert->name()),
-                        alert->instance().empty() ? "" : " on " + printable(alert->instance()));
-  return fail(Errc::invalid_argument, "{} alerts are meant; write the id of one, or its host:{}",
-              found.size(), list);
+  for (const v1::Alert& alert : found) list += "\n  " + alert.id() + "  " + printable(place_of(alert));
+  return fail(Errc::invalid_argument, "{} alerts are meant; write the id of one{}:{}", found.size(),
+              host.empty() ? ", or its host" : "", list);
 }
 
 /// An alert by its name or id, and perhaps its host.
@@ -128,16 +139,22 @@ Run declare_ack(CLI::App& app) {
       "Examples:\n  vigil ack HighCpu web-1 --comment 'the nightly job, moved to 4:00'\n"
       "Groups of alerts that are all acknowledged are not told of again; that they are over is.");
   return [wanted, request, withdraw](Context& context) -> Result<Exit> {
-    auto id = find_alert(context, wanted->first, wanted->second);
-    if (!id) return id.error();
-    request->set_id(std::move(*id));
+    auto found = find_alerts(context, wanted->first, wanted->second);
+    if (!found) return found.error();
+    if (found->size() > 1)
+      std::erase_if(*found, [](const v1::Alert& alert) { return alert.state() != "firing"; });
+    if (found->empty())
+      return fail(Errc::conflict, "{} does not fire: only what fires can be acknowledged", wanted->first);
     if (*withdraw) {
       request->clear_author();
     } else if (request->author().empty()) {
       request->set_author(user_name());
     }
-    const auto done = context.client->acknowledge(*request);
-    if (!done) return done.error();
+    for (const v1::Alert& alert : *found) {
+      request->set_id(alert.id());
+      const auto done = context.client->acknowledge(*request);
+      if (!done) return done.error();
+    }
     return Exit::ok;
   };
 }
@@ -147,13 +164,17 @@ Run declare_explain(CLI::App& app) {
   app.footer("Examples:\n  vigil alerts explain HighCpu web-1\n  vigil alerts explain 0e2b51");
   return [wanted](Context& context) -> Result<Exit> {
     v1::ExplainAlertRequest request;
-    auto id = find_alert(context, wanted->first, wanted->second);
-    if (!id) return id.error();
-    request.set_id(std::move(*id));
+    const auto found = find_alerts(context, wanted->first, wanted->second);
+    if (!found) return found.error();
+    request.set_id(found->front().id());
     const auto explained = context.client->explain(request);
     if (!explained) return explained.error();
     if (context.format == Format::table) say_alert(context, explained->alert());
     show(context, events_listing(*explained));
+    for (const v1::Alert& other : *found) {
+      if (context.format == Format::table && other.id() != found->front().id())
+        fmt::print("\nAlso {}: vigil alerts explain {}\n", printable(place_of(other)), other.id());
+    }
     return Exit::ok;
   };
 }

@@ -297,6 +297,8 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         "3612: will_be_repeated ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explained(run, id_of(run, "behind1")).find("0: inhibited Full | inhibition rule inhibit_rules[0]") !=
         std::string::npos);
+  // When what comes next will come nobody knows: it is held back.
+  CHECK(explained(run, id_of(run, "behind1")).find("\n0: will_be_told") != std::string::npos);
 
   silences::Silence silence;
   silence.matchers = matchers::parse_matchers("instance=gateway")->matchers;

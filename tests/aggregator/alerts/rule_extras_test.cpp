@@ -61,6 +61,15 @@ struct Bench {
   rules::HostRules rules;
 };
 
+/// What its alerts would say if they were told of now.
+std::string summaries(const Bench& bench) {
+  std::string out;
+  bench.book.for_each([&](const Alert& alert) {
+    out += fmt::format("{} {}\n", alert.annotations.get("summary"), alert.annotations.get("flapping"));
+  });
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("clear: a firing alert goes on until another threshold is passed, a pending one does not") {
@@ -121,7 +130,17 @@ TEST_CASE("flapping: one that is true and quiet flaps no more") {
   Bench bench(with("flapping: 3 in 5s"));
   CHECK(bench.run("5959") == "firing@2 resolved@3 firing@4");
   CHECK(bench.last.flapping_since_ms == 4000);
-  CHECK(bench.run("999999995") == "resolved@13");
+  CHECK(bench.run("9999999") == "");
+  CHECK(summaries(bench).find("flapping") == std::string::npos);  // what is told again says so no more
+  CHECK(bench.run("95") == "resolved@13");
+}
+
+TEST_CASE("on_no_data: that there is none is said as long as it is so") {
+  Bench bench(with("on_no_data: alert"));
+  CHECK(bench.run("59.") == "firing@2");
+  CHECK(summaries(bench).find("no data") != std::string::npos);
+  CHECK(bench.run("9") == "");
+  CHECK(summaries(bench).find("no data") == std::string::npos);
 }
 
 TEST_CASE("a question that fails moves nothing") {
