@@ -41,7 +41,8 @@ void describe(config::Fields& fields, OidcConfig& oidc) {
       "What vigil login asks for; openid, email, profile and offline_access unless given: openid, and "
       "what makes the provider put name and groups into the token; offline_access: a login that can "
       "be renewed.");
-  fields.require("scopes", std::ranges::find(oidc.scopes, "openid") != oidc.scopes.end(),
+  fields.require("scopes",
+                 oidc.scopes.empty() || std::ranges::find(oidc.scopes, "openid") != oidc.scopes.end(),
                  "must have openid among them");
   fields.field("user_claim", oidc.user_claim,
                "The claim that names the person: email, preferred_username or sub. One that people cannot "
@@ -59,6 +60,10 @@ void describe(config::Fields& fields, OidcConfig& oidc) {
               "PEM file with who signed the provider's certificate, when the system does not know.");
   fields.field("leeway", oidc.leeway, "How far the clocks of provider and aggregator may differ.");
   fields.require("leeway", oidc.leeway.count() >= 0 && oidc.leeway <= kMostLeeway, "must be 0s to 5m");
+}
+
+std::string OidcConfig::asked_scopes() const {
+  return scopes.empty() ? "openid email profile offline_access" : fmt::format("{}", fmt::join(scopes, " "));
 }
 
 Result<void> check_issuer_url(std::string_view url) {

@@ -17,7 +17,7 @@ struct OidcConfig {
   std::string client_id;
   std::string client_secret_file;
   std::vector<std::string> audiences;
-  std::vector<std::string> scopes = {"openid", "email", "profile", "offline_access"};
+  std::vector<std::string> scopes;  // empty: the usual ones
   std::string user_claim = "email";
   std::string groups_claim = "groups";
   std::map<std::string, std::string> roles;  // by group
@@ -26,6 +26,8 @@ struct OidcConfig {
   std::chrono::milliseconds leeway{60'000};
 
   bool is_on() const { return !issuer.empty(); }
+  /// What vigil login asks for: scopes, or the usual ones, with blanks between them.
+  std::string asked_scopes() const;
 };
 void describe(config::Fields& fields, OidcConfig& oidc);
 

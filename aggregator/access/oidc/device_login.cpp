@@ -105,8 +105,7 @@ Result<Started> DeviceLogin::start() {
         "the provider {} has no device login (device_authorization_endpoint): use a token of its with "
         "--token-file",
         people_.config().issuer);
-  const auto reply =
-      post(endpoints->device_login, {{"scope", fmt::format("{}", fmt::join(people_.config().scopes, " "))}});
+  const auto reply = post(endpoints->device_login, {{"scope", people_.config().asked_scopes()}});
   if (!reply) return reply.error();
   const auto body = body_of(*reply);
   if (!body) return body.error();

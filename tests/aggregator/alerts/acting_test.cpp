@@ -136,7 +136,7 @@ TEST_CASE("a rule's action begins once its alert is told of, and its end runs th
   CHECK(run.states() == "clean a succeeded, tidy a running");
   rows = run.recorder.wait_for(2);
   REQUIRE(rows.size() == 2);
-  CHECK(rows[1].note.evidence[0].rows[0].value == "succeeded");
+  CHECK(rows[1].note.evidence[0].rows[0].value.ends_with(" UTC: succeeded"));
 
   run.now_ms = 400'000;
   for (int i = 0; i < 500 && !run.runs().front().is_measured; ++i)  // a beat looks at it
