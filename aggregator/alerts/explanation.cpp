@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <utility>
 
 namespace vigil::alerts {
@@ -71,6 +72,22 @@ void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstance
   }
 }
 
+/// What is in the outbox still was not told. Nothing overtakes an earlier message about the same alert.
+void mark_undelivered(const std::vector<Undelivered>& undelivered, std::vector<Event>& events) {
+  constexpr std::int64_t kSameMs = 1'000;  // between what is decided and its row
+  for (Event& event : events) {
+    if (event.kind != EventKind::told || event.at_ms == 0) continue;
+    for (const Undelivered& message : undelivered) {
+      const std::int64_t later_ms = event.at_ms - message.created_ms;
+      const bool is_it = message.is_given_up ? std::abs(later_ms) <= kSameMs : later_ms >= -kSameMs;
+      if (message.receiver != event.by || !is_it) continue;
+      event.kind = message.is_given_up ? EventKind::given_up : EventKind::waits;
+      if (message.is_given_up) event.text = joined(event.text, message.error);
+      break;
+    }
+  }
+}
+
 /// While a silence or another alert holds it back nobody knows when what comes next will come.
 void hold_what_comes(std::vector<Event>& events) {
   const bool is_held = std::ranges::any_of(events, [](const Event& event) {
@@ -117,6 +134,10 @@ std::string_view to_string(EventKind kind) {
       return "inhibited";
     case EventKind::told:
       return "told";
+    case EventKind::waits:
+      return "waits";
+    case EventKind::given_up:
+      return "given_up";
     case EventKind::will_be_told:
       return "will_be_told";
     case EventKind::action:
@@ -168,6 +189,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
+  mark_undelivered(circumstances.undelivered, out);
   hold_what_comes(out);
   sort_by_time(out);
   return out;
@@ -185,6 +207,7 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   }
   add_groups(resolved.fingerprint, false, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
+  mark_undelivered(circumstances.undelivered, out);
   sort_by_time(out);
   return out;
 }

@@ -7,6 +7,7 @@
 #include "aggregator/alerts/escalation.h"
 #include "aggregator/alerts/grouping.h"
 #include "aggregator/alerts/listing.h"
+#include "aggregator/alerts/meta_store.h"
 #include "aggregator/notify/notifier.h"
 #include "aggregator/silences/silence_book.h"
 
@@ -30,7 +31,9 @@ struct Event {
     acknowledged,      // `by`: who looks after it; `text`: the comment
     silenced,          // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
     inhibited,         // `by`: the alert that holds its messages back; `text`: by which rule
-    told,              // `by`: the receiver; `text`: the group, and what keeps the message waiting
+    told,              // `by`: the receiver; `text`: the group
+    waits,             // to be told since then; the same, and what keeps the message waiting
+    given_up,          // it was to be told then, and never arrived; the same
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
     will_be_repeated,  // the same
     will_escalate,     // `by`: the receiver, if nobody acknowledges it until then; 0 likewise
@@ -57,7 +60,8 @@ struct Circumstances {
   const AlertBook& book;
   const std::vector<notify::ReceiverStats>& receivers;
   std::vector<NextTelling> escalations;
-  std::vector<actions::Run> runs;  // of the alert
+  std::vector<actions::Run> runs;        // of the alert
+  std::vector<Undelivered> undelivered;  // messages about it
   std::int64_t now_ms = 0;
 };
 /// Of one that is pending or fires.

@@ -362,6 +362,20 @@ Result<std::vector<notify::Row>> MetaStore::queued() {
   return out;
 }
 
+Result<std::vector<Undelivered>> MetaStore::undelivered(std::string_view fingerprint) {
+  auto rows = database_.prepare(
+      "SELECT receiver,created_ms,dead_at_ms,error FROM outbox WHERE instr(body,?1)>0 ORDER BY id");
+  if (!rows) return rows.error();
+  rows->bind(fingerprint);
+  std::vector<Undelivered> out;
+  auto more = rows->step();
+  for (; more && *more; more = rows->step())
+    out.push_back(
+        {std::string(rows->bytes(0)), rows->integer(1), rows->integer(2) > 0, std::string(rows->bytes(3))});
+  if (!more) return more.error();
+  return out;
+}
+
 Result<std::vector<StoredGroup>> MetaStore::groups() {
   std::vector<StoredGroup> out;
   const auto read =

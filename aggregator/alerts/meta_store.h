@@ -37,6 +37,14 @@ struct StoredRun {
   std::string body;  // actions::encode()
 };
 
+/// A message that did not arrive (yet).
+struct Undelivered {
+  std::string receiver;
+  std::int64_t created_ms = 0;
+  bool is_given_up = false;
+  std::string error;  // of its latest attempt
+};
+
 /// One transaction's worth of changes.
 struct Changes {
   std::vector<const Alert*> put;               // pending and firing alerts as they are now
@@ -86,6 +94,8 @@ class MetaStore {
   /// Alerts that ended at or after `since_ms`, the oldest first.
   Result<void> each_ended(std::int64_t since_ms, const std::function<void(const EndedAlert&)>& visit);
   Result<std::vector<notify::Row>> queued();
+  /// Messages about an alert, or a group with it, that wait or were given up, oldest first.
+  Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint);
   Result<std::vector<StoredGroup>> groups();
   Result<std::vector<StoredRun>> runs();
   std::size_t damaged() const { return damaged_; }

@@ -111,7 +111,7 @@ class Service : public AlertService {
   void upkeep();
   Result<void> take_acknowledgement(const std::string& id, Acknowledgement by);
   Result<AlertInfo> find(const std::string& id) const;
-  Result<Explanation> explanation_of(const std::string& id) const;
+  Result<Explanation> explanation_of(const std::string& id);
 
   const AlertServiceOptions options_;
   MetaStore store_;

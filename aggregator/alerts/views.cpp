@@ -19,12 +19,14 @@ Result<AlertInfo> Service::find(const std::string& id) const {
   return info;
 }
 
-Result<Explanation> Service::explanation_of(const std::string& id) const {
+Result<Explanation> Service::explanation_of(const std::string& id) {
   const auto found = find(id);
   if (!found) return found.error();
   const AlertInfo& info = *found;
   const auto silences = silencing_.book();
   const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
+  const auto undelivered = store_.undelivered(info.fingerprint);
+  if (!undelivered) return undelivered.error();
   const std::lock_guard lock(mutex_);
   const Alert* alert = book_.find(info.fingerprint);
   const bool fires = alert != nullptr && alert->state == State::firing;
@@ -37,6 +39,7 @@ Result<Explanation> Service::explanation_of(const std::string& id) const {
       receivers,
       fires ? escalations_of(*alert, grouping_, notifier_, options_.now_ms()) : std::vector<NextTelling>(),
       acting_.of_alert(info.fingerprint),
+      *undelivered,
       options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};

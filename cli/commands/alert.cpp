@@ -19,7 +19,7 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 15> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 17> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since", Style::warning},
@@ -30,6 +30,8 @@ constexpr std::array<Word, 15> kWords{{{"holds", "true since", Style::plain},
                                        {"silenced", "silenced until", Style::faint},
                                        {"inhibited", "held back by", Style::faint},
                                        {"told", "told", Style::plain},
+                                       {"waits", "not told yet, since", Style::warning},
+                                       {"given_up", "not told, given up", Style::bad},
                                        {"will_be_told", "to be told", Style::warning},
                                        {"will_be_repeated", "to be told again", Style::faint},
                                        {"will_escalate", "escalates to", Style::warning},

@@ -287,13 +287,24 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
   evaluate(run, 0, 2, {"gateway", "behind1"});
   const std::string gateway = id_of(run, "gateway");
   CHECK(explained(run, gateway) ==
-        "2: holds | used > 90\n2: fires\n2: told ops\n"
+        "2: holds | used > 90\n2: fires\n2: waits ops\n"
         "12: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");
   evaluate(run, 0, 12, {"gateway", "behind1"});
   groups_of(run, 1);
   CHECK(explained(run, gateway.substr(0, 6)) ==
+        "2: holds | used > 90\n2: fires\n2: waits ops\n"
+        "12: waits ops/chat | group {}:{alertname=\"Full\"}\n"
+        "3612: will_be_repeated ops/chat | group {}:{alertname=\"Full\"}\n");
+  for (const notify::Row& row : run.recorder.wait_for(2)) {
+    notify::Delivery came;
+    came.ids = {row.id};
+    came.outcome = row.group ? notify::Outcome::dead : notify::Outcome::delivered;
+    came.error = row.group ? "HTTP 503" : "";
+    run.service->delivered(std::move(came));
+  }
+  CHECK(explained(run, gateway) ==
         "2: holds | used > 90\n2: fires\n2: told ops\n"
-        "12: told ops/chat | group {}:{alertname=\"Full\"}\n"
+        "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
         "3612: will_be_repeated ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explained(run, id_of(run, "behind1")).find("0: inhibited Full | inhibition rule inhibit_rules[0]") !=
         std::string::npos);
@@ -311,8 +322,9 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         std::string::npos);
   evaluate(run, 0, 20, {"behind1"});
   CHECK(explained(run, gateway) ==
-        "2: holds\n2: fires\n2: told ops | that it fires\n12: told ops/chat | group {}:{alertname=\"Full\"}\n"
-        "20: over\n20: told ops | that it is over\n"
+        "2: holds\n2: fires\n2: told ops | that it fires\n"
+        "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
+        "20: over\n20: waits ops | that it is over\n"
         "72: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explain(*run.service, "none").error().code == Errc::not_found);
   CHECK(explain(*run.service, "").error().code == Errc::invalid_argument);
