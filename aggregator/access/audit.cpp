@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMostTextBytes = 64 << 10;  // of before, after and object
 
-std::string cut(std::string text) {
+std::string cut(const std::string& text) {
   return wire::clean_text(text, std::min(text.size(), kMostTextBytes));
 }
 

@@ -34,7 +34,7 @@ Place place_from(std::string_view word) {
   return found == kPlaces.end() ? Place::away : found->first;
 }
 
-std::string_view view(grpc::string_ref text) {
+std::string_view view(const grpc::string_ref& text) {
   return {text.data(), text.size()};
 }
 

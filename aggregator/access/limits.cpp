@@ -71,7 +71,7 @@ std::optional<std::uint64_t> FewLines::take(std::int64_t now_ms) {
 }
 
 std::string source_of(std::string_view address) {
-  const std::string text = bare(address);
+  std::string text = bare(address);
   std::array<unsigned char, 16> bytes{};
   if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return text;
   constexpr std::array<unsigned char, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
@@ -82,7 +82,7 @@ std::string source_of(std::string_view address) {
 }
 
 bool is_loopback_address(std::string_view address) {
-  const std::string text = bare(address);
+  std::string text = bare(address);
   std::array<unsigned char, 16> bytes{};
   if (::inet_pton(AF_INET, text.c_str(), bytes.data()) == 1) return bytes[0] == 127;
   if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) return false;

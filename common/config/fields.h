@@ -317,7 +317,7 @@ void settings_below(const std::vector<T>& value, std::vector<Setting>& settings,
 template <class T>
 void settings_below(const std::map<std::string, T>& value, std::vector<Setting>& settings,
                     const std::string& path) {
-  for (const auto& [key, item] : value) settings_below(item, settings, path + "." + key);
+  for (const auto& [key, item] : value) settings_below(item, settings, fmt::format("{}.{}", path, key));
 }
 
 template <class T>

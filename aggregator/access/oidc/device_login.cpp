@@ -150,8 +150,8 @@ Result<Session> DeviceLogin::session_of(const WebReply& reply, const std::string
       return fail(Errc::unavailable, "{}", opinion.why);
   }
   std::string next = text_in(*body, "refresh_token");
-  if (next.size() > kMostTokenBytes) next.clear();
-  return Session{std::move(token), next.empty() ? refresh_token : std::move(next), opinion.person};
+  if (next.empty() || next.size() > kMostTokenBytes) next = refresh_token;
+  return Session{std::move(token), std::move(next), opinion.person};
 }
 
 Result<Polled> DeviceLogin::poll(const std::string& device_code) {
