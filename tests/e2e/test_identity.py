@@ -257,7 +257,7 @@ def test_an_invitation_says_when_its_address_leads_nowhere(fleet):
     assert "leads a host to itself" in own.stderr and "--address" in own.stderr
     assert own.stdout.startswith("vigil-agent enroll "), "the command stands alone on standard output"
     named = fleet.cli("agent", "invite", "--name", "web-1", "--address", "mon.example.org:8460")
-    assert "is not for mon.example.org" in named.stderr and "init --name mon.example.org" in named.stderr
+    assert "is not for mon.example.org" in named.stderr and "--name mon.example.org on the" in named.stderr
     init(fleet.vigil.data, "--name", "mon.example.org")
     good = fleet.cli("agent", "invite", "--name", "web-1", "--address", "mon.example.org:8460")
     assert "warning" not in good.stderr and "--aggregator mon.example.org:8460" in good.stdout
