@@ -8,7 +8,7 @@
 #include "aggregator/identity/init.h"
 #include "common/clock.h"
 #include "common/log/log.h"
-#include "vigil/v1/query.grpc.pb.h"
+#include "tests/aggregator/access/endless_query.h"
 
 #include <grpcpp/grpcpp.h>
 #include <time.h>
@@ -82,28 +82,6 @@ struct Doors {
   std::vector<std::string> tokens;
 };
 
-class Query final : public v1::Query::CallbackService {
- public:
-  grpc::ServerUnaryReactor* Instant(grpc::CallbackServerContext* context, const v1::InstantRequest*,
-                                    v1::QueryResult*) override {
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  grpc::ServerWriteReactor<v1::WatchUpdate>* Watch(grpc::CallbackServerContext*,
-                                                   const v1::WatchRequest*) override {
-    class Stream final : public grpc::ServerWriteReactor<v1::WatchUpdate> {
-     public:
-      Stream() { StartSendInitialMetadata(); }
-
-     private:
-      void OnCancel() override { Finish(grpc::Status::CANCELLED); }
-      void OnDone() override { delete this; }
-    };
-    return new Stream();
-  }
-};
-
 /// A port with the guard, or without one.
 struct Port {
   explicit Port(access::Gatekeeper* gatekeeper) {
@@ -134,7 +112,7 @@ struct Port {
   }
 
   std::unique_ptr<access::OpenStreams> streams;
-  Query service;
+  access::EndlessQuery service{access::EndlessQuery::Sends::once, 1};
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<v1::Query::Stub> stub;
 };

@@ -1,7 +1,7 @@
 #include "aggregator/access/call_guard.h"
 
 #include "aggregator/access/secrets.h"
-#include "tests/aggregator/access/grpc_door.h"
+#include "tests/aggregator/access/guarded_port.h"
 
 using namespace vigil;
 using namespace vigil::aggregator::access;
@@ -9,7 +9,7 @@ using namespace vigil::aggregator::access;
 TEST_CASE("a connection is not made to pay for wrong tokens of one that was there before") {
   Fixture f;
   const std::string right = f.token("right", Role::viewer);
-  const GrpcDoor door(*f.gatekeeper);
+  const GuardedPort door(*f.gatekeeper);
   // Where the memory of a connection that is gone is used again, an address would be, too.
   for (int i = 0; i < 50; ++i) {
     const auto stub = door.connect();
@@ -24,7 +24,7 @@ TEST_CASE("a connection is not made to pay for wrong tokens of one that was ther
 TEST_CASE("calls that come at once over one connection are counted together") {
   Fixture f;
   const std::string right = f.token("right", Role::viewer);
-  const GrpcDoor door(*f.gatekeeper);
+  const GuardedPort door(*f.gatekeeper);
   const auto stub = door.connect();
   std::vector<std::future<grpc::StatusCode>> answers;
   answers.reserve(16);
@@ -42,9 +42,9 @@ TEST_CASE("calls that come at once over one connection are counted together") {
 
 TEST_CASE("without credentials a port's callers have the role of its place") {
   Fixture f;
-  const GrpcDoor here(*f.gatekeeper, Place::loopback);
+  const GuardedPort here(*f.gatekeeper, Place::loopback);
   CHECK(ask_instant(*here.connect(), "").ok());
-  const GrpcDoor away(*f.gatekeeper, Place::away);
+  const GuardedPort away(*f.gatekeeper, Place::away);
   const grpc::Status refused = ask_instant(*away.connect(), "");
   CHECK(refused.error_code() == grpc::StatusCode::UNAUTHENTICATED);
   CHECK_THAT(refused.error_message(), Catch::Contains("this needs the role viewer"));
@@ -57,7 +57,7 @@ TEST_CASE("passwords are for HTTP: over gRPC not even one counts that was right 
   REQUIRE(f.ask(password, kViewer).answer == Verdict::Answer::yes);
   REQUIRE(f.gatekeeper->check({Place::away, "192.0.2.1", password, std::nullopt}, kViewer).answer ==
           Verdict::Answer::yes);
-  const GrpcDoor door(*f.gatekeeper);
+  const GuardedPort door(*f.gatekeeper);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
   context.AddMetadata("authorization", password);

@@ -1,6 +1,6 @@
 #include "aggregator/access/open_streams.h"
 
-#include "tests/aggregator/access/grpc_door.h"
+#include "tests/aggregator/access/guarded_port.h"
 
 using namespace vigil;
 using namespace vigil::aggregator::access;
@@ -9,7 +9,7 @@ TEST_CASE("a stream ends with the reason when its token is revoked, and those of
   Fixture f;
   const std::string leaked = f.token("leaked", Role::viewer);
   const std::string other = f.token("other", Role::viewer);
-  GrpcDoor door(*f.gatekeeper);
+  GuardedPort door(*f.gatekeeper);
   Watcher revoked(door, leaked);
   Watcher too(door, leaked);
   Watcher stays(door, other);
@@ -31,7 +31,7 @@ TEST_CASE("a stream ends with the reason when its token is revoked, and those of
 TEST_CASE("a stream does not outlive its token's time") {
   Fixture f;
   const std::string token = f.token("short", Role::viewer, Area::other, kT0 + 1000);
-  GrpcDoor door(*f.gatekeeper);
+  GuardedPort door(*f.gatekeeper);
   Watcher watcher(door, token);
   f.now = kT0 + 1000;
   door.streams.check();
@@ -43,7 +43,7 @@ TEST_CASE("a stream does not outlive its token's time") {
 TEST_CASE("a client that does not read is ended as well, and learns why when it does") {
   Fixture f;
   const std::string token = f.token("slow", Role::viewer);
-  GrpcDoor door(*f.gatekeeper, Place::away, EndlessQuery::Sends::always, 1 << 20);
+  GuardedPort door(*f.gatekeeper, Place::away, EndlessQuery::Sends::always, 1 << 20);
   Watcher watcher(door, token);
   REQUIRE(f.accounts->revoke_token("slow", f.root));
   door.streams.check();
@@ -52,7 +52,7 @@ TEST_CASE("a client that does not read is ended as well, and learns why when it 
 
 TEST_CASE("who came in by where he is goes on, and a call that ends by itself is noted no more") {
   Fixture f;
-  GrpcDoor door(*f.gatekeeper, Place::loopback);
+  GuardedPort door(*f.gatekeeper, Place::loopback);
   CHECK(ask_instant(*door.connect(), "").ok());
   CHECK(door.streams.size() == 0);
   Watcher watcher(door, "");

@@ -1,10 +1,10 @@
-// A gRPC port behind the guard, with a service that streams until it is ended, and its callers.
+// A gRPC port behind the guard, and its callers.
 #pragma once
 
 #include "aggregator/access/call_guard.h"
 #include "aggregator/access/open_streams.h"
+#include "tests/aggregator/access/endless_query.h"
 #include "tests/aggregator/access/fixture.h"
-#include "vigil/v1/query.grpc.pb.h"
 
 #include <grpcpp/grpcpp.h>
 
@@ -15,50 +15,10 @@
 
 namespace vigil::aggregator::access {
 
-/// Instant answers; Watch sends an update of `bytes`, or one after another, and goes on until it is ended.
-class EndlessQuery final : public v1::Query::CallbackService {
- public:
-  enum class Sends : std::uint8_t { once, always };
-  explicit EndlessQuery(Sends sends, std::size_t bytes) : sends_(sends), bytes_(bytes) {}
-
-  grpc::ServerUnaryReactor* Instant(grpc::CallbackServerContext* context, const v1::InstantRequest*,
-                                    v1::QueryResult*) override {
-    auto* reactor = context->DefaultReactor();
-    reactor->Finish(grpc::Status::OK);
-    return reactor;
-  }
-  grpc::ServerWriteReactor<v1::WatchUpdate>* Watch(grpc::CallbackServerContext*,
-                                                   const v1::WatchRequest*) override {
-    return new Stream(sends_, bytes_);
-  }
-
- private:
-  class Stream final : public grpc::ServerWriteReactor<v1::WatchUpdate> {
-   public:
-    Stream(Sends sends, std::size_t bytes) : sends_(sends) {
-      update_.set_error(std::string(bytes, 'x'));
-      StartWrite(&update_);
-    }
-
-   private:
-    void OnWriteDone(bool ok) override {
-      if (ok && sends_ == Sends::always) StartWrite(&update_);
-    }
-    void OnCancel() override { Finish(grpc::Status::CANCELLED); }
-    void OnDone() override { delete this; }
-
-    const Sends sends_;
-    v1::WatchUpdate update_;
-  };
-
-  const Sends sends_;
-  const std::size_t bytes_;
-};
-
 /// On loopback; `place` is what the port takes its callers for.
-struct GrpcDoor {
-  explicit GrpcDoor(Gatekeeper& gatekeeper, Place place = Place::away,
-                    EndlessQuery::Sends sends = EndlessQuery::Sends::once, std::size_t bytes = 1)
+struct GuardedPort {
+  explicit GuardedPort(Gatekeeper& gatekeeper, Place place = Place::away,
+                       EndlessQuery::Sends sends = EndlessQuery::Sends::once, std::size_t bytes = 1)
       : service(sends, bytes), streams(gatekeeper) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", plain_credentials(gatekeeper, place), &port);
@@ -69,9 +29,9 @@ struct GrpcDoor {
     server = builder.BuildAndStart();
     REQUIRE(server);
   }
-  ~GrpcDoor() { stop(); }
-  GrpcDoor(const GrpcDoor&) = delete;
-  GrpcDoor& operator=(const GrpcDoor&) = delete;
+  ~GuardedPort() { stop(); }
+  GuardedPort(const GuardedPort&) = delete;
+  GuardedPort& operator=(const GuardedPort&) = delete;
 
   /// Once it is back, gRPC has let go of every call.
   void stop() {
@@ -107,7 +67,7 @@ inline grpc::Status ask_instant(v1::Query::Stub& stub, const std::string& token)
 /// Watches, and has got its first update.
 class Watcher {
  public:
-  Watcher(const GrpcDoor& door, const std::string& token) : stub_(door.connect()) {
+  Watcher(const GuardedPort& port, const std::string& token) : stub_(port.connect()) {
     show(context_, token);
     reader_ = stub_->Watch(&context_, {});
     v1::WatchUpdate update;
