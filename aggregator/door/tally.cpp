@@ -89,4 +89,14 @@ void Tally::ended(Ending why, const std::string& source, std::int64_t now_ms) {
   say(endings_said_.at(index), sentence_of(why), source, now_ms);
 }
 
+void Tally::stuck(const std::string& why) {
+  if (!is_stuck_.exchange(true))
+    log::warn(port_, "cannot accept connections: trying again", {{"error", why}});
+}
+
+void Tally::accepted() {
+  if (is_stuck_.load(std::memory_order_relaxed) && is_stuck_.exchange(false))
+    log::info(port_, "accepts connections again");
+}
+
 }  // namespace vigil::aggregator::door

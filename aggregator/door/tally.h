@@ -6,6 +6,7 @@
 #include "aggregator/self/registry.h"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -25,6 +26,10 @@ class Tally {
   void connected(std::size_t connections);
   void refused(Refusal why, const std::string& source, std::int64_t now_ms);
   void ended(Ending why, const std::string& source, std::int64_t now_ms);
+  /// It cannot accept, most likely since descriptors are short; it accepted one. A line for the beginning,
+  /// and one for the end.
+  void stuck(const std::string& why);
+  void accepted();
 
  private:
   /// Lines of one reason that were not written.
@@ -38,7 +43,8 @@ class Tally {
   self::Gauge& connections_;
   std::array<self::Counter*, 3> refused_;  // by Refusal
   std::array<self::Counter*, 3> ended_;    // by Ending
-  std::mutex mutex_;                       // protects what follows
+  std::atomic<bool> is_stuck_ = false;
+  std::mutex mutex_;  // protects what follows
   std::array<Held, 3> refusals_said_;
   std::array<Held, 3> endings_said_;
 };

@@ -1,7 +1,6 @@
 #include "aggregator/http/server.h"
 
 #include "aggregator/http/connection.h"
-#include "common/log/log.h"
 
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/strand.hpp>
@@ -60,11 +59,12 @@ struct Server::Parts {
     acceptor.async_accept(asio::make_strand(context), [this](Code error, Tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
       if (!error) {
+        if (shared.options.tally != nullptr) shared.options.tally->accepted();
         take(std::move(socket));
         return accept();
       }
       // Out of descriptors, most likely: trying again at once would burn the CPU.
-      log::warn("http", "cannot accept", {{"error", error.message()}});
+      if (shared.options.tally != nullptr) shared.options.tally->stuck(error.message());
       retry.expires_after(std::chrono::seconds(1));
       retry.async_wait([this](Code stopped) {
         if (!stopped) accept();

@@ -1,7 +1,6 @@
 #include "aggregator/ingest/grpc_door.h"
 
 #include "aggregator/access/limits.h"
-#include "common/log/log.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -180,13 +179,14 @@ void GrpcDoor::accept_some(int listener) {
     OwnedFd connection(
         ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection.get() >= 0) {
+      if (options_.tally != nullptr) options_.tally->accepted();
       take(std::move(connection), source_of_peer(peer));
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
     // Out of descriptors, most likely: trying again at once would burn the CPU.
-    log::warn("grpc", "cannot accept", {{"error", because(errno)}});
+    if (options_.tally != nullptr) options_.tally->stuck(because(errno).message);
     pollfd stopped{wake_.get(), POLLIN, 0};
     ::poll(&stopped, 1, 1000);
     return;
