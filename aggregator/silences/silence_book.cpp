@@ -22,7 +22,7 @@ bool may_change(const Silence& before, const Silence& after, std::int64_t now_ms
 }
 
 Error unknown(const std::string& id) {
-  return fail(Errc::not_found, "there is no silence {}", id);
+  return fail(Errc::not_found, "there is no silence {}, and no maintenance of that id", id);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "common/flags/help.h"
 #include "common/text/human.h"
 
+#include <algorithm>
 #include <optional>
 
 namespace vigil::cli {
@@ -75,6 +76,14 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
       "Restored into {}. It must belong to the aggregator's user (chown -R vigil: {}); then start it:\n"
       "  vigil-aggregator --data-dir {}\n",
       request.data_folder.string(), request.data_folder.string(), request.data_folder.string());
+  const bool has_authority = std::ranges::any_of(
+      manifest.files, [](const BackedUp& file) { return file.name == "identity/ca.key"; });
+  if (has_authority) return;
+  fmt::print(
+      "The set has no authority. If hosts enrolled with one, put its folder back as {}/identity first: with "
+      "a\n"
+      "new one of vigil-aggregator init all of them would have to enroll again.\n",
+      request.data_folder.string());
 }
 
 }  // namespace
