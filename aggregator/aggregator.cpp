@@ -401,6 +401,9 @@ Result<void> Aggregator::listen() {
                      if (!config_state_.reload_ok)
                        status.add_problems(reload_problem(config_state_.reload_error));
                      for (const std::string& key : needs_restart_) status.add_needs_restart(key);
+                     const std::string trouble = people_ ? people_->trouble() : std::string();
+                     if (!trouble.empty())
+                       status.add_problems("access.oidc: the provider cannot be asked: " + trouble);
                    },
                    [this] { return alerting_->receivers(); },
                    [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {

@@ -104,6 +104,7 @@ def test_keys_change_and_the_provider_goes_away(vigil, issuer, tmp_path):
     assert house.http(new)[0] == 200 and house.http(issuer.token())[0] == 200  # also one that was not seen before
     assert metric_of(house, "vigil_aggregator_oidc_fetches_total", 'outcome="failed"') >= 1
     vigil.aggregator.wait_for("the OpenID issuer cannot be asked; the keys known of it still count")
+    assert "access.oidc: the provider cannot be asked" in house.root("status", "-o", "json")
     vigil.aggregator.stop()
     vigil.start((vigil.folder / "aggregator.yml").read_text())
     assert house.http(new)[0] == 401 and "cannot be asked" in eventually("it says why", lambda: (said := house.http(new)[1]) and "cannot be asked" in said and said)

@@ -107,6 +107,11 @@ void People::refresh() {
   trouble_ = issuer.error().message;
 }
 
+std::string People::trouble() const {
+  const std::lock_guard lock(mutex_);
+  return trouble_;
+}
+
 void People::fetch_soon() {
   if (fetch_asked_.exchange(true)) return;
   const bool queued = worker_.post([this] {

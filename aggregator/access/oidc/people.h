@@ -74,6 +74,8 @@ class People {
   /// Errc::unavailable: the issuer was not reached yet.
   Result<Endpoints> endpoints();
   const OidcConfig& config() const { return config_; }
+  /// Why the issuer could not be asked the latest time; "": it could.
+  std::string trouble() const;
 
  private:
   struct Issuer {
