@@ -1,15 +1,15 @@
 #include "aggregator/http/connection.h"
 
+#include "aggregator/http/incoming.h"
+#include "aggregator/http/outgoing.h"
+
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
-#include <ctime>
 #include <utility>
-#include <vector>
 
 namespace vigil::aggregator::http {
 namespace {
@@ -28,63 +28,6 @@ constexpr std::size_t kMostBuffered = 256 << 10;
 constexpr std::chrono::seconds kLinger{2};
 
 constexpr unsigned kClientLeft = 499;  // as web servers log it
-
-/// "Sun, 29 Nov 2026 07:00:41 GMT" (RFC 9110, 5.6.7)
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 40> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts)};
-}
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
-
-std::string_view view(beast::string_view text) {
-  return {text.data(), text.size()};
-}
-
-/// What every answer tells a browser, unless it says otherwise itself.
-std::vector<std::pair<const char*, const char*>> safety_headers(std::string_view path) {
-  std::vector<std::pair<const char*, const char*>> headers = {
-      {"Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"},
-      {"Referrer-Policy", "no-referrer"},
-      {"X-Content-Type-Options", "nosniff"},
-      {"X-Frame-Options", "DENY"}};
-  if (path.starts_with("/api/") || path.starts_with("/alerts/") || path == "/graph" || path == "/federate")
-    headers.emplace_back("Cache-Control", "no-store");
-  return headers;
-}
-
-/// What leaves open whom a request is for, or who sends it; "" when nothing does. RFC 9112, 3.2: one that
-/// names no host, or two, is refused; and who looks at credentials later must not find others.
-std::string_view ambiguity_of(const beast::http::request_header<>& header) {
-  const std::size_t hosts = header.count(beast::http::field::host);
-  if (hosts > 1) return "Host is given more than once";
-  if (hosts == 0 && header.version() >= 11) return "Host is missing: HTTP/1.1 asks for one";
-  if (header.count(beast::http::field::authorization) > 1) return "Authorization is given more than once";
-  return {};
-}
-
-Response refusal_of(const access::Verdict& verdict) {
-  using Answer = access::Verdict::Answer;
-  if (verdict.answer == Answer::too_many) {
-    Response response = error_response(429, "too_many_requests", verdict.why);
-    response.headers.emplace_back("Retry-After", "60");
-    return response;
-  }
-  if (verdict.answer == Answer::forbidden) return error_response(403, "forbidden", verdict.why);
-  Response response = error_response(401, "unauthorized", verdict.why);
-  response.headers.emplace_back("WWW-Authenticate", "Basic realm=\"vigil\", charset=\"UTF-8\"");
-  response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"vigil\"");
-  return response;
-}
 
 /// The end of a Responder in a connection. The connection may be gone, and the server too.
 class ConnectionExchange : public Exchange {
@@ -348,35 +291,11 @@ void Connection::on_request(Code error) {
   works();
   keep_ = parser_->get().keep_alive();
   if (found_none_) return respond(dress_.put_on(std::move(*found_none_)));
-  auto request = take_request();
+  auto request = request_of(parser_->release());
   if (!request) return respond(dress_.put_on(error_response(request.error())));
-  dispatch(*route_, std::move(*request));
-}
-
-Result<Request> Connection::take_request() {
-  auto message = parser_->release();
-  auto request = parse_target(view(message.method_string()), "/");
-  if (!request) return request;
-  for (const auto& field : message) {
-    std::string& value = request->headers[lower_case(view(field.name_string()))];
-    value += (value.empty() ? "" : ", ") + std::string(view(field.value()));
-  }
   request->remote = fmt::format("{}:{}", arrival_.address, arrival_.port);
   request->caller = caller_;
-  request->body = std::move(message.body());
-  // A form's parameters come before those of the URL, as Go's servers have it.
-  if (request->header("content-type").starts_with("application/x-www-form-urlencoded")) {
-    if (auto added = add_query(*request, request->body); !added) return added.error();
-  }
-  const std::string_view target = view(message.target());
-  auto url = parse_target({}, target);
-  if (!url) return url.error();
-  request->path = std::move(url->path);
-  const auto question = target.find('?');
-  if (question != std::string_view::npos) {
-    if (auto added = add_query(*request, target.substr(question + 1)); !added) return added.error();
-  }
-  return request;
+  dispatch(*route_, std::move(*request));
 }
 
 void Connection::dispatch(const Route& route, Request request) {

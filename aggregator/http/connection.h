@@ -92,7 +92,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_request(Code error);
   bool refuse_unreadable(Code error);
   void note_request();
-  Result<Request> take_request();
   void dispatch(const Route& route, Request request);
   void answer_later(const LaterHandler& handler, Request request);
 
