@@ -7,6 +7,8 @@
 #include "aggregator/identity/authority_copy.h"
 #include "aggregator/identity/fence.h"
 #include "aggregator/ingest/recovery.h"
+#include "aggregator/parts.h"
+#include "aggregator/ports.h"
 #include "aggregator/second_signal.h"
 #include "aggregator/serve/alert_page.h"
 #include "common/clock.h"
@@ -14,7 +16,6 @@
 #include "common/open_files.h"
 #include "common/systemd_notify.h"
 #include "common/text/human.h"
-#include "common/tls/certificate_ends.h"
 #include "common/version.h"
 
 #include <unistd.h>
@@ -40,27 +41,6 @@ constexpr milliseconds kReplayPatience{30'000};
 constexpr milliseconds kRulePatience{5000};      // for shards, of all fleet rules of an interval
 constexpr milliseconds kEvidencePatience{2000};  // the same, of all queries for one alert
 
-std::size_t shard_count(const IngestConfig& ingest) {
-  if (ingest.shards != 0) return ingest.shards;
-  return std::clamp<std::size_t>(std::thread::hardware_concurrency() / 2, 1, 8);
-}
-
-ShardOptions shard_options(const AggregatorConfig& config) {
-  ShardOptions options;
-  options.head = {config.store.slot.count(), config.store.window.count()};
-  options.down_after_ms = config.ingest.down_after.count();
-  options.retention_ms = config.store.raw.retention.count();
-  options.max_series = config.ingest.max_series;
-  options.max_known_series = config.ingest.max_known_series;
-  options.enrol = {config.ingest.max_hosts, config.ingest.max_new_hosts, config.ingest.max_total_series,
-                   config.remote_write.max_hosts};
-  return options;
-}
-
-TierKeep keep_of(const TierConfig& tier) {
-  return {std::chrono::duration_cast<std::chrono::hours>(tier.retention), tier.max_size.count};
-}
-
 /// Agents that fit into the process's limit of open files, which is raised as far as it may be.
 Room make_room(std::uint32_t max_agents, std::uint32_t http_connections) {
   const std::uint64_t descriptors = raise_open_file_limit();
@@ -73,62 +53,8 @@ Room make_room(std::uint32_t max_agents, std::uint32_t http_connections) {
   return room;
 }
 
-/// What the port uses must be there and fit; that it can be read later on, only its log can say.
-Result<GrpcServerOptions> grpc_options(const AggregatorConfig& config, const Address& listen,
-                                       identity::Authority* authority) {
-  GrpcServerOptions options;
-  options.listen = listen;
-  options.may_call = [authority](const std::string& certificate, std::string_view method) {
-    return identity::may_call(authority, certificate, method, wall_ms());
-  };
-  if (authority != nullptr) {
-    const std::string folder = identity::folder_in(data_directory(config));
-    const std::string own = identity::server_path(folder);
-    options.tls = GrpcTls{own, own, identity::authority_path(folder), ClientCertificate::asked};
-  } else if (!config.tls.cert.empty()) {
-    const bool is_asked = !config.tls.client_ca.empty();
-    options.tls = GrpcTls{config.tls.cert, config.tls.key, config.tls.client_ca,
-                          is_asked ? ClientCertificate::required : ClientCertificate::not_asked};
-  } else {
-    return options;
-  }
-  const auto cert = config::read_certificates(options.tls->cert);
-  if (!cert) return cert.error();
-  const auto key = config::read_private_key(options.tls->key);
-  if (!key) return key.error();
-  if (auto pair = tls::check_pair(*cert, *key); !pair)
-    return fail(pair.error().code, "{} and {}: {}", options.tls->cert, options.tls->key,
-                pair.error().message);
-  if (options.tls->client_ca.empty()) return options;
-  if (const auto client_ca = config::read_certificates(options.tls->client_ca); !client_ca)
-    return client_ca.error();
-  return options;
-}
-
-/// As the gRPC port has them, but nobody must show a certificate: browsers have none.
-std::optional<http::TlsFiles> http_tls(const AggregatorConfig& config, const identity::Authority* authority) {
-  if (!http_speaks_tls(config, authority != nullptr || !config.tls.cert.empty())) return std::nullopt;
-  if (authority == nullptr) return http::TlsFiles{config.tls.cert, config.tls.key, config.tls.client_ca};
-  const std::string folder = identity::folder_in(data_directory(config));
-  const std::string own = identity::server_path(folder);
-  return http::TlsFiles{own, own, identity::authority_path(folder)};
-}
-
-void add_certificate_metrics(self::Registry& registry, const TlsConfig& tls) {
-  auto ends = std::make_shared<CertificateEnds>(
-      std::vector<CertificateEnds::File>{{"tls.cert", tls.cert}, {"tls.client_ca", tls.client_ca}});
-  registry.collect_many(
-      self::Kind::gauge, "vigil_aggregator_certificate_expiry_timestamp_seconds",
-      "When a certificate of the configuration expires, Unix seconds.", [ends] {
-        self::Registry::Samples samples;
-        for (const CertificateEnd& end : ends->ends(std::chrono::steady_clock::now()))
-          samples.emplace_back(Labels{{"key", end.key}}, static_cast<double>(end.not_after_seconds));
-        return samples;
-      });
-}
-
 Result<void> note_reload(access::Audit& audit, const access::Actor& who, const Result<ReloadReport>& report) {
-  return audit.note(who, {"reload", "", "", report ? "in force" : report.error().message});
+  return audit.note(who, change_of(report));
 }
 
 /// The system's, as agents call themselves.
@@ -144,7 +70,7 @@ Aggregator::Aggregator(const Invocation& invocation)
     : invocation_(invocation),
       config_(invocation_.config),
       config_in_force_(config_),
-      config_state_{shown_config(invocation_), true, wall_ms()},
+      reload_state_(shown_config(invocation_), wall_ms()),
       counters_(registry_),
       grpc_tally_("grpc", registry_),
       http_tally_("http", registry_),
@@ -209,15 +135,10 @@ std::string Aggregator::reachable_address() const {
 }
 
 Result<void> Aggregator::open_history() {
-  HistoryOptions options;
-  options.directory = data_directory(config_);
-  options.commit_interval = config_.store.commit_interval;
-  options.keep = {keep_of(config_.store.raw), keep_of(config_.store.minute), keep_of(config_.store.hour)};
-  options.brief = config_.store.brief;
   // A start that is refused changes nothing, and the history brings its files to today's formats.
   if (auto known = alerts::MetaStore::refuse_unknown(alerting_options(config_).meta_path); !known)
     return known;
-  auto history = History::open(std::move(options));
+  auto history = History::open(history_options(config_));
   if (!history) return history.error();
   history_ = std::move(*history);
   shards_ = std::make_unique<ShardSet>(shard_count(config_.ingest), shard_options(config_), history_.get());
@@ -368,14 +289,7 @@ Result<void> Aggregator::listen() {
   const auto grpc_address = parse_address(config_.grpc_listen, kGrpcPort);
   if (!grpc_address) return grpc_address.error();
 
-  QueryLimits limits;
-  limits.threads = config_.query.threads;
-  limits.timeout = config_.query.timeout;
-  limits.max_samples = static_cast<std::size_t>(config_.query.max_samples);
-  limits.max_steps = config_.query.max_steps;
-  limits.waiting = config_.query.max_waiting;
-  limits.max_expression_bytes = config_.query.max_expression.count;
-  limits.max_regex_bytes = config_.query.max_regex.count;
+  const QueryLimits limits = query_limits(config_.query);
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   open_tails(limits.threads);
   watch();
@@ -397,10 +311,7 @@ Result<void> Aggregator::listen() {
       FleetSources{*engine_, alerting_->service(), wall_ms,
                    [this](v1::Status& status) {
                      status_->describe(status);
-                     const std::lock_guard lock(config_state_mutex_);
-                     if (!config_state_.reload_ok)
-                       status.add_problems(reload_problem(config_state_.reload_error));
-                     for (const std::string& key : needs_restart_) status.add_needs_restart(key);
+                     reload_state_.describe(status);
                      const std::string trouble = people_ ? people_->trouble() : std::string();
                      if (!trouble.empty())
                        status.add_problems("access.oidc: the provider cannot be asked: " + trouble);
@@ -433,7 +344,10 @@ Result<void> Aggregator::listen() {
 
   identity_service_ = std::make_unique<IdentityService>(IdentitySources{
       *engine_, authority_.get(), [this] { return reachable_address(); }, call_log_,
-      [this](const std::string& name) { return accounts_->find_user(name).has_value(); }, wall_ms});
+      [this](const std::string& name) { return accounts_->find_user(name).has_value(); }, wall_ms,
+      [this](const std::string& certificate, const std::string& host) {
+        return may_speak(certificate, host);
+      }});
 
   router_.add("GET", "/", access::kViewer, [](const http::Request&) {
     return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};
@@ -451,20 +365,12 @@ Result<void> Aggregator::listen() {
   api_ = std::make_unique<api::Api>(api_sources());
   api_->add_routes(router_);
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
-  http::ServerOptions http_options;
+  http::ServerOptions http_options = http_server_options(config_, *http_address, authority_.get());
   http_options.cors = std::move(*cors);
   http_options.counts = request_counts_.get();
   http_options.gatekeeper = gatekeeper_.get();
-  http_options.listen = *http_address;
   http_options.limits = door_limits(config_.http.limits, room_.http_connections);
-  http_options.header_timeout = config_.http.header_timeout;
-  http_options.idle_timeout = config_.http.idle_timeout;
-  http_options.least_rate = config_.http.min_rate.count;
   http_options.tally = &http_tally_;
-  http_options.tls = http_tls(config_, authority_.get());
-  http_options.may_ask = [this](const std::string& certificate, std::string_view path) {
-    return identity::may_call(authority_.get(), certificate, path, wall_ms());
-  };
   auto http = http::Server::listen(http_options, router_);
   if (!http) return http.error();
   http_ = std::move(*http);
@@ -484,7 +390,7 @@ void Aggregator::open_tails(std::size_t query_threads) {
 }
 
 Result<void> Aggregator::open_grpc(const Address& address) {
-  auto options = grpc_options(config_, address, authority_.get());
+  auto options = grpc_server_options(config_, address, authority_.get());
   if (!options) return options.error();
   options->gatekeeper = gatekeeper_.get();
   options->limits = door_limits(config_.grpc.limits, room_.grpc_connections);
@@ -542,10 +448,7 @@ api::ApiSources Aggregator::api_sources() {
     return std::vector<std::string>(names.begin(), names.end());
   };
   sources.history = [this] { return history_->stats(); };
-  sources.config = [this] {
-    const std::lock_guard lock(config_state_mutex_);
-    return config_state_;
-  };
+  sources.config = [this] { return reload_state_.shown(); };
   sources.told_metadata = [this](std::string_view metric) -> std::optional<api::ToldMetadata> {
     const auto told = receiver_->metadata().of(metric);
     if (!told) return std::nullopt;
@@ -684,19 +587,11 @@ void Aggregator::reloaded(const Result<ReloadReport>& loaded,
       log::warn("aggregator", "changed in the configuration, but in force only after a restart",
                 {{"keys", fmt::format("{}", fmt::join(loaded->needs_restart, ", "))}});
     for (const std::string& warning : loaded->warnings) log::warn("alerts", warning);
+    reload_state_.taken(shown_config(invocation_), loaded->needs_restart, wall_ms());
   } else {
+    reload_state_.refused(loaded.error().message);
     reload_metrics_.refused();
     log::error("aggregator", "not reloaded, all stays as it was", {{"error", loaded.error()}});
-  }
-  {
-    const std::lock_guard lock(config_state_mutex_);
-    config_state_.reload_ok = loaded.has_value();
-    config_state_.reload_error = loaded ? "" : loaded.error().message;
-    if (loaded) {
-      config_state_.yaml = shown_config(invocation_);
-      config_state_.loaded_ms = wall_ms();
-      needs_restart_ = loaded->needs_restart;
-    }
   }
   for (const ReloadRequests::Done& done : asked) done(loaded);
 }

@@ -108,9 +108,7 @@ class Aggregator {
 
   ConfigInForce config_in_force_;
   ReloadRequests reload_requests_;
-  std::mutex config_state_mutex_;
-  api::ConfigState config_state_;           // under its mutex
-  std::vector<std::string> needs_restart_;  // keys, since the latest reload that was taken; under it, too
+  ReloadState reload_state_;
 
   // In order of dependence: what stands later uses what stands earlier.
   self::Registry registry_;

@@ -1,5 +1,7 @@
 #include "aggregator/reload.h"
 
+#include "aggregator/status.h"
+#include "common/config/redact.h"
 #include "common/text/human.h"
 
 #include <unistd.h>
@@ -22,6 +24,13 @@ std::string text_at(const std::string& path) {
   if (path.empty()) return {};
   auto text = config::read_file(path);
   return text ? std::move(*text) : std::string();
+}
+
+/// For the log of changes.
+std::vector<config::Setting> without_secrets(std::vector<config::Setting> settings) {
+  for (config::Setting& setting : settings)
+    setting.value = config::redacted_value(setting.path, setting.value);
+  return settings;
 }
 
 /// All that a file or an override can say of a rule, as one text to compare.
@@ -93,7 +102,11 @@ ConfigInForce::ConfigInForce(const AggregatorConfig& at_start)
 
 ReloadReport ConfigInForce::compare(const AggregatorConfig& next) {
   config::Changes changes = settings_.compare(config::settings(next));
-  ReloadReport report{std::move(changes.taken), std::move(changes.needs_restart), {}};
+  ReloadReport report{std::move(changes.taken),
+                      std::move(changes.needs_restart),
+                      {},
+                      without_secrets(std::move(changes.before)),
+                      without_secrets(std::move(changes.after))};
   if (text_at(routes_path_) != routes_) report.changed.push_back(routes_path_);
   return report;
 }
@@ -127,6 +140,32 @@ void ReloadRequests::refuse() {
     refusing_ = true;
   }
   for (const Done& done : take()) done(fail(Errc::unavailable, "the aggregator stops"));
+}
+
+ReloadState::ReloadState(std::string yaml, std::int64_t started_ms)
+    : state_{std::move(yaml), true, started_ms} {}
+
+void ReloadState::taken(std::string yaml, std::vector<std::string> needs_restart, std::int64_t now_ms) {
+  const std::lock_guard lock(mutex_);
+  state_ = {std::move(yaml), true, now_ms};
+  needs_restart_ = std::move(needs_restart);
+}
+
+void ReloadState::refused(std::string why) {
+  const std::lock_guard lock(mutex_);
+  state_.reload_ok = false;
+  state_.reload_error = std::move(why);
+}
+
+api::ConfigState ReloadState::shown() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+void ReloadState::describe(v1::Status& status) const {
+  const std::lock_guard lock(mutex_);
+  if (!state_.reload_ok) status.add_problems(reload_problem(state_.reload_error));
+  for (const std::string& key : needs_restart_) status.add_needs_restart(key);
 }
 
 ReloadMetrics::ReloadMetrics(self::Registry& registry, std::int64_t started_ms)

@@ -4,11 +4,13 @@
 //   after the other. A file with an error changes nothing.
 #pragma once
 
+#include "aggregator/api/sources.h"
 #include "aggregator/flags.h"
 #include "aggregator/rules/rule_set.h"
 #include "aggregator/self/registry.h"
 #include "aggregator/serve/reload_report.h"
 #include "common/config/changes.h"
+#include "vigil/v1/fleet.pb.h"
 
 #include <atomic>
 #include <cstdint>
@@ -54,6 +56,23 @@ class ReloadRequests {
   std::mutex mutex_;  // protects the next two
   std::vector<Done> asked_;
   bool refusing_ = false;
+};
+
+/// How the latest reload ended, and the configuration in force as it is shown. Any thread.
+class ReloadState {
+ public:
+  /// `yaml`: as it was written, secrets replaced.
+  ReloadState(std::string yaml, std::int64_t started_ms);
+  void taken(std::string yaml, std::vector<std::string> needs_restart, std::int64_t now_ms);
+  void refused(std::string why);
+  api::ConfigState shown() const;
+  /// Adds what is wrong, and the keys that wait for a restart.
+  void describe(v1::Status& status) const;
+
+ private:
+  mutable std::mutex mutex_;  // protects the rest
+  api::ConfigState state_;
+  std::vector<std::string> needs_restart_;  // keys, since the latest reload that was taken
 };
 
 /// Own metrics about reloads. Any thread.
