@@ -46,6 +46,7 @@ struct Flags {
   std::string output = "table";
   const CLI::App* doctor = nullptr;
   bool print_config = false;
+  bool core_dumps = false;
 };
 
 void declare_enroll(CLI::App& app, Flags& flags) {
@@ -98,6 +99,9 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_option("--path.rootfs", flags.rootfs, "Where the host's root file system is [/]")
       ->type_name("PATH");
   app.add_flag("--once", flags.once, "Print one beat's metrics as Prometheus text and exit");
+  app.add_flag(
+      "--core-dumps", flags.core_dumps,
+      "For looking into crashes: the memory, with its secrets, may be dumped and debuggers attached");
   app.add_flag("--check", flags.check, "Check the configuration and exit");
   app.add_flag("--list-collectors", flags.list_collectors, "Print the collectors there are and exit");
   declare_enroll(app, flags);
@@ -189,6 +193,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   }
   invocation.mode = mode(flags);
   invocation.config_path = flags.config;
+  invocation.core_dumps = flags.core_dumps;
   if (invocation.mode == Mode::doctor) {
     invocation.json = flags.output == "json";
     if (flags.config.empty() && std::filesystem::exists(kUsualConfig)) invocation.config_path = kUsualConfig;

@@ -15,7 +15,8 @@ struct Invocation {
   Mode mode = Mode::run;
   int exit_code =
       0;  // of Mode::done: help, the version, all keys or what is wrong with the usage was printed
-  bool json = false;  // of Mode::doctor: what it prints
+  bool json = false;        // of Mode::doctor: what it prints
+  bool core_dumps = false;  // the memory may be dumped and looked at
   std::string
       trouble;  // of Mode::doctor: what is wrong with the configuration, which is as far as it was read
   AgentConfig config;
