@@ -3,6 +3,7 @@
 #include "agent/flags.h"
 #include "agent/once.h"
 #include "agent/plan.h"
+#include "common/private_memory.h"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -22,8 +23,7 @@ int complain(const Error& error, int exit_code) {
 }
 
 int say(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (written && std::fflush(stdout) == 0) return 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0) return 0;
   return complain(fail_errno(errno, "standard output"), 1);
 }
 
@@ -31,6 +31,7 @@ int start(const Invocation& invocation) {
   if (invocation.mode == Mode::done) return invocation.exit_code;
   if (invocation.mode == Mode::doctor) return run_doctor(invocation);
   if (invocation.mode == Mode::list_collectors) return say(collector_list());
+  if (!invocation.core_dumps && invocation.mode != Mode::once) keep_memory_private();
   if (invocation.mode == Mode::enroll) return enroll_command(invocation.enroll);
   if (const auto there = check_roots(invocation.config); !there) return complain(there.error(), 2);
   if (invocation.mode == Mode::check) {

@@ -3,8 +3,7 @@
 #include "aggregator/second_signal.h"
 #include "aggregator/setup.h"
 #include "common/log/log.h"
-
-#include <sys/prctl.h>
+#include "common/private_memory.h"
 
 #include <cstdio>
 #include <exception>
@@ -29,9 +28,9 @@ int start(const Invocation& invocation) {
   }
   if (invocation.mode == Mode::check_rules) return trial::check_rules(invocation.files, invocation.form);
   if (invocation.mode == Mode::test_rules) return trial::test_rules(invocation.files, invocation.form);
+  if (!invocation.core_dumps) keep_memory_private();
   if (invocation.mode == Mode::init) return set_up(invocation);
   log::set_level(invocation.config.log_level);
-  if (!invocation.core_dumps) ::prctl(PR_SET_DUMPABLE, 0);  // secrets are in the memory
   auto made = Aggregator::create(invocation);
   if (!made) return complain(made.error(), 1);
   const auto done = (*made)->run();

@@ -4,6 +4,7 @@
 #include "common/flags/help.h"
 #include "common/log/log.h"
 #include "common/passed_socket.h"
+#include "common/private_memory.h"
 #include "common/version.h"
 
 #include <sys/signalfd.h>
@@ -50,6 +51,7 @@ int end_signals() {
 }
 
 int serve(const std::string& engine, const std::string& listen_path) {
+  keep_memory_private();  // containers' environments pass through the memory
   const auto listener = listen_path.empty() ? passed_socket("vigil-docker-reader.socket; by hand: --listen")
                                             : listen_at(listen_path);
   if (!listener) {
