@@ -12,30 +12,18 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from waiting import eventually  # noqa: E402
 BIN = pathlib.Path(os.environ.get("VIGIL_BIN", ROOT / "build" / "release" / "bin"))
 # Each process of tests has an address of its own: what is started again on its port must find it free.
 LOOPBACK = "127.0.0.%d" % (1 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
 PATIENCE = 60  # seconds until something expected counts as not happening; generous, for shared machines
-
-
-def eventually(what, check, patience=PATIENCE):
-    """The first true value of check(); fails with `what` and the last value or error when it never comes."""
-    deadline = time.monotonic() + patience
-    last = None
-    while time.monotonic() < deadline:
-        try:
-            last = check()
-            if last:
-                return last
-        except (AssertionError, KeyError, IndexError, ValueError, StopIteration, TypeError, OSError, subprocess.CalledProcessError) as error:
-            last = error
-        time.sleep(0.05)
-    raise AssertionError(f"{what}: not within {patience} s; last seen: {last!r}")
 
 
 def metric(vigil, name):
@@ -253,15 +241,18 @@ class MailSink:
 
     USER, PASSWORD = "vigil", "correct horse battery staple"
 
-    def __init__(self, folder):
+    def __init__(self, folder, pair=None):
+        """`pair`: files of its certificate and key; else one that it signs itself."""
         from aiosmtpd.controller import Controller
         from aiosmtpd.smtp import AuthResult
 
-        certificate, key = folder / "smtp.pem", folder / "smtp.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
+        certificate, key = pair or (folder / "smtp.pem", folder / "smtp.key")
+        if not pair:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                            "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        self.context = context
         self.certificate = certificate
         self.messages = []
         sink = self
