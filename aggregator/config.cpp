@@ -27,8 +27,10 @@ void describe_limits(config::Fields& fields, PortLimits& limits) {
   fields.field("new_per_source", limits.new_per_source,
                "Connections a second that one address may begin, and 20 times as many at once.");
   fields.require("new_per_source", limits.new_per_source >= 1, "must be at least 1");
-  fields.field("new_in_all", limits.new_in_all,
-               "Connections a second that all together may begin, and 4 times as many at once.");
+  fields.field(
+      "new_in_all", limits.new_in_all,
+      "Connections a second that all together may begin, and 4 times as many at once; half of them are "
+      "kept for addresses that come every other second or less.");
   fields.require("new_in_all", limits.new_in_all >= limits.new_per_source, "must be at least new_per_source");
 }
 

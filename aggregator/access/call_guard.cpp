@@ -65,6 +65,12 @@ grpc::Status decide(Gatekeeper& gatekeeper, std::string_view path, const Present
   return to_status(gatekeeper.check(presented, *need));
 }
 
+void tell(CallWatch* watch, const grpc::Status& status, const std::string& source, std::string_view path) {
+  if (watch == nullptr) return;
+  if (status.ok()) return watch->let_in(source, path);
+  watch->refused(source);
+}
+
 std::string first_of(const grpc::AuthContext& context, const char* property) {
   const auto found = context.FindPropertyValues(property);
   return found.empty() ? std::string() : std::string(view(found.front()));
@@ -109,8 +115,8 @@ class Sources {
 /// Over TLS everybody is from away: a certificate or a token says who it is.
 class TlsGuard final : public grpc::AuthMetadataProcessor {
  public:
-  TlsGuard(Gatekeeper& gatekeeper, MayCall may_call)
-      : gatekeeper_(gatekeeper), may_call_(std::move(may_call)), sources_(gatekeeper) {}
+  TlsGuard(Gatekeeper& gatekeeper, MayCall may_call, CallWatch* watch)
+      : gatekeeper_(gatekeeper), may_call_(std::move(may_call)), watch_(watch), sources_(gatekeeper) {}
   bool IsBlocking() const override { return false; }
   grpc::Status Process(const InputMetadata& metadata, grpc::AuthContext* context, OutputMetadata*,
                        OutputMetadata*) override {
@@ -119,28 +125,36 @@ class TlsGuard final : public grpc::AuthMetadataProcessor {
         sources_.source([context] { return first_of(*context, kSource); },
                         [context](const std::string& source) { context->AddProperty(kSource, source); });
     presented.certificate = certificate_of(*context);
+    const auto found = metadata.find(":path");
+    const std::string_view path = found == metadata.end() ? std::string_view() : view(found->second);
+    grpc::Status status = answer_to(metadata, path, presented);
+    tell(watch_, status, presented.source, path);
+    return status;
+  }
+
+ private:
+  grpc::Status answer_to(const InputMetadata& metadata, std::string_view path, Presented& presented) const {
     if (metadata.count(kAuthorization) > 1) return shown_twice();
     const auto shown = metadata.find(kAuthorization);
     if (shown != metadata.end()) presented.authorization = view(shown->second);
-    const auto found = metadata.find(":path");
-    const std::string_view path = found == metadata.end() ? std::string_view() : view(found->second);
     if (auto allowed = ask_of_certificate(may_call_, presented, path); !allowed.ok()) return allowed;
     return decide(gatekeeper_, path, presented);
   }
 
- private:
   Gatekeeper& gatekeeper_;
   const MayCall may_call_;
+  CallWatch* const watch_;
   const Sources sources_;
 };
 
 /// What calls of a plain port are judged by; belongs to gRPC, which outlives the C++ credentials.
 struct PlainGuard {
-  PlainGuard(Gatekeeper& gatekeeper, Place place)
-      : gatekeeper(gatekeeper), place(place), sources(gatekeeper) {}
+  PlainGuard(Gatekeeper& gatekeeper, Place place, CallWatch* watch)
+      : gatekeeper(gatekeeper), place(place), watch(watch), sources(gatekeeper) {}
 
   Gatekeeper& gatekeeper;
   const Place place;
+  CallWatch* const watch;
   const Sources sources;
 
   static std::string property_of(const grpc_auth_context* context, const char* name) {
@@ -172,6 +186,7 @@ struct PlainGuard {
       ++shown;
     }
     const grpc::Status status = shown > 1 ? shown_twice() : decide(guard->gatekeeper, path, presented);
+    tell(guard->watch, status, presented.source, path);
     done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()),
          status.ok() ? nullptr : status.error_message().c_str());
   }
@@ -181,13 +196,14 @@ struct PlainGuard {
 /// gRPC's C++ credentials for plain text ask nobody, though what lies below them can.
 class PlainCredentials final : public grpc::ServerCredentials {
  public:
-  PlainCredentials(Gatekeeper& gatekeeper, Place place) : gatekeeper_(gatekeeper), place_(place) {}
+  PlainCredentials(Gatekeeper& gatekeeper, Place place, CallWatch* watch)
+      : gatekeeper_(gatekeeper), place_(place), watch_(watch) {}
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
     grpc_server_credentials* plain = grpc_insecure_server_credentials_create();
-    auto* guard = new PlainGuard(gatekeeper_, place_);
+    auto* guard = new PlainGuard(gatekeeper_, place_, watch_);
     grpc_server_credentials_set_auth_metadata_processor(plain,
                                                         {&PlainGuard::process, &PlainGuard::destroy, guard});
     const int port = grpc_server_add_http2_port(server, address.c_str(), plain);
@@ -197,6 +213,7 @@ class PlainCredentials final : public grpc::ServerCredentials {
 
   Gatekeeper& gatekeeper_;
   const Place place_;
+  CallWatch* const watch_;
 };
 
 /// "ipv4:127.0.0.1:4711" and "ipv6:%5B::1%5D:4711" without what is gRPC's own.
@@ -212,12 +229,13 @@ std::string address_of(std::string peer) {
 
 }  // namespace
 
-void guard(grpc::ServerCredentials& credentials, Gatekeeper& gatekeeper, MayCall may_call) {
-  credentials.SetAuthMetadataProcessor(std::make_shared<TlsGuard>(gatekeeper, std::move(may_call)));
+void guard(grpc::ServerCredentials& credentials, Gatekeeper& gatekeeper, MayCall may_call, CallWatch* watch) {
+  credentials.SetAuthMetadataProcessor(std::make_shared<TlsGuard>(gatekeeper, std::move(may_call), watch));
 }
 
-std::shared_ptr<grpc::ServerCredentials> plain_credentials(Gatekeeper& gatekeeper, Place place) {
-  return std::make_shared<PlainCredentials>(gatekeeper, place);
+std::shared_ptr<grpc::ServerCredentials> plain_credentials(Gatekeeper& gatekeeper, Place place,
+                                                           CallWatch* watch) {
+  return std::make_shared<PlainCredentials>(gatekeeper, place, watch);
 }
 
 grpc::Status to_status(const Verdict& verdict) {
@@ -243,6 +261,15 @@ grpc::Status ask_of_certificate(const MayCall& may_call, const Presented& presen
   return {grpc::StatusCode::PERMISSION_DENIED, allowed.error().message};
 }
 
+std::string address_of_call(const grpc::ServerContextBase& context) {
+  return address_of(context.peer());
+}
+
+std::string source_of_call(const grpc::ServerContextBase& context) {
+  const auto security = context.auth_context();
+  return security ? first_of(*security, kSource) : std::string();
+}
+
 Presented presented_of(const grpc::ServerContextBase& context) {
   Presented presented;
   if (const auto security = context.auth_context()) {
@@ -261,7 +288,7 @@ Caller caller_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& co
 
 Actor actor_of(const Gatekeeper& gatekeeper, const grpc::ServerContextBase& context) {
   Caller caller = caller_of(gatekeeper, context);
-  return {caller.kind, std::move(caller.name), address_of(context.peer())};
+  return {caller.kind, std::move(caller.name), address_of_call(context)};
 }
 
 }  // namespace vigil::aggregator::access

@@ -47,9 +47,24 @@ grpc::Status said_to(const Caller& caller, const grpc::Status& status) {
   return {status.error_code(), fmt::format("the token {} expired or was revoked", caller.name)};
 }
 
+/// Who has the socket may do everything anyhow.
+std::string who_calls(const Caller& caller, const grpc::ServerContextBase& context) {
+  if (caller.kind == Caller::Kind::socket) return "";
+  const std::string_view kind = to_string(caller.kind);
+  if (!caller.name.empty()) return fmt::format("{} {}", kind, caller.name);
+  return fmt::format("{} {}", kind, source_of(address_of_call(context)));
+}
+
+grpc::Status too_many(const Caller& caller) {
+  const std::string who = caller.name.empty() ? "from your address"
+                                              : fmt::format("of {} {}", to_string(caller.kind), caller.name);
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          fmt::format("{} calls {} are under way already: end one of them, or wait", kMostOfOne, who)};
+}
+
 }  // namespace
 
-/// Lives as long as its call.
+/// Lives as long as its call, which may be no stream: then it is counted only.
 class OpenStreams::Stream final : public grpc::experimental::Interceptor {
  public:
   Stream(OpenStreams& owner, grpc::experimental::ServerRpcInfo& info, const Need& need)
@@ -63,7 +78,8 @@ class OpenStreams::Stream final : public grpc::experimental::Interceptor {
       const Presented presented = presented_of(*info_.server_context());
       known_.emplace(Known{info_.method(), need_, presented, owner_.gatekeeper_.identify(presented),
                            HeldCall(info_.server_context()->c_call())});
-      owner_.enter(*this);
+      who_ = who_calls(known_->caller, *info_.server_context());
+      if (!owner_.enter(*this)) known_->call.end(too_many(known_->caller));
     }
     methods->Proceed();
   }
@@ -77,23 +93,27 @@ class OpenStreams::Stream final : public grpc::experimental::Interceptor {
   };
   /// Once it was entered.
   const Known& known() const { return *known_; }
+  bool is_stream() const { return info_.type() != grpc::experimental::ServerRpcInfo::Type::UNARY; }
+  /// Whose calls are counted together; "": its are not counted.
+  const std::string& who() const { return who_; }
 
-  bool ended = false;  // protected by the owner's lock
+  bool ended = false;       // protected by the owner's lock
+  bool is_counted = false;  // the same
 
  private:
   OpenStreams& owner_;
   grpc::experimental::ServerRpcInfo& info_;
   const Need need_;
   std::optional<Known> known_;
+  std::string who_;
 };
 
 class OpenStreams::Noting final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   explicit Noting(OpenStreams& streams) : streams_(streams) {}
 
-  /// Null for all that is no such stream, which costs its messages nothing.
+  /// Null for what agents send, which costs their messages nothing.
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
-    if (info->type() == grpc::experimental::ServerRpcInfo::Type::UNARY) return nullptr;
     const auto need = need_of(info->method());
     if (!need || need->least == Role::none || need->least == Role::agent) return nullptr;
     return new Stream(streams_, *info, *need);
@@ -140,14 +160,27 @@ std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> OpenStrea
   return std::make_unique<Noting>(*this);
 }
 
-void OpenStreams::enter(Stream& stream) {
+bool OpenStreams::enter(Stream& stream) {
   const std::lock_guard lock(mutex_);
-  streams_.insert(&stream);
+  if (!stream.who().empty()) {
+    std::size_t& calls = calls_[stream.who()];
+    if (calls >= kMostOfOne) {
+      gatekeeper_.count_refusal(Verdict::Answer::too_many);
+      return false;
+    }
+    ++calls;
+    stream.is_counted = true;
+  }
+  if (stream.is_stream()) streams_.insert(&stream);
+  return true;
 }
 
 void OpenStreams::leave(Stream& stream) {
   const std::lock_guard lock(mutex_);
   streams_.erase(&stream);
+  if (!stream.is_counted) return;
+  const auto calls = calls_.find(stream.who());
+  if (--calls->second == 0) calls_.erase(calls);
 }
 
 std::size_t OpenStreams::size() const {

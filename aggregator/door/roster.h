@@ -1,7 +1,9 @@
 // Who is connected to a port, and who may come in. No source fills a port: each has a limit of its own, and
 // where a port is full, somebody who only waits makes room. Times come in as arguments. Any thread.
 //
-//   rate     more new connections a second than one source, or all together, may begin: refused
+//   rate     more new connections a second than one source, or all together, may begin: refused. Half of what
+//            all may begin is kept for sources that come now and then (kQuietRate), so that a crowd that
+//            comes all the time keeps no monitor out
 //   source   the source has all it may have: the one of it that has waited longest goes, if that has waited
 //            for a second; else the new one is refused
 //   full     the port has all it may have: of the source with most connections the one goes that has waited
@@ -13,11 +15,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 
 namespace vigil::aggregator::door {
@@ -30,6 +33,9 @@ struct Limits {
 };
 inline constexpr double kSourceBurst = 20;
 inline constexpr double kBurst = 4;
+/// What a source may take of the half that is kept, a second and at once.
+inline constexpr double kQuietRate = 0.5;
+inline constexpr double kQuietBurst = 3;
 
 enum class Refusal : std::uint8_t { rate, source, full };
 
@@ -58,7 +64,12 @@ class Roster {
     std::optional<std::int64_t> waits_since;
     std::function<void()> drop;
   };
-  using Guests = std::map<Id, Guest>;
+  using Guests = std::unordered_map<Id, Guest>;
+  struct Source {
+    std::size_t held = 0;
+    std::set<std::pair<std::int64_t, Id>> waiting;  // since when, who
+  };
+  bool may_begin(const std::string& source, std::int64_t now_ms);
   std::size_t held_by(const std::string& source) const;
   Guests::iterator longest_waiting(const std::string& source);
   Guests::iterator who_makes_room(const std::string& newcomer, std::int64_t now_ms);
@@ -69,11 +80,12 @@ class Roster {
   const Limits limits_;
   access::Buckets by_source_;
   access::Buckets of_all_;
+  access::Buckets quiet_;     // by source
+  access::Buckets kept_;      // of all that are quiet
   mutable std::mutex mutex_;  // protects what follows
   Id next_ = 1;
   Guests guests_;
-  std::unordered_map<std::string, std::size_t> held_;
-  std::size_t waiting_ = 0;
+  std::unordered_map<std::string, Source> sources_;
 };
 
 }  // namespace vigil::aggregator::door

@@ -10,7 +10,13 @@ namespace {
 constexpr std::int64_t kSilenceMs = 60'000;
 
 constexpr std::array<const char*, 3> kRefusals = {"rate", "source", "full"};
-constexpr std::array<const char*, 3> kEndings = {"slow", "room", "handshake"};
+constexpr std::array<const char*, 5> kEndings = {"slow", "room", "handshake", "stranger", "calls"};
+
+bool has(const std::string& port, Ending ending) {
+  if (ending == Ending::room) return true;
+  const bool is_of_grpc = ending == Ending::stranger || ending == Ending::calls;
+  return is_of_grpc == (port == "grpc");
+}
 
 std::string sentence_of(Refusal why, const std::string& port) {
   switch (why) {
@@ -33,6 +39,10 @@ const char* sentence_of(Ending why) {
       return "connections are ended whose clients send too slowly";
     case Ending::room:
       return "connections that wait are ended to make room for others";
+    case Ending::stranger:
+      return "connections are ended that send much before anybody was let in";
+    case Ending::calls:
+      return "connections are ended that begin calls and leave them, or are refused again and again";
     case Ending::handshake:
       break;
   }
@@ -51,11 +61,12 @@ Tally::Tally(std::string port, self::Registry& registry)
     refused_[i] = &registry.counter("vigil_aggregator_connections_refused_total",
                                     "Connections refused before anything was read of them, by the limit.",
                                     {{"port", port_}, {"reason", kRefusals[i]}});
-  if (port_ != "http") return;  // what gRPC ends it does not tell
-  for (std::size_t i = 0; i < ended_.size(); ++i)
+  for (std::size_t i = 0; i < ended_.size(); ++i) {
+    if (!has(port_, static_cast<Ending>(i))) continue;
     ended_[i] = &registry.counter("vigil_aggregator_connections_ended_total",
                                   "Connections ended that their clients had not ended, by the reason.",
                                   {{"port", port_}, {"reason", kEndings[i]}});
+  }
 }
 
 void Tally::connected(std::size_t connections) {

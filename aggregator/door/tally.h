@@ -14,7 +14,8 @@
 namespace vigil::aggregator::door {
 
 /// Why a connection was ended that its client did not end.
-enum class Ending : std::uint8_t { slow, room, handshake };
+/// Of the HTTP port the first three, of gRPC's the others and room.
+enum class Ending : std::uint8_t { slow, room, handshake, stranger, calls };
 
 /// Any thread.
 class Tally {
@@ -42,11 +43,11 @@ class Tally {
   const std::string port_;
   self::Gauge& connections_;
   std::array<self::Counter*, 3> refused_;  // by Refusal
-  std::array<self::Counter*, 3> ended_;    // by Ending
+  std::array<self::Counter*, 5> ended_;    // by Ending; null where the port has none such
   std::atomic<bool> is_stuck_ = false;
   std::mutex mutex_;  // protects what follows
   std::array<Held, 3> refusals_said_;
-  std::array<Held, 3> endings_said_;
+  std::array<Held, 5> endings_said_;
 };
 
 }  // namespace vigil::aggregator::door

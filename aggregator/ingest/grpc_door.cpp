@@ -1,6 +1,6 @@
 #include "aggregator/ingest/grpc_door.h"
 
-#include "aggregator/access/limits.h"
+#include "aggregator/door/borrowed_socket.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -9,9 +9,9 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -27,6 +27,10 @@ constexpr std::int64_t kLookAtLimitMs = 100;
 // Pings of HTTP/2 cannot tell that a client is gone while what was sent before them waits to be acknowledged.
 // gRPC sets this on listeners of its own, by GRPC_ARG_KEEPALIVE_TIMEOUT_MS.
 constexpr unsigned kUnacknowledgedMs = 10'000;
+/// How often it is looked what strangers have sent; rarer where there are so many that looking takes more
+/// than a fifth of the time.
+constexpr std::int64_t kLookAtStrangersMs = 50;
+constexpr std::int64_t kRest = 4;
 constexpr int kAcceptedAtOnce = 64;  // connections accepted before the other listeners are looked at
 
 std::int64_t door_now_ms() {
@@ -38,22 +42,6 @@ std::int64_t door_now_ms() {
 Error because(int error) {
   return fail(error == EADDRINUSE ? Errc::conflict : Errc::unavailable, "{}",
               std::generic_category().message(error));
-}
-
-/// The inode of a socket; nothing: the descriptor is none.
-std::optional<ino_t> socket_of(int fd) {
-  struct stat found {};
-  if (::fstat(fd, &found) != 0 || !S_ISSOCK(found.st_mode)) return std::nullopt;
-  return found.st_ino;
-}
-
-std::string source_of_peer(const sockaddr_storage& peer) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  if (peer.ss_family == AF_INET)
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, text.data(), text.size());
-  if (peer.ss_family == AF_INET6)
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr, text.data(), text.size());
-  return access::source_of(text.data());
 }
 
 std::uint16_t port_of(int listener) {
@@ -160,16 +148,23 @@ void GrpcDoor::run() {
   std::vector<pollfd> watched = {{wake_.get(), POLLIN, 0}};
   for (const OwnedFd& listener : listeners_) watched.push_back({listener.get(), POLLIN, 0});
   for (;;) {
-    const int timeout = guests_.empty() ? -1 : static_cast<int>(kLookMs);
-    const int ready = ::poll(watched.data(), watched.size(), timeout);
+    const int ready = ::poll(watched.data(), watched.size(), patience_ms());
     if (watched.front().revents != 0) return;
     if (ready > 0) {
       for (std::size_t i = 1; i < watched.size(); ++i) {
         if (watched[i].revents != 0) accept_some(watched[i].fd);
       }
     }
+    look_at_strangers(door_now_ms());
     note_who_left(door_now_ms(), kLookMs);
   }
+}
+
+int GrpcDoor::patience_ms() {
+  const std::lock_guard lock(mutex_);
+  if (guests_.empty()) return -1;
+  if (strangers_.empty()) return static_cast<int>(kLookMs);
+  return static_cast<int>(std::clamp<std::int64_t>(look_at_strangers_ms_ - door_now_ms(), 1, kLookMs));
 }
 
 void GrpcDoor::accept_some(int listener) {
@@ -180,7 +175,7 @@ void GrpcDoor::accept_some(int listener) {
         ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &bytes, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection.get() >= 0) {
       if (options_.tally != nullptr) options_.tally->accepted();
-      take(std::move(connection), source_of_peer(peer));
+      take(std::move(connection), door::peer_of(peer));
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -193,37 +188,123 @@ void GrpcDoor::accept_some(int listener) {
   }
 }
 
-void GrpcDoor::take(OwnedFd connection, const std::string& source) {
+void GrpcDoor::take(OwnedFd connection, const door::Peer& peer) {
+  const std::string source = door::source_of(peer);
   const std::int64_t now = door_now_ms();
-  auto entered = roster_.enter(source, now);
+  const auto make_room = [this, peer] {
+    const std::lock_guard lock(mutex_);
+    if (const auto guest = guests_.find(peer); guest != guests_.end()) end(guest->second, door::Ending::room);
+  };
+  auto entered = roster_.enter(source, now, make_room);
   const auto* refusal = std::get_if<door::Refusal>(&entered);
   if (refusal != nullptr && *refusal != door::Refusal::rate && note_who_left(now, kLookAtLimitMs)) {
-    entered = roster_.enter(source, now);
+    entered = roster_.enter(source, now, make_room);
     refusal = std::get_if<door::Refusal>(&entered);
   }
   if (refusal != nullptr) {
     if (options_.tally != nullptr) options_.tally->refused(*refusal, source, now);
     return;
   }
-  const auto socket = socket_of(connection.get());
-  if (!socket) return roster_.leave(std::get<door::Roster::Id>(entered));
-  guests_.push_back({connection.get(), *socket, std::get<door::Roster::Id>(entered)});
-  if (options_.tally != nullptr) options_.tally->connected(guests_.size());
+  const auto place = std::get<door::Roster::Id>(entered);
+  const auto socket = door::inode_of(connection.get());
+  if (!socket) return roster_.leave(place);
+  note(peer, {connection.get(), *socket, place, source, door::Conduct(now)});
+  if (options_.is_guarded) roster_.waits(place, now);
   Inside::NewConnectionParameters handed;
   handed.fd = connection.release();
   inside_->HandleNewConnection(&handed);
 }
 
+/// Before gRPC has it, for it may tell of a call at once.
+void GrpcDoor::note(const door::Peer& peer, Guest guest) {
+  const std::lock_guard lock(mutex_);
+  if (const auto before = guests_.find(peer); before != guests_.end()) forget(before);  // it left
+  guests_.emplace(peer, std::move(guest));
+  if (options_.is_guarded) strangers_.push_back(peer);
+  if (options_.tally != nullptr) options_.tally->connected(guests_.size());
+}
+
+GrpcDoor::Guests::iterator GrpcDoor::forget(Guests::iterator guest) {
+  roster_.leave(guest->second.place);
+  by_source_.erase(guest->second.source);
+  return guests_.erase(guest);
+}
+
 bool GrpcDoor::note_who_left(std::int64_t now_ms, std::int64_t at_least_ms) {
   if (now_ms - looked_ms_ < at_least_ms) return false;
   looked_ms_ = now_ms;
-  std::erase_if(guests_, [this](const Guest& guest) {
-    if (socket_of(guest.fd) == guest.socket) return false;
-    roster_.leave(guest.place);
-    return true;
-  });
+  const std::lock_guard lock(mutex_);
+  for (auto guest = guests_.begin(); guest != guests_.end();) {
+    const bool is_here = door::inode_of(guest->second.fd) == guest->second.socket;
+    guest = is_here ? std::next(guest) : forget(guest);
+  }
   if (options_.tally != nullptr) options_.tally->connected(guests_.size());
   return true;
+}
+
+void GrpcDoor::look_at_strangers(std::int64_t now_ms) {
+  if (now_ms < look_at_strangers_ms_) return;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(strangers_, [this, now_ms](const door::Peer& peer) {
+      const auto found = guests_.find(peer);
+      if (found == guests_.end()) return true;
+      Guest& guest = found->second;
+      if (guest.is_ended || guest.conduct.is_known()) return true;
+      const auto received = door::received_by(guest.fd, guest.socket);
+      if (!received) {
+        forget(found);
+        return true;
+      }
+      if (guest.conduct.sent(*received, now_ms)) return false;
+      end(guest, door::Ending::stranger);
+      return true;
+    });
+  }
+  const std::int64_t took_ms = door_now_ms() - now_ms;
+  look_at_strangers_ms_ = now_ms + took_ms + std::max(kLookAtStrangersMs, kRest * took_ms);
+}
+
+/// gRPC sees the end as if the client had gone, and closes it.
+void GrpcDoor::end(Guest& guest, door::Ending why) {
+  if (std::exchange(guest.is_ended, true)) return;
+  roster_.leave(guest.place);
+  if (!door::end_connection(guest.fd, guest.socket)) return;  // gone by itself
+  if (options_.tally != nullptr) options_.tally->ended(why, guest.address, door_now_ms());
+}
+
+GrpcDoor::Guest* GrpcDoor::find(const std::string& source) {
+  const auto peer = by_source_.find(source);
+  if (peer == by_source_.end()) return nullptr;
+  const auto guest = guests_.find(peer->second);
+  return guest == guests_.end() ? nullptr : &guest->second;
+}
+
+void GrpcDoor::let_in(const std::string& source, std::string_view method) {
+  if (method.starts_with("/grpc.reflection.")) return;  // a synchronous service: nobody says that it arrived
+  const std::lock_guard lock(mutex_);
+  Guest* guest = find(source);
+  if (guest != nullptr && !guest->conduct.begun()) end(*guest, door::Ending::calls);
+}
+
+void GrpcDoor::refused(const std::string& source) {
+  const std::lock_guard lock(mutex_);
+  Guest* guest = find(source);
+  if (guest != nullptr && !guest->conduct.refused(door_now_ms())) end(*guest, door::Ending::calls);
+}
+
+void GrpcDoor::arrived(const std::string& peer, const std::string& source, bool shows) {
+  const auto parsed = door::peer_from(peer);
+  if (!parsed) return;
+  const std::lock_guard lock(mutex_);
+  const auto found = guests_.find(*parsed);
+  if (found == guests_.end()) return;
+  Guest& guest = found->second;
+  guest.conduct.arrived(shows);
+  if (shows) roster_.works(guest.place);
+  if (!guest.source.empty() || source.empty()) return;
+  guest.source = source;
+  by_source_.emplace(source, *parsed);
 }
 
 }  // namespace vigil::aggregator

@@ -1,6 +1,7 @@
 #include "aggregator/ingest/grpc_server.h"
 
 #include "aggregator/access/call_guard.h"
+#include "aggregator/access/rpc_needs.h"
 #include "common/log/log.h"
 #include "vigil/v1/fleet.grpc.pb.h"
 #include "vigil/v1/identity.grpc.pb.h"
@@ -69,11 +70,11 @@ grpc_ssl_client_certificate_request_type request_for(ClientCertificate client) {
   return GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE;
 }
 
-std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options) {
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options, GrpcDoor& door) {
   if (!options.tls && options.gatekeeper == nullptr) return grpc::InsecureServerCredentials();
   if (!options.tls) {
     const auto place = options.listen.is_loopback() ? access::Place::loopback : access::Place::away;
-    return access::plain_credentials(*options.gatekeeper, place);
+    return access::plain_credentials(*options.gatekeeper, place, &door);
   }
   const GrpcTls& tls = *options.tls;
   grpc::experimental::TlsServerCredentialsOptions ssl(
@@ -83,7 +84,7 @@ std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& op
   if (!tls.client_ca.empty()) ssl.watch_root_certs();
   ssl.set_cert_request_type(request_for(tls.client));
   auto made = grpc::experimental::TlsServerCredentials(ssl);
-  if (options.gatekeeper != nullptr) access::guard(*made, *options.gatekeeper, options.may_call);
+  if (options.gatekeeper != nullptr) access::guard(*made, *options.gatekeeper, options.may_call, &door);
   return made;
 }
 
@@ -110,12 +111,29 @@ void add_socket(grpc::ServerBuilder& builder, const GrpcServerOptions& options) 
                            access::plain_credentials(*options.gatekeeper, access::Place::socket));
 }
 
+/// Tells the door which calls come to their services. No part of what they say passes here.
+class Arrivals final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit Arrivals(GrpcDoor& door) : door_(door) {}
+
+  grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
+    const auto need = access::need_of(info->method());
+    const grpc::ServerContextBase& context = *info->server_context();
+    door_.arrived(context.peer(), access::source_of_call(context), need && need->least != access::Role::none);
+    return nullptr;
+  }
+
+ private:
+  GrpcDoor& door_;
+};
+
 std::unique_ptr<access::OpenStreams> note_streams(grpc::ServerBuilder& builder,
-                                                  const GrpcServerOptions& options) {
+                                                  const GrpcServerOptions& options, GrpcDoor& door) {
   if (options.gatekeeper == nullptr) return nullptr;
   auto streams = std::make_unique<access::OpenStreams>(*options.gatekeeper, options.may_call);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(streams->noting());
+  interceptors.push_back(std::make_unique<Arrivals>(door));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   return streams;
 }
@@ -140,16 +158,16 @@ Error cannot_start(const std::string& socket) {
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
-  auto door = GrpcDoor::open({options.listen, options.limits, options.tally});
+  auto door = GrpcDoor::open({options.listen, options.limits, options.tally, options.gatekeeper != nullptr});
   if (!door) return cannot_listen(options.listen, door.error());
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   set_limits(builder, options);
   auto inside = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials(options));
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials(options, **door));
   add_socket(builder, options);
-  auto streams = note_streams(builder, options);
+  auto streams = note_streams(builder, options, **door);
   for (grpc::Service* service : services) builder.RegisterService(service);
   const PrivateFiles private_files;  // the socket, which is made by the next call
   auto server = builder.BuildAndStart();

@@ -67,12 +67,12 @@ class GrpcServer {
   GrpcServer(std::unique_ptr<access::OpenStreams> streams, std::unique_ptr<grpc::Server> server,
              std::unique_ptr<GrpcDoor> door)
       : streams_(std::move(streams)),
-        server_(std::move(server)),
         door_(std::move(door)),
+        server_(std::move(server)),
         address_(door_->address()) {}
   const std::unique_ptr<access::OpenStreams> streams_;  // null without a gatekeeper
+  std::unique_ptr<GrpcDoor> door_;                      // hears of calls until the server has ended
   std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<GrpcDoor> door_;
   const Address address_;
 };
 

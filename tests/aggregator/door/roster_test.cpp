@@ -123,7 +123,26 @@ TEST_CASE("all sources together begin so many connections a second") {
     CHECK(door.enter("source " + std::to_string(i), 0) != 0);
   CHECK(door.enter("one more", 0) == 0);
   CHECK(door.refusal == Refusal::rate);
-  CHECK(door.enter("one more", 500) != 0);
+  CHECK(door.enter("one more", 999) == 0);
+  CHECK(door.enter("one more", 1000) != 0);
+}
+
+TEST_CASE("a crowd that comes all the time keeps nobody out who comes now and then") {
+  Door door({.most = 1'000'000, .most_of_source = 1'000'000, .new_of_source = 50, .new_of_all = 500});
+  int failed = 0;
+  for (std::int64_t ms = 0; ms < 120'000; ++ms) {
+    // 200 sources that come 20 times a second each.
+    for (int i = 0; i < 4; ++i) door.enter("crowd " + std::to_string((ms * 4 + i) % 200), ms);
+    if (ms % 5000 == 4999 && door.enter("monitor", ms) == 0) ++failed;
+  }
+  CHECK(failed == 0);
+  CHECK(door.roster.size() < 500 * (120 + static_cast<std::size_t>(kBurst)));
+}
+
+TEST_CASE("what is kept for those who come now and then has a limit, too") {
+  Door door({.most = 1'000'000, .most_of_source = 1000, .new_of_source = 10, .new_of_all = 100});
+  for (int i = 0; i < 100'000; ++i) door.enter("source " + std::to_string(i), i / 10);  // 10 s, each once
+  CHECK(door.roster.size() <= 100 * (10 + static_cast<std::size_t>(kBurst)));
 }
 
 TEST_CASE("leaving twice, or after making room, takes nobody's place away") {

@@ -1,5 +1,6 @@
 #include "aggregator/ingest/grpc_door.h"
 
+#include "tests/aggregator/ingest/door_figures.h"
 #include "tests/support/catch.h"
 
 #include <arpa/inet.h>
@@ -9,7 +10,10 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <string>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -18,8 +22,8 @@ namespace {
 
 /// A gRPC server without services behind a door.
 struct Behind {
-  explicit Behind(const door::Limits& limits) : tally("grpc", registry) {
-    door = GrpcDoor::open({{"127.0.0.1", 0}, limits, &tally}).value();
+  explicit Behind(const door::Limits& limits, bool is_guarded = false) : tally("grpc", registry) {
+    door = GrpcDoor::open({{"127.0.0.1", 0}, limits, &tally, is_guarded}).value();
     grpc::ServerBuilder builder;
     auto inside = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
@@ -55,6 +59,38 @@ struct Behind {
     return ::recv(connection.get(), &byte, 1, 0) == 1;
   }
 
+  /// As gRPC names it.
+  static std::string name_of(const OwnedFd& connection) {
+    sockaddr_in own{};
+    socklen_t bytes = sizeof own;
+    REQUIRE(::getsockname(connection.get(), reinterpret_cast<sockaddr*>(&own), &bytes) == 0);
+    std::array<char, INET_ADDRSTRLEN> text{};
+    ::inet_ntop(AF_INET, &own.sin_addr, text.data(), text.size());
+    return fmt::format("ipv4:{}:{}", text.data(), ntohs(own.sin_port));
+  }
+  /// Frames of a type that nobody knows, which HTTP/2 has a server ignore: nobody answers them.
+  static bool send_unknown_frames(const OwnedFd& connection, std::size_t bytes) {
+    static constexpr char kSettings[] = "\0\0\0\4\0\0\0\0\0";
+    static constexpr char kUnknown[] = "\0\x10\0\xF0\0\0\0\0\0";
+    std::string frames(kSettings, 9);
+    while (frames.size() < bytes) frames += std::string(kUnknown, 9) + std::string(4096, 'x');
+    for (std::size_t sent = 0; sent < frames.size();) {
+      const auto some = ::send(connection.get(), frames.data() + sent, frames.size() - sent, MSG_NOSIGNAL);
+      if (some <= 0) return false;
+      sent += static_cast<std::size_t>(some);
+    }
+    return true;
+  }
+  /// Reads to the end, which the other side makes.
+  static bool is_ended(const OwnedFd& connection) {
+    const timeval patience{60, 0};
+    ::setsockopt(connection.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    std::array<char, 4096> bytes{};
+    for (;;) {
+      const auto got = ::recv(connection.get(), bytes.data(), bytes.size(), 0);
+      if (got <= 0) return got == 0 || errno == ECONNRESET;
+    }
+  }
   self::Registry registry;
   door::Tally tally;
   grpc::CallbackGenericService nothing;
@@ -98,6 +134,73 @@ TEST_CASE(
   while (!came_in && std::chrono::steady_clock::now() < deadline)
     came_in = Behind::is_in(f.connect("127.0.0.2"));
   CHECK(came_in);
+}
+
+TEST_CASE("a connection over which nobody was let in makes room for another of its source") {
+  const Behind f({.most = 10, .most_of_source = 1, .new_of_source = 1e6, .new_of_all = 1e6}, true);
+  const OwnedFd silent = f.connect("127.0.0.2");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  OwnedFd other;
+  bool came_in = false;
+  while (!came_in && std::chrono::steady_clock::now() < deadline) {
+    other = f.connect("127.0.0.2");
+    came_in = Behind::is_in(other);
+  }
+  CHECK(came_in);
+  CHECK(Behind::is_ended(silent));
+  CHECK(door_ends(f.registry, "room", 1));
+}
+
+TEST_CASE("a connection over which somebody was let in keeps its place") {
+  const Behind f({.most = 10, .most_of_source = 1, .new_of_source = 1e6, .new_of_all = 1e6}, true);
+  const OwnedFd agent = f.connect("127.0.0.2");
+  REQUIRE(Behind::is_in(agent));
+  f.door->arrived(Behind::name_of(agent), "connection 1", true);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);  // past the grace
+  while (std::chrono::steady_clock::now() < until) REQUIRE_FALSE(Behind::is_in(f.connect("127.0.0.2")));
+  CHECK(ended_by_door(f.registry, "room") == 0);
+}
+
+TEST_CASE("a stranger who sends on and on is ended, who was let in is not") {
+  const Behind f({}, true);
+  const OwnedFd stranger = f.connect("127.0.0.2");
+  const OwnedFd known = f.connect("127.0.0.3");
+  REQUIRE(Behind::is_in(stranger));
+  REQUIRE(Behind::is_in(known));
+  f.door->arrived(Behind::name_of(known), "connection 1", true);
+  REQUIRE(Behind::send_unknown_frames(known, 4 << 20));
+  Behind::send_unknown_frames(stranger, 128 << 10);
+  CHECK(Behind::is_ended(stranger));
+  CHECK(door_ends(f.registry, "stranger", 1));
+  CHECK(Behind::send_unknown_frames(known, 4 << 20));
+}
+
+TEST_CASE("without a guard nobody is a stranger") {
+  const Behind f({});
+  const OwnedFd client = f.connect("127.0.0.2");
+  REQUIRE(Behind::is_in(client));
+  CHECK(Behind::send_unknown_frames(client, 8 << 20));
+  CHECK(ended_by_door(f.registry, "stranger") == 0);
+}
+
+TEST_CASE("who begins calls and takes them back, or is refused on and on, is ended") {
+  const bool is_refused = GENERATE(true, false);
+  const Behind f({}, true);
+  const OwnedFd bad = f.connect("127.0.0.2");
+  const OwnedFd good = f.connect("127.0.0.3");
+  REQUIRE(Behind::is_in(bad));
+  REQUIRE(Behind::is_in(good));
+  f.door->arrived(Behind::name_of(bad), "connection 1", true);
+  f.door->arrived(Behind::name_of(good), "connection 2", true);
+  for (int i = 0; i < 1000; ++i) {
+    is_refused ? f.door->refused("connection 1") : f.door->let_in("connection 1", "/vigil.v1.Query/Instant");
+    f.door->let_in("connection 2", "/vigil.v1.Query/Instant");
+    f.door->arrived(Behind::name_of(good), "connection 2", true);
+    f.door->let_in("connection 2", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo");
+  }
+  CHECK(Behind::is_ended(bad));
+  CHECK(ended_by_door(f.registry, "calls") == 1);
+  CHECK(Behind::send_unknown_frames(good, 1 << 20));
 }
 
 TEST_CASE("an address that is taken is a conflict") {
