@@ -8,6 +8,7 @@
 #include "agent/collectors/text.h"
 #include "agent/files/optional_file.h"
 #include "agent/files/scan.h"
+#include "common/text/letter_case.h"
 
 #include <algorithm>
 #include <array>
@@ -79,8 +80,7 @@ class ZfsCollector final : public Collector {
   void put_pool(const std::string& pool, Sheet& sheet) const {
     auto state = read_small_file(fmt::format("{}/{}/state", folder_, pool), 64);
     if (!state) return;  // a file beside the pools, or a pool from before 0.8, or one that was just exported
-    std::transform(state->begin(), state->end(), state->begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    *state = lower_case(*state);
     if (std::find(kStates.begin(), kStates.end(), *state) == kStates.end()) return;
     const std::string label = printable(pool);
     for (const std::string_view one : kStates) sheet.put(kPoolState, {label, one}, one == *state ? 1 : 0);

@@ -2,6 +2,7 @@
 
 #include "agent/containers/engine_api.h"
 #include "common/text/ascii.h"
+#include "common/text/letter_case.h"
 
 #include <algorithm>
 #include <array>
@@ -89,24 +90,18 @@ Result<std::string_view> target_of(std::string_view line) {
   return rest;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
-}
-
 /// Headers that change nothing of what is asked, each at most once.
 class Headers {
  public:
   Result<void> take(std::string_view line) {
     const std::size_t colon = line.find(':');
-    const std::string name = lower(line.substr(0, colon));
+    const std::string name = lower_case(line.substr(0, colon));
     const auto* const known = std::ranges::find(kKnown, name);
     if (colon == std::string_view::npos || known == kKnown.end())
       return refuse("header '{}' is not let through", shown(line.substr(0, colon)));
     bool& seen = seen_[static_cast<std::size_t>(known - kKnown.begin())];
     if (std::exchange(seen, true)) return refuse("header '{}' twice", name);
-    std::string value = lower(line.substr(colon + 1));
+    std::string value = lower_case(line.substr(colon + 1));
     value.erase(0, value.find_first_not_of(' '));
     if (name == "connection" && value != "close" && value != "keep-alive")
       return refuse("Connection: '{}' is not let through", shown(value));

@@ -1,23 +1,16 @@
 #include "aggregator/access/authorization.h"
 
+#include "common/text/base64.h"
+#include "common/text/letter_case.h"
+
 #include <algorithm>
 
 namespace vigil::aggregator::access {
 namespace {
 
-int value_of(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
-}
-
 /// Schemes know no case.
 bool is_scheme(std::string_view word, std::string_view lower) {
-  return std::ranges::equal(word, lower, [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
+  return is_same_in_any_case(word, lower);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -36,24 +29,6 @@ Result<Credential> parse_basic(std::string_view rest) {
 }
 
 }  // namespace
-
-Result<std::string> decode_base64(std::string_view text) {
-  for (int padding = 0; padding < 2 && text.ends_with('='); ++padding) text.remove_suffix(1);
-  if (text.size() % 4 == 1) return fail(Errc::parse, "not base64: a part of a byte is left");
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int value = value_of(c);
-    if (value < 0) return fail(Errc::parse, "not base64");
-    bits = (bits << 6 | static_cast<unsigned>(value)) & 0xFFFFFF;
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xFF);
-  }
-  return out;
-}
 
 Result<Credential> parse_authorization(std::string_view value) {
   if (value.size() > kMostAuthorizationBytes)

@@ -23,7 +23,4 @@ inline constexpr std::size_t kMostAuthorizationBytes = 8192;
 /// Errc::parse, without a word of what came: it may be a secret with a slip of the pen.
 Result<Credential> parse_authorization(std::string_view value);
 
-/// RFC 4648, section 4, padding may be missing; Errc::parse.
-Result<std::string> decode_base64(std::string_view text);
-
 }  // namespace vigil::aggregator::access

@@ -9,6 +9,7 @@
 #include "common/text/address.h"
 #include "common/text/ascii.h"
 #include "common/text/html.h"
+#include "common/text/letter_case.h"
 #include "common/tls/token.h"
 
 #include <algorithm>
@@ -35,12 +36,6 @@ struct MailTexts {
   std::optional<Wording> shown_from, shown_to;
 };
 
-std::string lower(std::string_view name) {
-  std::string out(name);
-  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return out;
-}
-
 /// RFC 5322, 3.6.8: printable ASCII without a colon.
 bool is_header_name(std::string_view name) {
   return !name.empty() &&
@@ -55,7 +50,7 @@ void take_header(const std::string& name, const std::string& value, const Texts&
                                                      "x-vigil-key",  "in-reply-to",
                                                      "references",   "auto-submitted"};
   const std::string key = "headers." + name;
-  const std::string known = lower(name);
+  const std::string known = lower_case(name);
   if (!is_header_name(name)) return site.wrong(key, "is no header's name: printable ASCII without a colon");
   if (std::find(kOwn.begin(), kOwn.end(), known) != kOwn.end())
     return site.wrong(key, "cannot be set: vigil writes this header itself");
@@ -131,7 +126,7 @@ notify::Request server_request(const routing::MailServer& from, const Site& site
 
 bool has_addresses(std::string_view name) {
   constexpr std::array<std::string_view, 4> kNames = {"cc", "bcc", "reply-to", "sender"};
-  return std::find(kNames.begin(), kNames.end(), lower(name)) != kNames.end();
+  return std::find(kNames.begin(), kNames.end(), lower_case(name)) != kNames.end();
 }
 
 /// A header of addresses, or of text where it is none.

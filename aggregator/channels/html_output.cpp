@@ -3,6 +3,7 @@
 #include "aggregator/rules/go_format.h"
 #include "common/text/ascii.h"
 #include "common/text/html.h"
+#include "common/text/letter_case.h"
 
 #include <fmt/format.h>
 
@@ -42,8 +43,7 @@ const Trusted* trusted_of(const TemplateValue& value) {
 bool ends_with_word(std::string_view text, std::string_view word) {
   if (text.size() < word.size()) return false;
   text.remove_prefix(text.size() - word.size());
-  return std::equal(text.begin(), text.end(), word.begin(),
-                    [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; });
+  return is_same_in_any_case(text, word);
 }
 
 bool is_one_of(std::string_view name, std::span<const std::string_view> names) {

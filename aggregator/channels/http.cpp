@@ -4,6 +4,7 @@
 #include "aggregator/notify/requests.h"
 #include "common/config/files.h"
 #include "common/text/ascii.h"
+#include "common/text/base64.h"
 
 #include <boost/json.hpp>
 #include <utility>
@@ -43,7 +44,7 @@ void take_authorization(const Site& site, const routing::HttpClient& http, std::
     // RFC 7617: a colon ends the name.
     if (http.basic_auth->username.find(':') != std::string::npos)
       site.wrong("http_config.basic_auth.username", "must not have a colon");
-    out.push_back("Authorization: Basic " + notify::base64(http.basic_auth->username + ':' + password));
+    out.push_back("Authorization: Basic " + base64(http.basic_auth->username + ':' + password));
   }
   if (http.authorization) {
     constexpr std::string_view kKey = "http_config.authorization.credentials";

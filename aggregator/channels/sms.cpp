@@ -5,6 +5,7 @@
 #include "aggregator/channels/plain_text.h"
 #include "aggregator/channels/template_data.h"
 #include "common/text/ascii.h"
+#include "common/text/url_coding.h"
 #include "common/text/utf8.h"
 
 #include <boost/json.hpp>
@@ -42,23 +43,10 @@ std::string cut_sms(const std::string& text, std::size_t units) {
   return out.append(kDots);
 }
 
-/// Of a form and of an address: everything but what RFC 3986 calls unreserved.
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (is_digit(c) || is_letter(c) || c == '-' || c == '.' || c == '~') {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 std::string form_of(const std::map<std::string, std::string>& fields) {
   std::string out;
   for (const auto& [name, value] : fields)
-    out += fmt::format("{}{}={}", out.empty() ? "" : "&", percent_encoded(name), percent_encoded(value));
+    out += fmt::format("{}{}={}", out.empty() ? "" : "&", percent_coded(name), percent_coded(value));
   return out;
 }
 

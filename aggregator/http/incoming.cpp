@@ -1,5 +1,7 @@
 #include "aggregator/http/incoming.h"
 
+#include "common/text/letter_case.h"
+
 #include <string>
 #include <utility>
 
@@ -7,14 +9,6 @@ namespace vigil::aggregator::http {
 namespace {
 
 namespace beast = boost::beast;
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lower;
-}
 
 }  // namespace
 

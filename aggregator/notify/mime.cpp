@@ -2,6 +2,7 @@
 
 #include "aggregator/notify/message.h"
 #include "aggregator/notify/text.h"
+#include "common/text/base64.h"
 
 #include <fmt/format.h>
 
@@ -51,19 +52,6 @@ std::string fold(std::string_view text, std::size_t column) {
 }
 
 }  // namespace
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
-    for (std::size_t k = 0; k < 3; ++k)
-      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
 
 std::string header(std::string_view name, std::string_view text) {
   const std::string line = one_line(text);

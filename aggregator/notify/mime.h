@@ -15,7 +15,6 @@ std::string header(std::string_view name, std::string_view text);
 std::string plain_header(std::string_view name, std::string_view value);
 /// "Ops Team <ops@example.org>" with the name encoded where it must be.
 std::string mailbox(std::string_view text);
-std::string base64(std::string_view bytes);
 /// Lines end with CRLF, none is longer than 76.
 std::string quoted_printable(std::string_view text);
 /// "Sat, 21 Nov 2026 14:00:05 +0000"

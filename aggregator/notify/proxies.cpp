@@ -1,5 +1,7 @@
 #include "aggregator/notify/proxies.h"
 
+#include "common/text/letter_case.h"
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -20,16 +22,12 @@ bool is_set_for_http() {
                      [](const char* name) { return !variable_of(name).empty(); });
 }
 
-bool is_same(char a, char b) {
-  return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-}
-
 /// "example.org" and ".example.org" are the host of that name and all below it.
 bool covers(std::string_view entry, std::string_view host) {
   if (entry.starts_with('.')) entry.remove_prefix(1);
   if (entry.empty() || entry.size() > host.size()) return false;
   const std::string_view end = host.substr(host.size() - entry.size());
-  if (!std::equal(end.begin(), end.end(), entry.begin(), is_same)) return false;
+  if (!is_same_in_any_case(end, entry)) return false;
   return end.size() == host.size() || host[host.size() - end.size() - 1] == '.';
 }
 

@@ -2,6 +2,7 @@
 
 #include "aggregator/promql/ast.h"
 #include "aggregator/promql/functions.h"
+#include "common/text/letter_case.h"
 
 #include <numeric>
 
@@ -68,8 +69,7 @@ std::string closest(std::string_view name) {
 std::string suggest_function(std::string_view name) {
   constexpr std::size_t kLongestName = 64;
   if (name.size() > kLongestName) return "";
-  std::string lower(name);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string lower = lower_case(name);
   const auto known = std::ranges::find(kAdvice, lower, &Advice::name);
   if (known != kAdvice.end()) return fmt::format("; {}", known->text);
   const std::string best = closest(lower);

@@ -1,6 +1,7 @@
 #include "aggregator/remote_write/request.h"
 
 #include "aggregator/remote_write/proto_reader.h"
+#include "common/text/letter_case.h"
 
 #include <snappy.h>
 
@@ -20,13 +21,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-std::string lowered(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
 }
 
 Error bad_message() {
@@ -254,7 +248,7 @@ class Reader {
 }  // namespace
 
 Result<Version> version_of(std::string_view content_type, std::string_view content_encoding) {
-  if (!content_encoding.empty() && lowered(trimmed(content_encoding)) != "snappy") {
+  if (!content_encoding.empty() && lower_case(trimmed(content_encoding)) != "snappy") {
     return fail(Errc::unsupported, "Content-Encoding is {}, must be snappy", content_encoding);
   }
   const auto wrong = [&] {
@@ -262,14 +256,14 @@ Result<Version> version_of(std::string_view content_type, std::string_view conte
                 content_type.empty() ? "missing" : content_type, kProtobuf, kMessageV1, kMessageV2);
   };
   auto semicolon = content_type.find(';');
-  if (lowered(trimmed(content_type.substr(0, semicolon))) != kProtobuf) return wrong();
+  if (lower_case(trimmed(content_type.substr(0, semicolon))) != kProtobuf) return wrong();
   Version version = Version::v1;
   while (semicolon != std::string_view::npos) {
     content_type.remove_prefix(semicolon + 1);
     semicolon = content_type.find(';');
     const std::string_view parameter = trimmed(content_type.substr(0, semicolon));
     const auto equals = parameter.find('=');
-    if (lowered(trimmed(parameter.substr(0, equals))) != "proto") continue;
+    if (lower_case(trimmed(parameter.substr(0, equals))) != "proto") continue;
     std::string_view message = equals == std::string_view::npos ? "" : trimmed(parameter.substr(equals + 1));
     if (message.size() >= 2 && message.front() == '"' && message.back() == '"')
       message = message.substr(1, message.size() - 2);

@@ -2,6 +2,7 @@
 
 #include "common/text/ascii.h"
 #include "common/text/human.h"
+#include "common/text/letter_case.h"
 
 #include <algorithm>
 #include <array>
@@ -22,11 +23,6 @@ constexpr std::array<std::string_view, 12> kMonths = {"january",   "february", "
 constexpr int kMinutesOfDay = 24 * 60;
 constexpr int kShortestMonth = 28;
 constexpr int kLongestMonth = 31;
-
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
 
 std::optional<int> whole_number(std::string_view text) {
   int value = 0;
@@ -82,7 +78,7 @@ std::optional<int> year(const config::Value& at, const std::string& text) {
 std::optional<Range> read_range(const config::Value& at, Member member) {
   const auto text = at.scalar("a text such as first:last");
   if (!text) return std::nullopt;
-  const std::string plain = lower(*text);
+  const std::string plain = lower_case(*text);
   const std::size_t colon = text->find(':');  // g++ 12 warns of plain.find(), wrongly
   const auto first = member(at, plain.substr(0, colon));
   const auto last = colon == std::string::npos ? first : member(at, plain.substr(colon + 1));

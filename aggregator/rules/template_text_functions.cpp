@@ -2,6 +2,8 @@
 #include "aggregator/rules/template_functions.h"
 #include "common/text/ascii.h"
 #include "common/text/html.h"
+#include "common/text/letter_case.h"
+#include "common/text/url_coding.h"
 #include "common/text/utf8.h"
 
 #include <re2/re2.h>
@@ -32,8 +34,7 @@ std::string upper(std::string value) {
   return value;
 }
 std::string lower(std::string value) {
-  for (char& c : value) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return value;
+  return lower_case(value);
 }
 std::string title(std::string value) {
   bool start = true;
@@ -203,30 +204,15 @@ Result<TemplateValue> path_prefix(Args /*args*/, const TemplateData& data) {
                                                       : std::string(data.external_url.substr(path)));
 }
 
-/// As in a query string: letters, digits and -_.~ stay, a space is "+".
-std::string escape_query(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-_.~").find(c) != std::string_view::npos) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", byte);
-    }
-  }
-  return out;
-}
 // NOLINTBEGIN(performance-unnecessary-value-param): the form change_text() wants
 std::string table_link(std::string expr) {
-  return fmt::format("/graph?g0.expr={}&g0.tab=1", escape_query(expr));
+  return fmt::format("/graph?g0.expr={}&g0.tab=1", form_coded(expr));
 }
 std::string graph_link(std::string expr) {
-  return fmt::format("/graph?g0.expr={}&g0.tab=0", escape_query(expr));
+  return fmt::format("/graph?g0.expr={}&g0.tab=0", form_coded(expr));
 }
 std::string query_escape(std::string value) {
-  return escape_query(value);
+  return form_coded(value);
 }
 std::string html(std::string value) {
   return html_escape(value);

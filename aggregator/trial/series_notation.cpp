@@ -1,6 +1,7 @@
 #include "aggregator/trial/series_notation.h"
 
 #include "aggregator/promql/literals.h"
+#include "common/text/letter_case.h"
 
 #include <cctype>
 #include <charconv>
@@ -75,12 +76,8 @@ class Reader {
 
   /// A number without a sign.
   std::optional<double> take_number() {
-    const std::string_view lower = rest_.substr(0, 3);
-    const auto is_word = [lower](std::string_view word) {
-      for (std::size_t i = 0; i < 3; ++i) {
-        if (i >= lower.size() || std::tolower(static_cast<unsigned char>(lower[i])) != word[i]) return false;
-      }
-      return true;
+    const auto is_word = [this](std::string_view word) {
+      return is_same_in_any_case(rest_.substr(0, word.size()), word);
     };
     if (is_word("nan")) return advance(3), std::numeric_limits<double>::quiet_NaN();
     if (is_word("inf")) return advance(3), std::numeric_limits<double>::infinity();

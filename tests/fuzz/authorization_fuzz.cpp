@@ -3,6 +3,7 @@
 #include "aggregator/access/authorization.h"
 #include "aggregator/access/limits.h"
 #include "aggregator/access/secrets.h"
+#include "common/text/base64.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -21,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } else if (size > 60 && credential.error().message.find(text) != std::string::npos) {
     std::abort();
   }
-  const auto plain = decode_base64(text);
+  const auto plain = vigil::decode_base64(text);
   if (plain && plain->size() > size) std::abort();
   (void)source_of(text);
   (void)is_loopback_address(text);

@@ -5,6 +5,7 @@
 #include "aggregator/access/oidc/encoding.h"
 #include "aggregator/access/oidc/jwt.h"
 #include "aggregator/access/oidc/keys.h"
+#include "common/text/base64.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -50,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto again = parse_strictly(boost::json::serialize(*object));
     if (!again || again->size() != object->size()) std::abort();
   }
-  const auto bytes = decode_base64url(text);
+  const auto bytes = vigil::decode_base64url(text);
   if (bytes && bytes->size() > size) std::abort();
   (void)KeySet::parse(text);
   (void)parse_discovery(text, kConfig.issuer);

@@ -1,6 +1,7 @@
 #include "aggregator/access/oidc/device_login.h"
 
 #include "aggregator/access/oidc/encoding.h"
+#include "common/text/url_coding.h"
 #include "common/text/utf8.h"
 
 #include <algorithm>
@@ -68,28 +69,13 @@ bool is_page(const std::string& url, const std::string& issuer) {
 
 }  // namespace
 
-std::string form_coded(std::string_view text) {
-  constexpr std::string_view kPlain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._*";
-  std::string out;
-  for (const char c : text) {
-    if (kPlain.find(c) != std::string_view::npos) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 Result<WebReply> DeviceLogin::post(const std::string& url, Fields fields) {
   fields.emplace_back("client_id", people_.config().client_id);
   std::string form;
   for (const auto& [name, value] : fields)
     form += fmt::format("{}{}={}", form.empty() ? "" : "&", name, form_coded(value));
   WebRequest request{url, std::move(form)};
-  if (!secret_.empty()) {
+  if (!secret_.empty()) {  // as in a form, RFC 6749, section 2.3.1
     request.user = form_coded(people_.config().client_id);
     request.password = form_coded(secret_);
   }

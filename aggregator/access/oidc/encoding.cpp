@@ -9,14 +9,6 @@ namespace {
 
 constexpr std::size_t kMostDepth = 16;
 
-int digit_of(char c) {
-  if (c >= 'A' && c <= 'Z') return c - 'A';
-  if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-  if (c >= '0' && c <= '9') return c - '0' + 52;
-  if (c == '-') return 62;
-  return c == '_' ? 63 : -1;
-}
-
 /// Listens to a parser for keys that come twice; Boost's own objects keep the last one silently.
 class TwiceListener {
  public:
@@ -67,25 +59,6 @@ class TwiceListener {
 };
 
 }  // namespace
-
-Result<std::string> decode_base64url(std::string_view text) {
-  if (text.size() % 4 == 1) return fail(Errc::parse, "not base64url: a part of a byte is left");
-  std::string out;
-  out.reserve(text.size() / 4 * 3 + 2);
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const int digit = digit_of(c);
-    if (digit < 0) return fail(Errc::parse, "not base64url");
-    bits = (bits << 6 | static_cast<unsigned>(digit)) & 0xFFFFFF;
-    count += 6;
-    if (count < 8) continue;
-    count -= 8;
-    out += static_cast<char>(bits >> count & 0xFF);
-  }
-  if ((bits & ((1U << count) - 1)) != 0) return fail(Errc::parse, "not base64url: bits are left over");
-  return out;
-}
 
 Result<boost::json::object> parse_strictly(std::string_view text) {
   boost::json::parse_options options;

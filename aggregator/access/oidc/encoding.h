@@ -1,5 +1,5 @@
-// What tokens and keys are written in: base64url and JSON, each read in its one strict form, so that nobody
-// can read the same bytes as something else.
+// The JSON that tokens and keys are written in, read in its one strict form, so that nobody can read the same
+// bytes as something else.
 #pragma once
 
 #include "common/error.h"
@@ -9,10 +9,6 @@
 #include <string_view>
 
 namespace vigil::aggregator::access::oidc {
-
-/// RFC 4648, section 5, without padding (RFC 7515, section 2); bits that are left over must be 0.
-/// Errc::parse.
-Result<std::string> decode_base64url(std::string_view text);
 
 /// A JSON object in UTF-8. An object in it that has a key twice is refused: RFC 7519, section 4, leaves open
 /// which one counts. Errc::parse, without a word of what came.

@@ -1,6 +1,8 @@
 #include "aggregator/access/oidc/jwt.h"
 
 #include "aggregator/access/oidc/encoding.h"
+#include "common/text/base64.h"
+#include "common/text/letter_case.h"
 
 #include <algorithm>
 #include <array>
@@ -12,10 +14,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kAlgorithms = {"RS256", "PS256", "ES256", "EdDSA"};
 constexpr std::size_t kMostKeyIdBytes = 256;
 
-char lowered(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 std::optional<Algorithm> algorithm_of(std::string_view word) {
   for (std::size_t i = 0; i < kAlgorithms.size(); ++i) {
     if (word == kAlgorithms.at(i)) return static_cast<Algorithm>(i);
@@ -26,9 +24,8 @@ std::optional<Algorithm> algorithm_of(std::string_view word) {
 /// Others are no tokens of people, such as a logout token.
 bool is_known_type(std::string_view type) {
   constexpr std::array<std::string_view, 4> kTypes = {"", "jwt", "at+jwt", "application/at+jwt"};
-  return std::ranges::any_of(kTypes, [type](std::string_view known) {
-    return std::ranges::equal(type, known, [](char a, char b) { return lowered(a) == b; });
-  });
+  return std::ranges::any_of(kTypes,
+                             [type](std::string_view known) { return is_same_in_any_case(type, known); });
 }
 
 Result<void> read_header(std::string_view text, Jwt& jwt) {

@@ -1,6 +1,7 @@
 #include "aggregator/access/oidc/keys.h"
 
 #include "aggregator/access/oidc/encoding.h"
+#include "common/text/base64.h"
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>

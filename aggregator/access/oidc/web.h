@@ -28,9 +28,6 @@ struct Web {
   std::function<void()> cut = [] {};
 };
 
-/// "a b&c" -> "a+b%26c": of a form, and of a client's id and secret in HTTP Basic (RFC 6749, section 2.3.1).
-std::string form_coded(std::string_view text);
-
 inline constexpr std::chrono::milliseconds kWebPatience{10'000};
 
 /// Through libcurl as notifications go: no redirects, TLS that proves the name, 64 KiB of an answer at most,

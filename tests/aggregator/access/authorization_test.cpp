@@ -1,5 +1,6 @@
 #include "aggregator/access/authorization.h"
 
+#include "common/text/base64.h"
 #include "tests/support/catch.h"
 
 using namespace vigil;

@@ -3,6 +3,7 @@
 #include "aggregator/access/oidc/encoding.h"
 #include "aggregator/access/oidc/jwt.h"
 #include "aggregator/access/oidc/keys.h"
+#include "common/text/base64.h"
 #include "tests/aggregator/access/oidc/issuer.h"
 #include "tests/support/catch.h"
 
