@@ -79,8 +79,22 @@ void check_ports(const AggregatorConfig& config, Problems& problems) {
                   config.http_listen, config.grpc_listen, kHttpAddress)));
 }
 
+/// In the links of messages everybody would read it.
+bool has_user(std::string_view url) {
+  url.remove_prefix(url.find("://") + 3);
+  return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
+}
+
 void check_external_url(const AggregatorConfig& config, Problems& problems) {
-  if (config.external_url.empty() || is_web_link(config.external_url)) return;
+  if (config.external_url.empty()) return;
+  if (is_web_link(config.external_url)) {
+    if (has_user(config.external_url))
+      problems.add(
+          config.at.wrong("external_url",
+                          "has a name or password in it, and all who get a message would read it: leave out "
+                          "what stands before the @"));
+    return;
+  }
   problems.add(config.at.wrong(
       "external_url", fmt::format("'{}' is no web address; write for example https://vigil.example.org",
                                   config.external_url)));

@@ -111,7 +111,8 @@ Result<std::optional<std::chrono::milliseconds>> duration_parameter(const http::
   if (text.empty()) return std::optional<std::chrono::milliseconds>();
   const auto duration = parse_seconds_or_duration(text);
   if (!duration) return wrong_parameter(name, duration.error().message);
-  if (*duration <= 0) return wrong_parameter(name, fmt::format("'{}' must be more than 0", text));
+  if (*duration <= 0)
+    return wrong_parameter(name, fmt::format("'{}' must be more than 0, a millisecond at the least", text));
   return std::optional(std::chrono::milliseconds(*duration));
 }
 

@@ -55,6 +55,12 @@ TEST_CASE("links and folders that cannot work are refused at their keys") {
   CHECK_THAT(refused("external_url: foo"),
              Catch::StartsWith("vigil.yml:1:15: external_url: 'foo' is no web address"));
   CHECK(refused("external_url: https://vigil.example.org/").find("external_url") == std::string::npos);
+  CHECK(refused("external_url: https://vigil.example.org/a@b?c@d").find("external_url") == std::string::npos);
+  for (const char* url : {"https://me:s3cret@vigil.example.org/", "https://me@vigil.example.org"}) {
+    const std::string said = refused(std::string("external_url: ") + url);
+    CHECK_THAT(said, Catch::StartsWith("vigil.yml:1:15: external_url: has a name or password in it"));
+    CHECK(said.find("s3cret") == std::string::npos);
+  }
   CHECK_THAT(refused("data_dir: /proc/x"),
              Catch::Contains("vigil.yml:1:11: data_dir: /proc/x cannot be used: /proc"));
 }

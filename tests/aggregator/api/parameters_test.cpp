@@ -54,6 +54,8 @@ TEST_CASE("a range needs start, end and step, in order, and not too many steps")
   CHECK(error("start=1&end=1") == "parameter step: it is missing");
   CHECK(error("start=2&end=1&step=1") == "parameter end: it lies before start");
   CHECK(error("start=1&end=2&step=0").starts_with("parameter step: "));
+  CHECK(error("start=1&end=2&step=0.0001") ==
+        "parameter step: '0.0001' must be more than 0, a millisecond at the least");
   CHECK(error("start=1&end=2&step=-1").starts_with("parameter step: "));
   CHECK(error("start=x&end=2&step=1").starts_with("parameter start: 'x' is no time"));
   CHECK(error("start=0&end=11001&step=1").find("11000 points") != std::string::npos);
