@@ -1,11 +1,12 @@
 """What strangers at both ports do to twenty well-behaved agents, all over TLS: the agents' acknowledgements, /healthz from another address, CPU and memory.
 
 The attackers are two processes of this file with nice 19, so that on a machine they share with the aggregator the scheduler is not what is measured. They show no
-certificate and no token that counts. One that delivers as an agent is another matter: ./dev bench hostile.
+certificate, and but for one attack no token that counts. One that delivers as an agent is another matter: ./dev bench hostile.
 """
 
 import contextlib
 import http.client
+import itertools
 import os
 import pathlib
 import re
@@ -20,6 +21,7 @@ import time
 
 BIN = pathlib.Path(os.environ["VIGIL_BIN"])
 ONE_SOURCE = ["127.0.0.66"]
+MONITORS = [f"127.0.0.{i}" for i in range(70, 90)]
 MANY_SOURCES = [f"127.0.1.{i}" for i in range(1, 251)]
 ATTACKERS = 2
 
@@ -156,17 +158,13 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0)
 
 
 def speak_h2(target, until, request):
-    """Opens HTTP/2 connections and sends what request(stream) makes on stream after stream, throwing away what comes back."""
+    """Opens HTTP/2 connections and sends what request(stream) makes on stream after stream. Reads nothing: what waits to be written to it is memory, too."""
     sent = connections = 0
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
             one = target.connect_tls("h2")
             connections += 1
             one.sendall(PREFACE)
-            one.settimeout(5)
-            one.setblocking(True)
-            reader = threading.Thread(target=throw_away, args=(one,), daemon=True)
-            reader.start()
             for stream in range(1, 200_001, 2):
                 bytes_of_request = request(stream)
                 one.sendall(bytes_of_request)
@@ -175,12 +173,6 @@ def speak_h2(target, until, request):
                     break
             one.close()
     return f"{connections} connections, {sent / 1e6:.0f} MB"
-
-
-def throw_away(connection):
-    with contextlib.suppress(OSError, ValueError):
-        while connection.recv(65536):
-            pass
 
 
 def metadata_request(stream):
@@ -199,6 +191,14 @@ def reset_request(stream):
     return frame(1, 4, stream, CALL) + frame(3, 0, stream, (8).to_bytes(4, "big"))
 
 
+def known_reset_request(stream):
+    """With a token that counts: a whole call, so that its owner is known, and then such as are taken back."""
+    known = CALL + literal(b"authorization", b"Bearer " + os.environ["VIGIL_TOKEN"].encode())
+    if stream == 1:
+        return frame(1, 4, stream, known) + frame(0, 1, stream, b"\x00\x00\x00\x00\x00")
+    return frame(1, 4, stream, known) + frame(3, 0, stream, (8).to_bytes(4, "big"))
+
+
 # name: which port, from how many sources, what is done
 ATTACKS = {
     "TLS handshakes, gRPC, one source": ("grpc", ONE_SOURCE, lambda target, until: handshakes(target, "h2", until)),
@@ -212,6 +212,7 @@ ATTACKS = {
     "metadata of 60 KB, gRPC": ("grpc", ONE_SOURCE, lambda target, until: speak_h2(target, until, metadata_request)),
     "messages of 1 GB, gRPC": ("grpc", ONE_SOURCE, lambda target, until: speak_h2(target, until, message_request)),
     "rapid reset, gRPC": ("grpc", ONE_SOURCE, lambda target, until: speak_h2(target, until, reset_request)),
+    "rapid reset with a token, gRPC": ("grpc", ONE_SOURCE, lambda target, until: speak_h2(target, until, known_reset_request)),
 }
 
 
@@ -226,7 +227,7 @@ def make_certificates(folder):
 
 
 class Observer:
-    """Asks /healthz ten times a second from an address of its own, each time over a new connection, and looks at the aggregator's memory."""
+    """Twenty monitors: from each of their addresses /healthz is asked every two seconds, each time over a new connection. Looks at the aggregator's memory, too."""
 
     def __init__(self, vigil, ca):
         self.took, self.failed, self.peak = [], 0, 0.0
@@ -237,10 +238,12 @@ class Observer:
         self.thread.start()
 
     def run(self):
-        while not self.stop.wait(0.1):
+        for monitor in itertools.cycle(MONITORS):
+            if self.stop.wait(0.1):
+                return
             begin = time.monotonic()
             try:
-                one = http.client.HTTPSConnection(self.address[0], int(self.address[1]), context=self.context, timeout=5)
+                one = http.client.HTTPSConnection(self.address[0], int(self.address[1]), context=self.context, timeout=5, source_address=(monitor, 0))
                 one.request("GET", "/healthz")
                 assert one.getresponse().read() == b"ok\n"
                 one.close()
