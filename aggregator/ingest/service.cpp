@@ -32,8 +32,10 @@ class IngestService::Call final : public GrpcLink::Reactor {
         certificate_(std::move(certificate)),
         link_(std::make_shared<GrpcLink>(this, std::move(peer), service.options_.now_ms())) {
     service_.add(link_);
-    if (service_.stopping_ || service_.streams() > service_.options_.max_streams) {
-      refuse({v1::Refusal::CODE_UNAVAILABLE, service_.stopping_ ? "stopping" : "too many streams", 10'000});
+    if (service_.stopping_) {
+      refuse({v1::Refusal::CODE_UNAVAILABLE, "stopping", 10'000});
+    } else if (!service_.has_room() && !service_.make_room(*link_)) {
+      refuse({v1::Refusal::CODE_UNAVAILABLE, "too many streams", 10'000});
     } else {
       link_->nudge();
     }
@@ -141,22 +143,38 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Stre
 void IngestService::add(const std::shared_ptr<GrpcLink>& link) {
   ++count_;
   const std::lock_guard lock(mutex_);
-  links_.insert(link);
-  silent_.insert(link);
+  links_.emplace(link, silent_.insert(silent_.end(), link));
+}
+
+void IngestService::not_silent(const std::shared_ptr<GrpcLink>& link) {
+  const auto found = links_.find(link);
+  if (found == links_.end() || found->second == silent_.end()) return;
+  silent_.erase(found->second);
+  found->second = silent_.end();
+}
+
+bool IngestService::make_room(const GrpcLink& newcomer) {
+  const std::lock_guard lock(mutex_);
+  if (silent_.empty() || silent_.front().get() == &newcomer) return false;
+  counters_.count_refusal(v1::Refusal::CODE_UNAVAILABLE);
+  const std::shared_ptr<GrpcLink> oldest = silent_.front();
+  not_silent(oldest);
+  oldest->refuse({v1::Refusal::CODE_UNAVAILABLE, "too many streams, and no Hello came", 10'000});
+  return true;
 }
 
 void IngestService::remove(const std::shared_ptr<GrpcLink>& link) {
   --count_;
   const std::lock_guard lock(mutex_);
+  not_silent(link);
   links_.erase(link);
-  silent_.erase(link);
   speakers_.erase(link);
 }
 
 /// Errc::permission: its certificate was revoked while it was looked at.
 Result<void> IngestService::greeted(const std::shared_ptr<GrpcLink>& link, const identity::Speaker& speaker) {
   const std::lock_guard lock(mutex_);
-  silent_.erase(link);
+  not_silent(link);
   if (speaker.serial.empty()) return {};
   if (revoked_.contains(speaker.serial)) return fail(Errc::permission, "the certificate was revoked");
   speakers_[link] = speaker;
@@ -199,13 +217,13 @@ void IngestService::pace(LoadFigures figures, Durability durability) {
 void IngestService::sweep() {
   const std::int64_t now_ms = options_.now_ms();
   const std::lock_guard lock(mutex_);
-  std::erase_if(silent_, [&](const std::shared_ptr<GrpcLink>& link) {
-    if (now_ms - link->opened_ms() < options_.hello_timeout_ms) return false;
+  while (!silent_.empty() && now_ms - silent_.front()->opened_ms() >= options_.hello_timeout_ms) {
+    const std::shared_ptr<GrpcLink> late = silent_.front();
+    not_silent(late);
     counters_.count_refusal(v1::Refusal::CODE_PROTOCOL);
-    link->refuse(
+    late->refuse(
         {v1::Refusal::CODE_PROTOCOL, fmt::format("no Hello within {} ms", options_.hello_timeout_ms), 0});
-    return true;
-  });
+  }
   end_speakers([now_ms](const identity::Speaker& speaker) { return now_ms >= speaker.not_after_ms; },
                "the certificate expired");
 }
@@ -236,7 +254,7 @@ void IngestService::request(const std::string& host, v1::ActionRequest action,
 void IngestService::stop() {
   stopping_ = true;
   const std::lock_guard lock(mutex_);
-  for (const auto& link : links_)
+  for (const auto& [link, place] : links_)
     link->refuse({v1::Refusal::CODE_UNAVAILABLE, "the aggregator is stopping", 1000});
 }
 

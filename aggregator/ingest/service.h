@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -83,7 +84,12 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
  private:
   class Call;
   void add(const std::shared_ptr<GrpcLink>& link);
+  bool has_room() const { return streams() <= options_.max_streams; }
+  /// Ends the stream that has been silent for the longest time, unless that is `newcomer`. Whoever opens
+  /// streams and says nothing keeps no agent out.
+  bool make_room(const GrpcLink& newcomer);
   void remove(const std::shared_ptr<GrpcLink>& link);
+  void not_silent(const std::shared_ptr<GrpcLink>& link);  // with the lock
   template <class Ended>
   void end_speakers(Ended ended, const char* why);
   Result<void> greeted(const std::shared_ptr<GrpcLink>& link, const identity::Speaker& speaker);
@@ -99,9 +105,10 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   std::atomic<std::size_t> count_ = 0;
   std::atomic<bool> stopping_ = false;
 
-  std::mutex mutex_;  // protects what follows
-  std::unordered_set<std::shared_ptr<GrpcLink>> links_;
-  std::unordered_set<std::shared_ptr<GrpcLink>> silent_;                       // no Hello yet
+  std::mutex mutex_;                             // protects what follows
+  std::list<std::shared_ptr<GrpcLink>> silent_;  // no Hello yet; oldest first
+  /// With its place in silent_, whose end() is that of one that is in it no more.
+  std::unordered_map<std::shared_ptr<GrpcLink>, std::list<std::shared_ptr<GrpcLink>>::iterator> links_;
   std::unordered_map<std::shared_ptr<GrpcLink>, identity::Speaker> speakers_;  // that showed a certificate
   std::unordered_set<std::string> revoked_;                                    // serials, since the start
 };

@@ -301,6 +301,30 @@ TEST_CASE("one stream too many is refused as unavailable") {
   CHECK(second.refusal().code() == v1::Refusal::CODE_UNAVAILABLE);
 }
 
+TEST_CASE("where streams are too many, one that says nothing makes room, the oldest first") {
+  Fixture f(2);
+  FakeAgent agent;
+  Call oldest(f);
+  eventually([&] { return f.service->streams() == 1; });
+  Call younger(f);
+  eventually([&] { return f.service->streams() == 2; });
+  Call live(f);
+  REQUIRE(live.stream->Write(agent.hello()));
+  CHECK(live.read().has_welcome());
+  CHECK(oldest.refusal().message() == "too many streams, and no Hello came");
+  eventually([&] { return f.service->streams() == 2; });
+  FakeAgent other("other");
+  Call next(f);
+  REQUIRE(next.stream->Write(other.hello()));
+  CHECK(next.read().has_welcome());
+  CHECK(younger.refusal().code() == v1::Refusal::CODE_UNAVAILABLE);
+  eventually([&] { return f.service->streams() == 2; });
+  // Now both are agents, and nobody makes room.
+  Call refused(f);
+  CHECK(refused.refusal().message() == "too many streams");
+  CHECK(f.refused("unavailable") == 3);
+}
+
 TEST_CASE("a new host past the limit ends as RESOURCE_EXHAUSTED, for clients that know no refusals") {
   ShardOptions options;
   options.enrol = {1, 600};
