@@ -55,17 +55,18 @@ void declare_enroll(CLI::App& app, Flags& flags) {
   enroll->fallthrough();  // --config and --spool say where it is kept
   EnrollOptions& options = flags.enroll_options;
   enroll->add_option("--aggregator", options.aggregator, "Where the aggregator listens")
-      ->type_name("HOST:PORT")
-      ->required();
+      ->type_name("HOST:PORT");
   enroll->add_option("--token", options.token, "Of the invitation")
       ->type_name("TOKEN")
-      ->envname("VIGIL_ENROLL_TOKEN")
-      ->required();
+      ->envname("VIGIL_ENROLL_TOKEN");
   enroll
       ->add_option("--fingerprint", options.fingerprint,
                    "Of the aggregator's authority: nothing is sent to who cannot show it")
-      ->type_name("sha256:HEX")
-      ->required();
+      ->type_name("sha256:HEX");
+  enroll
+      ->add_option("--invitation", options.invitation,
+                   "File with these three, as vigil agent invite --out writes it; nobody else may read it")
+      ->type_name("FILE");
   enroll->add_option("--dir", options.folder, "Where it is kept, as tls.dir [see there]")
       ->type_name("FOLDER");
   enroll->footer(
@@ -73,10 +74,16 @@ void declare_enroll(CLI::App& app, Flags& flags) {
       "  vigil-agent enroll --aggregator monitor.example.org:8460 --token 5f0c... --fingerprint "
       "sha256:9b71...\n"
       "  VIGIL_ENROLL_TOKEN=5f0c... vigil-agent enroll --aggregator monitor.example.org:8460 --fingerprint "
-      "sha256:9b71...");
-  enroll->add_flag_function(
+      "sha256:9b71...\n"
+      "  vigil-agent enroll --invitation /run/secrets/invitation --if-needed --name node-7");
+  CLI::Option* force = enroll->add_flag_function(
       "--force", [&options](std::int64_t) { options.again = Again::allowed; },
       "Also when this host is enrolled already");
+  enroll
+      ->add_flag_function(
+          "--if-needed", [&options](std::int64_t) { options.again = Again::if_needed; },
+          "Does nothing where this host is enrolled already, under its --name, and the aggregator takes it")
+      ->excludes(force);
   flags.enroll = enroll;
 }
 
@@ -204,6 +211,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
     invocation.trouble = good.error().message;
   }
   invocation.enroll = flags.enroll_options;
+  invocation.enroll.name = invocation.config.name;
   if (invocation.enroll.folder.empty()) invocation.enroll.folder = identity_folder(invocation.config);
   return invocation;
 }

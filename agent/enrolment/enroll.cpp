@@ -1,13 +1,17 @@
 #include "agent/enrolment/enroll.h"
 
+#include "agent/delivery/identity.h"
 #include "agent/enrolment/handshake.h"
+#include "agent/enrolment/standing.h"
 #include "common/clock.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/text/address.h"
 #include "common/text/human.h"
 #include "common/tls/certificate.h"
+#include "common/tls/invitation_file.h"
 #include "common/tls/signing.h"
+#include "common/tls/token.h"
 #include "vigil/v1/identity.grpc.pb.h"
 
 #include <grpcpp/client_context.h>
@@ -15,6 +19,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
+#include <utility>
 
 namespace vigil::agent {
 namespace {
@@ -48,14 +54,34 @@ Result<v1::IssuedCertificate> ask(const ChannelOptions& channel, const v1::Enrol
   return answer;
 }
 
-Result<void> check_not_enrolled(const EnrollOptions& options, std::int64_t now_ms) {
-  if (options.again == Again::allowed || !has_identity(options.folder)) return {};
-  const auto present = load_identity(options.folder);
-  if (!present || present->not_after_ms <= now_ms) return {};  // good for nothing any more
-  return fail(Errc::conflict,
-              "this host is enrolled already, as {} at {}, until {}: --force makes another identity take its "
-              "place",
-              present->name, present->aggregator, format_rfc3339(present->not_after_ms));
+/// The identity that is there, if it is good by its own account.
+std::optional<OwnIdentity> good_identity(const EnrollOptions& options, std::int64_t now_ms) {
+  if (!has_identity(options.folder)) return std::nullopt;
+  auto present = load_identity(options.folder);
+  if (!present || present->not_after_ms <= now_ms) return std::nullopt;  // good for nothing any more
+  return std::move(*present);
+}
+
+/// Why it does not do, as if_needed takes it; "": it does, or nobody can say now.
+std::string why_anew(const OwnIdentity& present, const EnrollOptions& options) {
+  if (!options.name.empty() && options.name != present.name)
+    return fmt::format("{} is that of {}", identity_path(options.folder), present.name);
+  return why_refused({present.aggregator, Transport::tls, present.tls}, present.name);
+}
+
+/// What is to be said where nothing is to be done.
+Result<std::optional<std::string>> enrolled_already(const EnrollOptions& options, std::int64_t now_ms) {
+  if (options.again == Again::allowed) return std::optional<std::string>();
+  const auto present = good_identity(options, now_ms);
+  if (!present) return std::optional<std::string>();
+  const std::string seen = fmt::format("enrolled already, as {} at {}, until {}", present->name,
+                                       present->aggregator, format_rfc3339(present->not_after_ms));
+  if (options.again == Again::refused)
+    return fail(Errc::conflict, "this host is {}: --force makes another identity take its place", seen);
+  const std::string why = why_anew(*present, options);
+  if (why.empty()) return std::optional<std::string>(seen + '\n');
+  fmt::print("enrolls anew: {}\n", why);
+  return std::optional<std::string>();
 }
 
 }  // namespace
@@ -115,12 +141,42 @@ Result<std::string> prove(const std::vector<std::string>& shown, const std::stri
               host, fmt::join(hosts ? *hosts : std::vector<std::string>(), ", "), host);
 }
 
-Result<std::string> enroll(const EnrollOptions& options, std::int64_t now_ms) {
+Result<EnrollOptions> complete(EnrollOptions options) {
+  if (!options.invitation.empty()) {
+    const auto said = tls::read_invitation(options.invitation);
+    if (!said) return said.error();
+    if (options.aggregator.empty()) options.aggregator = said->aggregator;
+    if (options.fingerprint.empty()) options.fingerprint = said->fingerprint;
+    if (options.token.empty()) options.token = said->token;
+  }
+  for (const auto& [flag, value] :
+       {std::pair<const char*, const std::string&>{"--aggregator", options.aggregator},
+        {"--token", options.token},
+        {"--fingerprint", options.fingerprint}}) {
+    if (value.empty())
+      return fail(Errc::invalid_argument,
+                  "{} is missing: vigil agent invite prints the whole line, or with --out writes a file for "
+                  "--invitation",
+                  flag);
+  }
+  if (!tls::looks_like_token(options.token))
+    return fail(
+        Errc::invalid_argument,
+        "--token: must be 40 hexadecimal digits, as vigil agent invite prints it; was it copied whole?");
+  return options;
+}
+
+Result<std::string> enroll(const EnrollOptions& said, std::int64_t now_ms) {
+  const auto already = enrolled_already(said, now_ms);
+  if (!already) return already.error();
+  if (*already) return **already;
+  const auto completed = complete(said);
+  if (!completed) return completed.error();
+  const EnrollOptions& options = *completed;
   const auto address = parse_address(options.aggregator, kGrpcPort);
   if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
   const auto fingerprint = parse_fingerprint(options.fingerprint);
   if (!fingerprint) return fingerprint.error();
-  if (auto fine = check_not_enrolled(options, now_ms); !fine) return fine.error();
   const auto shown = shown_certificates(*address, kPatience);
   if (!shown) return shown.error();
   const auto authority = prove(*shown, *fingerprint, address->host, now_ms);
@@ -133,6 +189,7 @@ Result<std::string> enroll(const EnrollOptions& options, std::int64_t now_ms) {
   v1::EnrollRequest request;
   request.set_token(options.token);
   request.set_request(*wanted);
+  request.set_name(options.name.empty() ? host_name() : options.name);
   ChannelOptions channel;
   channel.address = address->to_string();
   channel.transport = Transport::tls;
@@ -144,8 +201,10 @@ Result<std::string> enroll(const EnrollOptions& options, std::int64_t now_ms) {
     return fail(identity.error().code, "the aggregator's answer cannot be used: {}",
                 identity.error().message);
   if (auto stored = store_identity(options.folder, *identity); !stored) {
-    return fail(stored.error().code, "{}; the token is used, an administrator has to invite this host again",
-                stored.error().message);
+    return fail(stored.error().code,
+                "{}; the token is used, an administrator has to invite this host again: vigil agent invite "
+                "--name {} --replace",
+                stored.error().message, identity->name);
   }
   return fmt::format("enrolled as {} at {}, until {}; the agent renews it by itself\nstored in {}\n",
                      identity->name, identity->aggregator, format_rfc3339(identity->not_after_ms),

@@ -12,15 +12,26 @@
 
 namespace vigil::agent {
 
-enum class Again : std::uint8_t { refused, allowed };
+/// What to do where this host is enrolled already.
+enum class Again : std::uint8_t {
+  refused,
+  if_needed,  // nothing, unless its identity is over, another host's, or counts no more at the aggregator
+  allowed
+};
 
 struct EnrollOptions {
-  std::string aggregator;        // host:port
-  std::string token;             // of the invitation
-  std::string fingerprint;       // of the authority's certificate: sha256:HEX
-  std::string folder;            // for identity.pem
-  Again again = Again::refused;  // when this host is enrolled already
+  std::string aggregator;   // host:port
+  std::string token;        // of the invitation
+  std::string fingerprint;  // of the authority's certificate: sha256:HEX
+  std::string folder;       // for identity.pem
+  Again again = Again::refused;
+  std::string invitation = {};  // a file with the first three, for those of them that are empty
+  std::string name = {};        // what this host is called; "": what the system calls itself
 };
+
+/// With what the file of the invitation says, and what is said as it can be. Errc::invalid_argument and
+/// others name the flag or the file.
+Result<EnrollOptions> complete(EnrollOptions options);
 
 /// 64 lower-case hexadecimal digits of "sha256:…", with or without colons between them.
 /// Errc::invalid_argument.

@@ -99,8 +99,8 @@ Result<std::vector<std::string>> shown_certificates(const Address& address,
     return tls::openssl_error(
         Errc::unavailable,
         fmt::format(
-            "{} does not speak TLS 1.3; was vigil-aggregator init run there, and the aggregator started "
-            "anew?",
+            "{} does not speak TLS 1.3, which it does once vigil-aggregator init was run there and the "
+            "aggregator started anew",
             address.to_string()));
   }
   return certificates_of(conversation.get());

@@ -243,15 +243,12 @@ Result<void> Accounts::write_use() {
   });
 }
 
-Result<bool> ensure_admin(const std::string& path, const std::string& name,
+Result<bool> ensure_admin(AccessFile& file, Audit& audit, const std::string& name, const Actor& actor,
                           const std::function<std::int64_t()>& now_ms) {
-  auto file = AccessFile::open(path);
-  if (!file) return file.error();
-  Audit audit(**file, now_ms);
-  auto accounts = Accounts::load(**file, audit, now_ms);
+  auto accounts = Accounts::load(file, audit, now_ms);
   if (!accounts) return accounts.error();
   if ((*accounts)->find_user(name)) return false;
-  const auto put = (*accounts)->put_user({name, "", Role::admin, true}, {Caller::Kind::socket, "init", ""});
+  const auto put = (*accounts)->put_user({name, "", Role::admin, true}, actor);
   if (!put) return put.error();
   return true;
 }

@@ -92,9 +92,9 @@ class Accounts {
   std::set<std::string> used_;  // names of tokens whose day is to be written
 };
 
-/// The role admin, in the access.db at `path`, for a name that is no user yet; true: it is one now. For who
-/// sets an aggregator up: `vigil-aggregator init`.
-Result<bool> ensure_admin(const std::string& path, const std::string& name,
+/// The role admin for a name that is no user yet; true: it is one now. For who sets an aggregator up:
+/// `vigil-aggregator init`, who `actor` is.
+Result<bool> ensure_admin(AccessFile& file, Audit& audit, const std::string& name, const Actor& actor,
                           const std::function<std::int64_t()>& now_ms);
 
 }  // namespace vigil::aggregator::access

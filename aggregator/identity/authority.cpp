@@ -1,5 +1,6 @@
 #include "aggregator/identity/authority.h"
 
+#include "aggregator/identity/name_pattern.h"
 #include "common/config/files.h"
 #include "common/log/log.h"
 #include "common/text/human.h"
@@ -20,6 +21,7 @@ constexpr std::int64_t kRememberMs = 400LL * 86'400'000;  // what ended
 constexpr milliseconds kLongestLife = std::chrono::hours(24 * 3653);
 constexpr std::size_t kMostGood = 10;  // certificates of a host at the same time
 constexpr std::size_t kMostNameBytes = 64;
+constexpr std::size_t kMostRemembered = 1024;  // certificates, of 1 KiB or so
 constexpr std::size_t kMostCertificateBytes = 16 << 10;
 
 Error no_longer(Kind kind, std::string_view why) {
@@ -95,51 +97,138 @@ void Authority::tell(const std::vector<std::string>& serials) const {
   if (!serials.empty() && on_revoked_) on_revoked_(serials);
 }
 
+/// Makes the token. The lock is held.
+Result<Invitation> Authority::keep(InviteRow row, milliseconds ttl, milliseconds longest) {
+  if (ttl.count() == 0) ttl = kUsualInvitation;
+  if (ttl < milliseconds(1000) || ttl > longest)
+    return fail(Errc::invalid_argument, "ttl: must be 1s to {}", format_duration(longest));
+  auto token = tls::make_token();
+  if (!token) return token.error();
+  const std::int64_t now_ms = options_.now_ms();
+  row.token_hash = tls::digest_of(*token);
+  row.expires_ms = now_ms + ttl.count();
+  if (auto added = store_.add_invite(row, now_ms); !added) return added.error();
+  return Invitation{row.id(), std::move(*token), row.expires_ms, own_.fingerprint};
+}
+
 Result<Invitation> Authority::invite(const std::string& name, milliseconds ttl, Replace replace,
                                      const std::string& made_by) {
   if (!wire::valid_host_name(name)) {
     return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ : -",
                 wire::clean_text(name), wire::kMaxHostBytes);
   }
-  if (ttl.count() == 0) ttl = kUsualInvitation;
-  if (ttl < milliseconds(1000) || ttl > kLongestInvitation)
-    return fail(Errc::invalid_argument, "ttl: must be 1s to {}", format_duration(kLongestInvitation));
-  auto token = tls::make_token();
-  if (!token) return token.error();
-  const std::int64_t now_ms = options_.now_ms();
   const std::lock_guard lock(mutex_);
-  if (replace == Replace::refused && !good_serials(Kind::host, name, now_ms).empty()) {
+  if (replace == Replace::refused && !good_serials(Kind::host, name, options_.now_ms()).empty()) {
     return fail(
         Errc::conflict,
         "{} has a certificate: --replace makes another one take its place, vigil agent revoke {} ends it",
         name, name);
   }
-  const InviteRow row{tls::digest_of(*token),      name,   now_ms + ttl.count(), 0,
-                      replace == Replace::allowed, made_by};
-  if (auto added = store_.add_invite(row, now_ms); !added) return added.error();
-  return Invitation{row.id(), std::move(*token), row.expires_ms, own_.fingerprint};
+  InviteRow row;
+  row.name = name;
+  row.replace = replace == Replace::allowed;
+  row.made_by = made_by;
+  return keep(std::move(row), ttl, kLongestInvitation);
 }
 
-Result<Enrolled> Authority::enroll(std::string_view token, std::string_view request) {
+Result<Invitation> Authority::invite_many(const Many& many, milliseconds ttl, const std::string& made_by) {
+  if (!valid_name_pattern(many.pattern)) {
+    return fail(Errc::invalid_argument,
+                "name-pattern: '{}' must be 1 to {} letters, digits and . _ : -, and a * for what differs",
+                wire::clean_text(many.pattern), wire::kMaxHostBytes);
+  }
+  if (many.uses < 1 && many.uses != kAnyNumber)
+    return fail(Errc::invalid_argument, "uses: must be 1 or more, or unlimited");
+  InviteRow row;
+  row.name = many.pattern;
+  row.made_by = made_by;
+  row.for_many = true;
+  row.uses = many.uses;
+  const std::lock_guard lock(mutex_);
+  return keep(std::move(row), ttl, kLongestInvitationOfMany);
+}
+
+namespace {
+
+/// Why a token that is known counts no more; "": it does.
+std::string why_over(const InviteRow& invite, std::int64_t now_ms) {
+  switch (invite.ended) {
+    case Ended::no:
+      break;
+    case Ended::revoked:
+      return "the invitation was revoked";
+    case Ended::in_backup:
+    case Ended::restored:
+      return "the aggregator was restored from a backup, which cannot know what became of the invitations of "
+             "before: this one counts no more";
+  }
+  if (invite.used_ms != 0 && !invite.for_many) return "the token was used already";
+  if (invite.used_ms != 0)
+    return fmt::format("the token was used already, by {}: for so many it was made",
+                       counted(static_cast<std::size_t>(invite.used), "host"));
+  return now_ms >= invite.expires_ms ? "the token expired at " + format_rfc3339(invite.expires_ms) : "";
+}
+
+}  // namespace
+
+/// Who took a revoked host's key may have the token of its invitation, too: so it does not let that name in
+/// again by itself.
+Result<void> Authority::check_readmitted(const InviteRow& invite, const std::string& name) {
+  std::int64_t revoked_ms = 0;
+  for (const auto& [serial, row] : store_.certificates()) {
+    if (row.kind == Kind::host && row.name == name) revoked_ms = std::max(revoked_ms, row.revoked_ms);
+  }
+  if (revoked_ms == 0 || revoked_ms < invite.created_ms) return {};
+  const auto readmitted = store_.readmitted(name);
+  if (!readmitted) return readmitted.error();
+  if (*readmitted && **readmitted >= revoked_ms) return {};
+  return fail(Errc::conflict,
+              "{0} was revoked at {1}, after this invitation was made: if it is to come again, on the "
+              "aggregator's side: vigil agent readmit {0}",
+              name, format_rfc3339(revoked_ms));
+}
+
+/// What the host will be called.
+Result<std::string> Authority::name_for(const InviteRow& invite, std::string_view said, std::int64_t now_ms) {
+  if (!invite.for_many) {
+    if (invite.replace || good_serials(Kind::host, invite.name, now_ms).empty()) return invite.name;
+    return fail(Errc::conflict, "{} has got a certificate meanwhile: vigil agent invite --name {} --replace",
+                invite.name, invite.name);
+  }
+  std::string name(said);
+  if (!wire::valid_host_name(name) || !fits(name, invite.name)) {
+    return fail(Errc::conflict,
+                "the invitation is for hosts whose names are like {}, and this one calls itself '{}': "
+                "vigil-agent enroll --name says another",
+                invite.name, wire::clean_text(name));
+  }
+  if (!good_serials(Kind::host, name, now_ms).empty()) {
+    return fail(Errc::conflict,
+                "{0} has a certificate that is good, which an invitation for many does not take from it: has "
+                "this host lost it, on the aggregator's side: vigil agent readmit {0}; else it needs another "
+                "name",
+                name);
+  }
+  if (auto fine = check_readmitted(invite, name); !fine) return fine.error();
+  return name;
+}
+
+Result<Enrolled> Authority::enroll(const Arrival& arrival) {
   const std::int64_t now_ms = options_.now_ms();
   auto enrolled = [&]() -> Result<Enrolled> {
     const std::lock_guard lock(mutex_);
-    const std::string hash = tls::digest_of(token);
+    const std::string hash = tls::digest_of(arrival.token);
     const auto invite = store_.invite(hash);
     if (!invite) return invite.error();
     if (!*invite)
       return no_longer(Kind::host,
-                       "the token is not known here: was it copied whole, and is this the right aggregator?");
+                       "the token is not known here: another aggregator made it, or it was not copied whole");
     const InviteRow& row = **invite;
-    if (row.used_ms != 0) return no_longer(Kind::host, "the token was used already");
-    if (now_ms >= row.expires_ms)
-      return no_longer(Kind::host, "the token expired at " + format_rfc3339(row.expires_ms));
-    auto replaced = good_serials(Kind::host, row.name, now_ms);
-    if (!replaced.empty() && !row.replace)
-      return fail(Errc::conflict,
-                  "{} has got a certificate meanwhile: vigil agent invite --name {} --replace", row.name,
-                  row.name);
-    auto made = sign({Kind::host, row.name, options_.lives.host}, request, now_ms);
+    if (const std::string why = why_over(row, now_ms); !why.empty()) return no_longer(Kind::host, why);
+    const auto name = name_for(row, arrival.name, now_ms);
+    if (!name) return name.error();
+    auto replaced = good_serials(Kind::host, *name, now_ms);
+    auto made = sign({Kind::host, *name, options_.lives.host}, arrival.request, now_ms);
     if (!made) return made.error();
     if (auto done = store_.enrolled(hash, made->second, replaced, now_ms); !done) return done.error();
     return Enrolled{std::move(made->first), row.id(), row.made_by, std::move(replaced)};
@@ -226,13 +315,61 @@ Result<Revoked> Authority::revoke_serial(const std::string& serial) {
   return revoked;
 }
 
-Result<Bearer> Authority::admit(std::string_view certificate) {
+Result<Revoked> Authority::revoke_invitation(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto withdrawn = store_.withdraw_invite(id, options_.now_ms());
+  if (!withdrawn) return withdrawn.error();
+  if (*withdrawn == 0)
+    return fail(Errc::not_found,
+                "no invitation with the id {} is open: vigil agent list shows those that are",
+                wire::clean_text(id));
+  return Revoked{{}, *withdrawn};
+}
+
+Result<Revoked> Authority::readmit(const std::string& host) {
+  const std::int64_t now_ms = options_.now_ms();
+  Result<Revoked> revoked = [&]() -> Result<Revoked> {
+    const std::lock_guard lock(mutex_);
+    if (auto fresh = store_.refresh(); !fresh) return fresh.error();
+    const bool is_known = std::ranges::any_of(store_.certificates(), [&](const auto& entry) {
+      return entry.second.kind == Kind::host && entry.second.name == host;
+    });
+    if (!is_known)
+      return fail(Errc::not_found, "no host {} was ever enrolled: it needs no more than an invitation",
+                  wire::clean_text(host));
+    const auto good = good_serials(Kind::host, host, now_ms);
+    if (auto done = store_.readmit(host, good, now_ms); !done) return done.error();
+    return Revoked{good, 0};
+  }();
+  if (revoked) tell(revoked->serials);
+  return revoked;
+}
+
+/// Whom it names, if this authority signed it; nothing is said about time. Only what was signed here is
+/// remembered, so nobody else can push it out.
+Result<Bearer> Authority::signed_here(std::string_view certificate) {
+  std::string authority;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto known = signed_here_.find(certificate);
+    if (known != signed_here_.end()) return known->second;
+    authority = signer_.certificate;
+  }
   auto bearer = read_bearer(certificate);
+  if (!bearer) return bearer;
+  if (auto ours = tls::check_signed_by(certificate, authority); !ours) return ours.error();
+  const std::lock_guard lock(mutex_);
+  if (signed_here_.size() >= kMostRemembered) signed_here_.clear();
+  signed_here_.emplace(certificate, *bearer);
+  return bearer;
+}
+
+Result<Bearer> Authority::admit(std::string_view certificate) {
+  auto bearer = signed_here(certificate);
   if (!bearer) return bearer;
   const std::int64_t now_ms = options_.now_ms();
   const tls::CertificateInfo& info = bearer->certificate;
   const std::lock_guard lock(mutex_);
-  if (auto ours = tls::check_signed_by(certificate, signer_.certificate); !ours) return ours.error();
   if (now_ms < info.not_before_ms) {
     return fail(Errc::permission, "the certificate of {} is good only from {}: one of the clocks is wrong",
                 bearer->name, format_rfc3339(info.not_before_ms));
@@ -336,6 +473,14 @@ Result<void> Authority::tend() {
   const std::lock_guard lock(mutex_);
   if (tended_ms_ != 0 && now_ms >= tended_ms_ && now_ms - tended_ms_ < every) return {};
   tended_ms_ = now_ms;
+  const auto restored = store_.say_restored(now_ms);
+  if (!restored) return restored.error();
+  if (*restored > 0)
+    log::warn(
+        "identity",
+        "restored from a backup: invitations that were open when it was made count no more; invite those "
+        "hosts again",
+        {{"invitations", *restored}});
   if (auto done = renew_own(now_ms); !done) return done;
   const auto renewed = renew_server(options_.folder, {now_ms, options_.lives.server});
   if (!renewed) return renewed.error();

@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -23,7 +24,9 @@
 namespace vigil::aggregator::identity {
 
 inline constexpr std::chrono::milliseconds kUsualInvitation{15 * 60'000};
-inline constexpr std::chrono::milliseconds kLongestInvitation{7 * 86'400'000};
+inline constexpr std::chrono::milliseconds kLongestInvitation{7 * 86'400'000LL};
+/// Of many: machines that come next month read it from where it was put today.
+inline constexpr std::chrono::milliseconds kLongestInvitationOfMany{366 * 86'400'000LL};
 
 /// How long certificates are good.
 struct Lives {
@@ -39,6 +42,19 @@ struct AuthorityOptions {
 };
 
 enum class Replace : std::uint8_t { refused, allowed };
+
+/// Whom an invitation is for that is for more than one host, each of which says its own name.
+struct Many {
+  std::string pattern;    // what their names are like, see name_pattern.h
+  std::int32_t uses = 1;  // how many may come, or kAnyNumber
+};
+
+/// What a host sends that was invited.
+struct Arrival {
+  std::string_view token;
+  std::string_view request;
+  std::string_view name = {};  // what it calls itself; counts where the invitation is for many
+};
 
 struct Invitation {
   std::string id;  // what people call it by: no secret
@@ -91,8 +107,13 @@ class Authority {
   /// and it is not to be replaced. Errc::invalid_argument.
   Result<Invitation> invite(const std::string& name, std::chrono::milliseconds ttl, Replace replace,
                             const std::string& made_by = {});
-  /// Errc::permission: the token is unknown, used or expired. Errc::parse, Errc::limit: the request.
-  Result<Enrolled> enroll(std::string_view token, std::string_view request);
+  /// One that hosts name themselves by. It gives no name that a certificate that is good has, nor one that
+  /// was revoked since the invitation was made, unless readmit() came after. Errc::invalid_argument.
+  Result<Invitation> invite_many(const Many& many, std::chrono::milliseconds ttl,
+                                 const std::string& made_by = {});
+  /// Errc::permission: the token is unknown, used or over. Errc::conflict: the name is not to be had.
+  /// Errc::parse, Errc::limit: the request.
+  Result<Enrolled> enroll(const Arrival& arrival);
   /// For a host that shows its certificate. Errc::permission: it does not count.
   Result<Issued> renew(std::string_view certificate, std::string_view request);
   /// `life` 0: the usual one. Errc::invalid_argument: the name.
@@ -102,6 +123,11 @@ class Authority {
   /// Errc::not_found: there is nothing good of this name, or serial.
   Result<Revoked> revoke(Kind kind, const std::string& name);
   Result<Revoked> revoke_serial(const std::string& serial);
+  /// Of the invitation with this id. Errc::not_found: it is not open.
+  Result<Revoked> revoke_invitation(const std::string& id);
+  /// The host lost its key, or is another machine now: what it had counts no more, and an invitation for many
+  /// may give its name anew. Errc::not_found: there never was one.
+  Result<Revoked> readmit(const std::string& host);
 
   /// Whom this certificate names, if it counts. Errc::permission, Errc::parse.
   Result<Bearer> admit(std::string_view certificate);
@@ -126,6 +152,9 @@ class Authority {
         signer_(std::move(signer)),
         own_(std::move(own)),
         store_(std::move(store)) {}
+  Result<Invitation> keep(InviteRow row, std::chrono::milliseconds ttl, std::chrono::milliseconds longest);
+  Result<std::string> name_for(const InviteRow& invite, std::string_view said, std::int64_t now_ms);
+  Result<void> check_readmitted(const InviteRow& invite, const std::string& name);
   struct Wanted {
     Kind kind = Kind::host;
     std::string name;
@@ -133,6 +162,7 @@ class Authority {
   };
   Result<std::pair<Issued, CertificateRow>> sign(const Wanted& wanted, std::string_view request,
                                                  std::int64_t now_ms) const;
+  Result<Bearer> signed_here(std::string_view certificate);
   std::vector<std::string> good_serials(Kind kind, std::string_view name, std::int64_t now_ms) const;
   Result<void> adopt(const Bearer& bearer);
   Result<Revoked> revoke_locked(const std::vector<std::string>& serials, std::int64_t now_ms);
@@ -147,6 +177,9 @@ class Authority {
   tls::CertificateInfo own_;  // what that says
   IdentityStore store_;
   std::int64_t tended_ms_ = 0;
+  /// Certificates whose signature was found good, by their text: to look again costs half a millisecond a
+  /// call. Time and revocation are looked at each time all the same.
+  std::map<std::string, Bearer, std::less<>> signed_here_;
 };
 
 /// 1 to 64 of [A-Za-z0-9._@-].

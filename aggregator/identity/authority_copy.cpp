@@ -1,6 +1,7 @@
 #include "aggregator/identity/authority_copy.h"
 
 #include "aggregator/identity/authority_files.h"
+#include "aggregator/identity/identity_store.h"
 #include "aggregator/store/copy_database.h"
 #include "common/config/files.h"
 #include "common/tls/kept_file.h"
@@ -25,8 +26,10 @@ Result<std::vector<std::string>> copy_authority(const std::string& folder, const
   const std::string path = database_path(folder);
   auto database = Database::open(path, Access::read_only, "");
   if (!database) return database.error();
-  const auto copied = copy_database(*database, copy_of(path), [](std::uint64_t) { return true; });
+  const std::string copy = copy_of(path);
+  const auto copied = copy_database(*database, copy, [](std::uint64_t) { return true; });
   if (!copied) return fail(copied.error().code, "{}: {}", path, copied.error().message);
+  if (auto ended = end_invites_of_copy(copy); !ended) return ended.error();
   return names;
 }
 

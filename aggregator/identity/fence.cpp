@@ -9,10 +9,13 @@ namespace {
 
 constexpr std::string_view kStream = "/vigil.v1.Ingest/Stream";
 constexpr std::string_view kEnroll = "/vigil.v1.Identity/Enroll";
+constexpr std::string_view kStanding = "/vigil.v1.Identity/Standing";
 constexpr std::string_view kRenew = "/vigil.v1.Identity/Renew";
 
 Result<void> may_call_as_host(std::string_view name, std::string_view method) {
-  if (method == kStream || method == kRenew || method == kEnroll) return {};
+  for (const std::string_view own : {kStream, kRenew, kEnroll, kStanding}) {
+    if (method == own) return {};
+  }
   return fail(Errc::permission, "the certificate of the host {} is for its agent, which only delivers", name);
 }
 
@@ -25,7 +28,8 @@ std::string peer_certificate(const grpc::AuthContext& peer) {
 
 Result<void> may_call(Authority* authority, std::string_view certificate, std::string_view method,
                       std::int64_t now_ms) {
-  const bool says_itself = method == kStream || method == kEnroll;  // why a host is known no more
+  // Why a host is known no more.
+  const bool says_itself = method == kStream || method == kEnroll || method == kStanding;
   if (authority == nullptr) {
     const auto info = tls::read_certificate(certificate);
     if (!info) return info.error();

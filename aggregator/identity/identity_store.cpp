@@ -8,7 +8,7 @@ namespace vigil::aggregator::identity {
 namespace {
 
 constexpr std::int64_t kApplicationId = 0x56474C49;  // "VGLI"
-constexpr std::int64_t kFormat = 2;
+constexpr std::int64_t kFormat = 3;
 constexpr const char* kTables = R"(
 BEGIN IMMEDIATE;
 CREATE TABLE invite(
@@ -18,7 +18,12 @@ CREATE TABLE invite(
   expires_ms INTEGER NOT NULL,
   used_ms INTEGER NOT NULL DEFAULT 0,
   replaces INTEGER NOT NULL,
-  made_by TEXT NOT NULL DEFAULT '') STRICT;
+  made_by TEXT NOT NULL DEFAULT '',
+  for_many INTEGER NOT NULL DEFAULT 0,
+  uses INTEGER NOT NULL DEFAULT 1,
+  used INTEGER NOT NULL DEFAULT 0,
+  ended INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE certificate(
   serial TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -26,26 +31,48 @@ CREATE TABLE certificate(
   not_before_ms INTEGER NOT NULL,
   not_after_ms INTEGER NOT NULL,
   revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
-PRAGMA user_version=2;
+PRAGMA user_version=3;
 PRAGMA application_id=0x56474C49;
 COMMIT;
 )";
 
+constexpr const char* kInviteColumns =
+    "token_hash,name,expires_ms,used_ms,replaces,made_by,for_many,uses,used,ended,created_ms";
+
 InviteRow invite_of(const Statement& row) {
-  return {std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
-          row.integer(4) != 0,       std::string(row.bytes(5))};
+  return {std::string(row.bytes(0)),
+          std::string(row.bytes(1)),
+          row.integer(2),
+          row.integer(3),
+          row.integer(4) != 0,
+          std::string(row.bytes(5)),
+          row.integer(6) != 0,
+          static_cast<std::int32_t>(row.integer(7)),
+          static_cast<std::int32_t>(row.integer(8)),
+          static_cast<Ended>(row.integer(9)),
+          row.integer(10)};
 }
 
-/// Format 1 did not say who made an invitation. An aggregator of that format goes on beside it, should
-/// `init` of this one be the first to come: it names the columns that it writes.
-Result<void> add_makers(Database& database) {
+/// Format 1 did not say who made an invitation.
+constexpr const char* kTo2 = "ALTER TABLE invite ADD COLUMN made_by TEXT NOT NULL DEFAULT '';";
+/// Format 2 knew no invitations for many, and none that ended before its time but by its time.
+constexpr const char* kTo3 = R"(
+ALTER TABLE invite ADD COLUMN for_many INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invite ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE invite ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE invite ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
+UPDATE invite SET used=1 WHERE used_ms<>0;
+CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;)";
+
+/// An aggregator of an older format goes on beside it, should `init` of this one be the first to come: it
+/// names the columns that it writes.
+Result<void> migrate(Database& database) {
   if (auto begun = database.execute("BEGIN IMMEDIATE"); !begun) return begun;
   const auto format = database.integer("PRAGMA user_version");  // `init` may have come first
   Result<void> done = format ? Result<void>() : Result<void>(format.error());
-  if (done && *format == 1)
-    done = database.execute(
-        "ALTER TABLE invite ADD COLUMN made_by TEXT NOT NULL DEFAULT ''; PRAGMA user_version=2;");
-  if (done) done = database.execute("COMMIT");
+  if (done && *format < 2) done = database.execute(kTo2);
+  if (done && *format < 3) done = database.execute(kTo3);
+  if (done) done = database.execute("PRAGMA user_version=3; COMMIT");
   if (!done) static_cast<void>(database.execute("ROLLBACK"));
   return done;
 }
@@ -66,7 +93,7 @@ Result<void> make_tables(Database& database) {
                 "wrote it",
                 *format, kFormat);
   }
-  return *format < kFormat ? add_makers(database) : Result<void>();
+  return *format < kFormat ? migrate(database) : Result<void>();
 }
 
 }  // namespace
@@ -80,6 +107,14 @@ std::optional<Kind> parse_kind(std::string_view text) {
     if (text == to_string(kind)) return kind;
   }
   return std::nullopt;
+}
+
+Result<void> end_invites_of_copy(const std::string& path) {
+  auto database = Database::open(path, Access::read_write, "");
+  if (!database) return database.error();
+  auto change = database->prepare("UPDATE invite SET ended=? WHERE used_ms=0 AND ended=0");
+  if (!change) return fail(change.error().code, "{}: {}", path, change.error().message);
+  return change->run(static_cast<std::int64_t>(Ended::in_backup));
 }
 
 Result<IdentityStore> IdentityStore::open(const std::string& path) {
@@ -135,16 +170,17 @@ Result<void> IdentityStore::in_transaction(Work work) {
 
 Result<void> IdentityStore::add_invite(const InviteRow& invite, std::int64_t now_ms) {
   auto put = database_.prepare(
-      "INSERT INTO invite(token_hash,name,created_ms,expires_ms,replaces,made_by) VALUES(?,?,?,?,?,?)");
+      "INSERT INTO invite(token_hash,name,created_ms,expires_ms,replaces,made_by,for_many,uses) "
+      "VALUES(?,?,?,?,?,?,?,?)");
   if (!put) return put.error();
   return put->run(std::string_view(invite.token_hash), std::string_view(invite.name), now_ms,
                   invite.expires_ms, static_cast<std::int64_t>(invite.replace),
-                  std::string_view(invite.made_by));
+                  std::string_view(invite.made_by), static_cast<std::int64_t>(invite.for_many),
+                  static_cast<std::int64_t>(invite.uses));
 }
 
 Result<std::optional<InviteRow>> IdentityStore::invite(const std::string& token_hash) {
-  auto find = database_.prepare(
-      "SELECT token_hash,name,expires_ms,used_ms,replaces,made_by FROM invite WHERE token_hash=?");
+  auto find = database_.prepare(fmt::format("SELECT {} FROM invite WHERE token_hash=?", kInviteColumns));
   if (!find) return find.error();
   find->bind(std::string_view(token_hash));
   const auto found = find->step();
@@ -154,10 +190,10 @@ Result<std::optional<InviteRow>> IdentityStore::invite(const std::string& token_
 }
 
 Result<std::vector<InviteRow>> IdentityStore::open_invites(std::int64_t now_ms) {
-  auto rows = database_.prepare(
-      "SELECT token_hash,name,expires_ms,used_ms,replaces,made_by FROM invite WHERE used_ms=0 AND "
-      "expires_ms>? "
-      "ORDER BY name, expires_ms");
+  auto rows =
+      database_.prepare(fmt::format("SELECT {} FROM invite WHERE used_ms=0 AND ended=0 AND expires_ms>? "
+                                    "ORDER BY name, expires_ms",
+                                    kInviteColumns));
   if (!rows) return rows.error();
   rows->bind(now_ms);
   std::vector<InviteRow> out;
@@ -167,17 +203,44 @@ Result<std::vector<InviteRow>> IdentityStore::open_invites(std::int64_t now_ms) 
   return out;
 }
 
-Result<std::uint32_t> IdentityStore::withdraw_invites(const std::string& name, std::int64_t now_ms) {
-  auto change =
-      database_.prepare("UPDATE invite SET expires_ms=?1 WHERE name=?2 AND used_ms=0 AND expires_ms>?1");
+Result<std::uint32_t> IdentityStore::end_invites(std::string_view sql, const std::string& which,
+                                                 std::int64_t now_ms) {
+  auto change = database_.prepare(sql);
   if (!change) return change.error();
-  if (auto done = change->run(now_ms, std::string_view(name)); !done) return done.error();
+  if (auto done = change->run(static_cast<std::int64_t>(Ended::revoked), now_ms, std::string_view(which));
+      !done)
+    return done.error();
+  return static_cast<std::uint32_t>(::sqlite3_changes(database_.handle()));
+}
+
+Result<std::uint32_t> IdentityStore::withdraw_invites(const std::string& name, std::int64_t now_ms) {
+  return end_invites(
+      "UPDATE invite SET ended=?1 WHERE for_many=0 AND name=?3 AND used_ms=0 AND ended=0 AND expires_ms>?2",
+      name, now_ms);
+}
+
+Result<std::uint32_t> IdentityStore::withdraw_invite(const std::string& id, std::int64_t now_ms) {
+  return end_invites(
+      fmt::format("UPDATE invite SET ended=?1 WHERE substr(token_hash,1,{})=?3 AND used_ms=0 AND ended=0 "
+                  "AND expires_ms>?2",
+                  kInviteIdDigits),
+      id, now_ms);
+}
+
+Result<std::uint32_t> IdentityStore::say_restored(std::int64_t now_ms) {
+  auto change = database_.prepare("UPDATE invite SET ended=?1 WHERE ended=?2 AND expires_ms>?3");
+  if (!change) return change.error();
+  if (auto done = change->run(static_cast<std::int64_t>(Ended::restored),
+                              static_cast<std::int64_t>(Ended::in_backup), now_ms);
+      !done)
+    return done.error();
   return static_cast<std::uint32_t>(::sqlite3_changes(database_.handle()));
 }
 
 Result<void> IdentityStore::forget(std::int64_t ended_before_ms) {
   for (const std::string_view sql :
-       {"DELETE FROM invite WHERE expires_ms<?", "DELETE FROM certificate WHERE not_after_ms<?"}) {
+       {"DELETE FROM invite WHERE expires_ms<?", "DELETE FROM certificate WHERE not_after_ms<?",
+        "DELETE FROM readmitted WHERE at_ms<? AND host NOT IN (SELECT name FROM certificate)"}) {
     auto forget = database_.prepare(sql);
     if (!forget) return forget.error();
     if (auto done = forget->run(ended_before_ms); !done) return done;
@@ -212,7 +275,9 @@ void IdentityStore::remember_revoked(const std::vector<std::string>& serials, st
 Result<void> IdentityStore::enrolled(const std::string& token_hash, const CertificateRow& issued,
                                      const std::vector<std::string>& revoked, std::int64_t now_ms) {
   auto done = in_transaction([&]() -> Result<void> {
-    auto use = database_.prepare("UPDATE invite SET used_ms=? WHERE token_hash=? AND used_ms=0");
+    auto use = database_.prepare(
+        "UPDATE invite SET used=used+1, used_ms=CASE WHEN uses>0 AND used+1>=uses THEN ?1 ELSE 0 END "
+        "WHERE token_hash=?2 AND used_ms=0 AND ended=0");
     if (!use) return use.error();
     if (auto used = use->run(now_ms, std::string_view(token_hash)); !used) return used;
     if (::sqlite3_changes(database_.handle()) != 1) return fail(Errc::conflict, "the token was used already");
@@ -235,6 +300,27 @@ Result<void> IdentityStore::revoke(const std::vector<std::string>& serials, std:
   auto done = in_transaction([&] { return mark_revoked(serials, now_ms); });
   if (done) remember_revoked(serials, now_ms);
   return done;
+}
+
+Result<void> IdentityStore::readmit(const std::string& host, const std::vector<std::string>& serials,
+                                    std::int64_t now_ms) {
+  auto done = in_transaction([&]() -> Result<void> {
+    if (auto marked = mark_revoked(serials, now_ms); !marked) return marked;
+    auto put = database_.prepare("INSERT OR REPLACE INTO readmitted VALUES(?,?)");
+    if (!put) return put.error();
+    return put->run(std::string_view(host), now_ms);
+  });
+  if (done) remember_revoked(serials, now_ms);
+  return done;
+}
+
+Result<std::optional<std::int64_t>> IdentityStore::readmitted(const std::string& host) {
+  auto find = database_.prepare("SELECT at_ms FROM readmitted WHERE host=?");
+  if (!find) return find.error();
+  find->bind(std::string_view(host));
+  const auto found = find->step();
+  if (!found) return found.error();
+  return *found ? std::optional<std::int64_t>(find->integer(0)) : std::nullopt;
 }
 
 const CertificateRow* IdentityStore::certificate(const std::string& serial) const {

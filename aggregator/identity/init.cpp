@@ -1,6 +1,5 @@
 #include "aggregator/identity/init.h"
 
-#include "common/clock.h"
 #include "common/text/human.h"
 #include "common/tls/kept_file.h"
 
@@ -12,13 +11,18 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value_from.hpp>
 #include <climits>
-#include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <tuple>
 
 namespace vigil::aggregator::identity {
 namespace {
+
+namespace json = boost::json;
 
 /// "" for what nobody elsewhere can use: loopback, and addresses that hold on one link only.
 std::string usable_address(const sockaddr* address) {
@@ -47,7 +51,7 @@ void add_interfaces(std::vector<std::string>& hosts) {
 }
 
 /// The person's key, certificate and the authority's, for the flags of the command line.
-Result<std::string> make_person(const AuthorityOptions& where, const InitOptions& options) {
+Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& options) {
   auto authority = Authority::open(where);
   if (!authority) return authority.error();
   const auto key = tls::make_key();
@@ -66,10 +70,12 @@ Result<std::string> make_person(const AuthorityOptions& where, const InitOptions
         std::tuple{ca, issued->authority, tls::Readable::by_everybody}}) {
     if (auto kept = tls::keep_file(path, text, readable); !kept) return kept.error();
   }
-  return fmt::format(
-      "made a certificate for {}, good until {}. For the command line:\n"
-      "  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
-      options.person, format_rfc3339(issued->not_after_ms), ca, base, base);
+  return InitDone{
+      fmt::format("made a certificate for {}, good until {}. For the command line:\n"
+                  "  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
+                  options.person, format_rfc3339(issued->not_after_ms), ca, base, base),
+      {{"certificate.issue", options.person,
+        json::serialize(json::object{{"serial", issued->serial}, {"not_after_ms", issued->not_after_ms}})}}};
 }
 
 }  // namespace
@@ -92,11 +98,14 @@ std::string host_to_tell(const std::vector<std::string>& certified, const std::v
   return named == certified.rend() ? machine_name : *named;
 }
 
-Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
-                         std::int64_t now_ms) {
-  if (options.person.empty() != options.out.empty())
-    return fail(Errc::invalid_argument,
-                "--person and --out belong together: whose certificate, and where to");
+Result<void> check(const InitOptions& options) {
+  if (options.person.empty() == options.out.empty()) return {};
+  return fail(Errc::invalid_argument, "--person and --out belong together: whose certificate, and where to");
+}
+
+Result<InitDone> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
+                      std::int64_t now_ms) {
+  if (auto fine = check(options); !fine) return fine.error();
   if (auto kept = tls::keep_folder(data_directory); !kept) return kept.error();
   const std::string folder = folder_in(data_directory);
   const auto done = set_up(folder, own_hosts(), options.names, {now_ms, lives.server});
@@ -104,27 +113,28 @@ Result<std::string> init(const std::string& data_directory, const InitOptions& o
   const AuthorityOptions where{folder, lives, [now_ms] { return now_ms; }};
   // Also where nobody asked for a certificate: it makes identity.db, and finds what cannot be used.
   if (const auto opened = Authority::open(where); !opened) return opened.error();
-  std::string said =
-      fmt::format("{} the authority {}\n  its fingerprint is sha256:{}\n",
-                  done->made_authority ? "made" : "kept", authority_path(folder), done->fingerprint);
-  said += fmt::format("{} the aggregator's certificate, good until {}, for\n  {}\n",
-                      done->made_server ? "made" : "kept", format_rfc3339(done->server_until_ms),
-                      fmt::join(done->hosts, ", "));
-  if (options.person.empty())
-    return said + "a certificate for the command line: vigil-aggregator init --person NAME --out FOLDER\n";
-  const auto person = make_person(where, options);
-  if (!person) return person.error();
-  return said + *person;
-}
-
-int init_command(const std::string& data_directory, const InitOptions& options, const Lives& lives) {
-  const auto said = init(data_directory, options, lives, wall_ms());
-  if (said) {
-    fmt::print("{}", *said);
-    return 0;
+  InitDone out;
+  out.said = fmt::format("{} the authority {}\n  its fingerprint is sha256:{}\n",
+                         done->made_authority ? "made" : "kept", authority_path(folder), done->fingerprint);
+  out.said += fmt::format("{} the aggregator's certificate, good until {}, for\n  {}\n",
+                          done->made_server ? "made" : "kept", format_rfc3339(done->server_until_ms),
+                          fmt::join(done->hosts, ", "));
+  if (done->made_authority)
+    out.made.push_back(
+        {"authority.make", "", json::serialize(json::object{{"fingerprint", done->fingerprint}})});
+  if (done->made_server)
+    out.made.push_back({"certificate.issue", "the aggregator",
+                        json::serialize(json::object{{"hosts", json::value_from(done->hosts)},
+                                                     {"not_after_ms", done->server_until_ms}})});
+  if (options.person.empty()) {
+    out.said += "a certificate for the command line: vigil-aggregator init --person NAME --out FOLDER\n";
+    return out;
   }
-  fmt::print(stderr, "vigil-aggregator: {}\n", said.error().message);
-  return said.error().code == Errc::invalid_argument ? 2 : 1;
+  auto person = make_person(where, options);
+  if (!person) return person.error();
+  out.said += person->said;
+  std::ranges::move(person->made, std::back_inserter(out.made));
+  return out;
 }
 
 }  // namespace vigil::aggregator::identity

@@ -22,12 +22,24 @@ std::vector<std::string> own_hosts();
 std::string host_to_tell(const std::vector<std::string>& certified, const std::vector<std::string>& own,
                          const std::string& machine_name);
 
-/// Gives what is to be printed. Safe to repeat: what is there stays, but a certificate of the server that
-/// lacks one of the names. `now_ms` is our clock.
-Result<std::string> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
-                         std::int64_t now_ms);
+/// What init() made, for the log of changes.
+struct Made {
+  std::string what;    // "authority.make", "certificate.issue"
+  std::string object;  // whose it is
+  std::string text;    // JSON; no secrets
+};
 
-/// init() by the clock of this host; prints what it says, and gives the exit code.
-int init_command(const std::string& data_directory, const InitOptions& options, const Lives& lives);
+struct InitDone {
+  std::string said;  // what is to be printed
+  std::vector<Made> made;
+};
+
+/// Whether that can be meant. Errc::invalid_argument.
+Result<void> check(const InitOptions& options);
+
+/// Safe to repeat: what is there stays, but a certificate of the server that
+/// lacks one of the names. `now_ms` is our clock.
+Result<InitDone> init(const std::string& data_directory, const InitOptions& options, const Lives& lives,
+                      std::int64_t now_ms);
 
 }  // namespace vigil::aggregator::identity

@@ -1,5 +1,6 @@
 #include "aggregator/serve/identity_service.h"
 
+#include "aggregator/access/call_guard.h"
 #include "aggregator/identity/fence.h"
 #include "aggregator/serve/unary.h"
 #include "common/log/log.h"
@@ -32,13 +33,20 @@ void put_certificate(const identity::CertificateRow& row, v1::CertificateRecord&
 }
 
 Result<identity::Revoked> revoke_what(identity::Authority& authority, const v1::RevokeRequest& request) {
-  if (request.serial().empty() == request.name().empty())
+  const int said =
+      int{!request.serial().empty()} + int{!request.name().empty()} + int{!request.invitation().empty()};
+  if (said != 1)
     return fail(
         Errc::invalid_argument,
-        "give either the name (--name, --person) or the serial number (--serial) of what is to be revoked");
+        "one of these says what is to be revoked: a name, the serial number of a certificate, the id of "
+        "an invitation");
   if (!request.serial().empty()) return authority.revoke_serial(request.serial());
+  if (!request.invitation().empty()) return authority.revoke_invitation(request.invitation());
   const auto kind = identity::parse_kind(request.kind());
   if (!kind) return fail(Errc::invalid_argument, "kind must be host or person");
+  if (request.readmit() && *kind != identity::Kind::host)
+    return fail(Errc::invalid_argument, "readmit is for hosts");
+  if (request.readmit()) return authority.readmit(request.name());
   return authority.revoke(*kind, request.name());
 }
 
@@ -51,9 +59,30 @@ std::string words_for(const access::Actor& actor) {
 }
 
 // What the log of changes keeps; no secrets.
-std::string text_of(const identity::Invitation& invitation, bool replaces) {
-  return json::serialize(json::object{
-      {"invitation", invitation.id}, {"expires_ms", invitation.expires_ms}, {"replace", replaces}});
+std::string text_of(const identity::Invitation& invitation, const v1::InviteRequest& request) {
+  json::object text{
+      {"invitation", invitation.id}, {"expires_ms", invitation.expires_ms}, {"replace", request.replace()}};
+  if (!request.pattern().empty()) text["uses"] = request.uses();
+  return json::serialize(text);
+}
+
+Result<identity::Invitation> invite(identity::Authority& authority, const v1::InviteRequest& request,
+                                    const std::string& made_by) {
+  const milliseconds ttl(request.ttl_ms());
+  const std::int32_t uses = request.uses() == 0 ? 1 : request.uses();
+  if (request.pattern().empty()) {
+    if (uses != 1)
+      return fail(Errc::invalid_argument, "uses: a name is one host's: --name-pattern is for several");
+    const auto replace = request.replace() ? identity::Replace::allowed : identity::Replace::refused;
+    return authority.invite(request.name(), ttl, replace, made_by);
+  }
+  if (!request.name().empty())
+    return fail(Errc::invalid_argument, "either the name of a host, or a pattern for those of many");
+  if (request.replace())
+    return fail(Errc::invalid_argument,
+                "replace: who has the token of an invitation for many could take any host's place with it; "
+                "vigil agent readmit NAME lets one host come again");
+  return authority.invite_many({request.pattern(), uses}, ttl, made_by);
 }
 
 std::string text_of(const identity::Issued& issued) {
@@ -96,18 +125,16 @@ grpc::ServerUnaryReactor* IdentityService::Invite(grpc::CallbackServerContext* c
   return with_authority(
       context, [this, context, request, response](identity::Authority& authority) -> Result<void> {
         if (auto ready = sources_.log.ready(); !ready) return ready;
-        const auto replace = request->replace() ? identity::Replace::allowed : identity::Replace::refused;
-        const auto invitation = authority.invite(request->name(), milliseconds(request->ttl_ms()), replace,
-                                                 words_for(sources_.log.actor(*context)));
+        const auto invitation = invite(authority, *request, words_for(sources_.log.actor(*context)));
         if (!invitation) return invitation.error();
         response->set_token(invitation->token);
         response->set_expires_ms(invitation->expires_ms);
         response->set_fingerprint(invitation->fingerprint);
         response->set_address(sources_.address());
         for (std::string& host : authority.server_names()) response->add_hosts(std::move(host));
-        log::info("identity", "a host is invited", {{"host", request->name()}});
-        return sources_.log.note(
-            *context, {"host.invite", request->name(), "", text_of(*invitation, request->replace())});
+        const std::string& whom = request->pattern().empty() ? request->name() : request->pattern();
+        log::info("identity", "invited", {{"host", whom}, {"invitation", invitation->id}});
+        return sources_.log.note(*context, {"host.invite", whom, "", text_of(*invitation, *request)});
       });
 }
 
@@ -127,6 +154,10 @@ grpc::ServerUnaryReactor* IdentityService::ListCertificates(grpc::CallbackServer
       out.set_name(row.name);
       out.set_expires_ms(row.expires_ms);
       out.set_replace(row.replace);
+      out.set_id(row.id());
+      out.set_made_by(row.made_by);
+      out.set_uses(row.uses);
+      out.set_used(static_cast<std::uint32_t>(row.used));
     }
     response->set_fingerprint(authority.own().fingerprint);
     response->set_authority_until_ms(authority.own().not_after_ms);
@@ -144,12 +175,15 @@ grpc::ServerUnaryReactor* IdentityService::Revoke(grpc::CallbackServerContext* c
         if (!revoked) return revoked.error();
         for (const std::string& serial : revoked->serials) response->add_serials(serial);
         response->set_invites(revoked->invites);
-        log::info("identity", "revoked",
-                  {{"kind", request->kind()},
-                   {"name", request->name()},
-                   {"certificates", revoked->serials.size()}});
-        const std::string& object = request->name().empty() ? request->serial() : request->name();
-        return sources_.log.note(*context, {"certificate.revoke", object, access::json_of(*response), ""});
+        const std::string object =
+            request->name() + request->serial() + request->invitation();  // one is said
+        log::info(
+            "identity", request->readmit() ? "readmitted" : "revoked",
+            {{"what", object}, {"certificates", revoked->serials.size()}, {"invitations", revoked->invites}});
+        const std::string_view what = request->readmit()              ? "host.readmit"
+                                      : request->invitation().empty() ? "certificate.revoke"
+                                                                      : "invitation.revoke";
+        return sources_.log.note(*context, {what, object, access::json_of(*response), ""});
       });
 }
 
@@ -166,7 +200,7 @@ grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* c
   return with_authority(
       context, [this, context, source, request, response](identity::Authority& authority) -> Result<void> {
         if (auto ready = sources_.log.ready(); !ready) return ready;
-        const auto enrolled = authority.enroll(request->token(), request->request());
+        const auto enrolled = authority.enroll({request->token(), request->request(), request->name()});
         if (!enrolled) return refuse_enrolment(enrolled.error(), source);
         log::info(
             "identity", "enrolled",
@@ -213,6 +247,28 @@ grpc::ServerUnaryReactor* IdentityService::Renew(grpc::CallbackServerContext* co
         return sources_.log.note(
             *context, {"certificate.renew", issued->name, before ? text_of(*before) : "", text_of(*issued)});
       });
+}
+
+grpc::ServerUnaryReactor* IdentityService::Standing(grpc::CallbackServerContext* context,
+                                                    const v1::StandingRequest* request,
+                                                    v1::StandingResponse* response) {
+  if (sources_.log.gatekeeper != nullptr) {
+    const auto verdict = sources_.log.gatekeeper->check_again(access::presented_of(*context), access::kAgent);
+    if (verdict.answer != access::Verdict::Answer::yes) {
+      grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+      reactor->Finish(access::to_status(verdict));
+      return reactor;
+    }
+  }
+  return answer(sources_.engine, context,
+                [this, certificate = identity::peer_certificate(*context->auth_context()), request,
+                 response](const QueryEngine::Cancelled&) -> Result<void> {
+                  if (!sources_.may_speak) return {};
+                  const auto speaker = sources_.may_speak(certificate, request->name());
+                  if (!speaker) return speaker.error();
+                  response->set_not_after_ms(speaker->not_after_ms);
+                  return {};
+                });
 }
 
 std::string IdentityService::hint_for(const std::string& person) const {

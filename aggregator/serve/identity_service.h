@@ -21,6 +21,9 @@ struct IdentitySources {
   access::CallLog log = {};
   std::function<bool(const std::string&)> is_user = {};  // empty: nobody can say
   std::function<std::int64_t()> now_ms;
+  /// As the streams of agents ask; empty: no certificate is asked for.
+  std::function<Result<identity::Speaker>(const std::string& certificate, const std::string& host)>
+      may_speak = {};
 };
 
 class IdentityService final : public v1::Identity::CallbackService {
@@ -38,6 +41,8 @@ class IdentityService final : public v1::Identity::CallbackService {
                                    v1::IssuedCertificate* response) override;
   grpc::ServerUnaryReactor* Renew(grpc::CallbackServerContext* context, const v1::RenewRequest* request,
                                   v1::IssuedCertificate* response) override;
+  grpc::ServerUnaryReactor* Standing(grpc::CallbackServerContext* context, const v1::StandingRequest* request,
+                                     v1::StandingResponse* response) override;
   grpc::ServerUnaryReactor* IssuePerson(grpc::CallbackServerContext* context,
                                         const v1::IssuePersonRequest* request,
                                         v1::IssuedCertificate* response) override;

@@ -78,7 +78,11 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
       request.data_folder.string(), request.data_folder.string(), request.data_folder.string());
   const bool has_authority = std::ranges::any_of(
       manifest.files, [](const BackedUp& file) { return file.name == "identity/ca.key"; });
-  if (has_authority) return;
+  if (has_authority) {
+    fmt::print(
+        "Invitations of hosts that were open at the backup count no more: invite those hosts again.\n");
+    return;
+  }
   fmt::print(
       "The set has no authority. If hosts enrolled with one, put its folder back as {}/identity first: with "
       "a\n"

@@ -2,9 +2,11 @@
 #include "cli/commands/command.h"
 #include "cli/commands/invitation.h"
 #include "common/text/human.h"
+#include "common/tls/invitation_file.h"
 #include "common/tls/kept_file.h"
 #include "common/tls/signing.h"
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -52,10 +54,23 @@ Listing list_of(const v1::ListCertificatesResponse& answer, const std::string& k
   return listing;
 }
 
+/// "2 of 5", "2 of any number".
+std::string uses_of(const v1::PendingInvite& invite) {
+  return fmt::format("{} of {}", invite.used(),
+                     invite.uses() < 0 ? "any number" : std::to_string(invite.uses()));
+}
+
+/// Invitations are among the hosts, with an id in place of a serial number.
 void add_invites(const v1::ListCertificatesResponse& answer, Listing& listing) {
+  listing.columns.push_back({"invitation", "INVITATION", Align::left, Fit::useful});
+  listing.columns.push_back({"used", "USED", Align::left, Fit::useful});
+  listing.columns.push_back({"invited_by", "INVITED BY", Align::left, Fit::optional});
+  for (std::vector<Cell>& row : listing.rows)
+    row.insert(row.end(), {Cell::of(""), Cell::of(""), Cell::of("")});
   for (const v1::PendingInvite& each : answer.invites()) {
     listing.rows.push_back({Cell::of("invited", Style::warning), Cell::of(each.name(), Style::bold),
-                            until_cell(each.expires_ms()), Cell::unknown(), Cell::of("")});
+                            until_cell(each.expires_ms()), Cell::unknown(), Cell::of(""), Cell::of(each.id()),
+                            Cell::of(uses_of(each)), Cell::of(each.made_by())});
   }
 }
 
@@ -80,52 +95,115 @@ struct InviteFlags {
   v1::InviteRequest request;
   std::string ttl;
   std::string address;
+  std::string uses;
+  std::string out;
 };
+
+Result<std::int32_t> uses_from(const std::string& text) {
+  if (text == "unlimited") return -1;
+  std::int32_t uses = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), uses);
+  if (error != std::errc() || end != text.data() + text.size() || uses < 1)
+    return fail(Errc::invalid_argument, "--uses: '{}' must be a number from 1, or unlimited", text);
+  return uses;
+}
+
+/// Who is to use it, how often, and until when.
+std::string remark_on(const InviteFlags& flags, std::int64_t expires_ms) {
+  const std::string until = format_local_time(expires_ms);
+  const v1::InviteRequest& request = flags.request;
+  if (request.pattern().empty())
+    return fmt::format("on {} before {}, as root. It can be used once.", request.name(), until);
+  return fmt::format("on hosts whose names are like {} before {}, as root. It can be used {}.",
+                     request.pattern(), until,
+                     request.uses() < 0 ? "any number of times" : "by " + counted(request.uses(), "host"));
+}
+
+/// The way by a file, for what hands secrets to hosts.
+Result<void> write_invitation(const InviteFlags& flags, const tls::InvitationFile& invitation,
+                              const std::string& remark) {
+  if (auto kept = tls::keep_file(
+          flags.out, tls::to_text(invitation, "For vigil-agent enroll --invitation FILE " + remark),
+          tls::Readable::by_owner);
+      !kept)
+    return kept;
+  return {};
+}
+
+Result<Exit> invite(Context& context, InviteFlags& flags) {
+  const auto ttl = duration_of("--ttl", flags.ttl);
+  if (!ttl) return ttl.error();
+  flags.request.set_ttl_ms(*ttl);
+  if (flags.request.pattern().empty() == flags.request.name().empty())
+    return fail(
+        Errc::invalid_argument,
+        "who is invited? --name NAME one host, or --name-pattern 'node-*' --uses N hosts that say their "
+        "own");
+  if (!flags.request.pattern().empty() && flags.uses.empty())
+    return fail(Errc::invalid_argument, "--name-pattern needs --uses: for how many hosts, or unlimited");
+  if (!flags.uses.empty()) {
+    const auto uses = uses_from(flags.uses);
+    if (!uses) return uses.error();
+    flags.request.set_uses(*uses);
+  }
+  const auto invited = context.client->invite(flags.request);
+  if (!invited) return invited.error();
+  const tls::InvitationFile invitation{flags.address.empty() ? invited->address() : flags.address,
+                                       "sha256:" + invited->fingerprint(), invited->token()};
+  const std::string doubt =
+      doubt_about(invitation.aggregator, {invited->hosts().begin(), invited->hosts().end()});
+  if (!doubt.empty()) fmt::print(stderr, "vigil: warning: {}\n", doubt);
+  const std::string remark = remark_on(flags, invited->expires_ms());
+  std::string command = fmt::format("vigil-agent enroll --aggregator {} --token {} --fingerprint {}",
+                                    invitation.aggregator, invitation.token, invitation.fingerprint);
+  if (!flags.out.empty()) {
+    if (auto written = write_invitation(flags, invitation, remark); !written) return written.error();
+    command = "vigil-agent enroll --invitation " + flags.out;
+  }
+  if (context.format == Format::table) {
+    fmt::print("{}\n", command);
+    fmt::print(stderr, "{} {}\n", flags.out.empty() ? "Run it" : "Take the file along, and run it", remark);
+    return Exit::ok;
+  }
+  Listing listing;
+  listing.shape = Shape::pairs;
+  listing.columns = {
+      {"command", ""}, {"token", ""}, {"fingerprint", ""}, {"address", ""}, {"expires_ms", ""}};
+  listing.rows.push_back({Cell::of(command), flags.out.empty() ? Cell::of(invitation.token) : Cell::unknown(),
+                          Cell::of(invited->fingerprint()), Cell::of(invitation.aggregator),
+                          Cell::number(invited->expires_ms())});
+  show(context, listing);
+  return Exit::ok;
+}
 
 Run declare_invite(CLI::App& app) {
   auto flags = std::make_shared<InviteFlags>();
+  auto* name = app.add_option_function<std::string>(
+      "--name", [flags](const std::string& said) { flags->request.set_name(said); },
+      "What the host will be called");
+  name->type_name("NAME");
   app.add_option_function<std::string>(
-         "--name", [flags](const std::string& name) { flags->request.set_name(name); },
-         "What the host will be called")
-      ->required()
-      ->type_name("NAME");
-  app.add_option("--ttl", flags->ttl, "How long the invitation is good [15m]")->type_name("TIME");
+         "--name-pattern", [flags](const std::string& pattern) { flags->request.set_pattern(pattern); },
+         "What the names of many hosts are like, which each says itself; * for any characters")
+      ->excludes(name)
+      ->type_name("PATTERN");
+  app.add_option("--uses", flags->uses, "For how many hosts; more than one need --name-pattern [1]")
+      ->type_name("N|unlimited");
+  app.add_option("--ttl", flags->ttl, "How long it is good; 7d at most, 366d with --name-pattern [15m]")
+      ->type_name("TIME");
   app.add_option("--address", flags->address,
                  "Where the host reaches the aggregator [what the aggregator thinks]")
       ->type_name("HOST:PORT");
+  app.add_option("--out", flags->out, "Write the token to this file instead, which only its owner may read")
+      ->type_name("FILE");
   app.add_flag_function(
       "--replace", [flags](std::int64_t) { flags->request.set_replace(true); },
       "Also when there is a certificate of this name: it ends when the invitation is used");
   app.footer(
       "Examples:\n  vigil agent invite --name web-1\n  vigil agent invite --name web-1 --address "
-      "monitor.example.org:8460\n  vigil agent invite --name web-1 --ttl 1d --replace");
-  return [flags](Context& context) -> Result<Exit> {
-    const auto ttl = duration_of("--ttl", flags->ttl);
-    if (!ttl) return ttl.error();
-    flags->request.set_ttl_ms(*ttl);
-    const auto invited = context.client->invite(flags->request);
-    if (!invited) return invited.error();
-    const std::string address = flags->address.empty() ? invited->address() : flags->address;
-    const std::string doubt = doubt_about(address, {invited->hosts().begin(), invited->hosts().end()});
-    if (!doubt.empty()) fmt::print(stderr, "vigil: warning: {}\n", doubt);
-    const std::string command =
-        fmt::format("vigil-agent enroll --aggregator {} --token {} --fingerprint sha256:{}", address,
-                    invited->token(), invited->fingerprint());
-    if (context.format == Format::table) {
-      fmt::print("{}\n", command);
-      fmt::print(stderr, "Run it on {} before {}, as root. It can be used once.\n", flags->request.name(),
-                 format_local_time(invited->expires_ms()));
-      return Exit::ok;
-    }
-    Listing listing;
-    listing.shape = Shape::pairs;
-    listing.columns = {
-        {"command", ""}, {"token", ""}, {"fingerprint", ""}, {"address", ""}, {"expires_ms", ""}};
-    listing.rows.push_back({Cell::of(command), Cell::of(invited->token()), Cell::of(invited->fingerprint()),
-                            Cell::of(address), Cell::number(invited->expires_ms())});
-    show(context, listing);
-    return Exit::ok;
-  };
+      "monitor.example.org:8460\n  vigil agent invite --name web-1 --ttl 1d --replace\n"
+      "  vigil agent invite --name-pattern 'node-*' --uses unlimited --ttl 90d --out invitation");
+  return [flags](Context& context) { return invite(context, *flags); };
 }
 
 // ---- revoke
@@ -133,19 +211,50 @@ Run declare_invite(CLI::App& app) {
 Result<Exit> revoke(Context& context, const v1::RevokeRequest& request) {
   const auto revoked = context.client->revoke(request);
   if (!revoked) return revoked.error();
-  fmt::print("revoked: certificates {}, invitations {}\n", revoked->serials_size(), revoked->invites());
+  fmt::print("revoked: {}, {}\n", counted(static_cast<std::uint64_t>(revoked->serials_size()), "certificate"),
+             counted(revoked->invites(), "invitation"));
   return Exit::ok;
 }
 
 Run declare_agent_revoke(CLI::App& app) {
   auto request = std::make_shared<v1::RevokeRequest>();
   request->set_kind("host");
+  auto* name = app.add_option_function<std::string>(
+      "NAME", [request](const std::string& said) { request->set_name(said); },
+      "Of the host whose certificates and invitations end");
+  name->type_name("");
+  app.add_option_function<std::string>(
+         "--invitation", [request](const std::string& id) { request->set_invitation(id); },
+         "Only this one, by its id in vigil agent list")
+      ->type_name("ID")
+      ->excludes(name);
+  app.footer(
+      "An invitation for many lets no host in again that was revoked after it was made: vigil agent "
+      "readmit.\nExamples:\n  vigil agent revoke web-1\n  vigil agent revoke --invitation 5f0c9a1e");
+  return [request](Context& context) -> Result<Exit> {
+    if (request->name().empty() && request->invitation().empty())
+      return fail(Errc::invalid_argument, "what is to end? The NAME of a host, or --invitation ID");
+    return revoke(context, *request);
+  };
+}
+
+Run declare_readmit(CLI::App& app) {
+  auto request = std::make_shared<v1::RevokeRequest>();
+  request->set_kind("host");
+  request->set_readmit(true);
   app.add_option_function<std::string>(
          "NAME", [request](const std::string& name) { request->set_name(name); },
-         "Of the host whose certificates and invitations end")
+         "Of the host that lost its identity, or is another machine now")
       ->required()
       ->type_name("");
-  return [request](Context& context) { return revoke(context, *request); };
+  app.footer("For who came by an invitation for many: the others are invited anew, with --replace.");
+  return [request](Context& context) -> Result<Exit> {
+    const auto done = context.client->revoke(*request);
+    if (!done) return done.error();
+    fmt::print("{} may enroll again by an invitation for many; revoked: {}\n", request->name(),
+               counted(static_cast<std::uint64_t>(done->serials_size()), "certificate"));
+    return Exit::ok;
+  };
 }
 
 Run declare_certificate_revoke(CLI::App& app) {
@@ -222,8 +331,9 @@ Run declare_agent(CLI::App& app) {
   const auto list = [](CLI::App& part) {
     return declare_certificate_list(part, "host", "No host is enrolled: vigil agent invite --name NAME.");
   };
-  return declare_parts(app, {{"invite", "Makes a one-time command for a host", declare_invite},
+  return declare_parts(app, {{"invite", "Makes a command that lets a host in, or many", declare_invite},
                              {"list", "Hosts with certificates, and those invited", list},
+                             {"readmit", "A host that lost its identity may come again", declare_readmit},
                              {"revoke", "A host may deliver no more", declare_agent_revoke}});
 }
 

@@ -78,9 +78,13 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
+Result<std::string> read_guarded(const std::string& path, std::string_view what) {
+  if (auto guarded = check_guarded(path, what); !guarded) return guarded.error();
+  return read_file(path);
+}
+
 Result<std::string> read_secret(const std::string& path) {
-  if (auto guarded = check_guarded(path, "secret"); !guarded) return guarded.error();
-  auto text = read_file(path);
+  auto text = read_guarded(path, "secret");
   if (!text) return text.error();
   const std::size_t first = text->find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return fail(Errc::invalid_argument, "{}: is empty", path);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 namespace vigil::config {
 
@@ -16,6 +17,10 @@ Result<std::string> read_file(const std::string& path);
 /// A file that holds a secret, at most one line, without white space at its ends. Errc::permission as for a
 /// private key.
 Result<std::string> read_secret(const std::string& path);
+
+/// The whole of a file that holds secrets among other things, which `what` names. Errc::permission as for a
+/// private key.
+Result<std::string> read_guarded(const std::string& path, std::string_view what);
 
 /// One or more certificates in PEM.
 Result<std::string> read_certificates(const std::string& path);

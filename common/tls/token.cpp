@@ -26,6 +26,11 @@ Result<std::string> make_token() {
   return hex_of(bytes);
 }
 
+bool looks_like_token(std::string_view text) {
+  return text.size() == 2 * kTokenBytes &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
 std::string digest_of(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned length = 0;

@@ -143,7 +143,7 @@ def test_revoked_is_ended_and_replaced_takes_over(fleet):
     agent = fleet.enrolled("web-1")
     agent.wait_for("delivery: connected")
     fleet.wait_for_host("web-1")
-    assert "certificates 1" in fleet.cli("agent", "revoke", "web-1").stdout
+    assert "revoked: 1 certificate, 0 invitations" in fleet.cli("agent", "revoke", "web-1").stdout
     agent.wait_for("not connected.*the certificate was revoked|not connected.*was revoked at")
     assert fleet.json("agent", "list") == []
     assert [each["state"] for each in fleet.json("agent", "list", "--all")] == ["revoked"]
@@ -170,18 +170,21 @@ def test_a_lost_machine_is_restored_on_another_one_and_no_host_enrolls_again(fle
     agent.wait_for("delivery: connected")
     fleet.wait_for_host("web-1")
     backup = tmp_path / "backup"
+    used_later, never_used = fleet.invite("web-2"), fleet.invite("web-4")
     fleet.cli("backup", str(backup))
     assert mode(backup) == 0o700 and mode(backup / "files") == 0o700
     assert {mode(path) for path in backup.rglob("*") if path.is_file()} == {0o600}
     said = json.loads(next(backup.glob("set-*.json")).read_text())
     assert {"history.db", "meta.db", "access.db", "identity/ca.key", "identity/ca.pem", "identity/server.pem", "identity/identity.db"} <= {file["name"] for file in said["files"]}
-    late = fleet.enrolled("web-2")  # after the backup
+    fleet.enroll("web-2", used_later)
+    late = fleet.agent("web-2")  # after the backup
     late.wait_for("delivery: connected")
 
     fleet.vigil.aggregator.kill()
     shutil.rmtree(fleet.vigil.data)
     fleet.vigil.data = tmp_path / "another-machine"
-    assert "every checksum is right" in fleet.vigil.cli("restore", str(backup), "--data-dir", str(fleet.vigil.data)).stdout
+    restored = fleet.vigil.cli("restore", str(backup), "--data-dir", str(fleet.vigil.data)).stdout
+    assert "every checksum is right" in restored and "count no more: invite those hosts again" in restored
     assert mode(fleet.vigil.data) == 0o700 and mode(fleet.vigil.data / "identity") == 0o700
     assert {mode(path) for path in fleet.vigil.data.rglob("*") if path.is_file()} == {0o600}
     before = len(agent.text())
@@ -191,6 +194,10 @@ def test_a_lost_machine_is_restored_on_another_one_and_no_host_enrolls_again(fle
     fleet.wait_for_host("web-2")
     assert agent.child.poll() is None and late.child.poll() is None
     assert [(each["name"], each["state"]) for each in fleet.json("agent", "list")] == [("web-1", "good"), ("web-2", "good")]
+    fleet.vigil.aggregator.wait_for("restored from a backup.*invitations=2")
+    for thief, command in (("thief", used_later), ("web-4", never_used)):  # whoever kept it
+        said = fleet.enroll(thief, command, check=False)
+        assert said.returncode == 1 and "restored from a backup" in said.stderr, said
     assert [each["name"] for each in fleet.json("user", "list")] == ["ada"]
     assert "enrolled as web-3" in fleet.enroll("web-3", fleet.invite("web-3")).stdout
 
@@ -225,6 +232,36 @@ def test_init_is_safe_to_repeat_and_adds_names_while_the_aggregator_runs(fleet):
 
     eventually("the new name is shown", lambda: "mon.example.org" in names())
     assert fleet.json("hosts") == []
+
+
+def test_what_init_makes_is_in_the_log_of_changes(fleet):
+    init(fleet.vigil.data, "--person", "bob", "--out", fleet.folder / "bob")  # beside the running aggregator
+    noted = [(each["who"], each["what"], each["object"]) for each in fleet.json("audit") if "init" in each["who"]]
+    assert [(what, object) for _, what, object in noted] == [
+        ("authority.make", ""), ("certificate.issue", "the aggregator"), ("certificate.issue", "ada"), ("user.add", "ada"), ("certificate.issue", "bob"), ("user.add", "bob")]
+    serial = json.loads(fleet.json("audit", "--what", "certificate.issue")[-1]["after"])["serial"]
+    assert serial in [each["serial"] for each in fleet.json("certificate", "list") if each["name"] == "bob"]
+
+
+def test_invitations_have_ids_and_one_of_them_is_revoked(fleet):
+    first, second = fleet.invite("web-1"), fleet.invite("web-1")
+    ids = [each["invitation"] for each in fleet.json("agent", "list")]
+    assert len(set(ids)) == 2 and all(re.fullmatch("[0-9a-f]{8}", id) for id in ids)
+    assert "0 certificates, 1 invitation" in fleet.cli("agent", "revoke", "--invitation", ids[0]).stdout
+    assert [each["invitation"] for each in fleet.json("agent", "list")] == ids[1:]
+    said = fleet.cli("agent", "revoke", "--invitation", ids[0], check=False)
+    assert said.returncode == 1 and "vigil agent list" in said.stderr
+    answers = [fleet.enroll("web-1", command, check=False) for command in (first, second)]
+    assert sorted(answer.returncode for answer in answers) == [0, 1], answers
+
+
+def test_a_token_that_is_none_is_refused_before_anybody_is_asked(fleet):
+    command = fleet.invite("web-1")
+    token = command[command.index("--token") + 1]
+    for wrong in (token[:-1], token + "0", "x" * 40):
+        said = fleet.enroll("web-1", [wrong if word == token else word for word in command], check=False)
+        assert said.returncode == 2 and "40 hexadecimal digits" in said.stderr and wrong not in said.stderr, said
+    assert "enrolled as web-1" in fleet.enroll("web-1", command).stdout
 
 
 def test_modes_of_files(fleet):

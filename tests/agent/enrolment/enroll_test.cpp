@@ -45,7 +45,7 @@ TEST_CASE("fingerprints are read as people paste them") {
 
 TEST_CASE("a host that is enrolled stays what it is, unless somebody insists") {
   const EnrolledHost host;
-  EnrollOptions options{"127.0.0.1:1", "token", std::string(64, '0'), host.folder};
+  EnrollOptions options{"127.0.0.1:1", std::string(40, 'a'), std::string(64, '0'), host.folder};
   const auto refused = enroll(options, kStart);
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::conflict);
@@ -56,6 +56,42 @@ TEST_CASE("a host that is enrolled stays what it is, unless somebody insists") {
   CHECK(enroll(options, kStart + 90 * kDay).error().code ==
         Errc::unavailable);  // what is over is in nobody's way
   CHECK(host.present().name == "web-1");
+}
+
+TEST_CASE("what is missing or no token is told before anybody is asked") {
+  const test::TempDir dir;
+  const EnrollOptions whole{"127.0.0.1:1", std::string(40, 'a'), std::string(64, '0'), dir.file("agent")};
+  const auto refused = [&](auto change) {
+    EnrollOptions options = whole;
+    change(options);
+    const auto said = enroll(options, kStart);
+    REQUIRE_FALSE(said);
+    CHECK(said.error().code == Errc::invalid_argument);
+    return said.error().message;
+  };
+  CHECK_THAT(refused([](EnrollOptions& o) { o.aggregator.clear(); }), Catch::StartsWith("--aggregator is"));
+  CHECK_THAT(refused([](EnrollOptions& o) { o.fingerprint.clear(); }), Catch::StartsWith("--fingerprint is"));
+  CHECK_THAT(refused([](EnrollOptions& o) { o.token.clear(); }), Catch::StartsWith("--token is missing"));
+  CHECK_THAT(refused([](EnrollOptions& o) { o.token.pop_back(); }), Catch::Contains("copied whole"));
+  CHECK_THAT(refused([](EnrollOptions& o) { o.fingerprint.pop_back(); }),
+             Catch::StartsWith("--fingerprint: must"));
+}
+
+TEST_CASE("enrolling if needed leaves an identity alone that is this host's and lasts") {
+  const EnrolledHost host;
+  EnrollOptions options{"127.0.0.1:1", std::string(40, 'a'), std::string(64, '0'), host.folder};
+  options.again = Again::if_needed;
+  CHECK_THAT(enroll(options, kStart).value(),
+             Catch::StartsWith("enrolled already, as web-1"));  // nobody is there to ask
+  options.name = "web-1";
+  CHECK(enroll(options, kStart));
+  options.token.clear();  // it needs none
+  CHECK(enroll(options, kStart));
+  options.token = std::string(40, 'a');
+  options.name = "web-2";  // the disk is a copy
+  CHECK(enroll(options, kStart).error().code == Errc::unavailable);
+  options.name = "web-1";
+  CHECK(enroll(options, kStart + 90 * kDay).error().code == Errc::unavailable);
 }
 
 }  // namespace vigil::agent

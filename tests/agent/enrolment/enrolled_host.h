@@ -26,7 +26,7 @@ struct EnrolledHost {
     aggregator = std::move(*opened);
     const std::string key = tls::make_key().value();
     const auto invited = aggregator->invite("web-1", {}, authority::Replace::refused);
-    const auto issued = aggregator->enroll(invited.value().token, tls::make_request(key, "any").value());
+    const auto issued = aggregator->enroll({invited.value().token, tls::make_request(key, "any").value()});
     REQUIRE(issued);
     const auto identity =
         make_identity("mon.example.org:8460", {issued->issued.authority, issued->issued.certificate, key});

@@ -43,7 +43,7 @@ struct OwnAuthority {
   }
   /// A host's certificate, the whole way.
   Issued enrolled(const std::string& name, const Asking& asking = {}) {
-    auto enrolled = authority->enroll(token(name, Replace::allowed), asking.request);
+    auto enrolled = authority->enroll({token(name, Replace::allowed), asking.request});
     REQUIRE(enrolled);
     return enrolled->issued;
   }

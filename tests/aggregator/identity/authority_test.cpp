@@ -1,6 +1,7 @@
 #include "aggregator/identity/authority.h"
 
 #include "aggregator/identity/authority_copy.h"
+#include "aggregator/identity/name_pattern.h"
 #include "common/config/files.h"
 #include "tests/aggregator/identity/authority_fixture.h"
 
@@ -22,7 +23,7 @@ bool says(const Error& error, std::string_view part) {
 TEST_CASE("a token becomes a certificate for the host it was made for, whatever the request says") {
   OwnAuthority authority;
   const Asking asking;
-  const auto enrolled = authority->enroll(authority.token("web-1"), asking.request);
+  const auto enrolled = authority->enroll({authority.token("web-1"), asking.request});
   REQUIRE(enrolled);
   const Issued* const issued = &enrolled->issued;
   CHECK(issued->name == "web-1");
@@ -56,7 +57,7 @@ TEST_CASE("who enrolls says by whose invitation, and what it takes the place of"
   REQUIRE(invited);
   CHECK(invited->id.size() == 8);
   CHECK(invited->token.find(invited->id) == std::string::npos);
-  const auto enrolled = authority->enroll(invited->token, Asking().request);
+  const auto enrolled = authority->enroll({invited->token, Asking().request});
   REQUIRE(enrolled);
   CHECK(enrolled->invitation == invited->id);
   CHECK(enrolled->invited_by == "certificate ada");
@@ -92,35 +93,35 @@ TEST_CASE("a token is good once, and for its time") {
   OwnAuthority authority;
   const std::string token = authority.token("web-1");
   authority.now_ms += kUsualInvitation.count() - 1;
-  REQUIRE(authority->enroll(token, Asking().request));
-  const auto again = authority->enroll(token, Asking().request);
+  REQUIRE(authority->enroll({token, Asking().request}));
+  const auto again = authority->enroll({token, Asking().request});
   REQUIRE_FALSE(again);
   CHECK(again.error().code == Errc::permission);
   CHECK(says(again.error(), "used already"));
 
   const std::string late = authority.token("web-2");
   authority.now_ms += kUsualInvitation.count();
-  const auto expired = authority->enroll(late, Asking().request);
+  const auto expired = authority->enroll({late, Asking().request});
   REQUIRE_FALSE(expired);
   CHECK(says(expired.error(), "expired at"));
-  CHECK(says(authority->enroll("0123", Asking().request).error(), "not known here"));
+  CHECK(says(authority->enroll({"0123", Asking().request}).error(), "not known here"));
 }
 
 TEST_CASE("a used token stays used when the aggregator starts anew, and an open one stays open") {
   OwnAuthority authority;
   const std::string used = authority.token("web-1");
   const std::string open = authority.token("web-2");
-  REQUIRE(authority->enroll(used, Asking().request));
+  REQUIRE(authority->enroll({used, Asking().request}));
   authority.open();
-  CHECK_FALSE(authority->enroll(used, Asking().request));
-  CHECK(authority->enroll(open, Asking().request));
+  CHECK_FALSE(authority->enroll({used, Asking().request}));
+  CHECK(authority->enroll({open, Asking().request}));
 }
 
 TEST_CASE("a request that cannot be used does not use the token up") {
   OwnAuthority authority;
   const std::string token = authority.token("web-1");
-  CHECK(authority->enroll(token, "nonsense").error().code == Errc::parse);
-  CHECK(authority->enroll(token, Asking().request));
+  CHECK(authority->enroll({token, "nonsense"}).error().code == Errc::parse);
+  CHECK(authority->enroll({token, Asking().request}));
 }
 
 TEST_CASE("a name with a good certificate is given again only when that is meant") {
@@ -132,7 +133,7 @@ TEST_CASE("a name with a good certificate is given again only when that is meant
   CHECK(says(refused.error(), "--replace"));
   const std::string token = authority.token("web-1", Replace::allowed);
   REQUIRE(authority->admit(first.certificate));  // an invitation alone changes nothing
-  const auto second = authority->enroll(token, Asking().request);
+  const auto second = authority->enroll({token, Asking().request});
   REQUIRE(second);
   CHECK_FALSE(authority->admit(first.certificate));
   CHECK(authority->admit(second->issued.certificate));
@@ -141,8 +142,8 @@ TEST_CASE("a name with a good certificate is given again only when that is meant
   // Two invitations for one new name: the second one to be used comes too late.
   const std::string one = authority.token("web-2");
   const std::string other = authority.token("web-2");
-  REQUIRE(authority->enroll(one, Asking().request));
-  CHECK(authority->enroll(other, Asking().request).error().code == Errc::conflict);
+  REQUIRE(authority->enroll({one, Asking().request}));
+  CHECK(authority->enroll({other, Asking().request}).error().code == Errc::conflict);
 }
 
 TEST_CASE("a name is free again once its certificate expired") {
@@ -164,7 +165,7 @@ TEST_CASE("revoked certificates count no more, also after a new start, and open 
   for (int run = 0; run < 2; ++run) {
     CHECK(says(authority->admit(issued.certificate).error(), "was revoked at"));
     CHECK_FALSE(authority->renew(issued.certificate, Asking().request));
-    CHECK_FALSE(authority->enroll(token, Asking().request));
+    CHECK_FALSE(authority->enroll({token, Asking().request}));
     authority.open();
   }
   CHECK(authority->revoke(Kind::host, "web-1").error().code == Errc::not_found);
@@ -256,7 +257,7 @@ TEST_CASE("no certificate outlives the authority") {
   authority.now_ms = end - 10 * kDay;
   CHECK(authority.enrolled("web-1").not_after_ms == end);
   authority.now_ms = end;
-  CHECK_FALSE(authority->enroll(authority.token("web-2"), Asking().request));
+  CHECK_FALSE(authority->enroll({authority.token("web-2"), Asking().request}));
 }
 
 TEST_CASE("the authority's own certificate is renewed with its key, and waits a while for who is invited") {
@@ -272,7 +273,7 @@ TEST_CASE("the authority's own certificate is renewed with its key, and waits a 
   const std::string token = authority.token("web-2");  // its command names the first fingerprint
   REQUIRE(authority->tend());
   CHECK(authority->own().fingerprint == first.fingerprint);
-  REQUIRE(authority->enroll(token, Asking().request));
+  REQUIRE(authority->enroll({token, Asking().request}));
   authority.now_ms += kDay;
   REQUIRE(authority->tend());
   const tls::CertificateInfo second = authority->own();
@@ -335,11 +336,144 @@ TEST_CASE("a copy of the authority's folder goes on where the folder was, and no
   CHECK((*copy)->own().fingerprint == authority->own().fingerprint);
   CHECK((*copy)->certificates().size() == 1);
   CHECK((*copy)->may_speak(issued.certificate, "web-1"));
-  CHECK((*copy)->enroll(open, Asking().request));
+  // What became of an invitation after a backup its copy cannot know.
+  CHECK(says((*copy)->enroll({open, Asking().request}).error(), "restored from a backup"));
+  CHECK((*copy)->invites().value().empty());
+  REQUIRE((*copy)->tend());
+  CHECK(says((*copy)->enroll({open, Asking().request}).error(), "restored from a backup"));
+  CHECK(authority->invites().value().size() == 1);
+  CHECK(authority->enroll({open, Asking().request}));
   std::filesystem::remove(key_path(authority.folder));
   const auto refused = copy_authority(authority.folder, authority.dir.file("other"));
   REQUIRE_FALSE(refused);
   CHECK(says(refused.error(), "ca.key"));
+}
+
+TEST_CASE("an invitation for many lets hosts in under names of their own, as many as it is for") {
+  OwnAuthority authority;
+  const auto invited = authority->invite_many({"node-*", 2}, {}, "person ada");
+  REQUIRE(invited);
+  const auto come = [&](std::string_view name) {
+    return authority->enroll({invited->token, Asking().request, name});
+  };
+  CHECK(come("node-1").value().issued.name == "node-1");
+  CHECK(come("node-1").error().code == Errc::conflict);  // it has a certificate
+  for (const std::string_view other : {"", "db-1", "node-\n", "NODE-1", "xnode-1"})
+    CHECK(says(come(other).error(), "names are like node-*"));
+  const auto open = authority->invites().value();
+  REQUIRE(open.size() == 1);  // what was refused did not use it up
+  CHECK(open[0].used == 1);
+  CHECK(open[0].made_by == "person ada");
+  const auto second = come("node-2");
+  REQUIRE(second);
+  CHECK(second->invitation == invited->id);
+  CHECK(says(come("node-3").error(), "used already, by 2 hosts"));
+  CHECK(authority->invites().value().empty());
+}
+
+TEST_CASE("one for any number ends with its time, or when it is revoked by its id") {
+  OwnAuthority authority;
+  const auto invited = authority->invite_many({"*", kAnyNumber}, kLongestInvitationOfMany);
+  const auto other = authority->invite_many({"*", kAnyNumber}, kLongestInvitationOfMany);
+  REQUIRE(invited);
+  REQUIRE(other);
+  for (int i = 0; i < 30; ++i)
+    CHECK(authority->enroll({invited->token, Asking().request, fmt::format("node-{}", i)}));
+  CHECK(authority->revoke_invitation("00000000").error().code == Errc::not_found);
+  CHECK(authority->revoke_invitation(other->id).value().invites == 1);
+  CHECK(authority->revoke_invitation(other->id).error().code == Errc::not_found);
+  CHECK(says(authority->enroll({other->token, Asking().request, "late"}).error(), "was revoked"));
+  authority.now_ms += 366 * kDay - 1;
+  CHECK(authority->enroll({invited->token, Asking().request, "late"}));
+  authority.now_ms += 1;
+  CHECK(says(authority->enroll({invited->token, Asking().request, "later"}).error(), "expired at"));
+}
+
+TEST_CASE("a name that a revoked host had is given again by a new invitation, or when somebody readmits it") {
+  OwnAuthority authority;
+  const auto invited = authority->invite_many({"node-*", kAnyNumber}, kLongestInvitation);
+  REQUIRE(invited);
+  const auto come = [&](const std::string& token) {
+    return authority->enroll({token, Asking().request, "node-1"});
+  };
+  const auto first = come(invited->token);
+  REQUIRE(first);
+  CHECK(authority->readmit("node-2").error().code == Errc::not_found);
+  authority.now_ms += kMinute;
+  REQUIRE(authority->revoke(Kind::host, "node-1"));
+  for (int run = 0; run < 2; ++run) {
+    CHECK(says(come(invited->token).error(), "vigil agent readmit node-1"));
+    authority.open();
+  }
+  authority.now_ms += kMinute;
+  CHECK(authority->readmit("node-1").value().serials.empty());
+  const auto second = come(invited->token);
+  REQUIRE(second);
+  CHECK(authority->may_speak(second->issued.certificate, "node-1"));
+  CHECK_FALSE(authority->may_speak(first->issued.certificate, "node-1"));
+
+  // One that lost its key: what it had ends, and its stream with it.
+  authority.revoked.clear();
+  authority.now_ms += kMinute;
+  CHECK(authority->readmit("node-1").value().serials == std::vector<std::string>{second->issued.serial});
+  CHECK(authority.revoked == std::vector<std::string>{second->issued.serial});
+  CHECK(come(invited->token));
+  authority.now_ms += kMinute;
+  REQUIRE(authority->revoke(Kind::host, "node-1"));  // later than it was readmitted
+  CHECK_FALSE(come(invited->token));
+  authority.now_ms += kMinute;
+  const auto later = authority->invite_many({"node-*", 1}, {});
+  REQUIRE(later);
+  CHECK(come(later->token));
+}
+
+TEST_CASE("a pattern fits whole names") {
+  struct Case {
+    std::string_view pattern;
+    std::string_view name;
+    bool fits;
+  };
+  for (const Case& each : {Case{"node-*", "node-1", true},
+                           {"node-*", "node-", true},
+                           {"node-*", "node", false},
+                           {"*", "x", true},
+                           {"*.ec2.internal", "ip-1.ec2.internal", true},
+                           {"*.ec2.internal", "ip-1.ec2.internal.evil", false},
+                           {"a*b*c", "a-b-b-c", true},
+                           {"a*b*c", "a-b-b", false},
+                           {"a**", "a", true},
+                           {"*a", "ba", true},
+                           {"*a", "ab", false}}) {
+    INFO(each.pattern << " " << each.name);
+    CHECK(valid_name_pattern(each.pattern));
+    CHECK(fits(each.name, each.pattern) == each.fits);
+  }
+  for (const std::string_view wrong : {"", "node-1", "no de*", "a/*", "*\n"})
+    CHECK_FALSE(valid_name_pattern(wrong));
+  OwnAuthority authority;
+  CHECK(authority->invite_many({"node-1", 2}, {}).error().code == Errc::invalid_argument);
+  for (const std::int32_t wrong : {0, -2})
+    CHECK(authority->invite_many({"node-*", wrong}, {}).error().code == Errc::invalid_argument);
+  CHECK(authority->invite_many({"node-*", 1}, kLongestInvitationOfMany + milliseconds(1)).error().code ==
+        Errc::invalid_argument);
+}
+
+TEST_CASE("a certificate that was looked at before is refused the moment that it counts no more") {
+  OwnAuthority authority;
+  const Issued issued = authority.enrolled("web-1");
+  for (int i = 0; i < 3; ++i) CHECK(authority->admit(issued.certificate));
+  std::string forged = issued.certificate;  // one character other than what is remembered
+  const std::size_t at = forged.size() / 2;
+  forged[at] = forged[at] == 'A' ? 'B' : 'A';
+  CHECK_FALSE(authority->admit(forged));
+  authority.now_ms = issued.not_after_ms;
+  CHECK(says(authority->admit(issued.certificate).error(), "expired at"));
+  authority.now_ms = kStart - kDay;
+  CHECK(says(authority->admit(issued.certificate).error(), "good only from"));
+  authority.now_ms = kStart + kMinute;
+  CHECK(authority->admit(issued.certificate));
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  CHECK(says(authority->admit(issued.certificate).error(), "was revoked at"));
 }
 
 TEST_CASE("names and times that are none are refused") {

@@ -15,7 +15,7 @@ class Tries {
   explicit Tries(OwnAuthority& authority) : authority_(authority) {}
   void token(const std::string& token) {
     ++count;
-    if (authority_->enroll(token, asking_.request)) ++accepted;
+    if (authority_->enroll({token, asking_.request})) ++accepted;
   }
   void certificate(const std::string& pem, const std::string& host) {
     ++count;
@@ -58,7 +58,7 @@ TEST_CASE("of 10,000 bad credentials none is accepted") {
   for (int i = 0; i < 200; ++i) {
     const std::string name = fmt::format("used-{}", i);
     used.push_back(authority.token(name));
-    REQUIRE(authority->enroll(used.back(), asking.request));
+    REQUIRE(authority->enroll({used.back(), asking.request}));
     expired.push_back(authority.token(fmt::format("late-{}", i)));
   }
   authority.now_ms += kUsualInvitation.count();
@@ -133,7 +133,7 @@ TEST_CASE("of 10,000 bad credentials none is accepted") {
   CHECK(tries.count >= 10'000);
   CHECK(tries.accepted == 0);
   // And the good token still is one: it was refused to nobody but those.
-  CHECK(authority->enroll(good, asking.request));
+  CHECK(authority->enroll({good, asking.request}));
 }
 
 }  // namespace vigil::aggregator::identity

@@ -42,12 +42,13 @@ TEST_CASE("with somebody else's authority the handshake decides, but a host that
   OwnAuthority elsewhere;
   const std::string host = elsewhere.enrolled("web-1").certificate;
   const std::string person = elsewhere->issue_person("ada", Asking().request, {}).value().certificate;
-  CHECK(allowed(nullptr, host).size() == 3);
+  CHECK(allowed(nullptr, host).size() == 4);
   CHECK(allowed(nullptr, person) == all_methods());
   // A connection lasts longer than its certificate: what goes on over it is asked again.
   CHECK(allowed(nullptr, person, kStart + 90 * kDay - 1) == all_methods());
   CHECK(allowed(nullptr, person, kStart + 90 * kDay) ==
-        std::vector<std::string>{"/vigil.v1.Identity/Enroll", "/vigil.v1.Ingest/Stream"});
+        std::vector<std::string>{"/vigil.v1.Identity/Enroll", "/vigil.v1.Identity/Standing",
+                                 "/vigil.v1.Ingest/Stream"});
 }
 
 }  // namespace vigil::aggregator::identity

@@ -101,7 +101,7 @@ TEST_CASE("another program's database, and one of a newer vigil, are left alone"
   }
 }
 
-TEST_CASE("what format 1 kept is there in format 2, and who made its invitations nobody knows") {
+TEST_CASE("what format 1 kept is there in format 3, and who made its invitations nobody knows") {
   const test::TempDir dir;
   const std::string path = dir.file("identity.db");
   {
@@ -137,12 +137,55 @@ INSERT INTO certificate VALUES('aa', 'host', 'web-1', 0, 500, 0);
     CHECK(invite->id() == "01234567");
     CHECK(invite->made_by.empty());
     CHECK(invite->replace);
+    CHECK_FALSE(invite->for_many);
+    CHECK(invite->uses == 1);
+    CHECK(invite->ended == Ended::no);
     CHECK(store->certificate("aa") != nullptr);
   }
   auto store = IdentityStore::open(path);
   REQUIRE(store);
   REQUIRE(store->add_invite({"new", "web-2", 100, 0, false, "socket"}, 1));
   CHECK(store->invite("new").value()->made_by == "socket");
+}
+
+TEST_CASE("what format 2 kept is there in format 3, open or used as it was") {
+  const test::TempDir dir;
+  const std::string path = dir.file("identity.db");
+  {
+    std::ofstream(path).flush();
+    auto database = Database::open(path, Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(R"(
+CREATE TABLE invite(
+  token_hash TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  used_ms INTEGER NOT NULL DEFAULT 0,
+  replaces INTEGER NOT NULL,
+  made_by TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE certificate(
+  serial TEXT PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  not_before_ms INTEGER NOT NULL,
+  not_after_ms INTEGER NOT NULL,
+  revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
+PRAGMA user_version=2;
+PRAGMA application_id=0x56474C49;
+INSERT INTO invite VALUES('open', 'web-1', 1, 100, 0, 0, 'socket'), ('used', 'web-2', 1, 100, 50, 0, 'socket');
+)"));
+  }
+  auto store = IdentityStore::open(path);
+  REQUIRE(store);
+  CHECK(store->open_invites(60).value().size() == 1);
+  CHECK(store->invite("used").value()->used == 1);
+  CHECK(store->enrolled("open", row("aa", 500), {}, 60));
+  CHECK(store->enrolled("open", row("bb", 500), {}, 60).error().code == Errc::conflict);
+  CHECK(store->readmit("web-1", {"aa"}, 70));
+  CHECK(store->certificate("aa")->revoked_ms == 70);
+  CHECK(store->readmitted("web-1").value() == 70);
+  CHECK(store->readmitted("web-2").value() == std::nullopt);
 }
 
 TEST_CASE("two may have identity.db open, as the aggregator and its init do") {

@@ -24,17 +24,37 @@ TEST_CASE("init says what it made, and the second time what it kept") {
   const test::TempDir dir;
   const auto first = init(dir.file("data"), {{"mon.example.org"}, "", ""}, {}, kInitMoment);
   REQUIRE(first);
-  CHECK(first->find("made the authority " + dir.file("data/identity/ca.pem")) == 0);
-  CHECK(first->find("sha256:") != std::string::npos);
-  CHECK(first->find("made the aggregator's certificate") != std::string::npos);
-  CHECK(first->find("mon.example.org") != std::string::npos);
+  CHECK(first->said.find("made the authority " + dir.file("data/identity/ca.pem")) == 0);
+  CHECK(first->said.find("sha256:") != std::string::npos);
+  CHECK(first->said.find("made the aggregator's certificate") != std::string::npos);
+  CHECK(first->said.find("mon.example.org") != std::string::npos);
   CHECK(mode_at(dir.file("data")) == 0700);
   CHECK(mode_at(dir.file("data/identity")) == 0700);
   CHECK(mode_at(dir.file("data/identity/identity.db")) == 0600);
   const auto second = init(dir.file("data"), {}, {}, kInitMoment);
   REQUIRE(second);
-  CHECK(second->find("kept the authority") == 0);
-  CHECK(second->find("kept the aggregator's certificate") != std::string::npos);
+  CHECK(second->said.find("kept the authority") == 0);
+  CHECK(second->said.find("kept the aggregator's certificate") != std::string::npos);
+}
+
+TEST_CASE("init tells the log of changes what it made, and of nothing that it kept") {
+  const test::TempDir dir;
+  const auto whats = [&dir](const InitOptions& options) {
+    std::vector<std::string> out;
+    const auto done = init(dir.file("data"), options, {}, kInitMoment);
+    REQUIRE(done);
+    for (const Made& made : done->made) out.push_back(made.what + ' ' + made.object);
+    return out;
+  };
+  CHECK(whats({}) == std::vector<std::string>{"authority.make ", "certificate.issue the aggregator"});
+  CHECK(whats({}).empty());
+  CHECK(whats({{"mon"}, "", ""}) == std::vector<std::string>{"certificate.issue the aggregator"});
+  CHECK(whats({{}, "ada", dir.file("out")}) == std::vector<std::string>{"certificate.issue ada"});
+  const auto done = init(dir.file("data"), {{}, "ada", dir.file("out")}, {}, kInitMoment);
+  REQUIRE(done);
+  CHECK(done->made.at(0).text.find("PRIVATE") == std::string::npos);
+  const auto info = tls::read_certificate(config::read_file(dir.file("out/ada.pem")).value()).value();
+  CHECK(done->made.at(0).text.find(info.serial) != std::string::npos);
 }
 
 TEST_CASE("init makes somebody's first certificate, with a key that is theirs alone") {

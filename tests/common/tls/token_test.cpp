@@ -3,6 +3,7 @@
 #include "tests/support/catch.h"
 
 #include <set>
+#include <string>
 
 namespace vigil::tls {
 
@@ -11,6 +12,14 @@ TEST_CASE("tokens are long, and never the same twice") {
   for (int i = 0; i < 100; ++i) seen.insert(make_token().value());
   CHECK(seen.size() == 100);
   for (const std::string& token : seen) CHECK(token.size() == 40);
+}
+
+TEST_CASE("what could be no token is told before anybody is asked") {
+  const std::string token = make_token().value();
+  CHECK(looks_like_token(token));
+  for (const std::string& wrong :
+       {token.substr(1), token + "0", std::string(40, 'g'), std::string(40, 'A'), std::string()})
+    CHECK_FALSE(looks_like_token(wrong));
 }
 
 TEST_CASE("the digest is SHA-256") {
