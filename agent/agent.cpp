@@ -4,6 +4,7 @@
 #include "agent/delivery/batch_builder.h"
 #include "agent/delivery/delivery.h"
 #include "agent/delivery/identity.h"
+#include "agent/doctor/identity_probe.h"
 #include "agent/enrolment/renewal.h"
 #include "agent/plan.h"
 #include "agent/sampling/beat.h"
@@ -13,6 +14,7 @@
 #include "common/clock.h"
 #include "common/config/changes.h"
 #include "common/delivery/pace.h"
+#include "common/doctor/peer.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/open_files.h"
@@ -94,6 +96,17 @@ std::optional<TlsMaterial> fresh_tls(const AgentConfig& config) {
   return std::move(channel->tls);
 }
 
+/// Only what lasts until somebody mends it: nobody who answers may be an aggregator that starts just now.
+std::optional<Trouble> look_for_trouble(const ChannelOptions& channel) {
+  using Reached = doctor::PeerFacts::Reached;
+  constexpr milliseconds kSoon{1000};
+  const auto facts = doctor::look_at_peer(peer_of(channel, kSoon));
+  if (facts.reached == Reached::no_answer || facts.reached == Reached::speaks_grpc) return std::nullopt;
+  const auto findings = doctor::check_peer(facts, wall_ms(), "aggregator", "tls in agent.yml");
+  if (findings.empty()) return std::nullopt;
+  return Trouble{findings.front().seen, findings.front().fix};
+}
+
 }  // namespace
 
 /// Everything the agent is made of, in order of construction; destroyed the other way round.
@@ -115,7 +128,8 @@ struct Agent::Parts {
                   {config.buffer.count, kKeepDurable.count()},
                   {spool_directory(config), config.spool.max_size.count},
                   [this](const v1::ActionRequest& request) { actions.take(request); },
-                  [part = connection_part(config)] { return fresh_tls(part); }}),
+                  [part = connection_part(config)] { return fresh_tls(part); },
+                  look_for_trouble}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
         runner(make_runner(config)) {
     renew_certificate(config);

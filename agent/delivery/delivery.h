@@ -23,6 +23,12 @@
 
 namespace vigil::agent {
 
+/// What keeps a connection from coming about, and what would mend it.
+struct Trouble {
+  std::string seen;
+  std::string fix;
+};
+
 struct DeliveryOptions {
   ChannelOptions channel;
   Identity identity;
@@ -33,6 +39,9 @@ struct DeliveryOptions {
   /// Asked before each connection: certificates as they are by now; nothing: as before. On the delivery's
   /// thread. May be empty.
   std::function<std::optional<TlsMaterial>()> fresh_tls{};
+  /// Why there is no connection, for people, where that can be seen from here; nothing: nobody knows. Asked
+  /// once an outage; may take a second. On the delivery's thread. May be empty.
+  std::function<std::optional<Trouble>(const ChannelOptions&)> look_for_trouble{};
 };
 
 /// Figures for the agent's own metrics, as of the last change.

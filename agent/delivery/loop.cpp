@@ -236,7 +236,17 @@ void Delivery::Loop::retry(Line& line, const End& end, Time now) {
   const auto level = line.complained ? log::Level::debug : log::Level::warn;  // once per outage
   log::write(level, "delivery", &line == &live_ ? "not connected" : "back-fill waits",
              {{"aggregator", options_.channel.address}, {"error", end.error}, {"retry_ms", wait.count()}});
+  if (!line.complained && &line == &live_ && end.error.code == Errc::unavailable) explain();
   line.complained = true;
+}
+
+/// gRPC says no more than that it could not connect.
+void Delivery::Loop::explain() {
+  if (!options_.look_for_trouble || stop_by_) return;
+  const auto trouble = options_.look_for_trouble(options_.channel);
+  if (!trouble) return;
+  log::warn("delivery", "why it is not connected",
+            {{"aggregator", options_.channel.address}, {"seen", trouble->seen}, {"fix", trouble->fix}});
 }
 
 void Delivery::Loop::connect(Time now) {

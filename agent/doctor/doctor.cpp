@@ -2,6 +2,7 @@
 
 #include "agent/doctor/identity_probe.h"
 #include "agent/doctor/probe.h"
+#include "agent/enrolment/standing.h"
 #include "common/clock.h"
 #include "common/config/files.h"
 #include "common/doctor/checks.h"
@@ -20,6 +21,7 @@ namespace {
 
 using doctor::Findings;
 
+constexpr std::chrono::milliseconds kPeerPatience{5000};
 constexpr std::uint64_t kWantedFiles = 1024;
 constexpr std::uint64_t kLeastFiles = 128;  // gRPC aborts below it
 
@@ -52,19 +54,14 @@ Findings look_at_spool(const AgentConfig& config, const doctor::UnitFacts& unit)
 Findings look_at_aggregator(const AgentConfig& config, IdentityFacts& identity) {
   const auto channel = channel_options(config);
   if (!channel) return {};  // said with the configuration
-  const auto address = parse_address(channel->address, kGrpcPort);
-  if (!address) return {};
-  doctor::PeerOptions peer;
-  peer.address = *address;
-  peer.is_tls = channel->transport == Transport::tls;
-  peer.ca_pem = channel->tls.ca;
-  peer.cert_pem = channel->tls.cert;
-  peer.key_pem = channel->tls.key;
-  const doctor::PeerFacts facts = doctor::look_at_peer(peer);
+  const doctor::PeerFacts facts = doctor::look_at_peer(peer_of(*channel, kPeerPatience));
   Findings findings = doctor::check_peer(facts, wall_ms(), "aggregator", "tls in agent.yml");
   if (facts.reached != doctor::PeerFacts::Reached::speaks_grpc) return findings;
-  if (identity.identity) identity.refused = ask_whether_it_counts(*channel);
+  const std::string name = name_at_aggregator(config);
+  const std::string refused = why_refused(*channel, name);
+  if (identity.identity) identity.refused = refused;
   if (!identity.identity) {
+    findings.push_back(check_standing({name, channel->tls.cert, refused}, wall_ms()));
     append(findings, check_aggregator(ask_aggregator(*channel), std::string(kVersion)));
   } else if (identity.refused.empty()) {
     findings.push_back(doctor::ok("versions", "the aggregator's",

@@ -108,7 +108,37 @@ Finding check_owner(const IdentityFacts& facts, const std::string& user) {
   return ok(kIdentity, facts.path, fmt::format("belongs to {}, and nobody else may read it", facts.owner));
 }
 
+/// What would let an agent in that shows a certificate of somebody's own authority, and is refused.
+std::string mend_certificate(const StandingFacts& facts, std::int64_t now_ms) {
+  const std::string another = fmt::format(
+      "a certificate for {} (its common name, or the URI {}{}) of the authority that tls.client_ca of the "
+      "aggregator names, as tls.cert and tls.key in agent.yml",
+      facts.name, tls::kHostUri, facts.name);
+  const auto info = tls::read_certificate(facts.certificate);
+  if (!info) return another;
+  if (now_ms >= info->not_after_ms)
+    return fmt::format("it expired at {}: {}", format_rfc3339(info->not_after_ms), another);
+  const auto named = tls::named_by(*info, tls::kHostUri);
+  const std::string& whose = named ? *named : info->common_name;
+  if (whose != facts.name && !whose.empty())
+    return fmt::format("name: {} in agent.yml, if this host is that one; or {}", whose, another);
+  return another;
+}
+
 }  // namespace
+
+Finding check_standing(const StandingFacts& facts, std::int64_t now_ms) {
+  constexpr const char* kAbout = "at the aggregator";
+  if (facts.refused.empty()) return ok(kIdentity, kAbout, "may deliver as " + facts.name);
+  if (!facts.certificate.empty())
+    return problem(kIdentity, kAbout, facts.refused, mend_certificate(facts, now_ms));
+  return problem(
+      kIdentity, kAbout, facts.refused,
+      fmt::format("vigil agent invite --name {}, by an admin, here the line it prints, and tls left "
+                  "out of agent.yml; or, where the aggregator has tls.client_ca, a certificate of "
+                  "that authority as tls.cert and tls.key",
+                  facts.name));
+}
 
 Findings check_identity(const IdentityFacts& facts, const std::string& service_user, std::int64_t now_ms) {
   if (!facts.trouble && !facts.is_there) return {check_absent(facts)};

@@ -24,6 +24,14 @@ struct IdentityFacts {
   std::string refused;  // why it counts no more, as the aggregator says it; "": it counts, or did not say
 };
 
+/// Of an agent whose configuration says itself how to speak: whether the aggregator lets it in.
+struct StandingFacts {
+  std::string name;         // as it delivers
+  std::string certificate;  // its own, PEM; "": it shows none
+  std::string refused;      // as the aggregator says it; "": it lets it in
+};
+doctor::Finding check_standing(const StandingFacts& facts, std::int64_t now_ms);
+
 /// `service_user`: who the service runs as; "": unknown.
 doctor::Findings check_identity(const IdentityFacts& facts, const std::string& service_user,
                                 std::int64_t now_ms);

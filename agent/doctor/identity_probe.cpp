@@ -2,9 +2,6 @@
 
 #include "agent/delivery/identity.h"
 #include "common/doctor/probe.h"
-#include "vigil/v1/identity.grpc.pb.h"
-
-#include <grpcpp/client_context.h>
 
 #include <filesystem>
 
@@ -36,14 +33,15 @@ IdentityFacts look_at_identity(const AgentConfig& config) {
   return facts;
 }
 
-std::string ask_whether_it_counts(const ChannelOptions& channel) {
-  constexpr std::chrono::seconds kAnswerSoon{5};
-  const auto stub = v1::Identity::NewStub(make_channel(channel));
-  grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + kAnswerSoon);
-  v1::IssuedCertificate answer;
-  const grpc::Status status = stub->Renew(&context, v1::RenewRequest(), &answer);
-  return status.error_code() == grpc::StatusCode::PERMISSION_DENIED ? status.error_message() : "";
+doctor::PeerOptions peer_of(const ChannelOptions& channel, std::chrono::milliseconds patience) {
+  doctor::PeerOptions peer;
+  peer.address = parse_address(channel.address, kGrpcPort).value();
+  peer.is_tls = channel.transport == Transport::tls;
+  peer.ca_pem = channel.tls.ca;
+  peer.cert_pem = channel.tls.cert;
+  peer.key_pem = channel.tls.key;
+  peer.patience = patience;
+  return peer;
 }
 
 }  // namespace vigil::agent

@@ -4,16 +4,16 @@
 #include "agent/config.h"
 #include "agent/doctor/identity_checks.h"
 #include "common/delivery/channel.h"
+#include "common/doctor/peer.h"
 
-#include <string>
+#include <chrono>
 
 namespace vigil::agent {
 
 /// Of the identity the agent would use; what the aggregator says of it is left empty.
 IdentityFacts look_at_identity(const AgentConfig& config);
 
-/// Why the aggregator takes this host's certificate no more: asked for a renewal with a request that is none,
-/// it looks at the certificate first. "": it counts, or nobody said that it does not.
-std::string ask_whether_it_counts(const ChannelOptions& channel);
+/// The aggregator of this channel, whose address was checked before.
+doctor::PeerOptions peer_of(const ChannelOptions& channel, std::chrono::milliseconds patience);
 
 }  // namespace vigil::agent

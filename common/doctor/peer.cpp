@@ -302,7 +302,10 @@ Finding unreachable(const PeerFacts& facts, const std::string& address_key, cons
                  ? of("ports", "speaks plain text, and TLS is configured here",
                       fmt::format("give the aggregator a certificate, or leave out {}", tls_key))
                  : of("ports", "does not speak plain text; it wants TLS, most likely",
-                      fmt::format("set {}; a host enrols with the line of vigil agent invite", tls_key));
+                      fmt::format(
+                          "a host enrolls with the line that vigil agent invite prints; with certificates of "
+                          "your own, set {}",
+                          tls_key));
     case Reached::http1:
       return of("ports", "is an HTTP port, not that of gRPC",
                 fmt::format("{}: port {}, unless grpc_listen says otherwise", address_key, kGrpcPort));

@@ -127,4 +127,20 @@ TEST_CASE("a file of another user, one that is not used, and one that was revoke
   CHECK(worst_of(facts).verdict == Verdict::warning);
 }
 
+TEST_CASE("an agent with certificates of its own is told whether it is let in, and what would let it in") {
+  const std::string certificate = enrolled_facts().identity->tls.cert;
+  constexpr std::int64_t kNow = kEnrolled + kOneDay;
+  CHECK(check_standing({"web-1", certificate, ""}, kNow).verdict == Verdict::ok);
+  const auto refused = [&](const std::string& name, const std::string& shown, std::int64_t now_ms) {
+    const Finding finding = check_standing({name, shown, "as the aggregator says it"}, now_ms);
+    CHECK(finding.verdict == Verdict::problem);
+    CHECK(finding.seen == "as the aggregator says it");
+    return finding.fix;
+  };
+  CHECK_THAT(refused("web-1", "", kNow), Catch::Contains("vigil agent invite --name web-1"));
+  CHECK_THAT(refused("web-2", certificate, kNow), Catch::StartsWith("name: web-1 in agent.yml"));
+  CHECK_THAT(refused("web-1", certificate, kNow), Catch::Contains("tls.client_ca"));
+  CHECK_THAT(refused("web-1", certificate, kNow + 91 * kOneDay), Catch::StartsWith("it expired at"));
+}
+
 }  // namespace vigil::agent

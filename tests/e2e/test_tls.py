@@ -1,5 +1,6 @@
 """TLS as the shipped programs speak it: who may connect, and what they are told otherwise."""
 
+import json
 import subprocess
 
 import pytest
@@ -48,7 +49,9 @@ def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, t
     outsider = vigil.agent("outsider", config=f"tls: {{enabled: true, ca: {ours.pem}}}\n")
     stranger = vigil.agent("stranger", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {wrong_pem}, key: {wrong_key}}}\n")
     outsider.wait_for("delivery: not connected")
+    outsider.wait_for('why it is not connected.*does not take our certificate, or that we show none.*fix="a certificate of')
     stranger.wait_for("delivery: not connected")
+    vigil.agent("plain").wait_for('why it is not connected.*does not speak plain text; it wants TLS.*fix="a host enrolls with the line that vigil agent invite prints')
     friend = vigil.agent("friend", config=f"tls: {{enabled: true, ca: {ours.pem}, cert: {pem.name}, key: {key.name}}}\n")
     friend.wait_for("delivery: connected")
     assert [host["name"] for host in vigil.json("hosts", *me)] == ["friend"]
@@ -62,6 +65,35 @@ def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, t
     assert vigil.cli("hosts", check=False).returncode == 3
     assert vigil.cli("hosts", *me[:2], check=False).returncode == 3
     assert vigil.cli("hosts", *me[:2], "--tls-cert", str(wrong_pem), "--tls-key", str(wrong_key), check=False).returncode == 3
+
+
+def standing(vigil, name, section):
+    """What the doctor of an agent with this configuration says of its place at the aggregator."""
+    path = vigil.folder / f"doctor-{name}.yml"
+    path.write_text(f"aggregator: {vigil.grpc}\nname: {name}\n{section}")
+    said = subprocess.run([BIN / "vigil-agent", "doctor", "--config", path, "-o", "json"], capture_output=True, text=True, timeout=60)
+    found = [each for each in json.loads(said.stdout) if each["about"] == "at the aggregator"]
+    return (said.returncode, *found)
+
+
+def test_the_doctor_of_an_agent_with_its_own_certificate_asks_whether_it_is_let_in(vigil, ours):
+    pem, key = ours.sign("friend", "extendedKeyUsage = clientAuth\n")
+    vigil.start(server_section(ours, f", client_ca: {ours.pem.name}"))
+    mine = f"tls: {{enabled: true, ca: {ours.pem}, cert: {pem}, key: {key}}}\n"
+    _, fine = standing(vigil, "friend", mine)
+    assert (fine["verdict"], fine["seen"]) == ("ok", "may deliver as friend")
+    code, other = standing(vigil, "somebody", mine)
+    assert code == 1 and other["verdict"] == "problem" and "the certificate is for 'friend', not for somebody" in other["seen"], other
+    assert other["fix"].startswith("name: friend in agent.yml")
+    assert vigil.cli("hosts", check=False).returncode == 3  # and nobody was made a host by asking
+
+
+def test_the_doctor_of_an_agent_without_one_is_told_to_enroll(vigil, tmp_path):
+    subprocess.run([BIN / "vigil-aggregator", "init", "--data-dir", vigil.data, "--name", LOOPBACK], check=True, capture_output=True, timeout=60)
+    vigil.start()
+    code, found = standing(vigil, "web-1", f"tls: {{enabled: true, ca: {vigil.data}/identity/ca.pem}}\n")
+    assert code == 1 and found["verdict"] == "problem" and "has to enroll first" in found["seen"], found
+    assert "vigil agent invite --name web-1" in found["fix"] and "tls left out of agent.yml" in found["fix"]
 
 
 def shown_serial(address, *args):
