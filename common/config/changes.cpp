@@ -43,6 +43,7 @@ std::string_view first_missing(std::string_view path, const ByPath& others) {
 struct Difference {
   std::string_view path;
   std::string_view said;  // the part of it that tells
+  const Setting& setting;
 };
 
 /// Those of `settings` that `others` lacks or has with another value.
@@ -51,9 +52,9 @@ std::vector<Difference> beyond(const std::vector<Setting>& settings, const ByPat
   for (const Setting& setting : settings) {
     const auto other = others.find(setting.path);
     if (other == others.end()) {
-      out.push_back({setting.path, first_missing(setting.path, others)});
+      out.push_back({setting.path, first_missing(setting.path, others), setting});
     } else if (other->second != setting.value) {
-      out.push_back({setting.path, setting.path});
+      out.push_back({setting.path, setting.path, setting});
     }
   }
   return out;
@@ -75,8 +76,14 @@ Changes InForce::compare(const std::vector<Setting>& next) const {
     std::string name = named(each.said);
     if (std::ranges::find(list, name) == list.end()) list.push_back(std::move(name));
   };
-  for (const Difference& each : beyond(next, by_path(settings_))) note(each);
-  for (const Difference& each : beyond(settings_, by_path(next))) note(each);  // what is gone
+  for (const Difference& each : beyond(next, by_path(settings_))) {
+    note(each);
+    changes.after.push_back(each.setting);
+  }
+  for (const Difference& each : beyond(settings_, by_path(next))) {  // what is gone
+    note(each);
+    changes.before.push_back(each.setting);
+  }
   return changes;
 }
 

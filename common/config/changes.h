@@ -22,6 +22,9 @@ namespace vigil::config {
 struct Changes {
   std::vector<std::string> taken;
   std::vector<std::string> needs_restart;
+  /// What these stand for, key by key: the settings as they were, and as they are; secrets are among them.
+  std::vector<Setting> before;
+  std::vector<Setting> after;
 };
 
 /// A value; its owner guards it.

@@ -81,6 +81,20 @@ std::string bare_url(const std::string& url) {
   return url.substr(0, begin) + url.substr(host, end - host) + (is_bare ? "" : "/" + std::string(kSecret));
 }
 
+std::string redacted_value(std::string_view path, const std::string& value) {
+  if (value.empty()) return value;
+  std::string key;
+  bool is_below_headers = false;
+  while (!path.empty()) {
+    const std::string_view part = path.substr(0, path.find('.'));
+    path.remove_prefix(std::min(part.size() + 1, path.size()));
+    key = part.substr(0, part.find('['));
+    if (is_below_headers || names_secret(key)) return std::string(kSecret);
+    is_below_headers = key == "headers";
+  }
+  return names_url(key) && key != "external_url" ? bare_url(value) : value;
+}
+
 Result<std::string> redacted(std::string_view yaml) {
   try {  // the library's way of saying that it is none
     YAML::Node root = YAML::Load(std::string(yaml));

@@ -14,6 +14,9 @@ namespace vigil::config {
 /// text is no YAML.
 Result<std::string> redacted(std::string_view yaml);
 
+/// The value of one key as redacted() would show it; `path`: "receivers[0].slack.webhook_url".
+std::string redacted_value(std::string_view path, const std::string& value);
+
 /// "https://user:word@host/path?x" -> "https://host/<secret>"
 std::string bare_url(const std::string& url);
 

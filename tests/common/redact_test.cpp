@@ -35,3 +35,18 @@ notifications:
 TEST_CASE("what is no YAML is not shown at all") {
   CHECK(config::redacted("a: [hunter2").error().code == Errc::parse);
 }
+
+TEST_CASE("one value is shown as the whole would show it") {
+  CHECK(config::redacted_value("log_level", "debug") == "debug");
+  CHECK(config::redacted_value("external_url", "https://vigil.example.org/x") ==
+        "https://vigil.example.org/x");
+  CHECK(config::redacted_value("receivers[0].slack.webhook_url", "https://hooks/x") == "<secret>");
+  CHECK(config::redacted_value("receivers[0].slack.webhook_url", "") == "");
+  CHECK(config::redacted_value("receivers[0].webhook.url", "https://me:w@h/in?key=1") ==
+        "https://h/<secret>");
+  CHECK(config::redacted_value("receivers[2].webhook.headers.X-Key", "hunter") == "<secret>");
+  CHECK(config::redacted_value("receivers[2].webhook.headers.X-List[1]", "hunter") == "<secret>");
+  CHECK(config::redacted_value("access.oidc.client_secret", "hunter") == "<secret>");
+  CHECK(config::redacted_value("access.oidc.client_secret_file", "/etc/x") == "/etc/x");
+  CHECK(config::redacted_value("passwords[0].value", "hunter") == "<secret>");
+}

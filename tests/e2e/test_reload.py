@@ -32,6 +32,10 @@ def test_vigil_reload_answers_when_it_is_in_force_and_says_what_changed(vigil, t
                     ("needs a restart", "store.raw.retention")]
     assert [row["name"] for row in vigil.json("rules")] == ["Two"]  # in force when it answered
     assert metric(vigil, "vigil_aggregator_restart_needed_keys") == 1
+    noted = vigil.json("audit", "--what", "reload")[-1]
+    before, after = json.loads(noted["before"]), json.loads(noted["after"])
+    assert before == {"settings": {"log_level": "info", "store.raw.retention": "30d"}}
+    assert after == {"settings": {"log_level": "debug", "store.raw.retention": "9d"}, "changed": ["log_level", "1 rule added: Two", "1 rule removed: One"], "needs_restart": ["store.raw.retention"]}
     assert "store.raw.retention" in vigil.aggregator.wait_for(r"in force only after a restart keys=(\S+)").group(1)
     # It still waits, until it is as it was at the start.
     assert reload(vigil)[1] == [("needs a restart", "store.raw.retention")]

@@ -66,6 +66,22 @@ TEST_CASE("keys that are taken and keys that wait for a restart are told apart, 
   CHECK(in_force.compare(config_of("")).needs_restart.empty());
 }
 
+TEST_CASE("the log of changes has keys before and after a reload, and no secrets") {
+  ConfigInForce in_force(config_of("log_level: warn"));
+  const ReloadReport report = in_force.compare(
+      config_of("log_level: debug\nnotifications: {receivers: [{name: a, slack: {webhook_url: "
+                "https://hooks.slack.com/services/hunter2}}]}"));
+  const access::Change change = change_of(report);
+  CHECK(change.what == "reload");
+  CHECK(change.before == R"({"settings":{"log_level":"warn"}})");
+  CHECK(change.after.find(R"("log_level":"debug")") != std::string::npos);
+  CHECK(change.after.find(R"("needs_restart":["notifications.receivers"])") != std::string::npos);
+  CHECK(change.after.find(".webhook_url\":\"<secret>\"") != std::string::npos);
+  CHECK(change.after.find("hunter2") == std::string::npos);
+  const auto refused = change_of(Result<ReloadReport>(fail(Errc::invalid_argument, "line 3: no")));
+  CHECK(refused.after == R"({"refused":"line 3: no"})");
+}
+
 TEST_CASE("the file of routes is named when its text is another one") {
   const test::TempDir folder;
   const std::string routes = folder.file("alertmanager.yml");
