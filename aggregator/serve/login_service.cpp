@@ -2,13 +2,13 @@
 
 #include "aggregator/serve/unary.h"
 #include "common/log/log.h"
+#include "common/text/human.h"
 
 namespace vigil::aggregator {
 namespace {
 
 namespace oidc = access::oidc;
 
-constexpr std::size_t kMostWaitingLogins = 16;
 constexpr access::Buckets::Options kCallsOfASource = {.per_second = 1, .most = 30, .keys = 4096};
 
 /// The provider's being away is not the aggregator's, for which clients take UNAVAILABLE.
@@ -55,9 +55,14 @@ grpc::ServerUnaryReactor* LoginService::ask(grpc::CallbackServerContext* context
   const std::string source = access::source_of(log_.actor(*context).from);
   if (!calls_.take(source, now_ms_()))
     return refuse(fail(Errc::limit, "too many logins from {}: try again in a minute", source));
-  const bool queued = worker_.post([reactor, context, work = std::move(work)] {
+  const bool queued = worker_.post([this, reactor, context, since_ms = now_ms_(), work = std::move(work)] {
     // Whoever gave up while the provider let others wait leaves it to those who did not.
     if (context->IsCancelled()) return reactor->Finish(grpc::Status::CANCELLED);
+    const std::int64_t waited_ms = now_ms_() - since_ms;
+    if (waited_ms > kLongestLoginWait.count())
+      return reactor->Finish(login_status(
+          fail(Errc::unavailable, "the provider lets others wait, this call for {} by now: try again",
+               format_duration(std::chrono::milliseconds(waited_ms)))));
     const Result<void> done = work();
     reactor->Finish(done ? grpc::Status::OK : login_status(done.error()));
   });

@@ -1,6 +1,7 @@
 // vigil.v1.Login: signing in at an OpenID Connect provider. proto/vigil/v1/login.proto is its documentation.
 // Who has no credential yet may call it, so each source may do so often enough for a login and no more often,
-// and what asks the provider waits in a short queue of a thread of its own.
+// and what asks the provider waits in a short queue of a thread of its own: at most kMostWaitingLogins, and
+// none longer than kLongestLoginWait, however long the provider lets others wait.
 #pragma once
 
 #include "aggregator/access/call_log.h"
@@ -9,11 +10,16 @@
 #include "common/threads/worker.h"
 #include "vigil/v1/login.grpc.pb.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 
 namespace vigil::aggregator {
+
+inline constexpr std::size_t kMostWaitingLogins = 16;
+/// Until a call gets to ask; then each question has oidc::kWebPatience.
+inline constexpr std::chrono::milliseconds kLongestLoginWait{15'000};
 
 class LoginService final : public v1::Login::CallbackService {
  public:

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace vigil::cli {
 namespace {
@@ -26,6 +27,13 @@ Cell expiry_cell(const v1::Token& token, std::int64_t now_ms) {
   return cell;
 }
 
+/// A token for one thing has none.
+Cell role_cell(const std::string& role) {
+  Cell cell = Cell::of(role);
+  if (role == "none") cell.text = "–";
+  return cell;
+}
+
 // ---- token
 
 Result<Exit> list_tokens(Context& context) {
@@ -43,7 +51,7 @@ Result<Exit> list_tokens(Context& context) {
   for (const v1::Token& token : tokens->tokens()) {
     Cell used = moment_cell(token.last_used_day_ms(), "never");
     if (token.last_used_day_ms() != 0) used.text = used.text.substr(0, 10);  // the day
-    listing.rows.push_back({Cell::of(token.name(), Style::bold), Cell::of(token.role()),
+    listing.rows.push_back({Cell::of(token.name(), Style::bold), role_cell(token.role()),
                             Cell::of(token.scope()), expiry_cell(token, context.now_ms), std::move(used),
                             moment_cell(token.created_ms(), ""), Cell::of(token.created_by())});
   }
@@ -251,10 +259,13 @@ Run declare_whoami(CLI::App&) {
     Listing listing;
     listing.shape = Shape::pairs;
     listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
-    listing.rows.push_back({Cell::of("kind"), Cell::of(caller->kind())});
-    listing.rows.push_back({Cell::of("name"), Cell::of(caller->name())});
-    listing.rows.push_back({Cell::of("role"), Cell::of(caller->role())});
-    listing.rows.push_back({Cell::of("scope"), Cell::of(caller->scope())});
+    for (const auto& [key, value] : {std::pair<const char*, const std::string&>{"kind", caller->kind()},
+                                     {"name", caller->name()},
+                                     {"role", caller->role()},
+                                     {"scope", caller->scope()}}) {
+      const bool says_nothing = value.empty() && context.format == Format::table;
+      if (!says_nothing) listing.rows.push_back({Cell::of(key), Cell::of(value)});
+    }
     show(context, listing);
     return Exit::ok;
   };
