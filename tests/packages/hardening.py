@@ -65,7 +65,7 @@ def lines_of_unit(machine):
     """The sandbox of the shipped unit, as properties."""
     text = machine.run("cat", UNIT).stdout
     service = text.partition("[Service]")[2].partition("[Install]")[0]
-    leave = ("Type=", "ExecStart=", "User=", "Group=", "StateDirectory", "Watchdog", "Restart=", "RestartSec", "#")
+    leave = ("Type=", "ExecStart=", "ExecReload=", "User=", "Group=", "StateDirectory", "Watchdog", "Restart=", "RestartSec", "#")
     return [line for line in service.splitlines() if "=" in line and not line.startswith(leave)]
 
 

@@ -1,18 +1,25 @@
 """A clean Debian 12 that boots: a debootstrap root, kept as a tarball below build/boot, in a systemd-nspawn with its own network."""
 
+import functools
 import hashlib
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import subprocess
-import time
+import sys
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import waiting  # noqa: E402
+
 CACHE = ROOT / "build" / "boot"
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "systemd,systemd-sysv,dbus,procps,iproute2"
 PATIENCE = 90
+eventually = functools.partial(waiting.eventually, patience=PATIENCE)
 
 
 def missing():
@@ -37,20 +44,6 @@ def base():
     return tarball
 
 
-def eventually(what, check, patience=PATIENCE):
-    deadline = time.monotonic() + patience
-    last = None
-    while time.monotonic() < deadline:
-        try:
-            last = check()
-            if last:
-                return last
-        except (AssertionError, KeyError, IndexError, ValueError, StopIteration, OSError, subprocess.SubprocessError) as error:
-            last = error
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {patience} s; last seen: {last!r}")
-
-
 class Machine:
     """One booted Debian. Unless told otherwise its only network is its loopback."""
 
@@ -64,8 +57,9 @@ class Machine:
         (self.root / "etc" / "hostname").write_text(name + "\n")
         self.write("/etc/dpkg/dpkg.cfg.d/fast", "force-unsafe-io\n")  # it lives for minutes
 
-    def fetch(self, debs):
-        """Brings .deb files into /root/packages, and what they depend on into apt's cache: the booted machine has no network."""
+    def fetch(self, debs, *others):
+        """Brings .deb files into /root/packages, and what they and other packages of Debian's depend on into apt's cache: the booted machine
+        has no network."""
         target = self.root / "root" / "packages"
         target.mkdir(exist_ok=True)
         for deb in debs:
@@ -75,7 +69,7 @@ class Machine:
         archives = self.root / "var" / "cache" / "apt" / "archives"
         for deb in kept.glob("*.deb"):
             shutil.copy(deb, archives)
-        names = [f"/root/packages/{pathlib.Path(deb).name}" for deb in debs]
+        names = [*[f"/root/packages/{pathlib.Path(deb).name}" for deb in debs], *others]
         wanted = self.chroot("apt-get", "install", "--print-uris", "-qq", "-y", *names, check=False)
         absent = [line.split()[1] for line in wanted.stdout.splitlines()
                   if line.startswith("'http") and not (archives / line.split()[1]).exists()]
@@ -129,8 +123,19 @@ class Machine:
             raise AssertionError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
+    def shell(self, folder):
+        return Shell(self, folder)
+
     def apt(self, *arguments, check=True):
         return self.run("apt-get", "-qq", "-y", "--no-install-recommends", *arguments, check=check, timeout=10 * PATIENCE)
+
+    def with_version(self, deb, version, target):
+        """The same package, one of those that were fetched, with another version, in its scripts, too."""
+        self.run("sh", "-ec", f"""
+            rm -rf /root/again; dpkg-deb -R /root/packages/{deb.name} /root/again
+            old=$(sed -n 's/^Version: //p' /root/again/DEBIAN/control)
+            for file in /root/again/DEBIAN/*; do sed -i "s/$old/{version}/g" "$file"; done
+            dpkg-deb -Zgzip -z1 --root-owner-group -b /root/again {target}""")
 
     def state(self, unit):
         return self.run("systemctl", "is-active", unit, check=False).stdout.strip()
@@ -163,3 +168,47 @@ class Machine:
                 self.nspawn.kill()
             self.nspawn.wait(timeout=PATIENCE)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+class Shell:
+    """Root's shell inside, which is given line after line as somebody types them: what one exports the next one has."""
+
+    END = "--- the line has ended with "
+
+    def __init__(self, machine, folder):
+        self.child = subprocess.Popen(["nsenter", "--target", str(machine.init()), "--all", "bash", "--norc"], cwd="/", text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                      env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "HOME": "/root"})
+        self.type(f"cd {folder}")
+
+    def type(self, line):
+        """What it said, on both outputs. AssertionError: it failed, or took longer than anything here should."""
+        self.child.stdin.write(f"eval {shlex.quote(line)} </dev/null; code=$?; echo; echo '{self.END}'$code\n")
+        self.child.stdin.flush()
+        watch = threading.Timer(10 * PATIENCE, self.child.kill)
+        watch.start()
+        said, code = "", None
+        for text in self.child.stdout:
+            if text.startswith(self.END):
+                code = int(text.removeprefix(self.END))
+                break
+            said += text
+        watch.cancel()
+        assert code == 0, f"{line}: {code}\n{said}"
+        return said.strip()
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.wait(timeout=PATIENCE)
+        self.child.stdout.close()
+
+
+def wire(hub, machine, net):
+    """A cable between two machines."""
+    ends = f"v{os.getpid() % 10000}a", f"v{os.getpid() % 10000}b"
+    subprocess.run(["ip", "link", "add", ends[0], "netns", str(hub.init()), "type", "veth", "peer", "name", ends[1], "netns", str(machine.init())], check=True)
+    for side, name, address in ((hub, ends[0], f"{net}.1/24"), (machine, ends[1], f"{net}.2/24")):
+        new = f"to-{machine.name}" if side is hub else "eth0"
+        side.run("ip", "link", "set", name, "name", new)
+        side.run("ip", "address", "add", address, "dev", new)
+        side.run("ip", "link", "set", new, "up")
