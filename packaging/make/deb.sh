@@ -1,10 +1,11 @@
 # shellcheck shell=bash disable=SC2154
 # .deb files of what layout.sh laid out. Sourced by packaging/build.
 
-# The newest format of each kind of the aggregator's files: what it makes of an empty folder, as "meta=4 history=3 raw-=1".
+# The newest format of each kind of the aggregator's files: what it makes of an empty folder, as "meta=4 history=3 raw-=1 identity/identity=2".
 formats() {
   local folder
   folder=$(mktemp -d)
+  "$bin/vigil-aggregator" init --data-dir "$folder/data" --name localhost >/dev/null
   "$bin/vigil-aggregator" --data-dir "$folder/data" --grpc-listen 127.0.0.1:0 --http-listen 127.0.0.1:0 2>"$folder/log" &
   local child=$! tries=600
   until grep -q 'ready grpc=' "$folder/log" || ! kill -0 "$child" 2>/dev/null || [ "$tries" -eq 0 ]; do
@@ -15,8 +16,8 @@ formats() {
   kill -TERM "$child"
   wait "$child" || { cat "$folder/log" >&2; return 1; }
   local file name found=()
-  for file in "$folder"/data/*.db; do
-    name=${file##*/}
+  for file in "$folder"/data/*.db "$folder"/data/identity/*.db; do
+    name=${file#"$folder/data/"}
     name=${name%.db}
     case $name in
       journal*) continue ;;  # replayed by the program that wrote it, and gone when it has stopped

@@ -57,6 +57,13 @@ def test_lintian_finds_no_error_and_no_warning(debs):
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_an_older_package_knows_the_format_of_every_file_that_lasts(debs, tmp_path):
+    run("dpkg-deb", "-e", debs["vigil-aggregator"], tmp_path / "control")
+    known = re.search(r"for known in (.*); do", (tmp_path / "control/preinst").read_text())[1].split()
+    names = {name for name, _, number in (each.partition("=") for each in known) if int(number) >= 1}
+    assert {"meta", "history", "access", "identity/identity", "raw-", "minute-", "hour-"} <= names
+
+
 def test_what_the_programs_need_is_what_the_packages_ask_for(debs):
     depends = {name: run("dpkg-deb", "-f", deb, "Depends") for name, deb in debs.items()}
     for text in depends.values():
