@@ -10,33 +10,12 @@ import signal
 import subprocess
 import sys
 import tarfile
-import tempfile
 
 import pytest
 import yaml
 
 from machine import ROOT, eventually
-
-PROGRAMS = {"vigil": "vigil.1", "vigil-agent": "vigil-agent.8", "vigil-aggregator": "vigil-aggregator.8"}
-
-
-def run(*command, **more):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **more)
-    assert done.returncode == 0, f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    return done.stdout
-
-
-def needs(tool):
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is not installed")
-
-
-def one(packages, pattern):
-    found = sorted(packages.glob(pattern))
-    if not found:
-        pytest.skip(f"no {pattern} in {packages}: ./dev package makes it")
-    assert len(found) == 1, found
-    return found[0]
+from tools import PROGRAMS, flags_of, needs, one, run
 
 
 @pytest.fixture(scope="module")
@@ -251,54 +230,7 @@ def test_the_static_agent_delivers(tarball, bin_folder, tmp_path, kernel):
                 process.wait(timeout=60)
 
 
-# --------------------------------------------------------------------------------------------------------------- OCI
-
-
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_an_image_layout_is_whole(packages, name, tmp_path):
-    file = one(packages, f"{name}_*_oci.tar")
-    with tarfile.open(file) as tar:
-        tar.extractall(tmp_path)
-    index = json.loads((tmp_path / "index.json").read_text())
-    blob = lambda of: (tmp_path / "blobs" / "sha256" / of["digest"].removeprefix("sha256:")).read_bytes()
-    manifest = json.loads(blob(index["manifests"][0]))
-    for part in (index["manifests"][0], manifest["config"], *manifest["layers"]):
-        assert len(blob(part)) == part["size"]
-        assert "sha256:" + hashlib.sha256(blob(part)).hexdigest() == part["digest"]
-    assert json.loads(blob(manifest["config"]))["config"]["Entrypoint"] == [f"/usr/bin/{name}"]
-    needs("skopeo")
-    seen = json.loads(run("skopeo", "inspect", f"oci:{tmp_path}"))
-    assert seen["Architecture"] == "amd64" and seen["Labels"]["org.opencontainers.image.title"] == name
-
-
-def test_docker_loads_the_images_and_the_agent_in_one_sees_the_host(packages, tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("starting a Docker Engine needs root")
-    needs("dockerd")
-    needs("docker")
-    sys.path.insert(0, str(ROOT / "tests" / "e2e" / "docker"))
-    from docker_engine import Engine
-    images = {name: one(packages, f"{name}_*_oci.tar") for name in PROGRAMS}
-    with tempfile.TemporaryDirectory(prefix="vigil-oci-") as folder:
-        engine = Engine(folder)
-        try:
-            engine.start()
-            docker = ["docker", "-H", f"unix://{engine.socket}"]
-            eventually("the Engine answers", lambda: subprocess.run([*docker, "info"], capture_output=True).returncode == 0)
-            for name, file in images.items():
-                tag = re.search(r"Loaded image: (\S+)", run(*docker, "load", "-i", file)).group(1)
-                assert tag.startswith(name + ":")
-                assert run(*docker, "run", "--rm", "--net=none", tag, "--version").startswith(name + " ")
-                if name == "vigil-agent":
-                    seen = run(*docker, "run", "--rm", "--net=host", "--pid=host", "--read-only", "--cap-drop=ALL", "-v", "/proc:/host/proc:ro",
-                               "-v", "/sys:/host/sys:ro", "-v", "/:/host/root:ro", tag, "--once", "--path.procfs", "/host/proc",
-                               "--path.sysfs", "/host/sys", "--path.rootfs", "/host/root")
-                    assert "\nnode_load1 " in seen and '\nnode_filesystem_size_bytes{device="' in seen and 'mountpoint="/"' in seen
-        finally:
-            engine.stop()
-
-
-# ------------------------------------------------------------------------------------- Ansible, Kubernetes, Compose
+# ---------------------------------------------------------------------------------------------- Ansible, Kubernetes
 
 
 def test_ansible_lint_finds_nothing():
@@ -314,10 +246,6 @@ def test_the_agents_role_writes_a_configuration_that_the_agent_takes(bin_folder,
         "-e", json.dumps({"vigil_agent_config": json.loads(config), "ansible_managed": "by a test", "ansible_python_interpreter": sys.executable}))
     run(bin_folder / "vigil-agent", "--check", "--config", tmp_path / "agent.yml")
     assert yaml.safe_load((tmp_path / "agent.yml").read_text()) == json.loads(config)
-
-
-def flags_of(program):
-    return set(re.findall(r"--[a-z][\w.-]+", run(program, "--help")))
 
 
 def test_the_daemonset_mounts_what_its_agent_looks_at(bin_folder, tmp_path):
@@ -338,17 +266,6 @@ def test_the_daemonset_mounts_what_its_agent_looks_at(bin_folder, tmp_path):
     config["paths"] = {}
     (tmp_path / "agent.yml").write_text(yaml.safe_dump(config))
     run(bin_folder / "vigil-agent", "--check", "--config", tmp_path / "agent.yml")
-
-
-def test_the_compose_file_mounts_what_its_agent_looks_at(bin_folder):
-    services = yaml.safe_load((ROOT / "packaging/compose/compose.yml").read_text())["services"]
-    agent = services["agent"]
-    targets = [volume.split(":")[1] for volume in agent["volumes"]]
-    command = dict(zip(agent["command"][::2], agent["command"][1::2]))
-    assert set(command) <= flags_of(bin_folder / "vigil-agent")
-    assert all(path in targets for path in command.values())
-    for name, service in services.items():
-        assert service["image"].startswith(f"vigil-{name}:") and service["cap_drop"] == ["ALL"] and service["read_only"]
 
 
 @pytest.mark.parametrize("file", ["kubernetes/vigil-agent.yml", "compose/compose.yml"])
