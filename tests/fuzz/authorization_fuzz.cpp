@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto* basic = std::get_if<Basic>(&*credential);
     if (basic != nullptr && basic->user.find(':') != std::string::npos) std::abort();
   } else if (size > 60 && credential.error().message.find(text) != std::string::npos) {
-    std::abort();
+    // A fuzzer that sees what is compared finds the error's own words.
+    if (parse_authorization("neither").error().message.find(text) == std::string::npos) std::abort();
   }
   const auto plain = vigil::decode_base64(text);
   if (plain && plain->size() > size) std::abort();
