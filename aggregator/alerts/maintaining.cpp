@@ -194,6 +194,22 @@ std::string headline_of(const Silence& silence, MaintenanceStep step, const Main
   return fmt::format("{} is cancelled", title);
 }
 
+std::string_view occasion_of(MaintenanceStep step) {
+  switch (step) {
+    case MaintenanceStep::notice:
+      return "Maintenance announced";
+    case MaintenanceStep::begin:
+      return "Maintenance begins";
+    case MaintenanceStep::end:
+      return "Maintenance ends";
+    case MaintenanceStep::ask_before:
+    case MaintenanceStep::ask_after:
+    case MaintenanceStep::cancelled:
+      break;
+  }
+  return "Maintenance cancelled";
+}
+
 std::string details_of(const Silence& silence, MaintenanceStep step, MaintenanceProgress& progress,
                        const Surroundings& around) {
   const silences::MaintenancePlan& plan = *silence.maintenance;
@@ -229,6 +245,17 @@ std::string host_of(const Silence& silence) {
   return host;
 }
 
+/// "Database upgrade on db-1 until 2026-03-01 22:00 UTC"
+std::string title_of(const Silence& silence, MaintenanceStep step, const MaintenanceProgress& progress) {
+  const std::string host = host_of(silence);
+  const std::string where =
+      host.empty() ? "for " + matchers::to_string(silence.matchers) : std::string("on ") + host;
+  std::string title = fmt::format("{} {}", silence.maintenance->title, where);
+  if (step == MaintenanceStep::notice) title += " from " + minute_text(progress.begin_ms);
+  if (step == MaintenanceStep::begin) title += " until " + minute_text(progress.end_ms);
+  return title;
+}
+
 }  // namespace
 
 notify::Notification maintenance_message(const Silence& silence, MaintenanceStep step,
@@ -244,6 +271,8 @@ notify::Notification maintenance_message(const Silence& silence, MaintenanceStep
   note.group = "maintenance";
   note.alert = "Maintenance";
   note.severity = "info";
+  note.occasion = occasion_of(step);
+  note.title = title_of(silence, step, progress);
   note.instance = host_of(silence);
   note.labels = Labels{{"alertname", "Maintenance"}, {"maintenance", silence.id}, {"severity", "info"}};
   // All of it in the summary: the one text that every channel shows, of what fires and of what is over.

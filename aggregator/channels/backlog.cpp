@@ -22,8 +22,9 @@ Labels cleaned(const Labels& labels) {
 }
 
 void clean(Notification& note) {
-  for (std::string* text : {&note.key, &note.fingerprint, &note.rule_key, &note.group, &note.alert,
-                            &note.severity, &note.instance, &note.expr, &note.reason, &note.link})
+  for (std::string* text :
+       {&note.key, &note.fingerprint, &note.rule_key, &note.group, &note.alert, &note.severity,
+        &note.instance, &note.expr, &note.reason, &note.link, &note.occasion, &note.title})
     *text = well_formed(*text);
   note.labels = cleaned(note.labels);
   note.annotations = cleaned(note.annotations);

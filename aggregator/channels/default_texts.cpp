@@ -12,11 +12,13 @@ constexpr std::string_view kCommon = R"(
 {{- end }}
 
 {{ define "__subject" -}}
-[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}] {{ template "__what" . }}
+[{{ if and (eq (len .Alerts) 1) (index .Alerts 0).Occasion }}{{ (index .Alerts 0).Occasion }}
+{{- else }}{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}{{ end }}] {{ template "__what" . }}
 {{- end }}
 
 {{ define "__subject_markdown" -}}
-[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}]{{ " " }}
+[{{ if and (eq (len .Alerts) 1) (index .Alerts 0).Occasion }}{{ (index .Alerts 0).Occasion | markdownEscape }}
+{{- else }}{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}{{ end }}]{{ " " }}
 {{- if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title | markdownEscape }}
 {{- else }}{{ with .CommonLabels.alertname }}{{ . | markdownEscape }}: {{ end }}{{ len .Alerts }} alerts
 {{- with .CommonLabels.instance }} on {{ . | markdownEscape }}{{ end }}{{ end }}
@@ -28,38 +30,59 @@ constexpr std::string_view kCommon = R"(
 {{ define "__single_message_title" }}{{ template "__what" . }}{{ end }}
 {{ define "__link" }}{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else }}{{ .ExternalURL }}{{ end }}{{ end }}
 
-{{ define "__times" -}}
-{{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}resolved after {{ .Lasted }}{{ with .Reason }} because {{ . }}{{ end }}{{ end }}
+{{ define "__value" -}}
+{{ if eq .Status "firing" }}Value {{ .Value }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}Last value {{ .Value }}{{ with .Reason }}, over because {{ . }}{{ end }}{{ end }}
 {{- end }}
+
+{{ define "__evidence" -}}
+{{ if eq .Status "firing" }}{{ range .Evidence }}{{ if ne .Title "Actions" }}  {{ .Title }}:
+{{ range .Rows }}    {{ .Name }}  {{ .Value }}
+{{ end }}{{ end }}{{ end }}{{ end }}
+{{- end }}
+
+{{ define "__short_evidence" -}}
+{{ if eq .Status "firing" }}{{ range .Evidence }}{{ if ne .Title "Actions" }}{{ .Title }}:
+{{ range $i, $row := .Rows }}{{ if ge $i 3 }}{{ break }}{{ end }}  {{ $row.Name }}  {{ $row.Value }}
+{{ end }}{{ end }}{{ end }}{{ end }}
+{{- end }}
+
+{{ define "__text_alert" -}}
+{{ .Severity }}: {{ .Title }}
+  {{ .Headline }}
+{{ if not .Occasion }}  {{ template "__value" . }}
+{{ end }}{{ range .Actions }}  {{ .Name }}: {{ .Value }}
+{{ end }}{{ with .Runbook }}  Runbook {{ . }}
+{{ end }}{{ with .GeneratorURL }}  {{ . }}
+{{ end }}{{ end }}
 
 {{ define "__text_alert_list" -}}
 {{ range $i, $alert := . }}{{ if ge $i 20 }}and {{ len (slice $ 20) }} more
 {{ break }}{{ end -}}
-{{ .Severity }}: {{ .Title }}
-  {{ .Summary }}
-  Value {{ .Value }}, {{ template "__times" . }}
-{{ range .Actions }}  {{ .Name }}: {{ .Value }}
-{{ end }}{{ with .Runbook }}  Runbook {{ . }}
-{{ end }}{{ with .GeneratorURL }}  {{ . }}
-{{ end }}
+{{ template "__text_alert" . }}{{ template "__evidence" . }}
 {{ end }}
 {{- end }}
 
 {{ define "__markdown_alert" -}}
 **{{ .Severity | markdownEscape }}: {{ .Title | markdownEscape }}**
-{{ .Summary | markdownEscape }}
+{{ .Headline | markdownEscape }}
 {{ range .Actions }}{{ .Name | markdownEscape }}: {{ .Value | markdownEscape }}
-{{ end }}Value {{ .Value | markdownEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}resolved after {{ .Lasted }}{{ end }}
+{{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}Value {{ .Value | markdownEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}Last value {{ .Value | markdownEscape }}{{ with .Reason }}, over because {{ . | markdownEscape }}{{ end }}{{ end }}{{ end }}
 {{- with .GeneratorURL }} ([open]({{ . }})){{ end }}
 {{- with .Runbook }} ([runbook]({{ . | reReplaceAll "[(]" "%28" | reReplaceAll "[)]" "%29" }})){{ end }}
-
 {{ end }}
+
+{{ define "__markdown_evidence" -}}
+{{ if eq .Status "firing" }}{{ range .Evidence }}{{ if ne .Title "Actions" }}{{ .Title | markdownEscape }}:
+{{ range $i, $row := .Rows }}{{ if ge $i 3 }}{{ break }}{{ end }}\- {{ $row.Name | markdownEscape }}  {{ $row.Value | markdownEscape }}
+{{ end }}{{ end }}{{ end }}{{ end }}
+{{- end }}
 
 {{ define "__text_alert_list_markdown" -}}
 {{ range $i, $alert := . }}{{ if ge $i 20 }}and {{ len (slice $ 20) }} more{{ break }}{{ end -}}
-{{ template "__markdown_alert" . }}{{ end }}
+{{ template "__markdown_alert" . }}{{ if le (len $) 3 }}{{ template "__markdown_evidence" . }}{{ end }}
+{{ end }}
 {{- end }}
 )";
 
@@ -80,17 +103,25 @@ constexpr std::string_view kSlack = R"(
 {{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end -}}
 *{{ .Title | slackEscape }}*{{ with .GeneratorURL }}  <{{ . | slackEscape }}|Open>{{ end }}
 {{- with .Runbook }}  <{{ . | slackEscape }}|Runbook>{{ end }}
-{{ .Summary | slackEscape }}
+{{ .Headline | slackEscape }}
 {{ range .Actions }}{{ .Name | slackEscape }}: {{ .Value | slackEscape }}
-{{ end }}{{ .Value | slackEscape }}, {{ if eq .Status "firing" }}since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}resolved after {{ .Lasted }}{{ end }}
-
+{{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}{{ .Value | slackEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
+{{- else }}Last value {{ .Value | slackEscape }}{{ end }}
+{{ end }}{{ if le (len $.Alerts) 3 }}{{ template "__slack_evidence" . }}{{ end }}
 {{ end }}{{ end }}
+{{ define "__slack_evidence" -}}
+{{ if eq .Status "firing" }}{{ range .Evidence }}{{ if ne .Title "Actions" }}{{ .Title | slackEscape }}:
+{{ range $i, $row := .Rows }}{{ if ge $i 3 }}{{ break }}{{ end }}{{ $row.Name | slackEscape }}  {{ $row.Value | slackEscape }}
+{{ end }}{{ end }}{{ end }}{{ end }}
+{{- end }}
 )";
 
 constexpr std::string_view kOthers = R"(
-{{ define "pagerduty.default.description" }}{{ template "__what" . }}
-{{- if eq (len .Alerts) 1 }}: {{ (index .Alerts 0).Summary }}{{ end }}{{ end }}
+{{ define "pagerduty.default.description" -}}
+{{ if eq .Status "resolved" }}{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Severity }}{{ else }}Resolved{{ end }}: {{ else }}{{ with (index .Alerts 0).Occasion }}{{ . }}: {{ end }}{{ end }}
+{{- template "__what" . }}
+{{- if eq (len .Alerts) 1 }}: {{ with index .Alerts 0 }}{{ .Headline }}
+{{- if and (eq .Status "resolved") (not .Occasion) }}, last value {{ .Value }}{{ end }}{{ end }}{{ end }}{{ end }}
 {{ define "pagerduty.default.client" }}vigil{{ end }}
 {{ define "pagerduty.default.clientURL" }}{{ template "__link" . }}{{ end }}
 {{ define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
@@ -112,22 +143,25 @@ constexpr std::string_view kOthers = R"(
 {{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}
 and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
 <b>{{ .Severity }}: {{ .Title }}</b>
-{{ .Summary }}
+{{ .Headline }}
 {{ range .Actions }}{{ .Name }}: {{ .Value }}
-{{ end }}Value {{ .Value }}, {{ template "__times" . }}
-{{ with .GeneratorURL }}<a href="{{ . }}">Open</a>  {{ end }}{{ with .Runbook }}<a href="{{ . }}">Runbook</a>{{ end }}
-{{ end }}{{ end }}
+{{ end }}{{ if not .Occasion }}{{ template "__value" . }}
+{{ end }}{{ with .GeneratorURL }}<a href="{{ . }}">Open</a>  {{ end }}{{ with .Runbook }}<a href="{{ . }}">Runbook</a>{{ end }}
+{{ if le (len $.Alerts) 3 }}{{ template "__short_evidence" . }}{{ end }}{{ end }}{{ end }}
 {{ define "ntfy.default.title" }}{{ template "__subject" . }}{{ end }}
 {{ define "ntfy.default.message" -}}
-{{ template "__text_alert_list" .Alerts.Firing }}{{ template "__text_alert_list" .Alerts.Resolved }}{{ end }}
+{{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}and {{ len (slice $.Alerts 20) }} more
+{{ break }}{{ end -}}
+{{ template "__text_alert" . }}{{ if le (len $.Alerts) 3 }}{{ template "__short_evidence" . }}{{ end }}
+{{ end }}{{ end }}
 {{ define "ntfy.default.click" }}{{ template "__link" . }}{{ end }}
 {{ define "ntfy.default.tag" -}}
-{{ if eq .Status "resolved" }}white_check_mark{{ else if eq .Severity "Critical" }}rotating_light{{ else }}warning{{ end }}{{ end }}
+{{ if eq .Status "resolved" }}white_check_mark{{ else if (index .Alerts 0).Occasion }}information_source{{ else if eq .Severity "Critical" }}rotating_light{{ else }}warning{{ end }}{{ end }}
 
 {{ define "sms.default.text" -}}
 {{ template "__subject" . }}{{ range $i, $alert := .Alerts }}
 {{ if ge $i 3 }}and {{ len (slice $.Alerts 3) }} more{{ break }}{{ end }}
-{{- if eq .Status "resolved" }}Resolved: {{ end }}{{ .Summary }}{{ end }}{{ end }}
+{{- .Headline }}{{ if and (eq .Status "resolved") (not .Occasion) }}, last value {{ .Value }}{{ end }}{{ end }}{{ end }}
 
 {{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
 )";
@@ -157,11 +191,12 @@ constexpr std::string_view kMail = R"(
 {{ end }}
 
 {{ define "__html_alert" -}}
-<p style="margin:0 0 8px">{{ .Summary }}</p>
+<p style="margin:0 0 8px;white-space:pre-line">{{ .Headline }}</p>
 {{ with .Description }}<p style="margin:0 0 8px;color:#607080">{{ . }}</p>
 {{ end -}}
 <table role="presentation" cellspacing="0" style="border-collapse:collapse">
-{{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}
+{{ if .Occasion }}{{ template "__html_cell_name" "Time" }}{{ template "__html_cell_value" .Value }}
+{{- else }}{{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}
 {{- if eq .Status "resolved" }}{{ template "__html_cell_name" "Last value" }}{{ else }}{{ template "__html_cell_name" "Value" }}{{ end }}{{ template "__html_cell_value" .Value }}
 {{- template "__html_cell_name" "Since" }}{{ template "__html_cell_value" (.Since.Format "2006-01-02 15:04:05 MST") }}
 {{- if eq .Status "resolved" }}
@@ -170,7 +205,7 @@ constexpr std::string_view kMail = R"(
 {{- with .Reason }}{{ template "__html_cell_name" "Because" }}{{ template "__html_cell_value" . }}{{ end }}
 {{- end }}
 {{- range (.Labels.Remove (stringSlice "alertname" "instance")).SortedPairs }}{{ template "__html_row" . }}{{ end -}}
-</table>
+{{ end }}</table>
 {{ range .Evidence }}{{ template "__html_table" . }}{{ end -}}
 {{ with .Runbook }}<p style="margin:8px 0 0"><a href="{{ . }}">Runbook: {{ . }}</a></p>
 {{ end }}{{ with .GeneratorURL }}<p style="margin:8px 0 0"><a href="{{ . }}">Open in vigil</a></p>

@@ -161,6 +161,8 @@ TemplateValue alert_value(const Notification& note) {
                    {"Title", notify::one_line(notify::title_of(note))},
                    {"Host", notify::one_line(notify::place_of(note))},
                    {"Summary", notify::summary_of(note)},
+                   {"Headline", notify::headline_of(note)},
+                   {"Occasion", notify::one_line(note.occasion)},
                    {"Description", std::string(notify::description_of(note))},
                    {"Value", notify::one_line(notify::value_text(note))},
                    {"Severity", notify::one_line(notify::status_word(note))},

@@ -13,14 +13,21 @@ std::string subject_of(const Shipment& shipment) {
   const std::string status = status_word(first);
   if (shipment.rows.size() > 1)
     return fmt::format("[{}] {}: {} alerts", status, first.alert, shipment.rows.size());
+  if (!is_alert(first)) return cut(fmt::format("[{}] {}", status, title_of(first)), kSubjectBytes);
   return cut(fmt::format("[{}] {}: {}", status, title_of(first), headline_of(first)), kSubjectBytes);
 }
 
 /// What both parts tell of one alert, in this order.
 std::vector<std::pair<std::string, std::string>> facts_of(const Notification& note) {
-  std::vector<std::pair<std::string, std::string>> facts = {{"Host", place_of(note)},
-                                                            {std::string(value_name(note)), value_text(note)},
-                                                            {"Since", utc_text(note.active_since_ms)}};
+  std::vector<std::pair<std::string, std::string>> facts;
+  if (!is_alert(note)) {
+    if (!note.instance.empty()) facts.emplace_back("Host", place_of(note));
+    facts.emplace_back(value_name(note), value_text(note));
+    return facts;
+  }
+  facts = {{"Host", place_of(note)},
+           {std::string(value_name(note)), value_text(note)},
+           {"Since", utc_text(note.active_since_ms)}};
   if (note.kind == Kind::resolved) {
     facts.emplace_back("Resolved", utc_text(note.resolved_at_ms));
     facts.emplace_back("Lasted", duration_text(note, note.resolved_at_ms));
@@ -76,8 +83,8 @@ std::string html_row(std::string_view name, std::string_view value) {
 }
 
 std::string html_of(const Notification& note) {
-  std::string html =
-      fmt::format("<p style=\"margin:0 0 8px;font-size:16px\">{}</p>\n", html_escape(headline_of(note)));
+  std::string html = fmt::format("<p style=\"margin:0 0 8px;font-size:16px;white-space:pre-line\">{}</p>\n",
+                                 html_escape(headline_of(note)));
   if (const auto description = description_of(note); !description.empty()) {
     html += fmt::format("<p style=\"margin:0 0 16px;color:#607080\">{}</p>\n", html_escape(description));
   }

@@ -51,15 +51,26 @@ std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
 }
 
 /// Of a group's messages that wait only the newest says what fires; of the others it is the ends that count.
+/// One that is sent again takes its place before the newer ones about the same, which have greater ids; one
+/// that could not be stored has none, and is the newest.
 void Lane::enqueue(Row row) {
-  if (row.group) {
+  const auto is_about_the_same = [&row](const Row& other) {
+    return other.note.fingerprint == row.note.fingerprint;
+  };
+  const auto forget_firing = [](Group& group) {
+    std::erase_if(group.alerts, [](const Notification& note) { return note.kind == Kind::firing; });
+  };
+  const auto place = std::find_if(rows_.begin(), rows_.end(), [&](const Row& other) {
+    return is_about_the_same(other) && row.id != 0 && (other.id > row.id || other.id == 0);
+  });
+  if (row.group && place == rows_.end()) {
     for (Row& older : rows_) {
-      if (older.group && older.note.fingerprint == row.note.fingerprint)
-        std::erase_if(older.group->alerts,
-                      [](const Notification& note) { return note.kind == Kind::firing; });
+      if (older.group && is_about_the_same(older)) forget_firing(*older.group);
     }
+  } else if (row.group) {
+    forget_firing(*row.group);
   }
-  rows_.push_back(std::move(row));
+  rows_.insert(place, std::move(row));
 }
 
 void Lane::remember(const ThreadChange& thread) {

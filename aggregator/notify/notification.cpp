@@ -43,6 +43,8 @@ boost::json::object object_of(const Notification& n) {
           {"active_since_ms", n.active_since_ms},
           {"fired_at_ms", n.fired_at_ms},
           {"resolved_at_ms", n.resolved_at_ms},
+          {"occasion", n.occasion},
+          {"title", n.title},
           {"reason", n.reason},
           {"evidence", to_json(n.evidence)},
           {"link", n.link}};
@@ -65,6 +67,8 @@ Result<Notification> notification_of(const boost::json::object& from) {
   n.active_since_ms = integer_at(from, "active_since_ms");
   n.fired_at_ms = integer_at(from, "fired_at_ms");
   n.resolved_at_ms = integer_at(from, "resolved_at_ms");
+  n.occasion = text_at(from, "occasion");
+  n.title = text_at(from, "title");
   n.reason = text_at(from, "reason");
   n.evidence = evidence_at(from, "evidence");
   n.link = text_at(from, "link");

@@ -51,7 +51,10 @@ struct Notification {
   std::int64_t active_since_ms = 0;
   std::int64_t fired_at_ms = 0;
   std::int64_t resolved_at_ms = 0;  // 0 while firing
-  std::string reason;               // why resolved, when not simply because the condition is false
+  /// Of what is no alert: "Maintenance begins", and "Database upgrade on db-1 until 2026-11-21 22:00 UTC". Of
+  /// alerts "", as their names say it.
+  std::string occasion, title;
+  std::string reason;  // why resolved, when not simply because the condition is false
   std::vector<Evidence> evidence;
   std::string link;  // to the alert in the dashboard; "" without external_url
   friend bool operator==(const Notification&, const Notification&) = default;

@@ -1,6 +1,6 @@
 #include "aggregator/notify/notifier.h"
 
-#include "aggregator/notify/channel_test.h"
+#include "aggregator/notify/channel_trial.h"
 #include "aggregator/notify/courier.h"
 #include "common/log/log.h"
 

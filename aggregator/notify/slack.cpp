@@ -18,6 +18,8 @@ constexpr std::size_t kFieldBytes = 1'900;
 constexpr std::size_t kRowsInMessage = 20;
 constexpr std::size_t kLabelsBytes = 1'500;  // links follow them
 constexpr std::size_t kLinkBytes = 1'000;
+constexpr std::size_t kMostWithEvidence = 3;  // of a list: a longer one is to be seen at a glance
+constexpr std::size_t kRowsBesideOthers = 3;
 
 std::string_view emoji_of(const Notification& note) {
   if (note.kind == Kind::resolved) return ":large_green_circle:";
@@ -61,8 +63,9 @@ json::array fields_of(const Notification& note) {
   const auto add = [&fields](std::string_view name, const std::string& value) {
     fields.push_back(markdown(fmt::format("*{}*\n{}", name, value), kFieldBytes));
   };
-  add("Host", code(place_of(note)));
+  if (is_alert(note) || !note.instance.empty()) add("Host", code(place_of(note)));
   add(value_name(note), slack_escape(value_text(note)));
+  if (!is_alert(note)) return fields;
   add("Since", date(note.active_since_ms));
   if (note.kind == Kind::resolved) add("Lasted", duration_text(note, note.resolved_at_ms));
   return fields;
@@ -72,6 +75,17 @@ std::string evidence_text(const Evidence& table) {
   std::string text = fmt::format("*{}*", slack_escape(table.title));
   for (const EvidenceRow& row : table.rows)
     text += fmt::format("\n{}  {}", code(row.name), slack_escape(row.value));
+  return text;
+}
+
+/// Beside others: the first rows of each table, each on a line.
+std::string short_evidence(const Notification& note) {
+  std::string text;
+  for (const Evidence& table : evidence_of(note, kRowsBesideOthers)) {
+    text += fmt::format("\n_{}_", escaped(table.title, 200));
+    for (const EvidenceRow& row : table.rows)
+      text += fmt::format("\n{}  {}", code(row.name, 200), escaped(row.value, 200));
+  }
   return text;
 }
 
@@ -125,10 +139,14 @@ json::array digest_blocks(const std::vector<Row>& rows) {
 std::string list_item(const Notification& note) {
   std::string text =
       fmt::format("{} *{}* on {}", emoji_of(note), escaped(note.alert, 200), code(place_of(note), 300));
+  if (!is_alert(note))
+    text = fmt::format("{} *{}: {}*", emoji_of(note), escaped(note.occasion, 100), escaped(note.title, 300));
   if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
-  text += fmt::format("\n{}\n{}, ", escaped(summary_of(note), 700), escaped(value_text(note), 100));
-  text += note.kind == Kind::firing ? "since " + date(note.active_since_ms)
-                                    : "resolved after " + duration_text(note, note.resolved_at_ms);
+  text += '\n' + escaped(headline_of(note), 700);
+  if (!is_alert(note)) return text;
+  const std::string value = escaped(value_text(note), 100);
+  text += note.kind == Kind::firing ? fmt::format("\n{}, since {}", value, date(note.active_since_ms))
+                                    : fmt::format("\nLast value {}", value);
   return text;
 }
 
@@ -158,8 +176,9 @@ std::string with_status(const Notification& note, const std::string& what) {
 json::array list_blocks(const std::vector<Notification>& alerts, std::size_t left_out,
                         const std::string& foot) {
   json::array blocks;
+  const bool is_short = alerts.size() + left_out <= kMostWithEvidence;
   for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
-    blocks.push_back(section(list_item(alerts[i])));
+    blocks.push_back(section(list_item(alerts[i]) + (is_short ? short_evidence(alerts[i]) : "")));
   const std::size_t count = alerts.size() + left_out;
   std::string below = count > kRowsInMessage ? fmt::format("and {} more", count - kRowsInMessage) : "";
   if (!foot.empty()) below += (below.empty() ? "" : "  ") + foot;

@@ -28,7 +28,12 @@ std::string_view colour_of(const Notification& note) {
   return "#1976d2";
 }
 
+bool is_alert(const Notification& note) {
+  return note.occasion.empty();
+}
+
 std::string status_word(const Notification& note) {
+  if (!is_alert(note)) return note.occasion;
   if (note.kind == Kind::resolved) return "Resolved";
   std::string word = note.severity.empty() ? "Info" : note.severity;
   word.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(word.front())));
@@ -36,6 +41,7 @@ std::string status_word(const Notification& note) {
 }
 
 std::string_view value_name(const Notification& note) {
+  if (!is_alert(note)) return "Time";
   return note.kind == Kind::firing ? "Value" : "Last value";
 }
 
@@ -50,7 +56,7 @@ std::string summary_of(const Notification& note) {
 }
 
 std::string headline_of(const Notification& note) {
-  if (note.kind == Kind::firing) return summary_of(note);
+  if (note.kind == Kind::firing || !is_alert(note)) return summary_of(note);
   return fmt::format("Over after {}. It was: {}", duration_text(note, note.resolved_at_ms), summary_of(note));
 }
 
@@ -62,7 +68,19 @@ std::string place_of(const Notification& note) {
   return note.instance.empty() ? "the fleet" : note.instance;
 }
 
+std::vector<Evidence> evidence_of(const Notification& note, std::size_t most_rows) {
+  std::vector<Evidence> out;
+  if (note.kind == Kind::resolved) return out;
+  for (const Evidence& table : note.evidence) {
+    if (table.title == kActionsTitle) continue;
+    Evidence& shown = out.emplace_back(table);
+    if (most_rows > 0 && shown.rows.size() > most_rows) shown.rows.resize(most_rows);
+  }
+  return out;
+}
+
 std::string title_of(const Notification& note) {
+  if (!note.title.empty()) return note.title;
   return note.alert + " on " + place_of(note);
 }
 

@@ -4,29 +4,36 @@
 #include "aggregator/notify/notification.h"
 #include "common/text/html.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace vigil::notify {
 
 /// "#d32f2f" for critical, amber for warning, blue for info, green for resolved.
 std::string_view colour_of(const Notification& note);
-/// "Critical", "Warning", "Info", or the label itself, capitalised; "Resolved".
+/// "Critical", "Warning", "Info", or the label itself, capitalised; "Resolved"; "Maintenance begins".
 std::string status_word(const Notification& note);
-/// What the value is called: "Value", or "Last value" once it is over.
+/// Whether it tells of an alert: of a maintenance nothing is a value, and nothing lasts.
+bool is_alert(const Notification& note);
+/// What the value is called: "Value", or "Last value" once it is over; "Time" of what is no alert.
 std::string_view value_name(const Notification& note);
 /// The annotation `value`, or the number humanised.
 std::string value_text(const Notification& note);
 /// The annotation `summary`, or the alert's name.
 std::string summary_of(const Notification& note);
-/// The first sentence of a message: the summary; once it is over, that and for how long it was so.
+/// The first sentence of a message: the summary; once an alert is over, that and for how long it was so.
 std::string headline_of(const Notification& note);
 /// The annotation `description`, which speaks of now: none once it is over.
 std::string_view description_of(const Notification& note);
 /// "web-1", or "the fleet".
 std::string place_of(const Notification& note);
-/// "HighCpu on web-1"
+/// What the rule asked, and what the host was busy with, while it fires: no table of actions, and of each no
+/// more rows than `most_rows`; 0: all.
+std::vector<Evidence> evidence_of(const Notification& note, std::size_t most_rows);
+/// "HighCpu on web-1", or its own title.
 std::string title_of(const Notification& note);
 /// The annotation `runbook_url` if it is a link to the web; otherwise "".
 std::string_view runbook_of(const Notification& note);

@@ -18,6 +18,7 @@ json::object alert_of(const Notification& note) {
   return {{"key", note.key},
           {"fingerprint", note.fingerprint},
           {"status", to_string(note.kind)},
+          {"title", fmt::format("{}: {}", one_line(status_word(note)), one_line(title_of(note)))},
           {"alert", note.alert},
           {"group", note.group},
           {"severity", note.severity},

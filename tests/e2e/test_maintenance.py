@@ -49,6 +49,10 @@ def notes(sink, path):
             for body in sink.bodies(path) for alert in body["alerts"]]
 
 
+def titles(sink, path):
+    return [alert["title"] for body in sink.bodies(path) for alert in body["alerts"]]
+
+
 def refusal(vigil, *args):
     done = vigil.cli(*args, check=False)
     assert done.returncode != 0
@@ -70,8 +74,10 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     told = eventually("a notice", lambda: notes(sink, "/ops"))
     assert told[0][:2] == ("Maintenance", "firing") and told[0][2].startswith("New disks begins in 30m, at ")
     assert eventually("a notice by alertmanager.yml", lambda: notes(sink, "/lead"))[0][2] == told[0][2]
-    assert vigil.json("maintenance")[0]["phase"] == "announced"
-    vigil.cli("maintenance", "end", planned[:8])
+    assert re.fullmatch(r"Maintenance announced: New disks on web-1 from \d{4}-\d\d-\d\d \d\d:\d\d UTC", titles(sink, "/ops")[0])
+    [plan] = vigil.json("maintenance")
+    assert plan["phase"] == "announced" and plan["notices_ms"] == [3_600_000]
+    assert vigil.cli("maintenance", "end", planned[:8]).stdout == f"maintenance {planned[:8]} is over: New disks\n"
     assert eventually("it is cancelled", lambda: notes(sink, "/ops")[1:])[0][2].startswith("New disks is cancelled\nImpact: slow logins\n")
 
     running = vigil.cli("maintenance", "add", "instance=web-1", "--title", "New disks", "--for", "1h", "--tell", "ops", "--comment", "CHG-2",
@@ -83,10 +89,20 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     alert = eventually("an alert fires", lambda: firing(vigil))[0]
     assert alert["standing"] == "in maintenance" and alert["silenced_by"] == [running]
     assert "(in maintenance)" in vigil.cli("alerts").stdout
+    why = vigil.json("alerts", "explain", "LoadHigh", "web-1")
+    [held] = [e for e in why["events"] if e["kind"] == "maintenance"]
+    assert held["by"] == running and held["at_ms"] > alert["fired_at_ms"] and held["text"].startswith("New disks; ")
+    assert "in maintenance until" in vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout
+    assert why["rules"][0]["series"][0]["held_back_by"] == [f"maintenance {running[:8]}: New disks"]
+    [listed] = vigil.json("silence")
+    assert (listed["kind"], listed["title"], listed["id"]) == ("maintenance", "New disks", running)
+    assert f"{running[:8]} is a maintenance: vigil maintenance end" in refusal(vigil, "silence", "expire", running[:8])
+    assert "no maintenance nothing" in refusal(vigil, "maintenance", "end", "nothing")
     vigil.aggregator.kill()
     vigil.start(config)
     eventually("it is known again", lambda: firing(vigil))
-    vigil.cli("maintenance", "end", running)
+    [ended] = vigil.json("maintenance", "end", running)
+    assert (ended["id"], ended["kind"], ended["phase"]) == (running, "maintenance", "ended")
     over = eventually("it is over", lambda: [b for b in sink.bodies("/ops") if "is over" in b["alerts"][0]["annotations"]["summary"]])[0]
     digest = over["alerts"][0]["annotations"]["summary"]
     assert "vector(1): well" in digest and "Still firing: 1\n- LoadHigh on web-1, since " in digest
@@ -94,6 +110,9 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     eventually("the alert is told", lambda: [n for n in notes(sink, "/ops") if n[0] == "LoadHigh"])
     assert len([n for n in notes(sink, "/ops") if "has begun" in n[2]]) == 1
     assert len([n for n in notes(sink, "/ops") if "is over" in n[2]]) == 1
+    said = [title.split(" UTC")[0] for title in titles(sink, "/ops")]
+    assert said[1] == "Maintenance cancelled: New disks on web-1" and said[2].startswith("Maintenance begins: New disks on web-1 until 2")
+    assert "Maintenance ends: New disks on web-1" in said and "Critical: LoadHigh on web-1" in said, said
 
 
 def test_what_nobody_acknowledges_goes_to_others(vigil, sink, tmp_path):
@@ -112,6 +131,15 @@ def test_what_nobody_acknowledges_goes_to_others(vigil, sink, tmp_path):
     for path in ("/ops", "/late", "/lead"):
         eventually(f"{path} hears of the end", lambda path=path: notes(sink, path)[1:] and notes(sink, path)[1][1] == "resolved")
     assert [len(notes(sink, path)) for path in ("/ops", "/late", "/lead")] == [2, 2, 2]
+
+    def told():
+        events = vigil.json("alerts", "explain", "LoadHigh", "web-1")["events"]
+        return {(e["kind"], e["by"]): e["at_ms"] for e in events if e["kind"] in ("told", "escalated", "told_over")}
+
+    everybody = {("told", "ops"), ("escalated", "late"), ("escalated", "lead/webhook[0]")} | {("told_over", by) for by in ("ops", "late", "lead/webhook[0]")}
+    eventually("who was told stays known", lambda: set(told()) == everybody)
+    times = told()
+    assert times["escalated", "late"] >= times["told", "ops"] + 2000 and times["told_over", "late"] > times["escalated", "late"]
 
 
 def test_an_acknowledgement_stops_what_is_to_come(vigil, sink, tmp_path):

@@ -23,7 +23,9 @@ receivers:
   - {api_url: 'https://a.example'}
   - {app_token: t, channel: c}
   - {api_url: 'https://a.example', title: '{{ template "slack.default.title" . }}'}
-  webhook_configs: [{url: 'http://127.0.0.1/'}]
+  webhook_configs:
+  - {url: 'http://127.0.0.1/'}
+  - {url: 'http://127.0.0.1/', payload: '{"who": {{ toJson .CommonLabels }}, "what": {{ toJson (index .Alerts 0).Title }}}'}
   pagerduty_configs: [{routing_key: k}]
   discord_configs: [{webhook_url: 'https://a.example'}]
   telegram_configs: [{bot_token: '1:x', chat_id: 1}]
@@ -74,6 +76,10 @@ notify::Shipment shipment_of(std::string_view input) {
   note.evidence = {{texts[6], {{texts[5], texts[3]}}}};
   note.active_since_ms = note.fired_at_ms = 1'795'269'485'000;
   note.link = "https://vigil.example/alerts/0123456789abcdef";
+  if (input.size() % 5 == 1) {  // of what is no alert
+    note.occasion = texts[2];
+    note.title = texts[6];
+  }
   notify::Notification over = note;
   over.kind = notify::Kind::resolved;
   over.fingerprint = "fedcba9876543210";

@@ -40,10 +40,13 @@ TEST_CASE("Mail: a group has a subject, a text and an HTML part") {
         "Critical: HighCpu on web-1\n"
         "  CPU of web-1 is 93% busy\n"
         "  Value 93.1%, since 2026-11-21 13:58 UTC\n"
-        "  https://vigil.example/alerts/00000000000web-1\n\n"
+        "  https://vigil.example/alerts/00000000000web-1\n"
+        "  Top processes by CPU:\n"
+        "    postgres (pid 4711, db)  71% of a core\n"
+        "    nginx (pid 12)  9.5% of a core\n\n"
         "Resolved: HighCpu on web-2\n"
-        "  CPU of web-2 is 93% busy\n"
-        "  Value 93.1%, resolved after 12m 5s\n"
+        "  Over after 12m 5s. It was: CPU of web-2 is 93% busy\n"
+        "  Last value 93.1%\n"
         "  https://vigil.example/alerts/00000000000web-2\n\n"
         "https://vigil.example/\n");
   const std::string& html = read.parts.at("text/html");

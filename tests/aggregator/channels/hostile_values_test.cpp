@@ -169,14 +169,25 @@ Notification with(const Values& values, const std::string& host, Kind kind = Kin
                             {"value", values.value},
                             {"runbook_url", values.runbook}};
   if (kind == Kind::resolved) note.reason = values.reason;
-  note.evidence = {{values.evidence, {{values.evidence, values.evidence}}}};
+  note.evidence = {{std::string(notify::kActionsTitle), {{values.evidence, values.evidence}}},
+                   {values.evidence, {{values.evidence, values.evidence}}}};
   return note;
 }
 
-/// Alone, or with one that is over: what is said differs.
-std::vector<Notification> alerts_of(const Values& values, bool is_alone) {
+/// What is said of them differs.
+enum class Company : std::uint8_t {
+  alone,         // one that fires
+  with_another,  // and one that is over
+  occasion       // of what is no alert: a maintenance
+};
+
+std::vector<Notification> alerts_of(const Values& values, Company how) {
   std::vector<Notification> out{with(values, "a")};
-  if (!is_alone) out.push_back(with(values, "b", Kind::resolved));
+  if (how == Company::with_another) out.push_back(with(values, "b", Kind::resolved));
+  if (how == Company::occasion) {
+    out[0].occasion = values.reason;
+    out[0].title = values.value;
+  }
   return out;
 }
 
@@ -213,6 +224,15 @@ std::string in_slack(std::string_view text) {
 std::string in_mail(std::string_view text) {
   std::string out = cleaned(text);
   std::erase(out, '\r');
+  return out;
+}
+
+/// As one line has it: control characters are blanks.
+std::string in_line(std::string_view text) {
+  std::string out = cleaned(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
   return out;
 }
 
@@ -287,6 +307,7 @@ void check_mail(const Request& hostile, const Request& plain, const Values& valu
   CHECK(has(html.visible, in_mail(values.summary)));
   CHECK(has(html.visible, in_mail(values.description)));
   CHECK(has(mail.parts.at("text/plain"), in_mail(values.summary)));
+  CHECK(has(mail.parts.at("text/plain"), in_line(values.evidence)));
 }
 
 void check_markdown(const std::string& hostile, const std::string& plain, const std::string& expected) {
@@ -328,7 +349,14 @@ std::vector<HostileCase> group_cases() {
     CHECK(text_at(body, "/commonLabels/alertname") == cleaned(values.alert));
   };
   add("webhook_configs: [{url: 'http://127.0.0.1/'}]", check_labels);
-  add("command_configs: [{command: [/bin/true]}]",
+  add(R"(webhook_configs: [{url: 'http://127.0.0.1/', payload: '{"team": {{ toJson .CommonLabels.team }}, "all": {{ toJson .CommonAnnotations }}, "of": [{{ range $i, $a := .Alerts }}{{ if $i }}, {{ end }}{{ toJson $a.Labels }}{{ end }}]}'}])",
+      [](const Request& hostile, const Request& /*plain*/, const Values& values) {
+        const auto body = json_of(hostile.body);
+        CHECK(text_at(body, "/team") == cleaned(values.team));
+        CHECK(text_at(body, "/all/summary") == cleaned(values.summary));
+        CHECK(text_at(body, "/of/0/severity") == cleaned(values.severity));
+      });
+  add("command_configs: [{command: [/bin/true, '{{ .CommonLabels.team }}', --status]}]",
       [check_labels](const Request& hostile, const Request& plain, const Values& values) {
         check_labels(hostile, plain, values);
         CHECK(hostile.command == plain.command);
@@ -343,6 +371,7 @@ std::vector<HostileCase> group_cases() {
         CHECK(text_at(body, "/payload/severity") == "warning");
         CHECK(text_at(body, "/dedup_key") == text_at(json_of(plain.body), "/dedup_key"));
         CHECK(has(text_at(body, "/payload/custom_details/firing"), cleaned(values.summary)));
+        CHECK(has(text_at(body, "/payload/custom_details/firing"), in_line(values.evidence)));
       });
   add("discord_configs: [{webhook_url: 'https://a.example'}]",
       [](const Request& hostile, const Request& plain, const Values& values) {
@@ -350,6 +379,8 @@ std::vector<HostileCase> group_cases() {
         const auto other = json_of(plain.body);
         check_markdown(text_at(body, "/embeds/0/description"), text_at(other, "/embeds/0/description"),
                        values.summary);
+        check_markdown(text_at(body, "/embeds/0/description"), text_at(other, "/embeds/0/description"),
+                       in_line(values.evidence));
         check_markdown(text_at(body, "/embeds/0/title"), text_at(other, "/embeds/0/title"), "");
       });
   add("msteams_configs: [{webhook_url: 'https://a.example'}]",
@@ -373,6 +404,7 @@ std::vector<HostileCase> group_cases() {
         const test::Markup read = test::read_html(text_at(body, "/text"));
         CHECK(read.active == test::read_html(text_at(json_of(plain.body), "/text")).active);
         CHECK(has(read.visible, cleaned(values.summary)));
+        CHECK(has(read.visible, in_line(values.evidence)));
       });
   const auto check_plain = [](const char* pointer) {
     return [pointer](const Request& hostile, const Request& /*plain*/, const Values& values) {
@@ -380,7 +412,12 @@ std::vector<HostileCase> group_cases() {
     };
   };
   add("telegram_configs: [{bot_token: '1:x', chat_id: 1, parse_mode: MarkdownV2}]", check_plain("/text"));
-  add("ntfy_configs: [{topic: ops}]", check_plain("/message"));
+  add("ntfy_configs: [{topic: ops}]",
+      [](const Request& hostile, const Request& /*plain*/, const Values& values) {
+        const std::string message = text_at(json_of(hostile.body), "/message");
+        CHECK(has(message, cleaned(values.summary)));
+        CHECK(has(message, in_line(values.evidence)));
+      });
   const std::string sms = "sms_configs: [{url: 'https://a.example/', to: ['+491'], max_length: 10000";
   add(sms + ", content_type: application/json}]", check_plain("/text"));
   add(sms + "}]", [](const Request& hostile, const Request& plain, const Values& values) {
@@ -443,8 +480,8 @@ void check_whole(const Request& hostile, const Request& plain) {
 }
 
 /// `in_groups`: as alertmanager.yml has it; otherwise by itself.
-Request render(const HostileCase& kind, const Values& values, bool is_alone, bool in_groups) {
-  auto shipment = shipment_of(alerts_of(values, is_alone));
+Request render(const HostileCase& kind, const Values& values, Company how, bool in_groups) {
+  auto shipment = shipment_of(alerts_of(values, how));
   if (!in_groups) {
     shipment.rows[0].note = shipment.rows[0].group->alerts[0];
     shipment.rows[0].group.reset();
@@ -452,14 +489,13 @@ Request render(const HostileCase& kind, const Values& values, bool is_alone, boo
   return kind.endpoint.render(shipment, test::kNow);
 }
 
-void run(const HostileCase& kind, const Values& values, bool is_alone, bool in_groups) {
+void run(const HostileCase& kind, const Values& values, Company how, bool in_groups) {
   static std::map<std::string, Request> harmless_requests;
-  INFO(kind.name);
-  const std::string name = kind.name + (is_alone ? " alone" : "");
-  if (!harmless_requests.contains(name))
-    harmless_requests[name] = render(kind, harmless(), is_alone, in_groups);
+  const std::string name = fmt::format("{} {}", kind.name, static_cast<int>(how));
+  INFO(name);
+  if (!harmless_requests.contains(name)) harmless_requests[name] = render(kind, harmless(), how, in_groups);
   const Request& plain = harmless_requests.at(name);
-  const Request hostile = render(kind, values, is_alone, in_groups);
+  const Request hostile = render(kind, values, how, in_groups);
   check_whole(hostile, plain);
   kind.check(hostile, plain, values);
 }
@@ -477,10 +513,13 @@ void run_all(const Values& values) {
   static const std::vector<HostileCase> groups = group_cases();
   static const std::vector<HostileCase> own = own_cases();
   for (const HostileCase& kind : groups) {
-    run(kind, values, true, true);
-    run(kind, values, false, true);
+    for (const Company how : {Company::alone, Company::with_another, Company::occasion})
+      run(kind, values, how, true);
   }
-  for (const HostileCase& kind : own) run(kind, well_formed_all(values), true, false);
+  for (const HostileCase& kind : own) {
+    for (const Company how : {Company::alone, Company::occasion})
+      run(kind, well_formed_all(values), how, false);
+  }
 }
 
 }  // namespace
@@ -510,7 +549,8 @@ TEST_CASE("hostile texts that are long are cut, and what is left is inert") {
     const Values values = same_everywhere(text);
     for (const HostileCase& kind : groups) {
       INFO(fragment << " " << kind.name);
-      const Request request = kind.endpoint.render(shipment_of(alerts_of(values, false)), test::kNow);
+      const Request request =
+          kind.endpoint.render(shipment_of(alerts_of(values, Company::with_another)), test::kNow);
       CHECK(is_characters(request.body));
       for (const std::string& header : request.headers)
         CHECK(header.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos);

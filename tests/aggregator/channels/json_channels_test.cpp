@@ -138,9 +138,11 @@ TEST_CASE("Discord: an embed within Discord's limits") {
   CHECK(text_at(body, "/embeds/0/color") == std::to_string(0xd32f2f));
   CHECK(text_at(body, "/embeds/0/description") ==
         "**Critical: HighCpu on web\\-1**\nCPU of web\\-1 is 93% busy\n"
-        "Value 93.1%, since 2026-11-21 13:58 UTC ([open](https://vigil.example/alerts/00000000000web-1))\n\n"
-        "**Resolved: HighCpu on web\\-2**\nCPU of web\\-2 is 93% busy\n"
-        "Value 93.1%, resolved after 12m 5s ([open](https://vigil.example/alerts/00000000000web-2))\n\n");
+        "Value 93.1%, since 2026-11-21 13:58 UTC ([open](https://vigil.example/alerts/00000000000web-1))\n"
+        "Top processes by CPU:\n"
+        "\\- postgres \\(pid 4711, db\\)  71% of a core\n\\- nginx \\(pid 12\\)  9.5% of a core\n\n"
+        "**Resolved: HighCpu on web\\-2**\nOver after 12m 5s. It was: CPU of web\\-2 is 93% busy\n"
+        "Last value 93.1% ([open](https://vigil.example/alerts/00000000000web-2))\n\n");
   const auto long_body =
       body_of(request_of("discord_configs: [{webhook_url: 'https://a.example', title: "
                          "'{{ range .Alerts }}{{ .Summary }}{{ end }}', message: '{{ range "
@@ -166,8 +168,9 @@ TEST_CASE("Telegram: HTML to a chat") {
         "\n<b>Critical: HighCpu on web-1</b>\nCPU of web-1 is 93% busy\n"
         "Value 93.1%, since 2026-11-21 13:58 UTC\n"
         "<a href=\"https://vigil.example/alerts/00000000000web-1\">Open</a>  \n"
-        "\n<b>Resolved: HighCpu on web-2</b>\nCPU of web-2 is 93% busy\n"
-        "Value 93.1%, resolved after 12m 5s\n"
+        "Top processes by CPU:\n  postgres (pid 4711, db)  71% of a core\n  nginx (pid 12)  9.5% of a core\n"
+        "\n<b>Resolved: HighCpu on web-2</b>\nOver after 12m 5s. It was: CPU of web-2 is 93% busy\n"
+        "Last value 93.1%\n"
         "<a href=\"https://vigil.example/alerts/00000000000web-2\">Open</a>  \n");
 }
 
@@ -209,7 +212,7 @@ TEST_CASE("Teams: the adaptive card of workflows") {
   CHECK(text_at(body, "/attachments/0/content/type") == "AdaptiveCard");
   CHECK(text_at(body, "/attachments/0/content/body/0/text") == "T");
   CHECK(text_at(body, "/attachments/0/content/body/0/color") == "good");
-  CHECK(has(text_at(body, "/attachments/0/content/body/1/text"), "resolved after 12m 5s"));
+  CHECK(has(text_at(body, "/attachments/0/content/body/1/text"), "Over after 12m 5s"));
   CHECK(text_at(body, "/attachments/0/content/actions/0/url") ==
         "https://vigil.example/alerts/00000000000web-1");
   CHECK(request_of("msteamsv2_configs: [{webhook_url: 'https://a.example'}]", many(60)).body.size() < 28'000);

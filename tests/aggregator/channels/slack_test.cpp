@@ -91,10 +91,13 @@ TEST_CASE("Slack: with some texts of its own the others are the defaults") {
   CHECK(text_at(body, "/attachments/0/text") ==
         "*HighCpu on a*  <https://vigil.example/alerts/000000000000000a|Open>\n"
         "CPU of a is 93% busy\n"
-        "93.1%, since 2026-11-21 13:58 UTC\n\n"
+        "93.1%, since 2026-11-21 13:58 UTC\n"
+        "Top processes by CPU:\n"
+        "postgres (pid 4711, db)  71% of a core\n"
+        "nginx (pid 12)  9.5% of a core\n\n"
         "*HighCpu on b*  <https://vigil.example/alerts/000000000000000b|Open>\n"
-        "CPU of b is 93% busy\n"
-        "93.1%, resolved after 12m 5s\n\n");
+        "Over after 12m 5s. It was: CPU of b is 93% busy\n"
+        "Last value 93.1%\n\n");
 }
 
 namespace {

@@ -293,3 +293,35 @@ TEST_CASE("a row of a group survives the outbox") {
     CHECK_FALSE(decode_body(note + wrong, plain));
   }
 }
+
+TEST_CASE(
+    "what is sent again comes before newer messages about the same, and says nothing that they know better") {
+  const auto of_group = [](std::int64_t id, std::vector<Notification> alerts) {
+    Row row = row_of(id, alerts.front());
+    row.note.fingerprint = "group";
+    row.note.key = std::to_string(id);
+    row.group = Group{"group", "ops", {}, std::move(alerts), 0};
+    return row;
+  };
+  Lane lane(kPlain);
+  lane.enqueue(row_of(9, note_of("other")));
+  lane.enqueue(of_group(7, {note_of("a")}));
+  lane.enqueue(of_group(3, {note_of("b"), note_of("c", Kind::resolved)}));  // again
+  REQUIRE(next_ids(lane, 0) == "9");
+  lane.delivered(*lane.next(0), 0);
+  const auto shipment = lane.next(0);
+  REQUIRE(shipment);
+  REQUIRE(shipment->rows.size() == 2);
+  CHECK(shipment->rows[0].id == 3);
+  CHECK(shipment->rows[0].group->alerts == std::vector{note_of("c", Kind::resolved)});
+  CHECK(shipment->rows[1].group->alerts == std::vector{note_of("a")});
+
+  Lane single(kPlain);
+  single.enqueue(row_of(8, note_of("a", Kind::resolved)));
+  single.enqueue(row_of(2, note_of("a")));  // again
+  CHECK(next_ids(single, 0) == "2");
+  Lane unstored(kPlain);  // has no id, and is the newest
+  unstored.enqueue(row_of(0, note_of("a", Kind::resolved)));
+  unstored.enqueue(row_of(5, note_of("a")));
+  CHECK(next_ids(unstored, 0) == "5");
+}

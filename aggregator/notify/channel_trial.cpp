@@ -1,5 +1,6 @@
-#include "aggregator/notify/channel_test.h"
+#include "aggregator/notify/channel_trial.h"
 
+#include "aggregator/notify/text.h"
 #include "common/clock.h"
 
 #include <chrono>
@@ -83,10 +84,12 @@ Row test_row(const Endpoint& endpoint, Kind kind, std::int64_t now_ms) {
   note.group = "vigil";
   note.alert = "VigilTest";
   note.severity = "info";
+  note.occasion = kind == Kind::firing ? "Test" : "Test ends";
+  note.title = "VigilTest of the receiver " + receiver_of(endpoint);
   note.labels = Labels{{"alertname", "VigilTest"}, {"severity", "info"}, {"receiver", receiver_of(endpoint)}};
   note.annotations = Labels{{"summary", "This is a test of the receiver " + receiver_of(endpoint)},
                             {"description", "Somebody ran `vigil receivers test`; nothing is wrong."},
-                            {"value", "1"}};
+                            {"value", utc_text(now_ms)}};
   note.value = 1;
   note.expr = "vector(1)";
   note.active_since_ms = note.fired_at_ms = now_ms;

@@ -1,5 +1,5 @@
 // Tests of receivers, as `vigil receivers test` asks for them.
-#include "aggregator/notify/channel_test.h"
+#include "aggregator/notify/channel_trial.h"
 
 #include "tests/aggregator/notify/sinks.h"
 
