@@ -4,8 +4,10 @@
 //   pending  -> inactive  false again: nobody was told
 //   pending  -> firing    true for as long as `for` says
 //   firing   -> resolved  false for `keep_firing_for`, or its series, host or rule is gone
+//   firing   -> firing    it flaps no more: told once
 // Without data nothing moves, neither towards firing nor towards resolved, unless the rule says otherwise
 // (`on_no_data`). One that begins and ends too often (`flapping`) stays firing until it has been quiet.
+// With `clear` its value is that of now, also while it is not true any more and only waits for `clear`.
 #pragma once
 
 #include "aggregator/notify/notification.h"
@@ -75,10 +77,12 @@ struct Alert {
   std::int64_t resolved_at_ms = 0;
   std::int64_t last_true_ms = 0;
   std::int64_t held_ms = 0;            // how long it was seen true, without the gaps
+  int times_true = 0;                  // of the evaluations that `times` looks at; 0: not known in this run
   std::int64_t false_since_ms = 0;     // firing on by keep_firing_for; otherwise 0
   std::int64_t lasting_since_ms = 0;   // false, but not cleared; otherwise 0
   std::int64_t no_data_since_ms = 0;   // otherwise 0
   std::int64_t flapping_since_ms = 0;  // its latest change, while it flaps; otherwise 0
+  bool calmed = false;                 // it fires on and flaps no more, which is to be told
   std::string reason;                  // why resolved, when not because the condition is false
   std::vector<std::string> notified;   // receivers that were told it fires
   std::vector<std::string> escalated;  // receivers of alertmanager.yml that were told since nobody came
@@ -91,6 +95,7 @@ struct Alert {
   std::string_view severity() const { return labels.get("severity"); }
 };
 
+/// From firing to firing: it flaps no more.
 struct Transition {
   State from = State::inactive;
   State to = State::inactive;

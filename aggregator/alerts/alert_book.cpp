@@ -97,13 +97,14 @@ Labels AlertBook::labels_of(const Alert& alert, double value, std::int64_t t_ms)
   return labels;
 }
 
-/// That it flaps, or that it fires since there is no data.
+/// That it flaps, waits to be cleared, or fires since there is no data.
 void AlertBook::add_standing(const Alert& alert, Labels& annotations) {
   const rules::RuleExtras& extras = alert.rule->extras;
   if (alert.flapping_since_ms != 0 && extras.flapping) {
     annotations.set("flapping", flapping_text(extras.flapping));
     append_to_summary(annotations, "flapping: " + flapping_text(extras.flapping));
   }
+  if (alert.lasting_since_ms != 0) append_to_summary(annotations, "not true any more, waits for clear");
   if (extras.on_no_data == rules::OnNoData::alert && std::isnan(alert.value))
     append_to_summary(annotations, "no data");
 }
@@ -157,6 +158,8 @@ void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, st
   alert.state = from == State::firing ? State::resolved : State::inactive;
   alert.resolved_at_ms = t_ms;
   alert.reason = reason;
+  alert.lasting_since_ms = 0;
+  alert.calmed = false;
   if (from == State::firing) {
     alert.annotations = annotations_now(alert);
     const bool was_flapping = std::exchange(alert.flapping_since_ms, 0) != 0;
@@ -177,14 +180,16 @@ void AlertBook::begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& 
   out.push_back({from, State::firing, alert});
 }
 
-/// One that flapped and is true without a change for as long as it must be quiet flaps no more.
-void AlertBook::stay_quiet(Alert& alert, std::int64_t t_ms) {
-  if (alert.flapping_since_ms == 0) return;
+/// One that flapped and is true without a change for as long as it must be quiet flaps no more: whether that
+/// is so now.
+bool AlertBook::is_calm(Alert& alert, std::int64_t t_ms) {
+  if (alert.flapping_since_ms == 0) return false;
   if (alert.false_since_ms != 0) alert.flapping_since_ms = t_ms;
-  if (t_ms - alert.flapping_since_ms < alert.rule->extras.flapping.within.count()) return;
+  if (t_ms - alert.flapping_since_ms < alert.rule->extras.flapping.within.count()) return false;
   alert.flapping_since_ms = 0;
-  alert.annotations = annotations_at(alert, t_ms);  // messages that come again say so no more
+  alert.calmed = true;
   changes_.erase(fingerprint(alert.rule->key, *alert.series));
+  return true;
 }
 
 void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
@@ -198,9 +203,9 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::
     if (step > 0 && step <= longest_step_ms(*alert.rule) && seen_before) alert.held_ms += step;
   }
   alert.last_true_ms = t_ms;
-  stay_quiet(alert, t_ms);
+  const bool calmed = is_calm(alert, t_ms);
+  const bool lasted = std::exchange(alert.lasting_since_ms, 0) != 0;
   alert.false_since_ms = 0;
-  alert.lasting_since_ms = 0;
   if (sample.has_data) {
     alert.no_data_since_ms = 0;
   } else if (alert.no_data_since_ms == 0) {
@@ -209,7 +214,10 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::
   const bool data_came_or_went = std::isnan(alert.value) != std::isnan(sample.value);
   alert.value = sample.value;
   if (alert.state == State::firing) {
-    if (data_came_or_went) alert.annotations = annotations_at(alert, t_ms);
+    if (data_came_or_went || lasted || calmed) alert.annotations = annotations_at(alert, t_ms);
+    if (!calmed) return;
+    append_to_summary(alert.annotations, "still firing, no longer flapping");
+    out.push_back({State::firing, State::firing, alert});
     return;
   }
   if (sample.is_true && alert.held_ms >= alert.rule->hold.count()) {
@@ -221,16 +229,26 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::
   }
 }
 
+/// It is not true any more, and fires until it is cleared: with the value of now.
+void AlertBook::outlast(Alert& alert, double value, std::int64_t t_ms) {
+  alert.value = value;
+  alert.false_since_ms = 0;
+  alert.no_data_since_ms = 0;
+  if (alert.lasting_since_ms != 0) return;
+  alert.lasting_since_ms = t_ms;
+  alert.annotations = annotations_at(alert, t_ms);
+}
+
 /// What the sample means for the alert as it is.
 void AlertBook::hold(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
                      std::vector<Transition>& out) {
+  alert.times_true = sample.times_true;
   if (sample.is_true || (alert.state != State::firing && sample.keeps_pending)) {
     hold_true(alert, sample, t_ms, out);
   } else if (alert.state == State::firing && sample.keeps_firing) {
-    if (alert.lasting_since_ms == 0) alert.lasting_since_ms = t_ms;
-    alert.false_since_ms = 0;
-    alert.no_data_since_ms = 0;
+    outlast(alert, sample.value, t_ms);
   } else {
+    if (alert.state == State::firing) alert.value = sample.value;
     hold_false(alert, t_ms, out);
   }
 }

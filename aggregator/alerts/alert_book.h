@@ -73,7 +73,8 @@ class AlertBook {
                  std::vector<Transition>& out);
   void begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void note_change(Alert& alert, std::int64_t t_ms);
-  void stay_quiet(Alert& alert, std::int64_t t_ms);
+  bool is_calm(Alert& alert, std::int64_t t_ms);
+  void outlast(Alert& alert, double value, std::int64_t t_ms);
   static void add_standing(const Alert& alert, Labels& annotations);
   void relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out);
   void hold_false(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);

@@ -149,6 +149,10 @@ void Grouping::resolve(const Alert& alert, std::string_view external_url) {
   ended_.insert_or_assign(alert.fingerprint, std::move(note));
 }
 
+void Grouping::tell_again(const std::string& fingerprint) {
+  if (book_) book_->tell_again(fingerprint);
+}
+
 bool Grouping::is_due(std::int64_t now_ms) const {
   const auto wake = book_ ? book_->wake_ms() : std::nullopt;
   return wake && *wake <= now_ms;
@@ -255,6 +259,17 @@ void Grouping::forget_told() {
   std::erase_if(ended_, [this](const auto& entry) { return !book_->contains(entry.first); });
 }
 
+bool Grouping::is_firing(std::string_view receiver, std::string_view group_key) const {
+  bool fires = false;
+  if (!book_) return fires;
+  book_->for_each([&](const GroupState& group) {
+    if (group.receiver != receiver || group.group_key != group_key) return;
+    for (const auto& [fingerprint, membership] : group.alerts)
+      fires = fires || membership == Membership::firing;
+  });
+  return fires;
+}
+
 std::vector<GroupPlace> Grouping::places_of(const std::string& fingerprint) const {
   std::vector<GroupPlace> out;
   if (!book_) return out;
@@ -284,7 +299,8 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
       if (knows) telling.told_ms = told->second.at_ms;
       if (!knows && !book_->wants(channel, fingerprint)) continue;
       telling.has_news =
-          fires ? !knows : knows && channel.send_resolved && member->second == Membership::resolved;
+          fires ? !knows || told->second.news.contains(fingerprint)
+                : knows && channel.send_resolved && member->second == Membership::resolved;
       telling.next_ms = group.next_ms;
       const bool is_reminded = channel.remind.count() > 0;
       const auto repeat = is_reminded ? std::min(channel.remind, route_repeat(route)) : route_repeat(route);
@@ -316,7 +332,9 @@ void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& b
     if (info.state != State::firing || !info.inhibited_by.empty()) continue;
     const auto by = inhibitions.inhibitor_of(info.labels);
     const Alert* source = by ? book.find(by->fingerprint) : nullptr;
-    if (source != nullptr) info.inhibited_by = source->rule->name;
+    if (source == nullptr) continue;
+    info.inhibited_by = source->rule->name;
+    info.inhibitor = source->fingerprint;
   }
 }
 

@@ -69,6 +69,8 @@ class Grouping {
   void fire(const Alert& alert, std::int64_t now_ms);
   /// `external_url` is the dashboard's; "" for no link.
   void resolve(const Alert& alert, std::string_view external_url);
+  /// See GroupBook.
+  void tell_again(const std::string& fingerprint);
 
   /// Whether some group is to be looked at.
   bool is_due(std::int64_t now_ms) const;
@@ -86,11 +88,14 @@ class Grouping {
   std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_acknowledged,
                                      std::int64_t now_ms) const;
   std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
-  /// Fills in `inhibited_by` of firing ones that a rule of alertmanager.yml holds back.
+  /// Fills in `inhibited_by` and `inhibitor` of firing ones that a rule of alertmanager.yml holds back.
   void mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const;
 
   /// Whom the routes that take an alert with these labels, and are not muted, escalate it to.
   std::vector<routing::Escalation> escalations_of(const Labels& labels, std::int64_t now_ms) const;
+
+  /// Whether something of the group with this key that a receiver is told of fires.
+  bool is_firing(std::string_view receiver, std::string_view group_key) const;
 
   /// The groups it is in.
   std::vector<GroupPlace> places_of(const std::string& fingerprint) const;

@@ -1,6 +1,6 @@
 #include "aggregator/alerts/meta_store.h"
 
-#include "aggregator/notify/json_parts.h"
+#include "aggregator/alerts/alert_json.h"
 #include "aggregator/store/folder.h"
 #include "aggregator/store/page_checksums.h"
 #include "common/log/log.h"
@@ -68,7 +68,21 @@ CREATE TABLE message_thread(
   body TEXT NOT NULL,
   PRIMARY KEY(receiver, fingerprint)) STRICT, WITHOUT ROWID;
 )";
-constexpr const char* kVersions[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
+constexpr const char* kVersion6 = R"(
+CREATE TABLE telling(
+  fingerprint TEXT NOT NULL,
+  fired_at_ms INTEGER NOT NULL,
+  receiver TEXT NOT NULL,
+  group_key TEXT NOT NULL,
+  what TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  last_ms INTEGER NOT NULL,
+  times INTEGER NOT NULL,
+  PRIMARY KEY(fingerprint, fired_at_ms, receiver, group_key, what)) STRICT, WITHOUT ROWID;
+CREATE INDEX telling_by_time ON telling(last_ms);
+CREATE INDEX alert_history_by_fingerprint ON alert_history(fingerprint, resolved_at_ms);
+)";
+constexpr const char* kVersions[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
 constexpr int kVersion = std::size(kVersions);
 
 /// How a file that was opened is marked.
@@ -117,63 +131,6 @@ Result<void> migrate(Database& database, const std::string& path) {
   return database.execute(script.c_str());
 }
 
-std::string body_of(const Alert& alert) {
-  boost::json::array notified;
-  for (const std::string& name : alert.notified) notified.push_back(boost::json::string(name));
-  boost::json::array escalated;
-  for (const std::string& name : alert.escalated) escalated.push_back(boost::json::string(name));
-  return boost::json::serialize(boost::json::object{{"series", notify::to_json(*alert.series)},
-                                                    {"labels", notify::to_json(alert.labels)},
-                                                    {"annotations", notify::to_json(alert.annotations)},
-                                                    {"value", notify::number_text(alert.value)},
-                                                    {"active_since_ms", alert.active_since_ms},
-                                                    {"fired_at_ms", alert.fired_at_ms},
-                                                    {"resolved_at_ms", alert.resolved_at_ms},
-                                                    {"last_true_ms", alert.last_true_ms},
-                                                    {"held_ms", alert.held_ms},
-                                                    {"false_since_ms", alert.false_since_ms},
-                                                    {"no_data_since_ms", alert.no_data_since_ms},
-                                                    {"flapping_since_ms", alert.flapping_since_ms},
-                                                    {"lasting_since_ms", alert.lasting_since_ms},
-                                                    {"reason", alert.reason},
-                                                    {"notified", std::move(notified)},
-                                                    {"escalated", std::move(escalated)},
-                                                    {"announced", alert.announced ? 1 : 0},
-                                                    {"announced_ms", alert.announced_ms},
-                                                    {"acked_by", alert.acknowledgement.author},
-                                                    {"acked_at_ms", alert.acknowledgement.at_ms},
-                                                    {"ack_comment", alert.acknowledgement.comment},
-                                                    {"evidence", notify::to_json(alert.evidence)}});
-}
-
-Result<Alert> alert_from(std::string_view body) {
-  const auto parsed = notify::parse_object(body, "alert");
-  if (!parsed) return parsed.error();
-  Alert alert;
-  alert.series = std::make_shared<const Labels>(notify::labels_at(*parsed, "series"));
-  alert.labels = notify::labels_at(*parsed, "labels");
-  alert.annotations = notify::labels_at(*parsed, "annotations");
-  alert.value = notify::number_at(*parsed, "value");
-  alert.active_since_ms = notify::integer_at(*parsed, "active_since_ms");
-  alert.fired_at_ms = notify::integer_at(*parsed, "fired_at_ms");
-  alert.resolved_at_ms = notify::integer_at(*parsed, "resolved_at_ms");
-  alert.last_true_ms = notify::integer_at(*parsed, "last_true_ms");
-  alert.held_ms = notify::integer_at(*parsed, "held_ms");
-  alert.false_since_ms = notify::integer_at(*parsed, "false_since_ms");
-  alert.no_data_since_ms = notify::integer_at(*parsed, "no_data_since_ms");
-  alert.lasting_since_ms = notify::integer_at(*parsed, "lasting_since_ms");
-  alert.flapping_since_ms = notify::integer_at(*parsed, "flapping_since_ms");
-  alert.reason = notify::text_at(*parsed, "reason");
-  alert.notified = notify::texts_at(*parsed, "notified");
-  alert.escalated = notify::texts_at(*parsed, "escalated");
-  alert.announced = notify::integer_at(*parsed, "announced") != 0;
-  alert.announced_ms = notify::integer_at(*parsed, "announced_ms");
-  alert.acknowledgement = {notify::text_at(*parsed, "acked_by"), notify::text_at(*parsed, "ack_comment"),
-                           notify::integer_at(*parsed, "acked_at_ms")};
-  alert.evidence = notify::evidence_at(*parsed, "evidence");
-  return alert;
-}
-
 /// Runs `sql` and hands each row to `visit`.
 template <class Visit>
 Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visit) {
@@ -185,6 +142,15 @@ Result<void> for_each_row(Database& database, std::string_view sql, Visit&& visi
     if (!*row) return {};
     visit(*statement);
   }
+}
+
+/// Of fingerprint, rule's key and body of a row of the history.
+Result<StoredAlert> ended_from(Statement& row) {
+  auto alert = decode_alert(row.bytes(2));
+  if (!alert) return alert.error();
+  alert->fingerprint = row.bytes(0);
+  alert->state = State::resolved;
+  return StoredAlert{std::string(row.bytes(1)), std::move(*alert)};
 }
 
 /// Reads all of it: damage that a start does not meet would hinder each later commit.
@@ -247,6 +213,11 @@ Result<void> MetaStore::prepare() {
   if (auto r = make(remove_group_, "DELETE FROM alert_group WHERE id=?"); !r) return r;
   if (auto r = make(put_run_, "INSERT OR REPLACE INTO action_run VALUES(?,?,?)"); !r) return r;
   if (auto r = make(remove_run_, "DELETE FROM action_run WHERE id=?"); !r) return r;
+  if (auto r = make(put_telling_,
+                    "INSERT INTO telling VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                    "last_ms=excluded.last_ms, times=times+excluded.times");
+      !r)
+    return r;
   return make(add_message_, "INSERT INTO outbox(receiver,created_ms,body) VALUES(?,?,?)");
 }
 
@@ -255,14 +226,14 @@ Result<void> MetaStore::write(const Changes& changes) {
     if (auto done = remove_alert_->run(std::string_view(fingerprint)); !done) return done;
   }
   for (const Alert* alert : changes.put) {
-    const std::string body = body_of(*alert);
+    const std::string body = encode(*alert);
     auto done =
         put_alert_->run(std::string_view(alert->fingerprint), std::string_view(alert->rule->key),
                         std::string_view(alert->scope), to_string(alert->state), std::string_view(body));
     if (!done) return done;
   }
   for (const Alert* alert : changes.history) {
-    const std::string body = body_of(*alert);
+    const std::string body = encode(*alert);
     auto done = add_history_->run(std::string_view(alert->fingerprint), std::string_view(alert->rule->key),
                                   alert->instance(), alert->fired_at_ms, alert->resolved_at_ms,
                                   std::string_view(body));
@@ -287,6 +258,9 @@ Result<void> MetaStore::write(const Changes& changes) {
     if (auto done = put_run_->run(std::string_view(run.id), run.created_ms, std::string_view(run.body));
         !done)
       return done;
+  }
+  for (const Telling& telling : changes.tellings) {
+    if (auto done = write(telling); !done) return done;
   }
   if (changes.outbox == nullptr) return {};
   for (notify::Row& row : *changes.outbox) {
@@ -314,7 +288,7 @@ Result<std::vector<StoredAlert>> MetaStore::alerts() {
   std::vector<StoredAlert> out;
   const auto read =
       for_each_row(database_, "SELECT fingerprint,rule_key,scope,state,body FROM alert", [&](Statement& row) {
-        auto alert = alert_from(row.bytes(4));
+        auto alert = decode_alert(row.bytes(4));
         if (!alert) {
           ++damaged_;
           return;
@@ -336,10 +310,41 @@ Result<void> MetaStore::each_ended(std::int64_t since_ms,
       "ORDER BY resolved_at_ms, id",
       since_ms);
   return for_each_row(database_, sql, [&visit](Statement& row) {
-    const auto alert = alert_from(row.bytes(4));
+    const auto alert = decode_alert(row.bytes(4));
     visit({std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
            alert ? alert->labels : Labels()});
   });
+}
+
+Result<std::vector<StoredAlert>> MetaStore::ended_since(std::int64_t since_ms) {
+  std::vector<StoredAlert> out;
+  const std::string sql = fmt::format(
+      "SELECT fingerprint,rule_key,body FROM alert_history WHERE resolved_at_ms>={} ORDER BY resolved_at_ms, "
+      "id",
+      since_ms);
+  const auto read = for_each_row(database_, sql, [&](Statement& row) {
+    if (auto alert = ended_from(row)) out.push_back(std::move(*alert));
+  });
+  if (!read) return read.error();
+  return out;
+}
+
+Result<std::optional<StoredAlert>> MetaStore::ended(std::string_view fingerprint) {
+  auto rows = database_.prepare(
+      "SELECT fingerprint,rule_key,body,max(resolved_at_ms) FROM alert_history WHERE fingerprint>=?1 AND "
+      "fingerprint<?1||'~' GROUP BY fingerprint LIMIT 2");
+  if (!rows) return rows.error();
+  rows->bind(fingerprint);
+  std::optional<StoredAlert> out;
+  auto more = rows->step();
+  for (; more && *more; more = rows->step()) {
+    if (out)
+      return fail(Errc::invalid_argument, "{} is the beginning of several alerts' ids: write more of it",
+                  fingerprint);
+    if (auto alert = ended_from(*rows)) out = std::move(*alert);
+  }
+  if (!more) return more.error();
+  return out;
 }
 
 Result<std::vector<notify::Row>> MetaStore::queued() {
@@ -402,25 +407,6 @@ Result<std::vector<std::string>> MetaStore::silences() {
                                  [&out](Statement& row) { out.emplace_back(row.bytes(0)); });
   if (!read) return read.error();
   return out;
-}
-
-template <class Work>
-Result<void> MetaStore::in_transaction(Work work) {
-  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
-  Result<void> done = work();
-  if (done) done = database_.execute("COMMIT");
-  if (!done) static_cast<void>(database_.execute("ROLLBACK"));
-  return done;
-}
-
-/// Runs `sql` once for each row.
-template <class Rows, class Write>
-Result<void> MetaStore::for_each(std::string_view sql, const Rows& rows, Write write) {
-  auto statement = database_.prepare(sql);
-  if (!statement) return statement.error();
-  Result<void> done;
-  for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*statement, *row);
-  return done;
 }
 
 Result<void> MetaStore::put_silences(const std::vector<StoredSilence>& silences) {
@@ -491,6 +477,8 @@ Result<void> MetaStore::write(const notify::ThreadChange& thread, std::int64_t n
 Result<void> MetaStore::prune(std::int64_t before_ms) {
   for (const std::string_view sql : {"DELETE FROM alert_history WHERE resolved_at_ms<?",
                                      "DELETE FROM outbox WHERE dead_at_ms>0 AND dead_at_ms<?",
+                                     "DELETE FROM telling WHERE last_ms<? AND fingerprint NOT IN (SELECT "
+                                     "fingerprint FROM alert)",
                                      "DELETE FROM message_thread WHERE told_ms<?"}) {
     auto statement = database_.prepare(sql);
     if (!statement) return statement.error();

@@ -34,6 +34,23 @@ rules::RulePtr stub_rule(const StoredAlert& stored) {
 
 }  // namespace
 
+Alert Service::with_rule(StoredAlert stored) const {
+  const rules::RulePtr rule = rules_->find(stored.rule_key);
+  stored.alert.rule = rule ? rule : stub_rule(stored);
+  return std::move(stored.alert);
+}
+
+/// Those that are listed still.
+Result<void> Service::restore_resolved() {
+  const std::int64_t now = options_.now_ms();
+  auto ended = store_.ended_since(now - kShowResolvedMs);
+  if (!ended) return ended.error();
+  for (StoredAlert& stored : *ended) {
+    if (stored.alert.resolved_at_ms <= now) resolved_.push_back(to_info(with_rule(std::move(stored))));
+  }
+  return {};
+}
+
 Result<void> Service::restore() {
   auto stored = store_.alerts();
   if (!stored) return stored.error();
@@ -46,10 +63,12 @@ Result<void> Service::restore() {
       (*known)[{rule->key, scope_in(*rule, alert)}].push_back(
           {alert.series, alert.state == State::firing, alert.value});
     if (alert.state == State::firing && !alert.announced) unannounced_.insert(alert.fingerprint);
+    if (alert.state == State::firing && alert.calmed) calmed_.insert(alert.fingerprint);
     book_.restore(std::move(alert));
   }
   known_ = std::move(known);
   if (auto restored = restore_changes(); !restored) return restored;
+  if (auto restored = restore_resolved(); !restored) return restored;
   if (auto restored = silencing_.restore(); !restored) return restored;
   if (auto restored = acting_.restore(store_, options_.now_ms()); !restored) return restored;
   const auto groups = store_.groups();
@@ -196,7 +215,9 @@ void Service::upkeep() {
 
 void Service::settle(const Transitions& transitions) {
   for (const Transition& transition : transitions) {
-    if (transition.to == State::pending || transition.to == State::firing) {
+    if (transition.from == transition.to) {
+      calmed(transition.alert);
+    } else if (transition.to == State::pending || transition.to == State::firing) {
       began(transition);
     } else {
       ended(transition);
@@ -236,6 +257,16 @@ void Service::began(const Transition& transition) {
   if (kept != nullptr && !evidence.empty()) kept->evidence = std::move(evidence);
 }
 
+/// It fires on and flaps no more.
+void Service::calmed(const Alert& alert) {
+  log_alert(log::Level::info, "alert fires on and flaps no more", alert);
+  ledger_.note(alert.fingerprint);
+  grouping_.tell_again(alert.fingerprint);
+  const std::lock_guard lock(mutex_);
+  ++counters_.transitions;
+  calmed_.insert(alert.fingerprint);
+}
+
 /// What its rule asks, and what the host is busy with, as of the moment.
 std::vector<notify::Evidence> Service::evidence_of(const Alert& alert) {
   const auto& texts = alert.rule->extras.evidence;
@@ -264,6 +295,7 @@ void Service::ended(const Transition& transition) {
   Alert alert = transition.alert;
   ledger_.note_end(alert);
   unannounced_.erase(alert.fingerprint);
+  calmed_.erase(alert.fingerprint);
   held_back_.erase(alert.fingerprint);
   if (transition.to == State::resolved) {
     log_alert(log::Level::info, "alert resolved", alert);

@@ -1,12 +1,13 @@
 // The alert service itself: a worker that owns the alerts of rules, and what is told and stored of them.
 // Its parts by what they do: service.cpp follows evaluations and time, and stores; telling.cpp puts messages
-// into the outbox; requests.cpp does what people and programs ask for; views.cpp shows.
+// into the outbox; dead_letters.cpp into it again; requests.cpp does what people and programs ask for; views.cpp shows.
 #pragma once
 
 #include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/alert_series.h"
 #include "aggregator/alerts/alert_service.h"
+#include "aggregator/alerts/dead_letters.h"
 #include "aggregator/alerts/evidence.h"
 #include "aggregator/alerts/grouping.h"
 #include "aggregator/alerts/inbox.h"
@@ -65,6 +66,9 @@ class Service : public AlertService {
   void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
   void acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) override;
   void explain(std::string id, std::function<void(Result<Explanation>)> done) override;
+  void dead_letters(std::function<void(Result<DeadLetters>)> done) override;
+  void resend(LetterChoice choice, std::function<void(Result<Resent>)> done) override;
+  void drop(LetterChoice choice, std::function<void(Result<std::uint64_t>)> done) override;
 
   void run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) override;
   void decide_run(std::string id, actions::Decision decision,
@@ -97,9 +101,11 @@ class Service : public AlertService {
   void keep_clocks();
   void settle(const Transitions& transitions);
   void began(const Transition& transition);
+  void calmed(const Alert& alert);
   std::vector<notify::Evidence> evidence_of(const Alert& alert);
   void ended(const Transition& transition);
   void announce();
+  void announce_calm();
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void escalate();
@@ -110,8 +116,12 @@ class Service : public AlertService {
   bool commit();
   void upkeep();
   Result<void> take_acknowledgement(const std::string& id, Acknowledgement by);
-  Result<AlertInfo> find(const std::string& id) const;
+  Alert with_rule(StoredAlert stored) const;
+  Result<void> restore_resolved();
+  Result<AlertInfo> find(const std::string& id);
   Result<Explanation> explanation_of(const std::string& id);
+  Result<std::vector<DeadLetter>> chosen_letters(const LetterChoice& choice);
+  Result<Resent> send_again(const LetterChoice& choice);
 
   const AlertServiceOptions options_;
   MetaStore store_;
@@ -132,6 +142,7 @@ class Service : public AlertService {
   // The worker's own.
   Ledger ledger_{store_};
   std::set<std::string> unannounced_;  // firing, nobody told yet
+  std::set<std::string> calmed_;       // told that they flap, and not yet that they do not any more
   std::set<std::string> held_back_;    // those of them that an inhibitor or a silence keeps back
   EvidenceRound evidence_;
   Grouping grouping_;

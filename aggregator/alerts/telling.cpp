@@ -9,8 +9,33 @@
 
 namespace vigil::alerts {
 
+/// Who was told that an alert flaps is told once that it fires on and does not any more, when nothing holds
+/// that back.
+void Service::announce_calm() {
+  if (notifier_ == nullptr || calmed_.empty()) return;
+  const auto silences = silencing_.book();
+  const std::int64_t now = options_.now_ms();
+  const std::lock_guard lock(mutex_);
+  const Inhibition inhibition(book_);
+  std::erase_if(calmed_, [&](const std::string& fingerprint) {
+    Alert* alert = book_.find(fingerprint);
+    if (alert == nullptr) return true;
+    const bool is_held =
+        !inhibition.inhibitor_of(*alert).empty() || silences->is_muted(alert->labels, now);
+    if (alert->announced && is_held) return false;
+    alert->calmed = false;
+    ledger_.note(fingerprint);
+    if (!alert->announced) return true;  // its first message is to come, and says how it is
+    notify::Notification note = to_notification(*alert, notify::Kind::firing, rules_->external_url());
+    note.key = fmt::format("{}-{}-calm", fingerprint, alert->fired_at_ms);
+    for (const std::string& receiver : alert->notified) ledger_.add_message({0, receiver, now, 0, 0, note});
+    return true;
+  });
+}
+
 /// Puts the messages of firing alerts that nothing inhibits or silences (any more) into the outbox.
 void Service::announce() {
+  announce_calm();
   if (unannounced_.empty()) return;
   const auto silences = silencing_.book();
   const std::int64_t now = options_.now_ms();

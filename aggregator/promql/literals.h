@@ -24,6 +24,9 @@ std::optional<std::string> unquote(std::string_view text);
 /// UTF-8.
 std::string quote(std::string_view text);
 
+/// Adds a code point as UTF-8.
+void append_code_point(std::string& out, std::uint32_t code);
+
 bool is_utf8(std::string_view text);
 /// Byte offset of the first sequence that is not UTF-8, or text.size().
 std::size_t utf8_valid_prefix(std::string_view text);

@@ -142,6 +142,16 @@ void GroupBook::resolve(const std::string& fingerprint) {
   }
 }
 
+void GroupBook::tell_again(const std::string& fingerprint) {
+  const auto ids = groups_of_.find(fingerprint);
+  if (ids == groups_of_.end()) return;
+  for (const std::string& id : ids->second) {
+    for (auto& [channel, told] : groups_.at(id).told) {
+      if (told.firing.contains(fingerprint) && told.news.insert(fingerprint).second) changed_.insert(id);
+    }
+  }
+}
+
 std::vector<GroupMessage> GroupBook::flush(std::int64_t now_ms, const Holds& holds) {
   std::vector<GroupMessage> out;
   for (auto entry = groups_.begin(); entry != groups_.end();) {
@@ -190,9 +200,15 @@ std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel&
   std::erase_if(firing, [&](const std::string& fingerprint) { return !wants(channel, fingerprint); });
   Told& told = group.told[channel.name];
   std::vector<std::string> resolved = ended(group, told);
-  for (const std::string& fingerprint : resolved) told.firing.erase(fingerprint);
+  for (const std::string& fingerprint : resolved) {
+    told.firing.erase(fingerprint);
+    told.news.erase(fingerprint);
+  }
   if (!channel.send_resolved) resolved.clear();
-  const bool is_fresh = !std::includes(told.firing.begin(), told.firing.end(), firing.begin(), firing.end());
+  const bool has_news = std::ranges::any_of(
+      firing, [&](const std::string& fingerprint) { return told.news.contains(fingerprint); });
+  const bool is_fresh =
+      has_news || !std::includes(told.firing.begin(), told.firing.end(), firing.begin(), firing.end());
   const Route* route = route_of(group);
   const bool may_repeat = !holds.repeats || std::any_of(firing.begin(), firing.end(), holds.repeats);
   bool repeats = may_repeat && route != nullptr && !firing.empty() &&
@@ -201,6 +217,7 @@ std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel&
     repeats = repeats || told.at_ms + channel.remind.count() <= now_ms;
   if (!is_fresh && resolved.empty() && !repeats) return std::nullopt;
   told.firing.insert(firing.begin(), firing.end());
+  for (const std::string& fingerprint : firing) told.news.erase(fingerprint);
   told.at_ms = now_ms;
   GroupMessage made;
   made.group = group.id();

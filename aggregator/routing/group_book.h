@@ -83,6 +83,9 @@ class GroupBook {
   /// It fires, since `since_ms`, with these labels. The same again changes nothing.
   void fire(const std::string& fingerprint, const Labels& labels, std::int64_t since_ms, std::int64_t now_ms);
   void resolve(const std::string& fingerprint);
+  /// It fires on, and there is something new to say of it: each channel that was told of it is told again, at
+  /// its group's next time.
+  void tell_again(const std::string& fingerprint);
 
   /// Messages that are due.
   std::vector<GroupMessage> flush(std::int64_t now_ms, const Holds& holds);

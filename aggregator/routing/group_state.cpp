@@ -39,8 +39,11 @@ std::string encode(const GroupState& group) {
   json::object alerts;
   for (const auto& [word, membership] : kMemberships) alerts[word] = fingerprints(group, membership);
   json::object told;
-  for (const auto& [channel, what] : group.told)
-    told[channel] = {{"at_ms", what.at_ms}, {"firing", json::array(what.firing.begin(), what.firing.end())}};
+  for (const auto& [channel, what] : group.told) {
+    json::object one{{"at_ms", what.at_ms}, {"firing", json::array(what.firing.begin(), what.firing.end())}};
+    if (!what.news.empty()) one["news"] = json::array(what.news.begin(), what.news.end());
+    told[channel] = std::move(one);
+  }
   return json::serialize(json::object{{"route", group.route},
                                       {"group_key", group.group_key},
                                       {"receiver", group.receiver},
@@ -75,8 +78,10 @@ Result<GroupState> decode_group(std::string_view text) {
   for (const auto& [channel, what] : told->get_object()) {
     if (!what.is_object()) continue;
     const auto firing = json_fields::texts_at(what.get_object(), "firing");
+    const auto news = json_fields::texts_at(what.get_object(), "news");
     group.told[std::string(channel)] = {json_fields::integer_at(what.get_object(), "at_ms"),
-                                        {firing.begin(), firing.end()}};
+                                        {firing.begin(), firing.end()},
+                                        {news.begin(), news.end()}};
   }
   return group;
 }

@@ -23,6 +23,7 @@ enum class Membership : std::uint8_t {
 struct Told {
   std::int64_t at_ms = 0;        // of the last message
   std::set<std::string> firing;  // fingerprints: told that it fires, and not yet that it is resolved
+  std::set<std::string> news{};  // those of them that are to be told again at the next time
   friend bool operator==(const Told&, const Told&) = default;
 };
 

@@ -42,6 +42,10 @@ void describe(config::Fields& fields, RulesConfig& rules) {
   fields.field("interval", rules.interval, "How often groups without an interval are evaluated.");
   fields.field("external_labels", rules.external_labels, "What templates see as $externalLabels.");
   fields.field("overrides", rules.overrides, "Changes to single rules, whatever file they are from.");
+  fields.field("expected_containers", rules.expected_containers,
+               "Containers that must run, by host: the alert ContainerMissing. None: nobody looks.");
+  fields.field("steady_series", rules.steady_series,
+               "Series that must go on while their host lives: the alert SeriesStale. None: nobody looks.");
   fields.require("interval", rules.interval.count() > 0, "must be more than 0");
 }
 

@@ -1,6 +1,7 @@
 // The `rules:` part of the aggregator's configuration.
 #pragma once
 
+#include "aggregator/rules/expectations.h"
 #include "common/config/fields.h"
 
 #include <chrono>
@@ -40,6 +41,8 @@ struct RulesConfig {
   std::chrono::milliseconds interval = std::chrono::seconds(5);  // for groups that name none
   std::map<std::string, std::string> external_labels;
   std::vector<Override> overrides;
+  std::vector<ExpectedContainers> expected_containers;
+  std::vector<SteadySeries> steady_series;
   MissingData missing = MissingData::keeps;  // no key: for tests of rule files
   config::Place at;                          // for messages
 };

@@ -15,15 +15,17 @@
 namespace vigil::rules {
 
 /// A label set whose condition is true, or of which a rule's extras say that its alert is not over although
-/// it is false.
+/// it is false. Of a rule with `clear` also one whose alert is over: nothing is set then but its value.
 struct ActiveSample {
-  promql::LabelsPtr labels;   // as the expression gave them, with __name__ if it has one
-  double value = 0;           // the latest there was; NaN without data
-  bool is_true = true;        // now, or often enough of late (`times`): it may begin to fire
-  bool begins = true;         // true now: an alert becomes pending
+  promql::LabelsPtr labels;  // as the expression gave them, with __name__ if it has one
+  double value = 0;     // the latest there was: with `clear` that of now, else when it was last true; NaN
+                        // without data
+  bool is_true = true;  // now, or often enough of late (`times`): it may begin to fire
+  bool begins = true;   // true now: an alert becomes pending
   bool keeps_pending = true;  // true of late, though not often enough: a pending alert waits on
   bool keeps_firing = true;   // that, or not cleared (`clear`): a firing alert goes on
   bool has_data = true;       // false: true because there is none (`on_no_data: alert`)
+  int times_true = 0;         // in how many of the latest evaluations that `times` looks at
 };
 
 /// Label sets that were active before and stand in none of the three lists: their condition is false now.
@@ -42,7 +44,7 @@ using Sink = std::function<void(Evaluation)>;
 struct KnownAlert {
   promql::LabelsPtr labels;
   bool fires = false;
-  double value = 0;  // when it was last true
+  double value = 0;  // the latest there was
 };
 /// Alerts that exist when the evaluation begins (restored from disk), by (rule key, scope).
 using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<KnownAlert>>;

@@ -73,7 +73,7 @@ void FleetRules::run(const Schedule& schedule, RecordedStorage& storage, std::in
       for (RecordedSample& sample : record(*rule, storage, t_ms)) recorded.push_back(std::move(sample));
       continue;
     }
-    auto evaluation = evaluate(rule, storage, t_ms, remembered_[rule.get()]);
+    auto evaluation = evaluate({rule, t_ms}, storage, remembered_[rule.get()]);
     if (evaluation) sinks_.alerts(std::move(*evaluation));
   }
   if (!recorded.empty() && sinks_.records)

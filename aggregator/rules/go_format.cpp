@@ -1,5 +1,6 @@
 #include "aggregator/rules/go_format.h"
 
+#include "aggregator/promql/literals.h"
 #include "aggregator/rules/template_functions.h"
 #include "aggregator/rules/template_object.h"
 #include "aggregator/rules/template_tree.h"
@@ -12,6 +13,7 @@
 #include <cstdio>
 #include <iterator>
 #include <memory>
+#include <optional>
 
 namespace vigil::rules {
 namespace {
@@ -57,22 +59,89 @@ int take_int(std::string_view& text) {
   return value;
 }
 
-Verb take_verb(std::string_view& text) {
+/// What printf is given, in the order in which verbs ask for it: one after the other, or as `[n]` says.
+class Arguments {
+ public:
+  explicit Arguments(std::span<const TemplateValue> all) : all_(all) {}
+
+  /// Null: there are no more.
+  const TemplateValue* take() { return next_ < all_.size() ? &all_[next_++] : nullptr; }
+  /// Takes "[2]" off the front. Returns whether what stands there, if anything, is the number of an argument.
+  bool take_index(std::string_view& text) {
+    if (!text.starts_with('[')) return true;
+    is_reordered_ = true;
+    const std::size_t end = text.find(']');
+    if (end == std::string_view::npos) {
+      text.remove_prefix(1);
+      return false;
+    }
+    std::string_view digits = text.substr(1, end - 1);
+    text.remove_prefix(end + 1);
+    const int index = take_int(digits);
+    if (!digits.empty() || index < 1 || static_cast<std::size_t>(index) > all_.size()) return false;
+    next_ = static_cast<std::size_t>(index) - 1;
+    return true;
+  }
+  /// Those nobody asked for; none when some were asked for by their numbers, as in Go.
+  std::span<const TemplateValue> left() const {
+    return is_reordered_ ? std::span<const TemplateValue>() : all_.subspan(next_);
+  }
+
+ private:
+  std::span<const TemplateValue> all_;
+  std::size_t next_ = 0;
+  bool is_reordered_ = false;
+};
+
+/// `*`: a width or a precision that is an argument. Nothing when that is no whole number, or too large.
+std::optional<int> take_star(Arguments& args) {
+  const TemplateValue* value = args.take();
+  const auto* number = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
+  if (number == nullptr || *number > kMaxWidth || *number < -kMaxWidth) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+struct TakenVerb {
   Verb verb;
+  bool has_index = true;  // false: an index of an argument that is none
+  std::string errors;     // of widths and precisions, as Go writes them
+};
+
+TakenVerb take_verb(std::string_view& text, Arguments& args) {
+  TakenVerb out;
+  Verb& verb = out.verb;
   while (!text.empty() && std::string_view("+-# 0").find(text.front()) != std::string_view::npos) {
     if (verb.flags.find(text.front()) == std::string::npos) verb.flags += text.front();
     text.remove_prefix(1);
   }
-  verb.width = take_int(text);
-  if (!text.empty() && text.front() == '.') {
+  out.has_index = args.take_index(text);
+  if (text.starts_with('*')) {
     text.remove_prefix(1);
-    verb.precision = take_int(text);
+    const auto width = take_star(args);
+    if (!width) out.errors += "%!(BADWIDTH)";
+    if (width && *width < 0 && verb.flags.find('-') == std::string::npos) verb.flags += '-';
+    verb.width = std::abs(width.value_or(0));
+  } else {
+    verb.width = take_int(text);
   }
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    out.has_index = args.take_index(text) && out.has_index;
+    if (text.starts_with('*')) {
+      text.remove_prefix(1);
+      const auto precision = take_star(args);
+      if (!precision) out.errors += "%!(BADPREC)";
+      verb.precision = std::max(precision.value_or(-1), -1);
+    } else {
+      verb.precision = take_int(text);
+    }
+  }
+  out.has_index = args.take_index(text) && out.has_index;
   if (!text.empty()) {
     verb.letter = text.front();
     text.remove_prefix(1);
   }
-  return verb;
+  return out;
 }
 
 std::string pad(std::string text, const Verb& verb) {
@@ -104,8 +173,27 @@ std::string format_float(const Verb& verb, double value) {
   return c_format(verb, std::string(1, verb.letter), value);
 }
 
+/// %c and %U: a number as the character it stands for.
+std::string format_character(const Verb& verb, std::int64_t number) {
+  constexpr std::int64_t kLast = 0x10FFFF;
+  const bool is_one = number >= 0 && number <= kLast && (number < 0xD800 || number > 0xDFFF);
+  constexpr std::uint32_t kReplacement = 0xFFFD;
+  std::string character;
+  promql::append_code_point(character, is_one ? static_cast<std::uint32_t>(number) : kReplacement);
+  if (verb.letter == 'c') return pad(character, verb);
+  std::string text = fmt::format("U+{:04X}", static_cast<std::uint64_t>(number));
+  if (verb.flags.find('#') != std::string::npos && is_one) text += fmt::format(" '{}'", character);
+  return pad(std::move(text), verb);
+}
+
 std::string format_value(const Verb& verb, const TemplateValue& value) {
   switch (verb.letter) {
+    case 'T':
+      return pad(std::string(type_name(value)), verb);
+    case 'c':
+    case 'U':
+      if (const auto* number = std::get_if<std::int64_t>(&value)) return format_character(verb, *number);
+      return mismatch(verb.letter, value);
     case 'v':
       return pad(go_print(value), verb);
     case 's':
@@ -252,32 +340,32 @@ std::string go_print(const TemplateValue& value) {
 
 std::string go_sprintf(std::string_view format, std::span<const TemplateValue> args) {
   std::string out;
-  std::size_t next = 0;
+  Arguments arguments(args);
   while (!format.empty()) {
     const std::size_t percent = std::min(format.find('%'), format.size());
     out += format.substr(0, percent);
     format.remove_prefix(percent);
     if (format.empty()) break;
     format.remove_prefix(1);
-    const Verb verb = take_verb(format);
+    const TakenVerb taken = take_verb(format, arguments);
+    const Verb& verb = taken.verb;
+    out += taken.errors;
     if (verb.letter == 0) {
       out += "%!(NOVERB)";
     } else if (verb.letter == '%') {
       out += '%';
-    } else if (next >= args.size()) {
-      out += fmt::format("%!{}(MISSING)", verb.letter);
+    } else if (!taken.has_index) {
+      out += fmt::format("%!{}(BADINDEX)", verb.letter);
+    } else if (const TemplateValue* value = arguments.take()) {
+      out += format_value(verb, *value);
     } else {
-      out += format_value(verb, args[next++]);
+      out += fmt::format("%!{}(MISSING)", verb.letter);
     }
   }
-  if (next < args.size()) {
-    out += "%!(EXTRA ";
-    for (std::size_t i = next; i < args.size(); ++i) {
-      out += fmt::format("{}{}={}", i == next ? "" : ", ", type_name(args[i]), go_print(args[i]));
-    }
-    out += ')';
-  }
-  return out;
+  std::string extra;
+  for (const TemplateValue& value : arguments.left())
+    extra += fmt::format("{}{}={}", extra.empty() ? "" : ", ", type_name(value), go_print(value));
+  return extra.empty() ? out : out + "%!(EXTRA " + extra + ")";
 }
 
 }  // namespace vigil::rules

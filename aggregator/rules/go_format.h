@@ -17,7 +17,8 @@ std::string go_float(double value);
 /// %v
 std::string go_print(const TemplateValue& value);
 
-/// fmt.Sprintf: verbs v s q d f F e E g G x X t %, flags, width and precision (to 512 at most). A value that
+/// fmt.Sprintf: verbs v s q d f F e E g G x X t c U T %, flags, width and precision (to 512 at most, also as
+/// arguments), indexes of arguments. A value that
 /// does not fit its verb shows as Go shows it, `%!d(float64=1.5)`; printf never fails.
 std::string go_sprintf(std::string_view format, std::span<const TemplateValue> args);
 

@@ -64,23 +64,22 @@ void HostRules::on_host_tick(aggregator::HostId id, const std::string& instance,
     if (t_ms < turn.due_ms && !has_news) continue;
     const std::int64_t interval = schedules[i].interval.count();
     turn = {(t_ms / interval + 1) * interval, is_quiet};
-    run(schedules[i], host, instance, t_ms, storage);
+    run(schedules[i], host, {instance, t_ms, occasion}, storage);
   }
 }
 
-void HostRules::run(const Schedule& schedule, Host& host, const std::string& instance, std::int64_t t_ms,
-                    promql::Storage& storage) {
+void HostRules::run(const Schedule& schedule, Host& host, const Tick& tick, promql::Storage& storage) {
   for (const RulePtr& rule : schedule.rules) {
     const auto found = host.remembered.find(rule.get());
     Memory memory = found == host.remembered.end() ? Memory() : std::move(found->second);
-    auto evaluation = evaluate(rule, storage, t_ms, memory);
+    auto evaluation = evaluate({rule, tick.t_ms, tick.occasion}, storage, memory);
     if (!memory.empty()) {
       host.remembered[rule.get()] = std::move(memory);
     } else if (found != host.remembered.end()) {
       host.remembered.erase(found);
     }
     if (!evaluation) continue;
-    evaluation->scope = instance;
+    evaluation->scope = tick.instance;
     sink_(std::move(*evaluation));
   }
 }

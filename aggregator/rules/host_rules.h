@@ -45,8 +45,13 @@ class HostRules {
     std::unordered_map<const Rule*, Memory> remembered;  // only rules with something to remember
   };
   void refresh();
-  void run(const Schedule& schedule, Host& host, const std::string& instance, std::int64_t t_ms,
-           promql::Storage& storage);
+  /// What a tick is about.
+  struct Tick {
+    const std::string& instance;
+    std::int64_t t_ms = 0;
+    aggregator::Occasion occasion = aggregator::Occasion::arrival;
+  };
+  void run(const Schedule& schedule, Host& host, const Tick& tick, promql::Storage& storage);
   Host& host(aggregator::HostId id, const std::string& instance);
   void seed(Host& host, const std::string& instance) const;
 

@@ -24,6 +24,7 @@ std::optional<double> as_number(const Expr& expr) {
 struct Comparison {
   const Expr* operand = nullptr;
   const Expr* threshold = nullptr;
+  const promql::Binary* whole = nullptr;
 };
 
 Comparison find_comparison(const Expr& expr) {
@@ -31,8 +32,8 @@ Comparison find_comparison(const Expr& expr) {
   const auto* binary = std::get_if<promql::Binary>(&inner.node);
   if (binary == nullptr) return {};
   if (promql::is_comparison(binary->op)) {
-    if (as_number(*binary->rhs)) return {binary->lhs.get(), binary->rhs.get()};
-    if (as_number(*binary->lhs)) return {binary->rhs.get(), binary->lhs.get()};
+    if (as_number(*binary->rhs)) return {binary->lhs.get(), binary->rhs.get(), binary};
+    if (as_number(*binary->lhs)) return {binary->rhs.get(), binary->lhs.get(), binary};
   }
   if (const Comparison found = find_comparison(*binary->lhs); found.threshold != nullptr) return found;
   return find_comparison(*binary->rhs);
@@ -41,6 +42,24 @@ Comparison find_comparison(const Expr& expr) {
 /// The operand that is the threshold, or null.
 const Expr* find_threshold(const Expr& expr) {
   return find_comparison(expr).threshold;
+}
+
+/// The side of a comparison whose values pass it. Null: there is none.
+const Expr* find_measured(const Expr& expr) {
+  const Expr& inner = promql::strip_parens(expr);
+  const auto* binary = std::get_if<promql::Binary>(&inner.node);
+  if (binary == nullptr) return nullptr;
+  const bool is_filter =
+      promql::is_comparison(binary->op) && binary->comparison == promql::ComparisonMode::filter;
+  if (!is_filter) return promql::is_set_operator(binary->op) ? find_measured(*binary->lhs) : nullptr;
+  const Expr* side = binary->lhs->type == promql::ValueType::scalar ? binary->rhs.get() : binary->lhs.get();
+  const Expr* deeper = find_measured(*side);
+  return deeper != nullptr ? deeper : side;
+}
+
+promql::BinaryOp turned(promql::BinaryOp op) {
+  using enum promql::BinaryOp;
+  return op == gt ? lt : op == lt ? gt : op == ge ? le : op == le ? ge : op;
 }
 
 bool is_undecidable(const Expr& expr) {
@@ -79,6 +98,31 @@ std::optional<double> threshold(const Expr& expr) {
   return found == nullptr ? std::nullopt : as_number(*found);
 }
 
+bool Limit::holds(double value) const {
+  using enum promql::BinaryOp;
+  switch (op) {
+    case gt:
+      return value > number;
+    case lt:
+      return value < number;
+    case ge:
+      return value >= number;
+    case le:
+      return value <= number;
+    case eq:
+      return value == number;
+    default:
+      return value != number;
+  }
+}
+
+std::optional<Limit> limit_of(const Expr& expr) {
+  const Comparison found = find_comparison(expr);
+  if (found.threshold == nullptr) return std::nullopt;
+  const bool is_right = found.whole->rhs.get() == found.threshold;
+  return Limit{is_right ? found.whole->op : turned(found.whole->op), *as_number(*found.threshold)};
+}
+
 bool set_threshold(Expr& expr, double value) {
   auto* found = const_cast<Expr*>(find_threshold(expr));
   if (found == nullptr) return false;
@@ -89,6 +133,12 @@ bool set_threshold(Expr& expr, double value) {
 std::string compared(const Expr& expr) {
   const Comparison found = find_comparison(expr);
   return promql::to_string(found.operand == nullptr ? expr : *found.operand);
+}
+
+Result<ExprPtr> measured_of(const Expr& expr) {
+  const Expr* found = find_measured(expr);
+  if (found == nullptr) return ExprPtr();
+  return promql::parse(promql::to_string(*found));
 }
 
 Result<ExprPtr> presence_of(const Expr& expr) {

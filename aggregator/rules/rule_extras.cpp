@@ -29,6 +29,19 @@ std::optional<double> parse_number(const std::string& text) {
   return number;
 }
 
+/// An expression of a rule's besides its first.
+std::unique_ptr<promql::Expr> compile_vector(const PlacedText& raw) {
+  auto parsed = promql::parse(raw.text);
+  if (!parsed) {
+    raw.at.error(parsed.error().message);
+  } else if ((*parsed)->type != promql::ValueType::vector) {
+    raw.at.error(fmt::format("gives a {}; it must give an instant vector", to_string((*parsed)->type)));
+  } else {
+    return std::move(*parsed);
+  }
+  return nullptr;
+}
+
 /// A number is another threshold of the rule's expression, anything else an expression.
 void compile_clear(const PlacedText& raw, const std::string& expr, RuleExtras& out) {
   if (const auto number = parse_number(raw.text)) {
@@ -51,6 +64,12 @@ void compile_clear(const PlacedText& raw, const std::string& expr, RuleExtras& o
   } else {
     out.clear = std::move(*parsed);
   }
+}
+
+void compile_measured(const std::string& expr, RuleExtras& out) {
+  const auto parsed = promql::parse(expr);
+  if (!parsed) return;  // reported at the expression
+  if (auto measured = measured_of(**parsed)) out.measured = std::move(*measured);
 }
 
 void compile_evidence(const RawRule& raw, RuleExtras& out) {
@@ -92,6 +111,9 @@ std::uint64_t Times::latest(std::uint64_t history) const {
 bool Times::are_enough(std::uint64_t history) const {
   return std::popcount(latest(history)) >= enough;
 }
+int Times::count(std::uint64_t history) const {
+  return std::popcount(latest(history));
+}
 bool Times::are_any(std::uint64_t history) const {
   return latest(history) != 0;
 }
@@ -121,9 +143,12 @@ Result<Flapping> parse_flapping(std::string_view text) {
 RuleExtras compile_extras(const RawRule& raw, const std::string& expr) {
   RuleExtras out;
   if (raw.clear.at) compile_clear(raw.clear, expr, out);
+  if (out.may_outlast()) compile_measured(expr, out);
   take(raw.times, parse_times, out.times);
   take(raw.flapping, parse_flapping, out.flapping);
   out.on_no_data = raw.on_no_data;
+  if (raw.known.at) out.known = compile_vector(raw.known);
+  out.steady = raw.steady.value_or(std::chrono::milliseconds(0));
   compile_evidence(raw, out);
   for (const RawAction& action : raw.actions)
     out.actions.push_back({action.run.text, action.on_resolved, action.run.at.say("", "")});

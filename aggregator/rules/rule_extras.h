@@ -1,5 +1,6 @@
 // What a rule may say beyond Prometheus: when it is over (`clear`), how often it must be true (`times`), what
-// missing data means (`on_no_data`), when it only flaps (`flapping`), and what is asked when it begins
+// missing data means (`on_no_data`, `known`, `steady`), when it only flaps (`flapping`), and what is asked
+// when it begins
 // (`evidence`). A rule without these is Prometheus's.
 #pragma once
 
@@ -25,6 +26,7 @@ struct Times {
   /// Of the latest evaluations, the newest in the lowest bit.
   bool are_enough(std::uint64_t history) const;
   bool are_any(std::uint64_t history) const;
+  int count(std::uint64_t history) const;
 
  private:
   std::uint64_t latest(std::uint64_t history) const;
@@ -60,8 +62,14 @@ struct RuleExtras {
   std::unique_ptr<promql::Expr> lasting;
   /// A firing alert goes on until this has a sample all of whose labels it has. Null: it does not.
   std::unique_ptr<promql::Expr> clear;
+  /// With one of these: has the value of now although the condition is false. Null: nobody can tell it.
+  std::unique_ptr<promql::Expr> measured;
   Times times;
   OnNoData on_no_data = OnNoData::keep;
+  /// Has a sample of each label set of which the rule's expression knows whether it is true; null: that is
+  /// the expression without its conditions.
+  std::unique_ptr<promql::Expr> known;
+  std::chrono::milliseconds steady{};  // what had data for a shorter time is not missed
   Flapping flapping;
   std::vector<EvidenceText> evidence;
   std::vector<WantedAction> actions;

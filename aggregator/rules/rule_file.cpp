@@ -39,6 +39,10 @@ void describe(config::Fields& fields, RawRule& rule) {
   fields.choice("on_no_data", rule.on_no_data,
                 std::span<const std::pair<std::string_view, OnNoData>>(kOnNoData),
                 "What a series without data means: the alert stays, is over, or fires.");
+  fields.field("known", rule.known,
+               "PromQL that has a sample of each label set of which `expr` knows whether it is true.");
+  fields.field("steady", rule.steady,
+               "Of on_no_data: alert: what had data for a shorter time is not missed.");
   fields.field("flapping", rule.flapping, "So many beginnings and ends are one message, as in 6 in 30m.");
   fields.field("evidence", rule.evidence, "PromQL by title, asked when it begins; templates.");
   fields.field("runbook", rule.runbook, "Address of what to do: the annotation runbook_url.");
@@ -77,17 +81,21 @@ namespace {
 
 void check_extras(const RawRule& rule) {
   const bool has_extras = rule.clear.at || rule.clear_for || rule.times.at || rule.flapping.at ||
-                          rule.on_no_data != OnNoData::keep || !rule.evidence.empty() || rule.runbook.at ||
-                          !rule.actions.empty();
+                          rule.known.at || rule.steady || rule.on_no_data != OnNoData::keep ||
+                          !rule.evidence.empty() || rule.runbook.at || !rule.actions.empty();
   if (has_extras && rule.record.at) {
     rule.record.at.error(
-        "a recording rule has no clear, clear_for, times, on_no_data, flapping, evidence, runbook or "
-        "actions");
+        "a recording rule has no clear, clear_for, times, on_no_data, known, steady, flapping, evidence, "
+        "runbook or actions");
   }
   if (rule.clear_for && !rule.clear.at)
     rule.at.error("clear_for: there is no clear; keep_firing_for is for the expression itself");
   if (rule.clear_for && rule.keep_firing_for)
     rule.at.error("clear_for and keep_firing_for are one time: write clear_for");
+  if (rule.steady && rule.on_no_data != OnNoData::alert)
+    rule.at.error("steady: it says which missing data is an alert; there is no on_no_data: alert");
+  if (rule.known.at && rule.on_no_data == OnNoData::ok)
+    rule.known.at.error("on_no_data: ok makes no difference between what is false and what is not known");
   if (rule.times.at && rule.hold) rule.times.at.error("times is instead of for: write one of them");
 }
 

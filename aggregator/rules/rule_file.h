@@ -41,6 +41,8 @@ struct RawRule {
   std::optional<std::chrono::milliseconds> clear_for;
   PlacedText times;
   OnNoData on_no_data = OnNoData::keep;
+  PlacedText known;
+  std::optional<std::chrono::milliseconds> steady;
   PlacedText flapping;
   std::map<std::string, PlacedText> evidence;
   PlacedText runbook;

@@ -80,13 +80,14 @@ bool looks_at_any(const RecordedNames& recorded, const promql::MetricNames& name
                      [&recorded](const auto& name) { return recorded.contains(name); });
 }
 
-/// What a rule says beyond Prometheus. It must see what its second expression looks at, too.
+/// What a rule says beyond Prometheus. It must see what its other expressions look at, too.
 void add_extras(const Draft& draft, const RecordedNames& recorded, Rule& rule) {
   rule.extras = compile_extras(draft.rule, draft.expr);
-  if (!rule.extras.clear) return;
-  const promql::MetricNames names = promql::metric_names(*rule.extras.clear);
-  if (looks_at_any(recorded, names) || scope_of(*rule.extras.clear, names) == Scope::fleet)
-    rule.scope = Scope::fleet;
+  for (const promql::Expr* expr : {rule.extras.clear.get(), rule.extras.known.get()}) {
+    if (expr == nullptr) continue;
+    const promql::MetricNames names = promql::metric_names(*expr);
+    if (looks_at_any(recorded, names) || scope_of(*expr, names) == Scope::fleet) rule.scope = Scope::fleet;
+  }
 }
 
 bool compile_expr(const Draft& draft, const RecordedNames& recorded, Rule& rule) {
@@ -111,6 +112,7 @@ bool compile_expr(const Draft& draft, const RecordedNames& recorded, Rule& rule)
   rule.threshold = threshold(**parsed);
   rule.expr_text = promql::to_string(**parsed);
   auto presence = presence_of(**parsed);
+  if (rule.extras.known) presence = promql::parse(promql::to_string(*rule.extras.known));
   if (presence && rule.extras.on_no_data != OnNoData::ok) rule.presence = std::move(*presence);
   if (rule.extras.on_no_data == OnNoData::alert && !rule.presence) {
     draft.rule.at.error("on_no_data: of this expression nobody can tell whether it has no data or is false");
@@ -203,6 +205,15 @@ Result<Layers> read_layers(const RulesConfig& config) {
     auto file = parse_rule_file(preset_text(config.preset),
                                 fmt::format("{}{}", kPresetPrefix, to_string(config.preset)));
     if (!file) return file.error();
+    layers.files.push_back(std::move(*file));
+  }
+  const auto expected = expectations_text(config.expected_containers, config.steady_series);
+  if (!expected) {
+    errors.push_back(expected.error().message);
+  } else if (!expected->empty()) {
+    auto file = parse_rule_file(*expected, kBuiltIn);
+    if (!file) return file.error();
+    count += count_rules(*file);
     layers.files.push_back(std::move(*file));
   }
   for (const NamedFile& named : find_files(config, errors, layers.warnings)) {

@@ -135,7 +135,22 @@ class Outlasting {
                         [&labels](const Labels& each) { return is_part(each, labels); });
   }
 
+  /// What the rule measures now, whether it is true or not; nothing where nobody can tell.
+  std::optional<double> value_now(const Labels& labels) {
+    if (!rule_.extras.measured) return std::nullopt;
+    if (!values_) measure();
+    const auto found = values_->find(nameless(labels));
+    return found == values_->end() ? std::nullopt : std::optional(found->second);
+  }
+
  private:
+  void measure() {
+    values_.emplace();
+    const auto samples = run(*rule_.extras.measured, storage_, t_ms_);
+    if (!samples) return;
+    for (const promql::Sample& sample : *samples) values_->emplace(nameless(*sample.labels), sample.v);
+  }
+
   void ask() {
     asked_ = true;
     const auto samples =
@@ -158,6 +173,7 @@ class Outlasting {
   bool failed_ = false;
   LabelSet lasting_;
   std::vector<Labels> cleared_;
+  std::optional<std::unordered_map<Labels, double, LabelsHash>> values_;
 };
 
 /// One evaluation of a rule: what is true goes to `out`, what is to be remembered to `next`.
@@ -168,6 +184,7 @@ class Judgement {
         storage_(storage),
         outlasting_(rule_, storage, moment.t_ms),
         hosts_(rule_, storage, moment.t_ms),
+        is_quiet_(moment.occasion == aggregator::Occasion::quiet),
         out_{moment.rule, {}, moment.t_ms, {}, {}, {}} {}
 
   void judge(promql::Vector samples, Memory& memory) {
@@ -176,8 +193,12 @@ class Judgement {
     for (promql::Sample& sample : samples) {
       if (watches_data()) sample.labels = std::make_shared<const Labels>(nameless(*sample.labels));
       const auto found = before.find(*sample.labels);
-      const std::uint64_t history = found == before.end() ? 0 : found->second->history;
-      hold({std::move(sample.labels), 0, history << 1 | 1, sample.v, 0, true}, true);
+      Remembered entry{std::move(sample.labels), 0, 1, sample.v, 0, true, out_.t_ms};
+      if (found != before.end()) {
+        entry.history |= found->second->history << 1;
+        if (found->second->missing_since_ms == 0) entry.data_since_ms = found->second->data_since_ms;
+      }
+      hold(std::move(entry), true);
       if (found != before.end()) before.erase(found);
     }
     if (before.empty() && !watches_data()) return;
@@ -192,6 +213,8 @@ class Judgement {
         keep_unknown(std::move(entry));
       } else if (!present || present->contains(nameless(*entry.labels))) {
         hold_false(std::move(entry));
+      } else if (is_quiet_) {
+        keep_unknown(std::move(entry));
       } else if (watches_data()) {
         miss(std::move(entry));
       } else {
@@ -214,25 +237,31 @@ class Judgement {
     const bool enough = rule_.extras.times.are_enough(entry.history);
     entry.is_active = true;
     entry.cleared_since_ms = 0;
-    out_.active.push_back(
-        {entry.labels, entry.value, enough, true, true, enough || rule_.extras.may_outlast(), has_data});
+    out_.active.push_back({entry.labels, entry.value, enough, true, true,
+                           enough || rule_.extras.may_outlast(), has_data,
+                           rule_.extras.times.count(entry.history)});
     next_.push_back(std::move(entry));
   }
 
   void hold_false(Remembered entry) {
     entry.history <<= 1;
+    if (entry.missing_since_ms != 0) entry.data_since_ms = out_.t_ms;
     entry.missing_since_ms = 0;
+    if (const auto now = outlasting_.value_now(*entry.labels)) entry.value = *now;
     const Times& times = rule_.extras.times;
     const bool enough = times.of > 1 && times.are_enough(entry.history);
     const bool lately = times.of > 1 && times.are_any(entry.history);
     const bool goes_on = enough || outlasting_.goes_on(*entry.labels);
     if (lately || goes_on) {
-      out_.active.push_back({entry.labels, entry.value, enough, false, lately, goes_on, true});
+      out_.active.push_back(
+          {entry.labels, entry.value, enough, false, lately, goes_on, true, times.count(entry.history)});
       entry.cleared_since_ms = 0;
       entry.is_active = true;
       next_.push_back(std::move(entry));
-    } else if (may_last_again(entry)) {
-      next_.push_back(std::move(entry));
+    } else {
+      if (rule_.extras.measured && entry.is_active)
+        out_.active.push_back({entry.labels, entry.value, false, false, false, false, true});
+      if (may_last_again(entry)) next_.push_back(std::move(entry));
     }
   }
 
@@ -249,11 +278,14 @@ class Judgement {
     next_.push_back(std::move(entry));
   }
 
-  /// It had data and has none, and that is an alert: as long as its host is there, and not for ever.
+  /// It had data and has none, and that is an alert: as long as its host is there, and not for ever. What
+  /// had data for a short time only is forgotten.
   void miss(Remembered entry) {
     const Hosts::Is host = hosts_(entry.labels->get("instance"));
     if (entry.missing_since_ms == 0) entry.missing_since_ms = out_.t_ms;
-    if (host == Hosts::Is::gone || out_.t_ms - entry.missing_since_ms >= kMissedForMs) {
+    const bool was_steady = entry.data_since_ms == 0 ||
+                            entry.missing_since_ms - entry.data_since_ms >= rule_.extras.steady.count();
+    if (!was_steady || host == Hosts::Is::gone || out_.t_ms - entry.missing_since_ms >= kMissedForMs) {
       if (entry.is_active) out_.gone.push_back(std::move(entry.labels));
       return;
     }
@@ -285,7 +317,7 @@ class Judgement {
     for (const Remembered& entry : next_) known.insert(*entry.labels);
     for (const Labels& labels : present) {
       if (!known.contains(labels))
-        next_.push_back({std::make_shared<const Labels>(labels), 0, 0, 0, 0, false});
+        next_.push_back({std::make_shared<const Labels>(labels), 0, 0, 0, 0, false, out_.t_ms});
     }
   }
 
@@ -293,6 +325,7 @@ class Judgement {
   promql::Storage& storage_;
   Outlasting outlasting_;
   Hosts hosts_;
+  const bool is_quiet_;
   Evaluation out_;
   Memory next_;
 };
@@ -355,16 +388,16 @@ void StatsScope::failed(const Error& error) {
   stats_.note_error(error.message);
 }
 
-std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
-                                   Memory& memory) {
-  StatsScope scope(*rule->stats, t_ms);
-  auto samples = alert_samples(*rule, storage, t_ms);
+std::optional<Evaluation> evaluate(const Moment& moment, promql::Storage& storage, Memory& memory) {
+  const Rule& rule = *moment.rule;
+  StatsScope scope(*rule.stats, moment.t_ms);
+  auto samples = alert_samples(rule, storage, moment.t_ms);
   if (!samples) {
     scope.failed(samples.error());
     return std::nullopt;
   }
-  rule->stats->note_success();
-  return judge({rule, t_ms}, std::move(*samples), storage, memory);
+  rule.stats->note_success();
+  return judge(moment, std::move(*samples), storage, memory);
 }
 
 std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, promql::Storage& storage,
@@ -382,7 +415,7 @@ std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, pr
 }
 
 Remembered remembered(const KnownAlert& alert) {
-  return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, alert.value, 0, true};
+  return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, alert.value, 0, true, 0};
 }
 
 }  // namespace vigil::rules

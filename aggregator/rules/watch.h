@@ -2,6 +2,7 @@
 // lasts and once more when it ends. Shared by host and fleet rules.
 #pragma once
 
+#include "aggregator/fleet/occasion.h"
 #include "aggregator/rules/evaluation.h"
 
 #include <chrono>
@@ -25,9 +26,10 @@ struct Remembered {
   promql::LabelsPtr labels;
   std::int64_t missing_since_ms = 0;  // 0: has data
   std::uint64_t history = 0;          // a bit for each of the latest evaluations with data, 1: it was true
-  double value = 0;                   // when it was last true
+  double value = 0;                   // when it was last true; with `clear` the latest
   std::int64_t cleared_since_ms = 0;  // not true and not lasting, and may last again; 0: it is not so
   bool is_active = false;             // an alert may know of it: its end is to be told
+  std::int64_t data_since_ms = 0;     // has, or had, data since then; 0: for as long as anybody asks
 };
 /// Of an alert of an earlier run. That it fires means that it was true often enough.
 Remembered remembered(const KnownAlert& alert);
@@ -55,20 +57,23 @@ class StatsScope {
   const std::chrono::steady_clock::time_point began_;
 };
 
-/// Evaluates an alerting rule at `t_ms`. Nothing when nothing is active and nothing was, or when the
-/// evaluation failed (then the rule's statistics say why and the memory stays).
-std::optional<Evaluation> evaluate(const RulePtr& rule, promql::Storage& storage, std::int64_t t_ms,
-                                   Memory& memory);
+/// Which rule is evaluated when, and why. At a host that is quiet missing data says nothing: it may be the
+/// host that is missing.
+struct Moment {
+  RulePtr rule;
+  std::int64_t t_ms = 0;
+  aggregator::Occasion occasion = aggregator::Occasion::arrival;
+};
+
+/// Evaluates an alerting rule. Nothing when nothing is active and nothing was, or when the evaluation failed
+/// (then the rule's statistics say why and the memory stays).
+std::optional<Evaluation> evaluate(const Moment& moment, promql::Storage& storage, Memory& memory);
 
 /// Whether an alerting rule may have these samples: none of them would be the same alert, and there are no
 /// more than its group's limit.
 Result<void> may_alert(const Rule& rule, const promql::Vector& samples);
 
 /// The second half of evaluate(), for whoever has the samples of the rule at that time already.
-struct Moment {
-  RulePtr rule;
-  std::int64_t t_ms = 0;
-};
 std::optional<Evaluation> judge(const Moment& moment, promql::Vector samples, promql::Storage& storage,
                                 Memory& memory);
 

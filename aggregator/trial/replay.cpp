@@ -61,6 +61,7 @@ class Layered : public promql::Storage {
 class Account {
  public:
   void take(const alerts::Transition& transition, std::int64_t t_ms) {
+    if (transition.from == transition.to) return;  // it fires on
     if (transition.to == alerts::State::firing) {
       begin(transition.alert.labels, t_ms);
     } else if (transition.from == alerts::State::firing) {

@@ -149,7 +149,7 @@ class Run {
       storage_.add(records_[rule.get()].evaluate(*rule, storage_, t_ms));
       return;
     }
-    const auto evaluation = rules::evaluate(rule, storage_, t_ms, memories_[rule.get()]);
+    const auto evaluation = rules::evaluate({rule, t_ms}, storage_, memories_[rule.get()]);
     if (evaluation) book_.apply(*evaluation);
     book_.expire(t_ms);
     // As of the group's query_offset, as everything it gives.

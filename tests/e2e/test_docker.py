@@ -74,6 +74,24 @@ def test_containers_are_listed_with_state_health_restarts_and_usage(vigil, engin
     eventually("a removed container is gone", lambda: not [row for row in vigil.json("containers") if row["name"] == "healthy"])
 
 
+def test_a_container_that_must_run_and_does_not_is_an_alert_while_the_engine_answers(vigil, engine):
+    engine.run("web", ["/bin/sleep", "100000"])
+    vigil.start("""rules:
+  preset: none
+  expected_containers: [{names: [web, mail, 'app-*'], for: 1s}]
+""")
+    vigil.agent("dock", ["--docker-socket", engine.socket])
+    vigil.wait_for_host("dock")
+    missing = lambda: {a["labels"]["name"] for a in vigil.json("alerts") if a["name"] == "ContainerMissing" and a["state"] == "firing"}
+    eventually("those that are not there are missed", lambda: missing() == {"mail", "app-*"}, patience=90)
+    engine.run("app-1", ["/bin/sleep", "100000"])
+    engine.run("mail", ["/bin/sleep", "100000"])
+    engine.api("DELETE", "/containers/web?force=1")
+    eventually("and one that is removed, until it is back", lambda: missing() == {"web"}, patience=90)
+    engine.run("web", ["/bin/sleep", "100000"])
+    eventually("all run", lambda: missing() == set(), patience=90)
+
+
 def test_an_engine_that_hangs_costs_nothing_else(vigil, engine, asked):
     engine.run("steady", ["/bin/sleep", "100000"])
     vigil.start()

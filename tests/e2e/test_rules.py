@@ -309,3 +309,61 @@ def test_the_published_rules_pass_their_tests_here_and_there():
     ours, theirs = vigil_rules("test", path), promtool("test", "rules", path)
     assert theirs.returncode == 0, theirs.stdout + theirs.stderr
     assert ours.returncode == 0, ours.stdout + ours.stderr
+
+
+def firing(vigil, name):
+    return [alert for alert in vigil.json("alerts") if alert["name"] == name and alert["state"] == "firing"]
+
+
+def test_a_series_that_came_steadily_and_stops_is_an_alert_until_it_comes_again(vigil, tmp_path):
+    root, _ = small_host(tmp_path)
+    devices = root / "proc" / "1" / "net" / "dev"
+    whole = devices.read_text()
+    vigil.start("""rules:
+  preset: none
+  steady_series:
+    - {series: 'node_network_receive_bytes_total{device="eth0"}', hosts: ['web-*'], steady: 1s, for: 1s}
+""")
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    assert [(rule["name"], rule["severity"]) for rule in vigil.json("rules")] == [("SeriesStale", "warning")]
+    evaluations = lambda: vigil.json("rules")[0]["evaluations"]
+    eventually("it has been seen twice", lambda: evaluations() >= 2)
+    assert firing(vigil, "SeriesStale") == []
+
+    def write(text):
+        with open(devices, "r+") as file:  # the agent keeps it open
+            file.truncate(0)
+            file.write(text)
+
+    write("".join(line for line in whole.splitlines(True) if "eth0" not in line))
+    alert = eventually("it is missed", lambda: firing(vigil, "SeriesStale"), patience=90)[0]
+    assert alert["annotations"]["summary"] == 'node_network_receive_bytes_total{device="eth0"} of web-1 has stopped (no data)'
+    assert alert["labels"]["device"] == "eth0"
+    write(whole)
+    eventually("it is back", lambda: firing(vigil, "SeriesStale") == [], patience=90)
+
+
+def test_what_waits_for_clear_has_the_value_of_now_and_its_end_that_of_then(vigil, sink, tmp_path):
+    root, set_load = small_host(tmp_path)
+    (tmp_path / "rules.yml").write_text("""
+groups:
+  - name: load
+    interval: 1s
+    rules:
+      - {alert: Loaded, expr: node_load1 > 10, clear: 5, annotations: {summary: 'Load is {{ $value }}'}}
+""")
+    vigil.start(f"""rules: {{preset: none, files: [{tmp_path}/rules.yml]}}
+notifications: {{receivers: [{{name: program, webhook: {{url: "{sink.url}/hook"}}}}]}}
+""")
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(20)
+    eventually("it fires", lambda: firing(vigil, "Loaded"))
+    set_load(7)
+    alert = eventually("it waits", lambda: [a for a in firing(vigil, "Loaded") if a["value"] == 7])[0]
+    assert alert["annotations"]["summary"] == "Load is 7 (not true any more, waits for clear)"
+    set_load(2)
+    eventually("it is over", lambda: [b for b in sink.bodies("/hook") if "resolved" in json.dumps(b)])
+    resolved = [b for b in sink.bodies("/hook") if "resolved" in json.dumps(b)][0]
+    assert "Load is 2" in json.dumps(resolved) and "waits for clear" not in json.dumps(resolved)

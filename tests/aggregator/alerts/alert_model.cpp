@@ -254,6 +254,7 @@ void SeriesModel::adopt(const Seen& seen, After what, const Terms& terms, std::i
     maybe_flaps_ = terms.changes > 0 && count_since(maybe_changes_, since) >= terms.changes;
     surely_flaps_ = terms.changes > 0 && count_since(sure_changes_, since) >= terms.changes;
     changed_s_ = now_s;
+    if (maybe_flaps_) flapped_s_.push_back(now_s);
   }
   if (ended) {
     if (maybe_flaps_) {

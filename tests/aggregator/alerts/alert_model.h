@@ -8,6 +8,7 @@
 #include "aggregator/alerts/alert.h"
 #include "tests/aggregator/alerts/scenario.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,10 @@ class SeriesModel {
   void kill();
   void start();
   void acknowledge() { acknowledged_ = true; }
+  /// Of what began to fire then.
+  bool may_have_flapped(std::int64_t fired_s) const {
+    return std::ranges::find(flapped_s_, fired_s) != flapped_s_.end();
+  }
 
   enum class After { evaluation, time, anything };
   /// "" when this may be so.
@@ -101,6 +106,7 @@ class SeriesModel {
   bool maybe_flaps_ = false;
   bool surely_flaps_ = false;
   std::int64_t changed_s_ = 0;
+  std::vector<std::int64_t> flapped_s_;  // when those began to fire that may have flapped
 };
 
 }  // namespace vigil::alerts::testing

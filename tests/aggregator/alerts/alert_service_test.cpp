@@ -1,10 +1,14 @@
 #include "aggregator/alerts/alert_service.h"
 
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/silencing.h"
+#include "aggregator/alerts/wait_for.h"
 #include "tests/aggregator/alerts/service_run.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 
 using namespace vigil;
 using namespace vigil::alerts;
@@ -70,6 +74,78 @@ TEST_CASE("After a restart nothing is lost and nothing is said again") {
   Run run(dir);
   CHECK(told(run.recorder.wait_for(1)) == "Full resolved to ops");
   CHECK(run.service->alerts().size() == 1);
+}
+
+namespace {
+
+constexpr const char* kFlapping = R"(
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - {alert: Full, expr: used > 90, flapping: 3 in 10s, annotations: {summary: It is full}}
+)";
+
+/// The rule is true for "web" at these seconds, and false at negative ones: one after the other.
+void see(Run& run, std::initializer_list<int> seconds) {
+  std::uint64_t seen = run.service->counters().evaluations;
+  for (const int second : seconds) {
+    run.evaluate(0, std::abs(second),
+                 second < 0 ? std::vector<std::string>() : std::vector<std::string>{"web"});
+    run.settle(++seen);
+  }
+}
+
+std::string summary_of(const notify::Row& row) {
+  return std::string(row.note.annotations.get("summary"));
+}
+
+}  // namespace
+
+TEST_CASE("What fires on and flaps no more is told once") {
+  const TempDir dir;
+  {
+    Run run(dir, kFlapping);
+    see(run, {1, -2, 3, 8, 13, 14});
+    const auto rows = run.recorder.wait_for(4);
+    REQUIRE(rows.size() == 4);
+    CHECK(told(rows) == "Full firing to ops, Full resolved to ops, Full firing to ops, Full firing to ops");
+    CHECK(summary_of(rows[2]).starts_with("It is full (flapping: "));
+    CHECK(summary_of(rows[3]) == "It is full (still firing, no longer flapping)");
+    CHECK(rows[3].note.key == rows[3].note.fingerprint + "-3000-calm");
+    CHECK(run.service->alerts()[0].annotations.get("summary") == "It is full");
+    CHECK(run.service->alerts()[0].flapping_since_ms == 0);
+  }
+  // It is in the outbox, and no restart says it again.
+  Run run(dir, kFlapping);
+  CHECK(run.recorder.wait_for(4).size() == 4);
+  see(run, {20});
+  CHECK(run.recorder.wait_for(4).size() == 4);
+}
+
+TEST_CASE(
+    "What flaps no more while it is silenced is told of when the silence is over, also after a restart") {
+  const TempDir dir;
+  {
+    Run run(dir, kFlapping);
+    see(run, {1, -2, 3});
+    CHECK(run.recorder.wait_for(3).size() == 3);
+    silences::Silence silence;
+    silence.matchers = matchers::parse_matchers("alertname=Full")->matchers;
+    silence.starts_ms = 4'000;
+    silence.ends_ms = 30'000;
+    silence.author = "ada";
+    silence.comment = "quiet";
+    REQUIRE(put_silence(*run.service, silence));
+    see(run, {8, 13, 14});
+    CHECK(run.recorder.wait_for(3).size() == 3);
+  }
+  Run run(dir, kFlapping, {}, {}, 20);
+  CHECK(run.recorder.wait_for(3).size() == 3);
+  see(run, {31});
+  const auto rows = run.recorder.wait_for(4);
+  REQUIRE(rows.size() == 4);
+  CHECK(summary_of(rows[3]) == "It is full (still firing, no longer flapping)");
 }
 
 TEST_CASE("A thread of messages is remembered over a restart, until it is over") {

@@ -261,6 +261,22 @@ TEST_CASE(
   CHECK(bench.at(210, Loads{{"sdb", 1}}).empty() == (c.on_no_data == std::string("ok")));
 }
 
+TEST_CASE(
+    "keep_firing_for: it fires on, and true in between begins the time anew; what is pending is not kept") {
+  Bench bench(rule_with(", keep_firing_for: 90s"));
+  CHECK(bench.at(30, 20) == "Hot sda firing");
+  CHECK(bench.at(60, 5) == "Hot sda firing");
+  CHECK(bench.at(90, 5) == "Hot sda firing");
+  CHECK(bench.at(120, 30) == "Hot sda firing");
+  CHECK(bench.at(150, 5) == "Hot sda firing");
+  CHECK(bench.at(210, 5) == "Hot sda firing");
+  CHECK(bench.query("count(ALERTS{alertstate=\"firing\"})") == "{} 1");
+  CHECK(bench.told() == "Hot sda firing");
+  Bench pending(rule_with(", for: 60s, keep_firing_for: 90s"));
+  CHECK(pending.at(30, 20) == "Hot sda pending");
+  CHECK(pending.at(60, 5).empty());
+}
+
 TEST_CASE("series begin and end by themselves while others fire, and are told of in that order") {
   Bench bench(rule_with(", for: 1m"));
   CHECK(bench.at(30, {{"sda", 11}, {"sdb", 5}}) == "Hot sda pending");

@@ -80,6 +80,41 @@ TEST_CASE("clear: a firing alert goes on until another threshold is passed, a pe
   CHECK(Bench(with("clear: 70, clear_for: 2s")).run("596886888666") == "firing@2 resolved@12");
 }
 
+TEST_CASE("clear: while it waits, an alert has the value of now and says so") {
+  Bench bench(with("clear: 70, annotations: {summary: '{{ $value }} degrees'}"));
+  CHECK(bench.run("598") == "firing@2");
+  CHECK(summaries(bench) == "85 degrees (not true any more, waits for clear) \n");
+  CHECK(bench.run("7") == "");
+  bench.book.for_each([&](const Alert& alert) {
+    CHECK(alert.value == 75);
+    CHECK(bench.book.annotations_now(alert).get("summary") ==
+          "75 degrees (not true any more, waits for clear)");
+  });
+  CHECK(bench.run("9") == "");
+  CHECK(summaries(bench) == "95 degrees \n");
+  // What is told last is how it ended.
+  CHECK(bench.run("86") == "resolved@6");
+  CHECK(bench.last.value == 65);
+  CHECK(bench.last.annotations.get("summary") == "65 degrees");
+}
+
+TEST_CASE("clear: whatever says that it is over, and how it is compared, the value is the rule's own") {
+  const auto ends_with = [](const std::string& extras, const std::string& expr, std::string_view script) {
+    Bench bench(with(extras, expr));
+    bench.run(script);
+    return fmt::format("{} {}", to_string(bench.last.state), bench.last.value);
+  };
+  CHECK(ends_with("clear: cooled == 1", "heat > 90", "9xc") == "resolved 50");
+  CHECK(ends_with("clear: 70, clear_for: 2s", "heat > 90", "96655") == "resolved 55");
+  CHECK(ends_with("clear: 70", "90 < heat", "96") == "resolved 65");
+  CHECK(ends_with("clear: 70", "heat > 90 and heat > 10", "96") == "resolved 65");
+  CHECK(ends_with("clear: cooled == 1", "heat * (heat > bool 90) > 0", "9c") == "resolved 0");
+  // Nobody can tell what it is now: it has that of when it was true.
+  CHECK(ends_with("clear: cooled == 1", "topk(1, heat > 90)", "9xc") == "resolved 95");
+  // Without clear it is Prometheus's: the value it was true with.
+  CHECK(ends_with("keep_firing_for: 2s", "heat > 90", "96655") == "resolved 95");
+}
+
 TEST_CASE("clear beside on_no_data: alert: one that lasts for long ends all the same") {
   const std::string lasts(70, '8');
   CHECK(Bench(with("clear: 70, on_no_data: alert")).run("59" + lasts + "6") == "firing@2 resolved@73");
@@ -130,9 +165,12 @@ TEST_CASE("flapping: one that is true and quiet flaps no more") {
   Bench bench(with("flapping: 3 in 5s"));
   CHECK(bench.run("5959") == "firing@2 resolved@3 firing@4");
   CHECK(bench.last.flapping_since_ms == 4000);
-  CHECK(bench.run("9999999") == "");
-  CHECK(summaries(bench).find("flapping") == std::string::npos);  // what is told again says so no more
+  CHECK(bench.run("9999999") == "firing@9");  // it fires on, and that is told
+  CHECK(bench.last.flapping_since_ms == 0);
+  CHECK(bench.last.calmed);
+  CHECK(summaries(bench) == "still firing, no longer flapping \n");
   CHECK(bench.run("95") == "resolved@13");
+  CHECK_FALSE(bench.last.calmed);
 }
 
 TEST_CASE("on_no_data: that there is none is said as long as it is so") {
@@ -141,6 +179,12 @@ TEST_CASE("on_no_data: that there is none is said as long as it is so") {
   CHECK(summaries(bench).find("no data") != std::string::npos);
   CHECK(bench.run("9") == "");
   CHECK(summaries(bench).find("no data") == std::string::npos);
+}
+
+TEST_CASE("known: what is not known moves nothing, and what is known and not true is over") {
+  Bench bench(with("known: heat > 60"));
+  CHECK(bench.run("595") == "firing@2");
+  CHECK(bench.run("8") == "resolved@4");
 }
 
 TEST_CASE("a question that fails moves nothing") {
@@ -213,6 +257,10 @@ TEST_CASE("What is wrong with the extras of a rule is said at its place") {
   CHECK_THAT(wrong("clear: 5", "absent(heat)"), Contains("compares with no number"));
   CHECK_THAT(wrong("on_no_data: alarm"), Contains("on_no_data"));
   CHECK_THAT(wrong("on_no_data: alert", "absent(heat)"), Contains("nobody can tell"));
+  CHECK_THAT(wrong("steady: 1h"), Contains("there is no on_no_data: alert"));
+  CHECK_THAT(wrong("known: 'heat <'"), Contains(".known: "));
+  CHECK_THAT(wrong("known: '3'"), Contains("gives a scalar"));
+  CHECK_THAT(wrong("known: heat, on_no_data: ok"), Contains("makes no difference"));
   CHECK_THAT(wrong("evidence: {Top: 'topk('}"), Contains("evidence.Top"));
   CHECK_THAT(wrong("evidence: {Top: '{{ nofunc }}'}"), Contains("template: "));
 }

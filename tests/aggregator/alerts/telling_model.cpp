@@ -34,6 +34,11 @@ std::string TellingModel::queued(const notify::Row& row, std::int64_t now_s) {
     return told.of_end.insert(row.receiver).second ? "" : row.receiver + " is told the end twice";
   }
   if (is_silenced(episode.first, now_s)) return chip_of(episode.first) + " is told of while it is silenced";
+  if (is_of_calm(row)) {
+    if (!told.of_firing.contains(row.receiver) || told.of_end.contains(row.receiver))
+      return row.receiver + " is told that what it does not take for firing fires on";
+    return told.of_calm.insert(row.receiver).second ? "" : row.receiver + " is told twice that it is calm";
+  }
   return told.of_firing.insert(row.receiver).second ? "" : row.receiver + " is told twice that it fires";
 }
 
@@ -51,6 +56,11 @@ std::string TellingModel::heard(const notify::Row& row) {
   ear.kills = kills_;
   const auto [series, fired_s] = episode_of(row);
   const auto known = ear.firing.find(series);
+  if (is_of_calm(row)) {
+    return known != ear.firing.end() && known->second == fired_s
+               ? ""
+               : chip_of(series) + " is calm, and was not said to fire";
+  }
   if (row.note.kind == Kind::firing) {
     if (known != ear.firing.end()) return chip_of(series) + " fires, and was not said to be over";
     ear.firing[series] = fired_s;
@@ -86,6 +96,10 @@ std::string TellingModel::check(const std::vector<SeriesModel>& series, const st
   for (const auto& [episode, told] : told_) {
     const Seen& seen = series.at(episode.first).seen();
     const bool fires = seen.state == State::firing && seen.fired_s == episode.second;
+    if (!told.of_calm.empty() && !series.at(episode.first).may_have_flapped(episode.second))
+      return chip_of(episode.first) + " is said to be calm, and never flapped";
+    if (!told.of_calm.empty() && told.of_calm != told.of_firing)
+      return chip_of(episode.first) + " is calm, and somebody was not told";
     if (fires && !told.of_end.empty()) return chip_of(episode.first) + " fires, and its end was told";
     if (!fires && told.of_end != told.of_firing)
       return chip_of(episode.first) + " is over, and somebody who was told of it does not hear that";

@@ -52,6 +52,7 @@ class TellingModel {
   struct Told {
     bool is_announced = false;
     std::set<std::string> of_firing;
+    std::set<std::string> of_calm;  // that it flaps no more
     std::set<std::string> of_end;
   };
   struct Ear {
@@ -61,6 +62,7 @@ class TellingModel {
     std::set<std::string> keys;                  // all it heard
   };
   static Episode episode_of(const notify::Row& row);
+  static bool is_of_calm(const notify::Row& row) { return row.note.key.ends_with("-calm"); }
 
   std::vector<Silenced> silences_;
   std::map<Episode, Told> told_;

@@ -80,6 +80,26 @@ TEST_CASE("nothing is repeated when nothing changed, until the repeat interval i
                                 "7230: x{} again firing [1] resolved []"});
 }
 
+TEST_CASE("what there is to say of an alert that fires on is told once, at the group's next time") {
+  Run run(one_route());
+  run.fire("1", {});
+  run.fire("2", {});
+  run.book.tell_again("1");  // of what nobody was told of yet there is nothing to tell again
+  CHECK(run.wait(400) == Texts{"30: x{} changed firing [1 2] resolved []"});
+  run.book.tell_again("1");
+  run.book.tell_again("nobody");
+  CHECK(run.wait(2000) == Texts{"630: x{} changed firing [1 2] resolved []"});
+
+  run.book.tell_again("2");
+  run.holds.alert = [](const std::string& fingerprint) { return fingerprint == "2"; };
+  CHECK(run.wait(2500) == Texts{});  // silenced: it waits
+  run.holds.alert = {};
+  CHECK(run.wait(2800) == Texts{"2730: x{} changed firing [1 2] resolved []"});
+  run.book.tell_again("2");
+  run.book.resolve("2");
+  CHECK(run.wait(4000) == Texts{"3030: x{} changed firing [1] resolved [2]"});
+}
+
 TEST_CASE("an alert that is over before the first message is no message") {
   Run run(one_route());
   run.fire("1", {});
@@ -221,7 +241,7 @@ TEST_CASE("groups are stored and read back") {
                    1234,
                    true,
                    {{"1", Membership::firing}, {"2", Membership::resolved}, {"3", Membership::moved}},
-                   {{"x", {77, {"2", "3"}}}, {"y", {0, {}}}}};
+                   {{"x", {77, {"2", "3"}, {"3"}}}, {"y", {0, {}, {}}}}};
   const auto again = decode_group(encode(group));
   REQUIRE(again);
   CHECK(*again == group);

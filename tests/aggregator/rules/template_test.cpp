@@ -96,6 +96,15 @@ TEST_CASE("Values print as Go prints them") {
       {"{{ printf \"%.2e %d%% %q %t\" $value 7 \"a\" true }}", 1500, "1.50e+03 7% \"a\" true"},
       {"{{ printf \"%6s|%-6s|%.2s\" \"ab\" \"ab\" \"abc\" }}", 0, "    ab|ab    |ab"},
       {"{{ printf \"%\" }}", 0, "%!(NOVERB)"},
+      // As Go 1.21 prints them.
+      {"{{ printf \"%c%c %U %#U\" 8364 65 8364 65 }}", 0, "\u20acA U+20AC U+0041 'A'"},
+      {"{{ printf \"%c %c\" -1 $value }}", 3, "\ufffd %!c(float64=3)"},
+      {"{{ printf \"%T %T %8T|%-5T|\" $value \"a\" 7 true }}", 3, "float64 string      int|bool |"},
+      {"{{ printf \"%*d|%-*d|%*d|%.*f\" 5 7 4 7 -3 7 2 $value }}", 3.14159, "    7|7   |7  |3.14"},
+      {"{{ printf \"%*d %.*f\" $value 7 \"a\" $value }}", 3, "%!(BADWIDTH)7 %!(BADPREC)3.000000"},
+      {"{{ printf \"%[2]d %[1]d %d\" 1 2 }}", 0, "2 1 2"},
+      {"{{ printf \"%[3]*.[2]*[1]f|%[2]d\" 12.0 2 6 }}", 0, " 12.00|2"},
+      {"{{ printf \"%[5]d %[x]d %[1]d\" 1 2 }}", 0, "%!d(BADINDEX) %!d(BADINDEX) 1"},
   }));
   CAPTURE(c.text, c.value);
   CHECK(expand(c.text, c.value) == c.expected);
