@@ -3,6 +3,7 @@
 #include "aggregator/alerts/inhibition.h"
 #include "aggregator/alerts/messages.h"
 #include "common/log/log.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <set>
@@ -41,10 +42,10 @@ void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
             {{"alert", alert.rule->name}, {"id", alert.fingerprint}, {"receiver", next.receiver}});
   if (next.is_of_file) {
     for (notify::Row& row : round.grouping.rows_to(next.receiver, note, round.now_ms))
-      round.ledger.add_message(std::move(row));
+      round.ledger.add_message(std::move(row), Telling::What::escalated);
     alert.escalated.push_back(next.receiver);
   } else {
-    round.ledger.add_message({0, next.receiver, round.now_ms, 0, 0, note});
+    round.ledger.add_message({0, next.receiver, round.now_ms, 0, 0, note}, Telling::What::escalated);
     alert.notified.push_back(next.receiver);
   }
   round.ledger.note(alert.fingerprint);

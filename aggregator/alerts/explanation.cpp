@@ -35,8 +35,54 @@ std::string joined(std::string first, const std::string& second) {
 
 void add_silences(const Labels& labels, const Circumstances& circumstances, std::vector<Event>& out) {
   for (const silences::Silence* silence : circumstances.silences.muting(labels, circumstances.now_ms)) {
-    out.push_back({EventKind::silenced, silence->next_change_ms(circumstances.now_ms).value_or(0),
-                   silence->id, fmt::format("{}: {}", silence->author, silence->comment)});
+    const bool is_maintenance = silence->maintenance.has_value();
+    out.push_back({is_maintenance ? EventKind::maintenance : EventKind::silenced,
+                   silence->next_change_ms(circumstances.now_ms).value_or(0), silence->id,
+                   fmt::format("{}{}{}: {}", is_maintenance ? silence->maintenance->title : "",
+                               is_maintenance ? "; " : "", silence->author, silence->comment)});
+  }
+}
+
+std::string group_text(const std::string& key) {
+  return key.empty() ? std::string() : "group " + key;
+}
+
+bool was_told_it_fires(const std::vector<Telling>& tellings, std::string_view receiver) {
+  return std::ranges::any_of(tellings, [receiver](const Telling& telling) {
+    return telling.receiver == receiver && telling.what != Telling::What::over;
+  });
+}
+
+void add_telling(const Telling& telling, std::vector<Event>& out) {
+  const std::string group = group_text(telling.group_key);
+  switch (telling.what) {
+    case Telling::What::over:
+      return out.push_back({EventKind::told_over, telling.last_ms, telling.receiver, group});
+    case Telling::What::escalated:
+      return out.push_back(
+          {EventKind::escalated, telling.at_ms, telling.receiver, "since nobody acknowledged it"});
+    case Telling::What::fires:
+      out.push_back({EventKind::told, telling.at_ms, telling.receiver, group});
+  }
+  if (telling.last_ms > telling.at_ms)
+    out.push_back({EventKind::told_again, telling.last_ms, telling.receiver,
+                   joined(group, fmt::format("{} times in all", telling.times))});
+}
+
+/// Who was told what; of alerts from before tellings were kept what the alert knows.
+void add_tellings(const std::vector<std::string>& notified, const std::vector<std::string>& escalated,
+                  std::int64_t announced_ms, const Circumstances& circumstances, std::vector<Event>& out) {
+  for (const Telling& telling : circumstances.tellings) add_telling(telling, out);
+  for (const std::string& receiver : notified) {
+    if (!was_told_it_fires(circumstances.tellings, receiver))
+      out.push_back({EventKind::told, announced_ms, receiver, ""});
+  }
+  for (const std::string& receiver : escalated) {
+    // Its channels were told, by their own names.
+    const bool is_known = std::ranges::any_of(circumstances.tellings, [&receiver](const Telling& telling) {
+      return telling.what == Telling::What::escalated && telling.receiver.starts_with(receiver + '/');
+    });
+    if (!is_known) out.push_back({EventKind::escalated, 0, receiver, "since nobody acknowledged it"});
   }
 }
 
@@ -44,8 +90,10 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
                 std::vector<Event>& out) {
   for (const GroupTelling& telling :
        circumstances.grouping.tellings(fingerprint, is_acknowledged, circumstances.now_ms)) {
-    const std::string text = joined("group " + telling.group_key, waits_for(telling.endpoint, circumstances));
-    if (telling.told_ms != 0) out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
+    const std::string text = group_text(telling.group_key);
+    // A message that names hundreds leaves the others out.
+    if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
+      out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
     const std::string next = joined(text, telling.mute);
     if (telling.has_news) {
       out.push_back({EventKind::will_be_told, telling.next_ms, telling.endpoint, next});
@@ -53,13 +101,6 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
       out.push_back({EventKind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
     }
   }
-}
-
-/// Receivers of single alerts.
-void add_notified(const std::vector<std::string>& receivers, std::int64_t at_ms,
-                  const Circumstances& circumstances, std::vector<Event>& out) {
-  for (const std::string& receiver : receivers)
-    out.push_back({EventKind::told, at_ms, receiver, waits_for(receiver, circumstances)});
 }
 
 /// Those asked for while it fired, and at its end.
@@ -72,17 +113,24 @@ void add_runs(std::int64_t fired_at_ms, std::int64_t over_ms, const Circumstance
   }
 }
 
+bool is_telling(EventKind kind) {
+  return kind == EventKind::told || kind == EventKind::told_again || kind == EventKind::escalated ||
+         kind == EventKind::told_over;
+}
+
 /// What is in the outbox still was not told. Nothing overtakes an earlier message about the same alert.
-void mark_undelivered(const std::vector<Undelivered>& undelivered, std::vector<Event>& events) {
+void mark_undelivered(const Circumstances& circumstances, std::vector<Event>& events) {
   constexpr std::int64_t kSameMs = 1'000;  // between what is decided and its row
   for (Event& event : events) {
-    if (event.kind != EventKind::told || event.at_ms == 0) continue;
-    for (const Undelivered& message : undelivered) {
+    if (!is_telling(event.kind) || event.at_ms == 0) continue;
+    for (const Undelivered& message : circumstances.undelivered) {
       const std::int64_t later_ms = event.at_ms - message.created_ms;
       const bool is_it = message.is_given_up ? std::abs(later_ms) <= kSameMs : later_ms >= -kSameMs;
       if (message.receiver != event.by || !is_it) continue;
+      if (event.kind == EventKind::told_over) event.text = joined("that it is over", event.text);
       event.kind = message.is_given_up ? EventKind::given_up : EventKind::waits;
-      if (message.is_given_up) event.text = joined(event.text, message.error);
+      event.text = joined(event.text,
+                          message.is_given_up ? message.error : waits_for(message.receiver, circumstances));
       break;
     }
   }
@@ -91,7 +139,8 @@ void mark_undelivered(const std::vector<Undelivered>& undelivered, std::vector<E
 /// While a silence or another alert holds it back nobody knows when what comes next will come.
 void hold_what_comes(std::vector<Event>& events) {
   const bool is_held = std::ranges::any_of(events, [](const Event& event) {
-    return event.kind == EventKind::silenced || event.kind == EventKind::inhibited;
+    return event.kind == EventKind::silenced || event.kind == EventKind::maintenance ||
+           event.kind == EventKind::inhibited;
   });
   if (!is_held) return;
   for (Event& event : events) {
@@ -101,9 +150,15 @@ void hold_what_comes(std::vector<Event>& events) {
   }
 }
 
-void sort_by_time(std::vector<Event>& events) {
-  std::ranges::stable_sort(events, {},
-                           [](const Event& event) { return std::pair(event.at_ms == 0, event.at_ms); });
+std::pair<bool, std::int64_t> place_of(const Event& event) {
+  return {event.at_ms == 0, event.at_ms};
+}
+
+/// For how long it must be true, and for how long it has been.
+std::string progress_text(const Alert& alert) {
+  const std::string hold = for_text(alert.rule->hold);
+  if (alert.held_ms == 0 || hold.empty()) return hold;
+  return fmt::format("{}, so far {}", hold, format_duration(std::chrono::milliseconds(alert.held_ms)));
 }
 
 }  // namespace
@@ -118,6 +173,16 @@ std::string_view to_string(EventKind kind) {
       return "fires";
     case EventKind::no_data:
       return "no_data";
+    case EventKind::unheard:
+      return "unheard";
+    case EventKind::maintenance:
+      return "maintenance";
+    case EventKind::told_again:
+      return "told_again";
+    case EventKind::escalated:
+      return "escalated";
+    case EventKind::told_over:
+      return "told_over";
     case EventKind::will_escalate:
       return "will_escalate";
     case EventKind::flaps:
@@ -148,6 +213,11 @@ std::string_view to_string(EventKind kind) {
   return "will_be_repeated";
 }
 
+void add_event(Event event, std::vector<Event>& events) {
+  const auto place = std::ranges::upper_bound(events, place_of(event), {}, place_of);
+  events.insert(place, std::move(event));
+}
+
 std::vector<Event> explain(const Alert& alert, const Circumstances& circumstances) {
   std::vector<Event> out;
   const rules::Rule& rule = *alert.rule;
@@ -157,10 +227,11 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     out.push_back({EventKind::fires, alert.fired_at_ms, "", for_text(rule.hold)});
   } else if (times.of > 1) {
     out.push_back(
-        {EventKind::will_fire, 0, "", fmt::format("true in {} of {} evaluations", times.enough, times.of)});
+        {EventKind::will_fire, 0, "",
+         fmt::format("true in {} of {} evaluations, so far {}", times.enough, times.of, alert.times_true)});
   } else {
     const std::int64_t left_ms = std::max<std::int64_t>(rule.hold.count() - alert.held_ms, 0);
-    out.push_back({EventKind::will_fire, alert.last_true_ms + left_ms, "", for_text(rule.hold)});
+    out.push_back({EventKind::will_fire, alert.last_true_ms + left_ms, "", progress_text(alert)});
   }
   if (alert.no_data_since_ms != 0) out.push_back({EventKind::no_data, alert.no_data_since_ms, "", ""});
   if (alert.flapping_since_ms != 0) {
@@ -179,19 +250,20 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   add_silences(alert.labels, circumstances, out);
   if (!circumstances.inhibitor.empty())
     out.push_back(
-        {EventKind::inhibited, 0, std::string(circumstances.inhibitor), "its rule, or its severity"});
+        {EventKind::inhibited, 0, std::string(circumstances.inhibitor),
+                   circumstances.inhibitor.starts_with(std::string(alert.labels.get("alertname")) + " (")
+                       ? "the same, and more severe"
+                       : "by the rule's annotation vigil_inhibits"});
   if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
     out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
-  add_notified(alert.notified, alert.announced_ms, circumstances, out);
-  for (const std::string& receiver : alert.escalated)
-    out.push_back({EventKind::told, 0, receiver, "since nobody acknowledged it"});
+  add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
-  mark_undelivered(circumstances.undelivered, out);
+  mark_undelivered(circumstances, out);
   hold_what_comes(out);
-  sort_by_time(out);
+  std::ranges::stable_sort(out, {}, place_of);
   return out;
 }
 
@@ -200,15 +272,13 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({EventKind::holds, resolved.active_since_ms, "", ""});
   out.push_back({EventKind::fires, resolved.fired_at_ms, "", ""});
   out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
-  for (const std::string& receiver : resolved.notified) {
-    out.push_back({EventKind::told, resolved.announced_ms, receiver, "that it fires"});
-    out.push_back({EventKind::told, resolved.resolved_at_ms, receiver,
-                   joined("that it is over", waits_for(receiver, circumstances))});
-  }
+  if (const Acknowledgement& ack = resolved.acknowledgement)
+    out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
+  add_tellings(resolved.notified, resolved.escalated, resolved.announced_ms, circumstances, out);
   add_groups(resolved.fingerprint, false, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
-  mark_undelivered(circumstances.undelivered, out);
-  sort_by_time(out);
+  mark_undelivered(circumstances, out);
+  std::ranges::stable_sort(out, {}, place_of);
   return out;
 }
 

@@ -25,13 +25,18 @@ struct Event {
     will_fire,         // should it hold until then; `text`: for how long in all
     fires,             // `text`: how long it had to hold
     no_data,           // since then nothing is known, and the state stays
+    unheard,           // since then nothing was heard of its host
     flaps,             // since then it counts as flapping; `text`: by which measure
     stays,             // false since then, and firing on by keep_firing_for or clear; `text`: how long
     over,              // `text`: why, when not because the condition is false
     acknowledged,      // `by`: who looks after it; `text`: the comment
     silenced,          // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
+    maintenance,       // a silence that is one: the same, behind its title
     inhibited,         // `by`: the alert that holds its messages back; `text`: by which rule
-    told,              // `by`: the receiver; `text`: the group
+    told,              // that it fires, `by`: the receiver; `text`: the group
+    told_again,        // the last time; `text`: how often in all
+    escalated,         // that it fires and nobody came
+    told_over,         // that it is over
     waits,             // to be told since then; the same, and what keeps the message waiting
     given_up,          // it was to be told then, and never arrived; the same
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
@@ -62,8 +67,12 @@ struct Circumstances {
   std::vector<NextTelling> escalations;
   std::vector<actions::Run> runs;        // of the alert
   std::vector<Undelivered> undelivered;  // messages about it
+  std::vector<Telling> tellings;         // what was told of it
   std::int64_t now_ms = 0;
 };
+/// Puts one to where its time is.
+void add_event(Event event, std::vector<Event>& events);
+
 /// Of one that is pending or fires.
 std::vector<Event> explain(const Alert& alert, const Circumstances& circumstances);
 /// Of one that is over.

@@ -31,30 +31,36 @@ Inhibition::Inhibition(const AlertBook& book) {
 }
 
 void Inhibition::add(const Alert& alert) {
-  const std::string name(alert.labels.get("alertname"));
+  const Source source{std::string(alert.labels.get("alertname")), alert.fingerprint};
   for_each_word(alert.annotations.get(kInhibits), [&](std::string_view word) {
     if (word == "instance") {
-      if (!alert.instance().empty()) by_instance_.try_emplace(std::string(alert.instance()), name);
+      if (!alert.instance().empty()) by_instance_.try_emplace(std::string(alert.instance()), source);
     } else {
-      by_name_.try_emplace(std::string(word), name);
+      by_name_.try_emplace(std::string(word), source);
     }
   });
   Worst& worst = worst_[identity(alert)];
   const notify::Severity severity = notify::parse_severity(alert.severity());
-  if (severity >= worst.severity) worst = {severity, fmt::format("{} ({})", name, alert.severity())};
+  if (severity >= worst.severity)
+    worst = {severity, {fmt::format("{} ({})", source.name, alert.severity()), alert.fingerprint}};
 }
 
 std::string_view Inhibition::inhibitor_of(const Alert& alert) const {
+  const Source* source = source_of(alert);
+  return source == nullptr ? std::string_view() : std::string_view(source->name);
+}
+
+const Inhibition::Source* Inhibition::source_of(const Alert& alert) const {
   const auto name = by_name_.find(std::string(alert.labels.get("alertname")));
-  if (name != by_name_.end()) return name->second;
+  if (name != by_name_.end()) return &name->second;
   if (!alert.annotations.has(kInhibits)) {
     const auto host = by_instance_.find(std::string(alert.instance()));
-    if (host != by_instance_.end()) return host->second;
+    if (host != by_instance_.end()) return &host->second;
   }
   const auto worst = worst_.find(identity(alert));
   const bool is_lesser =
       worst != worst_.end() && worst->second.severity > notify::parse_severity(alert.severity());
-  return is_lesser ? std::string_view(worst->second.name) : std::string_view();
+  return is_lesser ? &worst->second.source : nullptr;
 }
 
 }  // namespace vigil::alerts

@@ -20,18 +20,25 @@ namespace vigil::alerts {
 class Inhibition {
  public:
   explicit Inhibition(const AlertBook& book);
-  /// The name of the alert that keeps back `alert`'s message, or "".
+  /// An alert that keeps back others' messages.
+  struct Source {
+    std::string name;
+    std::string fingerprint;
+  };
+  /// The alert that keeps back `alert`'s message, or null; good as long as this.
+  const Source* source_of(const Alert& alert) const;
+  /// Its name, or "".
   std::string_view inhibitor_of(const Alert& alert) const;
 
  private:
   struct Worst {
     notify::Severity severity = notify::Severity::info;
-    std::string name;
+    Source source;
   };
   void add(const Alert& alert);
 
-  std::unordered_map<std::string, std::string> by_instance_;  // instance -> inhibitor
-  std::unordered_map<std::string, std::string> by_name_;      // alert name -> inhibitor
+  std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
+  std::unordered_map<std::string, Source> by_name_;      // alert name -> inhibitor
   std::unordered_map<std::string, Worst> worst_;              // alert but for its severity
 };
 

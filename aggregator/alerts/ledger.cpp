@@ -9,6 +9,7 @@ namespace vigil::alerts {
 namespace {
 
 constexpr std::size_t kMostHistory = 10'000;
+constexpr std::size_t kMostTellings = 100'000;
 
 }  // namespace
 
@@ -26,6 +27,22 @@ void Ledger::note_end(const Alert& alert) {
   history_.pop_front();  // meta.db has refused for long
 }
 
+void Ledger::add_message(notify::Row row, Telling::What firing_as) {
+  for (Telling& telling : tellings_of(row, firing_as)) tellings_.push_back(std::move(telling));
+  while (tellings_.size() > kMostTellings) tellings_.pop_front();  // meta.db has refused for long
+  messages_.push_back(std::move(row));
+}
+
+Result<std::vector<Telling>> Ledger::tellings(const std::string& fingerprint,
+                                              std::int64_t fired_at_ms) const {
+  auto out = store_.tellings(fingerprint, fired_at_ms);
+  if (!out) return out;
+  for (const Telling& telling : tellings_) {
+    if (telling.fingerprint == fingerprint && telling.fired_at_ms == fired_at_ms) merge(telling, *out);
+  }
+  return out;
+}
+
 Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, Company company) {
   Changes changes;
   for (const Alert& alert : alerts) changes.put.push_back(&alert);
@@ -38,6 +55,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, Company compan
   changes.silences = std::move(company.silences);
   changes.runs = std::move(company.runs);
   changes.forgotten_runs = std::move(company.forgotten_runs);
+  changes.tellings.assign(tellings_.begin(), tellings_.end());
   changes.outbox = &messages_;
   if (changes.empty()) return {};
 
@@ -50,6 +68,7 @@ Ledger::Committed Ledger::commit(const std::deque<Alert>& alerts, Company compan
     history_.clear();
     groups_.clear();
     silences_.clear();
+    tellings_.clear();
   }
   return {done ? Outcome::written : Outcome::refused, std::exchange(messages_, {}),
           (std::chrono::steady_clock::now() - began).count()};

@@ -5,6 +5,7 @@
 
 #include "aggregator/alerts/alert.h"
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/tellings.h"
 
 #include <cstdint>
 #include <deque>
@@ -23,12 +24,16 @@ class Ledger {
   void note(const std::string& fingerprint);
   /// The alert is over: it goes from meta.db, and into the history if it fired.
   void note_end(const Alert& alert);
-  void add_message(notify::Row row) { messages_.push_back(std::move(row)); }
+  /// With what it tells of each of its alerts; `firing_as`: what it means that one fires.
+  void add_message(notify::Row row, Telling::What firing_as = Telling::What::fires);
   /// Groups of alerts are to be written as they are at commit().
   void note_groups(std::set<std::string> ids) { groups_.merge(ids); }
 
   /// A silence is to be written as it is at commit().
   void note_silence(const std::string& id) { silences_.insert(id); }
+
+  /// What was told of one life of an alert, by time: of meta.db and what is not there yet.
+  Result<std::vector<Telling>> tellings(const std::string& fingerprint, std::int64_t fired_at_ms) const;
 
   /// Fingerprints that commit() wants the alerts of, and ids that it wants the groups of.
   const std::set<std::string>& changed() const { return changed_; }
@@ -62,6 +67,7 @@ class Ledger {
   std::set<std::string> groups_;
   std::set<std::string> silences_;
   std::vector<notify::Row> messages_;  // of this round
+  std::deque<Telling> tellings_;
   bool refused_ = false;
 };
 

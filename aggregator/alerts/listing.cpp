@@ -37,7 +37,7 @@ Standing AlertInfo::standing() const {
 }
 
 AlertInfo to_info(const Alert& alert) {
-  return {alert.fingerprint,
+  AlertInfo info{alert.fingerprint,
           alert.rule->key,
           alert.rule->group,
           alert.rule->name,
@@ -62,6 +62,11 @@ AlertInfo to_info(const Alert& alert) {
           alert.notified,
           alert.announced_ms,
           {}};
+  info.escalated = alert.escalated;
+  info.series = alert.series;
+  info.held_ms = alert.held_ms;
+  info.times_true = alert.times_true;
+  return info;
 }
 
 std::vector<AlertInfo> list_active(const AlertBook& book) {
@@ -70,7 +75,11 @@ std::vector<AlertInfo> list_active(const AlertBook& book) {
   book.for_each([&](const Alert& alert) {
     AlertInfo& info = out.emplace_back(to_info(alert));
     info.annotations = book.annotations_now(alert);  // beside the value of now
-    if (alert.state == State::firing) info.inhibited_by = inhibition.inhibitor_of(alert);
+    if (alert.state != State::firing) return;
+    if (const auto* source = inhibition.source_of(alert)) {
+      info.inhibited_by = source->name;
+      info.inhibitor = source->fingerprint;
+    }
   });
   return out;
 }

@@ -6,6 +6,8 @@
 #pragma once
 
 #include "aggregator/alerts/alert.h"
+#include "aggregator/alerts/dead_letters.h"
+#include "aggregator/alerts/tellings.h"
 #include "aggregator/notify/notification.h"
 #include "aggregator/store/sqlite.h"
 #include "common/error.h"
@@ -14,6 +16,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace vigil::alerts {
@@ -55,10 +58,12 @@ struct Changes {
   std::vector<StoredSilence> silences;         // as they are now
   std::vector<StoredRun> runs;                 // as they are now
   std::vector<std::string> forgotten_runs;     // ids
+  std::vector<Telling> tellings;               // of the messages of the outbox
   std::vector<notify::Row>* outbox = nullptr;  // gets its ids; may be null
   bool empty() const {
     return put.empty() && removed.empty() && history.empty() && groups.empty() && ended_groups.empty() &&
-           silences.empty() && runs.empty() && forgotten_runs.empty() && (!outbox || outbox->empty());
+           silences.empty() && runs.empty() && forgotten_runs.empty() && tellings.empty() &&
+           (!outbox || outbox->empty());
   }
 };
 
@@ -93,9 +98,22 @@ class MetaStore {
   Result<std::vector<StoredAlert>> alerts();
   /// Alerts that ended at or after `since_ms`, the oldest first.
   Result<void> each_ended(std::int64_t since_ms, const std::function<void(const EndedAlert&)>& visit);
+  /// The latest that is over whose fingerprint begins so, with its state and fingerprint; nothing when there
+  /// is none. Errc::invalid_argument when several begin so.
+  Result<std::optional<StoredAlert>> ended(std::string_view fingerprint);
+  /// Those that ended at or after `since_ms`, whole, the oldest first.
+  Result<std::vector<StoredAlert>> ended_since(std::int64_t since_ms);
+  /// What was told of one life of an alert, by time.
+  Result<std::vector<Telling>> tellings(std::string_view fingerprint, std::int64_t fired_at_ms);
   Result<std::vector<notify::Row>> queued();
   /// Messages about an alert, or a group with it, that wait or were given up, oldest first.
   Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint);
+  /// The oldest first. Rows that cannot be read are left out and counted in damaged().
+  Result<void> each_dead_letter(const std::function<void(DeadLetter)>& visit);
+  Result<DeadLetters> dead_letters(std::size_t most);
+  /// In one transaction: they wait as they are here. Those that are not there are left out.
+  Result<void> revive(const std::vector<notify::Row>& rows);
+  Result<void> drop_letters(const std::vector<std::int64_t>& ids);
   Result<std::vector<StoredGroup>> groups();
   Result<std::vector<StoredRun>> runs();
   std::size_t damaged() const { return damaged_; }
@@ -120,6 +138,7 @@ class MetaStore {
   explicit MetaStore(aggregator::Database database) : database_(std::move(database)) {}
   Result<void> prepare();
   Result<void> write(const Changes& changes);
+  Result<void> write(const Telling& telling);
   Result<void> mark(const notify::Delivery& delivery, std::int64_t now_ms);
   Result<void> write(const notify::ThreadChange& thread, std::int64_t now_ms);
   template <class Work>
@@ -129,8 +148,27 @@ class MetaStore {
 
   aggregator::Database database_;
   std::optional<aggregator::Statement> put_alert_, remove_alert_, add_history_, put_group_, remove_group_,
-      put_silence_, put_run_, remove_run_, add_message_;
+      put_silence_, put_run_, remove_run_, put_telling_, add_message_;
   std::size_t damaged_ = 0;
 };
+
+template <class Work>
+Result<void> MetaStore::in_transaction(Work work) {
+  if (auto begun = database_.execute("BEGIN IMMEDIATE"); !begun) return begun;
+  Result<void> done = work();
+  if (done) done = database_.execute("COMMIT");
+  if (!done) static_cast<void>(database_.execute("ROLLBACK"));
+  return done;
+}
+
+/// Runs `sql` once for each row.
+template <class Rows, class Write>
+Result<void> MetaStore::for_each(std::string_view sql, const Rows& rows, Write write) {
+  auto statement = database_.prepare(sql);
+  if (!statement) return statement.error();
+  Result<void> done;
+  for (auto row = rows.begin(); done && row != rows.end(); ++row) done = write(*statement, *row);
+  return done;
+}
 
 }  // namespace vigil::alerts

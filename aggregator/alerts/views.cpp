@@ -6,12 +6,16 @@
 
 namespace vigil::alerts {
 
-/// The one of alerts() whose id begins so.
-Result<AlertInfo> Service::find(const std::string& id) const {
+/// The one of alerts() whose id begins so, or of those that were over before.
+Result<AlertInfo> Service::find(const std::string& id) {
   std::vector<AlertInfo> found = alerts();
   std::erase_if(found, [&id](const AlertInfo& info) { return !info.fingerprint.starts_with(id); });
-  if (found.empty())
+  if (found.empty()) {
+    auto over = id.empty() ? Result<std::optional<StoredAlert>>(std::nullopt) : store_.ended(id);
+    if (!over) return over.error();
+    if (*over) return to_info(with_rule(std::move(**over)));
     return fail(Errc::not_found, "no alert is called {}: `vigil alerts` lists their ids", id);
+  }
   const AlertInfo& info = found.front();  // one that fires again is listed also as it ended
   if (std::ranges::any_of(found,
                           [&](const AlertInfo& other) { return other.fingerprint != info.fingerprint; }))
@@ -27,6 +31,8 @@ Result<Explanation> Service::explanation_of(const std::string& id) {
   const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
   const auto undelivered = store_.undelivered(info.fingerprint);
   if (!undelivered) return undelivered.error();
+  const auto tellings = ledger_.tellings(info.fingerprint, info.fired_at_ms);
+  if (!tellings) return tellings.error();
   const std::lock_guard lock(mutex_);
   const Alert* alert = book_.find(info.fingerprint);
   const bool fires = alert != nullptr && alert->state == State::firing;
@@ -40,6 +46,7 @@ Result<Explanation> Service::explanation_of(const std::string& id) {
       fires ? escalations_of(*alert, grouping_, notifier_, options_.now_ms()) : std::vector<NextTelling>(),
       acting_.of_alert(info.fingerprint),
       *undelivered,
+      *tellings,
       options_.now_ms()};
   return Explanation{
       info, alert == nullptr ? alerts::explain(info, circumstances) : alerts::explain(*alert, circumstances)};

@@ -151,7 +151,7 @@ std::string page_of(const AlertInfo& alert, const ApiSources& sources) {
 void write_alert(JsonWriter& json, const AlertInfo& alert, const ApiSources& sources) {
   const std::int64_t now_ms = sources.now_ms();
   const std::vector<std::string> inhibited =
-      alert.inhibited_by.empty() ? std::vector<std::string>() : std::vector{alert.inhibited_by};
+      alert.inhibitor.empty() ? std::vector<std::string>() : std::vector{alert.inhibitor};
   const bool suppressed = !inhibited.empty() || !alert.silenced_by.empty();
   json.begin_object().key("annotations").labels(alert.annotations);
   json.member("endsAt", format_rfc3339(now_ms + kStillFiringMs)).member("fingerprint", alert.fingerprint);

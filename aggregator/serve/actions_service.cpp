@@ -1,6 +1,7 @@
 #include "aggregator/serve/actions_service.h"
 
 #include "aggregator/serve/unary.h"
+#include "common/text/human.h"
 #include "common/wire/names.h"
 
 #include <algorithm>
@@ -60,7 +61,46 @@ Result<void> check_texts(const std::string& author, const std::string& comment) 
   return {};
 }
 
+/// "db-1, web-1 and 7 more"
+std::string some_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 20;
+  const std::size_t shown = std::min(names.size(), kShown);
+  std::string out = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (shown < names.size()) out += fmt::format(" and {} more", names.size() - shown);
+  return out;
+}
+
 }  // namespace
+
+/// A run about a host that is not there would fail later, when nobody looks.
+Result<void> ActionsService::check_host(const v1::RunActionRequest& request) const {
+  const std::string& name = request.host();
+  if (name.empty()) return {};
+  if (!wire::valid_host_name(name)) return fail(Errc::invalid_argument, "host is not the name of a host");
+  const auto hosts = engine_.view().hosts();
+  if (!hosts) return hosts.error();
+  const auto configured = alerts_.actions();
+  const auto action = std::ranges::find(configured, request.action(), &actions::ActionConfig::name);
+  if (action == configured.end()) return {};  // said where it is asked for
+  const bool is_agents = actions::kind_of(*action) == "agent";
+  const auto host = std::ranges::find(*hosts, name, &HostInfo::name);
+  if (host != hosts->end()) {
+    if (is_agents && !host->connected)
+      return fail(Errc::conflict, "the agent of {} is not connected: {} cannot be run there", name,
+                  request.action());
+    return {};
+  }
+  const auto is_about_it = [&name](const alerts::AlertInfo& alert) { return alert.instance == name; };
+  if (!is_agents && std::ranges::any_of(alerts_.alerts(), is_about_it)) return {};
+  std::vector<std::string> names;
+  for (const HostInfo& info : *hosts) {
+    if (kind_of(info.name) == HostKind::agent) names.push_back(info.name);
+  }
+  if (names.empty()) return fail(Errc::not_found, "no host is called {}: there are none yet", name);
+  const std::string_view meant = suggest(name, names);
+  return fail(Errc::not_found, "no host is called {}; {}", name,
+              meant.empty() ? "there are " + some_of(names) : fmt::format("did you mean {}?", meant));
+}
 
 grpc::ServerUnaryReactor* ActionsService::ListActions(grpc::CallbackServerContext* context,
                                                       const v1::ListActionsRequest*,
@@ -113,8 +153,7 @@ grpc::ServerUnaryReactor* ActionsService::RunAction(grpc::CallbackServerContext*
   return answer(engine_, context, [this, context, request, response](const Cancelled&) -> Result<void> {
     if (auto fine = check_texts(request->author(), request->comment()); !fine) return fine;
     if (auto ready = log_.ready(); !ready) return ready;
-    if (!request->host().empty() && !wire::valid_host_name(request->host()))
-      return fail(Errc::invalid_argument, "host is not the name of a host");
+    if (auto fine = check_host(*request); !fine) return fine;
     actions::Order order;
     order.action = request->action();
     order.trigger = actions::Trigger::manual;

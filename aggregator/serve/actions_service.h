@@ -27,6 +27,8 @@ class ActionsService final : public v1::Actions::CallbackService {
                                       v1::DecideRunResponse* response) override;
 
  private:
+  Result<void> check_host(const v1::RunActionRequest& request) const;
+
   QueryEngine& engine_;
   alerts::AlertService& alerts_;
   const access::CallLog log_;

@@ -2,6 +2,8 @@
 
 #include "aggregator/alerts/silencing.h"
 #include "aggregator/promql/ast.h"
+#include "aggregator/serve/alert_messages.h"
+#include "aggregator/serve/explainer.h"
 #include "aggregator/serve/glance.h"
 #include "aggregator/serve/silence_messages.h"
 #include "aggregator/serve/unary.h"
@@ -72,37 +74,6 @@ void put_channel(const notify::ReceiverStats& stats, v1::ReceiverChannel& out) {
   out.set_failures(stats.failures);
   out.set_given_up(stats.dead);
   out.set_last_error(stats.last_error);
-}
-
-/// "Top processes by CPU: postgres (pid 4711) 71 %, backup (pid 12) 9 %"
-std::string one_line(const notify::Evidence& evidence) {
-  std::string line = evidence.title + ':';
-  for (const auto& row : evidence.rows)
-    line += fmt::format("{} {} {}", line.back() == ':' ? "" : ",", row.name, row.value);
-  return line;
-}
-
-void put_alert(const alerts::AlertInfo& info, v1::Alert& out) {
-  out.set_id(info.fingerprint);
-  out.set_name(info.name);
-  out.set_state(std::string(alerts::to_string(info.state)));
-  out.set_severity(info.severity);
-  out.set_instance(info.instance);
-  put_map(info.labels, *out.mutable_labels());
-  put_map(info.annotations, *out.mutable_annotations());
-  out.set_value(info.value);
-  out.set_active_since_ms(info.active_since_ms);
-  out.set_fired_at_ms(info.fired_at_ms);
-  out.set_resolved_at_ms(info.resolved_at_ms);
-  for (const auto& evidence : info.evidence) out.add_evidence(one_line(evidence));
-  out.set_inhibited_by(info.inhibited_by);
-  out.set_group(info.group);
-  out.set_reason(info.reason);
-  for (const std::string& id : info.silenced_by) out.add_silenced_by(id);
-  out.set_acked_by(info.acknowledgement.author);
-  out.set_acked_at_ms(info.acknowledgement.at_ms);
-  out.set_ack_comment(info.acknowledgement.comment);
-  out.set_standing(std::string(alerts::to_string(info.standing())));
 }
 
 void put_rule(const alerts::RuleInfo& info, v1::Rule& out) {
@@ -179,6 +150,38 @@ void count_hosts(const std::vector<HostInfo>& hosts, v1::Status& out) {
   }
 }
 
+void put_dead_letter(const alerts::DeadLetter& letter, v1::DeadMessage& out) {
+  constexpr std::size_t kMostNames = 20;
+  out.set_id(letter.row.id);
+  out.set_channel(letter.row.receiver);
+  out.set_status(std::string(notify::to_string(letter.row.note.kind)));
+  for (const std::string& name : alerts::about(letter.row, kMostNames)) out.add_about(name);
+  out.set_alerts(alerts::alerts_in(letter.row));
+  out.set_created_ms(letter.row.created_ms);
+  out.set_given_up_ms(letter.given_up_ms);
+  out.set_attempts(static_cast<std::uint64_t>(letter.row.attempts));
+  out.set_last_error(letter.error);
+}
+
+/// Some by their ids, or, where it says so, all.
+template <class Request>
+Result<alerts::LetterChoice> choice_of(const Request& request) {
+  constexpr int kMostIds = 1000;
+  if (request.all() == !request.ids().empty())
+    return fail(Errc::invalid_argument,
+                "name the messages by their ids, or say all; not both, and not neither");
+  if (!request.all() && !request.receiver().empty())
+    return fail(Errc::invalid_argument, "a receiver goes with all, not with ids");
+  if (request.ids_size() > kMostIds) return fail(Errc::limit, "at most {} ids at a time, or all", kMostIds);
+  return alerts::LetterChoice{{request.ids().begin(), request.ids().end()}, request.receiver()};
+}
+
+/// As the audit log names them.
+std::string object_of(const alerts::LetterChoice& choice) {
+  if (choice.ids.empty()) return choice.receiver.empty() ? "all" : "all to " + choice.receiver;
+  return fmt::format("{}", fmt::join(choice.ids, " "));
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
@@ -211,9 +214,11 @@ grpc::ServerUnaryReactor* FleetService::ListAlerts(grpc::CallbackServerContext* 
                                                    v1::ListAlertsResponse* response) {
   return answer(sources_.engine, context,
                 [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  for (const auto& alert : sources_.alerts.alerts()) {
+                  const auto all = sources_.alerts.alerts();
+                  const Unheard unheard = all.empty() ? Unheard() : unheard_by(sources_);
+                  for (const auto& alert : all) {
                     if (!request->firing_only() || alert.state == alerts::State::firing)
-                      put_alert(alert, *response->add_alerts());
+                      put_alert(alert, unheard, *response->add_alerts());
                   }
                   return {};
                 });
@@ -271,25 +276,15 @@ grpc::ServerUnaryReactor* FleetService::ExplainAlert(grpc::CallbackServerContext
                                                      const v1::ExplainAlertRequest* request,
                                                      v1::ExplainAlertResponse* response) {
   return answer(sources_.engine, context,
-                [this, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  const auto explained = alerts::explain(sources_.alerts, request->id());
-                  if (!explained) return explained.error();
-                  put_alert(explained->alert, *response->mutable_alert());
-                  for (const alerts::Event& event : explained->events) {
-                    v1::AlertEvent& out = *response->add_events();
-                    out.set_kind(std::string(alerts::to_string(event.kind)));
-                    out.set_at_ms(event.at_ms);
-                    out.set_by(event.by);
-                    out.set_text(event.text);
-                  }
-                  return {};
+                [this, request, response](const QueryEngine::Cancelled& cancelled) -> Result<void> {
+                  return Explainer(sources_, cancelled).explain(*request, *response);
                 });
 }
 
 grpc::ServerUnaryReactor* FleetService::AcknowledgeAlert(grpc::CallbackServerContext* context,
                                                          const v1::AcknowledgeAlertRequest* request,
-                                                         v1::AcknowledgeAlertResponse*) {
-  const auto work = [this, context, request](const QueryEngine::Cancelled&) -> Result<void> {
+                                                         v1::AcknowledgeAlertResponse* response) {
+  const auto work = [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
     constexpr std::size_t kMostBytes = 1024;
     if (request->author().size() > kMostBytes || request->comment().size() > kMostBytes)
       return fail(Errc::limit, "author and comment may have {} bytes each", kMostBytes);
@@ -297,6 +292,11 @@ grpc::ServerUnaryReactor* FleetService::AcknowledgeAlert(grpc::CallbackServerCon
     auto done =
         alerts::acknowledge(sources_.alerts, request->id(), {request->author(), request->comment(), 0});
     if (!done) return done;
+    for (const auto& alert : sources_.alerts.alerts()) {
+      if (alert.state != alerts::State::firing || !alert.fingerprint.starts_with(request->id())) continue;
+      put_alert(alert, unheard_by(sources_), *response->mutable_alert());
+      break;
+    }
     return sources_.log.note(*context, {"alert.acknowledge", request->id(), "", access::json_of(*request)});
   };
   return answer(sources_.engine, context, work);
@@ -331,6 +331,52 @@ grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext
                 });
 }
 
+grpc::ServerUnaryReactor* FleetService::ListDeadMessages(grpc::CallbackServerContext* context,
+                                                         const v1::ListDeadMessagesRequest*,
+                                                         v1::ListDeadMessagesResponse* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    const auto dead = alerts::dead_letters(sources_.alerts);
+    if (!dead) return dead.error();
+    for (const alerts::DeadLetter& letter : dead->letters) put_dead_letter(letter, *response->add_messages());
+    response->set_left_out(dead->left_out);
+    return {};
+  });
+}
+
+grpc::ServerUnaryReactor* FleetService::ResendMessages(grpc::CallbackServerContext* context,
+                                                       const v1::ResendMessagesRequest* request,
+                                                       v1::ResendMessagesResponse* response) {
+  return answer(sources_.engine, context,
+                [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const auto choice = choice_of(*request);
+                  if (!choice) return choice.error();
+                  if (auto ready = sources_.log.ready(); !ready) return ready;
+                  const auto resent = alerts::resend(sources_.alerts, *choice);
+                  if (!resent) return resent.error();
+                  response->set_sent(resent->sent);
+                  response->set_outdated(resent->outdated);
+                  response->set_unknown(resent->unknown);
+                  return sources_.log.note(*context, {"messages.resend", object_of(*choice),
+                                                      access::json_of(*request), access::json_of(*response)});
+                });
+}
+
+grpc::ServerUnaryReactor* FleetService::DropMessages(grpc::CallbackServerContext* context,
+                                                     const v1::DropMessagesRequest* request,
+                                                     v1::DropMessagesResponse* response) {
+  return answer(sources_.engine, context,
+                [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
+                  const auto choice = choice_of(*request);
+                  if (!choice) return choice.error();
+                  if (auto ready = sources_.log.ready(); !ready) return ready;
+                  const auto dropped = alerts::drop(sources_.alerts, *choice);
+                  if (!dropped) return dropped.error();
+                  response->set_dropped(*dropped);
+                  return sources_.log.note(*context, {"messages.drop", object_of(*choice),
+                                                      access::json_of(*request), access::json_of(*response)});
+                });
+}
+
 grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext* context,
                                                      const v1::ListSilencesRequest* request,
                                                      v1::ListSilencesResponse* response) {
@@ -344,6 +390,11 @@ grpc::ServerUnaryReactor* FleetService::ListSilences(grpc::CallbackServerContext
                   }
                   return {};
                 });
+}
+
+void FleetService::put_known_silence(const std::string& id, v1::Silence& out) const {
+  const auto book = sources_.alerts.silences();
+  if (const silences::Silence* silence = book->find(id)) put_silence(*silence, sources_.now_ms(), out);
 }
 
 grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* context,
@@ -360,19 +411,23 @@ grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* 
         auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
         if (!id) return id.error();
         response->set_id(*id);
+        put_known_silence(*id, *response->mutable_silence());
         return sources_.log.note(*context, {what, *id, before, logged_silence(sources_.alerts, *id)});
       });
 }
 
 grpc::ServerUnaryReactor* FleetService::ExpireSilence(grpc::CallbackServerContext* context,
                                                       const v1::ExpireSilenceRequest* request,
-                                                      v1::ExpireSilenceResponse*) {
-  const auto work = [this, context, request](const QueryEngine::Cancelled&) -> Result<void> {
+                                                      v1::ExpireSilenceResponse* response) {
+  const auto work = [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
     if (auto ready = sources_.log.ready(); !ready) return ready;
     const std::string before = logged_silence(sources_.alerts, request->id());
     if (auto done = alerts::expire_silence(sources_.alerts, request->id()); !done) return done;
-    return sources_.log.note(
-        *context, {"silence.expire", request->id(), before, logged_silence(sources_.alerts, request->id())});
+    put_known_silence(request->id(), *response->mutable_silence());
+    const std::string_view what =
+        response->silence().has_maintenance() ? "maintenance.end" : "silence.expire";
+    return sources_.log.note(*context,
+                             {what, request->id(), before, logged_silence(sources_.alerts, request->id())});
   };
   return answer(sources_.engine, context, work);
 }
@@ -381,8 +436,7 @@ grpc::ServerUnaryReactor* FleetService::Reload(grpc::CallbackServerContext* cont
                                                v1::ReloadResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   sources_.reload([this, context, reactor, response](const Result<ReloadReport>& done) {
-    const auto noted = sources_.log.note(
-        *context, {"reload", "", "", done ? std::string("in force") : done.error().message});
+    const auto noted = sources_.log.note(*context, change_of(done));
     if (!noted) return reactor->Finish(to_grpc(noted.error()));
     if (done) {
       for (const std::string& what : done->changed) response->add_changed(what);

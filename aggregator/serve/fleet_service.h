@@ -67,6 +67,15 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* TestReceiver(grpc::CallbackServerContext* context,
                                          const v1::TestReceiverRequest* request,
                                          v1::TestReceiverResponse* response) override;
+  grpc::ServerUnaryReactor* ListDeadMessages(grpc::CallbackServerContext* context,
+                                             const v1::ListDeadMessagesRequest* request,
+                                             v1::ListDeadMessagesResponse* response) override;
+  grpc::ServerUnaryReactor* ResendMessages(grpc::CallbackServerContext* context,
+                                           const v1::ResendMessagesRequest* request,
+                                           v1::ResendMessagesResponse* response) override;
+  grpc::ServerUnaryReactor* DropMessages(grpc::CallbackServerContext* context,
+                                         const v1::DropMessagesRequest* request,
+                                         v1::DropMessagesResponse* response) override;
   grpc::ServerUnaryReactor* ListSilences(grpc::CallbackServerContext* context,
                                          const v1::ListSilencesRequest* request,
                                          v1::ListSilencesResponse* response) override;
@@ -80,6 +89,8 @@ class FleetService final : public v1::Fleet::CallbackService {
                                    v1::ReloadResponse* response) override;
 
  private:
+  void put_known_silence(const std::string& id, v1::Silence& out) const;
+
   FleetSources sources_;
 };
 

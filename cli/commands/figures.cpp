@@ -121,13 +121,6 @@ Cell since_cell(const v1::Host& host, std::int64_t now_ms) {
               Style::plain};
 }
 
-template <class Map>
-Object object_of(const Map& map) {
-  Object object(map.begin(), map.end());
-  std::sort(object.begin(), object.end());
-  return object;
-}
-
 std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
   using H = v1::Host;
   const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
@@ -253,22 +246,35 @@ Cell alert_value_cell(const v1::Alert& alert) {
                       said == alert.annotations().end() ? format_si(alert.value()) : said->second);
 }
 
+/// The rule's summary, and for people what else is to be known at a glance.
+Cell about_cell(const v1::Alert& alert) {
+  const auto summary = alert.annotations().find("summary");
+  const std::string plain = summary == alert.annotations().end() ? "" : summary->second;
+  std::string text = plain;
+  const auto add = [&text](const std::string& note) { text += (text.empty() ? "" : " ") + note; };
+  if (!alert.inhibited_by().empty()) add("(held back by " + alert.inhibited_by() + ")");
+  for (const std::string_view standing : {"silenced", "in maintenance", "flapping", "no data"}) {
+    // Of no data and of flapping the summary may speak itself.
+    if (alert.standing() == standing && plain.find(fmt::format("({}", standing)) == std::string::npos)
+      add(fmt::format("({})", standing));
+  }
+  if (alert.unheard_since_ms() != 0)
+    add("(nothing heard since " + format_local_time(alert.unheard_since_ms()) + ")");
+  if (!alert.acked_by().empty()) add("(" + alert.acked_by() + " looks after it)");
+  Cell cell = Cell::of(plain);
+  cell.text = std::move(text);
+  return cell;
+}
+
 std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
   const Style style = alert.state() == "firing" ? severity_style(alert.severity()) : Style::faint;
-  const auto summary = alert.annotations().find("summary");
-  std::string text = summary == alert.annotations().end() ? "" : summary->second;
-  if (!alert.inhibited_by().empty()) text += " (held back by " + alert.inhibited_by() + ")";
-  for (const std::string_view standing : {"silenced", "in maintenance", "flapping", "no data"}) {
-    if (alert.standing() == standing) text += fmt::format(" ({})", standing);
-  }
-  if (!alert.acked_by().empty()) text += " (" + alert.acked_by() + " looks after it)";
   return {Cell::of(alert.state(), style),
           Cell::of(alert.severity(), style),
           Cell::of(alert.name(), Style::bold),
           Cell::of(alert.instance()),
           alert_value_cell(alert),
           lasted_cell(alert, now_ms),
-          Cell::of(std::move(text)),
+          about_cell(alert),
           Cell::of(alert.id()),
           Cell::of(alert.group()),
           Cell::object(object_of(alert.labels())),
@@ -282,7 +288,9 @@ std::vector<Cell> alert_row(const v1::Alert& alert, std::int64_t now_ms) {
           time_cell(alert.acked_at_ms()),
           Cell::of(alert.ack_comment()),
           Cell::of(alert.standing()),
-          Cell::list({alert.evidence().begin(), alert.evidence().end()})};
+          Cell::list({alert.evidence().begin(), alert.evidence().end()}),
+          Cell::list({alert.inhibited_by_ids().begin(), alert.inhibited_by_ids().end()}),
+          time_cell(alert.unheard_since_ms())};
 }
 
 }  // namespace
@@ -311,7 +319,9 @@ Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms
       {"acked_at_ms", ""},
       {"ack_comment", ""},
       {"standing", ""},
-      {"evidence", ""}};
+      {"evidence", ""},
+      {"inhibited_by_ids", ""},
+      {"unheard_since_ms", ""}};
   for (const auto& alert : alerts.alerts()) listing.rows.push_back(alert_row(alert, now_ms));
   return listing;
 }

@@ -4,10 +4,19 @@
 #include "cli/output/listing.h"
 #include "vigil/v1/fleet.pb.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
 namespace vigil::cli {
+
+/// Of a map of the protocol, by name.
+template <class Map>
+Object object_of(const Map& map) {
+  Object object(map.begin(), map.end());
+  std::sort(object.begin(), object.end());
+  return object;
+}
 
 /// A time of the protocol, where 0 means never.
 Cell time_cell(std::int64_t t_ms);

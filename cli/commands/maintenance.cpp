@@ -1,33 +1,10 @@
 // maintenance: a silence with a purpose; list, add, end.
 #include "cli/commands/command.h"
-#include "cli/commands/figures.h"
 #include "cli/commands/silence_options.h"
 #include "common/text/human.h"
 
 namespace vigil::cli {
 namespace {
-
-Style style_of_phase(const std::string& phase) {
-  return phase == "begun" ? Style::good : phase == "ended" ? Style::faint : Style::warning;
-}
-
-Cell list_cell(const google::protobuf::RepeatedPtrField<std::string>& texts, std::string_view between) {
-  Cell cell = Cell::list({texts.begin(), texts.end()});
-  for (const std::string& text : texts) cell.text += (cell.text.empty() ? "" : std::string(between)) + text;
-  return cell;
-}
-
-Cell checks_cell(const google::protobuf::RepeatedPtrField<v1::MaintenanceCheck>& checks) {
-  std::vector<std::string> out;
-  for (const v1::MaintenanceCheck& check : checks) out.push_back(check.expr());
-  return Cell::list(std::move(out));
-}
-
-Cell notices_cell(const v1::Maintenance& maintenance) {
-  std::vector<std::string> out;
-  for (const std::int64_t notice : maintenance.notices_ms()) out.push_back(std::to_string(notice));
-  return Cell::list(std::move(out));
-}
 
 using ListRequest = std::shared_ptr<v1::ListSilencesRequest>;
 
@@ -38,42 +15,7 @@ Run declare_maintenance_list(CLI::App& app, const ListRequest& request) {
   return [request](Context& context) -> Result<Exit> {
     const auto silences = context.client->silences(*request);
     if (!silences) return silences.error();
-    Listing listing;
-    listing.empty_note = "No maintenance is planned.";
-    listing.columns = {{"phase", "PHASE"},
-                       {"title", "TITLE", Align::left, Fit::cut},
-                       {"matchers", "MATCHERS", Align::left, Fit::cut},
-                       {"starts_ms", "FROM", Align::left, Fit::useful},
-                       {"ends_ms", "TO"},
-                       {"times", "TIMES", Align::left, Fit::cut, Programs::json_and_csv, 12},
-                       {"receivers", "TELLS", Align::left, Fit::important},
-                       {"author", "AUTHOR", Align::left, Fit::optional},
-                       {"id", "ID"},
-                       {"impact", ""},
-                       {"comment", ""},
-                       {"run_before", ""},
-                       {"run_after", ""},
-                       {"check_before", ""},
-                       {"check_after", ""},
-                       {"notices_ms", ""},
-                       {"next_starts_ms", ""},
-                       {"next_ends_ms", ""}};
-    for (const v1::Silence& silence : silences->silences()) {
-      if (!silence.has_maintenance()) continue;
-      const v1::Maintenance& maintenance = silence.maintenance();
-      const std::string phase = silence.state() == "expired" ? "ended" : maintenance.phase();
-      Cell title = Cell::of(maintenance.title());
-      title.style = Style::bold;
-      listing.rows.push_back(
-          {Cell::of(phase, style_of_phase(phase)), std::move(title), list_cell(silence.matchers(), " "),
-           begin_cell(silence), end_cell(silence), Cell::of(times_text(silence)),
-           list_cell(maintenance.receivers(), ", "), Cell::of(silence.author()), id_cell(silence.id()),
-           Cell::of(maintenance.impact()), Cell::of(silence.comment()),
-           list_cell(maintenance.run_before(), ", "), list_cell(maintenance.run_after(), ", "),
-           checks_cell(maintenance.before()), checks_cell(maintenance.after()), notices_cell(maintenance),
-           time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
-    }
-    show(context, listing);
+    show(context, maintenances_listing({silences->silences().begin(), silences->silences().end()}));
     return Exit::ok;
   };
 }
@@ -162,7 +104,7 @@ Run declare_maintenance(CLI::App& app) {
        {"end", "End or cancel them",
         [](CLI::App& sub) {
           return declare_end(
-              sub, "vigil maintenance",
+              sub, SilenceKind::maintenance,
               "Ends them now, or cancels those that have not begun: who was told of them is told.");
         }}},
       std::move(list));

@@ -1,18 +1,11 @@
 // silence: alerts that fire without a message for a time; list, add, expire.
 #include "cli/commands/command.h"
-#include "cli/commands/figures.h"
 #include "cli/commands/silence_options.h"
 
 namespace vigil::cli {
 namespace {
 
 // ---- list
-
-Style style_of(const v1::Silence& silence) {
-  return silence.state() == "active"    ? Style::good
-         : silence.state() == "pending" ? Style::warning
-                                        : Style::faint;
-}
 
 using ListRequest = std::shared_ptr<v1::ListSilencesRequest>;
 
@@ -23,35 +16,7 @@ Run declare_list(CLI::App& app, const ListRequest& request) {
   return [request](Context& context) -> Result<Exit> {
     const auto silences = context.client->silences(*request);
     if (!silences) return silences.error();
-    Listing listing;
-    listing.empty_note = "No silences.";
-    listing.columns = {{"state", "STATE"},
-                       {"matchers", "MATCHERS", Align::left, Fit::cut},
-                       {"starts_ms", "FROM", Align::left, Fit::useful},
-                       {"ends_ms", "TO"},
-                       {"times", "TIMES", Align::left, Fit::cut, Programs::json_and_csv, 12},
-                       {"author", "AUTHOR", Align::left, Fit::important},
-                       {"comment", "COMMENT", Align::left, Fit::optional},
-                       {"id", "ID"},
-                       {"recurrence", ""},
-                       {"zone", ""},
-                       {"length_ms", ""},
-                       {"updated_ms", ""},
-                       {"next_starts_ms", ""},
-                       {"next_ends_ms", ""}};
-    for (const v1::Silence& silence : silences->silences()) {
-      Cell matchers = Cell::list({silence.matchers().begin(), silence.matchers().end()});
-      for (const std::string& matcher : silence.matchers())
-        matchers.text += (matchers.text.empty() ? "" : " ") + matcher;
-      matchers.style = Style::bold;
-      listing.rows.push_back({Cell::of(silence.state(), style_of(silence)), std::move(matchers),
-                              begin_cell(silence), end_cell(silence), Cell::of(times_text(silence)),
-                              Cell::of(silence.author()), Cell::of(silence.comment()), id_cell(silence.id()),
-                              Cell::of(silence.recurrence()), Cell::of(silence.zone()),
-                              Cell::number(silence.length_ms()), Cell::number(silence.updated_ms()),
-                              time_cell(silence.next_starts_ms()), time_cell(silence.next_ends_ms())});
-    }
-    show(context, listing);
+    show(context, silences_listing({silences->silences().begin(), silences->silences().end()}));
     return Exit::ok;
   };
 }
@@ -85,7 +50,7 @@ Run declare_silence(CLI::App& app) {
                         {"add", "Set one", declare_add},
                         {"expire", "End them",
                          [](CLI::App& sub) {
-                           return declare_end(sub, "vigil silence",
+                           return declare_end(sub, SilenceKind::silence,
                                               "Ends silences now: what still fires is told.");
                          }}},
                        std::move(list));

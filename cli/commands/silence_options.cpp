@@ -1,16 +1,13 @@
 #include "cli/commands/silence_options.h"
 
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <ctime>
 
 namespace vigil::cli {
 namespace {
-
-using std::chrono::milliseconds;
-
-constexpr std::int64_t kFarMs = 250'000'000'000'000;  // the year 9892: no end was given
 
 /// A word by itself is the alert's name, as amtool has it.
 bool is_name(const std::string& text) {
@@ -76,46 +73,63 @@ Result<void> put_times(const SilenceOptions& wanted, std::int64_t now_ms, v1::Si
   return {};
 }
 
-/// The silence that is called so, or the only one whose id begins so.
-Result<std::string> full_id(const std::string& given, const v1::ListSilencesResponse& silences) {
-  std::vector<std::string> found;
+/// The one of this kind whose id begins so.
+Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
+                                 const v1::ListSilencesResponse& silences) {
+  std::vector<const v1::Silence*> found;
   for (const v1::Silence& silence : silences.silences()) {
-    if (silence.id().starts_with(given)) found.push_back(silence.id());
+    if (silence.id().starts_with(given)) found.push_back(&silence);
   }
+  if (found.empty())
+    return fail(Errc::not_found, "no {} {}: `vigil {}` lists their ids", to_string(kind), given,
+                to_string(kind));
   if (found.size() > 1)
-    return fail(Errc::invalid_argument, "{} is the beginning of {} silences' ids: write more of it", given,
-                found.size());
-  return found.empty() ? given : found.front();
+    return fail(Errc::invalid_argument, "{} is the beginning of {} {}s' ids: write more of it", given,
+                found.size(), to_string(kind));
+  if (kind_of(*found.front()) == kind) return *found.front();
+  return fail(Errc::invalid_argument, "{} is a {}: vigil {} {}", given, to_string(kind_of(*found.front())),
+              to_string(kind_of(*found.front())), kind == SilenceKind::silence ? "end" : "expire");
+}
+
+/// As it is once it is over.
+Result<v1::Silence> end_silence(Context& context, const v1::Silence& silence) {
+  v1::ExpireSilenceRequest request;
+  request.set_id(silence.id());
+  const auto ended = context.client->expire_silence(request);
+  if (!ended) return ended.error();
+  return ended->has_silence() ? ended->silence() : silence;  // an older aggregator says nothing of it
+}
+
+void say_ended(const Context& context, SilenceKind kind, const std::vector<v1::Silence>& ended) {
+  if (context.format != Format::table) return show(context, listing_of(kind, ended));
+  for (const v1::Silence& silence : ended) {
+    const std::string name =
+        kind == SilenceKind::maintenance ? silence.maintenance().title() : matchers_text(silence);
+    fmt::print("{} {} is over: {}\n", to_string(kind), silence.id().substr(0, 8), printable(name));
+  }
 }
 
 /// Ends those whose ids begin so.
-Result<Exit> end_silences(Context& context, const std::vector<std::string>& ids) {
+Result<Exit> end_silences(Context& context, SilenceKind kind, const std::vector<std::string>& ids) {
   v1::ListSilencesRequest every;
   every.set_expired(true);
   const auto silences = context.client->silences(every);
   if (!silences) return silences.error();
   Result<void> all;
-  const auto end = [&](const std::string& given) -> Result<void> {
-    const auto id = full_id(given, *silences);
-    if (!id) return id.error();
-    v1::ExpireSilenceRequest request;
-    request.set_id(*id);
-    const auto ended = context.client->expire_silence(request);
-    return ended ? Result<void>() : ended.error();
-  };
+  std::vector<v1::Silence> over;
   for (const std::string& given : ids) {
-    auto done = end(given);
-    if (done) continue;
+    const auto meant = find_silence(given, kind, *silences);
+    auto ended = meant ? end_silence(context, *meant) : meant;
+    if (ended) {
+      over.push_back(std::move(*ended));
+      continue;
+    }
     if (!all) fmt::print(stderr, "vigil: {}\n", all.error().message);
-    all = std::move(done);
+    all = ended.error();
   }
+  if (!over.empty()) say_ended(context, kind, over);
   if (!all) return all.error();
   return Exit::ok;
-}
-
-Cell time_or_ever(std::int64_t t_ms) {
-  return t_ms > kFarMs ? Cell{t_ms, "for ever", Style::plain}
-                       : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
 
 }  // namespace
@@ -154,47 +168,23 @@ Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request) {
   const auto set = context.client->put_silence(request);
   if (!set) return set.error();
-  Listing listing;
-  listing.shape = Shape::pairs;
-  listing.columns = {{"key", ""}, {"value", ""}};
-  listing.rows.push_back({Cell::of("id"), Cell::of(set->id())});
   if (context.format == Format::table) {
     fmt::print("{}\n", set->id());
-  } else {
-    show(context, listing);
+    return Exit::ok;
   }
+  v1::Silence silence = set->has_silence() ? set->silence() : request.silence();
+  silence.set_id(set->id());
+  show(context, as_pairs(listing_of(kind_of(silence), {silence})));
   return Exit::ok;
 }
 
-Run declare_end(CLI::App& app, const std::string& command, const std::string& footer) {
+Run declare_end(CLI::App& app, SilenceKind kind, const std::string& footer) {
   auto ids = std::make_shared<std::vector<std::string>>();
-  app.add_option("ID", *ids, "As in `" + command + "`; the beginning is enough")->required()->type_name("");
+  app.add_option("ID", *ids, fmt::format("As in `vigil {}`; the beginning is enough", to_string(kind)))
+      ->required()
+      ->type_name("");
   app.footer(footer);
-  return [ids](Context& context) -> Result<Exit> { return end_silences(context, *ids); };
-}
-
-std::string times_text(const v1::Silence& silence) {
-  if (silence.recurrence().empty()) return "";
-  const std::int64_t clock_s = (silence.local_start_s() % 86'400 + 86'400) % 86'400;
-  return fmt::format("{} from {:02}:{:02} {}, {}", format_duration(milliseconds(silence.length_ms())),
-                     clock_s / 3600, clock_s / 60 % 60, silence.zone(), silence.recurrence());
-}
-
-Cell begin_cell(const v1::Silence& silence) {
-  Cell cell = time_or_ever(silence.next_starts_ms() != 0 ? silence.next_starts_ms() : silence.starts_ms());
-  cell.value = silence.starts_ms();
-  return cell;
-}
-
-Cell end_cell(const v1::Silence& silence) {
-  Cell cell = time_or_ever(silence.next_ends_ms() != 0 ? silence.next_ends_ms() : silence.ends_ms());
-  cell.value = silence.ends_ms();
-  return cell;
-}
-
-Cell id_cell(const std::string& id) {
-  constexpr std::size_t kShown = 8;
-  return Cell{id, id.substr(0, kShown), Style::plain};
+  return [ids, kind](Context& context) -> Result<Exit> { return end_silences(context, kind, *ids); };
 }
 
 }  // namespace vigil::cli

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/commands/command.h"
+#include "cli/commands/silence_listing.h"
 
 #include <string>
 #include <vector>
@@ -23,17 +24,9 @@ struct SilenceOptions {
 void declare_silence_options(CLI::App& app, SilenceOptions& options);
 Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now_ms, v1::Silence& out);
 
-/// Sets it and prints its id.
+/// Sets it and prints its id; for programs all of it.
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request);
-/// Ends those whose ids begin so: `command` lists them.
-Run declare_end(CLI::App& app, const std::string& command, const std::string& footer);
-
-/// "2h from 22:00 Europe/Berlin, FREQ=WEEKLY;BYDAY=TU"; "" of one that comes once.
-std::string times_text(const v1::Silence& silence);
-/// From when and until when it is, of one that comes again at its time that lasts or comes next.
-Cell begin_cell(const v1::Silence& silence);
-Cell end_cell(const v1::Silence& silence);
-/// The first part of an id is enough to end a silence.
-Cell id_cell(const std::string& id);
+/// Ends those of this kind whose ids begin so.
+Run declare_end(CLI::App& app, SilenceKind kind, const std::string& footer);
 
 }  // namespace vigil::cli

@@ -142,6 +142,9 @@ std::string to_json(const Cell& cell) {
     for (const std::string& text : list->texts) out.emplace_back(text);
     return boost::json::serialize(out);
   }
+  if (const auto* numbers = std::get_if<Integers>(&cell.value))
+    return fmt::format("[{}]", fmt::join(numbers->values, ","));
+  if (const auto* json = std::get_if<Json>(&cell.value)) return json->text;
   if (const auto* text = std::get_if<std::string>(&cell.value))
     return boost::json::serialize(boost::json::string(*text));
   if (const auto* flag = std::get_if<bool>(&cell.value)) return std::string(word_of(*flag));
@@ -202,7 +205,9 @@ std::string csv_text(const Cell& cell) {
   if (const auto* real = std::get_if<double>(&cell.value)) return format_value(*real);
   if (const auto* list = std::get_if<List>(&cell.value))
     return fmt::format("{}", fmt::join(list->texts, "; "));
-  return std::holds_alternative<Object>(cell.value) ? to_json(cell) : "";
+  if (const auto* numbers = std::get_if<Integers>(&cell.value))
+    return fmt::format("{}", fmt::join(numbers->values, "; "));
+  return std::holds_alternative<std::monostate>(cell.value) ? "" : to_json(cell);
 }
 
 /// `text_of(i)` of each column for everybody.
@@ -245,6 +250,21 @@ Result<Format> parse_format(std::string_view text) {
   if (text == "json") return Format::json;
   if (text == "csv") return Format::csv;
   return fail(Errc::invalid_argument, "'{}' is not an output format; use table, json or csv", text);
+}
+
+Listing as_pairs(const Listing& listing) {
+  Listing out;
+  out.shape = Shape::pairs;
+  out.columns = {{"key", ""}, {"value", ""}};
+  for (std::size_t i = 0; i < listing.columns.size() && !listing.rows.empty(); ++i)
+    out.rows.push_back({Cell::of(listing.columns[i].key), listing.rows.front()[i]});
+  return out;
+}
+
+Cell nested(const Listing& listing) {
+  std::string text = render_json(listing);
+  text.pop_back();  // the end of its last line
+  return Cell::json(std::move(text));
 }
 
 Cell Cell::of(std::string text, Style style) {

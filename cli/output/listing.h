@@ -27,9 +27,18 @@ struct List {
   std::vector<std::string> texts;
 };
 
+/// Several whole numbers: the same.
+struct Integers {
+  std::vector<std::int64_t> values;
+};
+/// What is JSON already, such as rows within a row; in CSV as it is.
+struct Json {
+  std::string text;
+};
+
 /// A value twice: as it is, for programs, and as people read it.
 struct Cell {
-  std::variant<std::monostate, std::string, double, std::int64_t, bool, Object, List>
+  std::variant<std::monostate, std::string, double, std::int64_t, bool, Object, List, Integers, Json>
       value;  // monostate: unknown; null in JSON, empty in CSV
   std::string text;
   Style style = Style::plain;
@@ -43,6 +52,7 @@ struct Cell {
   /// For programs only.
   static Cell object(Object object) { return Cell{std::move(object), {}, Style::plain}; }
   static Cell list(std::vector<std::string> texts) { return Cell{List{std::move(texts)}, {}, Style::plain}; }
+  static Cell json(std::string text) { return Cell{Json{std::move(text)}, {}, Style::plain}; }
 };
 
 enum class Align : std::uint8_t { left, right };
@@ -79,6 +89,11 @@ std::string paint(std::string_view text, Style style, Colours colours);
 
 /// `width`: columns a table may take, see Fit; 0: any number. Columns without a text in any row are left out.
 std::string render(const Listing& listing, Format format, Colours colours, std::size_t width = 0);
+/// Its first row by itself, as one object in JSON; its columns are all named.
+Listing as_pairs(const Listing& listing);
+/// In JSON, to stand within another one.
+Cell nested(const Listing& listing);
+
 /// Rows for something that goes on: in JSON an object a line, in CSV without the line of names, as a table
 /// without titles.
 std::string render_more(const Listing& listing, Format format, Colours colours);

@@ -96,9 +96,11 @@ def test_an_alert_runs_what_its_rule_names_and_everything_is_told(vigil, sink, t
     # By hand: cooldown holds, another host has its own.
     again = vigil.cli("actions", "run", "there", "web-1", check=False)
     assert again.returncode == 1 and "cooldown of 5m" in again.stdout
-    vigil.cli("actions", "run", "there", "web-2")
-    eventually("an agent that is not there cannot be asked", lambda: runs(vigil)["there"]["reason"] == "the agent of web-2 is not connected")
-    assert vigil.json("actions", "run", "note", "web-3", "--dry-run")[0]["state"] == "dry_run"
+    for action in ("there", "note"):
+        unknown = vigil.cli("actions", "run", action, "nohost", check=False)
+        assert unknown.returncode == 1 and "no host is called nohost; there are web-1" in unknown.stderr, unknown.stderr
+    assert "did you mean web-1?" in vigil.cli("actions", "run", "there", "web-11", check=False).stderr
+    assert vigil.json("actions", "run", "thanks", "web-1", "--dry-run")[0]["state"] == "dry_run"
     assert "no action is called x" in vigil.cli("actions", "run", "x", check=False).stderr
 
     set_load(0.5)
@@ -111,7 +113,11 @@ def test_an_alert_runs_what_its_rule_names_and_everything_is_told(vigil, sink, t
     vigil.start(settings(tmp_path, sink))
     assert {run["id"]: run["state"] for run in vigil.json("actions", "log")} == before
     assert (tmp_path / "restarted").read_text().count("\n") == 1
+    vigil.wait_for_host("web-1")
     agent.stop()
+    eventually("it has left", lambda: vigil.json("hosts")[0]["state"] == "left")
+    away = vigil.cli("actions", "run", "there", "web-1", check=False)
+    assert away.returncode == 1 and "the agent of web-1 is not connected" in away.stderr, away.stdout + away.stderr
 
 
 def test_a_kill_while_it_runs_leaves_it_unknown_and_does_not_run_it_again(vigil, sink, tmp_path):

@@ -104,6 +104,56 @@ def test_a_restart_neither_repeats_nor_forgets_a_firing_alert(vigil, sink, mail,
     assert len(bodies) == 2, "one firing, one resolved: nothing repeated"
 
 
+def test_an_explanation_has_the_values_and_an_answer_for_what_does_not_fire(vigil, sink, mail, tmp_path):
+    root, set_load = small_host(tmp_path)
+    settings = config(sink, mail, tmp_path).replace("rules:\n", "rules:\n  preset: none\n", 1)
+    rules = (tmp_path / "rules.yml").read_text() + """
+      - {alert: LoadForLong, expr: node_load1 > 5, for: 1h, labels: {severity: warning}}
+      - {alert: NoSuchThing, expr: no_such_metric > 1}
+"""
+    (tmp_path / "rules.yml").write_text(rules)
+    vigil.start(settings)
+    agent = vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(0.5)
+
+    def rule(*args):
+        explained = vigil.json("alerts", "explain", *args)
+        assert explained["alert"] is None and explained["events"] == []
+        return explained["rules"][0]
+
+    quiet = eventually("its value is known", lambda: (r := rule("LoadHigh"))["series"] and r["series"][0]["value"] == 0.5 and r)
+    assert quiet["why"] == "not true: web-1 has 0.5, which is not > 5"
+    assert (quiet["expression"], quiet["compared"], quiet["comparison"], quiet["limit"], quiet["interval_ms"]) == ("node_load1 > 5", "node_load1", "> 5", 5, 1000)
+    assert (quiet["series"][0]["is_true"], quiet["series"][0]["state"], quiet["series"][0]["labels"]["instance"]) == (False, "inactive", "web-1")
+    assert rule("LoadHigh", "web-1")["why"] == quiet["why"]
+    assert rule("LoadHigh", "web-9")["why"] == "no host is called web-9"
+    assert rule("NoSuchThing")["why"] == "no data: no series is there for no_such_metric"
+    shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
+    assert "does not fire: LoadHigh (critical)\nnot true: web-1 has 0.5, which is not > 5\n" in shown and "FIRES AT" in shown
+    wrong = vigil.cli("alerts", "explain", "LoadHihg", check=False)
+    assert wrong.returncode == 1 and "did you mean LoadHigh?" in wrong.stderr
+
+    set_load(9.75)
+    fires = eventually("it fires", lambda: [a for a in vigil.json("alerts") if a["name"] == "LoadHigh"])[0]
+    explained = vigil.json("alerts", "explain", "LoadHigh", "web-1")
+    assert explained["alert"]["id"] == fires["id"] and explained["alert"]["summary"] == "Load of web-1 is 9.75"
+    [series] = explained["rules"][0]["series"]
+    assert (series["value"], series["is_true"], series["state"], series["alert_id"]) == (9.75, True, "firing", fires["id"])
+    shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
+    assert "Rule: node_load1 > 5" in shown and "9.75" in shown.split("FIRES AT")[1]
+    pending = vigil.json("alerts", "explain", "LoadForLong", "web-1")
+    assert pending["rules"][0]["why"].startswith("pending: web-1 has been true for ")
+    eventually("and how long so far", lambda: any("so far " in e["text"] for e in vigil.json("alerts", "explain", "LoadForLong")["events"] if e["kind"] == "will_fire"))
+
+    agent.stop()
+    heard = eventually("it is not heard of", lambda: [a for a in vigil.json("alerts") if a["name"] == "LoadHigh" and a["unheard_since_ms"]])[0]["unheard_since_ms"]
+    assert "(nothing heard since " in vigil.cli("alerts").stdout
+    events = vigil.json("alerts", "explain", "LoadHigh", "web-1")["events"]
+    assert [(e["at_ms"], e["by"]) for e in events if e["kind"] == "unheard"] == [(heard, "web-1")]
+    assert "nothing heard since" in vigil.cli("alerts", "explain", "LoadHigh").stdout
+
+
 def test_the_shipped_rules_load_and_can_be_overridden(vigil, tmp_path):
     vigil.start("""
 rules:

@@ -153,30 +153,34 @@ time_intervals:
     vigil.wait_for_host("web-1")
     set_load(9.75)
     eventually("its route's receiver hears of it", lambda: sink.bodies("/web"))
-    why = vigil.json("alerts", "explain", "LoadElevated", "web-1")
+    why = vigil.json("alerts", "explain", "LoadElevated", "web-1")["events"]
     assert [(e["by"], e["text"]) for e in why if e["kind"] == "inhibited"] == [("LoadHigh", "inhibition rule inhibit_rules[0]")]
-    why = vigil.json("alerts", "explain", "LoadHigh")
+    why = vigil.json("alerts", "explain", "LoadHigh")["events"]
     assert [e["by"] for e in why if e["kind"] == "told"] == ["web/webhook[0]"] and "node_load1 > 5" in json.dumps(why)
     assert any(e["by"] == "never/webhook[0]" and "muted by always" in e["text"] for e in why if e["kind"] == "will_be_told")
-    vigil.cli("ack", "LoadHigh", "web-1", "--comment", "on it", "--author", "ada")
+    assert vigil.cli("ack", "LoadHigh", "web-1", "--comment", "on it", "--author", "ada").stdout == "ada looks after LoadHigh on web-1 (critical).\n"
     [alert] = [a for a in vigil.json("alerts") if a["name"] == "LoadHigh"]
     assert alert["acked_by"] == "ada" and alert["ack_comment"] == "on it"
-    assert ("ada", "on it") in [(e["by"], e["text"]) for e in vigil.json("alerts", "explain", "LoadHigh") if e["kind"] == "acknowledged"]
-    vigil.cli("ack", "LoadHigh", "--withdraw")
+    assert ("ada", "on it") in [(e["by"], e["text"]) for e in vigil.json("alerts", "explain", "LoadHigh")["events"] if e["kind"] == "acknowledged"]
+    [withdrawn] = vigil.json("ack", "LoadHigh", "--withdraw")
+    assert withdrawn["id"] == alert["id"] and withdrawn["acked_by"] == "" and withdrawn["standing"] == "firing"
     [listed] = [a for a in json.loads(urllib.request.urlopen(f"http://{vigil.http}/api/v2/alerts", timeout=30).read()) if a["labels"]["alertname"] == "LoadElevated"]
-    assert listed["receivers"] == [{"name": "all"}] and listed["status"]["inhibitedBy"] == ["LoadHigh"]
+    assert listed["receivers"] == [{"name": "all"}] and listed["status"]["inhibitedBy"] == [alert["id"]]
     groups = json.loads(urllib.request.urlopen(f"http://{vigil.http}/api/v2/alerts/groups?filter=alertname=LoadElevated", timeout=30).read())
     [group] = [g for g in groups if g["receiver"] == {"name": "all"}]
     assert [a["fingerprint"] for a in group["alerts"]] == [listed["fingerprint"]] and set(group["labels"].items()) <= set(listed["labels"].items())
     shown = vigil.cli("alerts", "explain", "LoadHigh").stdout
     assert "firing: LoadHigh on web-1 (critical)" in shown and "to be told again" in shown
     wrong = vigil.cli("alerts", "explain", "Load", check=False)
-    assert wrong.returncode == 1 and "no alert Load" in wrong.stderr, wrong.stderr
+    assert wrong.returncode == 1 and "no alert Load" in wrong.stderr and "no alerting rule" in wrong.stderr, wrong.stderr
     set_load(3)
     eventually("what was inhibited is told of", lambda: sink.bodies("/all"))
     assert sink.bodies("/all")[0]["alerts"][0]["labels"]["alertname"] == "LoadElevated"
     eventually("the end", lambda: [b for b in sink.bodies("/web") if b["status"] == "resolved"])
     assert sink.bodies("/never") == []
+    # Who was told stays known, by the id for as long as the history goes back.
+    ended = lambda: [(e["kind"], e["by"]) for e in vigil.json("alerts", "explain", alert["id"])["events"] if e["kind"].startswith("told")]
+    eventually("told and told over", lambda: [e for e in ended() if e[0] != "told_again"] == [("told", "web/webhook[0]"), ("told_over", "web/webhook[0]")])
 
 
 def test_what_is_wrong_with_the_file_is_named_and_what_has_no_effect_is_warned_of(vigil, tmp_path):

@@ -72,14 +72,16 @@ def test_a_silenced_alert_fires_without_a_message_and_tells_once_the_silence_end
     assert told(sink) == []
 
     assert made[:8] in vigil.cli("silence").stdout
-    vigil.cli("silence", "expire", made[:8])
+    [ended] = vigil.json("silence", "expire", made[:8])
+    assert (ended["id"], ended["kind"], ended["state"]) == (made, "silence", "expired")
     eventually("now it is told", lambda: told(sink))
     assert silences(vigil) == [] and silences(vigil, "--expired")[0]["state"] == "expired"
     again = vigil.cli("silence", "expire", made, check=False)
     assert again.returncode == 1 and "over already" in again.stderr
 
     # Who was told that it fires is told its end, also when it is silenced by then.
-    vigil.cli("silence", "add", "alertname=LoadHigh", "--end", "in 2h", "--comment", "again")
+    again = vigil.json("silence", "add", "alertname=LoadHigh", "--end", "in 2h", "--comment", "again")
+    assert again["matchers"] == ['alertname="LoadHigh"'] and again["state"] == "active" and again["id"]
     set_load(0.1)
     eventually("its end is told", lambda: len(told(sink)) == 2)
 

@@ -322,7 +322,7 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         std::string::npos);
   evaluate(run, 0, 20, {"behind1"});
   CHECK(explained(run, gateway) ==
-        "2: holds\n2: fires\n2: told ops | that it fires\n"
+        "2: holds\n2: fires\n2: told ops\n"
         "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
         "20: over\n20: waits ops | that it is over\n"
         "72: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");

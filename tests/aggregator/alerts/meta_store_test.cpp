@@ -44,7 +44,8 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   std::filesystem::remove(dir.file("meta.db"));
   REQUIRE(open());
   const char* first =
-      "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; PRAGMA "
+      "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; DROP "
+      "TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA "
       "user_version=1";
   touch(first);  // of a version without silences
   REQUIRE(open());
@@ -104,7 +105,7 @@ PRAGMA user_version=1;)"));
   store = fail(Errc::io, "closed");
   auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
   REQUIRE(database);
-  CHECK(database->integer("PRAGMA user_version").value() == 5);
+  CHECK(database->integer("PRAGMA user_version").value() == 6);
   CHECK(database->integer("PRAGMA application_id").value() == 0x56474C4D);
 }
 
@@ -114,8 +115,9 @@ TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute(
-        "DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; PRAGMA user_version=2"));
+    REQUIRE(
+        database->execute("DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; DROP "
+                          "TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA user_version=2"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -142,7 +144,9 @@ TEST_CASE("a meta.db of version 3 keeps its groups and takes threads") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute("DROP TABLE action_run; DROP TABLE message_thread; PRAGMA user_version=3"));
+    REQUIRE(
+        database->execute("DROP TABLE action_run; DROP TABLE message_thread; DROP TABLE telling; DROP INDEX "
+                          "alert_history_by_fingerprint; PRAGMA user_version=3"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -162,7 +166,9 @@ TEST_CASE("a meta.db of version 4 keeps its runs of actions and takes threads") 
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute("DROP TABLE message_thread; PRAGMA user_version=4"));
+    REQUIRE(
+        database->execute("DROP TABLE message_thread; DROP TABLE telling; DROP INDEX "
+                          "alert_history_by_fingerprint; PRAGMA user_version=4"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -174,6 +180,40 @@ TEST_CASE("a meta.db of version 4 keeps its runs of actions and takes threads") 
   delivery.thread = notify::ThreadChange{"ops", "f", notify::MessageThread{"C1", "1.2", {}}};
   REQUIRE(store->record(delivery, 1'000));
   CHECK(store->threads().value().size() == 1);
+}
+
+TEST_CASE("a meta.db of version 5 keeps its history and takes what was told") {
+  const TempDir dir;
+  Alert over;
+  over.rule = rules_of(kRules)->rules()[0];
+  over.series = std::make_shared<const Labels>();
+  over.fingerprint = "ab";
+  over.state = State::resolved;
+  over.resolved_at_ms = 2'000;
+  Changes changes;
+  changes.history = {&over};
+  {
+    auto store = MetaStore::open(dir.file("meta.db"));
+    REQUIRE(store);
+    REQUIRE(store->commit(changes));
+  }
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(
+        "DROP TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA user_version=5"));
+  }
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  CHECK(store->ended("a").value()->alert.fingerprint == "ab");
+  CHECK_FALSE(store->ended("b").value());
+  CHECK(store->ended_since(2'000).value().size() == 1);
+  CHECK(store->ended_since(2'001).value().empty());
+  over.fingerprint = "ac";
+  changes.tellings = {{"ac", 1'000, "ops", "", Telling::What::fires, 1'000, 1'000, 1}};
+  REQUIRE(store->commit(changes));
+  CHECK(store->tellings("ac", 1'000).value() == changes.tellings);
+  CHECK(store->ended("a").error().code == Errc::invalid_argument);
 }
 
 TEST_CASE("a thread is remembered with the message that began it, and forgotten with the one that ends it") {

@@ -1,0 +1,13 @@
+// How `vigil alerts explain` looks: an alert, what happened to it, and how its rule stands.
+#pragma once
+
+#include "cli/commands/command.h"
+#include "vigil/v1/fleet.pb.h"
+
+namespace vigil::cli {
+
+/// For people all of it; in JSON one object of alert (null: there is none), events and rules; in CSV the
+/// events, or, of a rule without an alert, its series.
+void show_explanation(const Context& context, const v1::ExplainAlertResponse& explained);
+
+}  // namespace vigil::cli

@@ -1,0 +1,93 @@
+// Alerts, silences and maintenances as programs read them: plain data, with nothing of what tables add.
+#include "cli/commands/figures.h"
+#include "cli/commands/silence_listing.h"
+#include "tests/support/catch.h"
+
+#include <boost/json.hpp>
+#include <string>
+
+namespace vigil::cli {
+namespace {
+
+boost::json::value json_of(const Listing& listing) {
+  return boost::json::parse(render(listing, Format::json, Colours::never));
+}
+
+v1::Silence a_silence() {
+  v1::Silence silence;
+  silence.set_id("6f0c0a83-3a57");
+  silence.set_state("active");
+  silence.set_author("ada");
+  silence.set_comment("CHG-1");
+  silence.add_matchers("instance=\"web-1\"");
+  silence.set_starts_ms(1'000);
+  silence.set_ends_ms(9'000);
+  return silence;
+}
+
+v1::Silence a_maintenance() {
+  v1::Silence silence = a_silence();
+  silence.mutable_maintenance()->set_title("New disks");
+  silence.mutable_maintenance()->set_phase("begun");
+  silence.mutable_maintenance()->add_notices_ms(3'600'000);
+  silence.mutable_maintenance()->add_notices_ms(60'000);
+  return silence;
+}
+
+}  // namespace
+
+TEST_CASE("what a table says behind a summary is no part of it in JSON") {
+  v1::ListAlertsResponse alerts;
+  v1::Alert& alert = *alerts.add_alerts();
+  alert.set_name("Full");
+  alert.set_standing("silenced");
+  alert.set_inhibited_by("HostDown");
+  alert.add_inhibited_by_ids("f00d");
+  alert.set_acked_by("ada");
+  alert.set_unheard_since_ms(1'000);
+  (*alert.mutable_annotations())["summary"] = "The disk is full";
+  const Listing listing = alerts_listing(alerts, 5'000);
+  const auto row = json_of(listing).at(0);
+  CHECK(row.at("summary").as_string() == "The disk is full");
+  CHECK(row.at("unheard_since_ms").as_int64() == 1'000);
+  CHECK(row.at("inhibited_by_ids").at(0).as_string() == "f00d");
+  const std::string table = render(listing, Format::table, Colours::never);
+  for (const char* part : {"The disk is full (held back by HostDown)", "(silenced)", "(nothing heard since ",
+                           "(ada looks after it)"})
+    CHECK_THAT(table, Catch::Contains(part));
+}
+
+TEST_CASE("a maintenance among silences says that it is one, and what for") {
+  const Listing listing = silences_listing({a_silence(), a_maintenance()});
+  const auto rows = json_of(listing);
+  CHECK(rows.at(0).at("kind").as_string() == "silence");
+  CHECK(rows.at(1).at("kind").as_string() == "maintenance");
+  CHECK(rows.at(1).at("title").as_string() == "New disks");
+  CHECK(rows.at(1).at("comment").as_string() == "CHG-1");
+  CHECK_THAT(render(listing, Format::table, Colours::never), Catch::Contains("New disks: CHG-1"));
+}
+
+TEST_CASE("notices are numbers for programs") {
+  const Listing listing = maintenances_listing({a_silence(), a_maintenance()});
+  const auto rows = json_of(listing);
+  REQUIRE(rows.as_array().size() == 1);
+  CHECK(rows.at(0).at("notices_ms") == boost::json::array({3'600'000, 60'000}));
+  CHECK_THAT(render(listing, Format::csv, Colours::never), Catch::Contains(",3600000; 60000,"));
+}
+
+TEST_CASE("one thing by itself is an object, and rows may stand within it") {
+  const Listing one = as_pairs(silences_listing({a_silence()}));
+  CHECK(json_of(one).at("id").as_string() == "6f0c0a83-3a57");
+  Listing whole;
+  whole.shape = Shape::pairs;
+  whole.columns = {{"key", ""}, {"value", ""}};
+  whole.rows.push_back({Cell::of("silence"), nested(one)});
+  whole.rows.push_back({Cell::of("rows"), nested(silences_listing({a_silence(), a_maintenance()}))});
+  whole.rows.push_back({Cell::of("none"), nested(silences_listing({}))});
+  const auto value = json_of(whole);
+  CHECK(value.at("silence").at("author").as_string() == "ada");
+  CHECK(value.at("rows").as_array().size() == 2);
+  CHECK(value.at("none").as_array().empty());
+}
+
+}  // namespace vigil::cli
