@@ -120,6 +120,25 @@ def test_a_crowd_at_the_grpc_port_takes_no_descriptors_that_others_need(vigil):
     assert metric(vigil, "vigil_aggregator_port_reopened_total") == 0
 
 
+def test_a_stranger_who_sends_on_and_on_at_the_grpc_port_is_ended_and_agents_are_not(vigil):
+    vigil.start()
+    vigil.agent("here")
+    vigil.wait_for_host()
+    host, port = vigil.grpc.rsplit(":", 1)
+    unknown_frame = (4096).to_bytes(3, "big") + b"\xf0" + bytes(5) + bytes(4096)  # HTTP/2 has it ignored
+    deadline = time.monotonic() + PATIENCE
+    with socket.create_connection((host, int(port))) as stranger, pytest.raises(OSError):
+        stranger.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+        while time.monotonic() < deadline:
+            stranger.sendall(unknown_frame)
+    eventually("it is counted", lambda: metric(vigil, 'vigil_aggregator_connections_ended_total{port="grpc",reason="stranger"}') == 1)
+    newest = lambda: metric(vigil, "vigil_aggregator_batches_total")
+    before = newest()
+    eventually("the agent goes on", lambda: newest() > before + 2)
+    assert vigil.cli("status", check=False).returncode == 0
+    assert metric(vigil, 'vigil_aggregator_connections_ended_total{port="grpc",reason="calls"}') == 0
+
+
 def test_a_grpc_socket_without_descriptors_left_is_opened_anew(vigil):
     with open(BIN / "vigil-aggregator", "rb") as program, mmap.mmap(program.fileno(), 0, access=mmap.ACCESS_READ) as text:
         if text.find(b"__ubsan_handle_dynamic_type") >= 0:
