@@ -2,6 +2,7 @@
 
 #include "aggregator/access/accounts.h"
 #include "common/clock.h"
+#include "common/log/log.h"
 #include "common/tls/kept_file.h"
 
 #include <cstdio>
@@ -48,6 +49,7 @@ Result<std::string> make(const Invocation& invocation) {
 }  // namespace
 
 int set_up(const Invocation& invocation) {
+  log::set_level(log::Level::warn);  // what it makes it says itself
   const auto said = make(invocation);
   if (said) {
     fmt::print("{}", *said);

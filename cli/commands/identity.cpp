@@ -167,11 +167,12 @@ Result<Exit> invite(Context& context, InviteFlags& flags) {
   }
   Listing listing;
   listing.shape = Shape::pairs;
-  listing.columns = {
-      {"command", ""}, {"token", ""}, {"fingerprint", ""}, {"address", ""}, {"expires_ms", ""}};
-  listing.rows.push_back({Cell::of(command), flags.out.empty() ? Cell::of(invitation.token) : Cell::unknown(),
-                          Cell::of(invited->fingerprint()), Cell::of(invitation.aggregator),
-                          Cell::number(invited->expires_ms())});
+  listing.columns = {{"key", "WHAT"}, {"value", "VALUE"}};
+  listing.rows = {{Cell::of("command"), Cell::of(command)},
+                  {Cell::of("token"), flags.out.empty() ? Cell::of(invitation.token) : Cell::unknown()},
+                  {Cell::of("fingerprint"), Cell::of(invited->fingerprint())},
+                  {Cell::of("address"), Cell::of(invitation.aggregator)},
+                  {Cell::of("expires_ms"), Cell::number(invited->expires_ms())}};
   show(context, listing);
   return Exit::ok;
 }
@@ -187,8 +188,7 @@ Run declare_invite(CLI::App& app) {
          "What the names of many hosts are like, which each says itself; * for any characters")
       ->excludes(name)
       ->type_name("PATTERN");
-  app.add_option("--uses", flags->uses, "For how many hosts; more than one need --name-pattern [1]")
-      ->type_name("N|unlimited");
+  app.add_option("--uses", flags->uses, "For how many hosts, with --name-pattern")->type_name("N|unlimited");
   app.add_option("--ttl", flags->ttl, "How long it is good; 7d at most, 366d with --name-pattern [15m]")
       ->type_name("TIME");
   app.add_option("--address", flags->address,

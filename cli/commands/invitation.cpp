@@ -27,8 +27,8 @@ std::string doubt_about(const std::string& address, const std::vector<std::strin
   if (parsed->is_loopback()) {
     return fmt::format(
         "{} leads a host to itself: it is right on the aggregator's own machine only. For any other host: "
-        "grpc_listen: 0.0.0.0:{} in aggregator.yml, and --address {}:{}",
-        address, parsed->port, usable.empty() ? "NAME" : usable.back(), parsed->port);
+        "grpc_listen: 0.0.0.0:{} in aggregator.yml, and --address {}",
+        address, parsed->port, Address{usable.empty() ? "NAME" : usable.back(), parsed->port}.to_string());
   }
   if (certified.empty() || std::ranges::find(certified, parsed->host) != certified.end()) return {};
   return fmt::format(
