@@ -29,10 +29,10 @@ struct SeriesOutlook {
 
 struct RuleOutlook {
   RuleInfo info;
-  std::string compared;         // PromQL
-  std::string comparison;       // "> 5"; "": it compares with no number
-  std::optional<double> limit;  // 5
-  std::string why;              // nothing fires; "": something does
+  std::string compared;               // PromQL
+  std::string comparison;             // "> 5"; "": it compares with no number
+  std::optional<double> limit;        // 5
+  std::string why;                    // nothing fires; "": something does
   std::vector<SeriesOutlook> series;  // that fire, that are true, then those nearest to it
   std::size_t left_out = 0;
 };

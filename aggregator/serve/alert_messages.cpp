@@ -32,8 +32,8 @@ void put_series(const alerts::SeriesOutlook& series, v1::RuleSeries& out) {
 }
 
 std::string clear_text(const rules::RuleExtras& extras) {
-  if (extras.lasting) return promql::to_string(*extras.lasting);
-  return extras.clear ? promql::to_string(*extras.clear) : std::string();
+  if (extras.lasting) return "while " + promql::to_string(*extras.lasting);
+  return extras.clear ? "until " + promql::to_string(*extras.clear) : std::string();
 }
 
 }  // namespace

@@ -52,6 +52,14 @@ Cell what_cell(const std::string& kind) {
   return Cell{kind, std::string(found->text), found->style};
 }
 
+/// Of the id of a silence its first part is enough.
+Cell by_cell(const v1::AlertEvent& event) {
+  constexpr std::size_t kShown = 8;
+  Cell cell = Cell::of(event.by());
+  if (event.kind() == "silenced" || event.kind() == "maintenance") cell.text = event.by().substr(0, kShown);
+  return cell;
+}
+
 Cell event_time_cell(std::int64_t t_ms) {
   return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
@@ -63,8 +71,8 @@ Listing events_listing(const v1::ExplainAlertResponse& explained) {
                      {"by", "BY", Align::left, Fit::cut, Programs::json_and_csv, 8},
                      {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24}};
   for (const v1::AlertEvent& event : explained.events())
-    listing.rows.push_back({event_time_cell(event.at_ms()), what_cell(event.kind()), Cell::of(event.by()),
-                            Cell::of(event.text())});
+    listing.rows.push_back(
+        {event_time_cell(event.at_ms()), what_cell(event.kind()), by_cell(event), Cell::of(event.text())});
   return listing;
 }
 
@@ -143,7 +151,7 @@ Listing outlooks_listing(const v1::ExplainAlertResponse& explained) {
   return listing;
 }
 
-/// "node_load1 > 5, for 2m, true in 3 of 5 evaluations, on while node_load1 > 3"
+/// "node_load1 > 5, for 2m, fires on while node_load1 > 3"
 std::string rule_text(const v1::RuleOutlook& rule) {
   std::string text = rule.expression();
   if (rule.for_ms() > 0) text += ", for " + format_duration(milliseconds(rule.for_ms()));
@@ -151,7 +159,7 @@ std::string rule_text(const v1::RuleOutlook& rule) {
     text += fmt::format(", true in {} of {} evaluations", rule.times_enough(), rule.times_of());
   if (rule.keep_firing_for_ms() > 0)
     text += ", fires on for " + format_duration(milliseconds(rule.keep_firing_for_ms()));
-  if (!rule.clear().empty()) text += ", clear: " + rule.clear();
+  if (!rule.clear().empty()) text += ", fires on " + rule.clear();
   return text;
 }
 

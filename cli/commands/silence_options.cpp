@@ -86,7 +86,11 @@ Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
   if (found.size() > 1)
     return fail(Errc::invalid_argument, "{} is the beginning of {} {}s' ids: write more of it", given,
                 found.size(), to_string(kind));
-  if (kind_of(*found.front()) == kind) return *found.front();
+  if (kind_of(*found.front()) == kind) {
+    if (found.front()->state() == "expired")
+      return fail(Errc::conflict, "{} {} is over already", to_string(kind), given);
+    return *found.front();
+  }
   return fail(Errc::invalid_argument, "{} is a {}: vigil {} {}", given, to_string(kind_of(*found.front())),
               to_string(kind_of(*found.front())), kind == SilenceKind::silence ? "end" : "expire");
 }
