@@ -35,6 +35,19 @@ Result<actions::Run> decide_run(AlertService& service, std::string id, actions::
       [&](auto answer) { service.decide_run(std::move(id), std::move(decision), std::move(answer)); });
 }
 
+Result<DeadLetters> dead_letters(AlertService& service) {
+  return wait_for<Result<DeadLetters>>([&](auto answer) { service.dead_letters(std::move(answer)); });
+}
+
+Result<Resent> resend(AlertService& service, LetterChoice choice) {
+  return wait_for<Result<Resent>>([&](auto answer) { service.resend(std::move(choice), std::move(answer)); });
+}
+
+Result<std::uint64_t> drop(AlertService& service, LetterChoice choice) {
+  return wait_for<Result<std::uint64_t>>(
+      [&](auto answer) { service.drop(std::move(choice), std::move(answer)); });
+}
+
 Result<Explanation> explain(AlertService& service, std::string id) {
   return wait_for<Result<Explanation>>(
       [&](auto answer) { service.explain(std::move(id), std::move(answer)); });

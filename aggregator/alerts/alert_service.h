@@ -9,6 +9,7 @@
 #include "aggregator/actions/run_book.h"
 #include "aggregator/alerts/acting.h"
 #include "aggregator/alerts/alert_book.h"
+#include "aggregator/alerts/dead_letters.h"
 #include "aggregator/alerts/evidence.h"
 #include "aggregator/alerts/explanation.h"
 #include "aggregator/alerts/grouping.h"
@@ -107,6 +108,13 @@ class AlertService {
   /// stop().
   virtual void explain(std::string id, std::function<void(Result<Explanation>)> done) = 0;
 
+  /// Messages that were given up: which there are, and what becomes of some of them. Errc::not_found names
+  /// ids of a choice that are not there; Errc::conflict one of them that is not to be sent. Then nothing is
+  /// done. `done` is called on the service's thread once it is on the disk; not after stop().
+  virtual void dead_letters(std::function<void(Result<DeadLetters>)> done) = 0;
+  virtual void resend(LetterChoice choice, std::function<void(Result<Resent>)> done) = 0;
+  virtual void drop(LetterChoice choice, std::function<void(Result<std::uint64_t>)> done) = 0;
+
   /// Asks for a run of an action, and decides about one: see actions::RunBook. `done` is called on the
   /// service's thread once it is on the disk; not after stop().
   virtual void run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) = 0;
@@ -130,6 +138,9 @@ class AlertService {
 /// AlertService::explain() and its kin for who may wait; Errc::unavailable when it takes too long.
 Result<Explanation> explain(AlertService& service, std::string id);
 Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by);
+Result<DeadLetters> dead_letters(AlertService& service);
+Result<Resent> resend(AlertService& service, LetterChoice choice);
+Result<std::uint64_t> drop(AlertService& service, LetterChoice choice);
 Result<actions::Run> run_action(AlertService& service, actions::Order order);
 Result<actions::Run> decide_run(AlertService& service, std::string id, actions::Decision decision);
 

@@ -139,6 +139,16 @@ class GrpcClient final : public Client {
     return call<v1::ListReceiversResponse>(*fleet_, &v1::Fleet::Stub::ListReceivers,
                                            v1::ListReceiversRequest{});
   }
+  Result<v1::ListDeadMessagesResponse> dead_messages() override {
+    return call<v1::ListDeadMessagesResponse>(*fleet_, &v1::Fleet::Stub::ListDeadMessages,
+                                              v1::ListDeadMessagesRequest{});
+  }
+  Result<v1::ResendMessagesResponse> resend_messages(const v1::ResendMessagesRequest& request) override {
+    return call<v1::ResendMessagesResponse>(*fleet_, &v1::Fleet::Stub::ResendMessages, request);
+  }
+  Result<v1::DropMessagesResponse> drop_messages(const v1::DropMessagesRequest& request) override {
+    return call<v1::DropMessagesResponse>(*fleet_, &v1::Fleet::Stub::DropMessages, request);
+  }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) override {
     return call<v1::TestReceiverResponse>(*fleet_, &v1::Fleet::Stub::TestReceiver, request);
   }

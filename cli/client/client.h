@@ -52,6 +52,9 @@ class Client {
   virtual Result<v1::ReloadResponse> reload() = 0;
   virtual Result<v1::ListReceiversResponse> receivers() = 0;
   virtual Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) = 0;
+  virtual Result<v1::ListDeadMessagesResponse> dead_messages() = 0;
+  virtual Result<v1::ResendMessagesResponse> resend_messages(const v1::ResendMessagesRequest& request) = 0;
+  virtual Result<v1::DropMessagesResponse> drop_messages(const v1::DropMessagesRequest& request) = 0;
   virtual Result<v1::ListActionsResponse> actions() = 0;
   virtual Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest& request) = 0;
   virtual Result<v1::RunActionResponse> run_action(const v1::RunActionRequest& request) = 0;

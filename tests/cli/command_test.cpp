@@ -78,6 +78,13 @@ class Sampled : public Client {
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return unasked(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return unasked(); }
   Result<v1::ReloadResponse> reload() override { return unasked(); }
+  Result<v1::ListDeadMessagesResponse> dead_messages() override { return unasked(); }
+  Result<v1::ResendMessagesResponse> resend_messages(const v1::ResendMessagesRequest&) override {
+    return unasked();
+  }
+  Result<v1::DropMessagesResponse> drop_messages(const v1::DropMessagesRequest&) override {
+    return unasked();
+  }
   Result<v1::ListReceiversResponse> receivers() override { return unasked(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override {
     return unasked();

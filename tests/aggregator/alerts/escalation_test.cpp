@@ -106,6 +106,8 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
     const auto rows = run.recorder.wait_for(1);
     deliver(run, rows);
     CHECK(summaries(rows) == "night: Upgrade has begun, until 1970-01-01 00:05 UTC\n");
+    CHECK(rows.at(0).note.occasion == "Maintenance begins");
+    CHECK(rows.at(0).note.title == "Upgrade on web until 1970-01-01 00:05 UTC");
     run.evaluate(kHostDown, 210, {"web"});
     run.settle(1);
     CHECK(run.service->alerts().front().standing() == Standing::maintenance);
@@ -116,6 +118,8 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
   again.now_ms = 300'000;
   const auto rows = again.recorder.wait_for(3);  // the end, and what fires still to those it is for
   CHECK(summaries({rows.front()}) == "night: Upgrade is over\n");
+  CHECK(rows.front().note.occasion == "Maintenance ends");
+  CHECK(rows.front().note.title == "Upgrade on web");
   const std::string digest(rows.front().note.annotations.get("summary"));
   CHECK(digest.find("Still firing: 1\n- HostDown on web, since 1970-01-01 00:03 UTC\n") != std::string::npos);
   CHECK(rows.size() == 3);

@@ -40,6 +40,11 @@ class FakeHistory final : public Client {
   Result<v1::ListGapsResponse> gaps(const v1::ListGapsRequest&) override { return none(); }
   Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest&) override { return none(); }
   Result<v1::ReloadResponse> reload() override { return none(); }
+  Result<v1::ListDeadMessagesResponse> dead_messages() override { return none(); }
+  Result<v1::ResendMessagesResponse> resend_messages(const v1::ResendMessagesRequest&) override {
+    return none();
+  }
+  Result<v1::DropMessagesResponse> drop_messages(const v1::DropMessagesRequest&) override { return none(); }
   Result<v1::ListReceiversResponse> receivers() override { return none(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override { return none(); }
   Result<v1::ListActionsResponse> actions() override { return none(); }

@@ -1,0 +1,204 @@
+// Messages that were given up: kept, listed, sent again or dropped, over restarts.
+#include "aggregator/alerts/dead_letters.h"
+
+#include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/resending.h"
+#include "tests/aggregator/alerts/service_run.h"
+
+#include <string>
+#include <vector>
+
+using namespace vigil;
+using namespace vigil::alerts;
+using namespace vigil::alerts::test;
+
+namespace {
+
+void give_up(Run& run, const std::vector<std::int64_t>& ids, const std::string& error = "HTTP 503") {
+  run.service->delivered({ids, notify::Outcome::dead, 9, 0, error});
+}
+
+std::vector<std::int64_t> ids_of(const std::vector<notify::Row>& rows) {
+  std::vector<std::int64_t> out;
+  for (const notify::Row& row : rows) out.push_back(row.id);
+  return out;
+}
+
+/// "ops firing: Full on a", the newest first.
+std::string listed(AlertService& service) {
+  const auto dead = dead_letters(service);
+  REQUIRE(dead);
+  std::string out;
+  for (const DeadLetter& letter : dead->letters) {
+    out += fmt::format("{}{} {}: {}", out.empty() ? "" : "\n", letter.row.receiver,
+                       to_string(letter.row.note.kind), fmt::join(about(letter.row, 2), ", "));
+  }
+  return out;
+}
+
+notify::Notification note_about(const std::string& fingerprint, notify::Kind kind) {
+  notify::Notification note;
+  note.kind = kind;
+  note.key = fingerprint + std::string(to_string(kind));
+  note.fingerprint = fingerprint;
+  note.alert = "Full";
+  note.instance = fingerprint;
+  note.rule_key = "g/Full";
+  note.fired_at_ms = 1'000;
+  return note;
+}
+
+notify::Row group_about(std::vector<notify::Notification> alerts) {
+  notify::Row row;
+  row.note = alerts.front();
+  row.group = notify::Group{"{}", "ops", {}, std::move(alerts), 0};
+  return row;
+}
+
+}  // namespace
+
+TEST_CASE("what was given up is kept over a restart, and sent again as if it had come now") {
+  const TempDir dir;
+  std::int64_t id = 0;
+  {
+    Run run(dir);
+    CHECK(listed(*run.service).empty());
+    run.evaluate(0, 1, {"a"});
+    id = run.recorder.wait_for(1).at(0).id;
+    give_up(run, {id});
+    CHECK(listed(*run.service) == "ops firing: Full on a");
+  }
+  {
+    Run run(dir, kRules, {}, {}, 100);
+    CHECK(run.recorder.wait_for(0).empty());
+    const auto dead = dead_letters(*run.service);
+    REQUIRE(dead);
+    REQUIRE(dead->letters.size() == 1);
+    const DeadLetter& letter = dead->letters[0];
+    CHECK(letter.row.id == id);
+    CHECK(letter.row.attempts == 9);
+    CHECK(letter.row.created_ms == 1'000);
+    CHECK(letter.given_up_ms == 1'000);
+    CHECK(letter.error == "HTTP 503");
+    CHECK(dead->left_out == 0);
+
+    const auto resent = resend(*run.service, {{id}, ""});
+    REQUIRE(resent);
+    CHECK(resent->sent == 1);
+    const auto rows = run.recorder.wait_for(1);
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].id == id);
+    CHECK(rows[0].created_ms == 100'000);
+    CHECK(rows[0].attempts == 0);
+    CHECK(listed(*run.service).empty());
+  }
+  Run run(dir, kRules, {}, {}, 200);  // it waits like any other
+  CHECK(ids_of(run.recorder.wait_for(1)) == std::vector{id});
+  CHECK(listed(*run.service).empty());
+  CHECK(resend(*run.service, {{id}, ""}).error().code == Errc::not_found);
+  run.service->delivered({{id}, notify::Outcome::delivered, 0, 0, ""});
+}
+
+TEST_CASE("what is not so any more is not sent again") {
+  const TempDir dir;
+  Run run(dir);
+  run.evaluate(0, 1, {"a", "b"});
+  const auto firing = run.recorder.wait_for(2);
+  run.evaluate(0, 5, {"b"});
+  const auto all = run.recorder.wait_for(3);
+  REQUIRE(told(all) == "Full firing to ops, Full firing to ops, Full resolved to ops");
+  give_up(run, ids_of(all));
+  CHECK(listed(*run.service) == "ops resolved: Full on a\nops firing: Full on b\nops firing: Full on a");
+
+  // By its id it is an error, and nothing of the choice is sent.
+  const std::int64_t stale = firing[0].note.instance == "a" ? firing[0].id : firing[1].id;
+  const auto refused = resend(*run.service, {{all[2].id, stale}, ""});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::conflict);
+  CHECK(refused.error().message.find("Full on a is not so any more") != std::string::npos);
+  CHECK(run.recorder.wait_for(3).size() == 3);
+
+  const auto resent = resend(*run.service, {{}, "ops"});
+  REQUIRE(resent);
+  CHECK(resent->sent == 2);
+  CHECK(resent->outdated == 1);
+  CHECK(told(run.recorder.wait_for(5)).ends_with("Full firing to ops, Full resolved to ops"));
+  CHECK(listed(*run.service) == "ops firing: Full on a");
+}
+
+TEST_CASE("the end of what fires again is not told, since it would close what is open") {
+  const TempDir dir;
+  Run run(dir);
+  run.evaluate(0, 1, {"a"});
+  run.recorder.wait_for(1);
+  run.evaluate(0, 5, {});
+  const std::int64_t end = run.recorder.wait_for(2).at(1).id;
+  run.evaluate(0, 9, {"a"});
+  run.recorder.wait_for(3);
+  give_up(run, {end});
+  CHECK(resend(*run.service, {{end}, ""}).error().code == Errc::conflict);
+  CHECK(resend(*run.service, {}).value().outdated == 1);
+}
+
+TEST_CASE("messages to who is not configured any more stay, and can be dropped") {
+  const TempDir dir;
+  std::ignore = MetaStore::open(dir.file("meta.db"));
+  {
+    auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+    REQUIRE(database);
+    REQUIRE(database->execute(
+        "INSERT INTO outbox(receiver,created_ms,dead_at_ms,error,body) VALUES"
+        "('gone',1,2,'its receiver is not configured any more','{\"key\":\"k\",\"alert\":\"Full\",\"kind\":"
+        "\"resolved\"}'),"
+        "('gone/chat[0]',1,2,'','{\"key\":\"l\",\"alert\":\"Full\",\"kind\":\"resolved\"}'),"
+        "('other',1,2,'','{\"key\":\"m\",\"alert\":\"Full\",\"kind\":\"resolved\"}')"));
+  }
+  {
+    Run run(dir);
+    CHECK(resend(*run.service, {{1}, ""}).error().message ==
+          "message 1: its receiver gone is not configured any more");
+    const auto resent = resend(*run.service, {});
+    REQUIRE(resent);
+    CHECK(resent->unknown == 3);
+    CHECK(resent->sent == 0);
+    CHECK(drop(*run.service, {{1, 99}, ""}).error().message ==
+          "no message 99 was given up; `vigil receivers dead` lists those that were");
+    CHECK(dead_letters(*run.service)->letters.size() == 3);
+    CHECK(drop(*run.service, {{}, "gone"}).value() == 2);  // its channels, too
+  }
+  Run run(dir);
+  CHECK(listed(*run.service) == "other resolved: Full on the fleet");
+  CHECK(drop(*run.service, {}).value() == 1);
+  CHECK(listed(*run.service).empty());
+}
+
+TEST_CASE("of a group's message what is not so any more is left out") {
+  AlertBook book({});
+  const Grouping grouping(nullptr);
+  const silences::SilenceBook silences;
+  Alert fires;
+  fires.rule = rules_of(kRules)->rules()[0];
+  fires.series = std::make_shared<const Labels>(Labels{{"instance", "a"}});
+  fires.fingerprint = "a";
+  fires.state = State::firing;
+  fires.fired_at_ms = 1'000;
+  book.restore(fires);
+  const Present present{book, grouping, silences, 5'000};
+  const auto firing = [](const std::string& of) { return note_about(of, notify::Kind::firing); };
+  const auto over = [](const std::string& of) { return note_about(of, notify::Kind::resolved); };
+
+  const auto mixed = as_of_now(group_about({firing("a"), firing("b"), over("c"), over("a")}), present);
+  REQUIRE(mixed);
+  REQUIRE(mixed->group->alerts.size() == 2);
+  CHECK(mixed->group->alerts[0] == firing("a"));
+  CHECK(mixed->group->alerts[1] == over("c"));
+  CHECK(mixed->note.kind == notify::Kind::firing);
+
+  const auto ends = as_of_now(group_about({firing("b"), over("c")}), present);
+  REQUIRE(ends);
+  CHECK(ends->note.kind == notify::Kind::resolved);
+  CHECK_FALSE(as_of_now(group_about({firing("b")}), present));
+  auto earlier = firing("a");
+  earlier.fired_at_ms = 500;  // another time that it fired
+  CHECK_FALSE(as_of_now(group_about({earlier}), present));
+}
