@@ -82,7 +82,7 @@ def main():
             picture(page, "alert-page.png", "720,640")
             set_load(0.5)
             over = eventually("a mail of the end", lambda: mail.messages[1:])[0]["message"]
-            picture(html_of(over), "alert-mail-over.png", "720,560")
+            picture(html_of(over), "alert-mail-over.png", "720,630")
             for path in ("/slack", "/ntfy", "/sms"):
                 for body in eventually(path, lambda path=path: sink.bodies(path)[1:] and sink.bodies(path)):
                     print(path, json.dumps(body, indent=1, ensure_ascii=False))
