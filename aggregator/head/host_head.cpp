@@ -58,7 +58,10 @@ void read_rows(const OpenBlock& open, std::size_t first, std::size_t last,
     }
     return;
   }
+  const SeriesId least = series.front().id;
+  const SeriesId most = series.back().id;
   for (std::size_t column = 0; column < columns.size(); ++column) {
+    if (columns[column] < least || columns[column] > most) continue;
     const auto at = std::ranges::lower_bound(series, columns[column], {}, &WantedSeries::id);
     if (at != series.end() && at->id == columns[column])
       take(static_cast<std::size_t>(at - series.begin()), column);
@@ -68,7 +71,15 @@ void read_rows(const OpenBlock& open, std::size_t first, std::size_t last,
 /// Label sets that have more than one id among the series.
 std::unordered_set<const Labels*> ids_of_one_label_set(std::span<const WantedSeries> series) {
   std::unordered_set<const Labels*> again;
-  if (series.size() < 2) return again;
+  constexpr std::size_t kFew = 16;
+  if (series.size() <= kFew) {
+    for (std::size_t i = 1; i < series.size(); ++i) {
+      for (std::size_t j = 0; j < i; ++j) {
+        if (series[i].labels == series[j].labels) again.insert(series[i].labels.get());
+      }
+    }
+    return again;
+  }
   std::vector<const Labels*> all;
   all.reserve(series.size());
   for (const WantedSeries& one : series) all.push_back(one.labels.get());
@@ -270,7 +281,13 @@ std::vector<WantedSeries> HostHead::wanted(const promql::Selection& selection, M
 HostSlice HostHead::slice(const promql::Selection& selection, LateRows late, MatchBudget* budget) const {
   HostSlice slice{
       id_, kind_of(registry_.instance()), {}, wanted(selection, budget), {}, {}, complete_from_ms_};
-  if (selection.need == promql::Need::last_point) slice.ready = newest(selection, slice.series);
+  if (selection.need == promql::Need::last_point) {
+    slice.ready.reserve(slice.series.size());
+    newest(selection, slice.series, [&slice](LabelsPtr labels, const promql::Point& point, bool is_marker) {
+      slice.ready.push_back({std::move(labels), {point}});
+      slice.ready.back().has_markers = is_marker;
+    });
+  }
   if (slice.series.empty()) return slice;
   const bool hide = late == LateRows::hidden;
   for (const Kept& kept : kept_) {
@@ -291,8 +308,9 @@ HostSlice HostHead::slice(const promql::Selection& selection, LateRows late, Mat
 
 Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
   const auto ids = kept.block->series();
-  for (std::size_t column = 0; column < ids.size(); ++column) {
-    if (!sets.wants(ids[column])) continue;
+  thread_local std::vector<std::uint32_t> wanted;
+  sets.find_wanted(ids, wanted);
+  for (const std::uint32_t column : wanted) {
     if (kept.times_ms.empty()) {
       auto times = kept.block->times();
       if (!times) return times.error();
@@ -311,10 +329,12 @@ Result<void> HostHead::collect(Kept& kept, PointSets& sets) {
 
 /// The newest points that stand in open live rows, which is where those of running sources are: no block is
 /// decoded and nothing but one cell a series is read. What is found leaves `series`; what is absent there, or
-/// has more than one id, stays for the long way.
-std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& selection,
-                                                     std::vector<WantedSeries>& series) const {
-  std::vector<NewestCell> cells(series.size());
+/// has more than one id, stays for the long way. take(labels, point, form's has_markers).
+template <class Take>
+void HostHead::newest(const promql::Selection& selection, std::vector<WantedSeries>& series,
+                      Take take) const {
+  thread_local std::vector<NewestCell> cells;
+  cells.assign(series.size(), {});
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
     if (open.empty() || lane_of(number) != kLiveLane) continue;
@@ -326,51 +346,90 @@ std::vector<promql::SelectedSeries> HostHead::newest(const promql::Selection& se
               static_cast<std::size_t>(std::prev(end) - times.begin()), series, cells);
   }
   const auto again = ids_of_one_label_set(series);
-  std::vector<promql::SelectedSeries> out;
-  std::vector<WantedSeries> rest;
-  out.reserve(series.size());
+  std::size_t left = 0;
   for (std::size_t i = 0; i < series.size(); ++i) {
     WantedSeries& one = series[i];
     if (cells[i].raw == kAbsent || (!again.empty() && again.contains(one.labels.get()))) {
-      rest.push_back(std::move(one));
+      if (left != i) series[left] = std::move(one);
+      ++left;
     } else {
       const double value = to_double(cells[i].raw, one.form.encoding, one.form.scale);
-      promql::SelectedSeries newest{std::move(one.labels), {{cells[i].time_ms, value}}};
-      newest.has_markers = is_end(cells[i].raw, one.form.encoding);
-      out.push_back(std::move(newest));
+      take(std::move(one.labels), promql::Point{cells[i].time_ms, value},
+           is_end(cells[i].raw, one.form.encoding));
     }
   }
-  series = std::move(rest);
-  return out;
+  series.resize(left);
 }
 
-Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selection& selection,
-                                                             std::size_t max_points, LateRows late) {
-  std::vector<promql::SelectedSeries> out;
-  auto series = wanted(selection);
-  if (selection.need == promql::Need::last_point) out = newest(selection, series);
-  if (series.empty()) return out;
-  PointSets sets(series, selection.start_ms, selection.end_ms);
+/// All points of the wanted series, from sealed and open rows.
+Result<void> HostHead::collect_all(const promql::Selection& selection, LateRows late, PointSets& sets) {
   const bool hide = late == LateRows::hidden;
   for (Kept& kept : kept_) {
     if (hide && kept.late) continue;
     if (!overlaps(kept.block->first_ms(), kept.block->last_ms(), selection)) continue;
     if (auto done = collect(kept, sets); !done) return done.error();
   }
-  std::vector<std::int64_t> column;
+  thread_local std::vector<std::int64_t> cells;
+  thread_local std::vector<std::uint32_t> columns;
   for (const auto& [number, source] : sources_) {
     const OpenBlock& open = source.open;
     if (hide && lane_of(number) != kLiveLane) continue;
     if (open.empty() || !overlaps(open.first_ms(), open.last_ms(), selection)) continue;
-    for (std::size_t i = 0; i < open.width(); ++i) {
-      if (!sets.wants(open.columns()[i])) continue;
-      column.resize(open.rows());
-      open.read(i, column);
-      sets.add(open.columns()[i], {open.times_ms(), column.data()});
+    sets.find_wanted(open.columns(), columns);
+    if (columns.empty()) continue;
+    const auto times = open.times_ms();
+    // With the row before the span: it tells what a marker at its begin ends.
+    const auto within = std::ranges::lower_bound(times, selection.start_ms) - times.begin();
+    const std::size_t first =
+        open.page_before(static_cast<std::size_t>(std::max<std::ptrdiff_t>(within - 1, 0)));
+    cells.resize(open.rows() - first);
+    for (const std::uint32_t i : columns) {
+      open.read(i, first, cells);
+      sets.add(open.columns()[i], {times.subspan(first), cells.data()});
     }
   }
-  if (auto taken = sets.take(max_points, out); !taken) return taken.error();
-  return out;
+  return {};
+}
+
+Result<void> HostHead::visit(const promql::Selection& selection, const Reading& reading,
+                             promql::SeriesSink& sink) {
+  sink.begin(1);
+  auto series = wanted(selection);
+  Result<void> taken;
+  if (selection.need == promql::Need::last_point) {
+    promql::SelectedSeries one;
+    newest(selection, series, [&](LabelsPtr labels, const promql::Point& point, bool is_marker) {
+      if (!taken) return;
+      one.labels = std::move(labels);
+      one.points.assign(1, point);
+      one.has_markers = is_marker;
+      taken = sink.take(0, one);
+    });
+  }
+  if (!taken || series.empty()) return taken;
+  thread_local PointSets sets;  // its memory is used again and again: rules read ranges all the time
+  sets.begin(series, selection.start_ms, selection.end_ms);
+  if (auto done = collect_all(selection, reading.late, sets); !done) return done;
+  const std::size_t points = sets.points();
+  taken = points > reading.max_points ? Result<void>(too_many_points(reading.max_points))
+                                      : sets.hand_over(0, sink);
+  constexpr std::size_t kManyPoints = 1 << 16;
+  if (points > kManyPoints) sets = PointSets();
+  return taken;
+}
+
+Result<std::vector<promql::SelectedSeries>> HostHead::select(const promql::Selection& selection,
+                                                             std::size_t max_points, LateRows late) {
+  struct Collected : promql::SeriesSink {
+    void begin(std::size_t /*parts*/) override {}
+    Result<void> take(std::size_t /*part*/, promql::SelectedSeries& one) override {
+      series.push_back(std::move(one));
+      return {};
+    }
+    std::vector<promql::SelectedSeries> series;
+  } out;
+  if (auto read = visit(selection, {max_points, late}, out); !read) return read.error();
+  return std::move(out.series);
 }
 
 std::size_t HostHead::memory_bytes() const {

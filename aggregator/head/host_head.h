@@ -118,6 +118,12 @@ class HostHead {
   /// The same, decoded here and now from memory alone; columns asked for again are not decompressed again.
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection,
                                                      std::size_t max_points, LateRows late = LateRows::shown);
+  /// The same, a series at a time: nothing is made for those that the sink does not keep.
+  struct Reading {
+    std::size_t max_points = 0;
+    LateRows late = LateRows::shown;
+  };
+  Result<void> visit(const promql::Selection& selection, const Reading& reading, promql::SeriesSink& sink);
 
   HostId id() const { return id_; }
   /// A new round of SeriesRegistry begins, in which all that is in memory here counts as used. Linear in the
@@ -133,8 +139,9 @@ class HostHead {
   static constexpr std::size_t kMaxOpenCells = std::size_t{1} << 20;
 
  private:
-  std::vector<promql::SelectedSeries> newest(const promql::Selection& selection,
-                                             std::vector<WantedSeries>& series) const;
+  template <class Take>
+  void newest(const promql::Selection& selection, std::vector<WantedSeries>& series, Take take) const;
+  Result<void> collect_all(const promql::Selection& selection, LateRows late, PointSets& sets);
   struct Source {
     SourceKey key;
     bool in_pieces = false;  // filled by put()
@@ -182,6 +189,9 @@ class HostStorage : public promql::Storage {
       : head_(head), max_points_(max_points) {}
   Result<std::vector<promql::SelectedSeries>> select(const promql::Selection& selection) override {
     return head_.select(selection, max_points_, LateRows::hidden);
+  }
+  Result<void> visit(const promql::Selection& selection, promql::SeriesSink& sink) override {
+    return head_.visit(selection, {max_points_, LateRows::hidden}, sink);
   }
 
  private:

@@ -216,10 +216,10 @@ void OpenBlock::read_packed(const Packed& page, std::size_t column, std::span<st
   assert(whole);  // what pack() wrote
 }
 
-void OpenBlock::read(std::size_t column, std::span<std::int64_t> out) const {
+void OpenBlock::read(std::size_t column, std::size_t first, std::span<std::int64_t> out) const {
   std::size_t row = 0;
-  for (const Packed& page : packed_) {
-    read_packed(page, column, out.subspan(row, kPageRows));
+  for (std::size_t page = first / kPageRows; page < packed_.size(); ++page) {
+    read_packed(packed_[page], column, out.subspan(row, kPageRows));
     row += kPageRows;
   }
   for (std::size_t i = 0; i < page_rows(); ++i) out[row + i] = page_cell(i, column);

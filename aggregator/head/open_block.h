@@ -4,6 +4,7 @@
 
 #include "aggregator/blocks/block.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -47,7 +48,11 @@ class OpenBlock {
   /// Those of the last row are never packed.
   std::int64_t cell(std::size_t row, std::size_t column) const;
   /// All cells of a column, a row each; `out` has room for them.
-  void read(std::size_t column, std::span<std::int64_t> out) const;
+  void read(std::size_t column, std::span<std::int64_t> out) const { read(column, 0, out); }
+  /// The same of the rows from `first` on, which page_before() gave.
+  void read(std::size_t column, std::size_t first, std::span<std::int64_t> out) const;
+  /// The first row of the page that `row` is in: pages are unpacked as a whole.
+  std::size_t page_before(std::size_t row) const { return std::min(row - row % kPageRows, packed_rows()); }
   std::size_t memory_bytes() const;
 
   /// Column-major, as sealing wants it.

@@ -170,13 +170,20 @@ std::vector<promql::Point> PointCollector::take() {
 void PointSets::begin(std::span<const WantedSeries> wanted, std::int64_t start_ms, std::int64_t end_ms) {
   targets_.clear();
   labels_.clear();
+  targets_.reserve(wanted.size());
+  labels_.reserve(wanted.size());
+  constexpr std::size_t kFew = 16;  // looking at each of them costs less than a table
   std::unordered_map<const Labels*, std::uint32_t> by_labels;
-  by_labels.reserve(wanted.size());
+  if (wanted.size() > kFew) by_labels.reserve(wanted.size());
+  const auto collector_of = [&](const LabelsPtr& labels) {
+    const auto next = static_cast<std::uint32_t>(labels_.size());
+    if (wanted.size() > kFew) return by_labels.emplace(labels.get(), next).first->second;
+    return static_cast<std::uint32_t>(std::ranges::find(labels_, labels) - labels_.begin());
+  };
   for (const WantedSeries& series : wanted) {
-    const auto [at, added] =
-        by_labels.emplace(series.labels.get(), static_cast<std::uint32_t>(labels_.size()));
-    if (added) labels_.push_back(series.labels);
-    targets_.push_back({series.id, at->second, series.form});
+    const std::uint32_t collector = collector_of(series.labels);
+    if (collector == labels_.size()) labels_.push_back(series.labels);
+    targets_.push_back({series.id, collector, series.form});
   }
   if (!std::ranges::is_sorted(targets_, {}, &Target::id)) std::ranges::sort(targets_, {}, &Target::id);
   if (collectors_.size() < labels_.size()) collectors_.resize(labels_.size());

@@ -150,22 +150,37 @@ bool SeriesRegistry::may_match(std::span<const promql::Matcher> matchers) const 
 }
 
 std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> matchers) const {
-  MatchBudget unlimited{std::chrono::hours(1)};
-  return matching(matchers, unlimited);
+  return matching_while(matchers, [] { return true; });
 }
 
 std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> matchers,
                                                MatchBudget& budget) const {
+  return matching_while(matchers, [&budget] { return budget.go_on(); });
+}
+
+template <class GoOn>
+std::vector<SeriesId> SeriesRegistry::matching_while(std::span<const promql::Matcher> matchers,
+                                                     GoOn go_on) const {
   std::vector<SeriesId> found;
   if (!may_match(matchers)) return found;
+  // Of series of one name, which has been looked at.
   const auto take = [&](SeriesId latest) {
-    for (SeriesId id = latest; id != RegisteredSeries::kNoSeries; id = series_[id].next_named) {
-      if (!budget.go_on()) return;
-      const Labels& labels = *series_[id].labels;
-      const bool fits = std::all_of(matchers.begin(), matchers.end(),
-                                    [&](const promql::Matcher& matcher) { return matcher.matches(labels); });
+    const RegisteredSeries* series = nullptr;
+    for (SeriesId id = latest; id != RegisteredSeries::kNoSeries; id = series->next_named) {
+      if (!go_on()) return;
+      series = series_.find(id);
+      const Labels& labels = *series->labels;
+      const bool fits =
+          std::all_of(matchers.begin(), matchers.end(), [&labels](const promql::Matcher& matcher) {
+            return matcher.name() == kMetricName || matcher.matches(labels);
+          });
       if (fits) found.push_back(id);
     }
+  };
+  const auto fits_name = [&matchers](std::string_view name) {
+    return std::all_of(matchers.begin(), matchers.end(), [name](const promql::Matcher& matcher) {
+      return matcher.name() != kMetricName || matcher.matches(name);
+    });
   };
   const auto named = std::find_if(matchers.begin(), matchers.end(), [](const promql::Matcher& matcher) {
     return matcher.name() == kMetricName && matcher.op() == promql::MatchOp::equal;
@@ -173,17 +188,13 @@ std::vector<SeriesId> SeriesRegistry::matching(std::span<const promql::Matcher> 
   if (named != matchers.end()) {
     const std::string_view name = named->value();
     const SeriesId* latest = by_name_.find(hash_of(name), [&](SeriesId id) { return name_of(id) == name; });
-    if (latest != nullptr) take(*latest);
+    if (latest != nullptr && fits_name(name)) take(*latest);
   } else {
     by_name_.for_each([&](SeriesId latest) {
-      const std::string_view name = name_of(latest);
-      const bool fits = std::all_of(matchers.begin(), matchers.end(), [name](const promql::Matcher& matcher) {
-        return matcher.name() != kMetricName || matcher.matches(name);
-      });
-      if (fits) take(latest);
+      if (fits_name(name_of(latest))) take(latest);
     });
   }
-  std::sort(found.begin(), found.end());
+  if (!std::is_sorted(found.begin(), found.end())) std::sort(found.begin(), found.end());
   return found;
 }
 

@@ -92,6 +92,9 @@ class SeriesRegistry {
   const Labels& host_labels() const { return host_labels_; }
 
  private:
+  /// `go_on` says before each series whether to look at it.
+  template <class GoOn>
+  std::vector<SeriesId> matching_while(std::span<const promql::Matcher> matchers, GoOn go_on) const;
   std::string_view name_of(SeriesId id) const { return series_[id].labels->get(kMetricName); }
   void unlink(std::string_view name, const std::unordered_set<SeriesId>& leaving);
 

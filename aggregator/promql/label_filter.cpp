@@ -39,18 +39,25 @@ std::uint64_t LabelFilter::hash(const Labels& labels) const {
 }
 
 bool LabelFilter::equal(const Labels& a, const Labels& b) const {
-  const auto skip = [this](auto at, auto end) {
-    while (at != end && !keeps(at->name)) ++at;
-    return at;
-  };
-  auto left = skip(a.begin(), a.end());
-  auto right = skip(b.begin(), b.end());
+  auto left = a.begin();
+  auto right = b.begin();
+  // Only what differs is looked up: most label sets differ in little.
   while (left != a.end() && right != b.end()) {
-    if (left->name != right->name || left->value != right->value) return false;
-    left = skip(std::next(left), a.end());
-    right = skip(std::next(right), b.end());
+    if (left->name == right->name) {
+      if (left->value != right->value && keeps(left->name)) return false;
+      ++left;
+      ++right;
+    } else if (auto& lesser = left->name < right->name ? left : right; keeps(lesser->name)) {
+      return false;
+    } else {
+      ++lesser;
+    }
   }
-  return left == a.end() && right == b.end();
+  const auto skips_all = [this](auto at, auto end) {
+    while (at != end && !keeps(at->name)) ++at;
+    return at == end;
+  };
+  return skips_all(left, a.end()) && skips_all(right, b.end());
 }
 
 Labels LabelFilter::apply(const Labels& labels) const {
@@ -62,17 +69,22 @@ Labels LabelFilter::apply(const Labels& labels) const {
 }
 
 std::size_t KeyIndex::insert(const Labels& labels, const LabelFilter& filter) {
-  const std::uint64_t hash = filter.hash(labels);
-  const auto [first, last] = buckets_.equal_range(hash);
-  for (auto it = first; it != last; ++it) {
-    if (filter.equal(labels, *representatives_[it->second])) return it->second;
-  }
-  buckets_.emplace(hash, representatives_.size());
+  if (const std::size_t known = find(labels, filter); known != kNone) return known;
   representatives_.push_back(&labels);
-  return representatives_.size() - 1;
+  const std::size_t count = representatives_.size();
+  if (count <= kFew) return count - 1;
+  for (std::size_t i = buckets_.size(); i < count; ++i)
+    buckets_.emplace(filter.hash(*representatives_[i]), i);
+  return count - 1;
 }
 
 std::size_t KeyIndex::find(const Labels& labels, const LabelFilter& filter) const {
+  if (buckets_.empty()) {
+    for (std::size_t i = 0; i < representatives_.size(); ++i) {
+      if (filter.equal(labels, *representatives_[i])) return i;
+    }
+    return kNone;
+  }
   const auto [first, last] = buckets_.equal_range(filter.hash(labels));
   for (auto it = first; it != last; ++it) {
     if (filter.equal(labels, *representatives_[it->second])) return it->second;

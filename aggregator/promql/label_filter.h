@@ -37,7 +37,9 @@ class KeyIndex {
  public:
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
-  void reserve(std::size_t keys) { buckets_.reserve(keys); }
+  void reserve(std::size_t keys) {
+    if (keys > kFew) buckets_.reserve(keys);
+  }
   /// The number of this key, a new one if it was never seen. `labels` must outlive the index.
   std::size_t insert(const Labels& labels, const LabelFilter& filter);
   /// kNone when it was never inserted. `filter` is the inserting one.
@@ -46,7 +48,8 @@ class KeyIndex {
   const Labels& representative(std::size_t key) const { return *representatives_[key]; }
 
  private:
-  std::unordered_multimap<std::uint64_t, std::size_t> buckets_;
+  static constexpr std::size_t kFew = 8;  // of so many each is looked at: that costs less than hashing labels
+  std::unordered_multimap<std::uint64_t, std::size_t> buckets_;  // once there are more
   std::vector<const Labels*> representatives_;
 };
 

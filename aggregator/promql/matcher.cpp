@@ -37,13 +37,10 @@ struct Matcher::Regex {
 };
 
 Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value) {
-  Matcher matcher;
-  matcher.op_ = op;
-  matcher.name_ = std::move(name);
-  matcher.value_ = std::move(value);
-  if (op != MatchOp::regex && op != MatchOp::not_regex) return matcher;
-  if (matcher.value_.size() > kMaxRegexBytes) {
-    return fail(Errc::parse, "regular expression for label \"{}\" is longer than {} bytes", matcher.name_,
+  Parts parts{op, std::move(name), std::move(value)};
+  if (op != MatchOp::regex && op != MatchOp::not_regex) return Matcher(std::move(parts));
+  if (parts.value.size() > kMaxRegexBytes) {
+    return fail(Errc::parse, "regular expression for label \"{}\" is longer than {} bytes", parts.name,
                 kMaxRegexBytes);
   }
   re2::RE2::Options options;
@@ -51,26 +48,26 @@ Result<Matcher> Matcher::create(MatchOp op, std::string name, std::string value)
   options.set_dot_nl(true);
   options.set_never_capture(true);
   options.set_max_mem(kMaxRegexMemory);
-  auto regex = std::make_shared<const Regex>(matcher.value_, options);
+  auto regex = std::make_shared<const Regex>(parts.value, options);
   if (!regex->re.ok()) {
-    return fail(Errc::parse, "regular expression \"{}\" for label \"{}\": {}", matcher.value_, matcher.name_,
+    return fail(Errc::parse, "regular expression \"{}\" for label \"{}\": {}", parts.value, parts.name,
                 regex->re.error());
   }
-  matcher.regex_ = std::move(regex);
-  return matcher;
+  parts.regex = std::move(regex);
+  return Matcher(std::move(parts));
 }
 
 bool Matcher::matches(std::string_view value) const {
-  switch (op_) {
+  switch (parts_->op) {
     case MatchOp::equal:
-      return value == value_;
+      return value == parts_->value;
     case MatchOp::not_equal:
-      return value != value_;
+      return value != parts_->value;
     case MatchOp::regex:
     case MatchOp::not_regex:
       break;
   }
-  return regex_->matches(value) == (op_ == MatchOp::regex);
+  return parts_->regex->matches(value) == (parts_->op == MatchOp::regex);
 }
 
 }  // namespace vigil::promql

@@ -4,20 +4,22 @@
 
 #include "aggregator/promql/eval.h"
 
-#include <deque>
 #include <iterator>
 #include <utility>
+#include <vector>
 
 namespace vigil::promql {
 
-/// `Fill` is copied for each part and called as fill(series, row) with a row of kNoValue.
+/// `Fill` is copied for each part but one, and called as fill(series, row) with a row of kNoValue.
 template <class Fill>
 class RowSink final : public SeriesSink {
  public:
   RowSink(Pulse& pulse, const Grid& grid, Fill fill) : pulse_(pulse), grid_(grid), fill_(std::move(fill)) {}
 
   void begin(std::size_t parts) override {
-    for (std::size_t i = 0; i < parts; ++i) parts_.push_back({make_block(grid_), fill_, {}});
+    parts_.reserve(parts);
+    for (std::size_t i = 1; i < parts; ++i) parts_.push_back({make_block(grid_), fill_, {}});
+    if (parts > 0) parts_.push_back({make_block(grid_), std::move(fill_), {}});
   }
 
   Result<void> take(std::size_t part, SelectedSeries& series) override {
@@ -60,8 +62,8 @@ class RowSink final : public SeriesSink {
   };
   Pulse& pulse_;
   const Grid grid_;
-  const Fill fill_;
-  std::deque<Part> parts_;
+  Fill fill_;
+  std::vector<Part> parts_;  // made once: different threads are in different ones
 };
 
 }  // namespace vigil::promql

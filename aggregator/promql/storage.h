@@ -9,6 +9,8 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace vigil::promql {
@@ -30,20 +32,23 @@ class Matcher {
  public:
   /// Fails with Errc::parse when `value` is not a valid RE2 expression (and the operator needs one).
   static Result<Matcher> create(MatchOp op, std::string name, std::string value);
-  const std::string& name() const { return name_; }
-  const std::string& value() const { return value_; }
-  MatchOp op() const { return op_; }
+  const std::string& name() const { return parts_->name; }
+  const std::string& value() const { return parts_->value; }
+  MatchOp op() const { return parts_->op; }
   /// `value` of a label that is absent is "".
   bool matches(std::string_view value) const;
-  bool matches(const Labels& labels) const { return matches(labels.get(name_)); }
+  bool matches(const Labels& labels) const { return matches(labels.get(name())); }
 
  private:
-  Matcher() = default;
   struct Regex;
-  MatchOp op_ = MatchOp::equal;
-  std::string name_;
-  std::string value_;
-  std::shared_ptr<const Regex> regex_;
+  struct Parts {
+    MatchOp op = MatchOp::equal;
+    std::string name;
+    std::string value;
+    std::shared_ptr<const Regex> regex{};
+  };
+  explicit Matcher(Parts parts) : parts_(std::make_shared<const Parts>(std::move(parts))) {}
+  std::shared_ptr<const Parts> parts_;  // each selection of each evaluation has a copy of it
 };
 
 /// What of a selected series the query will look at. A storage may always return more.
