@@ -109,5 +109,4 @@ def test_an_agent_that_keeps_its_memory_private_still_sees_itself_and_its_host(v
     assert os.stat(f"/proc/{agent.child.pid}").st_uid == 0  # as the kernel gives what nobody may look into
     value = lambda expression: [row["value"] for row in vigil.query(expression)]
     eventually("its own memory", lambda: value("vigil_agent_resident_memory_bytes")[0] > 1e6)
-    eventually("its process", lambda: value('vigil_process_cpu_seconds_total{comm="vigil-agent"}'))
-    assert value("node_scrape_collector_success == 0") == []
+    eventually("its host", lambda: value("node_memory_MemTotal_bytes"))
