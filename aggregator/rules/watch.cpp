@@ -261,7 +261,10 @@ class Judgement {
     } else {
       if (rule_.extras.measured && entry.is_active)
         out_.active.push_back({entry.labels, entry.value, false, false, false, false, true});
-      if (may_last_again(entry)) next_.push_back(std::move(entry));
+      const bool lasts = may_last_again(entry);
+      if (!lasts && !watches_data()) return;
+      entry.is_active = entry.is_active && lasts;  // it may be missed: since when it has data is to be known
+      next_.push_back(std::move(entry));
     }
   }
 
