@@ -104,7 +104,7 @@ def fleet(debs, bootable, tmp_path_factory):
         closing.append(slack)
         hub.write("/etc/vigil/aggregator.yml", readme.CONFIGURATION)
         tested = path.follow(shell, readme.RECEIVER)[-1]
-        assert re.search(r"^yes +on-call/slack", tested, re.MULTILINE), tested
+        assert re.search(r"^yes +on-call +slack", tested, re.MULTILINE), tested
         hosts = {}
         for name, net in HOSTS.items():
             hosts[name] = machine_of(folder, name, [debs["vigil-agent"]], f"{net}.1 {AGGREGATOR}", booted=name == "web-1")

@@ -48,6 +48,7 @@ def machine(debs, bootable, tmp_path_factory):
     """One that ran the older packages for a while: with an authority, an enrolled host, history, a silence, a token and an alert that fires."""
     machine = Machine(tmp_path_factory.mktemp("upgrade"), "app")
     try:
+        machine.write("/etc/hosts", "127.0.0.1 localhost app\n")
         machine.fetch(debs.values())
         machine.boot()
         (machine.root / "root" / "older").mkdir()
