@@ -79,7 +79,8 @@ def machine_of(folder, name, debs, hosts, booted=True):
 
 def enrol(path, shell, host, name):
     """Steps of the README for a host, which is invited in the hub's shell. The first host's are typed as they are there."""
-    [line] = path.follow(shell, readme.INVITE, lambda line: line.replace("web-1", name))
+    [said] = path.follow(shell, readme.INVITE, lambda line: line.replace("web-1", name))
+    [line] = [each for each in said.splitlines() if each.startswith("vigil-agent enroll")]
     shape = lambda text: re.sub(r"(--token|--fingerprint|--aggregator) \S+", r"\1", text)
     told = lambda typed: line if typed.startswith("vigil-agent enroll") else typed
     assert shape(line) == shape(readme.HOST[1])
