@@ -22,6 +22,7 @@ using routing::Membership;
 
 /// That fire: a message of ten thousand is read by nobody, and stored for each channel. Ends are told all.
 constexpr std::size_t kMostInMessage = 500;
+constexpr std::size_t kMostWithEvidence = 20;  // as many alerts as the text of a mail lists
 /// Ends that wait to be told with all their texts; of more only labels and times are kept.
 constexpr std::size_t kMostTold = 500;
 
@@ -199,9 +200,7 @@ std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message
     if (note != ended_.end()) group.alerts.push_back(note->second);
   }
   if (group.alerts.empty()) return std::nullopt;
-  if (group.alerts.size() > 1) {  // shown only of an alert by itself
-    for (Notification& note : group.alerts) note.evidence.clear();
-  }
+  for (std::size_t i = kMostWithEvidence; i < group.alerts.size(); ++i) group.alerts[i].evidence.clear();
 
   row.receiver = routing_->endpoint_name(message.receiver, message.channel);
   row.created_ms = now_ms;
@@ -298,9 +297,8 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
       const bool knows = told != group.told.end() && told->second.firing.contains(fingerprint);
       if (knows) telling.told_ms = told->second.at_ms;
       if (!knows && !book_->wants(channel, fingerprint)) continue;
-      telling.has_news =
-          fires ? !knows || told->second.news.contains(fingerprint)
-                : knows && channel.send_resolved && member->second == Membership::resolved;
+      telling.has_news = fires ? !knows || told->second.news.contains(fingerprint)
+                               : knows && channel.send_resolved && member->second == Membership::resolved;
       telling.next_ms = group.next_ms;
       const bool is_reminded = channel.remind.count() > 0;
       const auto repeat = is_reminded ? std::min(channel.remind, route_repeat(route)) : route_repeat(route);

@@ -5,6 +5,7 @@
 #include "tests/aggregator/alerts/service_run.h"
 #include "tests/aggregator/routing/configurations.h"
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -122,6 +123,28 @@ TEST_CASE("a group's message has all there is to say of its alerts, also of thos
   CHECK(over.resolved_at_ms == 13'000);
   CHECK(rows[0].note.key != rows[1].note.key);
   CHECK(rows[0].note.fingerprint == rows[1].note.fingerprint);
+}
+
+TEST_CASE("a group's message has the evidence of its first twenty alerts") {
+  const TempDir dir;
+  const EvidenceCollector collector = [](std::string_view instance, std::int64_t /*t_ms*/) {
+    return std::vector<notify::Evidence>{{"Top", {{fmt::format("postgres on {}", instance), "71%"}}}};
+  };
+  Run run(dir, kRules, collector, routing_of(), 1);
+  std::vector<std::string> hosts;
+  for (int i = 0; i < 25; ++i) hosts.push_back(fmt::format("web-{}", i));
+  evaluate(run, 0, 2, hosts);
+  evaluate(run, 0, 12, hosts);
+  const auto rows = groups_of(run, 1);
+  REQUIRE(rows.size() == 1);
+  const auto& alerts = rows[0].group->alerts;
+  REQUIRE(alerts.size() == 25);
+  CHECK(std::none_of(alerts.begin() + 20, alerts.end(),
+                     [](const notify::Notification& note) { return !note.evidence.empty(); }));
+  const auto with = std::count_if(alerts.begin(), alerts.end(), [](const notify::Notification& note) {
+    return !note.evidence.empty() && note.evidence[0].rows[0].name == "postgres on " + note.instance;
+  });
+  CHECK(with > 0);  // of a mass of alerts evidence is gathered for some
 }
 
 TEST_CASE("a restart between any two steps repeats no message of a group and forgets none") {
