@@ -3,10 +3,11 @@
 import mmap
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
-from support import BIN, PATIENCE, durable, eventually, metric
+from support import BIN, PATIENCE, CountingProxy, durable, eventually, metric
 
 
 def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):
@@ -137,6 +138,34 @@ def test_a_stranger_who_sends_on_and_on_at_the_grpc_port_is_ended_and_agents_are
     eventually("the agent goes on", lambda: newest() > before + 2)
     assert vigil.cli("status", check=False).returncode == 0
     assert metric(vigil, 'vigil_aggregator_connections_ended_total{port="grpc",reason="calls"}') == 0
+
+
+class SlowLink(CountingProxy):
+    """Lets 200 KB a second through towards the aggregator."""
+
+    def _pass(self, index, source, sink):
+        try:
+            while piece := source.recv(4096):
+                sink.sendall(piece)
+                if index == 0:
+                    time.sleep(len(piece) / 200_000)
+        except OSError:
+            pass
+        sink.close()
+
+
+def test_a_long_request_over_a_slow_link_is_not_taken_for_a_strangers(vigil, tmp_path):
+    vigil.start()
+    rule = "{alert: A%d, expr: up == 0, annotations: {summary: " + 400 * "x" + "}}"
+    (tmp_path / "many.yml").write_text("groups: [{name: g, rules: [\n" + ",\n".join(rule % i for i in range(500)) + "]}]")
+    link = SlowLink(vigil.grpc)
+    try:
+        done = subprocess.run([BIN / "vigil", "--aggregator", link.address, "rules", "replay", tmp_path / "many.yml", "--since", "1m"], capture_output=True, text=True, timeout=PATIENCE)
+    finally:
+        link.close()
+    assert done.returncode == 0, done.stderr
+    assert "A499" in done.stdout
+    assert metric(vigil, 'vigil_aggregator_connections_ended_total{port="grpc",reason="stranger"}') == 0
 
 
 def test_a_grpc_socket_without_descriptors_left_is_opened_anew(vigil):
