@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <regex>
+#include <sstream>
 
 namespace vigil::channels {
 namespace {
@@ -61,9 +61,26 @@ std::string seen(const Request& request) {
 
 /// Two of a kind in a row: "(no data) (no data)", "is is". Not across lines.
 std::string doubled(const std::string& text) {
-  static const std::regex kTwice(R"((\([^()\n]+\)) \1|\b([A-Za-z]{2,}) \2\b|\b([A-Z][a-z]+): \3\b)");
-  std::smatch found;
-  return std::regex_search(text, found, kTwice) ? found.str() : "";
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    // Words, and what stands in brackets as one of them.
+    std::vector<std::string> words;
+    bool is_inside = false;
+    for (const char c : line) {
+      if (c == ' ' && !is_inside) {
+        words.emplace_back();
+        continue;
+      }
+      if (words.empty()) words.emplace_back();
+      words.back() += c;
+      if (c == '(' || c == ')') is_inside = c == '(';
+    }
+    for (std::size_t i = 1; i < words.size(); ++i) {
+      const bool is_word = words[i].size() > 1 && words[i].find_first_of("0123456789=") == std::string::npos;
+      if (is_word && words[i] == words[i - 1]) return words[i - 1] + ' ' + words[i];
+    }
+  }
+  return "";
 }
 
 struct State {

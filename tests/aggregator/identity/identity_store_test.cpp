@@ -82,7 +82,7 @@ TEST_CASE("what ended long ago is forgotten, and withdrawn invitations are over"
 TEST_CASE("another program's database, and one of a newer vigil, are left alone") {
   const test::TempDir dir;
   for (const char* script : {"CREATE TABLE other(a)",
-                             "PRAGMA user_version=3; PRAGMA application_id=0x56474C49;"
+                             "PRAGMA user_version=4; PRAGMA application_id=0x56474C49;"
                              "CREATE TABLE invite(a)"}) {
     const std::string path = dir.file("identity.db");
     {
