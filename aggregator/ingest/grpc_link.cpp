@@ -1,5 +1,7 @@
 #include "aggregator/ingest/grpc_link.h"
 
+#include "aggregator/access/held_call.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -150,6 +152,18 @@ void GrpcLink::finish_locked(const grpc::Status& status) {
 void GrpcLink::detach() {
   const std::lock_guard lock(mutex_);
   reactor_ = nullptr;
+}
+
+void GrpcLink::cancel_if_stuck(std::int64_t now_ms, std::int64_t patience_ms) {
+  std::optional<access::HeldCall> stuck;
+  {
+    const std::lock_guard lock(mutex_);
+    if (reactor_ == nullptr || !refusal_) return;
+    if (!stuck_since_ms_) stuck_since_ms_ = now_ms;
+    if (now_ms - *stuck_since_ms_ < patience_ms) return;
+    stuck.emplace(call_);
+  }
+  stuck->end({grpc::StatusCode::UNAVAILABLE, "the refusal was not read"});
 }
 
 }  // namespace vigil::aggregator

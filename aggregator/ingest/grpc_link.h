@@ -4,6 +4,7 @@
 
 #include "aggregator/ingest/agent_link.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
@@ -21,8 +22,9 @@ namespace vigil::aggregator {
 class GrpcLink final : public AgentLink {
  public:
   using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
-  GrpcLink(Reactor* reactor, std::string remote, std::int64_t opened_ms)
-      : remote_(std::move(remote)), opened_ms_(opened_ms), reactor_(reactor) {}
+  /// `call` is the reactor's.
+  GrpcLink(Reactor* reactor, grpc_call* call, std::string remote, std::int64_t opened_ms)
+      : remote_(std::move(remote)), opened_ms_(opened_ms), reactor_(reactor), call_(call) {}
 
   void welcome(const v1::Welcome& welcome) override;
   void acknowledge(const Acknowledgement& acknowledgement) override;
@@ -47,6 +49,10 @@ class GrpcLink final : public AgentLink {
   /// The reactor is about to be deleted.
   void detach();
 
+  /// Cancels the call when its client has not taken a refusal for so long, which one whose window is shut
+  /// never does: it would keep its place for ever. With no lock that the reactor takes.
+  void cancel_if_stuck(std::int64_t now_ms, std::int64_t patience_ms);
+
   std::int64_t opened_ms() const { return opened_ms_; }
 
   /// How many messages may wait at the shard; then reading pauses, and TCP slows the agent down.
@@ -63,6 +69,7 @@ class GrpcLink final : public AgentLink {
 
   std::mutex mutex_;  // protects what follows
   Reactor* reactor_;  // null once it is done
+  grpc_call* call_;   // there as long as the reactor is
   grpc::ByteBuffer in_;
   grpc::ByteBuffer out_;
   enum class ReadState : std::uint8_t { idle, asked, handing_over };
@@ -78,6 +85,7 @@ class GrpcLink final : public AgentLink {
   std::vector<v1::ActionRequest> actions_;
   std::optional<Refused> refusal_;
   bool refusal_sent_ = false;
+  std::optional<std::int64_t> stuck_since_ms_;
 };
 
 }  // namespace vigil::aggregator

@@ -27,10 +27,11 @@ std::string readable_peer(std::string peer) {
 /// The reactor of one stream. gRPC calls it on its own threads, one reaction of a kind at a time.
 class IngestService::Call final : public GrpcLink::Reactor {
  public:
-  Call(IngestService& service, std::string peer, std::string certificate)
+  Call(IngestService& service, grpc::CallbackServerContext& context, std::string certificate)
       : service_(service),
         certificate_(std::move(certificate)),
-        link_(std::make_shared<GrpcLink>(this, std::move(peer), service.options_.now_ms())) {
+        link_(std::make_shared<GrpcLink>(this, context.c_call(), readable_peer(context.peer()),
+                                         service.options_.now_ms())) {
     service_.add(link_);
     if (service_.stopping_) {
       refuse({v1::Refusal::CODE_UNAVAILABLE, "stopping", 10'000});
@@ -137,7 +138,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* IngestService::Stre
     grpc::CallbackServerContext* context) {
   std::string certificate =
       options_.may_speak ? identity::peer_certificate(*context->auth_context()) : std::string();
-  return new Call(*this, readable_peer(context->peer()), std::move(certificate));  // deletes itself in OnDone
+  return new Call(*this, *context, std::move(certificate));  // deletes itself in OnDone
 }
 
 void IngestService::add(const std::shared_ptr<GrpcLink>& link) {
@@ -216,6 +217,17 @@ void IngestService::pace(LoadFigures figures, Durability durability) {
 
 void IngestService::sweep() {
   const std::int64_t now_ms = options_.now_ms();
+  end_late(now_ms);
+  std::vector<std::shared_ptr<GrpcLink>> links;
+  {
+    const std::lock_guard lock(mutex_);
+    links.reserve(links_.size());
+    for (const auto& [link, place] : links_) links.push_back(link);
+  }
+  for (const auto& link : links) link->cancel_if_stuck(now_ms, options_.refusal_timeout_ms);
+}
+
+void IngestService::end_late(std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
   while (!silent_.empty() && now_ms - silent_.front()->opened_ms() >= options_.hello_timeout_ms) {
     const std::shared_ptr<GrpcLink> late = silent_.front();

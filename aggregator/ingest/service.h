@@ -33,7 +33,8 @@ struct ServiceOptions {
   IntakeOptions intake;
   std::size_t max_streams = 12'000;
   std::int64_t hello_timeout_ms = 10'000;
-  std::function<std::int64_t()> now_ms;  // our clock, Unix milliseconds
+  std::int64_t refusal_timeout_ms = 10'000;  // until a client has read why its stream ends
+  std::function<std::int64_t()> now_ms;      // our clock, Unix milliseconds
   /// Whether an agent whose connection shows `certificate` (PEM; "": none) may be `host`. On gRPC's threads.
   /// Empty: any may.
   std::function<Result<identity::Speaker>(const std::string& certificate, const std::string& host)>
@@ -67,7 +68,7 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   /// thread.
   void revoked(const std::vector<std::string>& serials);
   /// Once a second, on any thread: ends streams that did not say Hello in time, or whose certificate
-  /// expired.
+  /// expired, and cancels those that do not read why they end.
   void sweep();
   /// Refuses new streams and ends the present ones; their reactors finish by themselves.
   void stop();
@@ -89,6 +90,7 @@ class IngestService final : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   /// streams and says nothing keeps no agent out.
   bool make_room(const GrpcLink& newcomer);
   void remove(const std::shared_ptr<GrpcLink>& link);
+  void end_late(std::int64_t now_ms);
   void not_silent(const std::shared_ptr<GrpcLink>& link);  // with the lock
   template <class Ended>
   void end_speakers(Ended ended, const char* why);

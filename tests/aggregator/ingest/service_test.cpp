@@ -9,12 +9,18 @@
 #include "tests/aggregator/store/folder_fixture.h"
 #include "tests/support/catch.h"
 
+#include <arpa/inet.h>
 #include <grpcpp/grpcpp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <functional>
 #include <future>
+#include <string>
 #include <thread>
+#include <utility>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -323,6 +329,66 @@ TEST_CASE("where streams are too many, one that says nothing makes room, the old
   Call refused(f);
   CHECK(refused.refusal().message() == "too many streams");
   CHECK(f.refused("unavailable") == 3);
+}
+
+namespace {
+
+/// A stream whose client never says that it has room for an answer, which no client of gRPC can be had to do.
+class ShutStream {
+ public:
+  explicit ShutStream(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    ::inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    REQUIRE(::connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0);
+    std::string headers;
+    for (const auto& [name, value] : {std::pair<std::string, std::string>{":method", "POST"},
+                                      {":scheme", "http"},
+                                      {":path", "/vigil.v1.Ingest/Stream"},
+                                      {":authority", "here"},
+                                      {"te", "trailers"},
+                                      {"content-type", "application/grpc"}}) {
+      headers += '\0';  // a literal that is not to be remembered: RFC 7541, section 6.2.2
+      headers += static_cast<char>(name.size()) + name;
+      headers += static_cast<char>(value.size()) + value;
+    }
+    const std::string bytes = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+                              frame(4, 0, 0, std::string("\0\4\0\0\0\0", 6)) +  // no window
+                              frame(1, 4, 1, headers);
+    REQUIRE(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
+  }
+  ~ShutStream() { ::close(fd_); }
+  ShutStream(const ShutStream&) = delete;
+  ShutStream& operator=(const ShutStream&) = delete;
+
+ private:
+  static std::string frame(char type, char flags, char stream, const std::string& payload) {
+    std::string out{0, 0, static_cast<char>(payload.size()), type, flags, 0, 0, 0, stream};
+    return out + payload;
+  }
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a stream whose client does not take its refusal is cancelled and keeps no place") {
+  Fixture f(1);
+  const ShutStream shut(f.server->address().port);
+  eventually([&] { return f.service->streams() == 1; });
+  f.now = kT0 + 10'000;
+  f.service->sweep();
+  CHECK(f.refused("protocol") == 1);
+  f.now = kT0 + 19'999;
+  f.service->sweep();
+  CHECK(f.service->streams() == 1);
+  f.now = kT0 + 20'000;
+  f.service->sweep();
+  eventually([&] { return f.service->streams() == 0; });
+  FakeAgent agent;
+  Call live(f);
+  REQUIRE(live.stream->Write(agent.hello()));
+  CHECK(live.read().has_welcome());
 }
 
 TEST_CASE("a new host past the limit ends as RESOURCE_EXHAUSTED, for clients that know no refusals") {
