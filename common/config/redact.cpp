@@ -1,10 +1,11 @@
 #include "common/config/redact.h"
 
+#include "common/text/letter_case.h"
+
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 namespace vigil::config {
 namespace {
@@ -12,14 +13,8 @@ namespace {
 constexpr std::string_view kSecret = "<secret>";
 constexpr int kDeepest = 64;
 
-std::string in_lower_case(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool names_secret(const std::string& written) {
-  const std::string key = in_lower_case(written);
+  const std::string key = lower_case(written);
   if (key.ends_with("_file")) return false;
   constexpr std::array<std::string_view, 7> kWords = {"password", "secret", "token",      "webhook_url",
                                                       "api_key",  "bearer", "credentials"};
@@ -28,7 +23,7 @@ bool names_secret(const std::string& written) {
 }
 
 bool names_url(const std::string& written) {
-  const std::string key = in_lower_case(written);
+  const std::string key = lower_case(written);
   return key == "url" || key.ends_with("_url");
 }
 
