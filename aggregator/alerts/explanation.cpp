@@ -249,8 +249,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
   add_silences(alert.labels, circumstances, out);
   if (!circumstances.inhibitor.empty())
-    out.push_back(
-        {EventKind::inhibited, 0, std::string(circumstances.inhibitor),
+    out.push_back({EventKind::inhibited, 0, std::string(circumstances.inhibitor),
                    circumstances.inhibitor.starts_with(std::string(alert.labels.get("alertname")) + " (")
                        ? "the same, and more severe"
                        : "by the rule's annotation vigil_inhibits"});

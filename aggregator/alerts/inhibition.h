@@ -39,7 +39,7 @@ class Inhibition {
 
   std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
   std::unordered_map<std::string, Source> by_name_;      // alert name -> inhibitor
-  std::unordered_map<std::string, Worst> worst_;              // alert but for its severity
+  std::unordered_map<std::string, Worst> worst_;         // alert but for its severity
 };
 
 }  // namespace vigil::alerts

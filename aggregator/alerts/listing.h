@@ -48,11 +48,11 @@ struct AlertInfo {
   std::vector<std::string>
       receivers;  // everybody it is for: of single alerts, and of the routes that take it
   std::vector<GroupPlace> groups{};
-  std::string inhibitor{};                // fingerprint of the alert that inhibited_by names
-  std::vector<std::string> escalated{};   // receivers of alertmanager.yml that were told since nobody came
-  promql::LabelsPtr series{};             // the expression's labels; never null
-  std::int64_t held_ms = 0;               // how long its condition was seen true, without gaps
-  int times_true = 0;                     // see Alert
+  std::string inhibitor{};               // fingerprint of the alert that inhibited_by names
+  std::vector<std::string> escalated{};  // receivers of alertmanager.yml that were told since nobody came
+  promql::LabelsPtr series{};            // the expression's labels; never null
+  std::int64_t held_ms = 0;              // how long its condition was seen true, without gaps
+  int times_true = 0;                    // see Alert
 
   Standing standing() const;
 };

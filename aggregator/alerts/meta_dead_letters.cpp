@@ -29,6 +29,19 @@ Result<void> read_dead(aggregator::Database& database, const std::string& sql,
   return {};
 }
 
+/// What a message told that is sent again is told now: it was not before.
+Result<void> retell(aggregator::Statement& update, const notify::Row& row) {
+  Result<void> done;
+  for (const Telling& telling : tellings_of(row, Telling::What::fires)) {
+    const std::int64_t is_over = telling.what == Telling::What::over ? 1 : 0;
+    if (done)
+      done = update.run(std::string_view(telling.fingerprint), telling.fired_at_ms,
+                        std::string_view(telling.receiver), std::string_view(telling.group_key), is_over,
+                        telling.at_ms);
+  }
+  return done;
+}
+
 }  // namespace
 
 Result<void> MetaStore::each_dead_letter(const std::function<void(DeadLetter)>& visit) {
@@ -49,7 +62,7 @@ Result<DeadLetters> MetaStore::dead_letters(std::size_t most) {
 
 Result<void> MetaStore::revive(const std::vector<notify::Row>& rows) {
   return in_transaction([&] {
-    return for_each(
+    auto done = for_each(
         "UPDATE outbox SET dead_at_ms=0, error='', created_ms=?2, attempts=?3, next_attempt_ms=?4, body=?5 "
         "WHERE id=?1",
         rows, [](aggregator::Statement& update, const notify::Row& row) {
@@ -57,6 +70,11 @@ Result<void> MetaStore::revive(const std::vector<notify::Row>& rows) {
           return update.run(row.id, row.created_ms, static_cast<std::int64_t>(row.attempts),
                             row.next_attempt_ms, std::string_view(body));
         });
+    if (!done) return done;
+    return for_each(
+        "UPDATE telling SET at_ms=CASE times WHEN 1 THEN ?6 ELSE at_ms END, last_ms=?6 WHERE fingerprint=?1 "
+        "AND fired_at_ms=?2 AND receiver=?3 AND group_key=?4 AND (what='over')=?5",
+        rows, retell);
   });
 }
 

@@ -1,5 +1,5 @@
 // meta.db: what must survive a restart of the aggregator besides samples: alerts, their history and groups,
-// the outbox, threads of messages, silences, runs of actions.
+// the outbox, who was told what, threads of messages, silences, runs of actions.
 //
 // Belongs to the alert service's thread; one connection makes all commits and checkpoints. synchronous=FULL:
 // what commit() has said yes to is on the disk.
@@ -108,10 +108,11 @@ class MetaStore {
   Result<std::vector<notify::Row>> queued();
   /// Messages about an alert, or a group with it, that wait or were given up, oldest first.
   Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint);
-  /// The oldest first. Rows that cannot be read are left out and counted in damaged().
+  /// The oldest first. Rows that cannot be read are left out.
   Result<void> each_dead_letter(const std::function<void(DeadLetter)>& visit);
   Result<DeadLetters> dead_letters(std::size_t most);
-  /// In one transaction: they wait as they are here. Those that are not there are left out.
+  /// In one transaction: they wait as they are here, and what they say is told when they were created. Those
+  /// that are not there are left out.
   Result<void> revive(const std::vector<notify::Row>& rows);
   Result<void> drop_letters(const std::vector<std::int64_t>& ids);
   Result<std::vector<StoredGroup>> groups();
@@ -129,7 +130,8 @@ class MetaStore {
 
   /// In one transaction, with the thread.
   Result<void> record(const notify::Delivery& delivery, std::int64_t now_ms);
-  /// History, dead messages and threads older than `before_ms` go.
+  /// History, dead messages and threads older than `before_ms` go, and what was told last before then of
+  /// alerts that are over.
   Result<void> prune(std::int64_t before_ms);
   /// Moves the log into the file.
   Result<void> checkpoint();

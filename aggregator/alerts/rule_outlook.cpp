@@ -96,7 +96,7 @@ class Look {
       out_.limit = limit_->number;
       out_.comparison =
           fmt::format("{} {}", promql::to_string(limit_->op), promql::format_value(limit_->number));
-      if (auto parsed = promql::parse(rules::compared(*rule_.expr))) measured_ = std::move(*parsed);
+      if (auto parsed = promql::parse(limit_->compared)) measured_ = std::move(*parsed);
     } else if (auto measured = rules::measured_of(*rule_.expr)) {
       measured_ = std::move(*measured);
     }
@@ -135,6 +135,15 @@ class Look {
       if (values) {
         for (const promql::Sample& sample : *values) {
           if (is_meant(*sample.labels)) at(*sample.labels).value = sample.v;
+        }
+      }
+    }
+    if (!measured_ && rule_.presence) {  // nothing is compared, but of these it is known whether it is true
+      const auto known = samples_of(*rule_.presence);
+      if (!known) failure_ = known.error().message;
+      if (known) {
+        for (const promql::Sample& sample : *known) {
+          if (is_meant(*sample.labels)) at(*sample.labels);
         }
       }
     }

@@ -1,6 +1,7 @@
 // The alert service itself: a worker that owns the alerts of rules, and what is told and stored of them.
 // Its parts by what they do: service.cpp follows evaluations and time, and stores; telling.cpp puts messages
-// into the outbox; dead_letters.cpp into it again; requests.cpp does what people and programs ask for; views.cpp shows.
+// into the outbox; dead_letters.cpp into it again; requests.cpp does what people and programs ask for;
+// views.cpp shows.
 #pragma once
 
 #include "aggregator/alerts/acting.h"
@@ -106,6 +107,7 @@ class Service : public AlertService {
   void ended(const Transition& transition);
   void announce();
   void announce_calm();
+  std::vector<std::string> receivers_of(const notify::Notification& note) const;
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
   void escalate();

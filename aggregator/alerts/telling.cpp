@@ -20,15 +20,19 @@ void Service::announce_calm() {
   std::erase_if(calmed_, [&](const std::string& fingerprint) {
     Alert* alert = book_.find(fingerprint);
     if (alert == nullptr) return true;
-    const bool is_held =
-        !inhibition.inhibitor_of(*alert).empty() || silences->is_muted(alert->labels, now);
+    const bool is_held = !inhibition.inhibitor_of(*alert).empty() || silences->is_muted(alert->labels, now);
     if (alert->announced && is_held) return false;
     alert->calmed = false;
     ledger_.note(fingerprint);
     if (!alert->announced) return true;  // its first message is to come, and says how it is
     notify::Notification note = to_notification(*alert, notify::Kind::firing, rules_->external_url());
     note.key = fmt::format("{}-{}-calm", fingerprint, alert->fired_at_ms);
-    for (const std::string& receiver : alert->notified) ledger_.add_message({0, receiver, now, 0, 0, note});
+    // One that a reload took away would get a message that is given up at once.
+    const std::vector<std::string> receivers = receivers_of(note);
+    for (const std::string& receiver : alert->notified) {
+      if (std::ranges::find(receivers, receiver) != receivers.end())
+        ledger_.add_message({0, receiver, now, 0, 0, note});
+    }
     return true;
   });
 }
@@ -62,18 +66,22 @@ void Service::announce() {
   }
 }
 
+/// Those that want it, at once or late.
+std::vector<std::string> Service::receivers_of(const notify::Notification& note) const {
+  std::vector<std::string> receivers = notifier_->targets(note);
+  for (const auto& late : notifier_->late_targets(note)) receivers.push_back(late.receiver);
+  return receivers;
+}
+
 /// One outbox row for each receiver: of a firing message those that want it, of a resolved one those among
 /// them that were told of the firing.
 void Service::say(Alert& alert, notify::Kind kind) {
   if (notifier_ == nullptr) return;
   const notify::Notification note = to_notification(alert, kind, rules_->external_url());
   const std::int64_t now = options_.now_ms();
-  std::vector<std::string> receivers = notifier_->targets(note);
-  if (kind == notify::Kind::resolved) {
-    for (const auto& late : notifier_->late_targets(note)) receivers.push_back(late.receiver);
-  }
-  for (const std::string& receiver : receivers) {
-    if (kind == notify::Kind::firing) {
+  const bool begins = kind == notify::Kind::firing;
+  for (const std::string& receiver : begins ? notifier_->targets(note) : receivers_of(note)) {
+    if (begins) {
       alert.notified.push_back(receiver);
     } else if (std::find(alert.notified.begin(), alert.notified.end(), receiver) == alert.notified.end()) {
       continue;

@@ -3,6 +3,9 @@
 #include "aggregator/promql/functions.h"
 #include "aggregator/promql/parser.h"
 
+#include <cmath>
+#include <cstdint>
+
 namespace vigil::rules {
 namespace {
 
@@ -27,7 +30,13 @@ struct Comparison {
   const promql::Binary* whole = nullptr;
 };
 
-Comparison find_comparison(const Expr& expr) {
+/// Where a comparison is looked for.
+enum class Where : std::uint8_t {
+  anywhere,
+  in_conditions,  // not behind `unless`, where it says what keeps alerts from firing
+};
+
+Comparison find_comparison(const Expr& expr, Where where = Where::anywhere) {
   const Expr& inner = promql::strip_parens(expr);
   const auto* binary = std::get_if<promql::Binary>(&inner.node);
   if (binary == nullptr) return {};
@@ -35,8 +44,9 @@ Comparison find_comparison(const Expr& expr) {
     if (as_number(*binary->rhs)) return {binary->lhs.get(), binary->rhs.get(), binary};
     if (as_number(*binary->lhs)) return {binary->rhs.get(), binary->lhs.get(), binary};
   }
-  if (const Comparison found = find_comparison(*binary->lhs); found.threshold != nullptr) return found;
-  return find_comparison(*binary->rhs);
+  if (const Comparison found = find_comparison(*binary->lhs, where); found.threshold != nullptr) return found;
+  if (where == Where::in_conditions && binary->op == promql::BinaryOp::set_unless) return {};
+  return find_comparison(*binary->rhs, where);
 }
 
 /// The operand that is the threshold, or null.
@@ -117,10 +127,11 @@ bool Limit::holds(double value) const {
 }
 
 std::optional<Limit> limit_of(const Expr& expr) {
-  const Comparison found = find_comparison(expr);
-  if (found.threshold == nullptr) return std::nullopt;
+  const Comparison found = find_comparison(expr, Where::in_conditions);
+  if (found.threshold == nullptr || std::isinf(*as_number(*found.threshold))) return std::nullopt;
   const bool is_right = found.whole->rhs.get() == found.threshold;
-  return Limit{is_right ? found.whole->op : turned(found.whole->op), *as_number(*found.threshold)};
+  return Limit{is_right ? found.whole->op : turned(found.whole->op), *as_number(*found.threshold),
+               promql::to_string(*found.operand)};
 }
 
 bool set_threshold(Expr& expr, double value) {

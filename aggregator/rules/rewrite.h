@@ -18,10 +18,12 @@ std::optional<double> threshold(const promql::Expr& expr);
 /// Replaces that number. False when there is none.
 bool set_threshold(promql::Expr& expr, double value);
 
-/// That comparison, as if its number stood on the right: `> 80` in `80 < a`. Nothing when there is none.
+/// The first such comparison that is a condition of the alert (not one behind `unless`), as if its number
+/// stood on the right: `> 80` in `80 < a`. Nothing when there is none, or the number is infinite.
 struct Limit {
   promql::BinaryOp op = promql::BinaryOp::gt;
   double number = 0;
+  std::string compared;  // PromQL: `a`
   bool holds(double value) const;
 };
 std::optional<Limit> limit_of(const promql::Expr& expr);

@@ -148,6 +148,25 @@ TEST_CASE(
   CHECK(summary_of(rows[3]) == "It is full (still firing, no longer flapping)");
 }
 
+TEST_CASE("Who is not configured any more is not told that something flaps no more") {
+  const TempDir dir;
+  const std::string critical = std::string(kFlapping).replace(std::string(kFlapping).find("flapping:"), 0,
+                                                              "labels: {severity: critical}, ");
+  {
+    Run run(dir, critical);
+    see(run, {1, -2, 3, 8});
+    CHECK(told(run.recorder.wait_for(6)).ends_with("Full firing to ops, Full firing to boss"));
+  }
+  Run run(dir, critical, {}, {}, 9);
+  CHECK(run.recorder.wait_for(6).size() == 6);
+  run.recorder.has_boss = false;
+  see(run, {13});
+  run.evaluate(0, 14, {"web"});
+  run.settle(2);
+  CHECK(told(run.recorder.wait_for(7)).ends_with("Full firing to boss, Full firing to ops"));
+  CHECK(run.recorder.wait_for(7).size() == 7);
+}
+
 TEST_CASE("A thread of messages is remembered over a restart, until it is over") {
   const TempDir dir;
   notify::ThreadChange thread{"ops", "f", notify::MessageThread{"C1", "1.2", {"k"}}};

@@ -36,6 +36,19 @@ std::string listed(AlertService& service) {
   return out;
 }
 
+/// "100: waits ops" for each event that says who was told.
+std::string tellings_in(AlertService& service, const std::string& id) {
+  const auto explained = explain(service, id);
+  REQUIRE(explained);
+  std::string out;
+  for (const Event& event : explained->events) {
+    if (!event.by.empty())
+      out += fmt::format("{}{}: {} {}", out.empty() ? "" : ", ", event.at_ms / 1000, to_string(event.kind),
+                         event.by);
+  }
+  return out;
+}
+
 notify::Notification note_about(const std::string& fingerprint, notify::Kind kind) {
   notify::Notification note;
   note.kind = kind;
@@ -81,6 +94,8 @@ TEST_CASE("what was given up is kept over a restart, and sent again as if it had
     CHECK(letter.given_up_ms == 1'000);
     CHECK(letter.error == "HTTP 503");
     CHECK(dead->left_out == 0);
+    const std::string alert = letter.row.note.fingerprint;
+    CHECK(tellings_in(*run.service, alert) == "1: given_up ops");
 
     const auto resent = resend(*run.service, {{id}, ""});
     REQUIRE(resent);
@@ -91,6 +106,7 @@ TEST_CASE("what was given up is kept over a restart, and sent again as if it had
     CHECK(rows[0].created_ms == 100'000);
     CHECK(rows[0].attempts == 0);
     CHECK(listed(*run.service).empty());
+    CHECK(tellings_in(*run.service, alert) == "100: waits ops");
   }
   Run run(dir, kRules, {}, {}, 200);  // it waits like any other
   CHECK(ids_of(run.recorder.wait_for(1)) == std::vector{id});

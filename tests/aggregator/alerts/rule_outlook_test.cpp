@@ -84,6 +84,31 @@ TEST_CASE("what is nearest to firing comes first, whichever way the rule compare
   CHECK(both.look().why == "a has 9, which is > 5, but the rest of the expression is not true");
 }
 
+TEST_CASE("what stands behind unless is no limit, and what has data without a number is known to be false") {
+  Bench held("{alert: A, expr: load unless users == 1}");
+  held.answers["load unless users == 1"] = {};
+  held.answers["load"] = {{"a", 3}};
+  const RuleOutlook outlook = held.look();
+  CHECK_FALSE(outlook.limit);
+  CHECK(outlook.comparison.empty());
+  CHECK(outlook.why == "not true for a");
+
+  Bench known("{alert: A, expr: load unless users == 1, known: up}");
+  known.answers["up"] = {{"a", 1}, {"b", 1}};
+  CHECK(known.look().why == "not true for a");
+  CHECK(known.look().series.size() == 2);
+  CHECK_FALSE(known.look().series[0].value);
+
+  Bench never("{alert: A, expr: load < -Inf, on_no_data: alert}");
+  never.answers["load"] = {{"a", 3}};
+  const RuleOutlook steady = never.look();
+  CHECK_FALSE(steady.limit);
+  CHECK(steady.series.at(0).value == 3.0);
+  CHECK(steady.why == "not true for a");
+
+  CHECK(Bench("{alert: A, expr: (load unless users == 1) and heat > 7}").look().compared == "heat");
+}
+
 TEST_CASE("a rule without data says so, and one that cannot tell says that") {
   CHECK(Bench("{alert: A, expr: load > 5}").look().why == "no data: no series is there for load");
   CHECK(Bench("{alert: A, expr: absent(load)}").look().why == "its expression gives nothing now");

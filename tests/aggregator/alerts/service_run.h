@@ -43,8 +43,8 @@ class Recorder : public notify::Notifier {
     remembered_ = std::move(threads);
   }
   std::vector<std::string> targets(const notify::Notification& note) const override {
-    return note.severity == "critical" ? std::vector<std::string>{"ops", "boss"}
-                                       : std::vector<std::string>{"ops"};
+    return note.severity == "critical" && has_boss ? std::vector<std::string>{"ops", "boss"}
+                                                   : std::vector<std::string>{"ops"};
   }
   std::vector<Late> late_targets(const notify::Notification& note) const override {
     if (!has_late || note.severity != "critical") return {};
@@ -62,6 +62,7 @@ class Recorder : public notify::Notifier {
   }
 
   std::atomic<bool> has_late = false;  // somebody to escalate to
+  std::atomic<bool> has_boss = true;
 
   /// The rows once there are `count`, or what there is after ten seconds.
   std::vector<notify::Row> wait_for(std::size_t count) {
