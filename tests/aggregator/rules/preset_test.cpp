@@ -119,6 +119,18 @@ TEST_CASE("Staging and development have no rule that production has not, and non
   }
 }
 
+TEST_CASE("What shipped rules count is whole: extrapolated increases stand where no number is told") {
+  const Preset preset = GENERATE(Preset::production, Preset::staging, Preset::development);
+  const RuleSetPtr set = load(preset);
+  for (const RulePtr& rule : set->rules()) {
+    CAPTURE(rule->key, rule->expr_text);
+    const std::string_view conditions =
+        std::string_view(rule->expr_text).substr(0, rule->expr_text.find(" unless "));
+    CHECK(conditions.find("increase(") == std::string_view::npos);
+    CHECK(conditions.find("delta(") == std::string_view::npos);
+  }
+}
+
 TEST_CASE("Prometheus's promtool accepts the shipped files") {
   if (std::system("promtool --version >/dev/null 2>&1") != 0) {
     WARN("promtool is not installed: skipped");
