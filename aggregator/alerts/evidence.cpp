@@ -149,7 +149,7 @@ std::vector<notify::Evidence> ask_evidence(const std::vector<rules::EvidenceText
     } else {
       for (const auto& [labels, value] : *samples) {
         if (table.rows.size() == kMaxRows) break;
-        table.rows.push_back({row_name(labels, data.labels), rules::humanize(value)});
+        table.rows.push_back({row_name(labels, data.labels), format_si(value)});
       }
     }
     if (!table.rows.empty()) out.push_back(std::move(table));

@@ -192,7 +192,8 @@ std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message
   const std::vector<const Alert*> firing = worst_first(message.firing, book);
   for (const Alert* alert : firing) {
     if (group.alerts.size() == kMostInMessage) break;
-    group.alerts.push_back(to_notification(*alert, Kind::firing, external_url));
+    Notification& note = group.alerts.emplace_back(to_notification(*alert, Kind::firing, external_url));
+    note.annotations = book.annotations_now(*alert);  // beside the value of now
   }
   group.left_out = firing.size() - group.alerts.size();
   for (const std::string& fingerprint : message.resolved) {

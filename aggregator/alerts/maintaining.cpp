@@ -1,5 +1,7 @@
 #include "aggregator/alerts/maintaining.h"
 
+#include "aggregator/alerts/messages.h"
+#include "aggregator/notify/text.h"
 #include "aggregator/promql/literals.h"
 #include "common/log/log.h"
 #include "common/text/human.h"
@@ -48,10 +50,13 @@ std::string minute_text(std::int64_t t_ms) {
   return text + " UTC";
 }
 
+/// "HighCpu on web-1 (critical)": one name may be alerts of two severities.
 std::string name_of(const Labels& labels) {
   const std::string_view instance = labels.get("instance");
-  return instance.empty() ? std::string(labels.get("alertname"))
-                          : fmt::format("{} on {}", labels.get("alertname"), instance);
+  const std::string_view severity = labels.get("severity");
+  return fmt::format("{}{}{}", labels.get("alertname"),
+                     instance.empty() ? "" : fmt::format(" on {}", instance),
+                     severity.empty() ? "" : fmt::format(" ({})", severity));
 }
 
 /// Whether a check has a sample that is not 0.
@@ -135,7 +140,8 @@ void add_digest(const Silence& silence, const MaintenanceProgress& progress, con
   around.book.for_each([&](const Alert& alert) {
     if (alert.state != State::firing || !matchers::matches(silence.matchers, alert.labels)) return;
     const bool is_new = alert.fired_at_ms >= progress.begin_ms;
-    still.add(fmt::format("{}, since {}{}", name_of(alert.labels), minute_text(alert.fired_at_ms),
+    const std::string value = notify::value_text(to_notification(alert, notify::Kind::firing, ""));
+    still.add(fmt::format("{}: {}, since {}{}", name_of(alert.labels), value, minute_text(alert.fired_at_ms),
                           is_new ? "" : ", before the maintenance"));
   });
   std::map<std::string, std::pair<std::size_t, bool>> ended;  // how often, and whether it fired before

@@ -21,6 +21,7 @@ notify::Notification to_notification(const Alert& alert, notify::Kind kind, std:
   if (kind == notify::Kind::resolved) {
     note.resolved_at_ms = alert.resolved_at_ms;
     note.reason = alert.reason;
+    note.is_of_its_end = alert.rule->extras.measured && alert.reason.empty();
   }
   note.evidence = alert.evidence;
   if (!external_url.empty()) {

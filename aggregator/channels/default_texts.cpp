@@ -32,7 +32,7 @@ constexpr std::string_view kCommon = R"(
 
 {{ define "__value" -}}
 {{ if eq .Status "firing" }}Value {{ .Value }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}Last value {{ .Value }}{{ with .Reason }}, over because {{ . }}{{ end }}{{ end }}
+{{- else }}{{ .ValueName }} {{ .Value }}{{ with .Reason }}, over because {{ . }}{{ end }}{{ end }}
 {{- end }}
 
 {{ define "__evidence" -}}
@@ -68,7 +68,7 @@ constexpr std::string_view kCommon = R"(
 {{ .Headline | markdownEscape }}
 {{ range .Actions }}{{ .Name | markdownEscape }}: {{ .Value | markdownEscape }}
 {{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}Value {{ .Value | markdownEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}Last value {{ .Value | markdownEscape }}{{ with .Reason }}, over because {{ . | markdownEscape }}{{ end }}{{ end }}{{ end }}
+{{- else }}{{ .ValueName }} {{ .Value | markdownEscape }}{{ with .Reason }}, over because {{ . | markdownEscape }}{{ end }}{{ end }}{{ end }}
 {{- with .GeneratorURL }} ([open]({{ . }})){{ end }}
 {{- with .Runbook }} ([runbook]({{ . | reReplaceAll "[(]" "%28" | reReplaceAll "[)]" "%29" }})){{ end }}
 {{ end }}
@@ -106,7 +106,7 @@ constexpr std::string_view kSlack = R"(
 {{ .Headline | slackEscape }}
 {{ range .Actions }}{{ .Name | slackEscape }}: {{ .Value | slackEscape }}
 {{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}{{ .Value | slackEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}Last value {{ .Value | slackEscape }}{{ end }}
+{{- else }}{{ .ValueName }} {{ .Value | slackEscape }}{{ end }}
 {{ end }}{{ if le (len $.Alerts) 3 }}{{ template "__slack_evidence" . }}{{ end }}
 {{ end }}{{ end }}
 {{ define "__slack_evidence" -}}
@@ -121,7 +121,7 @@ constexpr std::string_view kOthers = R"(
 {{ if eq .Status "resolved" }}{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Severity }}{{ else }}Resolved{{ end }}: {{ else }}{{ with (index .Alerts 0).Occasion }}{{ . }}: {{ end }}{{ end }}
 {{- template "__what" . }}
 {{- if eq (len .Alerts) 1 }}: {{ with index .Alerts 0 }}{{ .Headline }}
-{{- if and (eq .Status "resolved") (not .Occasion) }}, last value {{ .Value }}{{ end }}{{ end }}{{ end }}{{ end }}
+{{- if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ end }}{{ end }}{{ end }}{{ end }}
 {{ define "pagerduty.default.client" }}vigil{{ end }}
 {{ define "pagerduty.default.clientURL" }}{{ template "__link" . }}{{ end }}
 {{ define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
@@ -161,7 +161,7 @@ and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
 {{ define "sms.default.text" -}}
 {{ template "__subject" . }}{{ range $i, $alert := .Alerts }}
 {{ if ge $i 3 }}and {{ len (slice $.Alerts 3) }} more{{ break }}{{ end }}
-{{- .Headline }}{{ if and (eq .Status "resolved") (not .Occasion) }}, last value {{ .Value }}{{ end }}{{ end }}{{ end }}
+{{- .Headline }}{{ if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ end }}{{ end }}{{ end }}
 
 {{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
 )";
@@ -197,7 +197,7 @@ constexpr std::string_view kMail = R"(
 <table role="presentation" cellspacing="0" style="border-collapse:collapse">
 {{ if .Occasion }}{{ template "__html_cell_name" "Time" }}{{ template "__html_cell_value" .Value }}
 {{- else }}{{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}
-{{- if eq .Status "resolved" }}{{ template "__html_cell_name" "Last value" }}{{ else }}{{ template "__html_cell_name" "Value" }}{{ end }}{{ template "__html_cell_value" .Value }}
+{{- template "__html_cell_name" .ValueName }}{{ template "__html_cell_value" .Value }}
 {{- template "__html_cell_name" "Since" }}{{ template "__html_cell_value" (.Since.Format "2006-01-02 15:04:05 MST") }}
 {{- if eq .Status "resolved" }}
 {{- template "__html_cell_name" "Resolved" }}{{ template "__html_cell_value" (.EndsAt.Format "2006-01-02 15:04:05 MST") }}

@@ -165,6 +165,7 @@ TemplateValue alert_value(const Notification& note) {
                    {"Occasion", notify::one_line(note.occasion)},
                    {"Description", std::string(notify::description_of(note))},
                    {"Value", notify::one_line(notify::value_text(note))},
+                   {"ValueName", std::string(notify::value_name(note))},
                    {"Severity", notify::one_line(notify::status_word(note))},
                    {"Expr", note.expr},
                    {"Runbook", std::string(notify::runbook_of(note))},

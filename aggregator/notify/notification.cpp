@@ -46,6 +46,7 @@ boost::json::object object_of(const Notification& n) {
           {"occasion", n.occasion},
           {"title", n.title},
           {"reason", n.reason},
+          {"of_its_end", n.is_of_its_end ? 1 : 0},
           {"evidence", to_json(n.evidence)},
           {"link", n.link}};
 }
@@ -70,6 +71,7 @@ Result<Notification> notification_of(const boost::json::object& from) {
   n.occasion = text_at(from, "occasion");
   n.title = text_at(from, "title");
   n.reason = text_at(from, "reason");
+  n.is_of_its_end = integer_at(from, "of_its_end") != 0;
   n.evidence = evidence_at(from, "evidence");
   n.link = text_at(from, "link");
   if (n.key.empty() || n.alert.empty()) return fail(Errc::parse, "notification: without key or alert");

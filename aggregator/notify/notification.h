@@ -55,6 +55,9 @@ struct Notification {
   /// alerts "", as their names say it.
   std::string occasion, title;
   std::string reason;  // why resolved, when not simply because the condition is false
+  /// Resolved only: value and texts are those of its end, when its condition was false, not of when it was
+  /// true.
+  bool is_of_its_end = false;
   std::vector<Evidence> evidence;
   std::string link;  // to the alert in the dashboard; "" without external_url
   friend bool operator==(const Notification&, const Notification&) = default;

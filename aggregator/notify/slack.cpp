@@ -39,9 +39,9 @@ std::string escaped(std::string_view text, std::size_t limit) {
   return cut_slack(slack_escape(text), limit);
 }
 
-/// Backticks would end the code span.
+/// Backticks would end the code span, and so would the end of a line.
 std::string code(std::string_view text, std::size_t limit = kTextBytes) {
-  std::string inner = escaped(text, limit);
+  std::string inner = escaped(one_line(text), limit);
   std::replace(inner.begin(), inner.end(), '`', '\'');
   return '`' + inner + '`';
 }
@@ -146,7 +146,7 @@ std::string list_item(const Notification& note) {
   if (!is_alert(note)) return text;
   const std::string value = escaped(value_text(note), 100);
   text += note.kind == Kind::firing ? fmt::format("\n{}, since {}", value, date(note.active_since_ms))
-                                    : fmt::format("\nLast value {}", value);
+                                    : fmt::format("\n{} {}", value_name(note), value);
   return text;
 }
 

@@ -1,6 +1,5 @@
 #include "aggregator/notify/text.h"
 
-#include "aggregator/rules/template_functions.h"
 #include "common/text/human.h"
 #include "common/text/utf8.h"
 
@@ -42,12 +41,13 @@ std::string status_word(const Notification& note) {
 
 std::string_view value_name(const Notification& note) {
   if (!is_alert(note)) return "Time";
-  return note.kind == Kind::firing ? "Value" : "Last value";
+  if (note.kind == Kind::firing) return "Value";
+  return note.is_of_its_end ? "Value at its end" : "Last value";
 }
 
 std::string value_text(const Notification& note) {
   const std::string_view said = note.annotations.get("value");
-  return said.empty() ? rules::humanize(note.value) : std::string(said);
+  return said.empty() ? format_si(note.value) : std::string(said);
 }
 
 std::string summary_of(const Notification& note) {
@@ -57,7 +57,8 @@ std::string summary_of(const Notification& note) {
 
 std::string headline_of(const Notification& note) {
   if (note.kind == Kind::firing || !is_alert(note)) return summary_of(note);
-  return fmt::format("Over after {}. It was: {}", duration_text(note, note.resolved_at_ms), summary_of(note));
+  return fmt::format("Over after {}. {}: {}", duration_text(note, note.resolved_at_ms),
+                     note.is_of_its_end ? "At its end" : "It was", summary_of(note));
 }
 
 std::string_view description_of(const Notification& note) {

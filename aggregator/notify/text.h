@@ -18,13 +18,15 @@ std::string_view colour_of(const Notification& note);
 std::string status_word(const Notification& note);
 /// Whether it tells of an alert: of a maintenance nothing is a value, and nothing lasts.
 bool is_alert(const Notification& note);
-/// What the value is called: "Value", or "Last value" once it is over; "Time" of what is no alert.
+/// What the value is called: "Value", or once it is over "Last value", "Value at its end" where it was false
+/// by then; "Time" of what is no alert.
 std::string_view value_name(const Notification& note);
-/// The annotation `value`, or the number humanised.
+/// The annotation `value`, or the number as format_si() writes it.
 std::string value_text(const Notification& note);
 /// The annotation `summary`, or the alert's name.
 std::string summary_of(const Notification& note);
-/// The first sentence of a message: the summary; once an alert is over, that and for how long it was so.
+/// The first sentence of a message: the summary; once an alert is over, that, for how long it was so, and
+/// whether the summary is what it was or how it ended.
 std::string headline_of(const Notification& note);
 /// The annotation `description`, which speaks of now: none once it is over.
 std::string_view description_of(const Notification& note);

@@ -12,11 +12,11 @@ void fill_labels(const Labels& labels, Map& out) {
   for (const LabelView& label : labels) out[std::string(label.name)] = label.value;
 }
 
-/// "Top processes by CPU: postgres (pid 4711) 71 %, backup (pid 12) 9 %"
+/// "Top processes by CPU: postgres (pid 4711, db): 71 %; backup (pid 12): 9 %"
 std::string one_line(const notify::Evidence& evidence) {
   std::string line = evidence.title + ':';
   for (const auto& row : evidence.rows)
-    line += fmt::format("{} {} {}", line.back() == ':' ? "" : ",", row.name, row.value);
+    line += fmt::format("{} {}: {}", &row == &evidence.rows.front() ? "" : ";", row.name, row.value);
   return line;
 }
 

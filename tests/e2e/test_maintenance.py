@@ -105,7 +105,7 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     assert (ended["id"], ended["kind"], ended["phase"]) == (running, "maintenance", "ended")
     over = eventually("it is over", lambda: [b for b in sink.bodies("/ops") if "is over" in b["alerts"][0]["annotations"]["summary"]])[0]
     digest = over["alerts"][0]["annotations"]["summary"]
-    assert "vector(1): well" in digest and "Still firing: 1\n- LoadHigh on web-1, since " in digest
+    assert "vector(1): well" in digest and "Still firing: 1\n- LoadHigh on web-1 (critical): " in digest
     # What fires still is told now; the maintenance was told once over the kill.
     eventually("the alert is told", lambda: [n for n in notes(sink, "/ops") if n[0] == "LoadHigh"])
     assert len([n for n in notes(sink, "/ops") if "has begun" in n[2]]) == 1

@@ -152,6 +152,33 @@ TEST_CASE("Nothing in a label can mention a channel, link or format its way out 
   CHECK(parsed.at("attachments").at(0).at("color") == "#d32f2f");
 }
 
+TEST_CASE("Nothing in a label ends the code span it stands in in a Slack message") {
+  Notification note = hostile();
+  note.labels.set("team", "web\n*bold*\r\n\t`db`");
+  const std::string text = render_slack(single(note), {});
+  CHECK(text.find("team=`web *bold*   'db'`") != std::string::npos);
+  CHECK(text.find("`web  Bcc: all@example.org`") != std::string::npos);
+  Shipment two = single(note);
+  two.rows.push_back(two.rows.front());
+  CHECK(render_slack(two, {}).find("`web  Bcc: all@example.org`") != std::string::npos);
+}
+
+TEST_CASE("What is over says whether its text and value are those of when it was true") {
+  Notification note = note_of("web-1", Kind::resolved);
+  note.annotations = Labels{{"summary", "Load of web-1 is 0.5"}};
+  note.value = 0.5;
+  note.is_of_its_end = true;
+  const auto back = decode_notification(encode(note));
+  REQUIRE(back);
+  CHECK(*back == note);
+  for (const std::string& text : {render_slack(single(note), {}), render_email(single(note), kEmail, kNow)}) {
+    CHECK_THAT(text,
+               Catch::Contains("At its end: Load of web-1 is 0.5") && Catch::Contains("Value at its end"));
+    CHECK_THAT(text,
+               !Catch::Contains("It was") && !Catch::Contains("Last value") && !Catch::Contains("500m"));
+  }
+}
+
 TEST_CASE("Slack's limits hold for the longest texts") {
   Notification note = note_of(std::string(5000, 'h'));
   note.annotations.set("summary", std::string(9000, 's'));
