@@ -104,6 +104,13 @@ using Summaries = std::set<std::string>;
 
 }  // namespace
 
+TEST_CASE("What is expected is no reason for a warning: several of one name are how it is said") {
+  const auto set = RuleSet::load(
+      config_of({expected({"db", "cache-*", "app-*"}), expected({"proxy"}, {"web-*"})}), {}, "");
+  REQUIRE(set);
+  CHECK((*set)->warnings().empty());
+}
+
 TEST_CASE("Nothing is expected: there are no rules of it") {
   CHECK(load(config_of({}))->rules().empty());
 }
