@@ -33,7 +33,7 @@ constexpr std::array kCommands = {
     Command{"plot", declare_plot, "Draw a PromQL expression in the terminal"},
     Command{"series", declare_series, "Series that exist"},
     Command{"alerts", declare_alerts, "Alerts that are pending, firing or just resolved"},
-    Command{"ack", declare_ack, "Say that you look after an alert: it is told of no more until it is over"},
+    Command{"ack", declare_ack, "Say that you look after an alert: nobody is reminded of it"},
     Command{"silence", declare_silence, "Silences: alerts that fire without a message for a time"},
     Command{"maintenance", declare_maintenance, "Maintenances: silences that people are told of"},
     Command{"receivers", declare_receivers, "Who is told of alerts, and whether they can be reached"},

@@ -11,6 +11,7 @@
 #include "common/text/human.h"
 #include "common/text/lines.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -182,6 +183,24 @@ std::string object_of(const alerts::LetterChoice& choice) {
   return fmt::format("{}", fmt::join(choice.ids, " "));
 }
 
+/// Nobody of that name, though what was given up may be to a receiver that is gone.
+Result<void> know_receiver(const alerts::LetterChoice& choice, const FleetSources& sources) {
+  if (choice.receiver.empty()) return {};
+  std::vector<std::string> names;
+  const auto note = [&names](const std::string& endpoint) {
+    names.push_back(endpoint);
+    names.push_back(endpoint.substr(0, endpoint.rfind('/')));
+  };
+  for (const notify::ReceiverStats& stats : sources.receivers()) note(stats.receiver);
+  const auto dead = alerts::dead_letters(sources.alerts);
+  if (!dead) return dead.error();
+  for (const alerts::DeadLetter& letter : dead->letters) note(letter.row.receiver);
+  if (std::ranges::find(names, choice.receiver) != names.end()) return {};
+  const std::string_view meant = suggest(choice.receiver, names);
+  return fail(Errc::not_found, "there is no receiver {}{}", choice.receiver,
+              meant.empty() ? "; `vigil receivers` lists them" : fmt::format("; did you mean {}?", meant));
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
@@ -350,6 +369,7 @@ grpc::ServerUnaryReactor* FleetService::ResendMessages(grpc::CallbackServerConte
                 [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
                   const auto choice = choice_of(*request);
                   if (!choice) return choice.error();
+                  if (auto known = know_receiver(*choice, sources_); !known) return known;
                   if (auto ready = sources_.log.ready(); !ready) return ready;
                   const auto resent = alerts::resend(sources_.alerts, *choice);
                   if (!resent) return resent.error();
@@ -368,6 +388,7 @@ grpc::ServerUnaryReactor* FleetService::DropMessages(grpc::CallbackServerContext
                 [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
                   const auto choice = choice_of(*request);
                   if (!choice) return choice.error();
+                  if (auto known = know_receiver(*choice, sources_); !known) return known;
                   if (auto ready = sources_.log.ready(); !ready) return ready;
                   const auto dropped = alerts::drop(sources_.alerts, *choice);
                   if (!dropped) return dropped.error();

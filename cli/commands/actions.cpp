@@ -44,10 +44,6 @@ Cell yes_cell(bool is_so) {
   return cell;
 }
 
-Cell when_cell(std::int64_t t_ms) {
-  return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
-}
-
 Result<Exit> list_actions(Context& context) {
   const auto actions = context.client->actions();
   if (!actions) return actions.error();

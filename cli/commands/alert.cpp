@@ -83,10 +83,13 @@ Result<v1::ExplainAlertResponse> explain(Context& context, const NamedAlert& wan
   return context.client->explain(by_rule);
 }
 
-void say_done(const Context& context, const std::vector<v1::Alert>& alerts) {
+/// `free`: those of which nobody's acknowledgement could be withdrawn.
+void say_done(const Context& context, const std::vector<v1::Alert>& alerts,
+              const std::vector<v1::Alert>& free) {
   if (context.format != Format::table) {
     v1::ListAlertsResponse all;
     for (const v1::Alert& alert : alerts) *all.add_alerts() = alert;
+    for (const v1::Alert& alert : free) *all.add_alerts() = alert;
     return show(context, alerts_listing(all, context.now_ms));
   }
   for (const v1::Alert& alert : alerts) {
@@ -97,6 +100,7 @@ void say_done(const Context& context, const std::vector<v1::Alert>& alerts) {
       fmt::print("{} looks after {}.\n", printable(alert.acked_by()), place);
     }
   }
+  for (const v1::Alert& alert : free) fmt::print("Nobody looked after {}.\n", printable(place_of(alert)));
 }
 
 }  // namespace
@@ -116,7 +120,8 @@ Run declare_ack(CLI::App& app) {
   app.add_flag("--withdraw", *withdraw, "Nobody looks after it any more");
   app.footer(
       "Examples:\n  vigil ack HighCpu web-1 --comment 'the nightly job, moved to 4:00'\n"
-      "Groups of alerts that are all acknowledged are not told of again; that they are over is.\n"
+      "Groups of alerts that are all acknowledged are not told of again; what is new in one\n"
+      "is, and that they are over.\n"
       "Prints who looks after what now; for programs the alerts as they are.");
   return [wanted, request, withdraw](Context& context) -> Result<Exit> {
     auto found = find_alerts(context, *wanted);
@@ -134,14 +139,19 @@ Run declare_ack(CLI::App& app) {
       request->set_author(user_name());
     }
     std::vector<v1::Alert> done;
+    std::vector<v1::Alert> free;  // to be withdrawn, and nobody's
     for (const v1::Alert& alert : *found) {
+      if (*withdraw && alert.acked_by().empty()) {
+        free.push_back(alert);
+        continue;
+      }
       request->set_id(alert.id());
       const auto answer = context.client->acknowledge(*request);
       if (!answer) return answer.error();
       v1::Alert& now = done.emplace_back(answer->has_alert() ? answer->alert() : alert);
       if (!answer->has_alert()) now.set_acked_by(request->author());  // an older aggregator says nothing
     }
-    say_done(context, done);
+    say_done(context, done, free);
     return Exit::ok;
   };
 }

@@ -60,10 +60,6 @@ Cell by_cell(const v1::AlertEvent& event) {
   return cell;
 }
 
-Cell event_time_cell(std::int64_t t_ms) {
-  return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
-}
-
 Listing events_listing(const v1::ExplainAlertResponse& explained) {
   Listing listing;
   listing.columns = {{"at_ms", "WHEN"},
@@ -72,7 +68,7 @@ Listing events_listing(const v1::ExplainAlertResponse& explained) {
                      {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24}};
   for (const v1::AlertEvent& event : explained.events())
     listing.rows.push_back(
-        {event_time_cell(event.at_ms()), what_cell(event.kind()), by_cell(event), Cell::of(event.text())});
+        {when_cell(event.at_ms()), what_cell(event.kind()), by_cell(event), Cell::of(event.text())});
   return listing;
 }
 

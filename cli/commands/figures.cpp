@@ -29,6 +29,10 @@ Cell time_cell(std::int64_t t_ms) {
   return t_ms == 0 ? Cell::unknown() : Cell::number(t_ms);
 }
 
+Cell when_cell(std::int64_t t_ms) {
+  return t_ms == 0 ? Cell::unknown() : Cell{t_ms, format_local_time(t_ms), Style::plain};
+}
+
 Cell ratio_cell(std::optional<double> ratio, double warning, double critical) {
   if (!ratio) return Cell::unknown();
   const Style style = *ratio >= critical ? Style::bad : *ratio >= warning ? Style::warning : Style::plain;

@@ -20,6 +20,8 @@ Object object_of(const Map& map) {
 
 /// A time of the protocol, where 0 means never.
 Cell time_cell(std::int64_t t_ms);
+/// The same where people read it: "2026-11-21 14:00:05".
+Cell when_cell(std::int64_t t_ms);
 /// "42 %", yellow from `warning`, red from `critical`.
 Cell ratio_cell(std::optional<double> ratio, double warning, double critical);
 Cell bytes_cell(std::optional<double> bytes);

@@ -115,7 +115,7 @@ Run declare_dead(CLI::App& app) {
       const bool fires = each.status() == "firing";
       listing.rows.push_back({Cell::number(each.id()), Cell::of(each.channel(), Style::bold),
                               Cell::of(each.status(), fires ? Style::bad : Style::good), std::move(names),
-                              time_cell(each.created_ms()), time_cell(each.given_up_ms()),
+                              when_cell(each.created_ms()), when_cell(each.given_up_ms()),
                               Cell::number(static_cast<std::int64_t>(each.attempts())),
                               Cell::of(each.last_error()),
                               Cell::number(static_cast<std::int64_t>(each.alerts()))});

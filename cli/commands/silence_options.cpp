@@ -4,7 +4,11 @@
 #include "common/text/utf8.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <ctime>
+#include <optional>
+#include <sstream>
 
 namespace vigil::cli {
 namespace {
@@ -69,8 +73,94 @@ Result<void> put_times(const SilenceOptions& wanted, std::int64_t now_ms, v1::Si
   if (wanted.end.empty()) return {};
   const auto end = parse_time(wanted.end, now_ms);
   if (!end) return fail(Errc::invalid_argument, "--end: {}", end.error().message);
+  if (*end <= now_ms)
+    return fail(Errc::invalid_argument, "--end: {} is past; write for example 'in 2h' or 'tomorrow 9:00'",
+                format_local_time(*end));
   out.set_ends_ms(*end);
   return {};
+}
+
+// ---- what may not be what was meant
+
+/// The period of a rule that comes at each of its steps: nothing of one that leaves some out, as
+/// FREQ=DAILY;BYDAY=MO does, or that cannot be read here.
+std::optional<std::int64_t> period_ms(const std::string& rule) {
+  constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kFrequencies{
+      {{"MINUTELY", 60'000}, {"HOURLY", 3'600'000}, {"DAILY", 86'400'000}, {"WEEKLY", 604'800'000}}};
+  std::int64_t step_ms = 0;
+  std::int64_t interval = 1;
+  bool is_weekly = false;
+  bool has_days = false;
+  std::istringstream parts(rule);
+  for (std::string part; std::getline(parts, part, ';');) {
+    const std::size_t equals = std::min(part.find('='), part.size());
+    const std::string name = part.substr(0, equals);
+    const std::string value = part.substr(std::min(equals + 1, part.size()));
+    if (name == "FREQ") {
+      for (const auto& [word, ms] : kFrequencies) step_ms = value == word ? ms : step_ms;
+      is_weekly = value == "WEEKLY";
+    } else if (name == "INTERVAL") {
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), interval);
+      if (error != std::errc{} || interval < 1 || interval > 10'000) return std::nullopt;
+    } else if (name == "BYDAY") {
+      has_days = true;
+    } else if (name != "WKST") {
+      return std::nullopt;
+    }
+  }
+  if (step_ms == 0 || (has_days && !is_weekly)) return std::nullopt;
+  return step_ms * interval;
+}
+
+void warn(const std::string& text) {
+  fmt::print(stderr, "vigil: warning: {}\n", printable(text));
+}
+
+/// The value of `label="value"`, if that is what `matcher` is.
+std::optional<std::string> wanted_value(const std::string& matcher, std::string_view label) {
+  std::string_view rest(matcher);
+  if (!rest.starts_with(label)) return std::nullopt;
+  rest.remove_prefix(label.size());
+  if (!rest.starts_with('=') || rest.starts_with("=~")) return std::nullopt;
+  rest.remove_prefix(1);
+  const bool is_quoted = rest.size() >= 2 && rest.front() == '"' && rest.back() == '"';
+  if (is_quoted) rest = rest.substr(1, rest.size() - 2);
+  if (rest.empty() || rest.find('\\') != std::string_view::npos) return std::nullopt;
+  return std::string(rest);
+}
+
+void warn_unless_known(std::string_view what, const std::string& value,
+                       const std::vector<std::string>& known) {
+  if (known.empty() || std::ranges::find(known, value) != known.end()) return;
+  const std::string_view meant = suggest(value, known);
+  warn(fmt::format("it holds for nothing now: there is no {} {}{}", what, value,
+                   meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
+}
+
+/// Names that nothing has now, and one that never ends, are what somebody may want, and more likely mistakes.
+/// What cannot be asked is not warned of.
+void say_doubts(Context& context, const v1::Silence& silence) {
+  const auto period = period_ms(silence.recurrence());
+  if (period && silence.length_ms() >= *period)
+    warn(fmt::format("it comes again before it is over: without a break it holds {}",
+                     silence.ends_ms() == 0 ? "for ever" : "until " + format_local_time(silence.ends_ms())));
+  for (const std::string& matcher : silence.matchers()) {
+    if (const auto name = wanted_value(matcher, "alertname")) {
+      const auto rules = context.client->rules();
+      if (!rules) continue;
+      std::vector<std::string> names;
+      for (const v1::Rule& rule : rules->rules()) {
+        if (!rule.recording()) names.push_back(rule.name());
+      }
+      warn_unless_known("alert", *name, names);
+    } else if (const auto host = wanted_value(matcher, "instance")) {
+      const auto hosts = context.client->hosts({});
+      if (!hosts) continue;
+      std::vector<std::string> names;
+      for (const v1::Host& each : hosts->hosts()) names.push_back(each.name());
+      warn_unless_known("host", *host, names);
+    }
+  }
 }
 
 /// The one of this kind whose id begins so.
@@ -172,6 +262,7 @@ Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request) {
   const auto set = context.client->put_silence(request);
   if (!set) return set.error();
+  say_doubts(context, request.silence());
   if (context.format == Format::table) {
     fmt::print("{}\n", set->id());
     return Exit::ok;

@@ -229,6 +229,7 @@ def test_messages_that_were_given_up_are_listed_and_sent_again(vigil, sink, tmp_
         assert each["attempts"] >= 1 and each["last_error"].startswith("HTTP 503") and each["created_ms"] <= each["given_up_ms"], each
     shown = vigil.cli("receivers", "dead").stdout
     assert "LoadHigh on web-1" in shown and "HTTP 503" in shown
+    assert str(high["created_ms"]) not in shown and str(high["given_up_ms"]) not in shown
 
     vigil.aggregator.kill()
     sink.answers.clear()
@@ -241,6 +242,9 @@ def test_messages_that_were_given_up_are_listed_and_sent_again(vigil, sink, tmp_
     assert refused.returncode == 1 and "LoadHigh on web-1 is not so any more" in refused.stderr, refused.stderr
     for args in ((), ("--receiver", "all"), ("1", "--all")):
         assert vigil.cli("receivers", "resend", *args, check=False).returncode == 2, args
+    for what in ("resend", "drop"):
+        stranger = vigil.cli("receivers", what, "--all", "--receiver", "al", check=False)
+        assert stranger.returncode == 1 and "there is no receiver al; did you mean all?" in stranger.stderr, stranger.stderr
     assert vigil.json("receivers", "resend", "--all") == {"sent": 1, "outdated": 1, "unknown_receiver": 0}
     eventually("the other one arrives", lambda: [b for b in sink.bodies("/hook") if b["status"] == "firing" and b["alerts"][0]["labels"]["alertname"] == "LoadElevated"])
     assert [each["id"] for each in vigil.json("receivers", "dead")] == [high["id"]]

@@ -86,6 +86,20 @@ def test_a_silenced_alert_fires_without_a_message_and_tells_once_the_silence_end
     eventually("its end is told", lambda: len(told(sink)) == 2)
 
 
+def test_a_silence_that_is_hardly_meant_is_set_with_a_warning(vigil, sink, tmp_path):
+    start(vigil, sink, tmp_path)
+
+    def warned(*args):
+        done = vigil.cli("silence", "add", *args, "--comment", "x")
+        assert len(done.stdout.split()) == 1, done.stdout
+        return done.stderr
+
+    assert "there is no alert LoadHihg; did you mean LoadHigh?" in warned("LoadHihg", "--for", "1h")
+    assert "without a break it holds for ever" in warned("LoadHigh", "--repeat", "FREQ=DAILY", "--for", "30h", "--zone", "UTC")
+    assert warned("LoadHigh", "--for", "1h") == ""
+    assert warned("LoadHigh", "--repeat", "FREQ=WEEKLY;BYDAY=TU", "--for", "30h", "--zone", "UTC") == ""
+
+
 def test_what_is_wrong_with_a_silence_is_said(vigil):
     vigil.start("rules: {preset: none}")
 
@@ -99,7 +113,7 @@ def test_what_is_wrong_with_a_silence_is_said(vigil):
     assert "--comment" in refused("a=b", "--for", "1h")
     assert "for how long?" in refused("a=b", "--comment", "x")
     assert "write for example 2h" in refused("a=b", "--for", "soon", "--comment", "x")
-    assert "ends after" in refused("a=b", "--end", "2h", "--comment", "x")
+    assert "--end" in (said := refused("a=b", "--end", "2h", "--comment", "x")) and "is past" in said
     assert "one alert" in refused("A", "B", "--for", "1h", "--comment", "x")
     assert "too large" in refused("a=~\"([é-ž][Ā-Ͽ][Ā-Ͽ]){1,900}\"", "--for", "1h", "--comment", "x")
     assert "still to come" in refused("a=b", "--repeat", "FREQ=DAILY;COUNT=3", "--start", "2000-01-01", "--for", "1h", "--comment", "x")
