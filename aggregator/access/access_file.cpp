@@ -85,6 +85,7 @@ Result<void> check_access_file(Database& database, const std::string& path) {
 
 Result<std::unique_ptr<AccessFile>> AccessFile::open(const std::string& path) {
   const auto refuse = [&path](const Error& error) {
+    if (error.code == Errc::limit) return error;  // a full disk: the file is as good as it was
     return fail(error.code,
                 "{}: {}; restore it from a backup, or move it away to begin without tokens, users "
                 "and log",

@@ -13,9 +13,26 @@ namespace {
 
 constexpr int kBusyMilliseconds = 5000;  // another connection of ours may be recovering the WAL index
 
+/// The disk itself, or what its owner may have of it.
+bool is_disk_full(sqlite3* handle, int extended) {
+  const int code = extended & 0xFF;
+  if (code == SQLITE_FULL) return true;
+  if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC) return false;
+  const int number = sqlite3_system_errno(handle);
+  return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (number == ENOSPC || number == EDQUOT);
+}
+
+/// The statement says nothing to who has to make room: the file and its folder do.
+Error disk_full(sqlite3* handle, int extended) {
+  const char* name = sqlite3_db_filename(handle, "main");
+  const std::filesystem::path path(name == nullptr ? "" : name);
+  return fail(Errc::limit, "{}: the disk is full: make room in {}, then try again (SQLite error {})",
+              path.filename().string(), path.parent_path().string(), extended);
+}
+
 /// No space, or no open files left: it may pass, and nothing is broken.
 bool is_no_room(sqlite3* handle, int extended) {
-  if ((extended & 0xFF) == SQLITE_FULL) return true;
+  if (is_disk_full(handle, extended)) return true;
   // A failed sync stays a failure whatever errno says: the kernel may have dropped the pages.
   if (extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC) return false;
   const int code = extended & 0xFF;
@@ -25,8 +42,7 @@ bool is_no_room(sqlite3* handle, int extended) {
   // there.
   const char* main =
       code == SQLITE_CANTOPEN && number == ENOENT ? sqlite3_db_filename(handle, "main") : nullptr;
-  if (main != nullptr && ::access(main, F_OK) == 0) return true;
-  return (code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && (number == ENOSPC || number == EDQUOT);
+  return main != nullptr && ::access(main, F_OK) == 0;
 }
 
 Errc code_of(sqlite3* handle, int extended) {
@@ -63,6 +79,7 @@ std::string_view shown(std::string_view sql) {
 
 Error sqlite_error(sqlite3* handle, std::string_view what) {
   const int extended = sqlite3_extended_errcode(handle);
+  if (extended != SQLITE_IOERR_DATA && is_disk_full(handle, extended)) return disk_full(handle, extended);
   const int number = sqlite3_system_errno(handle);
   const bool system_failed = (extended & 0xFF) == SQLITE_IOERR || (extended & 0xFF) == SQLITE_CANTOPEN;
   const std::string cause = system_failed && number != 0 ? fmt::format(": {}", std::strerror(number)) : "";
