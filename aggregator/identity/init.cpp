@@ -58,12 +58,15 @@ Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& o
   if (!key) return key.error();
   const auto request = tls::make_request(*key, options.person);
   if (!request) return request.error();
+  std::error_code error;
+  const std::string out = std::filesystem::absolute(options.out, error).lexically_normal().string();
+  std::filesystem::create_directories(out, error);
+  const std::string base = out + '/' + options.person;
+  const std::string ca = out + "/ca.pem";
+  if (auto can = tls::try_file(base + ".key"); !can)  // or there would be a certificate that nobody has
+    return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
   const auto issued = (*authority)->issue_person(options.person, *request, {});
   if (!issued) return issued.error();
-  std::error_code error;
-  std::filesystem::create_directories(options.out, error);
-  const std::string base = options.out + '/' + options.person;
-  const std::string ca = options.out + "/ca.pem";
   for (const auto& [path, text, readable] :
        {std::tuple{base + ".key", *key, tls::Readable::by_owner},
         std::tuple{base + ".pem", issued->certificate, tls::Readable::by_everybody},
@@ -126,6 +129,7 @@ Result<InitDone> init(const std::string& data_directory, const InitOptions& opti
     out.made.push_back({"certificate.issue", "the aggregator",
                         json::serialize(json::object{{"hosts", json::value_from(done->hosts)},
                                                      {"not_after_ms", done->server_until_ms}})});
+  if (done->made_authority) out.said += "an aggregator that runs already uses them once it is started anew\n";
   if (options.person.empty()) {
     out.said += "a certificate for the command line: vigil-aggregator init --person NAME --out FOLDER\n";
     return out;

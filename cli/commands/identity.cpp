@@ -146,6 +146,13 @@ Result<Exit> invite(Context& context, InviteFlags& flags) {
     if (!uses) return uses.error();
     flags.request.set_uses(*uses);
   }
+  if (!flags.address.empty()) {
+    if (auto fine = check_address(flags.address); !fine) return fine.error();
+  }
+  if (!flags.out.empty()) {  // an invitation whose token nobody has would stay open
+    if (auto can = tls::try_file(flags.out); !can)
+      return fail(can.error().code, "--out: {}; nobody was invited", can.error().message);
+  }
   const auto invited = context.client->invite(flags.request);
   if (!invited) return invited.error();
   const tls::InvitationFile invitation{flags.address.empty() ? invited->address() : flags.address,
@@ -211,8 +218,12 @@ Run declare_invite(CLI::App& app) {
 Result<Exit> revoke(Context& context, const v1::RevokeRequest& request) {
   const auto revoked = context.client->revoke(request);
   if (!revoked) return revoked.error();
-  fmt::print("revoked: {}, {}\n", counted(static_cast<std::uint64_t>(revoked->serials_size()), "certificate"),
-             counted(revoked->invites(), "invitation"));
+  const std::string certificates =
+      counted(static_cast<std::uint64_t>(revoked->serials_size()), "certificate");
+  if (request.kind() == "person")  // nobody invites people
+    fmt::print("revoked: {}\n", certificates);
+  else
+    fmt::print("revoked: {}, {}\n", certificates, counted(revoked->invites(), "invitation"));
   return Exit::ok;
 }
 
@@ -291,22 +302,25 @@ Result<Exit> issue(Context& context, const IssueFlags& flags) {
   request.set_name(flags.person);
   request.set_request(*wanted);
   request.set_life_ms(*life);
+  std::error_code error;
+  const std::string out = std::filesystem::absolute(flags.out, error).lexically_normal().string();
+  std::filesystem::create_directories(out, error);
+  const std::string base = out + '/' + flags.person;
+  if (auto can = tls::try_file(base + ".key"); !can)  // or there would be a certificate that nobody has
+    return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
   const auto issued = context.client->issue_person(request);
   if (!issued) return issued.error();
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  const std::string base = flags.out + '/' + flags.person;
   for (const auto& [path, text, readable] :
        {std::tuple{base + ".key", *key, tls::Readable::by_owner},
         std::tuple{base + ".pem", issued->certificate(), tls::Readable::by_everybody},
-        std::tuple{flags.out + "/ca.pem", issued->authority(), tls::Readable::by_everybody}}) {
+        std::tuple{out + "/ca.pem", issued->authority(), tls::Readable::by_everybody}}) {
     if (auto kept = tls::keep_file(path, text, readable); !kept) return kept.error();
   }
   fmt::print("a certificate for {}, good until {}:\n", issued->name(),
              format_local_time(issued->not_after_ms()));
   fmt::print(
-      "  export VIGIL_TLS_CA={}/ca.pem\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
-      flags.out, base, base);
+      "  export VIGIL_TLS_CA={}/ca.pem\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n", out,
+      base, base);
   if (!issued->hint().empty()) fmt::print(stderr, "vigil: {}\n", issued->hint());
   return Exit::ok;
 }

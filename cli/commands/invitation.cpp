@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <string_view>
 
 namespace vigil::cli {
 namespace {
@@ -19,6 +21,19 @@ std::vector<std::string> usable_elsewhere(const std::vector<std::string>& certif
 }
 
 }  // namespace
+
+Result<void> check_address(const std::string& address) {
+  const auto is_of_host = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._-:").find(c) != std::string_view::npos;
+  };
+  const auto parsed = parse_address(address, kGrpcPort);
+  if (parsed && !parsed->host.empty() && parsed->host.front() != '-' &&
+      std::ranges::all_of(parsed->host, is_of_host))
+    return {};
+  return fail(Errc::invalid_argument,
+              "--address: must be HOST or HOST:PORT, as monitor.example.org:8460 or [fd00::5]:8460");
+}
 
 std::string doubt_about(const std::string& address, const std::vector<std::string>& certified) {
   const auto parsed = parse_address(address, kGrpcPort);

@@ -72,6 +72,16 @@ Result<void> keep_file(const std::string& path, std::string_view text, Readable 
   return sync_folder(folder_of(path));
 }
 
+Result<void> try_file(const std::string& path) {
+  constexpr std::size_t kEnough = 8192;  // a key and two certificates
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return fail_errno(EISDIR, path);
+  const std::string aside = path + ".new";
+  auto done = write_aside(path, aside, std::string(kEnough, '\n'), Readable::by_owner);
+  ::unlink(aside.c_str());
+  return done;
+}
+
 Result<void> keep_folder(const std::string& path) {
   std::error_code error;
   const std::string parent = folder_of(path);

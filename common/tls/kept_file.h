@@ -16,6 +16,10 @@ enum class Readable : std::uint8_t { by_owner, by_everybody };  // modes 0600 an
 /// Errors name the path.
 Result<void> keep_file(const std::string& path, std::string_view text, Readable readable);
 
+/// Whether keep_file() could write something of a few KiB there now; leaves nothing. For what must not be
+/// asked for in vain. Errors name the path.
+Result<void> try_file(const std::string& path);
+
 /// Makes a folder of mode 0700, and its parents; one that is there is given that mode. A new one gets the
 /// owner of the folder it is in.
 Result<void> keep_folder(const std::string& path);

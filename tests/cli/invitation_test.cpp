@@ -12,6 +12,17 @@ TEST_CASE("an address by which a host can reach and prove the aggregator is not 
   CHECK(doubt_about("elsewhere:8460", {}).empty());  // an older aggregator does not say
 }
 
+TEST_CASE("an address is a host with or without a port, since root runs the line it goes into") {
+  for (const char* fine : {"mon.example.org:8460", "mon_1", "10.0.0.5:1", "[fd00::5]:8460"})
+    CHECK(check_address(fine));
+  for (const char* wrong : {"foo;rm -rf /", "foo:8460;id", "$(id)", "`id`:1", "a b", "a\nb", "a'b", "-x",
+                            ":8460", "mon:x", "user@mon", "a/b"}) {
+    const auto refused = check_address(wrong);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::invalid_argument);
+  }
+}
+
 TEST_CASE("loopback is doubted even where the certificate has it, and what would be right is said") {
   const std::vector<std::string> certified{"localhost", "127.0.0.1", "mon.example.org"};
   for (const char* address : {"127.0.0.1:8460", "localhost:8460", "[::1]:8460"}) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace vigil::aggregator::identity {
 namespace {
@@ -34,7 +35,20 @@ TEST_CASE("init says what it made, and the second time what it kept") {
   const auto second = init(dir.file("data"), {}, {}, kInitMoment);
   REQUIRE(second);
   CHECK(second->said.find("kept the authority") == 0);
+  CHECK(first->said.find("started anew") != std::string::npos);
+  CHECK(second->said.find("started anew") == std::string::npos);
   CHECK(second->said.find("kept the aggregator's certificate") != std::string::npos);
+}
+
+TEST_CASE("no certificate is made for somebody where its key cannot be kept") {
+  const test::TempDir dir;
+  std::filesystem::create_directories(dir.file("out/ada.key"));  // in the way, also of root
+  const auto refused = init(dir.file("data"), {{}, "ada", dir.file("out")}, {}, kInitMoment);
+  REQUIRE_FALSE(refused);
+  CHECK_THAT(refused.error().message, Catch::Contains("no certificate was made"));
+  auto authority = Authority::open({dir.file("data/identity"), {}, [] { return kInitMoment; }});
+  REQUIRE(authority);
+  CHECK((*authority)->certificates().empty());
 }
 
 TEST_CASE("init tells the log of changes what it made, and of nothing that it kept") {
