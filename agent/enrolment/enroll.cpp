@@ -1,6 +1,7 @@
 #include "agent/enrolment/enroll.h"
 
 #include "agent/delivery/identity.h"
+#include "agent/enrolment/asking.h"
 #include "agent/enrolment/handshake.h"
 #include "agent/enrolment/standing.h"
 #include "common/clock.h"
@@ -10,7 +11,6 @@
 #include "common/text/human.h"
 #include "common/tls/certificate.h"
 #include "common/tls/invitation_file.h"
-#include "common/tls/signing.h"
 #include "common/tls/token.h"
 #include "vigil/v1/identity.grpc.pb.h"
 
@@ -177,35 +177,35 @@ Result<std::string> enroll(const EnrollOptions& said, std::int64_t now_ms) {
   if (!address) return fail(Errc::invalid_argument, "--aggregator: {}", address.error().message);
   const auto fingerprint = parse_fingerprint(options.fingerprint);
   if (!fingerprint) return fingerprint.error();
+  const std::string name = options.name.empty() ? host_name() : options.name;
+  const auto asking = keep_asking(options.folder, tls::digest_of(options.token + ' ' + name));
+  if (!asking) return asking.error();
   const auto shown = shown_certificates(*address, kPatience);
   if (!shown) return shown.error();
   const auto authority = prove(*shown, *fingerprint, address->host, now_ms);
   if (!authority) return authority.error();
 
-  const auto key = tls::make_key();
-  if (!key) return key.error();
-  const auto wanted = tls::make_request(*key, "vigil-agent");
-  if (!wanted) return wanted.error();
   v1::EnrollRequest request;
   request.set_token(options.token);
-  request.set_request(*wanted);
-  request.set_name(options.name.empty() ? host_name() : options.name);
+  request.set_request(asking->request);
+  request.set_name(name);
   ChannelOptions channel;
   channel.address = address->to_string();
   channel.transport = Transport::tls;
   channel.tls.ca = *authority;
   const auto answer = ask(channel, request);
   if (!answer) return answer.error();
-  const auto identity = make_identity(channel.address, {*authority, answer->certificate(), *key});
+  const auto identity = make_identity(channel.address, {*authority, answer->certificate(), asking->key});
   if (!identity)
     return fail(identity.error().code, "the aggregator's answer cannot be used: {}",
                 identity.error().message);
   if (auto stored = store_identity(options.folder, *identity); !stored) {
     return fail(stored.error().code,
-                "{}; the token is used, an administrator has to invite this host again: vigil agent invite "
-                "--name {} --replace",
+                "{}; make room, then run the same line again within a day: the aggregator gives the same "
+                "answer again. After that: vigil agent invite --name {} --replace",
                 stored.error().message, identity->name);
   }
+  forget_asking(options.folder);
   return fmt::format("enrolled as {} at {}, until {}; the agent renews it by itself\nstored in {}\n",
                      identity->name, identity->aggregator, format_rfc3339(identity->not_after_ms),
                      identity_path(options.folder));

@@ -162,7 +162,11 @@ std::string why_over(const InviteRow& invite, std::int64_t now_ms) {
       return "the aggregator was restored from a backup, which cannot know what became of the invitations of "
              "before: this one counts no more";
   }
-  if (invite.used_ms != 0 && !invite.for_many) return "the token was used already";
+  if (invite.used_ms != 0 && !invite.for_many)
+    return fmt::format(
+        "the token was used already; if {0} did not get its answer: vigil agent invite --name "
+        "{0} --replace",
+        invite.name);
   if (invite.used_ms != 0)
     return fmt::format("the token was used already, by {}: for so many it was made",
                        counted(static_cast<std::size_t>(invite.used), "host"));
@@ -213,6 +217,25 @@ Result<std::string> Authority::name_for(const InviteRow& invite, std::string_vie
   return name;
 }
 
+/// The request proved that who asks holds the key, and to nobody else the certificate is worth anything.
+Result<std::optional<Enrolled>> Authority::answered(const InviteRow& invite, const Arrival& arrival,
+                                                    const std::string& key_hash, std::int64_t now_ms) {
+  if (invite.ended != Ended::no) return std::optional<Enrolled>();
+  auto before = store_.answer(invite.token_hash, key_hash, now_ms);
+  if (!before) return before.error();
+  if (!*before) return std::optional<Enrolled>();
+  const CertificateRow* row = store_.certificate((*before)->serial);
+  if (row == nullptr || row->revoked_ms != 0 || row->not_after_ms <= now_ms ||
+      (invite.for_many && row->name != arrival.name))
+    return std::optional<Enrolled>();
+  return Enrolled{
+      {std::move((*before)->certificate), signer_.certificate, row->name, row->serial, row->not_after_ms},
+      invite.id(),
+      invite.made_by,
+      {},
+      true};
+}
+
 Result<Enrolled> Authority::enroll(const Arrival& arrival) {
   const std::int64_t now_ms = options_.now_ms();
   auto enrolled = [&]() -> Result<Enrolled> {
@@ -224,13 +247,27 @@ Result<Enrolled> Authority::enroll(const Arrival& arrival) {
       return no_longer(Kind::host,
                        "the token is not known here: another aggregator made it, or it was not copied whole");
     const InviteRow& row = **invite;
-    if (const std::string why = why_over(row, now_ms); !why.empty()) return no_longer(Kind::host, why);
+    // A request that is none is told so below, and by a token that counts.
+    const auto key = tls::read_request(arrival.request);
+    const std::string key_hash = key ? tls::digest_of(*key) : std::string();
+    if (key) {
+      if (auto fresh = store_.refresh(); !fresh) return fresh.error();
+      auto before = answered(row, arrival, key_hash, now_ms);
+      if (!before) return before.error();
+      if (*before) return std::move(**before);
+    }
+    if (const std::string why = why_over(row, now_ms); !why.empty()) {
+      if (row.used_ms != 0 && !row.for_many && row.ended == Ended::no)
+        return fail(Errc::permission, "{}", why);
+      return no_longer(Kind::host, why);
+    }
     const auto name = name_for(row, arrival.name, now_ms);
     if (!name) return name.error();
     auto replaced = good_serials(Kind::host, *name, now_ms);
     auto made = sign({Kind::host, *name, options_.lives.host}, arrival.request, now_ms);
     if (!made) return made.error();
-    if (auto done = store_.enrolled(hash, made->second, replaced, now_ms); !done) return done.error();
+    const Answer answer{hash, key_hash, made->first.serial, made->first.certificate};
+    if (auto done = store_.enrolled(answer, made->second, replaced, now_ms); !done) return done.error();
     return Enrolled{std::move(made->first), row.id(), row.made_by, std::move(replaced)};
   }();
   if (enrolled) tell(enrolled->replaced);

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -77,6 +78,7 @@ struct Enrolled {
   std::string invitation;             // its id
   std::string invited_by;             // "": nobody knows any more
   std::vector<std::string> replaced;  // serials that count no more
+  bool again = false;                 // what it was given before, and perhaps did not get
 };
 
 /// Whom a certificate names.
@@ -111,6 +113,7 @@ class Authority {
   /// was revoked since the invitation was made, unless readmit() came after. Errc::invalid_argument.
   Result<Invitation> invite_many(const Many& many, std::chrono::milliseconds ttl,
                                  const std::string& made_by = {});
+  /// A host whose answer was lost gets it again, for the same token and key, for kAnswerAgainMs.
   /// Errc::permission: the token is unknown, used or over. Errc::conflict: the name is not to be had.
   /// Errc::parse, Errc::limit: the request.
   Result<Enrolled> enroll(const Arrival& arrival);
@@ -154,6 +157,8 @@ class Authority {
         store_(std::move(store)) {}
   Result<Invitation> keep(InviteRow row, std::chrono::milliseconds ttl, std::chrono::milliseconds longest);
   Result<std::string> name_for(const InviteRow& invite, std::string_view said, std::int64_t now_ms);
+  Result<std::optional<Enrolled>> answered(const InviteRow& invite, const Arrival& arrival,
+                                           const std::string& key_hash, std::int64_t now_ms);
   Result<void> check_readmitted(const InviteRow& invite, const std::string& name);
   struct Wanted {
     Kind kind = Kind::host;

@@ -24,6 +24,13 @@ CREATE TABLE invite(
   used INTEGER NOT NULL DEFAULT 0,
   ended INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE answer(
+  token_hash TEXT NOT NULL,
+  key_hash TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  certificate TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY(token_hash, key_hash)) STRICT;
 CREATE TABLE certificate(
   serial TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
@@ -55,14 +62,21 @@ InviteRow invite_of(const Statement& row) {
 
 /// Format 1 did not say who made an invitation.
 constexpr const char* kTo2 = "ALTER TABLE invite ADD COLUMN made_by TEXT NOT NULL DEFAULT '';";
-/// Format 2 knew no invitations for many, and none that ended before its time but by its time.
+/// Format 2 knew no invitations for many, none that ended before its time but by its time, and no answers.
 constexpr const char* kTo3 = R"(
 ALTER TABLE invite ADD COLUMN for_many INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE invite ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE invite ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE invite ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
 UPDATE invite SET used=1 WHERE used_ms<>0;
-CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;)";
+CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE answer(
+  token_hash TEXT NOT NULL,
+  key_hash TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  certificate TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY(token_hash, key_hash)) STRICT;)";
 
 /// An aggregator of an older format goes on beside it, should `init` of this one be the first to come: it
 /// names the columns that it writes.
@@ -272,16 +286,40 @@ void IdentityStore::remember_revoked(const std::vector<std::string>& serials, st
   }
 }
 
-Result<void> IdentityStore::enrolled(const std::string& token_hash, const CertificateRow& issued,
+Result<void> IdentityStore::keep_answer(const Answer& answer, std::int64_t now_ms) {
+  auto forget = database_.prepare("DELETE FROM answer WHERE at_ms<=?");
+  if (!forget) return forget.error();
+  if (auto forgot = forget->run(now_ms - kAnswerAgainMs); !forgot) return forgot;
+  auto put = database_.prepare("INSERT OR REPLACE INTO answer VALUES(?,?,?,?,?)");
+  if (!put) return put.error();
+  return put->run(std::string_view(answer.token_hash), std::string_view(answer.key_hash),
+                  std::string_view(answer.serial), std::string_view(answer.certificate), now_ms);
+}
+
+Result<std::optional<Answer>> IdentityStore::answer(const std::string& token_hash,
+                                                    const std::string& key_hash, std::int64_t now_ms) {
+  auto find = database_.prepare(
+      "SELECT serial,certificate FROM answer WHERE token_hash=? AND key_hash=? AND at_ms>?");
+  if (!find) return find.error();
+  find->bind(std::string_view(token_hash), std::string_view(key_hash), now_ms - kAnswerAgainMs);
+  const auto found = find->step();
+  if (!found) return found.error();
+  if (!*found) return std::optional<Answer>();
+  return std::optional<Answer>(
+      Answer{token_hash, key_hash, std::string(find->bytes(0)), std::string(find->bytes(1))});
+}
+
+Result<void> IdentityStore::enrolled(const Answer& answer, const CertificateRow& issued,
                                      const std::vector<std::string>& revoked, std::int64_t now_ms) {
   auto done = in_transaction([&]() -> Result<void> {
     auto use = database_.prepare(
         "UPDATE invite SET used=used+1, used_ms=CASE WHEN uses>0 AND used+1>=uses THEN ?1 ELSE 0 END "
         "WHERE token_hash=?2 AND used_ms=0 AND ended=0");
     if (!use) return use.error();
-    if (auto used = use->run(now_ms, std::string_view(token_hash)); !used) return used;
+    if (auto used = use->run(now_ms, std::string_view(answer.token_hash)); !used) return used;
     if (::sqlite3_changes(database_.handle()) != 1) return fail(Errc::conflict, "the token was used already");
     if (auto noted = note(issued); !noted) return noted;
+    if (auto kept = keep_answer(answer, now_ms); !kept) return kept;
     return mark_revoked(revoked, now_ms);
   });
   if (!done) return done;

@@ -60,6 +60,17 @@ struct InviteRow {
   std::string id() const { return token_hash.substr(0, kInviteIdDigits); }
 };
 
+/// How long the answer to an invitation is given again, to whom it did not reach.
+inline constexpr std::int64_t kAnswerAgainMs = 86'400'000;
+
+/// What a host was given for a token. Only the key that it was made for can use it.
+struct Answer {
+  std::string token_hash;  // SHA-256, hex
+  std::string key_hash;    // of the public key, SHA-256, hex
+  std::string serial;      // of the certificate
+  std::string certificate;
+};
+
 /// Open invitations of a file that is a copy, for a backup, are good no longer: whether one was used or
 /// revoked after the backup nobody knows who has only that.
 Result<void> end_invites_of_copy(const std::string& path);
@@ -86,10 +97,13 @@ class IdentityStore {
   /// Forgets invitations and certificates that expired before.
   Result<void> forget(std::int64_t ended_before_ms);
 
-  /// In one transaction: the token is used, the certificate noted, and those named in `revoked` revoked.
-  /// Errc::conflict: somebody else used the token meanwhile.
-  Result<void> enrolled(const std::string& token_hash, const CertificateRow& issued,
+  /// In one transaction: the token is used, the certificate and the answer noted, and those named in
+  /// `revoked` revoked. Errc::conflict: somebody else used the token meanwhile.
+  Result<void> enrolled(const Answer& answer, const CertificateRow& issued,
                         const std::vector<std::string>& revoked, std::int64_t now_ms);
+  /// What this key was given for this token, less than kAnswerAgainMs ago.
+  Result<std::optional<Answer>> answer(const std::string& token_hash, const std::string& key_hash,
+                                       std::int64_t now_ms);
   Result<void> add_certificate(const CertificateRow& issued);
   Result<void> revoke(const std::vector<std::string>& serials, std::int64_t now_ms);
   /// In one transaction: these are revoked, and the host may come again by an invitation for many.
@@ -108,6 +122,7 @@ class IdentityStore {
   /// `sql` ends with ?1 those that ?3 says, at ?2; how many.
   Result<std::uint32_t> end_invites(std::string_view sql, const std::string& which, std::int64_t now_ms);
   Result<void> note(const CertificateRow& issued);
+  Result<void> keep_answer(const Answer& answer, std::int64_t now_ms);
   Result<void> mark_revoked(const std::vector<std::string>& serials, std::int64_t now_ms);
   void remember_revoked(const std::vector<std::string>& serials, std::int64_t now_ms);
   template <class Work>

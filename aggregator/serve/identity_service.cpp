@@ -90,10 +90,12 @@ std::string text_of(const identity::Issued& issued) {
 }
 
 std::string text_of(const identity::Enrolled& enrolled) {
-  return json::serialize(json::object{{"invited_by", enrolled.invited_by},
-                                      {"invitation", enrolled.invitation},
-                                      {"serial", enrolled.issued.serial},
-                                      {"not_after_ms", enrolled.issued.not_after_ms}});
+  json::object text{{"invited_by", enrolled.invited_by},
+                    {"invitation", enrolled.invitation},
+                    {"serial", enrolled.issued.serial},
+                    {"not_after_ms", enrolled.issued.not_after_ms}};
+  if (enrolled.again) text["again"] = true;  // the answer was given before, and perhaps got lost
+  return json::serialize(text);
 }
 
 std::string text_of(const tls::CertificateInfo& certificate) {

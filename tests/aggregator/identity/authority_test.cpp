@@ -65,6 +65,52 @@ TEST_CASE("who enrolls says by whose invitation, and what it takes the place of"
   CHECK(enrolled->issued.serial == tls::read_certificate(enrolled->issued.certificate)->serial);
 }
 
+TEST_CASE("an answer that was lost is given again for the same token and key, for a day, and counted once") {
+  OwnAuthority authority;
+  const Asking asking;
+  const std::string token = authority.token("web-1");
+  const auto first = authority->enroll({token, asking.request});
+  REQUIRE(first);
+  CHECK_FALSE(first->again);
+  authority.open();  // the aggregator was killed, and is there again
+  const auto anew = authority->enroll({token, tls::make_request(asking.key, "another").value()});
+  REQUIRE(anew);
+  CHECK(anew->again);
+  CHECK(anew->issued.certificate == first->issued.certificate);
+  CHECK(anew->issued.name == "web-1");
+  CHECK(authority->certificates().size() == 1);
+  CHECK(authority.revoked.empty());
+  const auto thief = authority->enroll({token, Asking().request});  // has the token, not the key
+  REQUIRE_FALSE(thief);
+  CHECK(thief.error().code == Errc::permission);
+  CHECK(says(thief.error(), "vigil agent invite --name web-1 --replace"));
+  CHECK_FALSE(authority->enroll({authority.token("web-2"), asking.request})->again);  // another token
+  authority.now_ms = kStart + kAnswerAgainMs;
+  CHECK_FALSE(authority->enroll({token, asking.request}));
+}
+
+TEST_CASE("an answer is not given again once its certificate was revoked") {
+  OwnAuthority authority;
+  const Asking asking;
+  const std::string token = authority.token("web-1");
+  REQUIRE(authority->enroll({token, asking.request}));
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  CHECK(authority->enroll({token, asking.request}).error().code == Errc::permission);
+}
+
+TEST_CASE("an invitation for many gives each host its own answer again, and spends one use on it") {
+  OwnAuthority authority;
+  const std::string token = authority->invite_many({"node-*", 2}, {})->token;
+  const Asking one;
+  const Asking two;
+  const auto first = authority->enroll({token, one.request, "node-1"});
+  REQUIRE(first);
+  CHECK(authority->enroll({token, one.request, "node-1"})->issued.serial == first->issued.serial);
+  CHECK_FALSE(authority->enroll({token, one.request, "node-2"})->again);  // another host: the last use
+  CHECK(authority->enroll({token, two.request, "node-3"}).error().code == Errc::permission);
+  CHECK(authority->enroll({token, one.request, "node-2"})->again);
+}
+
 TEST_CASE("a certificate that another program made beside it is listed, good, and revoked for good") {
   OwnAuthority authority;
   const auto beside = Authority::open({authority.folder, authority.lives, [&] { return authority.now_ms; }});

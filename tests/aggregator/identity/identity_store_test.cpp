@@ -15,7 +15,28 @@ CertificateRow row(const std::string& serial, std::int64_t until_ms) {
   return {serial, Kind::host, "web-1", 0, until_ms, 0};
 }
 
+Answer answer(const std::string& token_hash, const std::string& serial) {
+  return {token_hash, "key of " + serial, serial, "certificate " + serial};
+}
+
 }  // namespace
+
+TEST_CASE("a full disk is said in words: which file, and where to make room") {
+  const test::TempDir dir;
+  const std::string path = dir.file("identity.db");
+  REQUIRE(IdentityStore::open(path));
+  auto database = Database::open(path, Access::read_write, "");
+  REQUIRE(database);
+  REQUIRE(database->execute("PRAGMA max_page_count=1"));  // SQLite raises it to what there is
+  Result<void> done;
+  for (int i = 0; i < 10'000 && done; ++i)
+    done = database->execute("INSERT INTO readmitted SELECT hex(randomblob(2000)), 1");
+  REQUIRE_FALSE(done);
+  CHECK(done.error().code == Errc::limit);
+  CHECK_THAT(done.error().message, Catch::StartsWith("identity.db: the disk is full: make room in " +
+                                                     dir.file("").substr(0, dir.file("").size() - 1)));
+  CHECK_THAT(done.error().message, !Catch::Contains("INSERT"));
+}
 
 TEST_CASE("identity.db keeps what it was told, and is nobody else's to read") {
   const test::TempDir dir;
@@ -50,14 +71,14 @@ TEST_CASE("a token is used once, and with it nothing half") {
   REQUIRE(store);
   REQUIRE(store->add_invite({"hash", "web-1", 100, 0, false}, 1));
   REQUIRE(store->add_certificate(row("aa", 500)));
-  REQUIRE(store->enrolled("hash", row("bb", 500), {"aa"}, 5));
+  REQUIRE(store->enrolled(answer("hash", "bb"), row("bb", 500), {"aa"}, 5));
   CHECK(store->certificate("aa")->revoked_ms == 5);
-  CHECK(store->enrolled("hash", row("cc", 500), {"bb"}, 6).error().code == Errc::conflict);
+  CHECK(store->enrolled(answer("hash", "cc"), row("cc", 500), {"bb"}, 6).error().code == Errc::conflict);
   CHECK(store->certificate("cc") == nullptr);
   CHECK(store->certificate("bb")->revoked_ms == 0);
   // One that cannot be noted leaves the token as it was.
   REQUIRE(store->add_invite({"next", "web-1", 100, 0, false}, 1));
-  CHECK_FALSE(store->enrolled("next", row("aa", 500), {}, 7));
+  CHECK_FALSE(store->enrolled(answer("next", "aa"), row("aa", 500), {}, 7));
   CHECK(store->invite("next").value()->used_ms == 0);
 }
 
@@ -180,8 +201,8 @@ INSERT INTO invite VALUES('open', 'web-1', 1, 100, 0, 0, 'socket'), ('used', 'we
   REQUIRE(store);
   CHECK(store->open_invites(60).value().size() == 1);
   CHECK(store->invite("used").value()->used == 1);
-  CHECK(store->enrolled("open", row("aa", 500), {}, 60));
-  CHECK(store->enrolled("open", row("bb", 500), {}, 60).error().code == Errc::conflict);
+  CHECK(store->enrolled(answer("open", "aa"), row("aa", 500), {}, 60));
+  CHECK(store->enrolled(answer("open", "bb"), row("bb", 500), {}, 60).error().code == Errc::conflict);
   CHECK(store->readmit("web-1", {"aa"}, 70));
   CHECK(store->certificate("aa")->revoked_ms == 70);
   CHECK(store->readmitted("web-1").value() == 70);
