@@ -269,7 +269,8 @@ void Aggregator::start_shards() {
     const auto rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules());
     shard.set_hook(
         [rules](HostId host, const std::string& instance, std::int64_t t_ms, promql::Storage& storage,
-                Occasion occasion) { rules->on_host_tick(host, instance, t_ms, storage, occasion); });
+                Occasion occasion,
+                Covered covered) { rules->on_host_tick(host, instance, t_ms, storage, occasion, covered); });
     shard.on_forgotten([this, rules](HostId host, const std::string& instance) {
       rules->forget(host);
       alerting_->forget_host(instance);

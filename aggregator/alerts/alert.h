@@ -76,12 +76,14 @@ struct Alert {
   std::int64_t fired_at_ms = 0;
   std::int64_t resolved_at_ms = 0;
   std::int64_t last_true_ms = 0;
+  std::int64_t counted_to_ms = 0;      // up to there its time is in held_ms, or is not to be
   std::int64_t held_ms = 0;            // how long it was seen true, without the gaps
   int times_true = 0;                  // of the evaluations that `times` looks at; 0: not known in this run
   std::int64_t false_since_ms = 0;     // firing on by keep_firing_for; otherwise 0
   std::int64_t lasting_since_ms = 0;   // false, but not cleared; otherwise 0
   std::int64_t no_data_since_ms = 0;   // otherwise 0
-  std::int64_t flapping_since_ms = 0;  // its latest change, while it flaps; otherwise 0
+  std::int64_t flapping_since_ms = 0;  // otherwise 0
+  std::int64_t flap_changed_ms = 0;    // its latest change, while it flaps; otherwise 0
   bool calmed = false;                 // it fires on and flaps no more, which is to be told
   std::string reason;                  // why resolved, when not because the condition is false
   std::vector<std::string> notified;   // receivers that were told it fires

@@ -40,6 +40,18 @@ std::string flapping_text(const rules::Flapping& flapping) {
       flapping.changes, format_duration(flapping.within));
 }
 
+/// Flaps no more: whether it did. Its words are gone from its summary too, also where those of a query stay.
+bool stop_flapping(Alert& alert) {
+  if (alert.flapping_since_ms == 0) return false;
+  alert.flapping_since_ms = alert.flap_changed_ms = 0;
+  const std::string words = fmt::format(" (flapping: {})", flapping_text(alert.rule->extras.flapping));
+  const std::string summary(alert.annotations.get("summary"));
+  if (summary.ends_with(words))
+    alert.annotations.set("summary", summary.substr(0, summary.size() - words.size()));
+  alert.annotations.erase("flapping");
+  return true;
+}
+
 }  // namespace
 
 std::chrono::milliseconds longest_flapping(const rules::RuleSet& rules) {
@@ -64,14 +76,15 @@ std::string fingerprint(std::string_view rule_key, const Labels& series) {
 }
 
 void AlertBook::restore(Alert alert) {
+  alert.counted_to_ms = alert.last_true_ms;
   const std::string key = key_of(alert.rule->key, alert.scope);
   by_fingerprint_[alert.fingerprint] = {key, *alert.series};
   Labels series = *alert.series;
   groups_[key].insert_or_assign(std::move(series), std::move(alert));
 }
 
-/// Two true evaluations further apart than this have a gap between them: the host, or we, were away. What
-/// happened in a gap is unknown and does not count towards `for`.
+/// Two true evaluations further apart than this have a gap between them, whatever samples there are: nobody
+/// looked. What happened in a gap is unknown and does not count towards `for`.
 std::int64_t AlertBook::longest_step_ms(const Rule& rule) const {
   const auto step = options_.step.count() > 0 ? options_.step : rule.interval;
   return std::max<std::int64_t>(3 * step.count(), 60'000);
@@ -150,7 +163,9 @@ void AlertBook::note_change(Alert& alert, std::int64_t t_ms) {
   times.push_back(t_ms);
   while (times.size() > static_cast<std::size_t>(flapping.changes)) times.pop_front();
   const bool flaps = times.size() == static_cast<std::size_t>(flapping.changes);
-  if (flaps && alert.state == State::firing) alert.flapping_since_ms = t_ms;
+  if (!flaps || alert.state != State::firing) return;
+  if (alert.flapping_since_ms == 0) alert.flapping_since_ms = t_ms;
+  alert.flap_changed_ms = t_ms;
 }
 
 void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, std::vector<Transition>& out) {
@@ -161,8 +176,8 @@ void AlertBook::end(Alert& alert, std::int64_t t_ms, std::string_view reason, st
   alert.lasting_since_ms = 0;
   alert.calmed = false;
   if (from == State::firing) {
+    const bool was_flapping = stop_flapping(alert);
     alert.annotations = annotations_now(alert);
-    const bool was_flapping = std::exchange(alert.flapping_since_ms, 0) != 0;
     if (was_flapping && reason.empty()) {
       changes_.erase(fingerprint(alert.rule->key, *alert.series));  // it was quiet for long enough
     } else if (!was_flapping) {
@@ -184,23 +199,35 @@ void AlertBook::begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& 
 /// is so now.
 bool AlertBook::is_calm(Alert& alert, std::int64_t t_ms) {
   if (alert.flapping_since_ms == 0) return false;
-  if (alert.false_since_ms != 0) alert.flapping_since_ms = t_ms;
-  if (t_ms - alert.flapping_since_ms < alert.rule->extras.flapping.within.count()) return false;
-  alert.flapping_since_ms = 0;
+  if (alert.false_since_ms != 0) alert.flap_changed_ms = t_ms;
+  if (t_ms - alert.flap_changed_ms < alert.rule->extras.flapping.within.count()) return false;
+  stop_flapping(alert);
   alert.calmed = true;
   changes_.erase(fingerprint(alert.rule->key, *alert.series));
   return true;
 }
 
-void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
+/// The time since the evaluation before counts towards `for`, as far as samples cover it: not while the host,
+/// or we, were away, and not yet what is newer than the newest of them.
+void AlertBook::count(Alert& alert, bool seen_before, const Moment& moment) const {
+  const std::int64_t to_ms = std::min(moment.t_ms, moment.covered.until_ms);
+  const std::int64_t counted_ms = to_ms - std::max(alert.counted_to_ms, moment.covered.since_ms);
+  const bool is_gap = moment.t_ms - alert.last_true_ms > longest_step_ms(*alert.rule);
+  if (counted_ms > 0 && seen_before && !is_gap) alert.held_ms += counted_ms;
+  const bool clock_went_back = moment.t_ms < alert.last_true_ms;
+  alert.counted_to_ms = clock_went_back ? to_ms : std::max(alert.counted_to_ms, to_ms);
+}
+
+void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, const Moment& moment,
                           std::vector<Transition>& out) {
+  const std::int64_t t_ms = moment.t_ms;
   const bool is_new = alert.state == State::inactive;
   const bool seen_before = sample.has_data ? alert.no_data_since_ms == 0 : true;
   if (is_new) {
     alert.active_since_ms = t_ms;
+    alert.counted_to_ms = std::min(t_ms, moment.covered.until_ms);
   } else {
-    const std::int64_t step = t_ms - alert.last_true_ms;
-    if (step > 0 && step <= longest_step_ms(*alert.rule) && seen_before) alert.held_ms += step;
+    count(alert, seen_before, moment);
   }
   alert.last_true_ms = t_ms;
   const bool calmed = is_calm(alert, t_ms);
@@ -240,16 +267,16 @@ void AlertBook::outlast(Alert& alert, double value, std::int64_t t_ms) {
 }
 
 /// What the sample means for the alert as it is.
-void AlertBook::hold(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
+void AlertBook::hold(Alert& alert, const rules::ActiveSample& sample, const Moment& moment,
                      std::vector<Transition>& out) {
   alert.times_true = sample.times_true;
   if (sample.is_true || (alert.state != State::firing && sample.keeps_pending)) {
-    hold_true(alert, sample, t_ms, out);
+    hold_true(alert, sample, moment, out);
   } else if (alert.state == State::firing && sample.keeps_firing) {
-    outlast(alert, sample.value, t_ms);
+    outlast(alert, sample.value, moment.t_ms);
   } else {
     if (alert.state == State::firing) alert.value = sample.value;
-    hold_false(alert, t_ms, out);
+    hold_false(alert, moment.t_ms, out);
   }
 }
 
@@ -320,7 +347,7 @@ std::vector<Transition> AlertBook::apply(const Evaluation& evaluation) {
   for (const rules::ActiveSample& sample : evaluation.active) {
     Alert* alert = alert_of(evaluation, sample, key, alerts, out);
     if (alert == nullptr) continue;
-    hold(*alert, sample, evaluation.t_ms, out);
+    hold(*alert, sample, {evaluation.t_ms, evaluation.covered}, out);
     settled.insert(alert);
   }
   for (const LabelsPtr& labels : evaluation.unknown) {

@@ -68,9 +68,16 @@ class AlertBook {
 
   Alert* alert_of(const rules::Evaluation& evaluation, const rules::ActiveSample& sample, const Key& key,
                   Alerts& alerts, std::vector<Transition>& out);
-  void hold(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms, std::vector<Transition>& out);
-  void hold_true(Alert& alert, const rules::ActiveSample& sample, std::int64_t t_ms,
+  /// When an evaluation was, and which time it covers.
+  struct Moment {
+    std::int64_t t_ms = 0;
+    aggregator::Covered covered;
+  };
+  void hold(Alert& alert, const rules::ActiveSample& sample, const Moment& moment,
+            std::vector<Transition>& out);
+  void hold_true(Alert& alert, const rules::ActiveSample& sample, const Moment& moment,
                  std::vector<Transition>& out);
+  void count(Alert& alert, bool seen_before, const Moment& moment) const;
   void begin(Alert& alert, std::int64_t t_ms, std::vector<Transition>& out);
   void note_change(Alert& alert, std::int64_t t_ms);
   bool is_calm(Alert& alert, std::int64_t t_ms);

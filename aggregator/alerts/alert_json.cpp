@@ -24,6 +24,7 @@ std::string encode(const Alert& alert) {
                                                     {"false_since_ms", alert.false_since_ms},
                                                     {"no_data_since_ms", alert.no_data_since_ms},
                                                     {"flapping_since_ms", alert.flapping_since_ms},
+                                                    {"flap_changed_ms", alert.flap_changed_ms},
                                                     {"lasting_since_ms", alert.lasting_since_ms},
                                                     {"calmed", alert.calmed ? 1 : 0},
                                                     {"reason", alert.reason},
@@ -54,6 +55,8 @@ Result<Alert> decode_alert(std::string_view body) {
   alert.no_data_since_ms = notify::integer_at(*parsed, "no_data_since_ms");
   alert.lasting_since_ms = notify::integer_at(*parsed, "lasting_since_ms");
   alert.flapping_since_ms = notify::integer_at(*parsed, "flapping_since_ms");
+  alert.flap_changed_ms = notify::integer_at(*parsed, "flap_changed_ms");
+  if (alert.flap_changed_ms == 0) alert.flap_changed_ms = alert.flapping_since_ms;  // as it was told before
   alert.calmed = notify::integer_at(*parsed, "calmed") != 0;
   alert.reason = notify::text_at(*parsed, "reason");
   alert.notified = notify::texts_at(*parsed, "notified");

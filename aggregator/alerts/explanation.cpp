@@ -95,10 +95,12 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
     if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
       out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
     const std::string next = joined(text, telling.mute);
+    const bool is_mute = !telling.mute.empty();  // its calendar may never end
     if (telling.has_news) {
-      out.push_back({EventKind::will_be_told, telling.next_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_told, is_mute ? 0 : telling.next_ms, telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
-      out.push_back({EventKind::will_be_repeated, telling.repeat_ms, telling.endpoint, next});
+      out.push_back(
+          {EventKind::will_be_repeated, is_mute ? 0 : telling.repeat_ms, telling.endpoint, next});
     }
   }
 }

@@ -70,6 +70,7 @@ struct Host {
   std::int64_t fleet_row_ms = 0;    // of the latest row of the fleet's own source
   std::int64_t last_sample_ms = 0;  // newest row of the agent
   std::int64_t last_hook_ms = 0;    // when rules last looked
+  std::int64_t covered_since_ms = 0;  // samples came without a gap since then; 0: none since our start
   /// By source_number(): the schema whose columns the head has. Only compared, never looked into.
   std::map<std::uint32_t, std::shared_ptr<const void>> applied;
   /// Bytes that may be taken from it, by lane. They outlive its connections: who reconnects owes what it

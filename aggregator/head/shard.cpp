@@ -57,7 +57,7 @@ Host& Shard::add(HostRecord record, std::int64_t now_ms) {
   host.facts.beat_ms = std::max<std::int64_t>(host.record.interval_ms, 1);
   host.facts.down_after_ms = options_.down_after_ms;
   host.facts.left = host.record.left;
-  host.state = host.kind == HostKind::agent ? judge(host.facts, now_ms) : judge_pushed(host.facts, now_ms);
+  host.state = judged(host, now_ms);
   by_name_[host.record.name] = &host;
   hosts_[host.record.id] = std::move(made);
   return host;
@@ -200,7 +200,16 @@ Result<std::vector<SeriesId>> Shard::columns(Host& host, const SourceKey& source
   return ids;
 }
 
+/// Samples came: the time since those before them is covered, unless the host was silent meanwhile.
+void Shard::cover(Host& host, std::int64_t newest_ms, std::int64_t now_ms) {
+  const bool goes_on = host.covered_since_ms != 0 && host.facts.presence == Presence::heard &&
+                       judged(host, now_ms) == HostState::up;
+  // Its clock may be set back.
+  if (!goes_on || newest_ms < host.covered_since_ms) host.covered_since_ms = newest_ms;
+}
+
 void Shard::rows_arrived(Host& host, const Arrival& arrival, std::int64_t now_ms) {
+  if (arrival.stored_ms != 0) cover(host, arrival.stored_ms, now_ms);
   host.facts.presence = Presence::heard;
   host.facts.last_rows_ms = now_ms;
   host.skew.observe(arrival.sent_ms, now_ms);
@@ -225,11 +234,16 @@ Result<SeriesId> Shard::push_series(Host& host, std::uint16_t source, SeriesSpec
 }
 
 void Shard::samples_pushed(Host& host, std::int64_t newest_ms, std::int64_t now_ms) {
+  cover(host, newest_ms, now_ms);
   host.facts.presence = Presence::heard;
   host.facts.last_rows_ms = now_ms;
   host.last_sample_ms = std::max(host.last_sample_ms, newest_ms);
   judge_host(host, now_ms);
   if (newest_ms >= now_ms - kLiveMs) look(host, std::max(newest_ms, now_ms), now_ms);
+}
+
+HostState Shard::judged(const Host& host, std::int64_t now_ms) {
+  return host.kind == HostKind::agent ? judge(host.facts, now_ms) : judge_pushed(host.facts, now_ms);
 }
 
 /// Nobody is expected to push: who stops has left.
@@ -247,8 +261,7 @@ void Shard::farewell(Host& host, std::int64_t now_ms) {
 }
 
 void Shard::judge_host(Host& host, std::int64_t now_ms) {
-  const HostState state =
-      host.kind == HostKind::agent ? judge(host.facts, now_ms) : judge_pushed(host.facts, now_ms);
+  const HostState state = judged(host, now_ms);
   if (state == host.state) {
     host.since_ms = std::min(host.since_ms, now_ms);  // our clock was ahead for a while
     if (state != HostState::left || host.left_for_good || now_ms - host.since_ms < kLeftForGoodMs) return;
@@ -293,7 +306,9 @@ void Shard::look(Host& host, std::int64_t t_ms, std::int64_t now_ms) {
 void Shard::run_hook(Host& host, std::int64_t t_ms, Occasion occasion) {
   if (!hook_) return;
   HostStorage storage(host.head);
-  hook_(host.record.id, host.record.name, t_ms, storage, occasion);
+  Covered covered{host.covered_since_ms, host.last_sample_ms};
+  if (host.kind != HostKind::agent) covered.until_ms = t_ms;  // nobody knows how often it pushes
+  hook_(host.record.id, host.record.name, t_ms, storage, occasion, covered);
 }
 
 void Shard::tick(std::int64_t now_ms) {
@@ -309,9 +324,10 @@ void Shard::tick(std::int64_t now_ms) {
     if (host->head.seal_due(now_ms)) seal(*host, now_ms);
     seal_late(*host);
     host->head.evict(now_ms);
-    // Rules look when rows arrive; at a silent host they look now.
+    // Rules look when rows arrive; at a silent host they look now. What it had before our start is not what
+    // it has now.
     const bool silent = now_ms - host->last_hook_ms >= std::max(kTickMs, host->facts.beat_ms) + kTickMs / 2;
-    if (silent && host->state != HostState::left)
+    if (silent && host->covered_since_ms != 0 && host->state != HostState::left)
       run_hook(*host, std::max(host->last_sample_ms, now_ms), Occasion::quiet);
   }
   leaving_.tick(hosts_, now_ms);

@@ -48,9 +48,9 @@ inline constexpr std::int64_t kLeftForGoodMs = 300'000;
 inline constexpr std::string_view kMachineChanged = "machine_changed";
 
 /// Rules look at a host whose samples just arrived, or which is silent. `t_ms`: our clock, or the newest row
-/// when that is ahead.
+/// when that is ahead. Of a host of which nothing has come since our start nobody knows how it is.
 using HostTickHook = std::function<void(HostId host, const std::string& instance, std::int64_t t_ms,
-                                        promql::Storage& storage, Occasion occasion)>;
+                                        promql::Storage& storage, Occasion occasion, Covered covered)>;
 
 /// Times of the latest rows of a batch: as sent, and of those that were taken into the head (0: none).
 struct Arrival {
@@ -123,6 +123,9 @@ class Shard {
   Host& add(HostRecord record, std::int64_t now_ms);
   void judge_host(Host& host, std::int64_t now_ms);
   static HostState judge_pushed(const HostFacts& facts, std::int64_t now_ms);
+  /// How it is by its facts, which need not be its state yet.
+  static HostState judged(const Host& host, std::int64_t now_ms);
+  static void cover(Host& host, std::int64_t newest_ms, std::int64_t now_ms);
   void write_fleet_row(Host& host, std::int64_t now_ms);
   void look(Host& host, std::int64_t t_ms, std::int64_t now_ms);
   void run_hook(Host& host, std::int64_t t_ms, Occasion occasion);

@@ -1,6 +1,7 @@
 // What evaluating one rule on one host (or on the fleet) gave, on its way to the alert service.
 #pragma once
 
+#include "aggregator/fleet/occasion.h"
 #include "aggregator/promql/value.h"
 #include "aggregator/rules/rule_set.h"
 
@@ -36,6 +37,7 @@ struct Evaluation {
   std::vector<ActiveSample> active;
   std::vector<promql::LabelsPtr> unknown;  // no data: neither true nor false
   std::vector<promql::LabelsPtr> gone;     // no data for so long that nobody waits for it any more
+  aggregator::Covered covered{};           // only this time counts towards `for`
 };
 
 /// Called on the thread that evaluates; must not block.

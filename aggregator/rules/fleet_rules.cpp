@@ -1,5 +1,7 @@
 #include "aggregator/rules/fleet_rules.h"
 
+#include <algorithm>
+
 namespace vigil::rules {
 
 FleetRules::FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenStorage open_storage,
@@ -49,6 +51,7 @@ void FleetRules::keep_records(const RuleSet& old, std::int64_t now_ms) {
 }
 
 void FleetRules::tick(std::int64_t now_ms) {
+  began_ms_ = version_ == 0 ? now_ms : std::min(began_ms_, now_ms);  // our clock may be set back
   refresh(now_ms);
   for (std::size_t i = 0; i < due_ms_.size(); ++i) {
     const Schedule& schedule = rules_->fleet_schedules()[i];
@@ -74,7 +77,9 @@ void FleetRules::run(const Schedule& schedule, RecordedStorage& storage, std::in
       continue;
     }
     auto evaluation = evaluate({rule, t_ms}, storage, remembered_[rule.get()]);
-    if (evaluation) sinks_.alerts(std::move(*evaluation));
+    if (!evaluation) continue;
+    evaluation->covered.since_ms = began_ms_;
+    sinks_.alerts(std::move(*evaluation));
   }
   if (!recorded.empty() && sinks_.records)
     sinks_.records({schedule.rules.front()->group, std::move(recorded)});

@@ -49,6 +49,7 @@ class FleetRules {
   const Sinks sinks_;
   RuleSetPtr rules_;
   std::uint64_t version_ = 0;
+  std::int64_t began_ms_ = 0;         // what was before is not covered: we were not there
   std::vector<std::int64_t> due_ms_;  // per schedule
   std::unordered_map<const Rule*, Memory> remembered_;
   std::unordered_map<const Rule*, Record> records_;

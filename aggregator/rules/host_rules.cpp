@@ -37,9 +37,11 @@ void HostRules::seed(Host& host, const std::string& instance) const {
   }
 }
 
-HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& instance) {
+HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& instance,
+                                 std::int64_t known_since_ms) {
   const auto [found, is_new] = hosts_.try_emplace(id);
   if (is_new) {
+    found->second.known_since_ms = known_since_ms;
     found->second.turns.assign(rules_->host_schedules().size(), {});
     seed(found->second, instance);
   }
@@ -47,16 +49,21 @@ HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& insta
 }
 
 void HostRules::on_host_tick(aggregator::HostId id, const std::string& instance, std::int64_t t_ms,
-                             promql::Storage& storage, aggregator::Occasion occasion) {
+                             promql::Storage& storage, aggregator::Occasion occasion,
+                             aggregator::Covered covered) {
   refresh();
-  Host& host = this->host(id, instance);
+  Host& host = this->host(id, instance, std::min(t_ms, covered.until_ms));
   const bool is_quiet = occasion == aggregator::Occasion::quiet;
   const bool clock_went_back = t_ms < host.last_ms - kClockStepMs;
   // What arrives in the millisecond of a look at the quiet host is news all the same.
   if (t_ms < host.last_ms + (is_quiet ? 1 : 0) && !clock_went_back) return;
   if (t_ms == host.last_ms && std::ranges::none_of(host.turns, &Host::Turn::was_quiet)) return;
-  if (clock_went_back) host.turns.assign(host.turns.size(), {});
+  if (clock_went_back) {
+    host.turns.assign(host.turns.size(), {});
+    host.known_since_ms = std::min(host.known_since_ms, t_ms);
+  }
   host.last_ms = t_ms;
+  covered.since_ms = std::max(covered.since_ms, host.known_since_ms);
   const std::vector<Schedule>& schedules = rules_->host_schedules();
   for (std::size_t i = 0; i < schedules.size(); ++i) {
     Host::Turn& turn = host.turns[i];
@@ -64,7 +71,7 @@ void HostRules::on_host_tick(aggregator::HostId id, const std::string& instance,
     if (t_ms < turn.due_ms && !has_news) continue;
     const std::int64_t interval = schedules[i].interval.count();
     turn = {(t_ms / interval + 1) * interval, is_quiet};
-    run(schedules[i], host, {instance, t_ms, occasion}, storage);
+    run(schedules[i], host, {instance, t_ms, occasion, covered}, storage);
   }
 }
 
@@ -80,6 +87,9 @@ void HostRules::run(const Schedule& schedule, Host& host, const Tick& tick, prom
     }
     if (!evaluation) continue;
     evaluation->scope = tick.instance;
+    evaluation->covered = tick.covered;
+    // One that cannot tell "no data" from "false", as absent(), is about what is not there.
+    if (!rule->presence) evaluation->covered.until_ms = tick.t_ms;
     sink_(std::move(*evaluation));
   }
 }

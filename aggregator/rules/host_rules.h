@@ -26,9 +26,11 @@ class HostRules {
   /// New samples of `host` up to `t_ms` (the time of its newest row, Unix milliseconds) are in `storage`; or
   /// it has been quiet, and rules look what that means. Only for live data: back-filled rows do not come
   /// here. Times that do not advance are ignored. Once an interval each rule looks; a look at a quiet host
-  /// takes nothing from that, so that what arrives after it is looked at at once.
+  /// takes nothing from that, so that what arrives after it is looked at at once. What was before the first
+  /// call for a host is not covered: we were not there.
   void on_host_tick(aggregator::HostId host, const std::string& instance, std::int64_t t_ms,
-                    promql::Storage& storage, aggregator::Occasion occasion = aggregator::Occasion::arrival);
+                    promql::Storage& storage, aggregator::Occasion occasion = aggregator::Occasion::arrival,
+                    aggregator::Covered covered = {});
 
   /// The host was removed.
   void forget(aggregator::HostId host) { hosts_.erase(host); }
@@ -41,6 +43,7 @@ class HostRules {
       bool was_quiet = false;  // nothing had arrived when it looked last
     };
     std::int64_t last_ms = 0;
+    std::int64_t known_since_ms = 0;  // in this run
     std::vector<Turn> turns;
     std::unordered_map<const Rule*, Memory> remembered;  // only rules with something to remember
   };
@@ -50,9 +53,10 @@ class HostRules {
     const std::string& instance;
     std::int64_t t_ms = 0;
     aggregator::Occasion occasion = aggregator::Occasion::arrival;
+    aggregator::Covered covered;
   };
   void run(const Schedule& schedule, Host& host, const Tick& tick, promql::Storage& storage);
-  Host& host(aggregator::HostId id, const std::string& instance);
+  Host& host(aggregator::HostId id, const std::string& instance, std::int64_t known_since_ms);
   void seed(Host& host, const std::string& instance) const;
 
   const CurrentRules& current_;

@@ -30,8 +30,9 @@ struct Bench {
   explicit Bench(const std::string& yaml = kRules) : rules(rules_of(yaml)), book(AlertBookOptions{}) {}
 
   /// One line of a script: what the rule gave at a time.
-  std::string at(std::int64_t seconds, const std::string& what, std::size_t rule = 0, double value = 91) {
-    rules::Evaluation evaluation{rules->rules()[rule], "web", seconds * 1000, {}, {}, {}};
+  std::string at(std::int64_t seconds, const std::string& what, std::size_t rule = 0, double value = 91,
+                 const aggregator::Covered& covered = {}) {
+    rules::Evaluation evaluation{rules->rules()[rule], "web", seconds * 1000, {}, {}, {}, covered};
     const auto series =
         std::make_shared<const Labels>(Labels{{"__name__", "temp"}, {"instance", "web"}, {"chip", "cpu"}});
     if (what == "true") evaluation.active.push_back({series, value});
@@ -119,6 +120,38 @@ TEST_CASE("An alert goes its way through the states") {
     CAPTURE(step.at, step.what);
     CHECK(bench.at(step.at, step.what) == step.told);
   }
+}
+
+TEST_CASE("`for` counts the time that samples cover, and no other") {
+  const auto covered = [](std::int64_t since_s, std::int64_t until_s) {
+    return aggregator::Covered{since_s * 1000, until_s * 1000};
+  };
+  Bench bench;
+  CHECK(bench.at(0, "true", 0, 91, covered(0, 0)) == "inactive->pending");
+  CHECK(bench.at(20, "true", 0, 91, covered(0, 20)).empty());
+  // The host is silent: what it said last is still true, and nobody knows whether that is so now.
+  CHECK(bench.at(35, "true", 0, 91, covered(0, 20)).empty());
+  CHECK(bench.at(50, "true", 0, 91, covered(0, 20)).empty());
+  CHECK(bench.only()->held_ms == 20'000);
+  // It is back since 54 s.
+  CHECK(bench.at(56, "true", 0, 91, covered(54, 56)).empty());
+  CHECK(bench.only()->held_ms == 22'000);
+  CHECK(bench.at(63, "true", 0, 91, covered(54, 63)).empty());
+  // Its samples were only late: the time is covered all the same.
+  CHECK(bench.at(65, "true", 0, 91, covered(54, 63)).empty());
+  CHECK(bench.at(66, "true", 0, 91, covered(54, 66)) == "pending->firing");
+}
+
+TEST_CASE("the time in which nobody was there does not count, also of what is restored") {
+  Bench bench;
+  CHECK(bench.at(0, "true") == "inactive->pending");
+  CHECK(bench.at(20, "true").empty());
+  Bench after;
+  after.book.restore(*bench.only());
+  CHECK(after.at(32, "true", 0, 91, {32'000, 32'000}).empty());
+  CHECK(after.only()->held_ms == 20'000);
+  CHECK(after.at(41, "true", 0, 91, {32'000, 41'000}).empty());
+  CHECK(after.at(42, "true", 0, 91, {32'000, 42'000}) == "pending->firing");
 }
 
 TEST_CASE("Without `for` an alert fires at its first sample, and resolves at the first without") {

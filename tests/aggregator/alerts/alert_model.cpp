@@ -6,8 +6,8 @@
 namespace vigil::alerts::testing {
 namespace {
 
-// As docs/rules.md has it: a gap longer than a minute does not count; what is missing is gone after two
-// minutes if others speak, else after an hour.
+// As docs/rules.md has it: a gap longer than a minute does not count, nor does the time before a start; what
+// is missing is gone after two minutes if others speak, else after an hour.
 constexpr std::int64_t kLongestGap_s = 60;
 constexpr std::int64_t kReplacedAfter_s = 120;
 constexpr std::int64_t kGoneAfter_s = 3600;
@@ -29,6 +29,7 @@ SeriesModel::Saw::Said SeriesModel::said_by(Reading reading, const Terms& terms)
 void SeriesModel::evaluate(Reading reading, bool others_speak, const Terms& terms, std::int64_t now_s) {
   Saw saw;
   saw.t_s = now_s;
+  saw.is_first = log_.size() == started_at_;
   saw.said = said_by(reading, terms);
   saw.is_missing = reading == Reading::none;
   if (reading != Reading::none) has_spoken_ = true;
@@ -90,7 +91,8 @@ std::int64_t SeriesModel::seen_true_s(const Counts& counts) const {
     if (later != nullptr) {
       const bool data_came = saw->is_missing && !later->is_missing;
       const std::int64_t step = later->t_s - saw->t_s;
-      if (!has_gap && step <= kLongestGap_s && (counts.coming_data || !data_came)) sum += step;
+      if (!has_gap && !later->is_first && step <= kLongestGap_s && (counts.coming_data || !data_came))
+        sum += step;
     }
     later = &*saw;
     has_gap = false;

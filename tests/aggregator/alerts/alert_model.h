@@ -63,6 +63,7 @@ class SeriesModel {
     bool maybe_idle = false;  // not once among those that count
     bool surely_idle = false;
     bool was_lost = false;  // a kill came before it was stored
+    bool is_first = false;  // since a start: of the time before it nobody knows
   };
   struct Range {
     std::int64_t least = 0;

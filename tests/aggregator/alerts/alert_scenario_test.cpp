@@ -121,9 +121,10 @@ class BookKeeper : public Keeper {
     commit();
   }
 
-  using Waits = std::array<std::int64_t, 4>;
+  using Waits = std::array<std::int64_t, 5>;
   static Waits waits_of(const Alert& alert) {
-    return {alert.false_since_ms, alert.lasting_since_ms, alert.no_data_since_ms, alert.flapping_since_ms};
+    return {alert.false_since_ms, alert.lasting_since_ms, alert.no_data_since_ms, alert.flapping_since_ms,
+            alert.flap_changed_ms};
   }
 
   void commit() {

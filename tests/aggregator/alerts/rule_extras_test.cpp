@@ -154,8 +154,15 @@ TEST_CASE("flapping: told once, and over when it has been quiet") {
   CHECK(bench.run("595959") == "firing@2 resolved@3 firing@4 resolved@5 firing@6");
   CHECK(bench.last.flapping_since_ms == 6000);
   CHECK(bench.last.annotations.get("flapping").starts_with("began and ended 5 times within 10s"));
-  CHECK(bench.run("595955555555555") == "resolved@21");
+  CHECK(bench.run("5959") == "");
+  bench.book.for_each([](const Alert& alert) {
+    CHECK(alert.flapping_since_ms == 6000);  // whatever comes after
+    CHECK(alert.flap_changed_ms == 10'000);
+  });
+  CHECK(bench.run("55555555555") == "resolved@21");
   CHECK(bench.last.flapping_since_ms == 0);
+  CHECK(bench.last.annotations.get("flapping").empty());  // and its end does not say that it flaps
+  CHECK(bench.last.annotations.get("summary").find("flapping") == std::string::npos);
   CHECK(bench.run("9595") == "firing@22 resolved@23 firing@24 resolved@25");
   CHECK(Bench(with("flapping: 5 in 3s")).run("59595959") ==
         "firing@2 resolved@3 firing@4 resolved@5 firing@6 resolved@7 firing@8");

@@ -10,6 +10,8 @@
 #include <future>
 #include <map>
 #include <random>
+#include <string>
+#include <utility>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -202,10 +204,11 @@ TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never
   ShardSet shards(1, {}, nullptr);
   Shard& shard = shards.at(0);
   std::vector<std::int64_t> looks;
-  shard.set_hook([&](HostId, const std::string& instance, std::int64_t t_ms, promql::Storage&, Occasion) {
-    CHECK(instance == "web-1");
-    looks.push_back(t_ms - kT0);
-  });
+  shard.set_hook(
+      [&](HostId, const std::string& instance, std::int64_t t_ms, promql::Storage&, Occasion, Covered) {
+        CHECK(instance == "web-1");
+        looks.push_back(t_ms - kT0);
+      });
   Host& host = **shard.enroll(record("web-1"), kT0);
   shard.rows_arrived(host, {kT0, kT0}, kT0 + 5);
   CHECK(looks == std::vector<std::int64_t>{5});
@@ -219,6 +222,29 @@ TEST_CASE("rules look when rows arrive, at silent hosts once a second, and never
   const auto before = looks.size();
   shard.rows_arrived(host, {kT0 - 600'000, kT0 - 600'000}, kT0 + 4100);
   CHECK(looks.size() == before);
+}
+
+TEST_CASE("rules look at a host once something of it came, and know since when it has come without a gap") {
+  ShardSet shards(1, {}, nullptr);
+  Shard& shard = shards.at(0);
+  std::string looks;
+  shard.set_hook(
+      [&](HostId, const std::string&, std::int64_t t_ms, promql::Storage&, Occasion, Covered covered) {
+        looks += fmt::format("{}: {} to {}; ", t_ms - kT0, covered.since_ms - kT0, covered.until_ms - kT0);
+      });
+  HostRecord known = record("web-1");
+  known.id = 5;
+  Host& host = shard.restore(known, kT0);
+  shard.tick(kT0 + 2000);
+  shard.tick(kT0 + 9000);
+  CHECK(looks.empty());  // what it had before our start is not what it has now
+  shard.rows_arrived(host, {kT0 + 9900, kT0 + 9900}, kT0 + 10'000);
+  shard.rows_arrived(host, {kT0 + 12'000, kT0 + 12'000}, kT0 + 12'000);
+  CHECK(std::exchange(looks, {}) == "10000: 9900 to 9900; 12000: 9900 to 12000; ");
+  shard.tick(kT0 + 14'000);
+  CHECK(std::exchange(looks, {}) == "14000: 9900 to 12000; ");
+  shard.rows_arrived(host, {kT0 + 15'500, kT0 + 15'500}, kT0 + 15'500);
+  CHECK(std::exchange(looks, {}) == "15500: 15500 to 15500; ");
 }
 
 TEST_CASE("a host with more new series than allowed is refused, and allowed more as time passes") {

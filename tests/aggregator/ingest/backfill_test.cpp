@@ -37,10 +37,11 @@ TEST_CASE("an agent's new stream takes over from its old half-open one, a twin's
 TEST_CASE("back-fill is stored and shown, but it is no sign of life and no rule looks at it") {
   IntakeFixture f;
   int looks = 0;
-  f.shards.at(0).set_hook([&](HostId, const std::string&, std::int64_t, promql::Storage& storage, Occasion) {
-    ++looks;
-    CHECK(text_of(*storage.select(everything_of("m0"))) == "3600 ");
-  });
+  f.shards.at(0).set_hook(
+      [&](HostId, const std::string&, std::int64_t, promql::Storage& storage, Occasion, Covered) {
+        ++looks;
+        CHECK(text_of(*storage.select(everything_of("m0"))) == "3600 ");
+      });
   Returned agent;
   const auto live = f.connect(agent.live, kNow);
   f.send(live, agent.live.schema(), kNow);

@@ -44,9 +44,10 @@ struct Bench {
         rules(current, std::move(known), [this](Evaluation e) { got.push_back(std::move(e)); }) {}
 
   std::vector<Evaluation> tick(std::int64_t t_ms,
-                               aggregator::Occasion occasion = aggregator::Occasion::arrival) {
+                               aggregator::Occasion occasion = aggregator::Occasion::arrival,
+                               const aggregator::Covered& covered = {}) {
     got.clear();
-    rules.on_host_tick(7, "web", t_ms, storage, occasion);
+    rules.on_host_tick(7, "web", t_ms, storage, occasion, covered);
     return std::move(got);
   }
 
@@ -80,6 +81,29 @@ TEST_CASE("what arrives after rules looked at the quiet host is looked at at onc
   CHECK(bench.tick(16'900).empty());  // once an interval is enough
   CHECK(bench.tick(20'000, aggregator::Occasion::quiet).size() == 1);
   CHECK(bench.tick(20'000).size() <= 1);  // in the same millisecond, too
+}
+
+TEST_CASE("what was before the first look at a host is not covered, nor what its samples do not reach") {
+  using aggregator::Occasion;
+  Bench bench(R"(
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - {alert: Down, expr: link == 0}
+      - {alert: Away, expr: 'absent(other{instance="web"})'}
+)");
+  const auto covered = [&bench](std::int64_t t_ms, Occasion occasion, aggregator::Covered by) {
+    std::string out;
+    for (const Evaluation& e : bench.tick(t_ms, occasion, by))
+      out += fmt::format("{} {} {} ", e.rule->name, e.covered.since_ms, e.covered.until_ms);
+    return out;
+  };
+  bench.storage.add(kLink, 9'900, 0);
+  CHECK(covered(10'000, Occasion::arrival, {5'000, 9'900}) == "Down 9900 9900 Away 9900 10000 ");
+  CHECK(covered(12'000, Occasion::quiet, {5'000, 9'900}) == "Down 9900 9900 Away 9900 12000 ");
+  bench.storage.add(kLink, 30'000, 0);
+  CHECK(covered(30'000, Occasion::arrival, {30'000, 30'000}) == "Down 30000 30000 Away 30000 30000 ");
 }
 
 TEST_CASE("A rule is evaluated when its interval has passed for the host, on absolute ticks") {
