@@ -88,8 +88,6 @@ void HostRules::run(const Schedule& schedule, Host& host, const Tick& tick, prom
     if (!evaluation) continue;
     evaluation->scope = tick.instance;
     evaluation->covered = tick.covered;
-    // One that cannot tell "no data" from "false", as absent(), is about what is not there.
-    if (!rule->presence) evaluation->covered.until_ms = tick.t_ms;
     sink_(std::move(*evaluation));
   }
 }
