@@ -542,7 +542,7 @@ void Aggregator::beat() {
   if (authority_) tend_authority();
   own_metrics_->beat(wall_ms());
   keep_access();
-  grpc_->check_streams();
+  grpc_->beat(std::chrono::steady_clock::now());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
   const bool alive = watchdog_.check(std::chrono::steady_clock::now());
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");

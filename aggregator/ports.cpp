@@ -3,6 +3,7 @@
 #include "aggregator/identity/fence.h"
 #include "common/clock.h"
 #include "common/tls/certificate_ends.h"
+#include "common/tls/served.h"
 
 #include <chrono>
 #include <memory>
@@ -31,24 +32,16 @@ Result<GrpcServerOptions> grpc_server_options(const AggregatorConfig& config, co
   if (authority != nullptr) {
     const std::string folder = identity::folder_in(data_directory(config));
     const std::string own = identity::server_path(folder);
-    options.tls = GrpcTls{own, own, identity::authority_path(folder), ClientCertificate::asked};
+    options.tls = GrpcTls{{own, own, identity::authority_path(folder)}, ClientCertificate::asked};
   } else if (!config.tls.cert.empty()) {
     const bool is_asked = !config.tls.client_ca.empty();
-    options.tls = GrpcTls{config.tls.cert, config.tls.key, config.tls.client_ca,
+    options.tls = GrpcTls{{config.tls.cert, config.tls.key, config.tls.client_ca},
                           is_asked ? ClientCertificate::required : ClientCertificate::not_asked};
   } else {
     return options;
   }
-  const auto cert = config::read_certificates(options.tls->cert);
-  if (!cert) return cert.error();
-  const auto key = config::read_private_key(options.tls->key);
-  if (!key) return key.error();
-  if (auto pair = tls::check_pair(*cert, *key); !pair)
-    return fail(pair.error().code, "{} and {}: {}", options.tls->cert, options.tls->key,
-                pair.error().message);
-  if (options.tls->client_ca.empty()) return options;
-  if (const auto client_ca = config::read_certificates(options.tls->client_ca); !client_ca)
-    return client_ca.error();
+  const GrpcTlsFiles& files = options.tls->files;
+  if (auto served = tls::read_served(files.cert, files.key, files.client_ca); !served) return served.error();
   return options;
 }
 

@@ -177,7 +177,7 @@ std::string Gatekeeper::too_little(const Caller& caller, const Need& need) const
     case Caller::Kind::loopback:
       if (need.least == Role::agent)
         return "this needs the certificate of a host: its agent has to enroll first";
-      return fmt::format("this needs the role {}: show a token, a password or a certificate",
+      return fmt::format("this needs the role {}: show a token or a certificate, or over HTTP a password",
                          to_string(need.least));
     case Caller::Kind::certificate:
       if (caller.role == Role::none && !options_.config.certificates.contains(caller.name) &&

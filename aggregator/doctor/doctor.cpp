@@ -42,6 +42,12 @@ bool speaks_grpc(const Address& address, bool is_tls) {
          (is_tls && (reached == Reached::bad_peer || reached == Reached::refused_us));
 }
 
+/// An authority or a certificate that came while it ran.
+doctor::Finding before_its_certificate(const std::string& about) {
+  return doctor::problem("ports", about, "the daemon listens in plain text, and has a certificate since",
+                         "systemctl restart vigil-aggregator");
+}
+
 /// `has_certificate`: the gRPC port speaks TLS, and HTTP's may.
 Findings look_at_ports(const AggregatorConfig& config, bool has_certificate) {
   Findings findings;
@@ -50,7 +56,9 @@ Findings look_at_ports(const AggregatorConfig& config, bool has_certificate) {
   if (grpc && grpc->port != 0) {
     auto facts = doctor::look_at_port("grpc_listen", *grpc);
     facts.is_ours = facts.is_taken && speaks_grpc(*grpc, has_certificate);
-    findings.push_back(check_port(facts));
+    const bool is_from_before =
+        facts.is_taken && !facts.is_ours && has_certificate && speaks_grpc(*grpc, false);
+    findings.push_back(is_from_before ? before_its_certificate(facts.about) : check_port(facts));
   }
   if (http && http->port != 0) {
     auto facts = doctor::look_at_port("http_listen", *http);

@@ -1,10 +1,9 @@
 #include "aggregator/http/tls.h"
 
-#include "common/config/files.h"
 #include "common/log/log.h"
 #include "common/tls/certificate.h"
 #include "common/tls/openssl.h"
-#include "common/tls/token.h"
+#include "common/tls/served.h"
 
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -70,29 +69,17 @@ Result<TlsContext> make_context(const std::string& cert, const std::string& key)
 
 /// Without a context when the files are those of `known_digest`.
 Result<TlsContexts::Read> TlsContexts::read(const TlsFiles& files, const std::string& known_digest) {
-  const auto cert = config::read_certificates(files.cert);
-  if (!cert) return cert.error();
-  const auto key = config::read_private_key(files.key);
-  if (!key) return key.error();
-  std::string authorities;
-  if (!files.client_ca.empty()) {
-    auto read = config::read_certificates(files.client_ca);
-    if (!read) return read.error();
-    authorities = std::move(*read);
-  }
-  std::string digest = tls::digest_of(*cert + '\0' + *key + '\0' + authorities);
-  if (digest == known_digest) return Read{nullptr, std::move(digest)};
-  const auto in_files = [&](const Error& error) {
-    return fail(error.code, "{} and {}: {}", files.cert, files.key, error.message);
-  };
-  if (auto pair = tls::check_pair(*cert, *key); !pair) return in_files(pair.error());
-  auto context = make_context(*cert, *key);
-  if (!context) return in_files(context.error());
-  if (!authorities.empty()) {
-    if (auto asked = ask_for_certificates(**context, authorities); !asked)
+  auto served = tls::read_served(files.cert, files.key, files.client_ca);
+  if (!served) return served.error();
+  if (served->digest == known_digest) return Read{nullptr, std::move(served->digest)};
+  auto context = make_context(served->certificates, served->key);
+  if (!context)
+    return fail(context.error().code, "{} and {}: {}", files.cert, files.key, context.error().message);
+  if (!served->authorities.empty()) {
+    if (auto asked = ask_for_certificates(**context, served->authorities); !asked)
       return fail(asked.error().code, "{}: {}", files.client_ca, asked.error().message);
   }
-  return Read{std::move(*context), std::move(digest)};
+  return Read{std::move(*context), std::move(served->digest)};
 }
 
 Result<std::unique_ptr<TlsContexts>> TlsContexts::open(TlsFiles files) {

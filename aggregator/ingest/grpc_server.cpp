@@ -12,7 +12,6 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
-#include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -70,18 +69,17 @@ grpc_ssl_client_certificate_request_type request_for(ClientCertificate client) {
   return GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE;
 }
 
-std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options, GrpcDoor& door) {
-  if (!options.tls && options.gatekeeper == nullptr) return grpc::InsecureServerCredentials();
-  if (!options.tls) {
+std::shared_ptr<grpc::ServerCredentials> credentials(const GrpcServerOptions& options,
+                                                     const GrpcCertificates* certificates, GrpcDoor& door) {
+  if (certificates == nullptr && options.gatekeeper == nullptr) return grpc::InsecureServerCredentials();
+  if (certificates == nullptr) {
     const auto place = options.listen.is_loopback() ? access::Place::loopback : access::Place::away;
     return access::plain_credentials(*options.gatekeeper, place, &door);
   }
   const GrpcTls& tls = *options.tls;
-  grpc::experimental::TlsServerCredentialsOptions ssl(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-          tls.key, tls.cert, tls.client_ca, static_cast<unsigned>(tls.look_every.count())));
+  grpc::experimental::TlsServerCredentialsOptions ssl(certificates->provider());
   ssl.watch_identity_key_cert_pairs();
-  if (!tls.client_ca.empty()) ssl.watch_root_certs();
+  if (!tls.files.client_ca.empty()) ssl.watch_root_certs();
   ssl.set_cert_request_type(request_for(tls.client));
   auto made = grpc::experimental::TlsServerCredentials(ssl);
   if (options.gatekeeper != nullptr) access::guard(*made, *options.gatekeeper, options.may_call, &door);
@@ -158,6 +156,12 @@ Error cannot_start(const std::string& socket) {
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& options,
                                                       const std::vector<grpc::Service*>& services) {
+  std::unique_ptr<GrpcCertificates> certificates;
+  if (options.tls) {
+    auto opened = GrpcCertificates::open(options.tls->files, options.tls->look_every);
+    if (!opened) return opened.error();
+    certificates = std::move(*opened);
+  }
   auto door = GrpcDoor::open({options.listen, options.limits, options.tally, options.gatekeeper != nullptr});
   if (!door) return cannot_listen(options.listen, door.error());
   grpc::EnableDefaultHealthCheckService(true);
@@ -165,7 +169,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   grpc::ServerBuilder builder;
   set_limits(builder, options);
   auto inside = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials(options, **door));
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+      credentials(options, certificates.get(), **door));
   add_socket(builder, options);
   auto streams = note_streams(builder, options, **door);
   for (grpc::Service* service : services) builder.RegisterService(service);
@@ -173,7 +178,8 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcServerOptions& o
   auto server = builder.BuildAndStart();
   if (!server) return cannot_start(options.socket);
   (*door)->start(std::move(inside));
-  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(streams), std::move(server), std::move(*door)));
+  return std::unique_ptr<GrpcServer>(
+      new GrpcServer({std::move(certificates), std::move(streams), std::move(*door), std::move(server)}));
 }
 
 GrpcServer::~GrpcServer() {
@@ -190,8 +196,9 @@ void GrpcServer::set_serving(bool serving) {
   health->SetServingStatus(serving);
 }
 
-void GrpcServer::check_streams() {
+void GrpcServer::beat(std::chrono::steady_clock::time_point now) {
   if (streams_) streams_->check();
+  if (certificates_) certificates_->look(now);
 }
 
 void GrpcServer::stop(std::chrono::milliseconds deadline) {

@@ -5,6 +5,7 @@
 #include "aggregator/access/call_guard.h"
 #include "aggregator/access/open_streams.h"
 #include "aggregator/door/tally.h"
+#include "aggregator/ingest/grpc_certificates.h"
 #include "aggregator/ingest/grpc_door.h"
 #include "common/error.h"
 #include "common/text/address.h"
@@ -24,11 +25,8 @@ namespace vigil::aggregator {
 
 enum class ClientCertificate : std::uint8_t { not_asked, asked, required };
 
-/// Files in PEM. They are read again when they change: new connections get what is there then.
 struct GrpcTls {
-  std::string cert;       // with those of its authorities behind it
-  std::string key;        // may be the same file
-  std::string client_ca;  // who signs the certificates of those who connect; empty: nobody is asked for one
+  GrpcTlsFiles files;
   ClientCertificate client = ClientCertificate::not_asked;  // what is shown is checked
   std::chrono::seconds look_every{5};
 };
@@ -57,21 +55,28 @@ class GrpcServer {
   const Address& address() const { return address_; }
   /// What the standard health service says, for all services.
   void set_serving(bool serving);
-  /// Ends streams whose callers may no longer; once a second or so.
-  void check_streams();
+  /// Ends streams whose callers may no longer, and takes certificate files that changed; once a second or so.
+  void beat(std::chrono::steady_clock::time_point now);
   /// Waits for open calls up to the deadline, then cancels them. Without a deadline a stuck call would hang
   /// the process (grpc/grpc#39114).
   void stop(std::chrono::milliseconds deadline);
 
  private:
-  GrpcServer(std::unique_ptr<access::OpenStreams> streams, std::unique_ptr<grpc::Server> server,
-             std::unique_ptr<GrpcDoor> door)
-      : streams_(std::move(streams)),
-        door_(std::move(door)),
-        server_(std::move(server)),
+  struct Parts {
+    std::unique_ptr<GrpcCertificates> certificates;
+    std::unique_ptr<access::OpenStreams> streams;
+    std::unique_ptr<GrpcDoor> door;
+    std::unique_ptr<grpc::Server> server;
+  };
+  explicit GrpcServer(Parts parts)
+      : certificates_(std::move(parts.certificates)),
+        streams_(std::move(parts.streams)),
+        door_(std::move(parts.door)),
+        server_(std::move(parts.server)),
         address_(door_->address()) {}
-  const std::unique_ptr<access::OpenStreams> streams_;  // null without a gatekeeper
-  std::unique_ptr<GrpcDoor> door_;                      // hears of calls until the server has ended
+  const std::unique_ptr<GrpcCertificates> certificates_;  // null in plain text
+  const std::unique_ptr<access::OpenStreams> streams_;    // null without a gatekeeper
+  std::unique_ptr<GrpcDoor> door_;                        // hears of calls until the server has ended
   std::unique_ptr<grpc::Server> server_;
   const Address address_;
 };

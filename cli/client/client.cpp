@@ -1,5 +1,6 @@
 #include "cli/client/client.h"
 
+#include "cli/doctor/way.h"
 #include "common/text/address.h"
 #include "common/text/human.h"
 #include "vigil/v1/access.grpc.pb.h"
@@ -23,6 +24,7 @@ namespace {
 constexpr int kMaxMessageBytes =
     256 << 20;  // answers to big queries; the limit that protects is the aggregator's
 constexpr std::size_t kShortRequest = 16 << 10;
+constexpr std::chrono::milliseconds kShortLook{1000};  // at a port that gRPC could not use
 
 Errc code_of(grpc::StatusCode code) {
   switch (code) {
@@ -74,7 +76,8 @@ std::shared_ptr<grpc::ChannelCredentials> credentials(const ClientOptions& optio
 class GrpcClient final : public Client {
  public:
   explicit GrpcClient(const ClientOptions& options)
-      : address_(options.address),
+      : options_(options),
+        address_(options.address),
         timeout_(options.timeout),
         token_(options.token),
         token_source_(options.token_source) {
@@ -313,6 +316,11 @@ class GrpcClient final : public Client {
                   address_, kGrpcPort);
     }
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+      if (const auto trouble = find_lasting_trouble(options_, kShortLook)) {
+        const std::string about = trouble->about == address_ ? "" : trouble->about + ": ";
+        return fail(Errc::unavailable, "no connection to {}: {}{}\n{}", address_, about, trouble->seen,
+                    trouble->fix);
+      }
       return fail(Errc::unavailable,
                   "no aggregator answers at {}: {}\nIs vigil-aggregator running? Another address: "
                   "--aggregator HOST:PORT or VIGIL_AGGREGATOR; with TLS: --tls or --tls-ca FILE",
@@ -349,6 +357,7 @@ class GrpcClient final : public Client {
     under_way_ = nullptr;
   }
 
+  const ClientOptions options_;
   std::string address_;
   std::chrono::milliseconds timeout_;
   const std::string token_;

@@ -1,11 +1,10 @@
 // doctor: the way to the aggregator, the aggregator, and its fleet: what is wrong, and what would mend it.
 #include "cli/commands/command.h"
 #include "cli/doctor/fleet_checks.h"
+#include "cli/doctor/way.h"
 #include "common/clock.h"
 #include "common/doctor/checks.h"
-#include "common/doctor/peer.h"
 #include "common/doctor/probe.h"
-#include "common/text/address.h"
 #include "common/version.h"
 
 #include <iterator>
@@ -15,29 +14,10 @@ namespace {
 
 using doctor::Findings;
 
+constexpr std::chrono::seconds kPatience{5};  // with the port
+
 void add_findings(Findings& findings, Findings more) {
   std::ranges::move(more, std::back_inserter(findings));
-}
-
-Findings look_at_way(const ClientOptions& options) {
-  Findings findings;
-  if (!options.cert_pem.empty())
-    findings.push_back(
-        check_certificate(doctor::read_certificate_facts("--tls-cert", options.cert_pem), wall_ms()));
-  if (!options.ca_pem.empty())
-    findings.push_back(
-        check_certificate(doctor::read_certificate_facts("--tls-ca", options.ca_pem), wall_ms()));
-  const auto address = parse_address(options.address, kGrpcPort);
-  if (!address) return findings;  // it was read before
-  doctor::PeerOptions peer;
-  peer.address = *address;
-  peer.is_tls = options.tls;
-  peer.ca_pem = options.ca_pem;
-  peer.cert_pem = options.cert_pem;
-  peer.key_pem = options.key_pem;
-  add_findings(findings,
-               check_peer(doctor::look_at_peer(peer), wall_ms(), "--aggregator", "--tls and its kin"));
-  return findings;
 }
 
 Findings look_at_fleet(Client& client) {
@@ -77,7 +57,7 @@ Listing listing_of(const Findings& findings) {
 }
 
 Result<Exit> examine(Context& context) {
-  Findings findings = look_at_way(context.aggregator);
+  Findings findings = look_at_way(context.aggregator, kPatience);
   if (doctor::is_well(findings)) add_findings(findings, look_at_fleet(*context.client));
   findings.push_back(check_clock(doctor::look_at_clock()));
   if (context.format == Format::table) {

@@ -300,7 +300,10 @@ Finding unreachable(const PeerFacts& facts, const std::string& address_key, cons
     case Reached::other_tls:
       return facts.is_tls
                  ? of("ports", "speaks plain text, and TLS is configured here",
-                      fmt::format("give the aggregator a certificate, or leave out {}", tls_key))
+                      fmt::format(
+                          "start the aggregator anew, if it was given a certificate since (vigil-aggregator "
+                          "init, tls.cert); else give it one, or leave out {}",
+                          tls_key))
                  : of("ports", "does not speak plain text; it wants TLS, most likely",
                       fmt::format(
                           "a host enrolls with the line that vigil agent invite prints; with certificates of "

@@ -572,6 +572,48 @@ TEST_CASE("an HTTP port is told from one where nobody answers") {
   CHECK(answer.error().code == Errc::unavailable);
 }
 
+/// What a call is told by a port that answers whatever it is sent with this.
+Error told_by(std::string_view answer, bool tls) {
+  prepare_grpc();
+  const Listener port;
+  std::thread server([&] {
+    for (;;) {  // the call, which tries again, and the look at it
+      const int accepted = ::accept(port.fd(), nullptr, nullptr);
+      if (accepted < 0) return;
+      char taken[256];
+      (void)::recv(accepted, taken, sizeof taken, 0);
+      (void)::send(accepted, answer.data(), answer.size(), MSG_NOSIGNAL);
+      ::close(accepted);
+    }
+  });
+  ClientOptions options;
+  options.address = port.address();
+  options.timeout = std::chrono::seconds(10);
+  options.tls = tls;
+  const auto status = Client::create(options)->status();
+  port.stop();
+  server.join();
+  REQUIRE_FALSE(status);
+  return status.error();
+}
+
+TEST_CASE("who speaks plain text to a port of TLS is told how to speak it") {
+  constexpr std::string_view kAlert("\x15\x03\x03\x00\x02\x02\x46", 7);
+  const Error told = told_by(kAlert, false);
+  CHECK(told.code == Errc::unavailable);
+  CHECK_THAT(told.message, Catch::StartsWith("no connection to 127.0.0.1:") &&
+                               Catch::Contains("it wants TLS") && Catch::Contains("VIGIL_TLS_CA"));
+}
+
+TEST_CASE("who speaks TLS to an aggregator that has not been started anew since init is told so") {
+  constexpr std::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
+  const Error told = told_by(kSettings, true);
+  CHECK(told.code == Errc::unavailable);
+  CHECK_THAT(told.message, Catch::StartsWith("no connection to 127.0.0.1:") &&
+                               Catch::Contains("speaks plain text") &&
+                               Catch::Contains("start the aggregator anew"));
+}
+
 TEST_CASE("a call under way ends when it is cancelled") {
   prepare_grpc();
   const Listener listener;

@@ -32,7 +32,7 @@ struct Port {
     GrpcServerOptions options;
     options.listen = {"127.0.0.1", 0};
     const std::string own = server_path(authority.folder);
-    options.tls = GrpcTls{own, own, authority_path(authority.folder), client, std::chrono::seconds(1)};
+    options.tls = GrpcTls{{own, own, authority_path(authority.folder)}, client, std::chrono::seconds(1)};
     auto started = GrpcServer::start(options, {});
     REQUIRE(started);
     server = std::move(*started);
@@ -156,10 +156,60 @@ TEST_CASE("a server's certificate that is renewed is shown without a new start")
   std::string after = serial();
   for (int i = 0; i < 300 && after == before; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    port.server->beat(std::chrono::steady_clock::now());
     after = serial();
   }
   CHECK(after != before);
   CHECK_FALSE(after.empty());
+}
+
+TEST_CASE("between a new key and its certificate new connections are shown the pair from before") {
+  OwnAuthority authority(wall_ms());
+  const test::TempDir folder;
+  const std::string cert_path = folder.file("server.pem");
+  const std::string key_path = folder.file("server.key");
+  const auto make_pair = [&]() -> tls::Signer {
+    std::string key = tls::make_key().value();
+    std::string certificate = tls::issue(authority.signer(), tls::public_half(key).value(),
+                                         {"server", {}, {"127.0.0.1"}, tls::Purpose::server},
+                                         {wall_ms() - kMinute, wall_ms() + kDay})
+                                  .value();
+    return {std::move(certificate), std::move(key)};
+  };
+  const tls::Signer before = make_pair();
+  const tls::Signer after = make_pair();
+  REQUIRE(tls::keep_file(cert_path, before.certificate, tls::Readable::by_everybody));
+  REQUIRE(tls::keep_file(key_path, before.key, tls::Readable::by_owner));
+  prepare_grpc();
+  log::set_level(log::Level::error);
+  GrpcServerOptions options;
+  options.listen = {"127.0.0.1", 0};
+  options.tls = GrpcTls{{cert_path, key_path, ""}, ClientCertificate::not_asked, std::chrono::seconds(1)};
+  const auto server = GrpcServer::start(options, {}).value();
+  const auto shows = [&server](const tls::Signer& pair) {
+    const auto shown = agent::shown_certificates(server->address(), std::chrono::seconds(10));
+    return shown &&
+           tls::read_certificate(shown->front())->serial == tls::read_certificate(pair.certificate)->serial;
+  };
+  CHECK(shows(before));
+  auto now = std::chrono::steady_clock::now();
+  REQUIRE(tls::keep_file(key_path, after.key, tls::Readable::by_owner));
+  // Longer than gRPC takes to look, which does it by itself.
+  for (const auto until = now + std::chrono::milliseconds(2500); now < until;
+       now = std::chrono::steady_clock::now()) {
+    server->beat(now);
+    REQUIRE(shows(before));
+  }
+  REQUIRE(tls::keep_file(cert_path, after.certificate, tls::Readable::by_everybody));
+  bool is_shown = false;
+  for (int i = 0; i < 300 && !is_shown; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    server->beat(std::chrono::steady_clock::now());
+    is_shown = shows(after);
+  }
+  CHECK(is_shown);
+  server->stop(std::chrono::seconds(1));
+  log::set_level(log::Level::info);
 }
 
 TEST_CASE("who speaks no TLS shows no certificates") {
