@@ -28,7 +28,7 @@ Result<void> check_address(const std::string& address) {
            std::string_view("._-:").find(c) != std::string_view::npos;
   };
   const auto parsed = parse_address(address, kGrpcPort);
-  if (parsed && !parsed->host.empty() && parsed->host.front() != '-' &&
+  if (parsed && !address.starts_with(':') && !parsed->host.empty() && parsed->host.front() != '-' &&
       std::ranges::all_of(parsed->host, is_of_host))
     return {};
   return fail(Errc::invalid_argument,
