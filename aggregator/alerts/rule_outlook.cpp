@@ -202,6 +202,9 @@ class Look {
     if (host_.unheard_since_ms != 0 && rule_.scope == rules::Scope::host)
       return fmt::format("nothing was heard of {} since {}: without data it neither begins nor ends",
                          host_.name, moment_text(host_.unheard_since_ms));
+    if (host_.is_awaited && (nearest == nullptr || rule_.scope == rules::Scope::host))
+      return fmt::format("nothing has come of {} since the aggregator started: its agent is waited for",
+                         host_.name);
     if (nearest == nullptr) return why_nothing();
     if (nearest->state == State::pending) return why_pending(*nearest);
     if (nearest->is_true)

@@ -42,6 +42,7 @@ struct HostOutlook {
   std::string name;  // "": all hosts are asked about
   bool is_known = true;
   std::int64_t unheard_since_ms = 0;  // 0: it is not down
+  bool is_awaited = false;            // nothing came of it since the start of the aggregator, which waits
 };
 
 struct OutlookSources {

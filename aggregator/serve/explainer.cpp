@@ -69,6 +69,9 @@ void Explainer::add_outlooks(const std::vector<alerts::RuleInfo>& rules, const s
   host.name = name;
   if (const auto hosts = sources_.engine.view().hosts(); hosts && !name.empty()) {
     host.is_known = std::ranges::any_of(*hosts, [&name](const HostInfo& info) { return info.name == name; });
+    host.is_awaited = std::ranges::any_of(*hosts, [&name](const HostInfo& info) {
+      return info.name == name && info.state == HostState::late && info.since_earlier;
+    });
     const Unheard unheard = unheard_of(*hosts);
     if (const auto away = unheard.find(name); away != unheard.end()) host.unheard_since_ms = away->second;
   }

@@ -84,6 +84,14 @@ TEST_CASE("what is nearest to firing comes first, whichever way the rule compare
   CHECK(both.look().why == "a has 9, which is > 5, but the rest of the expression is not true");
 }
 
+TEST_CASE("of a host of which nothing came since the start nobody knows") {
+  Bench bench("{alert: A, expr: load > 5}");
+  bench.host.name = "web-3";
+  bench.host.is_awaited = true;
+  CHECK(bench.look().why ==
+        "nothing has come of web-3 since the aggregator started: its agent is waited for");
+}
+
 TEST_CASE("what stands behind unless is no limit, and what has data without a number is known to be false") {
   Bench held("{alert: A, expr: load unless users == 1}");
   held.answers["load unless users == 1"] = {};
