@@ -267,10 +267,10 @@ void Aggregator::start_shards() {
   for (std::size_t i = 0; i < shards_->size(); ++i) {
     Shard& shard = shards_->at(i);
     const auto rules = std::make_shared<rules::HostRules>(alerting_->make_host_rules());
-    shard.set_hook(
-        [rules](HostId host, const std::string& instance, std::int64_t t_ms, promql::Storage& storage,
-                Occasion occasion,
-                Covered covered) { rules->on_host_tick(host, instance, t_ms, storage, occasion, covered); });
+    shard.set_hook([rules](HostId host, const std::string& instance, std::int64_t t_ms,
+                           promql::Storage& storage, Occasion occasion, Covered covered) {
+      rules->on_host_tick(host, instance, t_ms, storage, occasion, covered);
+    });
     shard.on_forgotten([this, rules](HostId host, const std::string& instance) {
       rules->forget(host);
       alerting_->forget_host(instance);

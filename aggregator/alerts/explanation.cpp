@@ -99,8 +99,7 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
     if (telling.has_news) {
       out.push_back({EventKind::will_be_told, is_mute ? 0 : telling.next_ms, telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
-      out.push_back(
-          {EventKind::will_be_repeated, is_mute ? 0 : telling.repeat_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_repeated, is_mute ? 0 : telling.repeat_ms, telling.endpoint, next});
     }
   }
 }

@@ -121,7 +121,8 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
   CHECK(rows.front().note.occasion == "Maintenance ends");
   CHECK(rows.front().note.title == "Upgrade on web");
   const std::string digest(rows.front().note.annotations.get("summary"));
-  CHECK(digest.find("Still firing: 1\n- HostDown on web (critical): 95, since 1970-01-01 00:03 UTC\n") != std::string::npos);
+  CHECK(digest.find("Still firing: 1\n- HostDown on web (critical): 95, since 1970-01-01 00:03 UTC\n") !=
+        std::string::npos);
   CHECK(rows.size() == 3);
 }
 
