@@ -110,7 +110,7 @@ TEST_CASE("clear: whatever says that it is over, and how it is compared, the val
   CHECK(ends_with("clear: 70", "heat > 90 and heat > 10", "96") == "resolved 65");
   CHECK(ends_with("clear: cooled == 1", "heat * (heat > bool 90) > 0", "9c") == "resolved 0");
   // Nobody can tell what it is now: it has that of when it was true.
-  CHECK(ends_with("clear: cooled == 1", "'topk(1, heat > 90)'", "9xc") == "resolved 95");
+  CHECK(ends_with("clear: cooled == 1", "abs(heat > 90)", "9xc") == "resolved 95");
   // Without clear it is Prometheus's: the value it was true with.
   CHECK(ends_with("keep_firing_for: 2s", "heat > 90", "96655") == "resolved 95");
 }
