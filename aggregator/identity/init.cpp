@@ -63,7 +63,7 @@ Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& o
   std::filesystem::create_directories(out, error);
   const std::string base = out + '/' + options.person;
   const std::string ca = out + "/ca.pem";
-  if (auto can = tls::try_file(base + ".key"); !can)  // or there would be a certificate that nobody has
+  if (auto can = tls::try_file(ca); !can)  // or there would be a certificate that nobody has
     return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
   const auto issued = (*authority)->issue_person(options.person, *request, {});
   if (!issued) return issued.error();

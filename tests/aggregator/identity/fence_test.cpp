@@ -26,8 +26,9 @@ TEST_CASE("a host's certificate delivers and renews, and calls nothing else") {
   const std::string host = authority.enrolled("web-1").certificate;
   const std::string person = authority->issue_person("ada", Asking().request, {}).value().certificate;
   const std::vector<std::string> deliver{"/vigil.v1.Identity/Enroll", "/vigil.v1.Identity/Renew",
-                                         "/vigil.v1.Ingest/Stream"};
-  const std::vector<std::string> begin{"/vigil.v1.Identity/Enroll", "/vigil.v1.Ingest/Stream"};
+                                         "/vigil.v1.Identity/Standing", "/vigil.v1.Ingest/Stream"};
+  const std::vector<std::string> begin{"/vigil.v1.Identity/Enroll", "/vigil.v1.Identity/Standing",
+                                       "/vigil.v1.Ingest/Stream"};
   CHECK(all_methods().size() > 30);
   CHECK(allowed(authority.authority.get(), host) == deliver);
   CHECK(allowed(authority.authority.get(), person) == all_methods());
