@@ -1,6 +1,7 @@
 #include "common/series.h"
 
 #include "common/fnv1a.h"
+#include "common/text/quotes.h"
 
 #include <fmt/format.h>
 
@@ -12,19 +13,6 @@ namespace {
 
 bool by_name(const Label& a, const Label& b) {
   return a.name < b.name;
-}
-
-void append_quoted(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
 }
 
 constexpr std::size_t kUsualLengthBytes = 1;  // of a text below 128 bytes

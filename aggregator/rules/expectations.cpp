@@ -4,6 +4,7 @@
 #include "aggregator/promql/parser.h"
 #include "aggregator/promql/storage.h"
 #include "common/text/human.h"
+#include "common/text/quotes.h"
 
 #include <fmt/ranges.h>
 
@@ -51,25 +52,11 @@ std::string regex_of(const std::vector<std::string>& patterns) {
   return fmt::format("{}", fmt::join(all, "|"));
 }
 
-/// In quotes, as PromQL, YAML and Go's templates read it.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
 /// "instance=~...,role=...," for a selector.
 std::string matchers_of(const WhichHosts& hosts) {
   std::string out;
-  if (!hosts.names.empty()) out += fmt::format("instance=~{},", quoted(regex_of(hosts.names)));
-  for (const auto& [name, value] : hosts.labels) out += fmt::format("{}={},", name, quoted(value));
+  if (!hosts.names.empty()) out += fmt::format("instance=~{},", in_quotes(regex_of(hosts.names)));
+  for (const auto& [name, value] : hosts.labels) out += fmt::format("{}={},", name, in_quotes(value));
   return out;
 }
 
@@ -96,9 +83,9 @@ std::string rule_text(const Text& rule) {
   return fmt::format(
       "      - {{alert: {}, expr: {}{}, for: {}, labels: {{severity: {}{}}}, annotations: {{summary: {}, "
       "description: {}, value: {}}}}}\n",
-      rule.alert, quoted(rule.expr), rule.extras, quoted(format_duration(rule.hold)), quoted(rule.severity),
-      rule.label.empty() ? "" : ", " + rule.label, quoted(rule.summary), quoted(rule.description),
-      quoted(rule.value));
+      rule.alert, in_quotes(rule.expr), rule.extras, in_quotes(format_duration(rule.hold)),
+      in_quotes(rule.severity), rule.label.empty() ? "" : ", " + rule.label, in_quotes(rule.summary),
+      in_quotes(rule.description), in_quotes(rule.value));
 }
 
 constexpr std::string_view kMissing =
@@ -117,10 +104,10 @@ std::string named_text(const ExpectedContainers& expected, const std::vector<std
   for (const std::string& name : names)
     wanted.push_back(fmt::format(R"(label_replace({}, "name", "{}", "", ""))", answering(matchers), name));
   const std::string known = fmt::format("{}", fmt::join(wanted, " or "));
-  const std::string running =
-      fmt::format(R"(container_state{{{}name=~{},state="running"}} == 1)", matchers, quoted(regex_of(names)));
+  const std::string running = fmt::format(R"(container_state{{{}name=~{},state="running"}} == 1)", matchers,
+                                          in_quotes(regex_of(names)));
   return rule_text({"ContainerMissing", fmt::format("({}) unless on (instance, name) ({})", known, running),
-                    ", known: " + quoted(known), expected.hold, expected.severity, "",
+                    ", known: " + in_quotes(known), expected.hold, expected.severity, "",
                     "{{ $labels.name }} does not run on {{ $labels.instance }}", std::string(kMissing),
                     "not running"});
 }
@@ -128,11 +115,11 @@ std::string named_text(const ExpectedContainers& expected, const std::vector<std
 std::string pattern_text(const ExpectedContainers& expected, const std::string& pattern,
                          const std::string& matchers) {
   const std::string running = fmt::format(R"(container_state{{{}name=~{},state="running"}} == 1)", matchers,
-                                          quoted(regex_of(pattern)));
+                                          in_quotes(regex_of(pattern)));
   return rule_text({"ContainerMissing",
                     fmt::format("({}) unless on (instance) ({})", answering(matchers), running),
-                    ", known: " + quoted(answering(matchers)), expected.hold, expected.severity,
-                    "name: " + quoted(pattern), "No " + pattern + " runs on {{ $labels.instance }}",
+                    ", known: " + in_quotes(answering(matchers)), expected.hold, expected.severity,
+                    "name: " + in_quotes(pattern), "No " + pattern + " runs on {{ $labels.instance }}",
                     std::string(kMissing), "not running"});
 }
 
@@ -170,12 +157,13 @@ std::string steady_text(const SteadySeries& steady, const promql::VectorSelector
   for (const promql::Matcher& matcher : selector.matchers) {
     constexpr std::string_view kOperators[] = {"=", "!=", "=~", "!~"};
     matchers += fmt::format("{}{}{},", matcher.name(), kOperators[static_cast<std::size_t>(matcher.op())],
-                            quoted(matcher.value()));
+                            in_quotes(matcher.value()));
   }
   return rule_text(
       {"SeriesStale", fmt::format("{{{}}} < -Inf", matchers),  // never true by itself
-       ", on_no_data: alert, steady: " + quoted(format_duration(steady.steady)), steady.hold, steady.severity,
-       "", fmt::format("{{{{ {} }}}} of {{{{ $labels.instance }}}} has stopped", quoted(steady.series)),
+       ", on_no_data: alert, steady: " + in_quotes(format_duration(steady.steady)), steady.hold,
+       steady.severity, "",
+       fmt::format("{{{{ {} }}}} of {{{{ $labels.instance }}}} has stopped", in_quotes(steady.series)),
        "The host sent it steadily (rules.steady_series) and sends other series still. Look at what makes it.",
        "stopped"});
 }
@@ -252,7 +240,7 @@ Result<std::string> expectations_text(const std::vector<ExpectedContainers>& con
   if (groups.empty()) return std::string();
   std::string out = "groups:\n";
   for (const auto& [name, text] : groups)
-    out += fmt::format("  - name: {}\n    interval: 15s\n    rules:\n{}", quoted(name), text);
+    out += fmt::format("  - name: {}\n    interval: 15s\n    rules:\n{}", in_quotes(name), text);
   return out;
 }
 

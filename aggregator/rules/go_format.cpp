@@ -4,6 +4,7 @@
 #include "aggregator/rules/template_functions.h"
 #include "aggregator/rules/template_object.h"
 #include "aggregator/rules/template_tree.h"
+#include "common/text/quotes.h"
 
 #include <fmt/format.h>
 
@@ -28,19 +29,6 @@ struct Overloaded : T... {
 };
 template <class... T>
 Overloaded(T...) -> Overloaded<T...>;
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
 
 /// A parsed `%-08.3f`.
 struct Verb {
@@ -201,7 +189,7 @@ std::string format_value(const Verb& verb, const TemplateValue& value) {
       if (const auto* text = std::get_if<std::string>(&value)) {
         const std::string cut =
             verb.precision >= 0 ? text->substr(0, static_cast<std::size_t>(verb.precision)) : *text;
-        return pad(verb.letter == 'q' ? quoted(cut) : cut, verb);
+        return pad(verb.letter == 'q' ? in_quotes(cut) : cut, verb);
       }
       // Of a map of texts, %s is each of them.
       if (verb.letter == 's' && std::holds_alternative<TemplateLabels>(value))

@@ -1,6 +1,7 @@
 #include "cli/bench/own_aggregator.h"
 
 #include "cli/client/aggregator_program.h"
+#include "common/text/quotes.h"
 
 #include <linux/magic.h>
 #include <sys/mman.h>
@@ -39,16 +40,6 @@ Result<std::string> make_folder() {
   return name;
 }
 
-/// YAML's double-quoted form.
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out + '"';
-}
-
 std::string configuration(const std::string& folder, const OwnAggregatorOptions& options) {
   constexpr std::size_t kFewestSeries = 100;  // that may be configured
   constexpr std::size_t kMostSeries = 200'000;
@@ -57,7 +48,7 @@ std::string configuration(const std::string& folder, const OwnAggregatorOptions&
       "ingest: {{max_agents: {}, max_hosts: {}, max_new_hosts: {}, max_series: {}, max_rate: 1GiB}}\n"
       "grpc: {{max_per_source: {}, new_per_source: {}, new_in_all: {}}}\n"
       "query: {{timeout: 10m, max_samples: 500000000}}\nrules: {{preset: {}}}\n",
-      quoted(folder + "/data"), options.agents + kSpare, options.agents + kSpare, options.agents + kSpare,
+      in_quotes(folder + "/data"), options.agents + kSpare, options.agents + kSpare, options.agents + kSpare,
       std::clamp(options.series * 2, kFewestSeries, kMostSeries), options.agents + kSpare,
       options.agents + kSpare, options.agents + kSpare, options.rules_preset);
 }

@@ -1,5 +1,6 @@
 #include "common/text/base64.h"
 #include "common/text/letter_case.h"
+#include "common/text/quotes.h"
 #include "common/text/url_coding.h"
 #include "tests/support/catch.h"
 
@@ -62,4 +63,10 @@ TEST_CASE("case is of ASCII letters only") {
   CHECK(is_same_in_any_case("Content-Type", "content-TYPE"));
   CHECK_FALSE(is_same_in_any_case("a", "ab"));
   CHECK_FALSE(is_same_in_any_case("[", "{"));
+}
+
+TEST_CASE("in quotes, nothing of a text ends them") {
+  CHECK(in_quotes("") == R"("")");
+  CHECK(in_quotes(R"(a"b\c)") == R"("a\"b\\c")");
+  CHECK(in_quotes("a\nb\tc") == "\"a\\nb\tc\"");
 }
