@@ -9,8 +9,19 @@ namespace {
 
 constexpr std::int64_t kApplicationId = 0x56474C49;  // "VGLI"
 constexpr std::int64_t kFormat = 3;
+
+/// Since format 3.
+constexpr const char* kTablesOf3 = R"(
+CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE answer(
+  token_hash TEXT NOT NULL,
+  key_hash TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  certificate TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY(token_hash, key_hash)) STRICT;)";
+
 constexpr const char* kTables = R"(
-BEGIN IMMEDIATE;
 CREATE TABLE invite(
   token_hash TEXT PRIMARY KEY,
   name TEXT NOT NULL,
@@ -23,25 +34,13 @@ CREATE TABLE invite(
   uses INTEGER NOT NULL DEFAULT 1,
   used INTEGER NOT NULL DEFAULT 0,
   ended INTEGER NOT NULL DEFAULT 0) STRICT;
-CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE answer(
-  token_hash TEXT NOT NULL,
-  key_hash TEXT NOT NULL,
-  serial TEXT NOT NULL,
-  certificate TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  PRIMARY KEY(token_hash, key_hash)) STRICT;
 CREATE TABLE certificate(
   serial TEXT PRIMARY KEY,
   kind TEXT NOT NULL,
   name TEXT NOT NULL,
   not_before_ms INTEGER NOT NULL,
   not_after_ms INTEGER NOT NULL,
-  revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;
-PRAGMA user_version=3;
-PRAGMA application_id=0x56474C49;
-COMMIT;
-)";
+  revoked_ms INTEGER NOT NULL DEFAULT 0) STRICT;)";
 
 constexpr const char* kInviteColumns =
     "token_hash,name,expires_ms,used_ms,replaces,made_by,for_many,uses,used,ended,created_ms";
@@ -68,15 +67,7 @@ ALTER TABLE invite ADD COLUMN for_many INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE invite ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE invite ADD COLUMN used INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE invite ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
-UPDATE invite SET used=1 WHERE used_ms<>0;
-CREATE TABLE readmitted(host TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
-CREATE TABLE answer(
-  token_hash TEXT NOT NULL,
-  key_hash TEXT NOT NULL,
-  serial TEXT NOT NULL,
-  certificate TEXT NOT NULL,
-  at_ms INTEGER NOT NULL,
-  PRIMARY KEY(token_hash, key_hash)) STRICT;)";
+UPDATE invite SET used=1 WHERE used_ms<>0;)";
 
 /// An aggregator of an older format goes on beside it, should `init` of this one be the first to come: it
 /// names the columns that it writes.
@@ -85,8 +76,8 @@ Result<void> migrate(Database& database) {
   const auto format = database.integer("PRAGMA user_version");  // `init` may have come first
   Result<void> done = format ? Result<void>() : Result<void>(format.error());
   if (done && *format < 2) done = database.execute(kTo2);
-  if (done && *format < 3) done = database.execute(kTo3);
-  if (done) done = database.execute("PRAGMA user_version=3; COMMIT");
+  if (done && *format < 3) done = database.execute((std::string(kTo3) + kTablesOf3).c_str());
+  if (done) done = database.execute(fmt::format("PRAGMA user_version={}; COMMIT", kFormat).c_str());
   if (!done) static_cast<void>(database.execute("ROLLBACK"));
   return done;
 }
@@ -98,7 +89,12 @@ Result<void> make_tables(Database& database) {
   if (!format) return format.error();
   const auto tables = database.integer("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables.error();
-  if (*tables == 0) return database.execute(kTables);
+  if (*tables == 0) {
+    return database.execute(
+        fmt::format("BEGIN IMMEDIATE;{}{}PRAGMA user_version={}; PRAGMA application_id={}; COMMIT", kTables,
+                    kTablesOf3, kFormat, kApplicationId)
+            .c_str());
+  }
   if (*application != kApplicationId)
     return fail(Errc::unsupported, "is not what vigil keeps its certificates in: move it away");
   if (*format > kFormat) {

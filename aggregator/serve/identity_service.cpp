@@ -40,6 +40,8 @@ Result<identity::Revoked> revoke_what(identity::Authority& authority, const v1::
         Errc::invalid_argument,
         "one of these says what is to be revoked: a name, the serial number of a certificate, the id of "
         "an invitation");
+  if (request.readmit() && request.name().empty())
+    return fail(Errc::invalid_argument, "readmit: name the host");
   if (!request.serial().empty()) return authority.revoke_serial(request.serial());
   if (!request.invitation().empty()) return authority.revoke_invitation(request.invitation());
   const auto kind = identity::parse_kind(request.kind());
