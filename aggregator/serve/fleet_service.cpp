@@ -201,6 +201,16 @@ Result<void> know_receiver(const alerts::LetterChoice& choice, const FleetSource
               meant.empty() ? "; `vigil receivers` lists them" : fmt::format("; did you mean {}?", meant));
 }
 
+/// Which messages are to be changed, once it is known that the change can be logged.
+template <class Request>
+Result<alerts::LetterChoice> choose(const Request& request, const FleetSources& sources) {
+  auto choice = choice_of(request);
+  if (!choice) return choice;
+  if (auto known = know_receiver(*choice, sources); !known) return known.error();
+  if (auto ready = sources.log.ready(); !ready) return ready.error();
+  return choice;
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
@@ -367,10 +377,8 @@ grpc::ServerUnaryReactor* FleetService::ResendMessages(grpc::CallbackServerConte
                                                        v1::ResendMessagesResponse* response) {
   return answer(sources_.engine, context,
                 [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  const auto choice = choice_of(*request);
+                  const auto choice = choose(*request, sources_);
                   if (!choice) return choice.error();
-                  if (auto known = know_receiver(*choice, sources_); !known) return known;
-                  if (auto ready = sources_.log.ready(); !ready) return ready;
                   const auto resent = alerts::resend(sources_.alerts, *choice);
                   if (!resent) return resent.error();
                   response->set_sent(resent->sent);
@@ -386,10 +394,8 @@ grpc::ServerUnaryReactor* FleetService::DropMessages(grpc::CallbackServerContext
                                                      v1::DropMessagesResponse* response) {
   return answer(sources_.engine, context,
                 [this, context, request, response](const QueryEngine::Cancelled&) -> Result<void> {
-                  const auto choice = choice_of(*request);
+                  const auto choice = choose(*request, sources_);
                   if (!choice) return choice.error();
-                  if (auto known = know_receiver(*choice, sources_); !known) return known;
-                  if (auto ready = sources_.log.ready(); !ready) return ready;
                   const auto dropped = alerts::drop(sources_.alerts, *choice);
                   if (!dropped) return dropped.error();
                   response->set_dropped(*dropped);
