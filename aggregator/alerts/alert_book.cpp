@@ -1,5 +1,6 @@
 #include "aggregator/alerts/alert_book.h"
 
+#include "aggregator/alerts/messages.h"
 #include "common/fnv1a.h"
 #include "common/text/human.h"
 
@@ -24,13 +25,6 @@ std::string key_of(std::string_view rule_key, std::string_view scope) {
 /// One of several texts: behind it a separator that is in no UTF-8 text.
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   return fnv1a(fnv1a(hash, text), static_cast<unsigned char>(0xFF));
-}
-
-/// What everybody is to read of an alert besides its summary.
-void append_to_summary(Labels& annotations, std::string_view text) {
-  const std::string_view summary = annotations.get("summary");
-  if (summary == text || summary.ends_with(fmt::format(" ({})", text))) return;
-  annotations.set("summary", summary.empty() ? std::string(text) : fmt::format("{} ({})", summary, text));
 }
 
 /// What it says of itself when it flaps.
@@ -243,7 +237,6 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, const
   if (alert.state == State::firing) {
     if (data_came_or_went || lasted || calmed) alert.annotations = annotations_at(alert, t_ms);
     if (!calmed) return;
-    append_to_summary(alert.annotations, "still firing, no longer flapping");
     out.push_back({State::firing, State::firing, alert});
     return;
   }

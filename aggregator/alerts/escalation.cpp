@@ -33,7 +33,7 @@ std::set<std::string> held_among(const DueTellings& due, const EscalationRound& 
 }
 
 void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
-  auto note = to_notification(alert, notify::Kind::firing, round.external_url);
+  auto note = firing_now(round.book, alert, round.external_url);
   const std::chrono::milliseconds since(round.now_ms - std::max(alert.fired_at_ms, alert.announced_ms));
   const std::string_view summary = note.annotations.get("summary");
   note.annotations.set("summary", fmt::format("Nobody acknowledged it for {}. {}", format_age(since),

@@ -192,8 +192,8 @@ std::optional<notify::Row> Grouping::row_of(const routing::GroupMessage& message
   const std::vector<const Alert*> firing = worst_first(message.firing, book);
   for (const Alert* alert : firing) {
     if (group.alerts.size() == kMostInMessage) break;
-    Notification& note = group.alerts.emplace_back(to_notification(*alert, Kind::firing, external_url));
-    note.annotations = book.annotations_now(*alert);  // beside the value of now
+    Notification& note = group.alerts.emplace_back(firing_now(book, *alert, external_url));
+    if (std::ranges::binary_search(message.again, alert->fingerprint)) say_calm(note);
   }
   group.left_out = firing.size() - group.alerts.size();
   for (const std::string& fingerprint : message.resolved) {

@@ -2,6 +2,22 @@
 
 namespace vigil::alerts {
 
+notify::Notification firing_now(const AlertBook& book, const Alert& alert, std::string_view external_url) {
+  notify::Notification note = to_notification(alert, notify::Kind::firing, external_url);
+  note.annotations = book.annotations_now(alert);
+  return note;
+}
+
+void append_to_summary(Labels& annotations, std::string_view text) {
+  const std::string_view summary = annotations.get("summary");
+  if (summary == text || summary.ends_with(fmt::format(" ({})", text))) return;
+  annotations.set("summary", summary.empty() ? std::string(text) : fmt::format("{} ({})", summary, text));
+}
+
+void say_calm(notify::Notification& note) {
+  append_to_summary(note.annotations, "still firing, no longer flapping");
+}
+
 notify::Notification to_notification(const Alert& alert, notify::Kind kind, std::string_view external_url) {
   notify::Notification note;
   note.kind = kind;

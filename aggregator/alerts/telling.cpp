@@ -25,7 +25,8 @@ void Service::announce_calm() {
     alert->calmed = false;
     ledger_.note(fingerprint);
     if (!alert->announced) return true;  // its first message is to come, and says how it is
-    notify::Notification note = to_notification(*alert, notify::Kind::firing, rules_->external_url());
+    notify::Notification note = firing_now(book_, *alert, rules_->external_url());
+    say_calm(note);
     note.key = fmt::format("{}-{}-calm", fingerprint, alert->fired_at_ms);
     // One that a reload took away would get a message that is given up at once.
     const std::vector<std::string> receivers = receivers_of(note);
@@ -77,9 +78,10 @@ std::vector<std::string> Service::receivers_of(const notify::Notification& note)
 /// them that were told of the firing.
 void Service::say(Alert& alert, notify::Kind kind) {
   if (notifier_ == nullptr) return;
-  const notify::Notification note = to_notification(alert, kind, rules_->external_url());
   const std::int64_t now = options_.now_ms();
   const bool begins = kind == notify::Kind::firing;
+  const notify::Notification note = begins ? firing_now(book_, alert, rules_->external_url())
+                                           : to_notification(alert, kind, rules_->external_url());
   for (const std::string& receiver : begins ? notifier_->targets(note) : receivers_of(note)) {
     if (begins) {
       alert.notified.push_back(receiver);

@@ -216,10 +216,12 @@ std::optional<GroupMessage> GroupBook::message(GroupState& group, const Channel&
   if (channel.remind.count() > 0 && !told.firing.empty())
     repeats = repeats || told.at_ms + channel.remind.count() <= now_ms;
   if (!is_fresh && resolved.empty() && !repeats) return std::nullopt;
-  told.firing.insert(firing.begin(), firing.end());
-  for (const std::string& fingerprint : firing) told.news.erase(fingerprint);
-  told.at_ms = now_ms;
   GroupMessage made;
+  told.firing.insert(firing.begin(), firing.end());
+  for (const std::string& fingerprint : firing) {
+    if (told.news.erase(fingerprint) != 0) made.again.push_back(fingerprint);
+  }
+  told.at_ms = now_ms;
   made.group = group.id();
   made.group_key = group.group_key;
   made.receiver = group.receiver;

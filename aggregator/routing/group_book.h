@@ -54,6 +54,7 @@ struct GroupMessage {
   Labels labels;
   Occasion occasion = Occasion::changed;
   std::vector<std::string> firing;    // fingerprints, sorted
+  std::vector<std::string> again;     // of those: what tell_again() asked for; the same
   std::vector<std::string> resolved;  // the same
   friend bool operator==(const GroupMessage&, const GroupMessage&) = default;
 };

@@ -18,9 +18,11 @@ Configuration one_route() {
 }
 
 std::string words(const GroupMessage& message) {
-  return fmt::format("{}{} {} firing [{}] resolved [{}]", message.channel, message.labels.to_string(),
+  return fmt::format("{}{} {} firing [{}]{} resolved [{}]", message.channel, message.labels.to_string(),
                      message.occasion == Occasion::repeated ? "again" : "changed",
-                     fmt::join(message.firing, " "), fmt::join(message.resolved, " "));
+                     fmt::join(message.firing, " "),
+                     message.again.empty() ? "" : fmt::format(" again [{}]", fmt::join(message.again, " ")),
+                     fmt::join(message.resolved, " "));
 }
 
 using Texts = std::vector<std::string>;
@@ -88,13 +90,13 @@ TEST_CASE("what there is to say of an alert that fires on is told once, at the g
   CHECK(run.wait(400) == Texts{"30: x{} changed firing [1 2] resolved []"});
   run.book.tell_again("1");
   run.book.tell_again("nobody");
-  CHECK(run.wait(2000) == Texts{"630: x{} changed firing [1 2] resolved []"});
+  CHECK(run.wait(2000) == Texts{"630: x{} changed firing [1 2] again [1] resolved []"});
 
   run.book.tell_again("2");
   run.holds.alert = [](const std::string& fingerprint) { return fingerprint == "2"; };
   CHECK(run.wait(2500) == Texts{});  // silenced: it waits
   run.holds.alert = {};
-  CHECK(run.wait(2800) == Texts{"2730: x{} changed firing [1 2] resolved []"});
+  CHECK(run.wait(2800) == Texts{"2730: x{} changed firing [1 2] again [2] resolved []"});
   run.book.tell_again("2");
   run.book.resolve("2");
   CHECK(run.wait(4000) == Texts{"3030: x{} changed firing [1] resolved [2]"});
