@@ -1,11 +1,8 @@
 #include "aggregator/aggregator.h"
 
-#include "aggregator/access/oidc/web.h"
 #include "aggregator/action_answers.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/silencing.h"
-#include "aggregator/identity/authority_copy.h"
-#include "aggregator/identity/fence.h"
 #include "aggregator/ingest/recovery.h"
 #include "aggregator/parts.h"
 #include "aggregator/ports.h"
@@ -85,40 +82,12 @@ Aggregator::~Aggregator() {
 Result<std::unique_ptr<Aggregator>> Aggregator::create(const Invocation& invocation) {
   prepare_grpc();
   std::unique_ptr<Aggregator> made(new Aggregator(invocation));
-  if (auto opened = made->open_identity(); !opened) return opened.error();
   if (auto opened = made->open_history(); !opened) return opened.error();
-  if (auto opened = made->open_access(); !opened) return opened.error();
+  if (auto opened = made->open_admission(); !opened) return opened.error();
   if (auto opened = made->open_alerting(); !opened) return opened.error();
   made->start_shards();
   if (auto listening = made->listen(); !listening) return listening.error();
   return made;
-}
-
-Result<void> Aggregator::open_identity() {
-  if (!uses_own_authority(config_)) return {};
-  identity::AuthorityOptions options;
-  options.folder = identity::folder_in(data_directory(config_));
-  options.lives = config_.identity.lives;
-  options.now_ms = wall_ms;
-  auto authority = identity::Authority::open(std::move(options));
-  if (!authority) return authority.error();
-  authority_ = std::move(*authority);
-  authority_->on_revoked([this](const std::vector<std::string>& serials) { ingest_->revoked(serials); });
-  return {};
-}
-
-Result<identity::Speaker> Aggregator::may_speak(const std::string& certificate, const std::string& host) {
-  if (authority_) return authority_->may_speak(certificate, host);
-  return identity::speaker_by_name(certificate, host, wall_ms());
-}
-
-/// For a backup; nothing where the authority is not in use.
-std::function<Result<std::vector<std::string>>(const std::filesystem::path&)> Aggregator::identity_copier()
-    const {
-  if (!authority_) return {};
-  return [folder = identity::folder_in(data_directory(config_))](const std::filesystem::path& copies) {
-    return identity::copy_authority(folder, copies / identity::kFolder);
-  };
 }
 
 /// As hosts elsewhere may reach the gRPC port, as far as this one can know.
@@ -126,8 +95,8 @@ std::string Aggregator::reachable_address() const {
   Address address = parse_address(config_.grpc_listen, kGrpcPort).value();  // checked before
   address.port = grpc_port_;
   const bool is_any = address.host.empty() || address.host == "0.0.0.0" || address.host == "::";
-  if (is_any && authority_) {
-    address.host = identity::host_to_tell(authority_->server_names(), identity::own_hosts(), own_name());
+  if (const auto* authority = admission_->authority(); is_any && authority != nullptr) {
+    address.host = identity::host_to_tell(authority->server_names(), identity::own_hosts(), own_name());
   } else if (is_any) {
     address.host = own_name();
   }
@@ -151,7 +120,7 @@ Result<void> Aggregator::open_history() {
   service.max_streams = room_.agents;
   service.now_ms = wall_ms;
   service.may_speak = [this](const std::string& certificate, const std::string& host) {
-    return may_speak(certificate, host);
+    return admission_->may_speak(certificate, host);
   };
   ingest_ = std::make_unique<IngestService>(*shards_, counters_, std::move(service));
   local_ = std::make_unique<LocalService>(*shards_, wall_ms, &counters_);
@@ -180,60 +149,13 @@ Result<void> Aggregator::open_history() {
   return {};
 }
 
-Result<void> Aggregator::open_access() {
-  auto file = access::AccessFile::open(access_path(config_));
-  if (!file) return file.error();
-  access_file_ = std::move(*file);
-  audit_ = std::make_unique<access::Audit>(*access_file_, wall_ms);
-  auto accounts = access::Accounts::load(*access_file_, *audit_, wall_ms);
-  if (!accounts) return accounts.error();
-  accounts_ = std::move(*accounts);
-  const access::oidc::OidcConfig& oidc = config_.access.oidc;
-  if (oidc.is_on())
-    people_ = std::make_unique<access::oidc::People>(oidc, access::oidc::make_web(oidc.ca_file), wall_ms,
-                                                     registry_);
-  gatekeeper_ = std::make_unique<access::Gatekeeper>(
-      access::Gatekeeper::Options{config_.access, authority_ != nullptr || !config_.tls.client_ca.empty(),
-                                  wall_ms, people_.get()},
-      *accounts_, registry_);
-  call_log_ = {audit_.get(), gatekeeper_.get()};
-  registry_.collect(self::Kind::gauge, "vigil_aggregator_audit_waiting",
-                    "Changes that are not in the log of changes yet, because it cannot be written.",
-                    [this] { return static_cast<double>(audit_->waiting()); });
+Result<void> Aggregator::open_admission() {
+  auto admission = Admission::open(config_, registry_);
+  if (!admission) return admission.error();
+  admission_ = std::move(*admission);
+  if (auto* authority = admission_->authority())
+    authority->on_revoked([this](const std::vector<std::string>& serials) { ingest_->revoked(serials); });
   return {};
-}
-
-Result<void> Aggregator::open_logins() {
-  const access::oidc::OidcConfig& oidc = config_.access.oidc;
-  std::unique_ptr<access::oidc::DeviceLogin> login;
-  if (people_) {
-    std::string secret;
-    if (!oidc.client_secret_file.empty()) {
-      auto read = config::read_secret(oidc.client_secret_file);
-      if (!read) return read.error();
-      secret = std::move(*read);
-    }
-    login = std::make_unique<access::oidc::DeviceLogin>(*people_, access::oidc::make_web(oidc.ca_file),
-                                                        std::move(secret));
-    people_->start();
-  }
-  login_service_ = std::make_unique<LoginService>(std::move(login), oidc.issuer, call_log_, wall_ms);
-  return {};
-}
-
-/// Once a minute: which tokens were used, and what leaves the log of changes.
-void Aggregator::keep_access() {
-  constexpr std::int64_t kMinuteMs = 60'000;
-  const std::int64_t now = wall_ms();
-  if (now - access_kept_ms_ < kMinuteMs) return;
-  access_kept_ms_ = now;
-  const std::int64_t keep = config_.access.audit_retention.count();
-  for (const Result<void>& done :
-       {accounts_->write_use(), keep == 0 ? Result<void>() : audit_->prune(now - keep),
-        access_file_->checkpoint()}) {
-    if (!done)
-      log::warn("access", "upkeep of access.db failed; it will be tried again", {{"error", done.error()}});
-  }
 }
 
 Result<void> Aggregator::open_alerting() {
@@ -290,6 +212,7 @@ Result<void> Aggregator::listen() {
   const auto grpc_address = parse_address(config_.grpc_listen, kGrpcPort);
   if (!grpc_address) return grpc_address.error();
 
+  const access::CallLog& call_log = admission_->call_log();
   const QueryLimits limits = query_limits(config_.query);
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   open_tails(limits.threads);
@@ -313,19 +236,18 @@ Result<void> Aggregator::listen() {
                    [this](v1::Status& status) {
                      status_->describe(status);
                      reload_state_.describe(status);
-                     const std::string trouble = people_ ? people_->trouble() : std::string();
-                     if (!trouble.empty())
+                     if (const std::string trouble = admission_->provider_trouble(); !trouble.empty())
                        status.add_problems("access.oidc: the provider cannot be asked: " + trouble);
                    },
                    [this] { return alerting_->receivers(); },
                    [this](const std::string& receiver, const std::function<bool()>& is_cancelled) {
                      return alerting_->test_receiver(receiver, is_cancelled);
                    },
-                   call_log_, [this](ReloadRequests::Done done) { reload_requests_.ask(std::move(done)); }});
-  actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log_);
-  access_service_ =
-      std::make_unique<AccessService>(AccessSources{*engine_, *accounts_, *audit_, call_log_, wall_ms});
-  if (auto opened = open_logins(); !opened) return opened;
+                   call_log, [this](ReloadRequests::Done done) { reload_requests_.ask(std::move(done)); }});
+  actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log);
+  access_service_ = std::make_unique<AccessService>(
+      AccessSources{*engine_, admission_->accounts(), admission_->audit(), call_log, wall_ms});
+  if (auto started = admission_->start(); !started) return started;
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,
@@ -333,8 +255,8 @@ Result<void> Aggregator::listen() {
                                                   wall_ms,
                                                   [this] { return status_->samples_per_second(); },
                                                   [this] { return status_->agent_samples_per_second(); },
-                                                  call_log_,
-                                                  identity_copier()});
+                                                  call_log,
+                                                  admission_->authority_copier()});
 
   rules_service_ = std::make_unique<RulesService>(RulesSources{
       [this] { return alerting_->rule_set(); },
@@ -344,10 +266,10 @@ Result<void> Aggregator::listen() {
       wall_ms, config_.rules.interval});
 
   identity_service_ = std::make_unique<IdentityService>(IdentitySources{
-      *engine_, authority_.get(), [this] { return reachable_address(); }, call_log_,
-      [this](const std::string& name) { return accounts_->find_user(name).has_value(); }, wall_ms,
+      *engine_, admission_->authority(), [this] { return reachable_address(); }, call_log,
+      [this](const std::string& name) { return admission_->accounts().find_user(name).has_value(); }, wall_ms,
       [this](const std::string& certificate, const std::string& host) {
-        return may_speak(certificate, host);
+        return admission_->may_speak(certificate, host);
       }});
 
   router_.add("GET", "/", access::kViewer, [](const http::Request&) {
@@ -366,10 +288,10 @@ Result<void> Aggregator::listen() {
   api_ = std::make_unique<api::Api>(api_sources());
   api_->add_routes(router_);
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
-  http::ServerOptions http_options = http_server_options(config_, *http_address, authority_.get());
+  http::ServerOptions http_options = http_server_options(config_, *http_address, admission_->authority());
   http_options.cors = std::move(*cors);
   http_options.counts = request_counts_.get();
-  http_options.gatekeeper = gatekeeper_.get();
+  http_options.gatekeeper = &admission_->gatekeeper();
   http_options.limits = door_limits(config_.http.limits, room_.http_connections);
   http_options.tally = &http_tally_;
   auto http = http::Server::listen(http_options, router_);
@@ -391,17 +313,17 @@ void Aggregator::open_tails(std::size_t query_threads) {
 }
 
 Result<void> Aggregator::open_grpc(const Address& address) {
-  auto options = grpc_server_options(config_, address, authority_.get());
+  auto options = grpc_server_options(config_, address, admission_->authority());
   if (!options) return options.error();
-  options->gatekeeper = gatekeeper_.get();
+  options->gatekeeper = &admission_->gatekeeper();
   options->limits = door_limits(config_.grpc.limits, room_.grpc_connections);
   options->tally = &grpc_tally_;
   if (config_.access.socket) options->socket = data_directory(config_) + "/vigil.sock";
   accept_failures_ = grpc_accept_failures();
-  auto grpc =
-      GrpcServer::start(*options, {ingest_.get(), query_service_.get(), fleet_service_.get(),
-                                   store_service_.get(), rules_service_.get(), actions_service_.get(),
-                                   access_service_.get(), identity_service_.get(), login_service_.get()});
+  auto grpc = GrpcServer::start(
+      *options,
+      {ingest_.get(), query_service_.get(), fleet_service_.get(), store_service_.get(), rules_service_.get(),
+       actions_service_.get(), access_service_.get(), identity_service_.get(), &admission_->login_service()});
   if (!grpc) return grpc.error();
   grpc_ = std::move(*grpc);
   grpc_port_ = grpc_->address().port;
@@ -457,11 +379,11 @@ api::ApiSources Aggregator::api_sources() {
   };
   sources.reload = [this](const access::Actor& who, const api::Reloaded& done) {
     reload_requests_.ask([this, who, done](const Result<ReloadReport>& report) {
-      const auto noted = note_reload(*audit_, who, report);
+      const auto noted = note_reload(admission_->audit(), who, report);
       done(!report || noted ? report : Result<ReloadReport>(noted.error()));
     });
   };
-  sources.audit = audit_.get();
+  sources.audit = &admission_->audit();
   sources.readiness = [this] { return not_ready(); };
   sources.cors = *http::Cors::create(config_.http.cors_origin);  // checked before
   sources.external_labels = [this] { return alerting_->rule_set()->external_labels(); };
@@ -488,7 +410,7 @@ void Aggregator::watch() {
 }
 
 void Aggregator::announce() {
-  if (config_.tls.cert.empty() && !authority_ && !grpc_->address().is_loopback()) {
+  if (config_.tls.cert.empty() && admission_->authority() == nullptr && !grpc_->address().is_loopback()) {
     log::warn("grpc",
               "LISTENING IN PLAIN TEXT BEYOND THIS MACHINE: anybody on the network can read along and send "
               "samples. Run vigil-aggregator init for this data folder, set tls, or use a tunnel",
@@ -539,25 +461,19 @@ void Aggregator::beat() {
   local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());
   status_->beat(wall_ms());
-  if (authority_) tend_authority();
   own_metrics_->beat(wall_ms());
-  keep_access();
+  admission_->beat();
   grpc_->beat(std::chrono::steady_clock::now());
   if (grpc_accept_failures() != accept_failures_) reopen_grpc();
   const bool alive = watchdog_.check(std::chrono::steady_clock::now());
   if (alive && systemd_watchdog_interval()) systemd_notify("WATCHDOG=1");
 }
 
-void Aggregator::tend_authority() {
-  if (const auto tended = authority_->tend(); !tended)
-    log::error("identity", "the certificates cannot be looked after", {{"error", tended.error()}});
-}
-
 void Aggregator::reload() {
   std::vector<ReloadRequests::Done> asked = reload_requests_.take();
   if (asked.empty()) {
     asked.push_back([this](const Result<ReloadReport>& report) {
-      (void)note_reload(*audit_, {access::Caller::Kind::signal, "", ""},
+      (void)note_reload(admission_->audit(), {access::Caller::Kind::signal, "", ""},
                         report);  // kept until it can be written
     });
   }
@@ -612,13 +528,10 @@ void Aggregator::stop() {
   tail_timer_.stop();
   if (engine_) engine_->refuse();  // gRPC waits for the answers it owes
   if (tails_) tails_->stop();
-  if (login_service_) login_service_->hurry();
-  if (people_) people_->hurry();
+  admission_->hurry();
   if (grpc_) grpc_->stop(milliseconds(2000));
   if (http_) http_->stop();
-  if (gatekeeper_) gatekeeper_->stop();
-  if (people_) people_->stop();
-  if (login_service_) login_service_->stop();
+  admission_->stop();
   if (access_service_) access_service_->stop();
   if (receiver_) receiver_->stop();
   if (engine_) engine_->stop();
@@ -633,8 +546,7 @@ void Aggregator::stop() {
   }
   for (std::size_t i = 0; i < shards_->size(); ++i) shards_->at(i).worker().stop();
   history_->close();
-  if (accounts_) (void)accounts_->write_use();
-  if (access_file_) (void)access_file_->checkpoint();
+  admission_->close();
   log::info("aggregator", "stopped");
 }
 

@@ -1,10 +1,9 @@
 // The one place that owns everything and knows the order of start and stop.
 //
 // Start                                   Stop (after SIGTERM or SIGINT)
-//   identity     authority
-//   access       tokens, users, the log of changes
 //   history      open, replay               grpc        refuse new streams, end the present ones, wait 2 s
-//   shards       hosts, heads               http
+//   admission    authority, tokens, users   http
+//   shards       hosts, heads               admission   nobody is let in any more
 //   alerting     rules, alerts, outbox      alerting    no more evaluations, messages out
 //   ingest       sessions                   queries     what runs ends
 //   queries, services                       shards      seal what is open, all at once, end the threads
@@ -14,19 +13,13 @@
 // acknowledged.
 #pragma once
 
-#include "aggregator/access/access_file.h"
-#include "aggregator/access/accounts.h"
-#include "aggregator/access/audit.h"
-#include "aggregator/access/call_log.h"
-#include "aggregator/access/gatekeeper.h"
-#include "aggregator/access/oidc/people.h"
+#include "aggregator/admission.h"
 #include "aggregator/api/api.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/door/tally.h"
 #include "aggregator/flags.h"
 #include "aggregator/http/router.h"
 #include "aggregator/http/server.h"
-#include "aggregator/identity/authority.h"
 #include "aggregator/ingest/grpc_server.h"
 #include "aggregator/ingest/local_service.h"
 #include "aggregator/ingest/service.h"
@@ -41,7 +34,6 @@
 #include "aggregator/serve/fleet_service.h"
 #include "aggregator/serve/identity_service.h"
 #include "aggregator/serve/live_tails.h"
-#include "aggregator/serve/login_service.h"
 #include "aggregator/serve/query_engine.h"
 #include "aggregator/serve/query_service.h"
 #include "aggregator/serve/rules_service.h"
@@ -74,14 +66,9 @@ class Aggregator {
 
  private:
   explicit Aggregator(const Invocation& invocation);
-  Result<void> open_identity();
-  Result<identity::Speaker> may_speak(const std::string& certificate, const std::string& host);
   std::string reachable_address() const;
-  std::function<Result<std::vector<std::string>>(const std::filesystem::path&)> identity_copier() const;
   Result<void> open_history();
-  Result<void> open_access();
-  Result<void> open_logins();
-  void keep_access();
+  Result<void> open_admission();
   Result<void> open_alerting();
   void start_shards();
   Result<void> listen();
@@ -91,7 +78,6 @@ class Aggregator {
   void watch();
   void announce();
   void beat();
-  void tend_authority();
   void reload();
   void reloaded(const Result<ReloadReport>& loaded, const std::vector<ReloadRequests::Done>& asked);
   api::ApiSources api_sources();
@@ -119,15 +105,8 @@ class Aggregator {
   std::atomic<std::uint64_t> late_for_evidence_ = 0;
   self::Counter& reopened_;
   ReloadMetrics reload_metrics_;
-  std::uint64_t accept_failures_ = 0;               // before the gRPC port was opened
-  std::unique_ptr<identity::Authority> authority_;  // null: there is none, or others are configured
-  std::unique_ptr<access::AccessFile> access_file_;
-  std::unique_ptr<access::Audit> audit_;
-  std::unique_ptr<access::Accounts> accounts_;
-  std::unique_ptr<access::oidc::People> people_;  // null: no provider is configured
-  std::unique_ptr<access::Gatekeeper> gatekeeper_;
-  access::CallLog call_log_;
-  std::int64_t access_kept_ms_ = 0;  // when upkeep was done last
+  std::uint64_t accept_failures_ = 0;  // before the gRPC port was opened
+  std::unique_ptr<Admission> admission_;
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
   std::unique_ptr<FleetView> view_;
@@ -148,7 +127,6 @@ class Aggregator {
   std::unique_ptr<ActionsService> actions_service_;
   std::unique_ptr<StoreService> store_service_;
   std::unique_ptr<AccessService> access_service_;
-  std::unique_ptr<LoginService> login_service_;
   std::unique_ptr<RulesService> rules_service_;
   std::unique_ptr<IdentityService> identity_service_;
   std::unique_ptr<http::RequestCounts> request_counts_;
