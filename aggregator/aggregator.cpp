@@ -212,10 +212,21 @@ Result<void> Aggregator::listen() {
   const auto grpc_address = parse_address(config_.grpc_listen, kGrpcPort);
   if (!grpc_address) return grpc_address.error();
 
-  const access::CallLog& call_log = admission_->call_log();
   const QueryLimits limits = query_limits(config_.query);
   engine_ = std::make_unique<QueryEngine>(*view_, limits);
   open_tails(limits.threads);
+  if (auto opened = open_self_watch(); !opened) return opened;
+  if (auto started = admission_->start(); !started) return started;
+  make_services();
+  if (auto opened = open_http(*http_address); !opened) return opened;
+  if (auto opened = open_grpc(*grpc_address); !opened) return opened;
+  http_->run();
+  return {};
+}
+
+/// What the aggregator knows of itself: threads that do not get on, its status and metrics, and the heartbeat
+/// that tells the outside.
+Result<void> Aggregator::open_self_watch() {
   watch();
   auto heartbeat =
       notify::Heartbeat::create(config_.notifications.heartbeat, config_.notifications.timeout, [this] {
@@ -230,6 +241,12 @@ Result<void> Aggregator::listen() {
   status_->add_metrics(registry_);
   add_certificate_metrics(registry_, config_.tls);
   own_metrics_ = std::make_unique<OwnMetrics>(registry_, *local_, own_name());
+  return {};
+}
+
+/// What gRPC offers, beside the agents' streams.
+void Aggregator::make_services() {
+  const access::CallLog& call_log = admission_->call_log();
   query_service_ = std::make_unique<QueryService>(*engine_, *tails_, wall_ms);
   fleet_service_ = std::make_unique<FleetService>(
       FleetSources{*engine_, alerting_->service(), wall_ms,
@@ -247,7 +264,6 @@ Result<void> Aggregator::listen() {
   actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log);
   access_service_ = std::make_unique<AccessService>(
       AccessSources{*engine_, admission_->accounts(), admission_->audit(), call_log, wall_ms});
-  if (auto started = admission_->start(); !started) return started;
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,
@@ -271,7 +287,9 @@ Result<void> Aggregator::listen() {
       [this](const std::string& certificate, const std::string& host) {
         return admission_->may_speak(certificate, host);
       }});
+}
 
+Result<void> Aggregator::open_http(const Address& address) {
   router_.add("GET", "/", access::kViewer, [](const http::Request&) {
     return http::Response{302, "text/plain; charset=utf-8", "see /alerts/\n", {{"Location", "/alerts/"}}};
   });
@@ -288,7 +306,7 @@ Result<void> Aggregator::listen() {
   api_ = std::make_unique<api::Api>(api_sources());
   api_->add_routes(router_);
   request_counts_ = std::make_unique<http::RequestCounts>(registry_);
-  http::ServerOptions http_options = http_server_options(config_, *http_address, admission_->authority());
+  http::ServerOptions http_options = http_server_options(config_, address, admission_->authority());
   http_options.cors = std::move(*cors);
   http_options.counts = request_counts_.get();
   http_options.gatekeeper = &admission_->gatekeeper();
@@ -297,8 +315,6 @@ Result<void> Aggregator::listen() {
   auto http = http::Server::listen(http_options, router_);
   if (!http) return http.error();
   http_ = std::move(*http);
-  if (auto opened = open_grpc(*grpc_address); !opened) return opened;
-  http_->run();
   return {};
 }
 

@@ -73,6 +73,9 @@ class Aggregator {
   void start_shards();
   Result<void> listen();
   void open_tails(std::size_t query_threads);
+  Result<void> open_self_watch();
+  void make_services();
+  Result<void> open_http(const Address& address);
   Result<void> open_grpc(const Address& address);
   void reopen_grpc();
   void watch();
