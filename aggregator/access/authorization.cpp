@@ -2,6 +2,7 @@
 
 #include "common/text/base64.h"
 #include "common/text/letter_case.h"
+#include "common/text/trim.h"
 
 #include <algorithm>
 
@@ -11,12 +12,6 @@ namespace {
 /// Schemes know no case.
 bool is_scheme(std::string_view word, std::string_view lower) {
   return is_same_in_any_case(word, lower);
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(' ');
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(' ') + 1 - first);
 }
 
 Result<Credential> parse_basic(std::string_view rest) {
@@ -33,11 +28,11 @@ Result<Credential> parse_basic(std::string_view rest) {
 Result<Credential> parse_authorization(std::string_view value) {
   if (value.size() > kMostAuthorizationBytes)
     return fail(Errc::parse, "Authorization: more than {} bytes", kMostAuthorizationBytes);
-  value = trimmed(value);
+  value = trim(value, " ");
   const auto space = value.find(' ');
   const std::string_view scheme = value.substr(0, space);
   const std::string_view rest =
-      space == std::string_view::npos ? std::string_view() : trimmed(value.substr(space));
+      space == std::string_view::npos ? std::string_view() : trim(value.substr(space), " ");
   if (rest.empty() || rest.find(' ') != std::string_view::npos || rest.find(',') != std::string_view::npos)
     return fail(Errc::parse, "Authorization: one of `Bearer TOKEN` and `Basic BASE64` is expected");
   if (is_scheme(scheme, "bearer")) return Credential(Bearer{std::string(rest)});

@@ -10,6 +10,7 @@
 #include "common/text/ascii.h"
 #include "common/text/html.h"
 #include "common/text/letter_case.h"
+#include "common/text/trim.h"
 #include "common/tls/token.h"
 
 #include <algorithm>
@@ -236,8 +237,7 @@ std::vector<std::string> split_addresses(std::string_view text) {
   std::string one;
   bool quoted = false;
   const auto finish = [&] {
-    const std::size_t first = one.find_first_not_of(" \t");
-    if (first != std::string::npos) out.push_back(one.substr(first, one.find_last_not_of(" \t") - first + 1));
+    if (const auto address = trim(one, " \t"); !address.empty()) out.emplace_back(address);
     one.clear();
   };
   for (const char c : text) {

@@ -1,5 +1,7 @@
 #include "aggregator/http/coding.h"
 
+#include "common/text/trim.h"
+
 #include <zlib.h>
 #include <zstd.h>
 
@@ -73,17 +75,11 @@ class Zstd : public Compressor {
   std::unique_ptr<ZSTD_CCtx, Free> context_;
 };
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// The weight in " q=0.5 "; 1 when nothing is said.
 double weight_of(std::string_view parameters) {
   const auto at = parameters.find("q=");
   if (at == std::string_view::npos) return 1;
-  const std::string_view text = trimmed(parameters.substr(at + 2));
+  const std::string_view text = trim(parameters.substr(at + 2));
   double weight = 0;
   std::from_chars(text.data(), text.data() + text.size(), weight);
   return weight;
@@ -97,7 +93,7 @@ struct Weights {
 
 void note(std::string_view item, Weights& weights) {
   const auto semicolon = item.find(';');
-  const std::string_view name = trimmed(item.substr(0, semicolon));
+  const std::string_view name = trim(item.substr(0, semicolon));
   const double weight = weight_of(semicolon == std::string_view::npos ? "" : item.substr(semicolon));
   if (name == "gzip" || name == "x-gzip") weights.gzip = weight;
   if (name == "zstd") weights.zstd = weight;

@@ -3,6 +3,7 @@
 #include "aggregator/matchers/grammars.h"
 #include "aggregator/promql/literals.h"
 #include "common/text/ascii.h"
+#include "common/text/trim.h"
 
 #include <algorithm>
 
@@ -10,12 +11,6 @@ namespace vigil::matchers {
 namespace {
 
 constexpr std::string_view kSpace = " \t\n\f\r";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
 
 /// The parts between commas outside of quotes; nothing behind the last comma is no part.
 std::vector<std::string_view> split(std::string_view text) {
@@ -32,7 +27,7 @@ std::vector<std::string_view> split(std::string_view text) {
     }
     escaped = text[i] == '\\' && !escaped;
   }
-  if (!trimmed(text.substr(begin)).empty()) parts.push_back(text.substr(begin));
+  if (!trim(text.substr(begin), kSpace).empty()) parts.push_back(text.substr(begin));
   return parts;
 }
 
@@ -61,19 +56,19 @@ Result<std::string> read_value(std::string_view raw) {
 }
 
 Result<Written> read_one(std::string_view part) {
-  std::string_view rest = trimmed(part);
+  std::string_view rest = trim(part, kSpace);
   const auto in_name = [](char c) { return is_letter(c) || is_digit(c) || c == ':'; };
   const auto end = std::find_if_not(rest.begin(), rest.end(), in_name);
   Written written;
   written.name = std::string(rest.begin(), end);
   rest.remove_prefix(written.name.size());
-  rest = trimmed(rest);
+  rest = trim(rest, kSpace);
   if (written.name.empty() || is_digit(written.name.front()) || !take_operator(rest, written.op)) {
     return fail(Errc::parse,
                 "'{}' is not a matcher; write for example severity=\"critical\" or team=~\"db|web\"",
-                trimmed(part));
+                trim(part, kSpace));
   }
-  auto value = read_value(trimmed(rest));
+  auto value = read_value(trim(rest, kSpace));
   if (!value) return value.error();
   written.value = std::move(*value);
   return written;

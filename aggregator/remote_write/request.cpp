@@ -2,6 +2,7 @@
 
 #include "aggregator/remote_write/proto_reader.h"
 #include "common/text/letter_case.h"
+#include "common/text/trim.h"
 
 #include <snappy.h>
 
@@ -16,12 +17,6 @@ constexpr std::string_view kMessageV2 = "io.prometheus.write.v2.Request";
 constexpr std::size_t kMaxMetadata = 20'000;
 constexpr std::size_t kMaxLabels = 1'000'000;  // of all series together
 constexpr std::size_t kMaxSymbols = 1'000'000;
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 Error bad_message() {
   return fail(Errc::parse, "the body is no such protobuf message");
@@ -248,7 +243,7 @@ class Reader {
 }  // namespace
 
 Result<Version> version_of(std::string_view content_type, std::string_view content_encoding) {
-  if (!content_encoding.empty() && lower_case(trimmed(content_encoding)) != "snappy") {
+  if (!content_encoding.empty() && lower_case(trim(content_encoding)) != "snappy") {
     return fail(Errc::unsupported, "Content-Encoding is {}, must be snappy", content_encoding);
   }
   const auto wrong = [&] {
@@ -256,15 +251,15 @@ Result<Version> version_of(std::string_view content_type, std::string_view conte
                 content_type.empty() ? "missing" : content_type, kProtobuf, kMessageV1, kMessageV2);
   };
   auto semicolon = content_type.find(';');
-  if (lower_case(trimmed(content_type.substr(0, semicolon))) != kProtobuf) return wrong();
+  if (lower_case(trim(content_type.substr(0, semicolon))) != kProtobuf) return wrong();
   Version version = Version::v1;
   while (semicolon != std::string_view::npos) {
     content_type.remove_prefix(semicolon + 1);
     semicolon = content_type.find(';');
-    const std::string_view parameter = trimmed(content_type.substr(0, semicolon));
+    const std::string_view parameter = trim(content_type.substr(0, semicolon));
     const auto equals = parameter.find('=');
-    if (lower_case(trimmed(parameter.substr(0, equals))) != "proto") continue;
-    std::string_view message = equals == std::string_view::npos ? "" : trimmed(parameter.substr(equals + 1));
+    if (lower_case(trim(parameter.substr(0, equals))) != "proto") continue;
+    std::string_view message = equals == std::string_view::npos ? "" : trim(parameter.substr(equals + 1));
     if (message.size() >= 2 && message.front() == '"' && message.back() == '"')
       message = message.substr(1, message.size() - 2);
     if (message != kMessageV1 && message != kMessageV2) return wrong();

@@ -1,5 +1,7 @@
 #include "common/text/human.h"
 
+#include "common/text/trim.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -25,12 +27,6 @@ constexpr std::array<Unit, 7> kUnits = {{{"y", 31'536'000'000},
                                          {"m", 60'000},
                                          {"s", 1'000},
                                          {"ms", 1}}};
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
 
 /// Takes leading digits; nothing when there are none or too many.
 std::optional<std::int64_t> take_number(std::string_view& text) {

@@ -2,6 +2,7 @@
 
 #include "common/config/files.h"
 #include "common/text/lines.h"
+#include "common/text/trim.h"
 #include "common/tls/token.h"
 
 #include <fmt/format.h>
@@ -9,17 +10,6 @@
 #include <utility>
 
 namespace vigil::tls {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r";
-  const std::size_t from = text.find_first_not_of(kBlank);
-  if (from == std::string_view::npos) return {};
-  return text.substr(from, text.find_last_not_of(kBlank) - from + 1);
-}
-
-}  // namespace
-
 std::string to_text(const InvitationFile& invitation, std::string_view remark) {
   return fmt::format("# {}\naggregator: {}\nfingerprint: {}\ntoken: {}\n", remark, invitation.aggregator,
                      invitation.fingerprint, invitation.token);
@@ -32,7 +22,7 @@ Result<InvitationFile> parse_invitation(std::string_view text) {
                                                             {"token:", invitation.token}};
   for_each_line(text, [&](std::string_view line) {
     for (const auto& [key, value] : keys) {
-      if (line.starts_with(key)) value = trimmed(line.substr(key.size()));
+      if (line.starts_with(key)) value = trim(line.substr(key.size()));
     }
   });
   for (const auto& [key, value] : keys) {
