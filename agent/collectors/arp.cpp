@@ -7,6 +7,7 @@
 #include "agent/files/net_path.h"
 #include "agent/files/optional_file.h"
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <map>
 

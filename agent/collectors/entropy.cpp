@@ -3,6 +3,7 @@
 #include "agent/collectors/table.h"
 #include "agent/files/optional_file.h"
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 namespace vigil::agent {
 namespace {

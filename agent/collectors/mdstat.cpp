@@ -1,6 +1,7 @@
 #include "agent/collectors/mdstat.h"
 
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <array>
 #include <optional>

@@ -7,6 +7,7 @@
 #include "agent/collectors/text.h"
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 namespace vigil::agent {
 namespace {

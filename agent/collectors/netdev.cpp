@@ -8,6 +8,7 @@
 #include "agent/files/net_path.h"
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <array>
 

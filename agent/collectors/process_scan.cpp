@@ -1,6 +1,7 @@
 #include "agent/collectors/process_scan.h"
 
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <dirent.h>
 #include <fcntl.h>

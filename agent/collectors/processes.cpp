@@ -9,6 +9,7 @@
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
 #include "agent/kernel_reader/client.h"
+#include "common/text/trim.h"
 
 #include <unistd.h>
 

@@ -2,6 +2,7 @@
 
 #include "agent/files/proc_file.h"
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <algorithm>
 

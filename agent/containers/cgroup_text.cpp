@@ -1,6 +1,7 @@
 #include "agent/containers/cgroup_text.h"
 
 #include "agent/files/scan.h"
+#include "common/text/trim.h"
 
 #include <algorithm>
 

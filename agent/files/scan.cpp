@@ -73,12 +73,6 @@ std::string_view whole_lines(std::string_view content) {
   return content.substr(0, content.rfind('\n') + 1);
 }
 
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
-}
-
 std::pair<std::string_view, std::string_view> split_once(std::string_view text, char separator) {
   const std::size_t at = text.find(separator);
   if (at == std::string_view::npos) return {text, {}};

@@ -49,7 +49,6 @@ std::optional<std::int64_t> parse_hex(std::string_view text);
 /// `content` without a last line that has no newline. The kernel ends every line, so such a line was cut and
 /// its numbers are wrong.
 std::string_view whole_lines(std::string_view content);
-std::string_view trim(std::string_view text);
 /// The part before `separator`, and the part after it; the second is empty when there is no separator.
 std::pair<std::string_view, std::string_view> split_once(std::string_view text, char separator);
 

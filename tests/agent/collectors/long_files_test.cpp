@@ -4,6 +4,7 @@
 #include "agent/files/scan.h"
 #include "agent/sampling/beat.h"
 #include "agent/sampling/runner.h"
+#include "common/text/trim.h"
 #include "tests/agent/collectors/support.h"
 #include "tests/support/catch.h"
 
