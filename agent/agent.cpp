@@ -253,7 +253,10 @@ void Agent::Parts::reload() {
   }
   in_force.adopt(settings);
   figures.restart_needed = changes.needs_restart.size();
-  log::info("agent", "reloaded", {{"changed", fmt::format("{}", fmt::join(changes.taken, ", "))}});
+  if (!changes.taken.empty())
+    log::info("agent", "reloaded", {{"changed", fmt::format("{}", fmt::join(changes.taken, ", "))}});
+  else if (changes.needs_restart.empty())
+    log::info("agent", "reloaded, nothing changed");
   if (!changes.needs_restart.empty())
     log::warn("agent", "changed in the configuration, but in force only after a restart",
               {{"keys", fmt::format("{}", fmt::join(changes.needs_restart, ", "))}});

@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace vigil::agent {
 namespace {
@@ -262,8 +263,7 @@ void Delivery::Loop::connect(Time now) {
 /// Now that the aggregator is there: not at each try of an outage.
 void Delivery::Loop::begin_stream_if_behind(Time now) {
   if (!live_.connection->before_hello() || !outbox_.behind() || stop_by_) return;
-  log::info("delivery", "what has waited is delivered behind what is sampled now",
-            {{"batches", outbox_.live().buffer.waiting_batches()}});
+  left_behind_ += outbox_.live().buffer.waiting_batches();
   begin_stream(now);
 }
 
@@ -307,6 +307,9 @@ void Delivery::Loop::read_live_session() {
              {"durable", session.buffer().durable_seq()},
              {"next", session.buffer().next_seq()},
              {"clock_offset_ms", figures_.clock_offset_ms}});
+  // Not when it was left: an aggregator that refuses this host takes neither.
+  if (const std::size_t batches = std::exchange(left_behind_, 0); batches > 0)
+    log::info("delivery", "what has waited is delivered behind what is sampled now", {{"batches", batches}});
   live_.complained = false;
 }
 

@@ -69,6 +69,7 @@ class Delivery::Loop {
   std::optional<Time> stop_by_;
   bool reconnecting_ = false;         // the live connection ends on purpose
   std::optional<Greeting> promised_;  // of a stream that is to begin
+  std::size_t left_behind_ = 0;       // batches that newer streams overtook, since that was last said
 
   mutable std::mutex inbox_mutex_;  // protects what follows
   std::vector<EncodedBatch> inbox_;

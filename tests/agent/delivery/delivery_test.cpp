@@ -2,7 +2,9 @@
 
 #include "tests/agent/delivery/model.h"
 #include "tests/support/catch.h"
+#include "tests/support/error_lines.h"
 #include "tests/support/fake_aggregator.h"
+#include "tests/support/temp_file.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -416,6 +418,36 @@ TEST_CASE("after an outage what is sampled now arrives first, and what had waite
       std::find_if(order.begin() + 5, order.end(), [&](std::int64_t t) { return t > outage_ended; });
   CHECK(first_live - order.begin() < 100);  // of 3,000: at most what came while a stream was begun
   CHECK(server.gaps().empty());
+}
+
+TEST_CASE("what waits is said to be delivered once the aggregator took the host, not at each refusal") {
+  const vigil::test::TempDir dir;
+  Server server;
+  std::atomic<int> refused = 0;
+  server.instead = [&](int connection, const v1::AgentMessage&) -> std::optional<Reply> {
+    if (connection > 3) return {};
+    refused = connection;
+    return Reply{{refusal(v1::Refusal::CODE_UNAVAILABLE, 10)}, true};
+  };
+  server.start();
+  vigil::test::ErrorLines lines(dir.file("log"));
+  Agent agent(server.address());
+  for (int connection = 1; connection <= 3; ++connection) {
+    for (int i = 0; i < 3000 && refused < connection; ++i) {
+      agent.sample(20);
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+  }
+  agent.sample_until(server, static_cast<std::size_t>(agent.sampled));
+  agent.delivery.stop(seconds(20));
+  std::vector<std::string> said;
+  for (const std::string& line : lines.end_of("delivery")) {
+    if (line.find("connected aggregator") != std::string::npos) said.emplace_back("connected");
+    if (line.find("is delivered behind") != std::string::npos) said.emplace_back("behind");
+  }
+  REQUIRE(refused == 3);
+  CHECK(said.size() == 3);  // not connected, which is said once, connected, and what waits
+  CHECK(said.back() == "behind");
 }
 
 }  // namespace vigil::agent
