@@ -3,8 +3,10 @@
 #include "aggregator/promql/ast.h"
 #include "aggregator/promql/parser.h"
 #include "aggregator/promql/storage.h"
+#include "common/text/ascii.h"
 #include "common/text/human.h"
 #include "common/text/quotes.h"
+#include "common/text/utf8.h"
 
 #include <fmt/ranges.h>
 
@@ -52,11 +54,23 @@ std::string regex_of(const std::vector<std::string>& patterns) {
   return fmt::format("{}", fmt::join(all, "|"));
 }
 
+/// As they may be called in an agent's configuration, which in a selector need no quotes.
+bool is_label_of_agents(std::string_view name) {
+  return !name.empty() && !is_digit(name.front()) && !name.starts_with("__") &&
+         std::ranges::all_of(name, [](char c) { return is_letter(c) || is_digit(c); });
+}
+
+/// As a selector takes it: what was pushed may have any name.
+std::string label_text(std::string_view name) {
+  return is_label_of_agents(name) || name.starts_with("__") ? std::string(name) : in_quotes(name);
+}
+
 /// "instance=~...,role=...," for a selector.
 std::string matchers_of(const WhichHosts& hosts) {
   std::string out;
   if (!hosts.names.empty()) out += fmt::format("instance=~{},", in_quotes(regex_of(hosts.names)));
-  for (const auto& [name, value] : hosts.labels) out += fmt::format("{}={},", name, in_quotes(value));
+  for (const auto& [name, value] : hosts.labels)
+    out += fmt::format("{}={},", label_text(name), in_quotes(value));
   return out;
 }
 
@@ -156,8 +170,8 @@ std::string steady_text(const SteadySeries& steady, const promql::VectorSelector
   std::string matchers = matchers_of(steady.hosts);
   for (const promql::Matcher& matcher : selector.matchers) {
     constexpr std::string_view kOperators[] = {"=", "!=", "=~", "!~"};
-    matchers += fmt::format("{}{}{},", matcher.name(), kOperators[static_cast<std::size_t>(matcher.op())],
-                            in_quotes(matcher.value()));
+    matchers += fmt::format("{}{}{},", label_text(matcher.name()),
+                            kOperators[static_cast<std::size_t>(matcher.op())], in_quotes(matcher.value()));
   }
   return rule_text(
       {"SeriesStale", fmt::format("{{{}}} < -Inf", matchers),  // never true by itself
@@ -180,6 +194,28 @@ void check_hosts(const WhichHosts& hosts, const config::Place& at, config::Probl
   for (std::size_t i = 0; i < hosts.names.size(); ++i) {
     if (!is_plain(hosts.names[i]))
       problems.add(at.wrong(fmt::format("hosts[{}]", i), "is no name of a host, nor a pattern of names"));
+  }
+  for (const auto& [name, value] : hosts.labels) {
+    if (!is_label_of_agents(name))
+      problems.add(at.wrong("labels." + printable(name),
+                            fmt::format("'{}' is no label's name: use letters, digits and _, no digit and no "
+                                        "__ in front, as agents do",
+                                        printable(name))));
+  }
+}
+
+/// Labels that no host can be told by where its containers are asked for.
+void warn_of_labels(const ExpectedContainers& expected, std::vector<std::string>& warnings) {
+  for (const auto& [name, value] : expected.hosts.labels) {
+    const bool is_source = name == "job";
+    if (!is_source && name != "name" && name != "state") continue;
+    warnings.push_back(expected.at.say(
+        "labels." + name,
+        is_source
+            ? "no host is meant: job is set by vigil, and never by an agent; name hosts by `hosts`"
+            : fmt::format("no host is meant: {0} is a label of containers themselves; give the agents a "
+                          "label of another name",
+                          name)));
   }
 }
 
@@ -210,7 +246,8 @@ void describe(config::Fields& fields, SteadySeries& series) {
 }
 
 Result<std::string> expectations_text(const std::vector<ExpectedContainers>& containers,
-                                      const std::vector<SteadySeries>& series) {
+                                      const std::vector<SteadySeries>& series,
+                                      std::vector<std::string>& warnings) {
   config::Problems problems;
   std::map<std::string, std::string> groups;  // rules by name: two entries may be about the same hosts
   for (const ExpectedContainers& expected : containers) {
@@ -221,6 +258,7 @@ Result<std::string> expectations_text(const std::vector<ExpectedContainers>& con
                                        "is no name of a container, nor a pattern of names"));
     }
     check_hosts(expected.hosts, expected.at, problems);
+    warn_of_labels(expected, warnings);
     groups["containers of " + title_of(expected.hosts)] += containers_text(expected);
   }
   for (const SteadySeries& steady : series) {

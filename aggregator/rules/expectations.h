@@ -41,8 +41,10 @@ void describe(config::Fields& fields, SteadySeries& series);
 /// The name of the layer they stand in, in place of a file's.
 inline constexpr const char* kBuiltIn = "built in";
 
-/// A rule file of them, "" when there are none. Otherwise what is wrong, one a line, with its place.
+/// A rule file of them, "" when there are none. Otherwise what is wrong, one a line, with its place. What is
+/// right and can never fire is added to `warnings`.
 Result<std::string> expectations_text(const std::vector<ExpectedContainers>& containers,
-                                      const std::vector<SteadySeries>& series);
+                                      const std::vector<SteadySeries>& series,
+                                      std::vector<std::string>& warnings);
 
 }  // namespace vigil::rules

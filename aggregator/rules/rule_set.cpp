@@ -207,7 +207,7 @@ Result<Layers> read_layers(const RulesConfig& config) {
     if (!file) return file.error();
     layers.files.push_back(std::move(*file));
   }
-  const auto expected = expectations_text(config.expected_containers, config.steady_series);
+  const auto expected = expectations_text(config.expected_containers, config.steady_series, layers.warnings);
   if (!expected) {
     errors.push_back(expected.error().message);
   } else if (!expected->empty()) {

@@ -271,3 +271,34 @@ TEST_CASE("What is wrong with what is expected is said, all at once") {
   CHECK_THAT(errors, Contains("parse error"));
   CHECK(std::ranges::count(errors, '\n') == 4);
 }
+
+TEST_CASE("Hosts are told by labels that agents may have: other names are refused where they are written") {
+  using Catch::Contains;
+  ExpectedContainers of_labels = expected({"db"});
+  of_labels.hosts.labels = {{"data-center", "a"}, {"7up", "b"}, {"role", "c"}, {"__name__", "d"}};
+  SteadySeries series = steady("queue_depth");
+  series.hosts.labels = {{"ro le\"", "a"}};
+  const std::string errors = error_of(config_of({of_labels}, {series}));
+  CHECK_THAT(errors,
+             Contains("labels.data-center: 'data-center' is no label's name: use letters, digits and _"));
+  CHECK_THAT(errors, Contains("labels.7up: '7up' is no label's name"));
+  CHECK_THAT(errors, Contains("labels.__name__: '__name__' is no label's name"));
+  CHECK_THAT(errors, Contains("'ro le\"' is no label's name"));
+  CHECK(std::ranges::count(errors, '\n') == 3);
+}
+
+TEST_CASE("A label of which no host of containers can have any is warned of") {
+  ExpectedContainers never = expected({"db"});
+  never.hosts.labels = {{"job", "node"}, {"state", "running"}, {"role", "db"}};
+  const auto set = load(config_of({never}));
+  REQUIRE(set->warnings().size() == 2);
+  CHECK_THAT(set->warnings()[0], Catch::Contains("labels.job: no host is meant"));
+  CHECK_THAT(set->warnings()[1], Catch::Contains("labels.state: no host is meant"));
+}
+
+TEST_CASE("Steady series: labels of any name, as they may be pushed") {
+  Host host(config_of({}, {steady("{\"queue.depth\", \"a b\"=\"c\"}")}));
+  const auto send = [&] { host.put("queue.depth", {{"a b", "c"}}, 1); };
+  CHECK(host.go(70, send) == Summaries{});
+  CHECK(host.go(15, [&] { host.put("node_load1", {}, 1); }).size() == 1);
+}
