@@ -1,6 +1,7 @@
 #include "aggregator/config.h"
 #include "aggregator/http/cors.h"
 #include "common/text/html.h"
+#include "common/text/shell_word.h"
 #include "common/tls/certificate.h"
 
 namespace vigil::aggregator {
@@ -10,7 +11,7 @@ namespace {
 std::string init_command_of(const AggregatorConfig& config) {
   std::error_code error;
   const auto folder = std::filesystem::absolute(data_directory(config), error);
-  return "vigil-aggregator init --data-dir " + (error ? data_directory(config) : folder.string());
+  return "vigil-aggregator init --data-dir " + shell_word(error ? data_directory(config) : folder.string());
 }
 
 using config::Problems;

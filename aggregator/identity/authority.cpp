@@ -45,11 +45,15 @@ Result<Bearer> read_bearer(std::string_view pem) {
 
 }  // namespace
 
-bool valid_person_name(std::string_view name) {
-  return !name.empty() && name.size() <= kMostNameBytes && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("._@-").find(c) != std::string_view::npos;
-  });
+Result<void> check_person_name(std::string_view name) {
+  const bool valid =
+      !name.empty() && name.size() <= kMostNameBytes && std::all_of(name.begin(), name.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               std::string_view("._@-").find(c) != std::string_view::npos;
+      });
+  if (valid) return {};
+  return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ @ -",
+              wire::clean_text(name), kMostNameBytes);
 }
 
 Result<std::unique_ptr<Authority>> Authority::open(AuthorityOptions options) {
@@ -296,10 +300,7 @@ Result<Issued> Authority::renew(std::string_view certificate, std::string_view r
 }
 
 Result<Issued> Authority::issue_person(const std::string& name, std::string_view request, milliseconds life) {
-  if (!valid_person_name(name)) {
-    return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ @ -",
-                wire::clean_text(name), kMostNameBytes);
-  }
+  if (auto named = check_person_name(name); !named) return named.error();
   if (life.count() == 0) life = options_.lives.person;
   if (life < milliseconds(1000) || life > kLongestLife)
     return fail(Errc::invalid_argument, "life: must be 1s to {}", format_duration(kLongestLife));

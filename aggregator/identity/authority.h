@@ -187,7 +187,7 @@ class Authority {
   std::map<std::string, Bearer, std::less<>> signed_here_;
 };
 
-/// 1 to 64 of [A-Za-z0-9._@-].
-bool valid_person_name(std::string_view name);
+/// A person's name is 1 to 64 of [A-Za-z0-9._@-].
+Result<void> check_person_name(std::string_view name);
 
 }  // namespace vigil::aggregator::identity

@@ -1,6 +1,7 @@
 #include "aggregator/identity/init.h"
 
 #include "common/text/human.h"
+#include "common/text/shell_word.h"
 #include "common/tls/kept_file.h"
 
 #include <arpa/inet.h>
@@ -52,6 +53,7 @@ void add_interfaces(std::vector<std::string>& hosts) {
 
 /// The person's key, certificate and the authority's, for the flags of the command line.
 Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& options) {
+  if (auto named = check_person_name(options.person); !named) return named.error();
   auto authority = Authority::open(where);
   if (!authority) return authority.error();
   const auto key = tls::make_key();
@@ -63,8 +65,10 @@ Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& o
   std::filesystem::create_directories(out, error);
   const std::string base = out + '/' + options.person;
   const std::string ca = out + "/ca.pem";
-  if (auto can = tls::try_file(ca); !can)  // or there would be a certificate that nobody has
-    return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
+  for (const std::string& path : {base + ".key", base + ".pem", ca}) {
+    if (auto can = tls::try_file(path); !can)  // or there would be a certificate that nobody has
+      return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
+  }
   const auto issued = (*authority)->issue_person(options.person, *request, {});
   if (!issued) return issued.error();
   for (const auto& [path, text, readable] :
@@ -75,8 +79,9 @@ Result<InitDone> make_person(const AuthorityOptions& where, const InitOptions& o
   }
   return InitDone{
       fmt::format("made a certificate for {}, good until {}. For the command line:\n"
-                  "  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n",
-                  options.person, format_rfc3339(issued->not_after_ms), ca, base, base),
+                  "  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}\n  export VIGIL_TLS_KEY={}\n",
+                  options.person, format_rfc3339(issued->not_after_ms), shell_word(ca),
+                  shell_word(base + ".pem"), shell_word(base + ".key")),
       {{"certificate.issue", options.person,
         json::serialize(json::object{{"serial", issued->serial}, {"not_after_ms", issued->not_after_ms}})}}};
 }

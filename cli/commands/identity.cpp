@@ -2,6 +2,7 @@
 #include "cli/commands/command.h"
 #include "cli/commands/invitation.h"
 #include "common/text/human.h"
+#include "common/text/shell_word.h"
 #include "common/tls/invitation_file.h"
 #include "common/tls/kept_file.h"
 #include "common/tls/signing.h"
@@ -165,7 +166,7 @@ Result<Exit> invite(Context& context, InviteFlags& flags) {
                                     invitation.aggregator, invitation.token, invitation.fingerprint);
   if (!flags.out.empty()) {
     if (auto written = write_invitation(flags, invitation, remark); !written) return written.error();
-    command = "vigil-agent enroll --invitation " + flags.out;
+    command = "vigil-agent enroll --invitation " + shell_word(flags.out);
   }
   if (context.format == Format::table) {
     fmt::print("{}\n", command);
@@ -292,6 +293,8 @@ struct IssueFlags {
 
 /// The key is made here and stays here.
 Result<Exit> issue(Context& context, const IssueFlags& flags) {
+  if (flags.person.find('/') != std::string::npos)  // files are named for the person
+    return fail(Errc::invalid_argument, "--person: '{}' may have letters, digits and . _ @ -", flags.person);
   const auto life = duration_of("--life", flags.life);
   if (!life) return life.error();
   const auto key = tls::make_key();
@@ -306,21 +309,23 @@ Result<Exit> issue(Context& context, const IssueFlags& flags) {
   const std::string out = std::filesystem::absolute(flags.out, error).lexically_normal().string();
   std::filesystem::create_directories(out, error);
   const std::string base = out + '/' + flags.person;
-  if (auto can = tls::try_file(base + ".key"); !can)  // or there would be a certificate that nobody has
-    return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
+  const std::string ca = out + "/ca.pem";
+  for (const std::string& path : {base + ".key", base + ".pem", ca}) {
+    if (auto can = tls::try_file(path); !can)  // or there would be a certificate that nobody has
+      return fail(can.error().code, "--out: {}; no certificate was made", can.error().message);
+  }
   const auto issued = context.client->issue_person(request);
   if (!issued) return issued.error();
   for (const auto& [path, text, readable] :
        {std::tuple{base + ".key", *key, tls::Readable::by_owner},
         std::tuple{base + ".pem", issued->certificate(), tls::Readable::by_everybody},
-        std::tuple{out + "/ca.pem", issued->authority(), tls::Readable::by_everybody}}) {
+        std::tuple{ca, issued->authority(), tls::Readable::by_everybody}}) {
     if (auto kept = tls::keep_file(path, text, readable); !kept) return kept.error();
   }
   fmt::print("a certificate for {}, good until {}:\n", issued->name(),
              format_local_time(issued->not_after_ms()));
-  fmt::print(
-      "  export VIGIL_TLS_CA={}/ca.pem\n  export VIGIL_TLS_CERT={}.pem\n  export VIGIL_TLS_KEY={}.key\n", out,
-      base, base);
+  fmt::print("  export VIGIL_TLS_CA={}\n  export VIGIL_TLS_CERT={}\n  export VIGIL_TLS_KEY={}\n",
+             shell_word(ca), shell_word(base + ".pem"), shell_word(base + ".key"));
   if (!issued->hint().empty()) fmt::print(stderr, "vigil: {}\n", issued->hint());
   return Exit::ok;
 }

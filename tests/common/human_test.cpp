@@ -2,6 +2,7 @@
 
 #include "common/text/address.h"
 #include "common/text/exposition.h"
+#include "common/text/shell_word.h"
 #include "tests/support/catch.h"
 
 #include <cstdlib>
@@ -139,6 +140,14 @@ TEST_CASE("samples are printed in the text exposition format") {
   append_sample(out, "m", {{"path", "C:\\\"x\"\n"}}, 0.25);
   append_sample(out, "m", {}, std::numeric_limits<double>::infinity());
   CHECK(out == "# HELP m A \"metric\".\n# TYPE m gauge\nm{path=\"C:\\\\\\\"x\\\"\\n\"} 0.25\nm +Inf\n");
+}
+
+TEST_CASE("a word for a shell is in quotes where the shell would read something into it") {
+  CHECK(shell_word("/home/ada/vigil/ada@example.org.pem") == "/home/ada/vigil/ada@example.org.pem");
+  CHECK(shell_word("/home/ada/my keys") == "'/home/ada/my keys'");
+  CHECK(shell_word("it's $HOME") == R"('it'\''s $HOME')");
+  CHECK(shell_word("") == "''");
+  CHECK(shell_word("~ada") == "'~ada'");
 }
 
 }  // namespace vigil
