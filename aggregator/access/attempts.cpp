@@ -15,6 +15,7 @@ std::int64_t whole_seconds(std::int64_t ms) {
 Attempts::Attempts(const Options& options)
     : what_(options.what),
       wrong_({options.wrong_per_minute / 60, options.wrong_per_minute, options.sources}),
+      over_({options.over_per_minute / 60, options.over_per_minute, options.sources}),
       all_({options.per_second, options.per_second * kBurstOfAllSeconds, 1}),
       lines_(options.lines_per_minute) {}
 
@@ -22,6 +23,10 @@ Attempts::Attempts(const Options& options)
 Result<void> Attempts::begin(const std::string& source, std::int64_t now_ms) {
   if (const std::int64_t wait_ms = wrong_.wait_ms(source, now_ms); wait_ms > 0)
     return fail(Errc::limit, "too many wrong {} from {}: none is looked at now, try again in {} s", what_,
+                source, whole_seconds(wait_ms));
+  if (const std::int64_t wait_ms = over_.wait_ms(source, now_ms); wait_ms > 0)
+    return fail(Errc::limit,
+                "too many {} from {} that count no more: none is looked at now, try again in {} s", what_,
                 source, whole_seconds(wait_ms));
   if (all_.take(kEverybody, now_ms)) return {};
   return fail(Errc::limit, "too many {} at once, from everywhere together: try again in {} s", what_,

@@ -278,6 +278,12 @@ Result<Enrolled> Authority::enroll(const Arrival& arrival) {
   return enrolled;
 }
 
+bool Authority::has_made(std::string_view token) {
+  const std::lock_guard lock(mutex_);
+  const auto invite = store_.invite(tls::digest_of(token));
+  return invite && *invite;
+}
+
 Result<Issued> Authority::renew(std::string_view certificate, std::string_view request) {
   const auto bearer = admit(certificate);
   if (!bearer) return bearer.error();

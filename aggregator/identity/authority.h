@@ -117,6 +117,8 @@ class Authority {
   /// Errc::permission: the token is unknown, used or over. Errc::conflict: the name is not to be had.
   /// Errc::parse, Errc::limit: the request.
   Result<Enrolled> enroll(const Arrival& arrival);
+  /// Whether this is the token of an invitation that was made here, whatever became of it.
+  bool has_made(std::string_view token);
   /// For a host that shows its certificate. Errc::permission: it does not count.
   Result<Issued> renew(std::string_view certificate, std::string_view request);
   /// `life` 0: the usual one. Errc::invalid_argument: the name.

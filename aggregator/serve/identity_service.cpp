@@ -205,7 +205,10 @@ grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* c
       context, [this, context, source, request, response](identity::Authority& authority) -> Result<void> {
         if (auto ready = sources_.log.ready(); !ready) return ready;
         const auto enrolled = authority.enroll({request->token(), request->request(), request->name()});
-        if (!enrolled) return refuse_enrolment(enrolled.error(), source);
+        if (!enrolled) {
+          if (enrolled.error().code == Errc::permission) count_against(source, authority, request->token());
+          return refuse_enrolment(enrolled.error(), source);
+        }
         log::info(
             "identity", "enrolled",
             {{"host", enrolled->issued.name}, {"remote", source}, {"invitation", enrolled->invitation}});
@@ -215,9 +218,16 @@ grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* c
 }
 
 Result<void> IdentityService::refuse_enrolment(const Error& error, const std::string& source) {
+/// Hosts of a DaemonSet come with the invitation they have, also when it is over: that is no guess, and must
+/// keep no other host of their address out.
+void IdentityService::count_against(const std::string& source, identity::Authority& authority,
+                                    std::string_view token) {
+  if (authority.has_made(token)) return attempts_.over(source, sources_.now_ms());
+  attempts_.wrong(source, sources_.now_ms());
+}
+
   const std::int64_t now_ms = sources_.now_ms();
   const bool is_wrong = error.code == Errc::permission;
-  if (is_wrong) attempts_.wrong(source, now_ms);
   if (sources_.log.gatekeeper != nullptr && (is_wrong || error.code == Errc::limit))
     sources_.log.gatekeeper->count_refusal(is_wrong ? access::Verdict::Answer::unauthenticated
                                                     : access::Verdict::Answer::too_many);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 namespace vigil::aggregator {
 
@@ -51,6 +52,7 @@ class IdentityService final : public v1::Identity::CallbackService {
   template <class Work>
   grpc::ServerUnaryReactor* with_authority(grpc::CallbackServerContext* context, Work work);
 
+  void count_against(const std::string& source, identity::Authority& authority, std::string_view token);
   Result<void> refuse_enrolment(const Error& error, const std::string& source);
   Result<void> note_enrolled(const grpc::CallbackServerContext& context, const identity::Enrolled& enrolled);
   std::string hint_for(const std::string& person) const;

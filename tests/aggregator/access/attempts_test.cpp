@@ -45,3 +45,17 @@ TEST_CASE("who is wrong again and again takes nothing of what is for all") {
   }
   for (int i = 0; i < 195; ++i) REQUIRE(attempts.begin("192.0.2.2", kNow));
 }
+
+TEST_CASE("who comes with what was right once is no guesser, and is not looked at without end") {
+  Attempts attempts;
+  for (int i = 0; i < 60; ++i) {
+    REQUIRE(attempts.begin("192.0.2.1", kNow));
+    attempts.over("192.0.2.1", kNow);
+  }
+  const auto refused = attempts.begin("192.0.2.1", kNow);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().message ==
+        "too many secrets from 192.0.2.1 that count no more: none is looked at now, try again in 1 s");
+  CHECK(attempts.begin("192.0.2.2", kNow));
+  CHECK(attempts.begin("192.0.2.1", kNow + 1000));
+}

@@ -3,55 +3,16 @@
 #include "aggregator/head/shard_set.h"
 #include "aggregator/serve/identity_service.h"
 #include "tests/aggregator/identity/authority_fixture.h"
+#include "tests/support/error_lines.h"
 
 #include <grpcpp/grpcpp.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <fstream>
-#include <sstream>
 
 namespace vigil::aggregator::identity {
 namespace {
 
 using namespace testing;
-
-/// What this process writes to standard error while this lives.
-class ErrorLines {
- public:
-  explicit ErrorLines(const std::string& path) : path_(path), before_(::dup(STDERR_FILENO)) {
-    std::ofstream(path_).flush();
-    redirect();
-  }
-  ~ErrorLines() { end(); }
-  ErrorLines(const ErrorLines&) = delete;
-  ErrorLines& operator=(const ErrorLines&) = delete;
-
-  /// Those of identity; and standard error is as it was.
-  std::vector<std::string> end() {
-    if (before_ >= 0) {
-      ::dup2(before_, STDERR_FILENO);
-      ::close(std::exchange(before_, -1));
-    }
-    std::vector<std::string> lines;
-    std::ifstream file(path_);
-    for (std::string line; std::getline(file, line);) {
-      if (line.find(" identity: ") != std::string::npos) lines.push_back(line);
-    }
-    return lines;
-  }
-
- private:
-  void redirect() const {
-    std::FILE* const file = std::fopen(path_.c_str(), "a");
-    REQUIRE(file != nullptr);
-    ::dup2(::fileno(file), STDERR_FILENO);
-    std::fclose(file);
-  }
-
-  const std::string path_;
-  int before_;
-};
 
 /// The service over a channel of this process; its clock is the authority's.
 struct Served {
@@ -94,11 +55,11 @@ TEST_CASE(
     "10,000 wrong invitations make few lines in the log, and a right one gets through when it is told") {
   Served served;
   const std::string right = served.authority.token("web-1");
-  ErrorLines lines(served.authority.dir.file("log"));
+  test::ErrorLines lines(served.authority.dir.file("log"));
   std::map<grpc::StatusCode, int> answers;
   for (int i = 0; i < 10'000; ++i) ++answers[served.enroll(fmt::format("{:040x}", i)).error_code()];
   const grpc::Status refused = served.enroll(right);
-  const auto logged = lines.end();
+  const auto logged = lines.end_of("identity");
 
   CHECK(answers[grpc::StatusCode::PERMISSION_DENIED] == 5);
   CHECK(answers[grpc::StatusCode::RESOURCE_EXHAUSTED] == 9'995);
@@ -115,6 +76,22 @@ TEST_CASE("hosts that were invited enroll one after another from one address") {
     const std::string token = served.authority.token(fmt::format("web-{}", i));
     CHECK(served.enroll(token).ok());
   }
+}
+
+TEST_CASE("hosts with invitations that are over keep no other host of their address out") {
+  Served served;
+  const std::string revoked = served.authority.token("web-1");
+  REQUIRE(served.authority->revoke(Kind::host, "web-1"));
+  const std::string used = served.authority.token("web-2");
+  REQUIRE(served.enroll(used).ok());
+  served.now_ms += kAnswerAgainMs;
+  served.authority.now_ms += kAnswerAgainMs;
+  const std::string right = served.authority.token("web-3");
+  for (int i = 0; i < 20; ++i) {
+    CHECK(served.enroll(revoked).error_code() == grpc::StatusCode::PERMISSION_DENIED);
+    CHECK(served.enroll(used).error_code() == grpc::StatusCode::PERMISSION_DENIED);
+  }
+  CHECK(served.enroll(right).ok());
 }
 
 }  // namespace vigil::aggregator::identity
