@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands/command.h"
 #include "cli/completion.h"
+#include "cli/doctor/own_certificate.h"
 #include "common/clock.h"
 #include "common/config/files.h"
 #include "common/flags/help.h"
@@ -192,6 +193,7 @@ Result<ClientOptions> client_options(const Globals& globals) {
   if (!address->is_socket) {
     if (auto added = add_tls(globals, options); !added) return added.error();
   }
+    options.cert_path = globals.tls_cert;
   auto token = read_token(globals);
   if (!token) return token.error();
   if (!token->empty() && !options.tls && !address->is_here)
@@ -217,6 +219,8 @@ Exit execute(const Globals& globals, const Run& run) {
   context.width = terminal_width();
   context.now_ms = wall_ms();
   const auto exit = run(context);
+  if (const std::string ending = warn_of_end(*options, context.now_ms); !ending.empty())
+    fmt::print(stderr, "vigil: warning: {}\n", ending);
   return exit ? *exit : report(exit.error());
 }
 

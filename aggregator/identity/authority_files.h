@@ -36,6 +36,8 @@ struct Making {
 
 /// From a little before now, for peers whose clocks are behind.
 tls::Life life_of(const Making& making);
+/// When a certificate with this life was made, to a second.
+std::int64_t made_at(const tls::Life& life);
 
 /// Whether less than a third of a certificate's life is left.
 bool is_due(std::int64_t not_before_ms, std::int64_t not_after_ms, std::int64_t now_ms);

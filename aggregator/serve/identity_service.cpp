@@ -30,6 +30,7 @@ void put_certificate(const identity::CertificateRow& row, v1::CertificateRecord&
   out.set_not_before_ms(row.not_before_ms);
   out.set_not_after_ms(row.not_after_ms);
   out.set_revoked_ms(row.revoked_ms);
+  out.set_issued_ms(identity::made_at({row.not_before_ms, row.not_after_ms}));
 }
 
 Result<identity::Revoked> revoke_what(identity::Authority& authority, const v1::RevokeRequest& request) {
@@ -217,7 +218,6 @@ grpc::ServerUnaryReactor* IdentityService::Enroll(grpc::CallbackServerContext* c
       });
 }
 
-Result<void> IdentityService::refuse_enrolment(const Error& error, const std::string& source) {
 /// Hosts of a DaemonSet come with the invitation they have, also when it is over: that is no guess, and must
 /// keep no other host of their address out.
 void IdentityService::count_against(const std::string& source, identity::Authority& authority,
@@ -226,6 +226,7 @@ void IdentityService::count_against(const std::string& source, identity::Authori
   attempts_.wrong(source, sources_.now_ms());
 }
 
+Result<void> IdentityService::refuse_enrolment(const Error& error, const std::string& source) {
   const std::int64_t now_ms = sources_.now_ms();
   const bool is_wrong = error.code == Errc::permission;
   if (sources_.log.gatekeeper != nullptr && (is_wrong || error.code == Errc::limit))

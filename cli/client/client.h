@@ -22,8 +22,9 @@ struct ClientOptions {
   std::string address;  // host:port
   std::chrono::milliseconds timeout{30'000};
   bool tls = false;
-  std::string ca_pem;    // who signed the aggregator's certificate; empty: the system's authorities
-  std::string cert_pem;  // who we are, where the aggregator asks for it; with key_pem, or both empty
+  std::string ca_pem;     // who signed the aggregator's certificate; empty: the system's authorities
+  std::string cert_pem;   // who we are, where the aggregator asks for it; with key_pem, or both empty
+  std::string cert_path;  // where that is from
   std::string key_pem;
   std::string token;  // shown with every call; empty: none. Not for plain text that leaves this machine
   /// Asked for the token before each call where `token` is empty: of a login, which is renewed. May be empty.

@@ -44,12 +44,12 @@ Listing list_of(const v1::ListCertificatesResponse& answer, const std::string& k
   listing.columns = {{"state", "STATE"},
                      {"name", "NAME"},
                      {"not_after_ms", "UNTIL"},
-                     {"not_before_ms", "SINCE", Align::left, Fit::useful},
+                     {"issued_ms", "SINCE", Align::left, Fit::useful},
                      {"serial", "SERIAL", Align::left, Fit::optional}};
   for (const v1::CertificateRecord& each : answer.certificates()) {
     if (each.kind() != kind) continue;
     listing.rows.push_back({certificate_state_cell(each, now_ms), Cell::of(each.name(), Style::bold),
-                            until_cell(each.not_after_ms()), until_cell(each.not_before_ms()),
+                            until_cell(each.not_after_ms()), until_cell(each.issued_ms()),
                             Cell::of(each.serial(), Style::faint)});
   }
   return listing;

@@ -1,5 +1,6 @@
 #include "cli/doctor/way.h"
 
+#include "cli/doctor/own_certificate.h"
 #include "common/clock.h"
 #include "common/doctor/checks.h"
 #include "common/doctor/peer.h"
@@ -19,9 +20,13 @@ using Reached = doctor::PeerFacts::Reached;
 
 Findings look_at_certificates(const ClientOptions& options) {
   Findings findings;
-  if (!options.cert_pem.empty())
-    findings.push_back(
-        check_certificate(doctor::read_certificate_facts("--tls-cert", options.cert_pem), wall_ms()));
+  if (!options.cert_pem.empty()) {
+    const auto facts = doctor::read_certificate_facts("--tls-cert", options.cert_pem);
+    findings.push_back(check_certificate(facts, wall_ms()));
+    const bool is_late = facts.trouble.empty() && facts.not_before_ms <= wall_ms();
+    if (is_late && findings.back().verdict != doctor::Verdict::ok)
+      findings.back().fix = how_to_renew(options);
+  }
   if (!options.ca_pem.empty())
     findings.push_back(
         check_certificate(doctor::read_certificate_facts("--tls-ca", options.ca_pem), wall_ms()));

@@ -108,6 +108,16 @@ TEST_CASE("a key of another authority, or one that others may read, is refused w
   CHECK_FALSE(set_up(folder, {"localhost"}, {}, kYear));  // and no new one is made beside the old certificate
 }
 
+TEST_CASE("when a certificate was made is known from its life") {
+  constexpr std::int64_t kNow = 1'790'000'000'000;
+  for (const std::int64_t hours : {1, 2, 24, 24 * 90}) {
+    const auto life = life_of({kNow, std::chrono::hours(hours)});
+    CHECK(life.not_before_ms < kNow);
+    CHECK(made_at(life) == kNow);
+  }
+  CHECK(made_at(life_of({kNow, std::chrono::seconds(11)})) == kNow);
+}
+
 TEST_CASE("a third of a life is when it is time") {
   CHECK_FALSE(is_due(0, 900, 600));
   CHECK(is_due(0, 900, 601));
