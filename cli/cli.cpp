@@ -38,6 +38,7 @@ constexpr std::array kCommands = {
     Command{"silence", declare_silence, "Silences: alerts that fire without a message for a time"},
     Command{"maintenance", declare_maintenance, "Maintenances: silences that people are told of"},
     Command{"receivers", declare_receivers, "Who is told of alerts, and whether they can be reached"},
+    Command{"routes", declare_routes, "Which receiver has which alerts, and what calendars mute now"},
     Command{"actions", declare_actions, "What is done about alerts"},
     Command{"rules", declare_rules, "Alert rules, their state and where they come from"},
     Command{"gaps", declare_gaps, "Times for which samples are missing, and why"},

@@ -1,5 +1,6 @@
 #include "aggregator/alerts/explanation.h"
 
+#include "aggregator/alerts/past_maintenance.h"
 #include "common/text/human.h"
 
 #include <algorithm>
@@ -33,9 +34,12 @@ std::string joined(std::string first, const std::string& second) {
   return first + second;
 }
 
-void add_silences(const Labels& labels, const Circumstances& circumstances, std::vector<Event>& out) {
+/// Those that hold its messages back now, and did before `over_ms`.
+void add_silences(const Labels& labels, std::int64_t over_ms, const Circumstances& circumstances,
+                  std::vector<Event>& out) {
   for (const silences::Silence* silence : circumstances.silences.muting(labels, circumstances.now_ms)) {
     const bool is_maintenance = silence->maintenance.has_value();
+    if (const auto time = silence->time_at(circumstances.now_ms); time && time->begin_ms > over_ms) continue;
     out.push_back({is_maintenance ? EventKind::maintenance : EventKind::silenced,
                    silence->next_change_ms(circumstances.now_ms).value_or(0), silence->id,
                    fmt::format("{}{}{}: {}", is_maintenance ? silence->maintenance->title : "",
@@ -44,6 +48,43 @@ void add_silences(const Labels& labels, const Circumstances& circumstances, std:
 }
 
 std::string group_text(const std::string& key) {
+void add_past_maintenances(const Labels& labels, const FiringTime& alert, const Circumstances& circumstances,
+                           std::vector<Event>& out) {
+  for (Event& event : past_maintenances(labels, alert, circumstances.silences, circumstances.now_ms))
+    out.push_back(std::move(event));
+}
+
+/// By which of its words an alert holds this one back.
+std::string way_text(Inhibition::Way way, const Alert& alert) {
+  switch (way) {
+    case Inhibition::Way::host:
+      return "by its rule's vigil_inhibits: instance";
+    case Inhibition::Way::name:
+      return fmt::format("by its rule's vigil_inhibits: {}", alert.labels.get("alertname"));
+    case Inhibition::Way::severity:
+      break;
+  }
+  return "the same, and more severe";
+}
+
+/// "on gateway", where that is not the alert's own host.
+std::string elsewhere_text(const std::string& inhibitor, const Alert& alert, const AlertBook& book) {
+  const Alert* source = book.find(inhibitor);
+  if (source == nullptr || source->instance().empty() || source->instance() == alert.instance()) return {};
+  return fmt::format("on {}", source->instance());
+}
+
+void add_inhibitors(const Alert& alert, const Circumstances& circumstances, std::vector<Event>& out) {
+  if (const Inhibition::Source* by = circumstances.inhibitor)
+    out.push_back(
+        {EventKind::inhibited, 0, by->name,
+         joined(elsewhere_text(by->fingerprint, alert, circumstances.book), way_text(by->way, alert))});
+  if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
+    out.push_back(
+        {EventKind::inhibited, 0, std::move(by->alert),
+         joined(elsewhere_text(by->fingerprint, alert, circumstances.book), "inhibition rule " + by->rule)});
+}
+
   return key.empty() ? std::string() : "group " + key;
 }
 
@@ -94,12 +135,18 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
     // A message that names hundreds leaves the others out.
     if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
       out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
+/// When what is due then is said: not while a calendar mutes the route.
+std::int64_t spoken_ms(const GroupTelling& telling, std::int64_t due_ms) {
+  if (telling.mute.empty()) return due_ms;
+  return telling.unmuted_ms == 0 ? 0 : std::max(due_ms, telling.unmuted_ms);
+}
+
     const std::string next = joined(text, telling.mute);
-    const bool is_mute = !telling.mute.empty();  // its calendar may never end
     if (telling.has_news) {
-      out.push_back({EventKind::will_be_told, is_mute ? 0 : telling.next_ms, telling.endpoint, next});
+      out.push_back({EventKind::will_be_told, spoken_ms(telling, telling.next_ms), telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
-      out.push_back({EventKind::will_be_repeated, is_mute ? 0 : telling.repeat_ms, telling.endpoint, next});
+      out.push_back(
+          {EventKind::will_be_repeated, spoken_ms(telling, telling.repeat_ms), telling.endpoint, next});
     }
   }
 }
@@ -202,6 +249,8 @@ std::string_view to_string(EventKind kind) {
       return "told";
     case EventKind::waits:
       return "waits";
+    case EventKind::maintenance_over:
+      return "maintenance_over";
     case EventKind::given_up:
       return "given_up";
     case EventKind::will_be_told:
@@ -248,14 +297,10 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
                    for_text(std::chrono::milliseconds(AlertBook::keep_ms(alert)))});
   if (const Acknowledgement& ack = alert.acknowledgement)
     out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
-  add_silences(alert.labels, circumstances, out);
-  if (!circumstances.inhibitor.empty())
-    out.push_back({EventKind::inhibited, 0, std::string(circumstances.inhibitor),
-                   circumstances.inhibitor.starts_with(std::string(alert.labels.get("alertname")) + " (")
-                       ? "the same, and more severe"
-                       : "by the rule's annotation vigil_inhibits"});
-  if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
-    out.push_back({EventKind::inhibited, 0, std::move(by->alert), "inhibition rule " + by->rule});
+  add_silences(alert.labels, circumstances.now_ms, circumstances, out);
+  if (alert.state == State::firing)
+    add_past_maintenances(alert.labels, {alert.fired_at_ms, 0}, circumstances, out);
+  add_inhibitors(alert, circumstances, out);
   add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
   add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
@@ -283,3 +328,5 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
 }
 
 }  // namespace vigil::alerts
+  add_silences(resolved.labels, resolved.resolved_at_ms, circumstances, out);
+  add_past_maintenances(resolved.labels, {resolved.fired_at_ms, resolved.resolved_at_ms}, circumstances, out);

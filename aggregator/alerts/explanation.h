@@ -6,6 +6,7 @@
 #include "aggregator/alerts/alert.h"
 #include "aggregator/alerts/escalation.h"
 #include "aggregator/alerts/grouping.h"
+#include "aggregator/alerts/inhibition.h"
 #include "aggregator/alerts/listing.h"
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/notify/notifier.h"
@@ -32,6 +33,7 @@ struct Event {
     acknowledged,      // `by`: who looks after it; `text`: the comment
     silenced,          // until then, 0: nobody knows; `by`: the silence's id; `text`: its author and comment
     maintenance,       // a silence that is one: the same, behind its title
+    maintenance_over,  // then one ended that held its messages back; `by`: its id; `text`: what its end said
     inhibited,         // `by`: the alert that holds its messages back; `text`: by which rule
     told,              // that it fires, `by`: the receiver; `text`: the group
     told_again,        // the last time; `text`: how often in all
@@ -60,7 +62,7 @@ struct Explanation {
 /// What an explanation is made of.
 struct Circumstances {
   const silences::SilenceBook& silences;
-  std::string_view inhibitor;  // the alert that holds it back by the shipped rules' words; "": none
+  const Inhibition::Source* inhibitor = nullptr;  // what holds it back, but for rules of alertmanager.yml
   const Grouping& grouping;
   const AlertBook& book;
   const std::vector<notify::ReceiverStats>& receivers;

@@ -59,6 +59,18 @@ calendar::sys_seconds at(std::int64_t now_ms) {
       std::chrono::sys_time<std::chrono::milliseconds>(std::chrono::milliseconds(now_ms)));
 }
 
+/// What keeps a route silent now, and until when.
+struct Hush {
+  std::string text;
+  std::int64_t until_ms = 0;  // 0: nobody can tell
+};
+Hush hush_of(const routing::Route* route, const routing::Calendars& calendars, std::int64_t now_ms) {
+  if (route == nullptr || !mute_of(*route, calendars, at(now_ms))) return {};
+  const routing::MuteEnd end = end_of_mute(*route, calendars, at(now_ms));
+  return {mute_text(*route, calendars, at(now_ms), end),
+          end.is_known ? std::chrono::milliseconds(end.at.time_since_epoch()).count() : 0};
+}
+
 std::chrono::milliseconds route_repeat(const routing::Route* route) {
   return route != nullptr ? route->timings.repeat : routing::Timings{}.repeat;
 }
@@ -305,10 +317,8 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
       const auto repeat = is_reminded ? std::min(channel.remind, route_repeat(route)) : route_repeat(route);
       if (fires && knows && (is_reminded || !is_acknowledged))
         telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + repeat.count());
-      const auto mute =
-          route == nullptr ? routing::Mute{} : mute_of(*route, routing_->configuration.calendars, at(now_ms));
-      if (mute.muting == routing::Muting::muted) telling.mute = "muted by " + mute.calendar;
-      if (mute.muting == routing::Muting::inactive) telling.mute = "outside its active times";
+      telling.mute = hush.text;
+      telling.unmuted_ms = hush.until_ms;
       out.push_back(std::move(telling));
     }
   });
@@ -321,13 +331,15 @@ std::optional<GroupInhibitor> Grouping::inhibitor_of(const Alert& alert, const A
   const auto by = inhibitions.inhibitor_of(alert.labels);
   if (!by) return std::nullopt;
   const Alert* source = book.find(by->fingerprint);
-  return GroupInhibitor{source == nullptr ? by->fingerprint : source->rule->name, by->rule->name};
+  return GroupInhibitor{source == nullptr ? by->fingerprint : source->rule->name, by->rule->name,
+                        by->fingerprint};
 }
 
 void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const {
   if (!routing_ || routing_->configuration.inhibit_rules.empty()) return;
   const auto inhibitions = inhibitions_of(*routing_, book);
   for (AlertInfo& info : alerts) {
+    const Hush hush = hush_of(route, routing_->configuration.calendars, now_ms);
     if (info.state != State::firing || !info.inhibited_by.empty()) continue;
     const auto by = inhibitions.inhibitor_of(info.labels);
     const Alert* source = by ? book.find(by->fingerprint) : nullptr;

@@ -35,17 +35,19 @@ using RoutingPtr = std::shared_ptr<const Routing>;
 struct GroupTelling {
   std::string endpoint;
   std::string group_key;
-  std::int64_t told_ms = 0;    // of the group's last message to it that knew the alert; 0: there is none
-  bool has_news = false;       // it does not know how the alert is now
-  std::int64_t next_ms = 0;    // when its group is looked at next
-  std::int64_t repeat_ms = 0;  // when it is told again what it knows; 0: never, the alert is over
-  std::string mute;            // what keeps the route silent now; "": nothing
+  std::int64_t told_ms = 0;     // of the group's last message to it that knew the alert; 0: there is none
+  bool has_news = false;        // it does not know how the alert is now
+  std::int64_t next_ms = 0;     // when its group is looked at next
+  std::int64_t repeat_ms = 0;   // when it is told again what it knows; 0: never, the alert is over
+  std::string mute;             // what keeps the route silent now, and until when; "": nothing
+  std::int64_t unmuted_ms = 0;  // when that ends; 0: nobody can tell
 };
 
 /// What holds an alert's messages back by a rule of alertmanager.yml.
 struct GroupInhibitor {
   std::string alert;  // its name
   std::string rule;
+  std::string fingerprint;
 };
 
 class Grouping {
@@ -53,6 +55,7 @@ class Grouping {
   explicit Grouping(RoutingPtr routing);
 
   bool is_on() const { return routing_ != nullptr; }
+  const RoutingPtr& routing() const { return routing_; }
 
   /// Puts back what is stored; before anything fires. Rows that cannot be read are left out and counted in
   /// damaged().

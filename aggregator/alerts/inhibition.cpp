@@ -31,18 +31,19 @@ Inhibition::Inhibition(const AlertBook& book) {
 }
 
 void Inhibition::add(const Alert& alert) {
-  const Source source{std::string(alert.labels.get("alertname")), alert.fingerprint};
+  const std::string name(alert.labels.get("alertname"));
   for_each_word(alert.annotations.get(kInhibits), [&](std::string_view word) {
     if (word == "instance") {
-      if (!alert.instance().empty()) by_instance_.try_emplace(std::string(alert.instance()), source);
-    } else {
-      by_name_.try_emplace(std::string(word), source);
+      if (!alert.instance().empty())
+        by_instance_.try_emplace(std::string(alert.instance()), Source{name, alert.fingerprint, Way::host});
+    } else if (word != name) {  // or nobody would ever hear of it
+      by_name_.try_emplace(std::string(word), Source{name, alert.fingerprint, Way::name});
     }
   });
   Worst& worst = worst_[identity(alert)];
   const notify::Severity severity = notify::parse_severity(alert.severity());
   if (severity >= worst.severity)
-    worst = {severity, {fmt::format("{} ({})", source.name, alert.severity()), alert.fingerprint}};
+    worst = {severity, {fmt::format("{} ({})", name, alert.severity()), alert.fingerprint, Way::severity}};
 }
 
 std::string_view Inhibition::inhibitor_of(const Alert& alert) const {

@@ -2,7 +2,7 @@
 //
 // clang-format off
 //   a rule's annotation `vigil_inhibits: instance`   the alerts of the same host that inhibit nothing themselves
-//   a rule's annotation `vigil_inhibits: A, B`       the alerts of these names
+//   a rule's annotation `vigil_inhibits: A, B`       the alerts of these names, its own excepted
 //   the same alert with a higher severity            the one with the lower
 // clang-format on
 // What is kept back is only the message: the alert itself fires, is listed, and is announced as soon as
@@ -11,6 +11,7 @@
 
 #include "aggregator/alerts/alert_book.h"
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,10 +21,13 @@ namespace vigil::alerts {
 class Inhibition {
  public:
   explicit Inhibition(const AlertBook& book);
+  /// Which of the three ways it is.
+  enum class Way : std::uint8_t { host, name, severity };
   /// An alert that keeps back others' messages.
   struct Source {
-    std::string name;
+    std::string name;  // with its severity where that is the way
     std::string fingerprint;
+    Way way = Way::host;
   };
   /// The alert that keeps back `alert`'s message, or null; good as long as this.
   const Source* source_of(const Alert& alert) const;

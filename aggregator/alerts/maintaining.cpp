@@ -163,14 +163,16 @@ void add_digest(const Silence& silence, const MaintenanceProgress& progress, con
   if (still.empty() && over.empty() && inside.empty()) out.emplace_back("Nothing fired.");
 }
 
-void add_missing_containers(const Silence& silence, const MaintenanceProgress& progress,
-                            const Surroundings& around, std::vector<std::string>& out) {
+void add_missing_containers(const Silence& silence, MaintenanceProgress& progress, const Surroundings& around,
+                            std::vector<std::string>& out) {
   if (progress.running.empty()) return;
   const auto now = running_containers(silence, around);
   if (!now) return out.push_back("Containers: not looked at, " + now.error().message);
   Section missing("Containers that ran before and do not now");
   for (const std::string& name : progress.running) {
-    if (!now->contains(name)) missing.add(name);
+    if (now->contains(name)) continue;
+    missing.add(name);
+    progress.missing.push_back(name);
   }
   out.push_back(missing.empty() ? fmt::format("All {} containers run again.", progress.running.size())
                                 : missing.text());
@@ -222,10 +224,13 @@ std::string details_of(const Silence& silence, MaintenanceStep step, Maintenance
   std::vector<std::string> parts;
   if (!plan.impact.empty() && step != MaintenanceStep::end) parts.push_back("Impact: " + plan.impact);
   if (step == MaintenanceStep::begin) {
-    if (const auto running = running_containers(silence, around)) {
+    const auto running = running_containers(silence, around);
+    if (running) {
       for (const std::string& name : *running) {
         if (progress.running.size() < kMostContainers) progress.running.push_back(name);
       }
+    } else {
+      parts.push_back(fmt::format("Containers: not looked at, {}", running.error().message));
     }
     add_runs(progress.runs_before, "before", around, parts);
     add_checks(plan.before, "before", around, parts);

@@ -83,6 +83,7 @@ class Service : public AlertService {
   std::vector<AlertInfo> alerts() const override;
   std::vector<RuleInfo> rules() const override;
   std::shared_ptr<const silences::SilenceBook> silences() const override { return silencing_.book(); }
+  RoutingPtr routing() const override;
   Counters counters() const override;
   const Worker& worker() const override { return worker_; }
 

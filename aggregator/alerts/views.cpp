@@ -39,7 +39,7 @@ Result<Explanation> Service::explanation_of(const std::string& id) {
   const Inhibition inhibition(book_);
   const Circumstances circumstances{
       *silences,
-      fires ? inhibition.inhibitor_of(*alert) : std::string_view(),
+      fires ? inhibition.source_of(*alert) : nullptr,
       grouping_,
       book_,
       receivers,
@@ -91,6 +91,11 @@ std::vector<RuleInfo> Service::rules() const {
 
 Counters Service::counters() const {
   const std::lock_guard lock(mutex_);
+RoutingPtr Service::routing() const {
+  const std::lock_guard lock(mutex_);
+  return grouping_.routing();
+}
+
   Counters out = counters_;
   for (const auto& [rule, counts] : count_by_rule(book_)) {
     out.pending += counts.pending;

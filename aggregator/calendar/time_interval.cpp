@@ -60,9 +60,7 @@ bool Calendar::contains(sys_seconds t) const {
 
 namespace {
 
-/// The moments of a day of UTC at which contains() of the interval may become another: the changes of the
-/// clock, and midnight and the ends of its times by each offset the day has. Some are none: they only have to
-/// be tried.
+/// The changes of the clock, and midnight and the ends of the interval's times by each offset the day has.
 void add_edges(const TimeInterval& interval, std::chrono::sys_days day, std::vector<sys_seconds>& out) {
   const sys_seconds end = day + days(1);
   for (std::optional<sys_seconds> from = day; from && *from < end; from = interval.zone->next_change(*from)) {
@@ -80,13 +78,17 @@ void add_edges(const TimeInterval& interval, std::chrono::sys_days day, std::vec
 
 }  // namespace
 
+void Calendar::add_edges(std::chrono::sys_days day, std::vector<sys_seconds>& out) const {
+  for (const TimeInterval& interval : intervals) calendar::add_edges(interval, day, out);
+}
+
 std::optional<sys_seconds> Calendar::next_change(sys_seconds t) const {
   const bool now = contains(t);
   const auto today = floor<days>(t);
   std::vector<sys_seconds> edges;
   for (auto day = today; day < today + kHorizon; day += days(1)) {
     edges.clear();
-    for (const TimeInterval& interval : intervals) add_edges(interval, day, edges);
+    add_edges(day, edges);
     std::sort(edges.begin(), edges.end());
     for (const sys_seconds edge : edges) {
       if (edge > t && edge < day + days(1) && contains(edge) != now) return edge;

@@ -46,6 +46,9 @@ struct Calendar {
   bool contains(sys_seconds t) const;
   /// When the answer to contains() will next be another one; nothing when it stays for the next ten years.
   std::optional<sys_seconds> next_change(sys_seconds t) const;
+  /// Adds the moments of a day of UTC at which contains() may become another. Some are none: they only have
+  /// to be tried.
+  void add_edges(std::chrono::sys_days day, std::vector<sys_seconds>& out) const;
 };
 
 }  // namespace vigil::calendar

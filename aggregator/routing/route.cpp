@@ -57,6 +57,64 @@ Mute mute_of(const Route& route, const Calendars& calendars, calendar::sys_secon
   return {};
 }
 
+MuteEnd end_of_mute(const Route& route, const Calendars& calendars, calendar::sys_seconds t) {
+  constexpr std::chrono::days kFar(366);
+  constexpr std::size_t kMostLooks = 50'000;
+  const auto today = std::chrono::floor<std::chrono::days>(t);
+  std::vector<calendar::sys_seconds> edges;
+  std::size_t looks = 0;
+  for (auto day = today; day <= today + kFar; day += std::chrono::days(1)) {
+    edges.clear();
+    for (const auto* names : {&route.mute_calendars, &route.active_calendars}) {
+      for (const std::string& name : *names) {
+        const auto found = calendars.find(name);
+        if (found != calendars.end()) found->second.add_edges(day, edges);
+      }
+    }
+    std::sort(edges.begin(), edges.end());
+    edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+    for (const calendar::sys_seconds edge : edges) {
+      if (edge <= t || edge >= day + std::chrono::days(1)) continue;
+      if (++looks > kMostLooks) return {edge, false};
+      if (!mute_of(route, calendars, edge)) return {edge, true};
+    }
+  }
+  return {t + kFar, false};
+}
+
+namespace {
+
+/// Of the calendar that mutes, or of the first one that could be active.
+calendar::ZonePtr zone_of(const Mute& mute, const Route& route, const Calendars& calendars) {
+  const std::string& name = mute.muting == Muting::muted ? mute.calendar : route.active_calendars.front();
+  const auto found = calendars.find(name);
+  return found == calendars.end() || found->second.intervals.empty() ? calendar::utc()
+                                                                     : found->second.intervals.front().zone;
+}
+
+std::string minute_text(calendar::sys_seconds t, const calendar::Zone& zone) {
+  const auto local = zone.to_local(t);
+  const auto day = std::chrono::floor<std::chrono::days>(local);
+  const std::chrono::year_month_day date(day);
+  const auto minute = std::chrono::floor<std::chrono::minutes>(local - day).count();
+  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} {}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), minute / 60,
+                     minute % 60, zone.name());
+}
+
+}  // namespace
+
+std::string mute_text(const Route& route, const Calendars& calendars, calendar::sys_seconds t,
+                      const MuteEnd& end) {
+  const Mute mute = mute_of(route, calendars, t);
+  if (!mute) return {};
+  const std::string what =
+      mute.muting == Muting::muted ? "muted by " + mute.calendar : "outside its active times";
+  if (!end.is_known && end.at - t > std::chrono::days(365)) return what + " for more than a year";
+  return fmt::format("{} {} {}", what, end.is_known ? "until" : "at least until",
+                     minute_text(end.at, *zone_of(mute, route, calendars)));
+}
+
 std::vector<Destination> destinations(const Route& root, const Calendars& calendars, const Labels& labels,
                                       calendar::sys_seconds t) {
   std::vector<Destination> out;

@@ -77,6 +77,18 @@ struct Mute {
 };
 Mute mute_of(const Route& route, const Calendars& calendars, calendar::sys_seconds t);
 
+/// When what mute_of() says at `t` is over.
+struct MuteEnd {
+  calendar::sys_seconds at{};  // then; or how far was looked: a year, or less where calendars change all day
+  bool is_known = false;
+  friend bool operator==(const MuteEnd&, const MuteEnd&) = default;
+};
+MuteEnd end_of_mute(const Route& route, const Calendars& calendars, calendar::sys_seconds t);
+/// "muted by nights until 2026-12-02 08:00 Europe/Berlin", on the clock of that calendar, with what
+/// mute_of() and end_of_mute() say at `t`; "" where nothing is muted.
+std::string mute_text(const Route& route, const Calendars& calendars, calendar::sys_seconds t,
+                      const MuteEnd& end);
+
 /// Everything an alert's labels and the time decide.
 struct Destination {
   const Route* route = nullptr;  // receiver and timings are there

@@ -5,6 +5,8 @@
 #include "aggregator/serve/alert_messages.h"
 #include "aggregator/serve/explainer.h"
 #include "aggregator/serve/glance.h"
+#include "aggregator/serve/route_messages.h"
+#include "aggregator/serve/silence_doubts.h"
 #include "aggregator/serve/silence_messages.h"
 #include "aggregator/serve/unary.h"
 #include "aggregator/silences/silence_json.h"
@@ -361,6 +363,16 @@ grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext
 }
 
 grpc::ServerUnaryReactor* FleetService::ListDeadMessages(grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* FleetService::ListRoutes(grpc::CallbackServerContext* context,
+                                                   const v1::ListRoutesRequest*,
+                                                   v1::ListRoutesResponse* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    if (const alerts::RoutingPtr routing = sources_.alerts.routing())
+      put_routes(routing->configuration, sources_.now_ms(), *response);
+    return {};
+  });
+}
+
                                                          const v1::ListDeadMessagesRequest*,
                                                          v1::ListDeadMessagesResponse* response) {
   return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {

@@ -64,6 +64,9 @@ class FleetService final : public v1::Fleet::CallbackService {
   grpc::ServerUnaryReactor* ListReceivers(grpc::CallbackServerContext* context,
                                           const v1::ListReceiversRequest* request,
                                           v1::ListReceiversResponse* response) override;
+  grpc::ServerUnaryReactor* ListRoutes(grpc::CallbackServerContext* context,
+                                       const v1::ListRoutesRequest* request,
+                                       v1::ListRoutesResponse* response) override;
   grpc::ServerUnaryReactor* TestReceiver(grpc::CallbackServerContext* context,
                                          const v1::TestReceiverRequest* request,
                                          v1::TestReceiverResponse* response) override;

@@ -150,7 +150,8 @@ std::string encode(const MaintenanceProgress& progress) {
                                       {"asked_after", progress.asked_after ? 1 : 0},
                                       {"runs_before", texts(progress.runs_before)},
                                       {"runs_after", texts(progress.runs_after)},
-                                      {"running", texts(progress.running)}});
+                                      {"running", texts(progress.running)},
+                                      {"missing", texts(progress.missing)}});
 }
 
 Result<MaintenanceProgress> decode_progress(std::string_view text) {
@@ -167,6 +168,7 @@ Result<MaintenanceProgress> decode_progress(std::string_view text) {
   progress.runs_before = json_fields::texts_at(*parsed, "runs_before");
   progress.runs_after = json_fields::texts_at(*parsed, "runs_after");
   progress.running = json_fields::texts_at(*parsed, "running");
+  progress.missing = json_fields::texts_at(*parsed, "missing");
   return progress;
 }
 

@@ -71,7 +71,8 @@ struct MaintenanceProgress {
   bool asked_after = false;
   std::vector<std::string> runs_before;  // ids of the runs of its actions
   std::vector<std::string> runs_after;
-  std::vector<std::string> running;  // containers that ran at its begin, as "host/name"
+  std::vector<std::string> running;    // containers that ran at its begin, as "host/name"
+  std::vector<std::string> missing{};  // those of them that did not at its end
 
   friend bool operator==(const MaintenanceProgress&, const MaintenanceProgress&) = default;
 };

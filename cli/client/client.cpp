@@ -143,6 +143,9 @@ class GrpcClient final : public Client {
     return call<v1::ListReceiversResponse>(*fleet_, &v1::Fleet::Stub::ListReceivers,
                                            v1::ListReceiversRequest{});
   }
+  Result<v1::ListRoutesResponse> routes() override {
+    return call<v1::ListRoutesResponse>(*fleet_, &v1::Fleet::Stub::ListRoutes, v1::ListRoutesRequest{});
+  }
   Result<v1::ListDeadMessagesResponse> dead_messages() override {
     return call<v1::ListDeadMessagesResponse>(*fleet_, &v1::Fleet::Stub::ListDeadMessages,
                                               v1::ListDeadMessagesRequest{});

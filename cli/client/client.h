@@ -52,6 +52,7 @@ class Client {
   virtual Result<v1::ForgetHostResponse> forget(const v1::ForgetHostRequest& request) = 0;
   virtual Result<v1::ReloadResponse> reload() = 0;
   virtual Result<v1::ListReceiversResponse> receivers() = 0;
+  virtual Result<v1::ListRoutesResponse> routes() = 0;
   virtual Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest& request) = 0;
   virtual Result<v1::ListDeadMessagesResponse> dead_messages() = 0;
   virtual Result<v1::ResendMessagesResponse> resend_messages(const v1::ResendMessagesRequest& request) = 0;

@@ -71,6 +71,7 @@ Run declare_ack(CLI::App& app);
 Run declare_silence(CLI::App& app);
 Run declare_maintenance(CLI::App& app);
 Run declare_receivers(CLI::App& app);
+Run declare_routes(CLI::App& app);
 Run declare_actions(CLI::App& app);
 Run declare_rules(CLI::App& app);
 Run declare_rule_list(CLI::App& app);     // `rules` by itself

@@ -22,7 +22,7 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 22> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 23> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since", Style::warning},
@@ -33,6 +33,7 @@ constexpr std::array<Word, 22> kWords{{{"holds", "true since", Style::plain},
                                        {"acknowledged", "acknowledged", Style::good},
                                        {"silenced", "silenced until", Style::faint},
                                        {"maintenance", "in maintenance until", Style::faint},
+                                       {"maintenance_over", "maintenance ended", Style::plain},
                                        {"inhibited", "held back by", Style::faint},
                                        {"told", "told", Style::plain},
                                        {"told_again", "told again", Style::plain},
@@ -56,7 +57,8 @@ Cell what_cell(const std::string& kind) {
 Cell by_cell(const v1::AlertEvent& event) {
   constexpr std::size_t kShown = 8;
   Cell cell = Cell::of(event.by());
-  if (event.kind() == "silenced" || event.kind() == "maintenance") cell.text = event.by().substr(0, kShown);
+  if (event.kind() == "silenced" || event.kind().starts_with("maintenance"))
+    cell.text = event.by().substr(0, kShown);
   return cell;
 }
 

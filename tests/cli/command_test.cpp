@@ -86,6 +86,7 @@ class Sampled : public Client {
     return unasked();
   }
   Result<v1::ListReceiversResponse> receivers() override { return unasked(); }
+  Result<v1::ListRoutesResponse> routes() override { return unasked(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override {
     return unasked();
   }

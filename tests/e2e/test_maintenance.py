@@ -108,6 +108,10 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     assert "vector(1): well" in digest and "Still firing: 1\n- LoadHigh on web-1 (critical): " in digest
     # What fires still is told now; the maintenance was told once over the kill.
     eventually("the alert is told", lambda: [n for n in notes(sink, "/ops") if n[0] == "LoadHigh"])
+    why = vigil.json("alerts", "explain", "LoadHigh", "web-1")["events"]
+    [past] = [e for e in why if e["kind"].startswith("maintenance")]
+    assert (past["kind"], past["by"], past["text"]) == ("maintenance_over", running, "New disks; at its end: still firing, begun inside; told to ops")
+    assert alert["fired_at_ms"] < past["at_ms"] and "maintenance ended" in vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout
     assert len([n for n in notes(sink, "/ops") if "has begun" in n[2]]) == 1
     assert len([n for n in notes(sink, "/ops") if "is over" in n[2]]) == 1
     said = [title.split(" UTC")[0] for title in titles(sink, "/ops")]

@@ -157,7 +157,11 @@ time_intervals:
     assert [(e["by"], e["text"]) for e in why if e["kind"] == "inhibited"] == [("LoadHigh", "inhibition rule inhibit_rules[0]")]
     why = vigil.json("alerts", "explain", "LoadHigh")["events"]
     assert [e["by"] for e in why if e["kind"] == "told"] == ["web/webhook[0]"] and "node_load1 > 5" in json.dumps(why)
-    assert any(e["by"] == "never/webhook[0]" and "muted by always" in e["text"] and not int(e.get("at_ms") or 0) for e in why if e["kind"] == "will_be_told")
+    assert any(e["by"] == "never/webhook[0]" and "muted by always for more than a year" in e["text"] and not int(e.get("at_ms") or 0) for e in why if e["kind"] == "will_be_told")
+    routes = vigil.json("routes")
+    assert [(r["depth"], r["receiver"], r["continue"], r["muting"]) for r in routes] == [(0, "all", False, "none"), (1, "web", True, "none"), (1, "never", False, "muted")]
+    assert routes[2]["muted_by"] == "always" and routes[2]["muted_until_ms"] is None and routes[2]["matchers"] == ['alertname="LoadHigh"']
+    assert "muted by always for more than a year" in vigil.cli("routes").stdout
     assert vigil.cli("ack", "LoadHigh", "web-1", "--comment", "on it", "--author", "ada").stdout == "ada looks after LoadHigh on web-1 (critical).\n"
     [alert] = [a for a in vigil.json("alerts") if a["name"] == "LoadHigh"]
     assert alert["acked_by"] == "ada" and alert["ack_comment"] == "on it"

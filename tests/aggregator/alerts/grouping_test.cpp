@@ -329,8 +329,8 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         "2: holds | used > 90\n2: fires\n2: told ops\n"
         "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
         "3612: will_be_repeated ops/chat | group {}:{alertname=\"Full\"}\n");
-  CHECK(explained(run, id_of(run, "behind1")).find("0: inhibited Full | inhibition rule inhibit_rules[0]") !=
-        std::string::npos);
+  CHECK(explained(run, id_of(run, "behind1"))
+            .find("0: inhibited Full | on gateway; inhibition rule inhibit_rules[0]") != std::string::npos);
   // When what comes next will come nobody knows: it is held back.
   CHECK(explained(run, id_of(run, "behind1")).find("\n0: will_be_told") != std::string::npos);
 
@@ -344,11 +344,46 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
   CHECK(explained(run, gateway).find(fmt::format("30: silenced {} | ada: new disks\n", *set)) !=
         std::string::npos);
   evaluate(run, 0, 20, {"behind1"});
+  // The silence held it back before it was over; its end is told all the same.
   CHECK(explained(run, gateway) ==
-        "2: holds\n2: fires\n2: told ops\n"
-        "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
-        "20: over\n20: waits ops | that it is over\n"
-        "72: will_be_told ops/chat | group {}:{alertname=\"Full\"}\n");
+        fmt::format("2: holds\n2: fires\n2: told ops\n"
+                    "12: given_up ops/chat | group {{}}:{{alertname=\"Full\"}}; HTTP 503\n"
+                    "20: over\n20: waits ops | that it is over\n"
+                    "30: silenced {} | ada: new disks\n"
+                    "72: will_be_told ops/chat | group {{}}:{{alertname=\"Full\"}}\n",
+                    *set));
   CHECK(explain(*run.service, "none").error().code == Errc::not_found);
   CHECK(explain(*run.service, "").error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("an explanation knows by what an alert is held back, whatever the inhibitor is called") {
+  const TempDir dir;
+  Run run(dir, R"(
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - {alert: Hot, expr: t > 80, labels: {severity: warning}}
+      - {alert: Hot, expr: t > 90, labels: {severity: critical}}
+      - {alert: Hot (room), expr: room > 30, labels: {severity: info}, annotations: {vigil_inhibits: 'Hot, Hot (room)'}}
+      - {alert: HostDown, expr: up == 0, labels: {severity: critical}, annotations: {vigil_inhibits: instance}}
+)",
+          {}, {}, 1);
+  run.evaluate(0, 2, {"web-1"});
+  run.settle(1);
+  const std::string warning = id_of(run, "web-1");
+  const auto held_back = [&](const std::string& line) {
+    return explained(run, warning).find("0: inhibited " + line + "\n") != std::string::npos;
+  };
+  run.evaluate(1, 3, {"web-1"});
+  run.settle(2);
+  CHECK(held_back("Hot (critical) | the same, and more severe"));
+  run.evaluate(3, 4, {"web-1"});
+  run.settle(3);
+  CHECK(held_back("HostDown | by its rule's vigil_inhibits: instance"));
+  run.evaluate(2, 5, {"cellar"});
+  run.settle(4);
+  CHECK(held_back("Hot (room) | on cellar; by its rule's vigil_inhibits: Hot"));
+  // Its own name in the list holds back nothing.
+  CHECK(explained(run, id_of(run, "cellar")).find("inhibited") == std::string::npos);
 }

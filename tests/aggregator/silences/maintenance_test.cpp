@@ -152,7 +152,8 @@ TEST_CASE("a maintenance is stored with its silence") {
   calendar::Zones zones;
   Silence plan = maintenance(100, 130);
   plan.progress.begin_ms = 6'000'000;
-  plan.progress.running = {"db/postgres"};
+  plan.progress.running = {"db/postgres", "db/app"};
+  plan.progress.missing = {"db/app"};
   plan.maintenance->before = {{"", "absent(x)"}};
   const auto back = decode_silence(encode(plan), zones);
   REQUIRE(back);

@@ -46,6 +46,7 @@ class FakeHistory final : public Client {
   }
   Result<v1::DropMessagesResponse> drop_messages(const v1::DropMessagesRequest&) override { return none(); }
   Result<v1::ListReceiversResponse> receivers() override { return none(); }
+  Result<v1::ListRoutesResponse> routes() override { return none(); }
   Result<v1::TestReceiverResponse> test_receiver(const v1::TestReceiverRequest&) override { return none(); }
   Result<v1::ListActionsResponse> actions() override { return none(); }
   Result<v1::ListRunsResponse> action_runs(const v1::ListRunsRequest&) override { return none(); }
