@@ -215,6 +215,24 @@ Result<alerts::LetterChoice> choose(const Request& request, const FleetSources& 
 
 }  // namespace
 
+/// What silences may hold for now.
+SilenceGround silence_ground(const FleetSources& sources) {
+  SilenceGround ground{sources.alerts.rules(), sources.alerts.alerts(), {}, {}, {}};
+  FleetView& view = sources.engine.view();
+  if (const auto hosts = view.hosts()) {
+    for (const HostInfo& host : *hosts) ground.hosts.push_back(host.name);
+  }
+  ground.is_on_series = [&view](const matchers::Matcher& matcher) {
+    const auto found = view.series({{matcher}});
+    return !found || !found->empty();
+  };
+  ground.label_names = [&view] {
+    auto names = view.label_names({});
+    return names ? std::move(*names) : std::vector<std::string>();
+  };
+  return ground;
+}
+
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
                                                   const v1::ListHostsRequest* request,
                                                   v1::ListHostsResponse* response) {
@@ -450,10 +468,13 @@ grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* 
         auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
         if (!id) return id.error();
         response->set_id(*id);
+        const matchers::Matchers matchers = silence->matchers;
         put_known_silence(*id, *response->mutable_silence());
         return sources_.log.note(*context, {what, *id, before, logged_silence(sources_.alerts, *id)});
       });
 }
+        for (std::string& doubt : doubts_of(matchers, silence_ground(sources_)))
+          response->add_warnings(std::move(doubt));
 
 grpc::ServerUnaryReactor* FleetService::ExpireSilence(grpc::CallbackServerContext* context,
                                                       const v1::ExpireSilenceRequest* request,

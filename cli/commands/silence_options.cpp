@@ -8,6 +8,7 @@
 #include <charconv>
 #include <ctime>
 #include <optional>
+#include <set>
 #include <sstream>
 
 namespace vigil::cli {
@@ -116,73 +117,41 @@ void warn(const std::string& text) {
   fmt::print(stderr, "vigil: warning: {}\n", printable(text));
 }
 
-/// The value of `label="value"`, if that is what `matcher` is.
-std::optional<std::string> wanted_value(const std::string& matcher, std::string_view label) {
-  std::string_view rest(matcher);
-  if (!rest.starts_with(label)) return std::nullopt;
-  rest.remove_prefix(label.size());
-  if (!rest.starts_with('=') || rest.starts_with("=~")) return std::nullopt;
-  rest.remove_prefix(1);
-  const bool is_quoted = rest.size() >= 2 && rest.front() == '"' && rest.back() == '"';
-  if (is_quoted) rest = rest.substr(1, rest.size() - 2);
-  if (rest.empty() || rest.find('\\') != std::string_view::npos) return std::nullopt;
-  return std::string(rest);
-}
-
-void warn_unless_known(std::string_view what, const std::string& value,
-                       const std::vector<std::string>& known) {
-  if (known.empty() || std::ranges::find(known, value) != known.end()) return;
-  const std::string_view meant = suggest(value, known);
-  warn(fmt::format("it holds for nothing now: there is no {} {}{}", what, value,
-                   meant.empty() ? "" : fmt::format("; did you mean {}?", meant)));
-}
-
-/// Names that nothing has now, and one that never ends, are what somebody may want, and more likely mistakes.
-/// What cannot be asked is not warned of.
-void say_doubts(Context& context, const v1::Silence& silence) {
+/// What holds for nothing now, and one that never ends, are what somebody may want, and more likely mistakes.
+void say_doubts(const v1::PutSilenceRequest& request, const v1::PutSilenceResponse& set) {
+  const v1::Silence& silence = request.silence();
   const auto period = period_ms(silence.recurrence());
   if (period && silence.length_ms() >= *period)
     warn(fmt::format("it comes again before it is over: without a break it holds {}",
                      silence.ends_ms() == 0 ? "for ever" : "until " + format_local_time(silence.ends_ms())));
-  for (const std::string& matcher : silence.matchers()) {
-    if (const auto name = wanted_value(matcher, "alertname")) {
-      const auto rules = context.client->rules();
-      if (!rules) continue;
-      std::vector<std::string> names;
-      for (const v1::Rule& rule : rules->rules()) {
-        if (!rule.recording()) names.push_back(rule.name());
-      }
-      warn_unless_known("alert", *name, names);
-    } else if (const auto host = wanted_value(matcher, "instance")) {
-      const auto hosts = context.client->hosts({});
-      if (!hosts) continue;
-      std::vector<std::string> names;
-      for (const v1::Host& each : hosts->hosts()) names.push_back(each.name());
-      warn_unless_known("host", *host, names);
-    }
-  }
+  for (const std::string& doubt : set.warnings()) warn(doubt);
 }
 
-/// The one of this kind whose id begins so.
-Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
-                                 const v1::ListSilencesResponse& silences) {
-  std::vector<const v1::Silence*> found;
-  for (const v1::Silence& silence : silences.silences()) {
-    if (silence.id().starts_with(given)) found.push_back(&silence);
+/// What people know it by.
+std::string name_of(const v1::Silence& silence) {
+  return silence.has_maintenance() ? silence.maintenance().title() : matchers_text(silence);
+}
+
+/// "\n  6f0c0a83  silence, active: alertname="HostDown"" for each; ids as far as they differ.
+std::string candidates_text(const std::vector<const v1::Silence*>& found) {
+  constexpr std::size_t kMostListed = 10;
+  std::set<std::string> beginnings;
+  std::size_t length = 8;
+  for (;; ++length) {
+    beginnings.clear();
+    bool are_whole = true;
+    for (const v1::Silence* silence : found) {
+      beginnings.insert(silence->id().substr(0, length));
+      are_whole = are_whole && silence->id().size() <= length;
+    }
+    if (beginnings.size() == found.size() || are_whole) break;
   }
-  if (found.empty())
-    return fail(Errc::not_found, "no {} {}: `vigil {}` lists their ids", to_string(kind), given,
-                to_string(kind));
-  if (found.size() > 1)
-    return fail(Errc::invalid_argument, "{} is the beginning of {} {}s' ids: write more of it", given,
-                found.size(), to_string(kind));
-  if (kind_of(*found.front()) == kind) {
-    if (found.front()->state() == "expired")
-      return fail(Errc::conflict, "{} {} is over already", to_string(kind), given);
-    return *found.front();
-  }
-  return fail(Errc::invalid_argument, "{} is a {}: vigil {} {}", given, to_string(kind_of(*found.front())),
-              to_string(kind_of(*found.front())), kind == SilenceKind::silence ? "end" : "expire");
+  std::string list;
+  for (std::size_t i = 0; i < std::min(found.size(), kMostListed); ++i)
+    list += fmt::format("\n  {}  {}, {}: {}", found[i]->id().substr(0, length), to_string(kind_of(*found[i])),
+                        found[i]->state(), printable(name_of(*found[i])));
+  if (found.size() > kMostListed) list += fmt::format("\n  and {} more", found.size() - kMostListed);
+  return list;
 }
 
 /// As it is once it is over.
@@ -197,9 +166,8 @@ Result<v1::Silence> end_silence(Context& context, const v1::Silence& silence) {
 void say_ended(const Context& context, SilenceKind kind, const std::vector<v1::Silence>& ended) {
   if (context.format != Format::table) return show(context, listing_of(kind, ended));
   for (const v1::Silence& silence : ended) {
-    const std::string name =
-        kind == SilenceKind::maintenance ? silence.maintenance().title() : matchers_text(silence);
-    fmt::print("{} {} is over: {}\n", to_string(kind), silence.id().substr(0, 8), printable(name));
+    fmt::print("{} {} is over: {}\n", to_string(kind), silence.id().substr(0, 8),
+               printable(name_of(silence)));
   }
 }
 
@@ -262,7 +230,7 @@ Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request) {
   const auto set = context.client->put_silence(request);
   if (!set) return set.error();
-  say_doubts(context, request.silence());
+  say_doubts(request, *set);
   if (context.format == Format::table) {
     fmt::print("{}\n", set->id());
     return Exit::ok;
@@ -271,6 +239,28 @@ Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request)
   silence.set_id(set->id());
   show(context, as_pairs(listing_of(kind_of(silence), {silence})));
   return Exit::ok;
+}
+
+Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
+                                 const v1::ListSilencesResponse& silences) {
+  if (given.empty()) return fail(Errc::invalid_argument, "an id is not empty");
+  std::vector<const v1::Silence*> found;
+  for (const v1::Silence& silence : silences.silences()) {
+    if (silence.id().starts_with(given)) found.push_back(&silence);
+  }
+  if (found.empty())
+    return fail(Errc::not_found, "no {} {}: `vigil {}` lists their ids", to_string(kind), given,
+                to_string(kind));
+  if (found.size() > 1)
+    return fail(Errc::invalid_argument, "{} is the beginning of {} ids; write more of the one you mean:{}",
+                given, found.size(), candidates_text(found));
+  const v1::Silence& silence = *found.front();
+  if (kind_of(silence) != kind)
+    return fail(Errc::invalid_argument, "{} is a {}: vigil {} {} {}", given, to_string(kind_of(silence)),
+                to_string(kind_of(silence)), kind == SilenceKind::silence ? "end" : "expire", given);
+  if (silence.state() == "expired")
+    return fail(Errc::conflict, "{} {} is over already", to_string(kind), given);
+  return silence;
 }
 
 Run declare_end(CLI::App& app, SilenceKind kind, const std::string& footer) {

@@ -26,6 +26,10 @@ Result<void> put_silence_options(const SilenceOptions& options, std::int64_t now
 
 /// Sets it and prints its id; for programs all of it.
 Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request);
+/// The one whose id begins so. It must be of this kind, and not over; where several begin so all of them are
+/// named, whatever their kind.
+Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
+                                 const v1::ListSilencesResponse& silences);
 /// Ends those of this kind whose ids begin so.
 Run declare_end(CLI::App& app, SilenceKind kind, const std::string& footer);
 

@@ -1,6 +1,8 @@
 // Alerts, silences and maintenances as programs read them: plain data, with nothing of what tables add.
 #include "cli/commands/figures.h"
+#include "cli/commands/route_listing.h"
 #include "cli/commands/silence_listing.h"
+#include "cli/commands/silence_options.h"
 #include "tests/support/catch.h"
 
 #include <boost/json.hpp>
@@ -65,6 +67,61 @@ TEST_CASE("a maintenance among silences says that it is one, and what for") {
   CHECK(rows.at(1).at("title").as_string() == "New disks");
   CHECK(rows.at(1).at("comment").as_string() == "CHG-1");
   CHECK_THAT(render(listing, Format::table, Colours::never), Catch::Contains("New disks: CHG-1"));
+}
+
+TEST_CASE("the beginning of several ids is nobody's, and the kinds of all of them are said") {
+  v1::ListSilencesResponse all;
+  *all.add_silences() = a_silence();
+  *all.add_silences() = a_maintenance();
+  all.mutable_silences(1)->set_id("6f0c0a83-9999");
+  const auto refused = [&](const std::string& given, SilenceKind kind) {
+    const auto found = find_silence(given, kind, all);
+    REQUIRE(!found);
+    return found.error().message;
+  };
+  for (const SilenceKind kind : {SilenceKind::silence, SilenceKind::maintenance})
+    CHECK(refused("6f0c0a83", kind) ==
+          "6f0c0a83 is the beginning of 2 ids; write more of the one you mean:\n"
+          "  6f0c0a83-3  silence, active: instance=\"web-1\"\n"
+          "  6f0c0a83-9  maintenance, active: New disks");
+  CHECK(refused("", SilenceKind::silence) == "an id is not empty");
+  CHECK(refused("6f0c0a83-9", SilenceKind::silence) ==
+        "6f0c0a83-9 is a maintenance: vigil maintenance end 6f0c0a83-9");
+  CHECK(refused("6f0c0a83-3", SilenceKind::maintenance) ==
+        "6f0c0a83-3 is a silence: vigil silence expire 6f0c0a83-3");
+  CHECK(find_silence("6f0c0a83-3", SilenceKind::silence, all)->id() == "6f0c0a83-3a57");
+  all.mutable_silences(0)->set_state("expired");
+  CHECK(refused("6f0c0a83-3", SilenceKind::silence) == "silence 6f0c0a83-3 is over already");
+  CHECK(refused("7", SilenceKind::maintenance) == "no maintenance 7: `vigil maintenance` lists their ids");
+}
+
+TEST_CASE("routes stand below each other, and say what calendars mute") {
+  v1::ListRoutesResponse all;
+  v1::Route& root = *all.add_routes();
+  root.set_receiver("ops");
+  root.set_muting("none");
+  root.add_group_by("alertname");
+  v1::Route& below = *all.add_routes();
+  below.set_depth(1);
+  below.add_matchers("team=\"db\"");
+  below.set_receiver("db");
+  below.set_continues(true);
+  below.set_muting("muted");
+  below.set_muted_by("nights");
+  below.set_muted_until_ms(9'000);
+  below.set_muted_text("muted by nights until 1970-01-01 00:00 UTC");
+  below.add_mute_time_intervals("nights");
+  const Listing listing = routes_listing(all);
+  const auto rows = json_of(listing);
+  CHECK(rows.at(0) == boost::json::parse(R"({"matchers": [], "receiver": "ops", "group_by": ["alertname"],
+    "muting": "none", "muted_by": "", "muted_until_ms": null, "depth": 0, "continue": false,
+    "mute_time_intervals": [], "active_time_intervals": []})"));
+  CHECK(rows.at(1).at("matchers").at(0).as_string() == "team=\"db\"");
+  CHECK(rows.at(1).at("muted_until_ms").as_int64() == 9'000);
+  const std::string table = render(listing, Format::table, Colours::never);
+  for (const char* part :
+       {"\nall alerts ", "\n  team=\"db\" (and on) ", " told", "muted by nights until 1970-01-01 00:00 UTC"})
+    CHECK_THAT(table, Catch::Contains(part));
 }
 
 TEST_CASE("notices are numbers for programs") {

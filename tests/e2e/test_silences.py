@@ -97,6 +97,10 @@ def test_a_silence_that_is_hardly_meant_is_set_with_a_warning(vigil, sink, tmp_p
     assert "there is no alert LoadHihg; did you mean LoadHigh?" in warned("LoadHihg", "--for", "1h")
     assert "without a break it holds for ever" in warned("LoadHigh", "--repeat", "FREQ=DAILY", "--for", "30h", "--zone", "UTC")
     assert warned("LoadHigh", "--for", "1h") == ""
+    assert 'nothing has severity="warning"' in warned("LoadHigh", "severity=warning", "--for", "1h")
+    assert "nothing has a label severty; did you mean severity?" in warned("severty=critical", "--for", "1h")
+    assert 'nothing has severity="citical"' in warned("severity=citical", "--for", "1h")
+    assert warned("severity=~crit.*", "team!=db", "--for", "1h") == ""
     assert warned("LoadHigh", "--repeat", "FREQ=WEEKLY;BYDAY=TU", "--for", "30h", "--zone", "UTC") == ""
 
 
