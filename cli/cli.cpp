@@ -193,8 +193,8 @@ Result<ClientOptions> client_options(const Globals& globals) {
   // A socket speaks plain text, and its folder says who may: VIGIL_TLS_* of the shell is for other addresses.
   if (!address->is_socket) {
     if (auto added = add_tls(globals, options); !added) return added.error();
-  }
     options.cert_path = globals.tls_cert;
+  }
   auto token = read_token(globals);
   if (!token) return token.error();
   if (!token->empty() && !options.tls && !address->is_here)
@@ -219,9 +219,9 @@ Exit execute(const Globals& globals, const Run& run) {
   context.colours = detect_colours();
   context.width = terminal_width();
   context.now_ms = wall_ms();
-  const auto exit = run(context);
   if (const std::string ending = warn_of_end(*options, context.now_ms); !ending.empty())
     fmt::print(stderr, "vigil: warning: {}\n", ending);
+  const auto exit = run(context);
   return exit ? *exit : report(exit.error());
 }
 
