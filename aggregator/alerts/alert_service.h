@@ -131,9 +131,9 @@ class AlertService {
   virtual std::vector<RuleInfo> rules() const = 0;
   /// All silences as they are now; those that are over for 5 days are forgotten.
   virtual std::shared_ptr<const silences::SilenceBook> silences() const = 0;
-  virtual Counters counters() const = 0;
   /// alertmanager.yml as it is in force; null: there is none.
   virtual RoutingPtr routing() const = 0;
+  virtual Counters counters() const = 0;
   virtual const Worker& worker() const = 0;
 };
 

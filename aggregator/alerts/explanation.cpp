@@ -38,8 +38,8 @@ std::string joined(std::string first, const std::string& second) {
 void add_silences(const Labels& labels, std::int64_t over_ms, const Circumstances& circumstances,
                   std::vector<Event>& out) {
   for (const silences::Silence* silence : circumstances.silences.muting(labels, circumstances.now_ms)) {
-    const bool is_maintenance = silence->maintenance.has_value();
     if (const auto time = silence->time_at(circumstances.now_ms); time && time->begin_ms > over_ms) continue;
+    const bool is_maintenance = silence->maintenance.has_value();
     out.push_back({is_maintenance ? EventKind::maintenance : EventKind::silenced,
                    silence->next_change_ms(circumstances.now_ms).value_or(0), silence->id,
                    fmt::format("{}{}{}: {}", is_maintenance ? silence->maintenance->title : "",
@@ -47,7 +47,6 @@ void add_silences(const Labels& labels, std::int64_t over_ms, const Circumstance
   }
 }
 
-std::string group_text(const std::string& key) {
 void add_past_maintenances(const Labels& labels, const FiringTime& alert, const Circumstances& circumstances,
                            std::vector<Event>& out) {
   for (Event& event : past_maintenances(labels, alert, circumstances.silences, circumstances.now_ms))
@@ -85,6 +84,7 @@ void add_inhibitors(const Alert& alert, const Circumstances& circumstances, std:
          joined(elsewhere_text(by->fingerprint, alert, circumstances.book), "inhibition rule " + by->rule)});
 }
 
+std::string group_text(const std::string& key) {
   return key.empty() ? std::string() : "group " + key;
 }
 
@@ -127,6 +127,12 @@ void add_tellings(const std::vector<std::string>& notified, const std::vector<st
   }
 }
 
+/// When what is due then is said: not while a calendar mutes the route.
+std::int64_t spoken_ms(const GroupTelling& telling, std::int64_t due_ms) {
+  if (telling.mute.empty()) return due_ms;
+  return telling.unmuted_ms == 0 ? 0 : std::max(due_ms, telling.unmuted_ms);
+}
+
 void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circumstances& circumstances,
                 std::vector<Event>& out) {
   for (const GroupTelling& telling :
@@ -135,12 +141,6 @@ void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circ
     // A message that names hundreds leaves the others out.
     if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
       out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
-/// When what is due then is said: not while a calendar mutes the route.
-std::int64_t spoken_ms(const GroupTelling& telling, std::int64_t due_ms) {
-  if (telling.mute.empty()) return due_ms;
-  return telling.unmuted_ms == 0 ? 0 : std::max(due_ms, telling.unmuted_ms);
-}
-
     const std::string next = joined(text, telling.mute);
     if (telling.has_news) {
       out.push_back({EventKind::will_be_told, spoken_ms(telling, telling.next_ms), telling.endpoint, next});
@@ -225,6 +225,8 @@ std::string_view to_string(EventKind kind) {
       return "unheard";
     case EventKind::maintenance:
       return "maintenance";
+    case EventKind::maintenance_over:
+      return "maintenance_over";
     case EventKind::told_again:
       return "told_again";
     case EventKind::escalated:
@@ -249,8 +251,6 @@ std::string_view to_string(EventKind kind) {
       return "told";
     case EventKind::waits:
       return "waits";
-    case EventKind::maintenance_over:
-      return "maintenance_over";
     case EventKind::given_up:
       return "given_up";
     case EventKind::will_be_told:
@@ -319,6 +319,8 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   out.push_back({EventKind::over, resolved.resolved_at_ms, "", resolved.reason});
   if (const Acknowledgement& ack = resolved.acknowledgement)
     out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
+  add_silences(resolved.labels, resolved.resolved_at_ms, circumstances, out);
+  add_past_maintenances(resolved.labels, {resolved.fired_at_ms, resolved.resolved_at_ms}, circumstances, out);
   add_tellings(resolved.notified, resolved.escalated, resolved.announced_ms, circumstances, out);
   add_groups(resolved.fingerprint, false, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
@@ -328,5 +330,3 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
 }
 
 }  // namespace vigil::alerts
-  add_silences(resolved.labels, resolved.resolved_at_ms, circumstances, out);
-  add_past_maintenances(resolved.labels, {resolved.fired_at_ms, resolved.resolved_at_ms}, circumstances, out);

@@ -302,6 +302,7 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
     const routing::Route* route = nullptr;
     root.walk([&](const routing::Route& each) { route = each.id == group.route ? &each : route; });
     const bool fires = member->second == Membership::firing && route != nullptr;
+    const Hush hush = hush_of(route, routing_->configuration.calendars, now_ms);
     for (const routing::Channel& channel : channels->second) {
       GroupTelling telling;
       telling.endpoint = routing_->endpoint_name(group.receiver, channel.name);
@@ -339,7 +340,6 @@ void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& b
   if (!routing_ || routing_->configuration.inhibit_rules.empty()) return;
   const auto inhibitions = inhibitions_of(*routing_, book);
   for (AlertInfo& info : alerts) {
-    const Hush hush = hush_of(route, routing_->configuration.calendars, now_ms);
     if (info.state != State::firing || !info.inhibited_by.empty()) continue;
     const auto by = inhibitions.inhibitor_of(info.labels);
     const Alert* source = by ? book.find(by->fingerprint) : nullptr;

@@ -89,13 +89,13 @@ std::vector<RuleInfo> Service::rules() const {
   return list_rules(*rules, counts);
 }
 
-Counters Service::counters() const {
-  const std::lock_guard lock(mutex_);
 RoutingPtr Service::routing() const {
   const std::lock_guard lock(mutex_);
   return grouping_.routing();
 }
 
+Counters Service::counters() const {
+  const std::lock_guard lock(mutex_);
   Counters out = counters_;
   for (const auto& [rule, counts] : count_by_rule(book_)) {
     out.pending += counts.pending;

@@ -213,8 +213,6 @@ Result<alerts::LetterChoice> choose(const Request& request, const FleetSources& 
   return choice;
 }
 
-}  // namespace
-
 /// What silences may hold for now.
 SilenceGround silence_ground(const FleetSources& sources) {
   SilenceGround ground{sources.alerts.rules(), sources.alerts.alerts(), {}, {}, {}};
@@ -232,6 +230,8 @@ SilenceGround silence_ground(const FleetSources& sources) {
   };
   return ground;
 }
+
+}  // namespace
 
 grpc::ServerUnaryReactor* FleetService::ListHosts(grpc::CallbackServerContext* context,
                                                   const v1::ListHostsRequest* request,
@@ -361,6 +361,16 @@ grpc::ServerUnaryReactor* FleetService::ListReceivers(grpc::CallbackServerContex
   });
 }
 
+grpc::ServerUnaryReactor* FleetService::ListRoutes(grpc::CallbackServerContext* context,
+                                                   const v1::ListRoutesRequest*,
+                                                   v1::ListRoutesResponse* response) {
+  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
+    if (const alerts::RoutingPtr routing = sources_.alerts.routing())
+      put_routes(routing->configuration, sources_.now_ms(), *response);
+    return {};
+  });
+}
+
 grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext* context,
                                                      const v1::TestReceiverRequest* request,
                                                      v1::TestReceiverResponse* response) {
@@ -381,16 +391,6 @@ grpc::ServerUnaryReactor* FleetService::TestReceiver(grpc::CallbackServerContext
 }
 
 grpc::ServerUnaryReactor* FleetService::ListDeadMessages(grpc::CallbackServerContext* context,
-grpc::ServerUnaryReactor* FleetService::ListRoutes(grpc::CallbackServerContext* context,
-                                                   const v1::ListRoutesRequest*,
-                                                   v1::ListRoutesResponse* response) {
-  return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
-    if (const alerts::RoutingPtr routing = sources_.alerts.routing())
-      put_routes(routing->configuration, sources_.now_ms(), *response);
-    return {};
-  });
-}
-
                                                          const v1::ListDeadMessagesRequest*,
                                                          v1::ListDeadMessagesResponse* response) {
   return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
@@ -465,16 +465,16 @@ grpc::ServerUnaryReactor* FleetService::PutSilence(grpc::CallbackServerContext* 
         if (auto ready = sources_.log.ready(); !ready) return ready;
         const std::string_view what = silence->maintenance ? "maintenance.set" : "silence.set";
         const std::string before = logged_silence(sources_.alerts, silence->id);
+        const matchers::Matchers matchers = silence->matchers;
         auto id = alerts::put_silence(sources_.alerts, std::move(*silence));
         if (!id) return id.error();
         response->set_id(*id);
-        const matchers::Matchers matchers = silence->matchers;
         put_known_silence(*id, *response->mutable_silence());
+        for (std::string& doubt : doubts_of(matchers, silence_ground(sources_)))
+          response->add_warnings(std::move(doubt));
         return sources_.log.note(*context, {what, *id, before, logged_silence(sources_.alerts, *id)});
       });
 }
-        for (std::string& doubt : doubts_of(matchers, silence_ground(sources_)))
-          response->add_warnings(std::move(doubt));
 
 grpc::ServerUnaryReactor* FleetService::ExpireSilence(grpc::CallbackServerContext* context,
                                                       const v1::ExpireSilenceRequest* request,
