@@ -444,6 +444,7 @@ void Aggregator::announce() {
             fmt::format("ready grpc={} {}={}", grpc_->address().to_string(),
                         http_->is_tls() ? "https" : "http", http_->address().to_string()),
             {{"version", kVersion}});
+  for (const auto& open : open_secrets(invocation_)) log::warn("aggregator", to_string(open));
   systemd_notify("READY=1");
 }
 
@@ -497,9 +498,10 @@ void Aggregator::reload() {
   if (!config) return reloaded(config.error(), asked);
   const rules::RuleSetPtr before = alerting_->rule_set();
   ReloadReport report = config_in_force_.compare(*config);
+  for (const auto& open : open_secrets(invocation_)) report.warnings.push_back(to_string(open));
   const auto adopted = [this, asked, before, report = std::move(report)]() mutable {
     std::ranges::move(rule_changes(*before, *alerting_->rule_set()), std::back_inserter(report.changed));
-    report.warnings = alerting_->warnings();
+    std::ranges::move(alerting_->warnings(), std::back_inserter(report.warnings));
     reloaded(std::move(report), asked);
   };
   const Result<void> taken = alerting_->reload(config->rules, config->actions, adopted);

@@ -162,6 +162,10 @@ std::string shown_config(const Invocation& invocation) {
   return shown ? std::move(*shown) : fmt::format("# {}\n", shown.error().message);
 }
 
+std::vector<config::OpenSecrets> open_secrets(const Invocation& invocation) {
+  return config::open_secrets({invocation.config_path, invocation.config.notifications.alertmanager_file});
+}
+
 Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   CLI::App app(kDescription, "vigil-aggregator");
   Flags flags;

@@ -4,6 +4,7 @@
 #include "aggregator/config.h"
 #include "aggregator/identity/init.h"
 #include "aggregator/trial/command.h"
+#include "common/config/written_secrets.h"
 
 #include <functional>
 #include <map>
@@ -39,6 +40,9 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv);
 
 /// The configuration file for showing, without its secrets. Says so when there is none, or it cannot be read.
 std::string shown_config(const Invocation& invocation);
+
+/// Those of the files it is read from, Alertmanager's among them, that hold secrets and are open to others.
+std::vector<config::OpenSecrets> open_secrets(const Invocation& invocation);
 
 /// A file with every key and its default, each switched off.
 std::string example_config();

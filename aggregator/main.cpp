@@ -23,6 +23,7 @@ int start(const Invocation& invocation) {
   if (invocation.mode == Mode::doctor) return run_doctor(invocation);
   if (invocation.mode == Mode::check) {
     for (const std::string& warning : invocation.warnings) fmt::print("warning: {}\n", warning);
+    for (const auto& each : open_secrets(invocation)) fmt::print("warning: {}\n", to_string(each));
     fmt::print("configuration is valid\n");
     return 0;
   }

@@ -2,12 +2,14 @@
 
 #include "agent/doctor/identity_probe.h"
 #include "agent/doctor/probe.h"
+#include "agent/enrolment/asking.h"
 #include "agent/enrolment/standing.h"
 #include "common/clock.h"
 #include "common/config/files.h"
 #include "common/doctor/checks.h"
 #include "common/doctor/peer.h"
 #include "common/doctor/probe.h"
+#include "common/doctor/secret_files.h"
 #include "common/grpc/runtime.h"
 #include "common/log/log.h"
 #include "common/text/lines.h"
@@ -70,6 +72,15 @@ Findings look_at_aggregator(const AgentConfig& config, IdentityFacts& identity) 
   return findings;
 }
 
+/// identity.pem is looked at with the identity.
+Findings look_at_secrets(const AgentConfig& config, const std::string& user) {
+  auto files =
+      doctor::look_at_secret_files({asking_path(identity_folder(config))}, doctor::Keeper::service, user);
+  std::ranges::move(doctor::look_at_secret_files({config.tls.key}, doctor::Keeper::administrator, user),
+                    std::back_inserter(files));
+  return check_secret_files(files, user);
+}
+
 Findings look(const Invocation& invocation) {
   const AgentConfig& config = invocation.config;
   const doctor::UnitFacts unit = doctor::look_at_unit("vigil-agent.service");
@@ -82,6 +93,7 @@ Findings look(const Invocation& invocation) {
                                               {"tls.cert", config.tls.cert, doctor::Key::no},
                                               {"tls.key", config.tls.key, doctor::Key::yes}},
                                              wall_ms()));
+  append(findings, look_at_secrets(config, unit.user));
   findings.push_back(doctor::check_clock(doctor::look_at_clock()));
   append(findings, look_at_spool(config, unit));
   append(findings, check_kernel(look_at_kernel(config.options.roots)));

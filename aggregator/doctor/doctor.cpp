@@ -1,10 +1,12 @@
 #include "aggregator/doctor/doctor.h"
 
+#include "aggregator/access/access_file.h"
 #include "aggregator/doctor/authority_checks.h"
 #include "aggregator/identity/authority_files.h"
 #include "common/clock.h"
 #include "common/doctor/peer.h"
 #include "common/doctor/probe.h"
+#include "common/doctor/secret_files.h"
 #include "common/version.h"
 
 #include <algorithm>
@@ -73,6 +75,22 @@ Findings look_at_ports(const AggregatorConfig& config, bool has_certificate) {
   return findings;
 }
 
+/// `folder`: of the data.
+Findings look_at_secrets(const Invocation& invocation, const std::string& folder, const std::string& user) {
+  const AggregatorConfig& config = invocation.config;
+  const std::string identity = identity::folder_in(folder);
+  const std::string access = folder + '/' + access::kAccessFile;
+  auto named = config::secret_files_of({invocation.config_path, config.notifications.alertmanager_file});
+  named.push_back(config.tls.key);
+  auto files = doctor::look_at_secret_files(
+      {access, access + "-wal", access + "-shm", identity::database_path(identity),
+       identity::key_path(identity), identity::server_path(identity)},
+      doctor::Keeper::service, user);
+  std::ranges::move(doctor::look_at_secret_files(named, doctor::Keeper::administrator, user),
+                    std::back_inserter(files));
+  return check_secret_files(files, user);
+}
+
 Findings look(const Invocation& invocation) {
   const AggregatorConfig& config = invocation.config;
   const doctor::UnitFacts unit = doctor::look_at_unit("vigil-aggregator.service");
@@ -83,6 +101,8 @@ Findings look(const Invocation& invocation) {
       std::uint64_t{config.ingest.max_agents} + config.ingest.max_agents / 4 + 1024;
   Findings findings =
       doctor::check_configuration({invocation.config_path, invocation.trouble, invocation.warnings});
+  for (const auto& open : open_secrets(invocation))
+    findings.push_back(doctor::warning("permissions", open.path, open.seen, open.fix));
   findings.push_back(doctor::check_unit(unit));
   const bool has_authority = config.tls.cert.empty() && identity::has_authority(identity::folder_in(folder));
   append(findings, look_at_ports(config, has_authority || !config.tls.cert.empty()));
@@ -95,6 +115,7 @@ Findings look(const Invocation& invocation) {
                                              wall_ms()));
   append(findings, doctor::check_folder(doctor::look_at_folder("data_dir", folder), doctor::Holds::databases,
                                         unit.user));
+  append(findings, look_at_secrets(invocation, folder, unit.user));
   findings.push_back(doctor::check_clock(doctor::look_at_clock()));
   findings.push_back(doctor::check_open_files(doctor::look_at_open_files(unit), wanted_files, 1024));
   findings.push_back(doctor::ok("kernel", "release", doctor::kernel_release()));

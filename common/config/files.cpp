@@ -1,6 +1,8 @@
 #include "common/config/files.h"
 
+#include "common/config/guard.h"
 #include "common/text/ascii.h"
+#include "common/text/trim.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -30,11 +32,11 @@ Result<std::string> read_pem(const std::string& path, std::string_view kind) {
 
 /// Whether only those may read it who should.
 Result<void> check_guarded(const std::string& path, std::string_view what) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return fail_errno(errno, path);
-  if ((info.st_mode & S_IRWXO) != 0)
+  const auto readers = readers_of(path);
+  if (!readers) return readers.error();
+  if (*readers == Readers::everybody)
     return fail(Errc::permission, "{}: everybody may read this {}; chmod 600 {}", path, what, path);
-  if ((info.st_mode & S_IRWXG) != 0 && info.st_uid != 0)
+  if (*readers == Readers::group)
     return fail(Errc::permission, "{}: its group may read this {}; chmod 600 {}, or chown root", path, what,
                 path);
   return {};
@@ -86,9 +88,8 @@ Result<std::string> read_guarded(const std::string& path, std::string_view what)
 Result<std::string> read_secret(const std::string& path) {
   auto text = read_guarded(path, "secret");
   if (!text) return text.error();
-  const std::size_t first = text->find_first_not_of(" \t\r\n");
-  if (first == std::string::npos) return fail(Errc::invalid_argument, "{}: is empty", path);
-  std::string secret = text->substr(first, text->find_last_not_of(" \t\r\n") - first + 1);
+  std::string secret(trim(*text));
+  if (secret.empty()) return fail(Errc::invalid_argument, "{}: is empty", path);
   if (has_control(secret)) return fail(Errc::invalid_argument, "{}: holds more than one line", path);
   return secret;
 }

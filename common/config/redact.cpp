@@ -13,15 +13,6 @@ namespace {
 constexpr std::string_view kSecret = "<secret>";
 constexpr int kDeepest = 64;
 
-bool names_secret(const std::string& written) {
-  const std::string key = lower_case(written);
-  if (key.ends_with("_file")) return false;
-  constexpr std::array<std::string_view, 7> kWords = {"password", "secret", "token",      "webhook_url",
-                                                      "api_key",  "bearer", "credentials"};
-  return std::ranges::any_of(kWords,
-                             [&key](std::string_view word) { return key.find(word) != std::string::npos; });
-}
-
 bool names_url(const std::string& written) {
   const std::string key = lower_case(written);
   return key == "url" || key.ends_with("_url");
@@ -32,7 +23,7 @@ enum class Below { anything, secrets };
 void hide(YAML::Node node, Below below, int depth);
 
 void hide_entry(const std::string& key, YAML::Node value, Below below, int depth) {
-  const bool is_secret = below == Below::secrets || names_secret(key);
+  const bool is_secret = below == Below::secrets || names_secret(lower_case(key));
   if (value.IsScalar()) {
     if (is_secret) {
       value = std::string(kSecret);
@@ -65,6 +56,15 @@ void hide(YAML::Node node, Below below, int depth) {
 
 }  // namespace
 
+bool names_secret(std::string_view key) {
+  if (key.ends_with("_file")) return false;
+  constexpr std::array<std::string_view, 10> kWords = {"password", "secret",     "token",       "webhook_url",
+                                                       "api_key",  "bearer",     "credentials", "routing_key",
+                                                       "user_key", "service_key"};
+  return std::ranges::any_of(
+      kWords, [&key](std::string_view word) { return key.find(word) != std::string_view::npos; });
+}
+
 std::string bare_url(const std::string& url) {
   const auto scheme = url.find("://");
   if (scheme == std::string::npos) return std::string(kSecret);
@@ -84,7 +84,7 @@ std::string redacted_value(std::string_view path, const std::string& value) {
     const std::string_view part = path.substr(0, path.find('.'));
     path.remove_prefix(std::min(part.size() + 1, path.size()));
     key = part.substr(0, part.find('['));
-    if (is_below_headers || names_secret(key)) return std::string(kSecret);
+    if (is_below_headers || names_secret(lower_case(key))) return std::string(kSecret);
     is_below_headers = key == "headers";
   }
   return names_url(key) && key != "external_url" ? bare_url(value) : value;

@@ -14,6 +14,9 @@ namespace vigil::config {
 /// text is no YAML.
 Result<std::string> redacted(std::string_view yaml);
 
+/// Whether the value of a key, in small letters, is a secret by the key's name.
+bool names_secret(std::string_view key);
+
 /// The value of one key as redacted() would show it; `path`: "receivers[0].slack.webhook_url".
 std::string redacted_value(std::string_view path, const std::string& value);
 

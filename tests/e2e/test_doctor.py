@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 
@@ -126,3 +127,45 @@ def test_a_client_certificate_that_the_aggregator_does_not_take_is_told(vigil, o
         config.write_text(f"tls: {{enabled: true, {tls}}}\n")
         findings = doctor("vigil-agent", "--config", config, "--aggregator", vigil.grpc, code=1)
         assert "does not take our certificate" in found(findings, "certificates", vigil.grpc)["seen"]
+
+
+def test_secrets_that_others_may_read_are_told_at_the_start_at_a_reload_and_by_the_doctor(vigil, tmp_path):
+    config = tmp_path / "aggregator.yml"
+    config.touch()
+    config.chmod(0o644)
+    alertmanager = tmp_path / "alertmanager.yml"
+    alertmanager.write_text("route: {receiver: ops}\nreceivers: [{name: ops, pagerduty_configs: [{routing_key: k3y}]}]\n")
+    alertmanager.chmod(0o644)
+    word = tmp_path / "hook.token"
+    word.write_text("s3cret\n")
+    word.chmod(0o600)
+    vigil.start(f"""
+notifications:
+  alertmanager_file: {alertmanager}
+  receivers:
+    - {{name: on-call, slack: {{webhook_url: 'http://127.0.0.1:9/hunter2'}}}}
+    - {{name: hook, webhook: {{url: 'http://127.0.0.1:9/', token_file: {word}}}}}
+""")
+    flags = ["--config", config, "--data-dir", vigil.data, "--grpc-listen", vigil.grpc, "--http-listen", vigil.http]
+    said = lambda: [row["what"] for row in json.loads(vigil.cli("reload", "-o", "json").stdout) if row["outcome"] == "warning"]
+    mine = f"{config}: everybody may read it, and it holds notifications.receivers[0].slack.webhook_url: "
+    routes = f"{alertmanager}: everybody may read it, and it holds receivers[0].pagerduty_configs[0].routing_key: "
+    vigil.aggregator.wait_for(re.escape(mine))
+    vigil.aggregator.wait_for(re.escape(routes))
+    assert "hunter2" not in vigil.aggregator.text() and "k3y" not in vigil.aggregator.text()
+    assert [line for line in said() if line.startswith(mine)] and [line for line in said() if line.startswith(routes)], said()
+    checked = subprocess.run([BIN / "vigil-aggregator", "--check", *map(str, flags)], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0 and f"warning: {mine}" in checked.stdout, checked
+    findings = doctor("vigil-aggregator", *flags)
+    for path in (config, alertmanager):
+        found_open = found(findings, "permissions", str(path))
+        assert found_open["verdict"] == "warning" and f"chmod 640 {path}" in found_open["fix"]
+    assert found(findings, "permissions", "closed to others")["verdict"] == "ok"
+
+    for path in (config, alertmanager):
+        path.chmod(0o600)
+    assert not [line for line in said() if "may read it" in line]
+    word.chmod(0o644)
+    findings = doctor("vigil-aggregator", *flags, code=1)
+    refused = found(findings, "permissions", str(word))
+    assert refused["verdict"] == "problem" and "so it is refused" in refused["seen"]
