@@ -192,8 +192,13 @@ void GrpcDoor::take(OwnedFd connection, const door::Peer& peer) {
   const std::string source = door::source_of(peer);
   const std::int64_t now = door_now_ms();
   const auto make_room = [this, peer] {
-    const std::lock_guard lock(mutex_);
-    if (const auto guest = guests_.find(peer); guest != guests_.end()) end(guest->second, door::Ending::room);
+    std::vector<Ended> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto guest = guests_.find(peer);
+      if (guest != guests_.end()) end(guest->second, door::Ending::room, ended);
+    }
+    tell(ended);
   };
   auto entered = roster_.enter(source, now, make_room);
   const auto* refusal = std::get_if<door::Refusal>(&entered);
@@ -220,7 +225,7 @@ void GrpcDoor::note(const door::Peer& peer, Guest guest) {
   const std::lock_guard lock(mutex_);
   if (const auto before = guests_.find(peer); before != guests_.end()) forget(before);  // it left
   guests_.emplace(peer, std::move(guest));
-  if (options_.is_guarded) strangers_.push_back(peer);
+  if (options_.is_guarded) strangers_.insert(peer);
   if (options_.tally != nullptr) options_.tally->connected(guests_.size());
 }
 
@@ -244,9 +249,10 @@ bool GrpcDoor::note_who_left(std::int64_t now_ms, std::int64_t at_least_ms) {
 
 void GrpcDoor::look_at_strangers(std::int64_t now_ms) {
   if (now_ms < look_at_strangers_ms_) return;
+  std::vector<Ended> ended;
   {
     const std::lock_guard lock(mutex_);
-    std::erase_if(strangers_, [this, now_ms](const door::Peer& peer) {
+    std::erase_if(strangers_, [this, now_ms, &ended](const door::Peer& peer) {
       const auto found = guests_.find(peer);
       if (found == guests_.end()) return true;
       Guest& guest = found->second;
@@ -257,20 +263,26 @@ void GrpcDoor::look_at_strangers(std::int64_t now_ms) {
         return true;
       }
       if (guest.conduct.sent(*received, now_ms)) return false;
-      end(guest, door::Ending::stranger);
+      end(guest, door::Ending::stranger, ended);
       return true;
     });
   }
+  tell(ended);
   const std::int64_t took_ms = door_now_ms() - now_ms;
   look_at_strangers_ms_ = now_ms + took_ms + std::max(kLookAtStrangersMs, kRest * took_ms);
 }
 
 /// gRPC sees the end as if the client had gone, and closes it.
-void GrpcDoor::end(Guest& guest, door::Ending why) {
+void GrpcDoor::end(Guest& guest, door::Ending why, std::vector<Ended>& ended) {
   if (std::exchange(guest.is_ended, true)) return;
   roster_.leave(guest.place);
   if (!door::end_connection(guest.fd, guest.socket)) return;  // gone by itself
-  if (options_.tally != nullptr) options_.tally->ended(why, guest.address, door_now_ms());
+  ended.push_back({why, guest.address});
+}
+
+void GrpcDoor::tell(const std::vector<Ended>& ended) const {
+  if (options_.tally == nullptr) return;
+  for (const Ended& each : ended) options_.tally->ended(each.why, each.address, door_now_ms());
 }
 
 GrpcDoor::Guest* GrpcDoor::find(const std::string& source) {
@@ -282,15 +294,23 @@ GrpcDoor::Guest* GrpcDoor::find(const std::string& source) {
 
 void GrpcDoor::let_in(const std::string& source, std::string_view method) {
   if (method.starts_with("/grpc.reflection.")) return;  // a synchronous service: nobody says that it arrived
-  const std::lock_guard lock(mutex_);
-  Guest* guest = find(source);
-  if (guest != nullptr && !guest->conduct.begun()) end(*guest, door::Ending::calls);
+  std::vector<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    Guest* guest = find(source);
+    if (guest != nullptr && !guest->conduct.begun()) end(*guest, door::Ending::calls, ended);
+  }
+  tell(ended);
 }
 
 void GrpcDoor::refused(const std::string& source) {
-  const std::lock_guard lock(mutex_);
-  Guest* guest = find(source);
-  if (guest != nullptr && !guest->conduct.refused(door_now_ms())) end(*guest, door::Ending::calls);
+  std::vector<Ended> ended;
+  {
+    const std::lock_guard lock(mutex_);
+    Guest* guest = find(source);
+    if (guest != nullptr && !guest->conduct.refused(door_now_ms())) end(*guest, door::Ending::calls, ended);
+  }
+  tell(ended);
 }
 
 void GrpcDoor::arrived(const std::string& peer, const std::string& source, bool shows) {

@@ -24,6 +24,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -88,6 +89,10 @@ class GrpcDoor final : public access::CallWatch {
     bool is_ended = false;
   };
   using Guests = std::map<door::Peer, Guest>;
+  struct Ended {
+    door::Ending why;
+    std::string address;
+  };
   explicit GrpcDoor(const GrpcDoorOptions& options);
   Result<void> bind();
   Result<void> bind_one(int family, const void* address, unsigned address_bytes);
@@ -99,10 +104,13 @@ class GrpcDoor final : public access::CallWatch {
   bool note_who_left(std::int64_t now_ms, std::int64_t at_least_ms);
   void look_at_strangers(std::int64_t now_ms);
   int patience_ms();
+  /// Without the lock: the log may have to wait for who reads it, and calls wait for the lock.
+  void tell(const std::vector<Ended>& ended) const;
   // With the lock.
   Guest* find(const std::string& source);
   Guests::iterator forget(Guests::iterator guest);
-  void end(Guest& guest, door::Ending why);
+  /// Adds to `ended` what is to be told of it.
+  void end(Guest& guest, door::Ending why, std::vector<Ended>& ended);
 
   const GrpcDoorOptions options_;
   Address address_;
@@ -116,7 +124,7 @@ class GrpcDoor final : public access::CallWatch {
   std::int64_t look_at_strangers_ms_ = 0;  // when next
   std::mutex mutex_;                       // protects what follows
   Guests guests_;
-  std::vector<door::Peer> strangers_;                      // some may be none any more
+  std::set<door::Peer> strangers_;                         // some may be none any more
   std::unordered_map<std::string, door::Peer> by_source_;  // of the guard
 };
 

@@ -4,16 +4,20 @@
 #include "tests/support/catch.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/grpcpp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <string>
+#include <thread>
 
 using namespace vigil;
 using namespace vigil::aggregator;
@@ -113,6 +117,37 @@ int accepted_end(const OwnedFd& connection) {
   return -1;
 }
 
+/// Standard error whose reader has stopped reading, until somebody drains it.
+class StuckErrors {
+ public:
+  StuckErrors() : before_(::dup(STDERR_FILENO)) {
+    REQUIRE(::pipe2(ends_.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+    constexpr std::array<char, 4096> kNoise{};
+    while (::write(ends_[1], kNoise.data(), kNoise.size()) > 0) {
+    }
+    REQUIRE(::fcntl(ends_[1], F_SETFL, 0) == 0);  // from now on a line waits for its reader
+    ::dup2(ends_[1], STDERR_FILENO);
+  }
+  ~StuckErrors() {
+    drain();
+    ::close(before_);
+    for (const int end : ends_) ::close(end);
+  }
+  StuckErrors(const StuckErrors&) = delete;
+  StuckErrors& operator=(const StuckErrors&) = delete;
+
+  void drain() const {
+    std::array<char, 4096> some{};
+    while (::read(ends_[0], some.data(), some.size()) > 0) {
+    }
+    ::dup2(before_, STDERR_FILENO);
+  }
+
+ private:
+  int before_;
+  std::array<int, 2> ends_{};
+};
+
 }  // namespace
 
 TEST_CASE(
@@ -201,6 +236,25 @@ TEST_CASE("who begins calls and takes them back, or is refused on and on, is end
   CHECK(Behind::is_ended(bad));
   CHECK(ended_by_door(f.registry, "calls") == 1);
   CHECK(Behind::send_unknown_frames(good, 1 << 20));
+}
+
+TEST_CASE("calls of others go on while nobody reads the log that says who was ended") {
+  const Behind f({}, true);
+  const OwnedFd bad = f.connect("127.0.0.2");
+  const OwnedFd good = f.connect("127.0.0.3");
+  REQUIRE(Behind::is_in(bad));
+  REQUIRE(Behind::is_in(good));
+  f.door->arrived(Behind::name_of(bad), "connection 1", true);
+  f.door->arrived(Behind::name_of(good), "connection 2", true);
+  const StuckErrors errors;
+  const auto ended = std::async(std::launch::async, [&f] {
+    for (int i = 0; i < 1000; ++i) f.door->refused("connection 1");
+  });
+  while (ended_by_door(f.registry, "calls") == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const auto call =
+      std::async(std::launch::async, [&f] { f.door->let_in("connection 2", "/vigil.v1.Query/Instant"); });
+  CHECK(call.wait_for(std::chrono::seconds(30)) == std::future_status::ready);
+  errors.drain();
 }
 
 TEST_CASE("an address that is taken is a conflict") {
