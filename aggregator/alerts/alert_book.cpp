@@ -252,6 +252,7 @@ void AlertBook::hold_true(Alert& alert, const rules::ActiveSample& sample, const
 /// It is not true any more, and fires until it is cleared: with the value of now.
 void AlertBook::outlast(Alert& alert, double value, std::int64_t t_ms) {
   alert.value = value;
+  if (alert.false_since_ms != 0) alert.flap_changed_ms = t_ms;  // it was cleared meanwhile
   alert.false_since_ms = 0;
   alert.no_data_since_ms = 0;
   if (alert.lasting_since_ms != 0) return;

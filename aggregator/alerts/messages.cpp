@@ -1,6 +1,21 @@
 #include "aggregator/alerts/messages.h"
 
+#include "common/text/letter_case.h"
+
 namespace vigil::alerts {
+namespace {
+
+/// "Disk: no data", "(no data)" and "There is no data." do with "no data", "piano data" does not.
+bool ends_with_words(std::string_view text, std::string_view words) {
+  text = text.substr(0, text.find_last_not_of(".!) ") + 1);
+  if (text.size() < words.size() || !is_same_in_any_case(text.substr(text.size() - words.size()), words))
+    return false;
+  if (text.size() == words.size()) return true;
+  constexpr std::string_view kBefore = " (:;,.-\"'";
+  return kBefore.find(text[text.size() - words.size() - 1]) != std::string_view::npos;
+}
+
+}  // namespace
 
 notify::Notification firing_now(const AlertBook& book, const Alert& alert, std::string_view external_url) {
   notify::Notification note = to_notification(alert, notify::Kind::firing, external_url);
@@ -10,7 +25,7 @@ notify::Notification firing_now(const AlertBook& book, const Alert& alert, std::
 
 void append_to_summary(Labels& annotations, std::string_view text) {
   const std::string_view summary = annotations.get("summary");
-  if (summary == text || summary.ends_with(fmt::format(" ({})", text))) return;
+  if (ends_with_words(summary, text)) return;
   annotations.set("summary", summary.empty() ? std::string(text) : fmt::format("{} ({})", summary, text));
 }
 

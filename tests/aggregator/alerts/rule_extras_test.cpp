@@ -2,6 +2,7 @@
 
 #include "aggregator/alerts/alert_book.h"
 #include "aggregator/alerts/evidence.h"
+#include "aggregator/alerts/messages.h"
 #include "aggregator/rules/host_rules.h"
 #include "tests/aggregator/alerts/rules_of.h"
 #include "tests/aggregator/rules/table_storage.h"
@@ -178,6 +179,33 @@ TEST_CASE("flapping: one that is true and quiet flaps no more") {
   CHECK(summaries(bench) == " \n");  // that it flapped is said once more, and not by the alert itself
   CHECK(bench.run("95") == "resolved@13");
   CHECK_FALSE(bench.last.calmed);
+}
+
+TEST_CASE("what a summary ends with already is not said again behind it") {
+  const auto appended = [](const char* summary) {
+    Labels annotations;
+    annotations.set("summary", summary);
+    append_to_summary(annotations, "no data");
+    append_to_summary(annotations, "no data");
+    return std::string(annotations.get("summary"));
+  };
+  CHECK(appended("") == "no data");
+  CHECK(appended("Disk is full") == "Disk is full (no data)");
+  CHECK(appended("No data") == "No data");
+  CHECK(appended("Load of web-1: no data") == "Load of web-1: no data");
+  CHECK(appended("There is no data.") == "There is no data.");
+  CHECK(appended("piano data") == "piano data (no data)");
+  CHECK(appended("no data loss") == "no data loss (no data)");
+}
+
+TEST_CASE("flapping: one that waits for clear is quiet, unless it was cleared before") {
+  Bench lasts(with("clear: 70, flapping: 3 in 5s"));
+  CHECK(lasts.run("5959") == "firing@2 resolved@3 firing@4");
+  CHECK(lasts.run("88889") == "firing@9");  // nothing began and nothing ended
+  Bench cleared(with("clear: 70, clear_for: 1s, flapping: 3 in 9s"));
+  CHECK(cleared.run("59559") == "firing@2 resolved@4 firing@5");
+  CHECK(cleared.run("5899999999") == "");
+  CHECK(cleared.run("9") == "firing@16");
 }
 
 TEST_CASE("on_no_data: that there is none is said as long as it is so") {
