@@ -54,6 +54,8 @@ std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
 /// One that is sent again takes its place before the newer ones about the same, which have greater ids; one
 /// that could not be stored has none, and is the newest.
 void Lane::enqueue(Row row) {
+  // Of a hundred thousand that are sent again most are the only ones about theirs.
+  if (++rows_about_[row.note.fingerprint] == 1) return rows_.push_back(std::move(row));
   const auto is_about_the_same = [&row](const Row& other) {
     return other.note.fingerprint == row.note.fingerprint;
   };
@@ -148,7 +150,17 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
 void Lane::remove(const std::vector<Row>& rows) {
   std::unordered_set<std::string> keys;
   for (const Row& row : rows) keys.insert(row.note.key);
-  std::erase_if(rows_, [&keys](const Row& row) { return keys.contains(row.note.key); });
+  std::erase_if(rows_, [&](const Row& row) {
+    if (!keys.contains(row.note.key)) return false;
+    forget(row);
+    return true;
+  });
+}
+
+/// It is about to leave the queue.
+void Lane::forget(const Row& row) {
+  const auto about = rows_about_.find(row.note.fingerprint);
+  if (--about->second == 0) rows_about_.erase(about);
 }
 
 Delivery Lane::delivered(const Shipment& shipment, std::int64_t now_ms) {
@@ -167,8 +179,10 @@ std::vector<std::int64_t> Lane::bury_old(std::int64_t now_ms) {
   std::vector<std::int64_t> ids;
   std::erase_if(rows_, [&](const Row& row) {
     const bool old = now_ms - row.created_ms >= options_.give_up_after_ms;
-    if (old) ids.push_back(row.id);
-    return old;
+    if (!old) return false;
+    ids.push_back(row.id);
+    forget(row);
+    return true;
   });
   return ids;
 }
@@ -205,6 +219,7 @@ std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& fail
 std::vector<Row> Lane::take_all() {
   std::vector<Row> out(std::make_move_iterator(rows_.begin()), std::make_move_iterator(rows_.end()));
   rows_.clear();
+  rows_about_.clear();
   return out;
 }
 

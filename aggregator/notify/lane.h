@@ -75,12 +75,14 @@ class Lane {
   std::vector<Row> all_of_group(const Row& first) const;
   std::optional<MessageThread> thread_of(const Row& row) const;
   void remove(const std::vector<Row>& rows);
+  void forget(const Row& row);
   void refill(std::int64_t now_ms);
   void forget_future(std::int64_t now_ms);
   std::vector<std::int64_t> bury_old(std::int64_t now_ms);
 
   const LaneOptions options_;
   std::deque<Row> rows_;
+  std::unordered_map<std::string, std::size_t> rows_about_;         // by fingerprint
   std::map<std::string, MessageThread> threads_;                    // by fingerprint
   std::unordered_map<std::string, std::deque<std::int64_t>> sent_;  // by rule: times of single messages
   std::int64_t away_since_ms_ = 0;

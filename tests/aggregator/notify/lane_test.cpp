@@ -266,6 +266,28 @@ TEST_CASE("of a group all that waits goes out together, and what was refused hol
   CHECK(lane.size() == 1);
 }
 
+TEST_CASE("one that is sent again stands before newer ones about the same, whoever left the queue before") {
+  Lane lane(kPlain);
+  const auto add = [&lane](std::int64_t id, const std::string& about) {
+    Row row = row_of(id, note_of(about));
+    row.note.key += std::to_string(id);
+    lane.enqueue(std::move(row));
+  };
+  add(1, "a");
+  add(2, "a");
+  CHECK(ids(lane.delivered(*lane.next(0), 0).ids) == "1");
+  lane.failed(*lane.next(0), {FailureKind::refused, "HTTP 400", 0}, kPlain.give_up_after_ms + 1, 1.0);
+  REQUIRE(lane.size() == 0);
+  add(7, "a");
+  add(8, "b");
+  add(5, "a");
+  std::string order;
+  for (const Row& row : lane.take_all()) order += fmt::format("{} ", row.id);
+  CHECK(order == "5 7 8 ");
+  add(9, "a");
+  CHECK(lane.take_all().size() == 1);
+}
+
 TEST_CASE("a clock that goes back makes nothing wait for the time it had") {
   constexpr std::int64_t kAhead = 3LL * 86'400'000;
   Lane lane(kPlain);
