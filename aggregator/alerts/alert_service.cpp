@@ -35,17 +35,35 @@ Result<actions::Run> decide_run(AlertService& service, std::string id, actions::
       [&](auto answer) { service.decide_run(std::move(id), std::move(decision), std::move(answer)); });
 }
 
-Result<DeadLetters> dead_letters(AlertService& service) {
-  return wait_for<Result<DeadLetters>>([&](auto answer) { service.dead_letters(std::move(answer)); });
+Result<DeadLetters> dead_letters(AlertService& service, std::size_t most) {
+  return wait_for<Result<DeadLetters>>([&](auto answer) { service.dead_letters(most, std::move(answer)); });
 }
 
 Result<Resent> resend(AlertService& service, LetterChoice choice) {
-  return wait_for<Result<Resent>>([&](auto answer) { service.resend(std::move(choice), std::move(answer)); });
+  Resent all;
+  do {
+    const auto turn =
+        wait_for<Result<Resent>>([&](auto answer) { service.resend(choice, std::move(answer)); });
+    if (!turn) return turn.error();
+    all.sent += turn->sent;
+    all.outdated += turn->outdated;
+    all.unknown += turn->unknown;
+    all.unreadable += turn->unreadable;
+    choice.after = turn->next;
+  } while (choice.after != 0);
+  return all;
 }
 
 Result<std::uint64_t> drop(AlertService& service, LetterChoice choice) {
-  return wait_for<Result<std::uint64_t>>(
-      [&](auto answer) { service.drop(std::move(choice), std::move(answer)); });
+  std::uint64_t dropped = 0;
+  do {
+    const auto turn =
+        wait_for<Result<Dropped>>([&](auto answer) { service.drop(choice, std::move(answer)); });
+    if (!turn) return turn.error();
+    dropped += turn->dropped;
+    choice.after = turn->next;
+  } while (choice.after != 0);
+  return dropped;
 }
 
 Result<Explanation> explain(AlertService& service, std::string id) {

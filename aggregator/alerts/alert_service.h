@@ -110,10 +110,11 @@ class AlertService {
 
   /// Messages that were given up: which there are, and what becomes of some of them. Errc::not_found names
   /// ids of a choice that are not there; Errc::conflict one of them that is not to be sent. Then nothing is
-  /// done. `done` is called on the service's thread once it is on the disk; not after stop().
-  virtual void dead_letters(std::function<void(Result<DeadLetters>)> done) = 0;
+  /// done. `done` is called on the service's thread once it is on the disk; not after stop(). Of all of them
+  /// one call takes as many as one turn of that thread should.
+  virtual void dead_letters(std::size_t most, std::function<void(Result<DeadLetters>)> done) = 0;
   virtual void resend(LetterChoice choice, std::function<void(Result<Resent>)> done) = 0;
-  virtual void drop(LetterChoice choice, std::function<void(Result<std::uint64_t>)> done) = 0;
+  virtual void drop(LetterChoice choice, std::function<void(Result<Dropped>)> done) = 0;
 
   /// Asks for a run of an action, and decides about one: see actions::RunBook. `done` is called on the
   /// service's thread once it is on the disk; not after stop().
@@ -140,7 +141,8 @@ class AlertService {
 /// AlertService::explain() and its kin for who may wait; Errc::unavailable when it takes too long.
 Result<Explanation> explain(AlertService& service, std::string id);
 Result<void> acknowledge(AlertService& service, std::string id, Acknowledgement by);
-Result<DeadLetters> dead_letters(AlertService& service);
+Result<DeadLetters> dead_letters(AlertService& service, std::size_t most = kMostDeadListed);
+/// Turn by turn, until all are taken. What went before a failure stays done.
 Result<Resent> resend(AlertService& service, LetterChoice choice);
 Result<std::uint64_t> drop(AlertService& service, LetterChoice choice);
 Result<actions::Run> run_action(AlertService& service, actions::Order order);

@@ -16,6 +16,11 @@ namespace {
 using notify::Kind;
 using notify::Notification;
 
+// What the alert thread does in one turn, between which alerts go on.
+constexpr std::size_t kResentATurn = 500;
+constexpr std::size_t kDroppedATurn = 1000;
+constexpr std::size_t kReadATurn = 1 << 20;  // bytes of what messages say
+
 /// Of a maintenance, which is no alert: as long as it is not over.
 bool is_maintenance_on(const Notification& note, const Present& present) {
   const auto* silence = present.silences.find(std::string(note.labels.get("maintenance")));
@@ -36,27 +41,57 @@ bool says_that_it_fires(const notify::Group& group) {
 }
 
 /// Ids that a choice names and nobody found.
-Result<void> all_found(const LetterChoice& choice, const std::vector<DeadLetter>& found) {
+Result<void> all_found(const LetterChoice& choice, const std::vector<std::int64_t>& found) {
   std::set<std::int64_t> missing(choice.ids.begin(), choice.ids.end());
-  for (const DeadLetter& letter : found) missing.erase(letter.row.id);
+  for (const std::int64_t id : found) missing.erase(id);
   if (missing.empty()) return {};
   return fail(Errc::not_found, "no message {} was given up; `vigil receivers dead` lists those that were",
               fmt::join(missing, ", "));
 }
 
-}  // namespace
-
-bool LetterChoice::takes(std::int64_t id, std::string_view endpoint) const {
-  if (!ids.empty()) return std::ranges::find(ids, id) != ids.end();
-  if (receiver.empty() || endpoint == receiver) return true;
-  return endpoint.size() > receiver.size() && endpoint.rfind('/') == receiver.size() &&
-         endpoint.starts_with(receiver);
+std::set<std::string> endpoints_of(const notify::Notifier& notifier) {
+  std::set<std::string> out;
+  for (const notify::ReceiverStats& stats : notifier.stats()) {
+    if (stats.kind != "gone") out.insert(stats.receiver);
+  }
+  return out;
 }
+
+/// What becomes of a letter: it is sent as `row`, or it stays, since `why`, and is counted there.
+struct Judged {
+  std::optional<notify::Row> row;
+  std::uint64_t Resent::*counted = &Resent::sent;
+  std::string why;
+};
+
+Judged judge(DeadLetter letter, const Present& present, const std::set<std::string>& endpoints) {
+  const std::int64_t id = letter.row.id;
+  if (!letter.is_readable)
+    return {std::nullopt, &Resent::unreadable,
+            fmt::format("message {} cannot be read; `vigil receivers drop {}` forgets it", id, id)};
+  if (!endpoints.contains(letter.row.receiver))
+    return {std::nullopt, &Resent::unknown,
+            fmt::format("message {}: its receiver {} is not configured any more", id, letter.row.receiver)};
+  const std::string what = fmt::format("{}", fmt::join(about(letter.row, 3), ", "));
+  auto row = as_of_now(std::move(letter.row), present);
+  if (!row)
+    return {std::nullopt, &Resent::outdated,
+            fmt::format("message {} is not sent: what it says of {} is not so any more; `vigil receivers "
+                        "drop {}` forgets it",
+                        id, what, id)};
+  row->created_ms = present.now_ms;  // tried for as long as a new one
+  row->attempts = 0;
+  row->next_attempt_ms = 0;
+  return {std::move(row), &Resent::sent, {}};
+}
+
+}  // namespace
 
 std::optional<notify::Row> as_of_now(notify::Row row, const Present& present) {
   if (!row.group) return is_so(row.note, present) ? std::optional(std::move(row)) : std::nullopt;
   notify::Group& group = *row.group;
   std::erase_if(group.alerts, [&present](const Notification& note) { return !is_so(note, present); });
+  if (group.left_out > 0) present.grouping.name_left_out(row, present.book, present.external_url);
   if (group.alerts.empty()) return std::nullopt;
   if (!says_that_it_fires(group)) {
     if (present.grouping.is_firing(group.receiver, group.key)) return std::nullopt;
@@ -79,76 +114,58 @@ std::vector<std::string> about(const notify::Row& row, std::size_t most) {
   return out;
 }
 
-void Service::dead_letters(std::function<void(Result<DeadLetters>)> done) {
-  worker_.insist([this, done = std::move(done)] { done(store_.dead_letters(kMostDeadListed)); });
+void Service::dead_letters(std::size_t most, std::function<void(Result<DeadLetters>)> done) {
+  worker_.insist([this, most, done = std::move(done)] { done(store_.dead_letters(most)); });
 }
 
 void Service::resend(LetterChoice choice, std::function<void(Result<Resent>)> done) {
   worker_.insist([this, choice = std::move(choice), done = std::move(done)] { done(send_again(choice)); });
 }
 
-void Service::drop(LetterChoice choice, std::function<void(Result<std::uint64_t>)> done) {
-  worker_.insist([this, choice = std::move(choice), done = std::move(done)] {
-    auto chosen = chosen_letters(choice);
-    if (!chosen) return done(chosen.error());
-    std::vector<std::int64_t> ids;
-    for (const DeadLetter& letter : *chosen) ids.push_back(letter.row.id);
-    if (auto dropped = store_.drop_letters(ids); !dropped) return done(dropped.error());
-    done(static_cast<std::uint64_t>(ids.size()));
-  });
+void Service::drop(LetterChoice choice, std::function<void(Result<Dropped>)> done) {
+  worker_.insist([this, choice = std::move(choice), done = std::move(done)] { done(forget(choice)); });
 }
 
-/// The oldest first.
-Result<std::vector<DeadLetter>> Service::chosen_letters(const LetterChoice& choice) {
-  std::vector<DeadLetter> out;
-  const auto read = store_.each_dead_letter([&](DeadLetter letter) {
-    if (choice.takes(letter.row.id, letter.row.receiver)) out.push_back(std::move(letter));
-  });
-  if (!read) return read.error();
-  if (auto found = all_found(choice, out); !found) return found.error();
-  return out;
+Result<Dropped> Service::forget(const LetterChoice& choice) {
+  const auto ids = store_.dead_ids(choice, kDroppedATurn);
+  if (!ids) return ids.error();
+  if (auto found = all_found(choice, *ids); !found) return found.error();
+  if (auto dropped = store_.drop_letters(*ids); !dropped) return dropped.error();
+  const bool is_all_taken = !choice.ids.empty() || ids->size() < kDroppedATurn;
+  return Dropped{ids->size(), is_all_taken ? 0 : ids->back()};
+}
+
+/// The oldest first; of all as many as one turn takes.
+Result<Service::ChosenLetters> Service::chosen_letters(const LetterChoice& choice) {
+  const bool is_all = choice.ids.empty();
+  const auto ids = store_.dead_ids(choice, kResentATurn);
+  if (!ids) return ids.error();
+  if (auto found = all_found(choice, *ids); !found) return found.error();
+  auto letters = store_.read_letters(*ids, is_all ? kReadATurn : std::string::npos);
+  if (!letters) return letters.error();
+  const bool is_all_taken = !is_all || (ids->size() < kResentATurn && letters->size() == ids->size());
+  const std::int64_t next = is_all_taken ? 0 : letters->back().row.id;
+  return ChosenLetters{std::move(*letters), next};
 }
 
 Result<Resent> Service::send_again(const LetterChoice& choice) {
   if (notifier_ == nullptr) return fail(Errc::unavailable, "messages are not sent");
   auto chosen = chosen_letters(choice);
   if (!chosen) return chosen.error();
-  std::set<std::string> endpoints;
-  for (const notify::ReceiverStats& stats : notifier_->stats()) {
-    if (stats.kind != "gone") endpoints.insert(stats.receiver);
-  }
-  Resent resent;
-  std::vector<notify::Row> rows;
+  const auto endpoints = endpoints_of(*notifier_);
   const auto silences = silencing_.book();
-  const std::int64_t now = options_.now_ms();
-  for (DeadLetter& letter : *chosen) {
-    const std::int64_t id = letter.row.id;
-    if (!endpoints.contains(letter.row.receiver)) {
-      if (!choice.ids.empty())
-        return fail(Errc::conflict, "message {}: its receiver {} is not configured any more", id,
-                    letter.row.receiver);
-      ++resent.unknown;
-      continue;
-    }
-    const std::string what = fmt::format("{}", fmt::join(about(letter.row, 3), ", "));
-    // The book is this thread's: others only read it.
-    auto row = as_of_now(std::move(letter.row), {book_, grouping_, *silences, now});
-    if (!row) {
-      if (!choice.ids.empty())
-        return fail(Errc::conflict,
-                    "message {} is not sent: what it says of {} is not so any more; `vigil receivers drop "
-                    "{}` forgets it",
-                    id, what, id);
-      ++resent.outdated;
-      continue;
-    }
-    row->created_ms = now;  // tried for as long as a new one
-    row->attempts = 0;
-    row->next_attempt_ms = 0;
-    rows.push_back(std::move(*row));
+  // The book is this thread's: others only read it.
+  const Present present{book_, grouping_, *silences, options_.now_ms(), rules_->external_url()};
+  Resent resent;
+  resent.next = chosen->next;
+  std::vector<notify::Row> rows;
+  for (DeadLetter& letter : chosen->letters) {
+    Judged judged = judge(std::move(letter), present, endpoints);
+    if (!judged.row && !choice.ids.empty()) return fail(Errc::conflict, "{}", judged.why);
+    ++(resent.*judged.counted);
+    if (judged.row) rows.push_back(std::move(*judged.row));
   }
   if (auto stored = store_.revive(rows); !stored) return stored.error();
-  resent.sent = rows.size();
   if (!rows.empty()) {
     log::info("alerts", "messages that were given up are sent again", {{"messages", rows.size()}});
     notifier_->enqueue(std::move(rows));

@@ -20,10 +20,11 @@ std::string for_text(std::chrono::milliseconds hold) {
   return hold.count() == 0 ? std::string() : "for " + format_duration(hold);
 }
 
-/// Why its messages wait, when they do.
-std::string waits_for(const std::string& receiver, const Circumstances& circumstances) {
+/// What keeps it waiting: what it was answered, or what the one before it was.
+std::string waits_for(const Undelivered& message, const Circumstances& circumstances) {
+  if (!message.error.empty()) return message.error;
   for (const notify::ReceiverStats& stats : circumstances.receivers) {
-    if (stats.receiver != receiver || stats.queued == 0) continue;
+    if (stats.receiver != message.receiver || stats.queued == 0) continue;
     return stats.last_error.empty() ? "messages wait" : "messages wait: " + stats.last_error;
   }
   return {};
@@ -94,20 +95,27 @@ bool was_told_it_fires(const std::vector<Telling>& tellings, std::string_view re
   });
 }
 
+/// Of a message made at `made_ms`: what arrived before was another one.
+std::int64_t arrival_of(std::int64_t made_ms, std::int64_t arrived_ms) {
+  return arrived_ms >= made_ms ? arrived_ms : 0;
+}
+
 void add_telling(const Telling& telling, std::vector<Event>& out) {
   const std::string group = group_text(telling.group_key);
+  const std::int64_t first_ms = arrival_of(telling.at_ms, telling.first_arrived_ms);
+  const std::int64_t last_ms = arrival_of(telling.last_ms, telling.last_arrived_ms);
   switch (telling.what) {
     case Telling::What::over:
-      return out.push_back({EventKind::told_over, telling.last_ms, telling.receiver, group});
+      return out.push_back({EventKind::told_over, telling.last_ms, telling.receiver, group, last_ms});
     case Telling::What::escalated:
       return out.push_back(
-          {EventKind::escalated, telling.at_ms, telling.receiver, "since nobody acknowledged it"});
+          {EventKind::escalated, telling.at_ms, telling.receiver, "since nobody acknowledged it", first_ms});
     case Telling::What::fires:
-      out.push_back({EventKind::told, telling.at_ms, telling.receiver, group});
+      out.push_back({EventKind::told, telling.at_ms, telling.receiver, group, first_ms});
   }
   if (telling.last_ms > telling.at_ms)
     out.push_back({EventKind::told_again, telling.last_ms, telling.receiver,
-                   joined(group, fmt::format("{} times in all", telling.times))});
+                   joined(group, fmt::format("{} times in all", telling.times)), last_ms});
 }
 
 /// Who was told what; of alerts from before tellings were kept what the alert knows.
@@ -166,21 +174,37 @@ bool is_telling(EventKind kind) {
          kind == EventKind::told_over;
 }
 
-/// What is in the outbox still was not told. Nothing overtakes an earlier message about the same alert.
-void mark_undelivered(const Circumstances& circumstances, std::vector<Event>& events) {
+bool is_given_up(const Undelivered& message) {
+  return message.given_up_ms != 0;
+}
+
+/// Whether it is the message that an event is about. Nothing overtakes an earlier message about the same
+/// alert, and what arrived after it was given up is a later one.
+bool is_message_of(const Event& event, const Undelivered& message) {
   constexpr std::int64_t kSameMs = 1'000;  // between what is decided and its row
+  if (message.receiver != event.by) return false;
+  const std::int64_t later_ms = event.at_ms - message.created_ms;
+  if (is_given_up(message))
+    return std::abs(later_ms) <= kSameMs && (event.arrived_ms == 0 || event.arrived_ms > message.given_up_ms);
+  return later_ms >= -kSameMs && event.arrived_ms == 0;
+}
+
+void mark_as(const Undelivered& message, const Circumstances& circumstances, Event& event) {
+  if (event.kind == EventKind::told_over) event.text = joined("that it is over", event.text);
+  event.kind = is_given_up(message) ? EventKind::given_up : EventKind::waits;
+  event.text = joined(event.text, is_given_up(message) ? message.error : waits_for(message, circumstances));
+  event.arrived_ms = 0;
+  event.attempts = message.attempts;
+  event.next_attempt_ms = is_given_up(message) ? 0 : message.next_attempt_ms;
+}
+
+/// What is in the outbox still was not told.
+void mark_undelivered(const Circumstances& circumstances, std::vector<Event>& events) {
   for (Event& event : events) {
     if (!is_telling(event.kind) || event.at_ms == 0) continue;
-    for (const Undelivered& message : circumstances.undelivered) {
-      const std::int64_t later_ms = event.at_ms - message.created_ms;
-      const bool is_it = message.is_given_up ? std::abs(later_ms) <= kSameMs : later_ms >= -kSameMs;
-      if (message.receiver != event.by || !is_it) continue;
-      if (event.kind == EventKind::told_over) event.text = joined("that it is over", event.text);
-      event.kind = message.is_given_up ? EventKind::given_up : EventKind::waits;
-      event.text = joined(event.text,
-                          message.is_given_up ? message.error : waits_for(message.receiver, circumstances));
-      break;
-    }
+    const auto message = std::ranges::find_if(
+        circumstances.undelivered, [&event](const Undelivered& each) { return is_message_of(event, each); });
+    if (message != circumstances.undelivered.end()) mark_as(*message, circumstances, event);
   }
 }
 

@@ -35,11 +35,11 @@ struct Event {
     maintenance,       // a silence that is one: the same, behind its title
     maintenance_over,  // then one ended that held its messages back; `by`: its id; `text`: what its end said
     inhibited,         // `by`: the alert that holds its messages back; `text`: by which rule
-    told,              // that it fires, `by`: the receiver; `text`: the group
+    told,              // that it fires, `by`: the receiver; `text`: the group; with when it arrived
     told_again,        // the last time; `text`: how often in all
     escalated,         // that it fires and nobody came
     told_over,         // that it is over
-    waits,             // to be told since then; the same, and what keeps the message waiting
+    waits,             // to be told since then; the same, what keeps the message waiting, and its attempts
     given_up,          // it was to be told then, and never arrived; the same
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
     will_be_repeated,  // the same
@@ -50,6 +50,9 @@ struct Event {
   std::int64_t at_ms = 0;
   std::string by;
   std::string text;
+  std::int64_t arrived_ms = 0;       // of what was told: when the receiver took it; 0: nobody knows
+  int attempts = 0;                  // of what waits or was given up: those that failed
+  std::int64_t next_attempt_ms = 0;  // of what waits: when the next one is due; 0: as soon as it may
 };
 /// "holds", "will_fire", ...: as in the API.
 std::string_view to_string(Event::Kind kind);

@@ -282,6 +282,44 @@ bool Grouping::is_firing(std::string_view receiver, std::string_view group_key) 
   return fires;
 }
 
+/// What the endpoint of a group's message was told of and fires, named there or not.
+std::vector<std::string> Grouping::told_firing(const notify::Row& row) const {
+  std::vector<std::string> out;
+  if (!book_) return out;
+  book_->for_each([&](const GroupState& group) {
+    if (group.receiver != row.group->receiver || group.group_key != row.group->key) return;
+    for (const auto& [channel, told] : group.told) {
+      if (routing_->endpoint_name(group.receiver, channel) != row.receiver) continue;
+      std::ranges::copy_if(told.firing, std::back_inserter(out), [&group](const std::string& fingerprint) {
+        const auto member = group.alerts.find(fingerprint);
+        return member != group.alerts.end() && member->second == Membership::firing;
+      });
+    }
+  });
+  return out;
+}
+
+void Grouping::name_left_out(notify::Row& row, const AlertBook& book, std::string_view external_url) const {
+  notify::Group& group = *row.group;
+  std::vector<std::string> firing = told_firing(row);
+  std::erase_if(firing, [&](const std::string& fingerprint) {
+    const Alert* alert = book.find(fingerprint);
+    const bool is_newer = alert == nullptr || alert->fired_at_ms > row.created_ms;
+    return is_newer || std::ranges::any_of(group.alerts, [&fingerprint](const Notification& note) {
+             return note.fingerprint == fingerprint;
+           });
+  });
+  const auto ends = std::ranges::find(group.alerts, Kind::resolved, &Notification::kind);
+  const auto named = static_cast<std::size_t>(ends - group.alerts.begin());
+  std::vector<Notification> more;
+  for (const Alert* alert : worst_first(firing, book)) {
+    if (named + more.size() == kMostInMessage) break;
+    more.push_back(firing_now(book, *alert, external_url));
+  }
+  group.left_out = firing.size() - more.size();
+  group.alerts.insert(ends, std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
 std::vector<GroupPlace> Grouping::places_of(const std::string& fingerprint) const {
   std::vector<GroupPlace> out;
   if (!book_) return out;

@@ -99,6 +99,8 @@ class Grouping {
 
   /// Whether something of the group with this key that a receiver is told of fires.
   bool is_firing(std::string_view receiver, std::string_view group_key) const;
+  /// Names in a group's message what it had no room for and fires still, as far as there is room now.
+  void name_left_out(notify::Row& row, const AlertBook& book, std::string_view external_url) const;
 
   /// The groups it is in.
   std::vector<GroupPlace> places_of(const std::string& fingerprint) const;
@@ -117,6 +119,7 @@ class Grouping {
  private:
   std::optional<notify::Row> row_of(const routing::GroupMessage& message, const AlertBook& book,
                                     std::int64_t now_ms, std::string_view external_url) const;
+  std::vector<std::string> told_firing(const notify::Row& row) const;
   void forget_told();
   void note_escalations();
 

@@ -1,32 +1,51 @@
 // Rows of the outbox that were given up.
 #include "aggregator/alerts/meta_store.h"
 
+#include <set>
 #include <utility>
 
 namespace vigil::alerts {
 namespace {
 
-constexpr std::string_view kDeadColumns =
-    "SELECT id,receiver,created_ms,attempts,body,dead_at_ms,error FROM outbox WHERE dead_at_ms>0 ORDER BY id";
+/// What is read for one listing: bytes of what messages say.
+constexpr std::size_t kReadToList = 8 << 20;
 
-/// Hands each row that can be read to `visit`.
-Result<void> read_dead(aggregator::Database& database, const std::string& sql,
-                       const std::function<void(DeadLetter)>& visit) {
-  auto rows = database.prepare(sql);
-  if (!rows) return rows.error();
-  auto more = rows->step();
-  for (; more && *more; more = rows->step()) {
-    DeadLetter letter;
-    letter.row.id = rows->integer(0);
-    letter.row.receiver = rows->bytes(1);
-    letter.row.created_ms = rows->integer(2);
-    letter.row.attempts = static_cast<int>(rows->integer(3));
-    letter.given_up_ms = rows->integer(5);
-    letter.error = rows->bytes(6);
-    if (notify::decode_body(rows->bytes(4), letter.row)) visit(std::move(letter));
-  }
+// The index holds all that these ask for: of a hundred thousand messages only those are read that are wanted.
+constexpr const char* kCount = "SELECT count(*) FROM outbox INDEXED BY outbox_dead WHERE dead_at_ms>0";
+constexpr std::string_view kReceivers =
+    "SELECT DISTINCT receiver FROM outbox INDEXED BY outbox_dead WHERE dead_at_ms>0";
+constexpr std::string_view kNewest =
+    "SELECT id FROM outbox INDEXED BY outbox_dead WHERE dead_at_ms>0 ORDER BY id DESC LIMIT ?";
+constexpr std::string_view kOne = "SELECT id FROM outbox WHERE dead_at_ms>0 AND id=?";
+/// "ops" is also each of its channels, "ops/slack[0]".
+constexpr std::string_view kAllAfter =
+    "SELECT id FROM outbox INDEXED BY outbox_dead WHERE dead_at_ms>0 AND id>?1 AND (?2='' OR receiver=?2 OR "
+    "(substr(receiver,1,length(?2)+1)=?2||'/' AND instr(substr(receiver,length(?2)+2),'/')=0)) ORDER BY id "
+    "LIMIT ?3";
+
+/// The first column of each row that the statement gives, which is bound.
+template <class Value, class Take>
+Result<void> append(aggregator::Statement& rows, std::vector<Value>& out, Take take) {
+  auto more = rows.step();
+  for (; more && *more; more = rows.step()) out.emplace_back(take(rows));
   if (!more) return more.error();
   return {};
+}
+
+std::int64_t id_of(const aggregator::Statement& row) {
+  return row.integer(0);
+}
+
+DeadLetter letter_of(const aggregator::Statement& row) {
+  DeadLetter letter;
+  letter.row.id = row.integer(0);
+  letter.row.receiver = row.bytes(1);
+  letter.row.created_ms = row.integer(2);
+  letter.row.attempts = static_cast<int>(row.integer(3));
+  letter.given_up_ms = row.integer(5);
+  letter.error = row.bytes(6);
+  letter.is_readable = static_cast<bool>(notify::decode_body(row.bytes(4), letter.row));
+  return letter;
 }
 
 /// What a message told that is sent again is told now: it was not before.
@@ -44,19 +63,61 @@ Result<void> retell(aggregator::Statement& update, const notify::Row& row) {
 
 }  // namespace
 
-Result<void> MetaStore::each_dead_letter(const std::function<void(DeadLetter)>& visit) {
-  return read_dead(database_, std::string(kDeadColumns), visit);
+Result<std::vector<std::int64_t>> MetaStore::dead_ids(const LetterChoice& choice, std::size_t most) {
+  std::vector<std::int64_t> out;
+  Result<void> done;
+  if (choice.ids.empty()) {
+    auto rows = database_.prepare(kAllAfter);
+    if (!rows) return rows.error();
+    rows->bind(choice.after, std::string_view(choice.receiver), static_cast<std::int64_t>(most));
+    done = append(*rows, out, id_of);
+  } else {
+    const std::set<std::int64_t> wanted(choice.ids.begin(), choice.ids.end());
+    done = for_each(kOne, wanted, [&out](aggregator::Statement& rows, std::int64_t id) {
+      rows.bind(id);
+      return append(rows, out, id_of);
+    });
+  }
+  if (!done) return done.error();
+  return out;
+}
+
+Result<std::vector<DeadLetter>> MetaStore::read_letters(const std::vector<std::int64_t>& ids,
+                                                        std::size_t bytes) {
+  std::vector<DeadLetter> out;
+  std::size_t read = 0;
+  const auto done =
+      for_each("SELECT id,receiver,created_ms,attempts,body,dead_at_ms,error FROM outbox WHERE id=?", ids,
+               [&](aggregator::Statement& rows, std::int64_t id) -> Result<void> {
+                 if (read >= bytes) return {};
+                 rows.bind(id);
+                 return append(rows, out, [&read](const aggregator::Statement& row) {
+                   read += row.bytes(4).size();
+                   return letter_of(row);
+                 });
+               });
+  if (!done) return done.error();
+  return out;
 }
 
 Result<DeadLetters> MetaStore::dead_letters(std::size_t most) {
-  const auto count = database_.integer("SELECT count(*) FROM outbox WHERE dead_at_ms>0");
+  const auto count = database_.integer(kCount);
   if (!count) return count.error();
+  auto newest = database_.prepare(kNewest);
+  if (!newest) return newest.error();
+  newest->bind(static_cast<std::int64_t>(most));
+  std::vector<std::int64_t> ids;
+  if (auto listed = append(*newest, ids, id_of); !listed) return listed.error();
+  auto letters = read_letters(ids, kReadToList);
+  if (!letters) return letters.error();
   DeadLetters out;
-  const auto read = read_dead(database_, fmt::format("{} DESC LIMIT {}", kDeadColumns, most),
-                              [&out](DeadLetter letter) { out.letters.push_back(std::move(letter)); });
-  if (!read) return read.error();
-  const auto all = static_cast<std::uint64_t>(*count);
-  out.left_out = all > most ? all - most : 0;
+  out.letters = std::move(*letters);
+  out.left_out = static_cast<std::uint64_t>(*count) - out.letters.size();
+  auto receivers = database_.prepare(kReceivers);
+  if (!receivers) return receivers.error();
+  const auto named =
+      append(*receivers, out.receivers, [](const aggregator::Statement& row) { return row.bytes(0); });
+  if (!named) return named.error();
   return out;
 }
 
@@ -72,8 +133,8 @@ Result<void> MetaStore::revive(const std::vector<notify::Row>& rows) {
         });
     if (!done) return done;
     return for_each(
-        "UPDATE telling SET at_ms=CASE times WHEN 1 THEN ?6 ELSE at_ms END, last_ms=?6 WHERE fingerprint=?1 "
-        "AND fired_at_ms=?2 AND receiver=?3 AND group_key=?4 AND (what='over')=?5",
+        "UPDATE telling SET at_ms=CASE first_arrived_ms WHEN 0 THEN ?6 ELSE at_ms END, last_ms=?6 WHERE "
+        "fingerprint=?1 AND fired_at_ms=?2 AND receiver=?3 AND group_key=?4 AND (what='over')=?5",
         rows, retell);
   });
 }

@@ -78,8 +78,12 @@ CREATE TABLE telling(
   at_ms INTEGER NOT NULL,
   last_ms INTEGER NOT NULL,
   times INTEGER NOT NULL,
+  first_arrived_ms INTEGER NOT NULL DEFAULT 0,
+  last_arrived_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(fingerprint, fired_at_ms, receiver, group_key, what)) STRICT, WITHOUT ROWID;
 CREATE INDEX telling_by_time ON telling(last_ms);
+CREATE INDEX outbox_by_time ON outbox(created_ms);
+CREATE INDEX outbox_dead ON outbox(id, receiver, dead_at_ms) WHERE dead_at_ms>0;
 CREATE INDEX alert_history_by_fingerprint ON alert_history(fingerprint, resolved_at_ms);
 )";
 constexpr const char* kVersions[] = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5, kVersion6};
@@ -214,7 +218,7 @@ Result<void> MetaStore::prepare() {
   if (auto r = make(put_run_, "INSERT OR REPLACE INTO action_run VALUES(?,?,?)"); !r) return r;
   if (auto r = make(remove_run_, "DELETE FROM action_run WHERE id=?"); !r) return r;
   if (auto r = make(put_telling_,
-                    "INSERT INTO telling VALUES(?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+                    "INSERT INTO telling VALUES(?,?,?,?,?,?,?,?,0,0) ON CONFLICT DO UPDATE SET "
                     "last_ms=excluded.last_ms, times=times+excluded.times");
       !r)
     return r;
@@ -367,20 +371,6 @@ Result<std::vector<notify::Row>> MetaStore::queued() {
   return out;
 }
 
-Result<std::vector<Undelivered>> MetaStore::undelivered(std::string_view fingerprint) {
-  auto rows = database_.prepare(
-      "SELECT receiver,created_ms,dead_at_ms,error FROM outbox WHERE instr(body,?1)>0 ORDER BY id");
-  if (!rows) return rows.error();
-  rows->bind(fingerprint);
-  std::vector<Undelivered> out;
-  auto more = rows->step();
-  for (; more && *more; more = rows->step())
-    out.push_back(
-        {std::string(rows->bytes(0)), rows->integer(1), rows->integer(2) > 0, std::string(rows->bytes(3))});
-  if (!more) return more.error();
-  return out;
-}
-
 Result<std::vector<StoredGroup>> MetaStore::groups() {
   std::vector<StoredGroup> out;
   const auto read =
@@ -451,6 +441,7 @@ Result<void> MetaStore::record(const notify::Delivery& delivery, std::int64_t no
 
 Result<void> MetaStore::mark(const notify::Delivery& delivery, std::int64_t now_ms) {
   if (delivery.outcome == notify::Outcome::delivered) {
+    if (auto noted = note_arrival(delivery.ids, now_ms); !noted) return noted;
     return for_each("DELETE FROM outbox WHERE id=?", delivery.ids,
                     [](Statement& remove, std::int64_t id) { return remove.run(id); });
   }
@@ -476,7 +467,8 @@ Result<void> MetaStore::write(const notify::ThreadChange& thread, std::int64_t n
 
 Result<void> MetaStore::prune(std::int64_t before_ms) {
   for (const std::string_view sql : {"DELETE FROM alert_history WHERE resolved_at_ms<?",
-                                     "DELETE FROM outbox WHERE dead_at_ms>0 AND dead_at_ms<?",
+                                     "DELETE FROM outbox INDEXED BY outbox_dead WHERE dead_at_ms>0 AND "
+                                     "dead_at_ms<?",
                                      "DELETE FROM telling WHERE last_ms<? AND fingerprint NOT IN (SELECT "
                                      "fingerprint FROM alert)",
                                      "DELETE FROM message_thread WHERE told_ms<?"}) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,8 +45,10 @@ struct StoredRun {
 struct Undelivered {
   std::string receiver;
   std::int64_t created_ms = 0;
-  bool is_given_up = false;
-  std::string error;  // of its latest attempt
+  std::int64_t given_up_ms = 0;  // 0: it waits
+  std::string error;             // of its latest attempt
+  int attempts = 0;              // that failed
+  std::int64_t next_attempt_ms = 0;
 };
 
 /// One transaction's worth of changes.
@@ -106,11 +109,16 @@ class MetaStore {
   /// What was told of one life of an alert, by time.
   Result<std::vector<Telling>> tellings(std::string_view fingerprint, std::int64_t fired_at_ms);
   Result<std::vector<notify::Row>> queued();
-  /// Messages about an alert, or a group with it, that wait or were given up, oldest first.
-  Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint);
-  /// The oldest first. Rows that cannot be read are left out.
-  Result<void> each_dead_letter(const std::function<void(DeadLetter)>& visit);
+  /// Messages about an alert, or a group with it, that wait or were given up, and were made within a second
+  /// of one of these times; oldest first.
+  Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint,
+                                               const std::set<std::int64_t>& made_ms);
+  /// The newest, `most` of them, or as many as are worth reading at once.
   Result<DeadLetters> dead_letters(std::size_t most);
+  /// Of a choice, by their ids; of all at most `most`.
+  Result<std::vector<std::int64_t>> dead_ids(const LetterChoice& choice, std::size_t most);
+  /// In their order, up to the one with which they have `bytes`.
+  Result<std::vector<DeadLetter>> read_letters(const std::vector<std::int64_t>& ids, std::size_t bytes);
   /// In one transaction: they wait as they are here, and what they say is told when they were created. Those
   /// that are not there are left out.
   Result<void> revive(const std::vector<notify::Row>& rows);
@@ -128,7 +136,7 @@ class MetaStore {
   /// Threads of messages, of all receivers.
   Result<std::vector<notify::ThreadChange>> threads();
 
-  /// In one transaction, with the thread.
+  /// In one transaction, with the thread, and with when what was delivered arrived.
   Result<void> record(const notify::Delivery& delivery, std::int64_t now_ms);
   /// History, dead messages and threads older than `before_ms` go, and what was told last before then of
   /// alerts that are over.
@@ -142,6 +150,7 @@ class MetaStore {
   Result<void> write(const Changes& changes);
   Result<void> write(const Telling& telling);
   Result<void> mark(const notify::Delivery& delivery, std::int64_t now_ms);
+  Result<void> note_arrival(const std::vector<std::int64_t>& ids, std::int64_t now_ms);
   Result<void> write(const notify::ThreadChange& thread, std::int64_t now_ms);
   template <class Work>
   Result<void> in_transaction(Work work);

@@ -67,9 +67,9 @@ class Service : public AlertService {
   void expire_silence(std::string id, std::function<void(Result<void>)> done) override;
   void acknowledge(std::string id, Acknowledgement by, std::function<void(Result<void>)> done) override;
   void explain(std::string id, std::function<void(Result<Explanation>)> done) override;
-  void dead_letters(std::function<void(Result<DeadLetters>)> done) override;
+  void dead_letters(std::size_t most, std::function<void(Result<DeadLetters>)> done) override;
   void resend(LetterChoice choice, std::function<void(Result<Resent>)> done) override;
-  void drop(LetterChoice choice, std::function<void(Result<std::uint64_t>)> done) override;
+  void drop(LetterChoice choice, std::function<void(Result<Dropped>)> done) override;
 
   void run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) override;
   void decide_run(std::string id, actions::Decision decision,
@@ -89,6 +89,10 @@ class Service : public AlertService {
 
  private:
   using Transitions = std::vector<Transition>;
+  struct ChosenLetters {
+    std::vector<DeadLetter> letters;
+    std::int64_t next = 0;  // see Resent
+  };
 
   void adopt(const rules::RuleSetPtr& rules) {
     rules_ = rules;
@@ -123,8 +127,9 @@ class Service : public AlertService {
   Result<void> restore_resolved();
   Result<AlertInfo> find(const std::string& id);
   Result<Explanation> explanation_of(const std::string& id);
-  Result<std::vector<DeadLetter>> chosen_letters(const LetterChoice& choice);
+  Result<ChosenLetters> chosen_letters(const LetterChoice& choice);
   Result<Resent> send_again(const LetterChoice& choice);
+  Result<Dropped> forget(const LetterChoice& choice);
 
   const AlertServiceOptions options_;
   MetaStore store_;

@@ -53,7 +53,7 @@ void merge(Telling telling, std::vector<Telling>& into) {
       into, [&telling](const Telling& other) { return identity(other) == identity(telling); });
   if (known == into.end()) return into.push_back(std::move(telling));
   known->last_ms = std::max(known->last_ms, telling.last_ms);
-  known->times += telling.times;
+  known->times += telling.times;  // what is not stored yet has not arrived
 }
 
 }  // namespace vigil::alerts

@@ -1,5 +1,6 @@
 // Who was told what of which alert, and when: for whoever asks why, as long as the alert itself is kept. A
-// value; made of the messages that go into the outbox, and stored with them in meta.db.
+// value; made of the messages that go into the outbox, and stored with them in meta.db, which adds when they
+// arrived.
 #pragma once
 
 #include "aggregator/notify/notification.h"
@@ -23,6 +24,8 @@ struct Telling {
   std::int64_t at_ms = 0;    // when it was put into the outbox first
   std::int64_t last_ms = 0;  // and last
   std::int64_t times = 1;
+  std::int64_t first_arrived_ms = 0;  // when its receiver took the first one that it took; 0: none yet
+  std::int64_t last_arrived_ms = 0;   // and the latest
   friend bool operator==(const Telling&, const Telling&) = default;
 };
 /// "fires", "escalated", "over": as in meta.db.

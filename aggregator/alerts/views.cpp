@@ -29,10 +29,12 @@ Result<Explanation> Service::explanation_of(const std::string& id) {
   const AlertInfo& info = *found;
   const auto silences = silencing_.book();
   const auto receivers = notifier_ == nullptr ? std::vector<notify::ReceiverStats>() : notifier_->stats();
-  const auto undelivered = store_.undelivered(info.fingerprint);
-  if (!undelivered) return undelivered.error();
   const auto tellings = ledger_.tellings(info.fingerprint, info.fired_at_ms);
   if (!tellings) return tellings.error();
+  std::set<std::int64_t> told_ms{info.announced_ms};
+  for (const Telling& telling : *tellings) told_ms.insert({telling.at_ms, telling.last_ms});
+  const auto undelivered = store_.undelivered(info.fingerprint, told_ms);
+  if (!undelivered) return undelivered.error();
   const std::lock_guard lock(mutex_);
   const Alert* alert = book_.find(info.fingerprint);
   const bool fires = alert != nullptr && alert->state == State::firing;

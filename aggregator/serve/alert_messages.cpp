@@ -81,6 +81,9 @@ void put_event(const alerts::Event& event, v1::AlertEvent& out) {
   out.set_at_ms(event.at_ms);
   out.set_by(event.by);
   out.set_text(event.text);
+  out.set_arrived_ms(event.arrived_ms);
+  out.set_attempts(static_cast<std::uint32_t>(event.attempts));
+  out.set_next_attempt_ms(event.next_attempt_ms);
 }
 
 void put_outlook(const alerts::RuleOutlook& outlook, v1::RuleOutlook& out) {

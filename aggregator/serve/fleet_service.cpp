@@ -157,9 +157,11 @@ void put_dead_letter(const alerts::DeadLetter& letter, v1::DeadMessage& out) {
   constexpr std::size_t kMostNames = 20;
   out.set_id(letter.row.id);
   out.set_channel(letter.row.receiver);
-  out.set_status(std::string(notify::to_string(letter.row.note.kind)));
-  for (const std::string& name : alerts::about(letter.row, kMostNames)) out.add_about(name);
-  out.set_alerts(alerts::alerts_in(letter.row));
+  out.set_status(letter.is_readable ? std::string(notify::to_string(letter.row.note.kind)) : "unreadable");
+  if (letter.is_readable) {
+    for (const std::string& name : alerts::about(letter.row, kMostNames)) out.add_about(name);
+    out.set_alerts(alerts::alerts_in(letter.row));
+  }
   out.set_created_ms(letter.row.created_ms);
   out.set_given_up_ms(letter.given_up_ms);
   out.set_attempts(static_cast<std::uint64_t>(letter.row.attempts));
@@ -194,9 +196,9 @@ Result<void> know_receiver(const alerts::LetterChoice& choice, const FleetSource
     names.push_back(endpoint.substr(0, endpoint.rfind('/')));
   };
   for (const notify::ReceiverStats& stats : sources.receivers()) note(stats.receiver);
-  const auto dead = alerts::dead_letters(sources.alerts);
+  const auto dead = alerts::dead_letters(sources.alerts, 0);
   if (!dead) return dead.error();
-  for (const alerts::DeadLetter& letter : dead->letters) note(letter.row.receiver);
+  std::ranges::for_each(dead->receivers, note);
   if (std::ranges::find(names, choice.receiver) != names.end()) return {};
   const std::string_view meant = suggest(choice.receiver, names);
   return fail(Errc::not_found, "there is no receiver {}{}", choice.receiver,
@@ -414,6 +416,7 @@ grpc::ServerUnaryReactor* FleetService::ResendMessages(grpc::CallbackServerConte
                   response->set_sent(resent->sent);
                   response->set_outdated(resent->outdated);
                   response->set_unknown(resent->unknown);
+                  response->set_unreadable(resent->unreadable);
                   return sources_.log.note(*context, {"messages.resend", object_of(*choice),
                                                       access::json_of(*request), access::json_of(*response)});
                 });

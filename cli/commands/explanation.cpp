@@ -62,16 +62,35 @@ Cell by_cell(const v1::AlertEvent& event) {
   return cell;
 }
 
-Listing events_listing(const v1::ExplainAlertResponse& explained) {
-  Listing listing;
-  listing.columns = {{"at_ms", "WHEN"},
-                     {"kind", "WHAT"},
-                     {"by", "BY", Align::left, Fit::cut, Programs::json_and_csv, 8},
-                     {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24}};
-  for (const v1::AlertEvent& event : explained.events())
-    listing.rows.push_back(
-        {when_cell(event.at_ms()), what_cell(event.kind()), by_cell(event), Cell::of(event.text())});
-  return listing;
+bool is_telling(const std::string& kind) {
+  return kind == "told" || kind == "told_again" || kind == "escalated" || kind == "told_over";
+}
+
+/// "14:04:42", with its day where that is not the one of `other_ms`.
+std::string time_beside(std::int64_t other_ms, std::int64_t t_ms) {
+  const std::string text = format_local_time(t_ms);
+  const std::size_t day = text.find(' ');
+  return format_local_time(other_ms).starts_with(text.substr(0, day)) ? text.substr(day + 1) : text;
+}
+
+/// What became of a message, before what is told else.
+std::string message_text(const v1::AlertEvent& event, std::int64_t now_ms) {
+  if (is_telling(event.kind()))
+    return event.arrived_ms() == 0 ? "arrival unknown"
+                                   : "arrived " + time_beside(event.at_ms(), event.arrived_ms());
+  if (event.attempts() == 0) return "";
+  const std::string failed = counted(event.attempts(), "attempt") + " failed";
+  return event.next_attempt_ms() <= now_ms
+             ? failed
+             : fmt::format("{}, next at {}", failed, time_beside(now_ms, event.next_attempt_ms()));
+}
+
+/// Programs have the parts apart.
+Cell event_text_cell(const v1::AlertEvent& event, std::int64_t now_ms) {
+  Cell cell = Cell::of(event.text());
+  const std::string message = message_text(event, now_ms);
+  cell.text = message.empty() || cell.text.empty() ? message + cell.text : message + "; " + cell.text;
+  return cell;
 }
 
 // ---- how a rule stands
@@ -200,7 +219,7 @@ void say_alert(const Context& context, const v1::Alert& alert) {
 void show_table(const Context& context, const v1::ExplainAlertResponse& explained) {
   if (explained.has_alert()) {
     say_alert(context, explained.alert());
-    show(context, events_listing(explained));
+    show(context, events_listing(explained, context.now_ms));
   }
   for (const v1::RuleOutlook& rule : explained.rules()) {
     if (!explained.has_alert() && &rule != &explained.rules(0)) fmt::print("\n");
@@ -217,13 +236,13 @@ void show_json(const Context& context, const v1::ExplainAlertResponse& explained
   all.rows.push_back({Cell::of("alert"), explained.has_alert()
                                              ? nested(as_pairs(alerts_listing(alerts, context.now_ms)))
                                              : Cell::unknown()});
-  all.rows.push_back({Cell::of("events"), nested(events_listing(explained))});
+  all.rows.push_back({Cell::of("events"), nested(events_listing(explained, context.now_ms))});
   all.rows.push_back({Cell::of("rules"), nested(outlooks_listing(explained))});
   show(context, all);
 }
 
 void show_csv(const Context& context, const v1::ExplainAlertResponse& explained) {
-  if (explained.has_alert()) return show(context, events_listing(explained));
+  if (explained.has_alert()) return show(context, events_listing(explained, context.now_ms));
   Listing all = series_listing({});
   for (const v1::RuleOutlook& rule : explained.rules()) {
     for (std::vector<Cell>& row : series_listing(rule).rows) all.rows.push_back(std::move(row));
@@ -232,6 +251,23 @@ void show_csv(const Context& context, const v1::ExplainAlertResponse& explained)
 }
 
 }  // namespace
+
+Listing events_listing(const v1::ExplainAlertResponse& explained, std::int64_t now_ms) {
+  Listing listing;
+  listing.columns = {{"at_ms", "WHEN"},
+                     {"kind", "WHAT"},
+                     {"by", "BY", Align::left, Fit::cut, Programs::json_and_csv, 8},
+                     {"text", "ABOUT", Align::left, Fit::cut, Programs::json_and_csv, 24},
+                     {"arrived_ms", ""},
+                     {"attempts", ""},
+                     {"next_attempt_ms", ""}};
+  for (const v1::AlertEvent& event : explained.events())
+    listing.rows.push_back({when_cell(event.at_ms()), what_cell(event.kind()), by_cell(event),
+                            event_text_cell(event, now_ms), time_cell(event.arrived_ms()),
+                            Cell::number(std::int64_t{event.attempts()}),
+                            time_cell(event.next_attempt_ms())});
+  return listing;
+}
 
 void show_explanation(const Context& context, const v1::ExplainAlertResponse& explained) {
   switch (context.format) {

@@ -6,6 +6,9 @@
 
 namespace vigil::cli {
 
+/// What happened to the alert, an event a row.
+Listing events_listing(const v1::ExplainAlertResponse& explained, std::int64_t now_ms);
+
 /// For people all of it; in JSON one object of alert (null: there is none), events and rules; in CSV the
 /// events, or, of a rule without an alert, its series.
 void show_explanation(const Context& context, const v1::ExplainAlertResponse& explained);

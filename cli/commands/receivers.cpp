@@ -92,6 +92,11 @@ std::string about_text(const v1::DeadMessage& message) {
   return left == 0 ? text : fmt::format("{} and {} more", text, left);
 }
 
+Style style_of_status(const std::string& status) {
+  if (status == "unreadable") return Style::warning;
+  return status == "firing" ? Style::bad : Style::good;
+}
+
 Run declare_dead(CLI::App& app) {
   app.footer(
       "What a receiver did not take within notifications.give_up_after, the newest first; kept for 90 days.");
@@ -112,17 +117,16 @@ Run declare_dead(CLI::App& app) {
     for (const v1::DeadMessage& each : dead->messages()) {
       Cell names = Cell::list({each.about().begin(), each.about().end()});
       names.text = about_text(each);
-      const bool fires = each.status() == "firing";
       listing.rows.push_back({Cell::number(each.id()), Cell::of(each.channel(), Style::bold),
-                              Cell::of(each.status(), fires ? Style::bad : Style::good), std::move(names),
+                              Cell::of(each.status(), style_of_status(each.status())), std::move(names),
                               when_cell(each.created_ms()), when_cell(each.given_up_ms()),
                               Cell::number(static_cast<std::int64_t>(each.attempts())),
                               Cell::of(each.last_error()),
                               Cell::number(static_cast<std::int64_t>(each.alerts()))});
     }
     show(context, listing);
-    if (dead->left_out() > 0 && context.format == Format::table)
-      fmt::print("and {} older ones\n", dead->left_out());
+    if (dead->left_out() > 0)
+      fmt::print(context.format == Format::table ? stdout : stderr, "and {} older ones\n", dead->left_out());
     return Exit::ok;
   };
 }
@@ -170,6 +174,7 @@ std::string sentence_of(const v1::ResendMessagesResponse& resent) {
   std::string text = fmt::format("{} sent again", resent.sent());
   if (resent.outdated() > 0) text += fmt::format(", {} outdated", resent.outdated());
   if (resent.unknown() > 0) text += fmt::format(", {} to receivers that are gone", resent.unknown());
+  if (resent.unreadable() > 0) text += fmt::format(", {} unreadable", resent.unreadable());
   return text;
 }
 
@@ -186,7 +191,8 @@ Run declare_resend(CLI::App& app) {
     show_counts(context, sentence_of(*resent),
                 {{"sent", resent->sent()},
                  {"outdated", resent->outdated()},
-                 {"unknown_receiver", resent->unknown()}});
+                 {"unknown_receiver", resent->unknown()},
+                 {"unreadable", resent->unreadable()}});
     return Exit::ok;
   };
 }

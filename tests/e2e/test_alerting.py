@@ -1,6 +1,7 @@
 """From a threshold crossed to a message a person reads, and to its end."""
 
 import json
+import time
 import urllib.request
 
 from support import MailSink, durable, eventually, small_host
@@ -102,6 +103,47 @@ def test_a_restart_neither_repeats_nor_forgets_a_firing_alert(vigil, sink, mail,
     eventually("the end is told", lambda: len(of_rule(sink.bodies("/hook"), "LoadHigh")) >= 2)
     bodies = of_rule(sink.bodies("/hook"), "LoadHigh")
     assert len(bodies) == 2, "one firing, one resolved: nothing repeated"
+
+
+def test_time_without_samples_fires_nothing_after_kill_9_and_what_is_told_says_when_it_arrived(vigil, sink, tmp_path):
+    hold_ms = 4000
+    root, set_load = small_host(tmp_path)
+    (tmp_path / "rules.yml").write_text(RULES.replace("expr: node_load1 > 5\n", f"expr: node_load1 > 5\n        for: {hold_ms // 1000}s\n"))
+    settings = f"""
+rules: {{preset: none, files: [{tmp_path}/rules.yml]}}
+notifications: {{receivers: [{{name: program, webhook: {{url: "{sink.url}/hook"}}}}]}}
+"""
+    sink.answers = [(429, {"Retry-After": "3"})]
+    now_ms = lambda: int(time.time() * 1000)
+    vigil.start(settings)
+    agent = vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+    set_load(9.75)
+    pending = eventually("it is pending", lambda: vigil.json("alerts"))[0]
+    durable(vigil)
+    agent.kill()  # or it would sample on, and cover the time
+    vigil.aggregator.kill()
+    killed_ms = now_ms()
+    assert pending["state"] == "pending", "too slow to kill it before it fires"
+    time.sleep(hold_ms / 1000 + 0.5)
+    vigil.start(settings)
+    [kept] = vigil.json("alerts")
+    assert (kept["id"], kept["state"], kept["active_since_ms"]) == (pending["id"], "pending", pending["active_since_ms"])
+    agent_ms = now_ms()
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    fired = eventually("it fires", lambda: [a for a in vigil.json("alerts") if a["state"] == "firing"])[0]
+    assert fired["id"] == pending["id"]
+    assert (killed_ms - pending["active_since_ms"]) + (fired["fired_at_ms"] - agent_ms) >= hold_ms, "it fires only of time that samples cover"
+
+    told = lambda: [e for e in vigil.json("alerts", "explain", pending["id"])["events"] if e["by"] == "program"]
+    [waits] = eventually("the receiver wants to be asked later", lambda: (t := told()) and t[0]["attempts"] and t)
+    assert (waits["kind"], waits["attempts"], waits["arrived_ms"]) == ("waits", 1, None) and "429" in waits["text"], waits
+    assert waits["next_attempt_ms"] >= waits["at_ms"] + 3000, waits
+    assert "1 attempt failed, next at " in vigil.cli("alerts", "explain", pending["id"]).stdout
+    [arrived] = eventually("it arrives", lambda: (t := told()) and t[0]["arrived_ms"] and t)
+    assert (arrived["kind"], arrived["at_ms"]) == ("told", waits["at_ms"]) and arrived["arrived_ms"] >= waits["next_attempt_ms"], (waits, arrived)
+    assert arrived["arrived_ms"] <= now_ms() and len(sink.bodies("/hook")) == 1
+    assert "  arrived " in vigil.cli("alerts", "explain", pending["id"]).stdout
 
 
 def test_an_explanation_has_the_values_and_an_answer_for_what_does_not_fire(vigil, sink, mail, tmp_path):

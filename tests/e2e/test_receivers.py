@@ -245,7 +245,7 @@ def test_messages_that_were_given_up_are_listed_and_sent_again(vigil, sink, tmp_
     for what in ("resend", "drop"):
         stranger = vigil.cli("receivers", what, "--all", "--receiver", "al", check=False)
         assert stranger.returncode == 1 and "there is no receiver al; did you mean all?" in stranger.stderr, stranger.stderr
-    assert vigil.json("receivers", "resend", "--all") == {"sent": 1, "outdated": 1, "unknown_receiver": 0}
+    assert vigil.json("receivers", "resend", "--all") == {"sent": 1, "outdated": 1, "unknown_receiver": 0, "unreadable": 0}
     eventually("the other one arrives", lambda: [b for b in sink.bodies("/hook") if b["status"] == "firing" and b["alerts"][0]["labels"]["alertname"] == "LoadElevated"])
     assert [each["id"] for each in vigil.json("receivers", "dead")] == [high["id"]]
     assert vigil.cli("receivers", "drop", str(high["id"])).stdout == "1 forgotten\n"

@@ -3,8 +3,12 @@
 
 #include "aggregator/alerts/meta_store.h"
 #include "aggregator/alerts/resending.h"
+#include "aggregator/alerts/wait_for.h"
 #include "tests/aggregator/alerts/service_run.h"
+#include "tests/aggregator/routing/configurations.h"
 
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +25,52 @@ void give_up(Run& run, const std::vector<std::int64_t>& ids, const std::string& 
 std::vector<std::int64_t> ids_of(const std::vector<notify::Row>& rows) {
   std::vector<std::int64_t> out;
   for (const notify::Row& row : rows) out.push_back(row.id);
+  return out;
+}
+
+/// What `sql` does to an outbox that nobody has open.
+void prepare(const TempDir& dir, const std::string& sql) {
+  std::ignore = MetaStore::open(dir.file("meta.db"));
+  auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
+  REQUIRE(database);
+  REQUIRE(database->execute(sql.c_str()));
+}
+
+/// Ends that ops was not told of, with texts of so many bytes.
+std::string dead_ends(int count, int bytes) {
+  return fmt::format(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{}) INSERT INTO "
+      "outbox(receiver,created_ms,dead_at_ms,body) SELECT 'ops',1,2,'{{\"key\":\"k'||i||'\",\"alert\":"
+      "\"Full\",\"kind\":\"resolved\",\"fingerprint\":\"f'||i||'\",\"annotations\":{{\"a\":\"'||"
+      "replace(hex(zeroblob({})),'0','x')||'\"}}}}' FROM n",
+      count, bytes / 2);
+}
+
+Result<Resent> resend_one_turn(AlertService& service, const LetterChoice& choice) {
+  return wait_for<Result<Resent>>([&](auto answer) { service.resend(choice, std::move(answer)); });
+}
+
+Result<Dropped> drop_one_turn(AlertService& service, const LetterChoice& choice) {
+  return wait_for<Result<Dropped>>([&](auto answer) { service.drop(choice, std::move(answer)); });
+}
+
+/// One channel without a wait, which is told of everything.
+RoutingPtr one_channel() {
+  auto routing = std::make_shared<Routing>();
+  routing->configuration = routing::configuration(R"(
+route: {receiver: web, group_by: [alertname], group_wait: 0s, group_interval: 30s, repeat_interval: 1h}
+receivers: [{name: web}]
+)");
+  routing->channels["web"] = {{"chat", true}};
+  routing->endpoint_name = [](std::string_view receiver, std::string_view channel) {
+    return fmt::format("{}/{}", receiver, channel);
+  };
+  return routing;
+}
+
+std::vector<std::string> hosts_in(const notify::Row& row) {
+  std::vector<std::string> out;
+  for (const notify::Notification& note : row.group->alerts) out.push_back(note.instance);
   return out;
 }
 
@@ -217,4 +267,110 @@ TEST_CASE("of a group's message what is not so any more is left out") {
   auto earlier = firing("a");
   earlier.fired_at_ms = 500;  // another time that it fired
   CHECK_FALSE(as_of_now(group_about({earlier}), present));
+}
+
+TEST_CASE("of all that was given up a turn of the alert thread takes some, the oldest first") {
+  const TempDir dir;
+  prepare(dir, dead_ends(1'203, 10));
+  Run run(dir);
+  const auto turn = resend_one_turn(*run.service, {});
+  REQUIRE(turn);
+  CHECK(turn->sent == 500);
+  CHECK(turn->next == 500);
+  CHECK(run.recorder.wait_for(500).back().id == 500);
+  CHECK(resend(*run.service, {}).value().sent == 703);
+  const auto rows = run.recorder.wait_for(1'203);
+  CHECK(rows.back().id == 1'203);
+  CHECK(resend(*run.service, {}).value().sent == 0);
+
+  run.now_ms = 5'000;
+  give_up(run, ids_of(rows));
+  CHECK(drop(*run.service, {{}, "boss"}).value() == 0);
+  const auto dropped = drop_one_turn(*run.service, {});
+  REQUIRE(dropped);
+  CHECK(dropped->dropped == 1'000);
+  CHECK(dropped->next == 1'000);
+  CHECK(drop(*run.service, {}).value() == 203);
+  CHECK(listed(*run.service).empty());
+}
+
+TEST_CASE("long messages make a turn take fewer") {
+  const TempDir dir;
+  prepare(dir, dead_ends(5, 600'000));
+  Run run(dir);
+  const auto turn = resend_one_turn(*run.service, {});
+  REQUIRE(turn);
+  CHECK(turn->sent == 2);
+  CHECK(turn->next == 2);
+  CHECK(resend(*run.service, {{}, "", turn->next}).value().sent == 3);
+}
+
+TEST_CASE("of many messages that were given up the newest are listed, and all that they were to") {
+  const TempDir dir;
+  prepare(dir,
+          dead_ends(3, 10) +
+              "; INSERT INTO outbox(receiver,created_ms,dead_at_ms,body) VALUES('gone/chat[0]',1,2,'{}');"
+              "UPDATE outbox SET id=0 WHERE receiver='gone/chat[0]'");
+  Run run(dir);
+  const auto dead = dead_letters(*run.service, 2);
+  REQUIRE(dead);
+  REQUIRE(dead->letters.size() == 2);
+  CHECK(dead->letters[0].row.id == 3);
+  CHECK(dead->left_out == 2);
+  CHECK(std::set(dead->receivers.begin(), dead->receivers.end()) ==
+        std::set<std::string>{"gone/chat[0]", "ops"});
+  CHECK(dead_letters(*run.service, 0)->left_out == 4);
+}
+
+TEST_CASE("a message that cannot be read is listed as such, never sent, and can be dropped") {
+  const TempDir dir;
+  prepare(dir, dead_ends(1, 10) +
+                   "; INSERT INTO outbox(receiver,created_ms,dead_at_ms,error,body) VALUES"
+                   "('ops',1,2,'HTTP 503','no JSON')");
+  Run run(dir);
+  const auto dead = dead_letters(*run.service);
+  REQUIRE(dead);
+  REQUIRE(dead->letters.size() == 2);
+  CHECK_FALSE(dead->letters[0].is_readable);
+  CHECK(dead->letters[0].error == "HTTP 503");
+  CHECK(dead->letters[1].is_readable);
+  const auto refused = resend(*run.service, {{2}, ""});
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::conflict);
+  CHECK(refused.error().message == "message 2 cannot be read; `vigil receivers drop 2` forgets it");
+  const auto resent = resend(*run.service, {});
+  REQUIRE(resent);
+  CHECK(resent->sent == 1);
+  CHECK(resent->unreadable == 1);
+  CHECK(drop(*run.service, {{2}, ""}).value() == 1);
+  CHECK(listed(*run.service).empty());
+}
+
+TEST_CASE("what a group's message had no room for and fires still is told when it is sent again") {
+  const TempDir dir;
+  Run run(dir, kRules, {}, one_channel(), 1);
+  run.recorder.has_boss = false;
+  std::vector<std::string> hosts;
+  for (int i = 0; i < 502; ++i) hosts.push_back(fmt::format("web-{:03}", i));
+  run.evaluate(0, 2, hosts);
+  auto rows = run.recorder.wait_for(503);
+  const auto letter = std::ranges::find(rows, "web/chat", &notify::Row::receiver);
+  REQUIRE(letter != rows.end());
+  REQUIRE(letter->group->left_out == 2);
+  give_up(run, {letter->id});
+  run.evaluate(0, 5, {"web-500", "web-501"});  // all that it names are over
+  run.recorder.wait_for(1'003);
+  const auto resent = resend(*run.service, {{letter->id}, ""});
+  REQUIRE(resent);
+  CHECK(resent->sent == 1);
+  const notify::Row again = run.recorder.wait_for(1'004).back();
+  CHECK(hosts_in(again) == std::vector<std::string>{"web-500", "web-501"});
+  CHECK(again.group->left_out == 0);
+  CHECK(again.note.kind == notify::Kind::firing);
+
+  // One that fires since is told by a message of its own, and what is over leaves nothing to say.
+  give_up(run, {letter->id});
+  run.evaluate(0, 8, {"web-001"});
+  run.recorder.wait_for(1'007);
+  CHECK(resend(*run.service, {{letter->id}, ""}).error().code == Errc::conflict);
 }

@@ -45,8 +45,8 @@ TEST_CASE("meta.db of another program is refused and stays as it was; one withou
   REQUIRE(open());
   const char* first =
       "DROP TABLE silence; DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; DROP "
-      "TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA "
-      "user_version=1";
+      "TABLE telling; DROP INDEX alert_history_by_fingerprint; DROP INDEX outbox_dead; DROP INDEX "
+      "outbox_by_time; PRAGMA user_version=1";
   touch(first);  // of a version without silences
   REQUIRE(open());
   touch(first);
@@ -117,7 +117,9 @@ TEST_CASE("a meta.db of version 2 keeps its silences and takes groups") {
     REQUIRE(database);
     REQUIRE(
         database->execute("DROP TABLE alert_group; DROP TABLE action_run; DROP TABLE message_thread; DROP "
-                          "TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA user_version=2"));
+                          "TABLE telling; DROP INDEX alert_history_by_fingerprint; DROP INDEX outbox_dead; "
+                          "DROP INDEX outbox_by_time; "
+                          "PRAGMA user_version=2"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -146,7 +148,8 @@ TEST_CASE("a meta.db of version 3 keeps its groups and takes threads") {
     REQUIRE(database);
     REQUIRE(
         database->execute("DROP TABLE action_run; DROP TABLE message_thread; DROP TABLE telling; DROP INDEX "
-                          "alert_history_by_fingerprint; PRAGMA user_version=3"));
+                          "alert_history_by_fingerprint; DROP INDEX outbox_dead; DROP INDEX outbox_by_time; "
+                          "PRAGMA user_version=3"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -168,7 +171,8 @@ TEST_CASE("a meta.db of version 4 keeps its runs of actions and takes threads") 
     REQUIRE(database);
     REQUIRE(
         database->execute("DROP TABLE message_thread; DROP TABLE telling; DROP INDEX "
-                          "alert_history_by_fingerprint; PRAGMA user_version=4"));
+                          "alert_history_by_fingerprint; DROP INDEX outbox_dead; DROP INDEX outbox_by_time; "
+                          "PRAGMA user_version=4"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);
@@ -200,8 +204,9 @@ TEST_CASE("a meta.db of version 5 keeps its history and takes what was told") {
   {
     auto database = aggregator::Database::open(dir.file("meta.db"), aggregator::Access::read_write, "");
     REQUIRE(database);
-    REQUIRE(database->execute(
-        "DROP TABLE telling; DROP INDEX alert_history_by_fingerprint; PRAGMA user_version=5"));
+    REQUIRE(
+        database->execute("DROP TABLE telling; DROP INDEX alert_history_by_fingerprint; DROP INDEX "
+                          "outbox_dead; DROP INDEX outbox_by_time; PRAGMA user_version=5"));
   }
   auto store = MetaStore::open(dir.file("meta.db"));
   REQUIRE(store);

@@ -52,7 +52,8 @@ class Recorder : public notify::Notifier {
   }
   std::vector<notify::ReceiverStats> stats() const override {
     std::vector<notify::ReceiverStats> out;
-    for (const char* name : {"ops", "boss", "night"}) out.push_back({name, "webhook", false, 0, 0, 0, 0, ""});
+    for (const char* name : {"ops", "boss", "night", "web/chat"})
+      out.push_back({name, "webhook", false, 0, 0, 0, 0, ""});
     return out;
   }
 

@@ -22,6 +22,7 @@ notify::Row row_of(notify::Kind kind, std::string fingerprint) {
   row.receiver = "ops";
   row.created_ms = 5'000;
   row.note.kind = kind;
+  row.note.key = row.note.alert = "Full";
   row.note.fingerprint = std::move(fingerprint);
   row.note.fired_at_ms = 2'000;
   return row;
@@ -60,6 +61,22 @@ std::string told_in(const Explanation& explanation) {
     const std::string kind(to_string(event.kind));
     if (!kind.starts_with("told") && kind != "escalated" && kind != "waits") continue;
     out += fmt::format("{}{}: {} {}", out.empty() ? "" : ", ", event.at_ms / 1000, kind, event.by);
+  }
+  return out;
+}
+
+/// "2: told ops, arrived 5" for each event about a message, or "waits ops, 2 failed, next 9".
+std::string arrivals_in(Run& run, const std::string& id) {
+  const auto explanation = explain(*run.service, id);
+  REQUIRE(explanation);
+  std::string out;
+  for (const Event& event : explanation->events) {
+    if (event.by.empty()) continue;
+    out += fmt::format("{}{}: {} {}", out.empty() ? "" : "; ", event.at_ms / 1000, to_string(event.kind),
+                       event.by);
+    if (event.arrived_ms != 0) out += fmt::format(", arrived {}", event.arrived_ms / 1000);
+    if (event.attempts != 0) out += fmt::format(", {} failed", event.attempts);
+    if (event.next_attempt_ms != 0) out += fmt::format(", next {}", event.next_attempt_ms / 1000);
   }
   return out;
 }
@@ -118,6 +135,84 @@ TEST_CASE("what is told again is one row that knows how often and when last, kep
   CHECK(store->tellings("a", 2'000).value().empty());
 }
 
+TEST_CASE("when a message arrived is kept with what it told, the first and the last time") {
+  const TempDir dir;
+  auto store = MetaStore::open(dir.file("meta.db"));
+  REQUIRE(store);
+  const auto tell = [&store](notify::Row row) {
+    std::vector<notify::Row> outbox{std::move(row)};
+    Changes changes;
+    changes.tellings = tellings_of(outbox[0], Telling::What::fires);
+    changes.outbox = &outbox;
+    REQUIRE(store->commit(changes));
+    return outbox[0].id;
+  };
+  const auto arrive = [&store](std::int64_t id, std::int64_t now_ms) {
+    REQUIRE(store->record({{id}, notify::Outcome::delivered, 0, 0, ""}, now_ms));
+  };
+  notify::Row row = row_of(notify::Kind::firing, "a");
+  const std::int64_t first = tell(row);
+  REQUIRE(store->record({{first}, notify::Outcome::postponed, 1, 30'000, "HTTP 429"}, 5'100));
+  CHECK(store->tellings("a", 2'000).value()[0].first_arrived_ms == 0);
+  CHECK(store->undelivered("a", {3'000, 7'000}).value().empty());  // made at other times
+  CHECK(store->undelivered("another", {5'000}).value().empty());
+  const auto waits = store->undelivered("a", {4'500, 5'000}).value();
+  REQUIRE(waits.size() == 1);
+  CHECK(waits[0].attempts == 1);
+  CHECK(waits[0].next_attempt_ms == 30'000);
+  arrive(first, 30'500);
+  row.created_ms = 40'000;
+  arrive(tell(row), 40'700);
+  row.created_ms = 50'000;
+  tell(row);  // waits
+  CHECK(
+      store->tellings("a", 2'000).value() ==
+      std::vector<Telling>{{"a", 2'000, "ops", "", Telling::What::fires, 5'000, 50'000, 3, 30'500, 40'700}});
+
+  // Each alert of a group's message; of one that cannot be read nobody knows.
+  notify::Row group = row_of(notify::Kind::firing, "hash of the group");
+  notify::Notification over = row_of(notify::Kind::resolved, "c").note;
+  group.group = notify::Group{"{}:{}", "ops", {}, {row_of(notify::Kind::firing, "b").note, over}, 0};
+  arrive(tell(group), 6'000);
+  CHECK(store->tellings("b", 2'000).value()[0].first_arrived_ms == 6'000);
+  CHECK(store->tellings("c", 2'000).value()[0].last_arrived_ms == 6'000);
+}
+
+TEST_CASE("what was told says when it arrived, and what waits says its attempts") {
+  const TempDir dir;
+  Run run(dir, kRules, {}, {}, 1);
+  evaluate(run, 2, {"a"});
+  const std::int64_t message = run.recorder.wait_for(1).at(0).id;
+  const std::string id = run.service->alerts().at(0).fingerprint;
+  CHECK(arrivals_in(run, id) == "2: waits ops");
+  run.service->delivered({{message}, notify::Outcome::postponed, 2, 40'000, "HTTP 429"});
+  CHECK(arrivals_in(run, id) == "2: waits ops, 2 failed, next 40");
+  CHECK(explain(*run.service, id)->events.back().text == "HTTP 429");
+  run.service->delivered({{message}, notify::Outcome::dead, 3, 0, "HTTP 500"});
+  CHECK(arrivals_in(run, id) == "2: given_up ops, 3 failed");
+
+  run.now_ms = 90'000'000;  // a day later
+  REQUIRE(resend(*run.service, {{message}, ""}));
+  CHECK(arrivals_in(run, id) == "90000: waits ops");
+  run.now_ms = 90'007'000;
+  run.service->delivered({{message}, notify::Outcome::delivered, 0, 0, ""});
+  CHECK(arrivals_in(run, id) == "90000: told ops, arrived 90007");
+  evaluate(run, 90'010, {});
+  run.service->delivered({{run.recorder.wait_for(3).at(2).id}, notify::Outcome::delivered, 0, 0, ""});
+  CHECK(arrivals_in(run, id) == "90000: told ops, arrived 90007; 90010: told_over ops, arrived 90010");
+}
+
+TEST_CASE("an end that waits does not hide that the beginning arrived a second before") {
+  const TempDir dir;
+  Run run(dir, kRules, {}, {}, 1);
+  evaluate(run, 2, {"a"});
+  deliver(run, 1);
+  const std::string id = run.service->alerts().at(0).fingerprint;
+  CHECK(arrivals_in(run, id) == "2: told ops, arrived 2");
+  evaluate(run, 3, {});
+  CHECK(arrivals_in(run, id) == "2: told ops, arrived 2; 3: waits ops");
+}
+
 TEST_CASE("who was told by a group stays known after the end, over a restart, and long after") {
   const TempDir dir;
   std::string id;
@@ -167,6 +262,23 @@ TEST_CASE("what a group repeats is told again, at its own time") {
   deliver(run, 3);
   const std::string id = run.service->alerts().at(0).fingerprint;
   CHECK(explained(run, id) == "2: told ops, 2: told web/chat, 3700: told_again web/chat");
+}
+
+TEST_CASE("a message that was given up is not said to have arrived with a later one") {
+  const TempDir dir;
+  Run run(dir, kRules, {}, routing_with(true), 1);
+  evaluate(run, 2, {"a"});
+  const auto rows = run.recorder.wait_for(2);
+  run.service->delivered({{rows[0].id, rows[1].id}, notify::Outcome::dead, 9, 0, "HTTP 503"});
+  const std::string id = run.service->alerts().at(0).fingerprint;
+  CHECK(arrivals_in(run, id) ==
+        "2: given_up ops, 9 failed; 2: given_up web/chat, 9 failed; 3602: will_be_repeated web/chat");
+  evaluate(run, 3'700, {"a"});
+  const std::int64_t again = run.recorder.wait_for(3).at(2).id;
+  run.service->delivered({{again}, notify::Outcome::delivered, 0, 0, ""});
+  CHECK(arrivals_in(run, id) ==
+        "2: given_up ops, 9 failed; 2: given_up web/chat, 9 failed; 3700: told_again web/chat, arrived 3700; "
+        "7300: will_be_repeated web/chat");
 }
 
 TEST_CASE("an escalation has the time of its own message") {
