@@ -3,10 +3,14 @@
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
+import signal
+import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 from support import BIN, LOOPBACK, Process, eventually
@@ -356,3 +360,147 @@ def test_only_tls_1_3_is_spoken(fleet):
 
     assert connects("-tls1_3")
     assert not connects("-tls1_2")
+
+
+class LosesAnswers:
+    """Stands between a host and the aggregator, and cuts connections before anything that the aggregator sends once it has enrolled a host."""
+
+    def __init__(self, target, log):
+        host, port = target.rsplit(":", 1)
+        self.target, self.log = (host, int(port)), log
+        self.lost = 0
+        self.listener = socket.create_server((LOOPBACK, 0))
+        self.address = f"{LOOPBACK}:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(self.target)
+            threading.Thread(target=self.copy, args=(near, far, lambda: False), daemon=True).start()
+            threading.Thread(target=self.copy, args=(far, near, lambda: "identity: enrolled" in self.log.read_text()), daemon=True).start()
+
+    def copy(self, source, sink, is_over):
+        try:
+            while piece := source.recv(1 << 16):
+                if is_over():
+                    self.lost += 1
+                    break
+                sink.sendall(piece)
+        except OSError:
+            pass  # the other direction has ended it
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+def test_an_answer_that_was_lost_is_given_again_to_the_same_key_and_to_nobody_else(fleet):
+    command = fleet.invite("web-1")
+    proxy = LosesAnswers(fleet.vigil.grpc, fleet.folder / "aggregator.log")
+    cut = fleet.enroll("web-1", [proxy.address if word == fleet.vigil.grpc else word for word in command], check=False)
+    proxy.listener.close()
+    assert cut.returncode == 1 and proxy.lost == 1, cut
+    assert not (fleet.folder / "web-1" / "identity.pem").exists()
+    issued = fleet.json("agent", "list")
+    assert [(each["name"], each["state"]) for each in issued] == [("web-1", "good")], "it was enrolled, and does not know"
+
+    # Somebody else with the token gets nothing; the host, by the line it was given, what it was given before.
+    thief = fleet.enroll("thief", command, check=False)
+    assert thief.returncode == 1 and "used already" in thief.stderr
+    assert "enrolled as web-1" in fleet.enroll("web-1", command).stdout
+    assert fleet.json("agent", "list", "--all") == issued
+    cert, _ = fleet.parts("web-1")
+    serial = subprocess.run(["openssl", "x509", "-noout", "-serial", "-in", cert], capture_output=True, text=True, check=True).stdout
+    assert serial.strip().lower().split("=")[1].lstrip("0") == issued[0]["serial"].lstrip("0")
+    again = [json.loads(each["after"]).get("again", False) for each in fleet.json("audit", "--what", "host.enroll")]
+    assert again == [False, True]
+    fleet.agent("web-1").wait_for("delivery: connected")
+    assert fleet.enroll("web-2", command, check=False).returncode == 1
+
+
+def no_room():
+    """Files of this process stay empty, as on a disk that is full; a pipe takes what it took before."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_where_nothing_can_be_kept_nobody_is_invited_and_no_certificate_made(fleet):
+    made = lambda: (fleet.json("certificate", "list", "--all"), fleet.json("agent", "list", "--all"))
+    before = made()
+
+    def on_full_disk(*args):
+        return subprocess.run([BIN / "vigil", "--aggregator", fleet.vigil.grpc, *map(str, args), *fleet.ada], preexec_fn=no_room, restore_signals=False, capture_output=True, text=True, timeout=60)
+
+    out = fleet.folder / "out"
+    invited = on_full_disk("agent", "invite", "--name", "web-1", "--out", out / "invitation")
+    assert invited.returncode == 1 and "nobody was invited" in invited.stderr, invited
+    out.mkdir()
+    invited = on_full_disk("agent", "invite", "--name", "web-1", "--out", out / "invitation")
+    assert invited.returncode == 1 and "too large" in invited.stderr.lower() and "nobody was invited" in invited.stderr, invited
+    issued = on_full_disk("certificate", "issue", "--person", "bob", "--out", out)
+    assert issued.returncode == 1 and "no certificate was made" in issued.stderr, issued
+
+    for name in ("bob.key", "bob.pem", "ca.pem"):  # a folder is in the way
+        (out / name).mkdir()
+        issued = fleet.cli("certificate", "issue", "--person", "bob", "--out", str(out), check=False)
+        assert issued.returncode == 1 and str(out / name) in issued.stderr and "no certificate was made" in issued.stderr, issued
+        made_here = init(fleet.vigil.data, "--person", "bob", "--out", out, check=False)
+        assert made_here.returncode == 1 and "no certificate was made" in made_here.stderr, made_here
+        (out / name).rmdir()
+    assert os.listdir(out) == []
+    named = fleet.cli("certificate", "issue", "--person", "../bob", "--out", str(out), check=False)
+    assert named.returncode == 2 and "letters, digits" in named.stderr
+    assert made() == before
+    assert "bob" not in [each["object"] for each in fleet.json("audit", "--what", "certificate.issue")]
+
+
+def test_the_aggregators_certificate_is_replaced_while_an_agent_delivers_and_nothing_is_lost(fleet):
+    agent = fleet.enrolled("web-1")
+    agent.wait_for("delivery: connected")
+    fleet.wait_for_host("web-1")
+    stamps = lambda: [row["time_ms"] for row in fleet.json("query", 'node_load1{instance="web-1"}[5m]')]
+    eventually("it samples", lambda: len(stamps()) > 3)
+    last = stamps()[-1]
+
+    def serial():
+        shown = subprocess.run(["openssl", "s_client", "-connect", fleet.vigil.grpc, "-alpn", "h2"], input="", capture_output=True, text=True, errors="replace", timeout=60).stdout
+        return subprocess.run(["openssl", "x509", "-noout", "-serial"], input=shown, capture_output=True, text=True).stdout
+
+    before = serial()
+    assert "made the aggregator's certificate" in init(fleet.vigil.data, "--name", "mon.example.org").stdout
+    eventually("gRPC shows the new one", lambda: serial() not in ("", before))
+    eventually("the agent goes on", lambda: stamps()[-1] > last + 3000)
+    assert "not connected" not in agent.text() and agent.text().count("delivery: connected") == 1, "over the connection it has"
+    # And over a new one, whose certificate it has not seen.
+    agent.kill(signal.SIGTERM)
+    again = fleet.agent("web-1")
+    again.wait_for("delivery: connected")
+    ended = stamps()[-1]
+    eventually("it delivers", lambda: stamps()[-1] > ended + 2000)
+    seen = [stamp for stamp in stamps() if stamp <= ended]
+    assert [b - a for a, b in zip(seen, seen[1:]) if b - a > 1500] == [], "a beat a second, before and after"
+    assert fleet.vigil.aggregator.text().count("ready grpc=") == 1
+
+
+def test_a_certificate_that_ends_soon_is_told_once_and_by_the_doctor(fleet):
+    out = fleet.folder / "my keys"
+    said = fleet.cli("certificate", "issue", "--person", "bob", "--out", str(out), "--life", "30s").stdout
+    assert f"export VIGIL_TLS_CERT='{out}/bob.pem'" in said, said
+    fleet.cli("user", "add", "bob", "--role", "viewer", "--no-password")
+    bob = ["--tls-ca", str(out / "ca.pem"), "--tls-cert", str(out / "bob.pem"), "--tls-key", str(out / "bob.key")]
+    renew = f"vigil certificate issue --person bob --out '{out}', which an admin may"
+    assert "warning" not in fleet.cli("hosts").stderr, "Ada's is good for 90 days"
+
+    def warned():
+        done = fleet.vigil.cli("hosts", *bob, check=False)
+        return done.returncode == 0 and done.stderr.count("vigil: warning:") == 1 and renew in done.stderr
+
+    eventually("it is told", warned)
+    doctor = fleet.vigil.cli("doctor", *bob, "-o", "json", check=False)
+    own = next(each for each in json.loads(doctor.stdout) if each["about"] == "--tls-cert")
+    assert own["verdict"] != "ok" and own["fix"] == renew, own
