@@ -100,7 +100,7 @@ TEST_CASE("a maintenance tells its receivers, whatever they want to hear, once o
     stranger.maintenance->receivers = {"nobody"};
     const auto refused = put_silence(*run.service, stranger);
     REQUIRE(!refused);
-    CHECK(refused.error().message == "there is no receiver nobody; there are ops, boss, night");
+    CHECK(refused.error().message == "there is no receiver nobody; there are ops, boss, night, web/chat");
     REQUIRE(put_silence(*run.service, silence));
     run.now_ms = 200'000;
     const auto rows = run.recorder.wait_for(1);
