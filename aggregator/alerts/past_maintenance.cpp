@@ -47,8 +47,9 @@ std::string digest_text(const Silence& silence, const Labels& labels, const Firi
   const silences::MaintenancePlan& plan = *silence.maintenance;
   if (!progress.ended) return "its end is still to be told";
   return fmt::format("at its end: {}{}{}", section_of(progress, alert), container_text(progress, labels),
-                     plan.receivers.empty() ? "; nobody was told of it"
-                                            : fmt::format("; told to {}", fmt::join(plan.receivers, ", ")));
+                     plan.receivers.empty()
+                         ? "; nobody was told of it"
+                         : fmt::format("; its receivers: {}", fmt::join(plan.receivers, ", ")));
 }
 
 }  // namespace

@@ -243,7 +243,8 @@ Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request)
 
 Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
                                  const v1::ListSilencesResponse& silences) {
-  if (given.empty()) return fail(Errc::invalid_argument, "an id is not empty");
+  if (given.empty())
+    return fail(Errc::invalid_argument, "the id is empty: `vigil {}` lists them", to_string(kind));
   std::vector<const v1::Silence*> found;
   for (const v1::Silence& silence : silences.silences()) {
     if (silence.id().starts_with(given)) found.push_back(&silence);

@@ -84,7 +84,7 @@ TEST_CASE("the beginning of several ids is nobody's, and the kinds of all of the
           "6f0c0a83 is the beginning of 2 ids; write more of the one you mean:\n"
           "  6f0c0a83-3  silence, active: instance=\"web-1\"\n"
           "  6f0c0a83-9  maintenance, active: New disks");
-  CHECK(refused("", SilenceKind::silence) == "an id is not empty");
+  CHECK(refused("", SilenceKind::silence) == "the id is empty: `vigil silence` lists them");
   CHECK(refused("6f0c0a83-9", SilenceKind::silence) ==
         "6f0c0a83-9 is a maintenance: vigil maintenance end 6f0c0a83-9");
   CHECK(refused("6f0c0a83-3", SilenceKind::maintenance) ==

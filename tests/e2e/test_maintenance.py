@@ -110,7 +110,7 @@ def test_a_maintenance_is_told_of_and_holds_back_what_fires_inside(vigil, sink, 
     eventually("the alert is told", lambda: [n for n in notes(sink, "/ops") if n[0] == "LoadHigh"])
     why = vigil.json("alerts", "explain", "LoadHigh", "web-1")["events"]
     [past] = [e for e in why if e["kind"].startswith("maintenance")]
-    assert (past["kind"], past["by"], past["text"]) == ("maintenance_over", running, "New disks; at its end: still firing, begun inside; told to ops")
+    assert (past["kind"], past["by"], past["text"]) == ("maintenance_over", running, "New disks; at its end: still firing, begun inside; its receivers: ops")
     assert alert["fired_at_ms"] < past["at_ms"] and "maintenance ended" in vigil.cli("alerts", "explain", "LoadHigh", "web-1").stdout
     assert len([n for n in notes(sink, "/ops") if "has begun" in n[2]]) == 1
     assert len([n for n in notes(sink, "/ops") if "is over" in n[2]]) == 1

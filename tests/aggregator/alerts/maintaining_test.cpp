@@ -109,15 +109,15 @@ TEST_CASE("a maintenance says at its begin that nobody knows which containers ru
 
 TEST_CASE("of a maintenance that is over an alert knows when it ended, and what was said of it") {
   CHECK(past(over_as_planned(), kWeb, {110, 0}) ==
-        "130: m-1 | Upgrade; at its end: still firing, begun inside; told to ops, lead");
+        "130: m-1 | Upgrade; at its end: still firing, begun inside; its receivers: ops, lead");
   CHECK(past(over_as_planned(), kWeb, {90, 0}) ==
-        "130: m-1 | Upgrade; at its end: still firing, since before it began; told to ops, lead");
+        "130: m-1 | Upgrade; at its end: still firing, since before it began; its receivers: ops, lead");
   CHECK(past(over_as_planned(), kWeb, {90, 140}) ==
-        "130: m-1 | Upgrade; at its end: still firing, since before it began; told to ops, lead");
+        "130: m-1 | Upgrade; at its end: still firing, since before it began; its receivers: ops, lead");
   CHECK(past(over_as_planned(), kWeb, {90, 120}) ==
-        "130: m-1 | Upgrade; at its end: cleared; told to ops, lead");
+        "130: m-1 | Upgrade; at its end: cleared; its receivers: ops, lead");
   CHECK(past(over_as_planned(), kWeb, {110, 120}) ==
-        "130: m-1 | Upgrade; at its end: began and cleared inside; told to ops, lead");
+        "130: m-1 | Upgrade; at its end: began and cleared inside; its receivers: ops, lead");
   // It held back neither what was over before nor what began after, and no alert of another host.
   CHECK(past(over_as_planned(), kWeb, {80, 90}) == "");
   CHECK(past(over_as_planned(), kWeb, {131, 0}) == "");
