@@ -3,6 +3,7 @@
 #include "aggregator/status.h"
 #include "common/config/redact.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 
 #include <unistd.h>
 
@@ -151,10 +152,10 @@ void ReloadState::taken(std::string yaml, std::vector<std::string> needs_restart
   needs_restart_ = std::move(needs_restart);
 }
 
-void ReloadState::refused(std::string why) {
+void ReloadState::refused(std::string_view why) {
   const std::lock_guard lock(mutex_);
   state_.reload_ok = false;
-  state_.reload_error = std::move(why);
+  state_.reload_error = well_formed(why);  // a path may hold any bytes
 }
 
 api::ConfigState ReloadState::shown() const {

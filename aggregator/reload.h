@@ -64,7 +64,7 @@ class ReloadState {
   /// `yaml`: as it was written, secrets replaced.
   ReloadState(std::string yaml, std::int64_t started_ms);
   void taken(std::string yaml, std::vector<std::string> needs_restart, std::int64_t now_ms);
-  void refused(std::string why);
+  void refused(std::string_view why);
   api::ConfigState shown() const;
   /// Adds what is wrong, and the keys that wait for a restart.
   void describe(v1::Status& status) const;

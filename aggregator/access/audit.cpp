@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kMostTextBytes = 64 << 10;  // of before, after and object
 
 std::string cut(const std::string& text) {
-  return wire::clean_text(text, std::min(text.size(), kMostTextBytes));
+  return wire::clean_text(text, kMostTextBytes);
 }
 
 AuditEntry entry_of(const Actor& actor, Change change, std::int64_t now_ms) {

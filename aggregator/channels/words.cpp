@@ -41,6 +41,7 @@ Library::Library() : own_(language()), all_(language()) {
 Result<void> Library::add_file(const std::string& path) {
   const auto text = config::read_file(path);
   if (!text) return text.error();
+  if (!is_utf8(*text)) return fail(Errc::parse, "{}: not UTF-8", path);
   if (const auto added = all_.add(*text); !added)
     return fail(added.error().code, "{}: {}", path, added.error().message);
   return {};

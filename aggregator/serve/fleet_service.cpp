@@ -12,6 +12,7 @@
 #include "aggregator/silences/silence_json.h"
 #include "common/text/human.h"
 #include "common/text/lines.h"
+#include "common/text/utf8.h"
 
 #include <algorithm>
 #include <cmath>
@@ -509,7 +510,7 @@ grpc::ServerUnaryReactor* FleetService::Reload(grpc::CallbackServerContext* cont
       return reactor->Finish(to_grpc(done.error()));
     } else {
       for_each_line(done.error().message,
-                    [response](std::string_view line) { response->add_errors(std::string(line)); });
+                    [response](std::string_view line) { response->add_errors(well_formed(line)); });
     }
     reactor->Finish(grpc::Status::OK);
   });

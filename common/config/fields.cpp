@@ -2,9 +2,11 @@
 
 #include "common/config/open_quote.h"
 #include "common/text/human.h"
+#include "common/text/utf8.h"
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -427,6 +429,13 @@ bool too_deep(std::string_view text) {
 
 Result<Document> Document::parse(std::string_view text, std::string name) {
   if (text.size() > kMaxFileBytes) return fail(Errc::limit, "{}: larger than 1 MiB", name);
+  if (const std::size_t good = utf8_length(text); good < text.size()) {
+    const std::string_view before = text.substr(0, good);
+    const auto line_start = before.rfind('\n') + 1;  // 0 on the first line
+    return fail(Errc::parse, "{}:{}:{}: not UTF-8: the byte 0x{:02x} is no character; save the file as UTF-8",
+                name, std::count(before.begin(), before.end(), '\n') + 1, good - line_start + 1,
+                static_cast<unsigned char>(text[good]));
+  }
   if (too_deep(text)) return fail(Errc::limit, "{}: nested more than {} levels deep", name, kMaxDepth);
   Document document;
   document.state_ = std::make_shared<Value::Shared>();

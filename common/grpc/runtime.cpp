@@ -1,5 +1,7 @@
 #include "common/grpc/runtime.h"
 
+#include "common/clock.h"
+#include "common/log/allowance.h"
 #include "common/log/log.h"
 
 #include <absl/synchronization/mutex.h>
@@ -28,9 +30,17 @@ log::Level level_of(gpr_log_severity severity) {
 
 std::atomic<std::uint64_t> accept_failures = 0;
 
+// A stranger can make gRPC write a line for each of its connections.
+log::Allowance lines_of_grpc(30);
+
 void take_line(gpr_log_func_args* line) {
   if (std::string_view(line->message).find("Failed accept") != std::string_view::npos) ++accept_failures;
-  log::write(level_of(line->severity), "grpc", line->message, {});
+  const log::Level level = level_of(line->severity);
+  if (level == log::Level::debug) return log::write(level, "grpc", line->message, {});
+  const auto left_out = lines_of_grpc.take(wall_ms());
+  if (!left_out) return;
+  if (*left_out == 0) return log::write(level, "grpc", line->message, {});
+  log::write(level, "grpc", line->message, {{"left_out_before", *left_out}});
 }
 
 /// protobuf has its own way to standard error. What it says of bytes from outside is no error of ours:

@@ -13,6 +13,8 @@
 namespace vigil::log {
 namespace {
 
+constexpr std::size_t kMostSentenceBytes = 2048;  // libraries put what strangers sent into theirs
+
 /// The priority systemd reads from the start of a line, sd-daemon(3).
 class JournalPriority final : public spdlog::custom_flag_formatter {
  public:
@@ -75,17 +77,13 @@ void append_hex(std::string& out, std::string_view bytes) {
   for (const char byte : bytes) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(byte));
 }
 
-/// What came from outside may be no text at all, and no terminal may take it for commands.
-void append_value(std::string& out, std::string_view value) {
-  if (!needs_quotes(value)) {
-    out += value;
-    return;
-  }
-  out += '"';
-  while (!value.empty()) {
-    const std::string_view character = value.substr(0, std::max<std::size_t>(character_length(value), 1));
-    value.remove_prefix(character.size());
-    if (character == "\"" || character == "\\") {
+/// What came from outside may be no text at all, and no terminal may take it for commands, nor a reader for a
+/// line of its own. `quoted`: within quotes, so that these are escaped too.
+void append_safe(std::string& out, std::string_view text, bool quoted) {
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max<std::size_t>(character_length(text), 1));
+    text.remove_prefix(character.size());
+    if (quoted && (character == "\"" || character == "\\")) {
       out.append(1, '\\').append(character);
     } else if (character == "\n") {
       out += "\\n";
@@ -95,6 +93,15 @@ void append_value(std::string& out, std::string_view value) {
       append_hex(out, character);
     }
   }
+}
+
+void append_value(std::string& out, std::string_view value) {
+  if (!needs_quotes(value)) {
+    out += value;
+    return;
+  }
+  out += '"';
+  append_safe(out, value, true);
   out += '"';
 }
 
@@ -113,7 +120,10 @@ void set_level(Level level) {
 }
 
 std::string format_line(std::string_view component, std::string_view sentence, Fields fields) {
-  std::string line = fmt::format("{}: {}", component, sentence);
+  std::string line = fmt::format("{}: ", component);
+  append_safe(line, sentence.substr(0, kMostSentenceBytes), false);
+  if (sentence.size() > kMostSentenceBytes)
+    line += fmt::format("… ({} bytes more)", sentence.size() - kMostSentenceBytes);
   for (const Field& field : fields) {
     line += ' ';
     line += field.key();

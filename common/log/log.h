@@ -4,7 +4,8 @@
 //   2026-11-21T14:00:05.250Z info  ingest: agent connected host=web-1 version=0.1.0
 //
 // Under systemd (JOURNAL_STREAM is set) lines start with the journal's priority, "<6>", and carry no time of
-// their own (sd-daemon(3)). Thread-safe. Log an error once, where it is handled.
+// their own (sd-daemon(3)). A line stays one line, whatever bytes are in it. Thread-safe. Log an error once,
+// where it is handled.
 #pragma once
 
 #include "common/error.h"

@@ -11,6 +11,9 @@ namespace vigil {
 /// form, no surrogates, nothing past U+10FFFF) or there are none.
 std::size_t character_length(std::string_view text);
 
+/// How many bytes of it are UTF-8, from its front to the first that is no part of a character.
+std::size_t utf8_length(std::string_view text);
+
 /// All of it; also of nothing.
 bool is_utf8(std::string_view text);
 

@@ -1,4 +1,5 @@
 #include "common/config/fields.h"
+#include "common/log/allowance.h"
 #include "common/log/log.h"
 #include "tests/support/catch.h"
 
@@ -217,6 +218,40 @@ TEST_CASE("a log line stays one line whatever a name contains") {
   CHECK(log::format_line("x", "y", {{"host", "a\xFF\x1b[2J\xC2\x9Bö"}}) ==
         "x: y host=\"a\\xff\\x1b[2J\\xc2\\x9bö\"");
   CHECK(log::format_line("x", "y", {{"host", "größe"}}) == "x: y host=größe");
+}
+
+TEST_CASE("a log line stays one line whatever a library quotes in its sentence") {
+  CHECK(log::format_line("grpc", "invalid value=POST\n<0>kernel: \x1b[31mforged \"k\"", {}) ==
+        R"(grpc: invalid value=POST\n<0>kernel: \x1b[31mforged "k")");
+  const std::string line = log::format_line("grpc", std::string(20'000, 'x'), {{"k", "v"}});
+  CHECK(line.size() < 2'200);
+  CHECK_THAT(line, Catch::EndsWith("x… (17952 bytes more) k=v"));
+}
+
+TEST_CASE("of lines that strangers can cause so many are written a minute, and the others counted") {
+  log::Allowance allowance(2);
+  CHECK(allowance.take(60'000) == 0);
+  CHECK(allowance.take(61'000) == 0);
+  CHECK_FALSE(allowance.take(62'000));
+  CHECK_FALSE(allowance.take(119'999));
+  CHECK(allowance.take(120'000) == 2);
+  CHECK(allowance.take(120'001) == 0);
+  CHECK_FALSE(allowance.take(120'002));
+}
+
+TEST_CASE("a file that is not UTF-8 is refused where it is not, and no byte of that kind is repeated") {
+  const auto latin = Document::parse("a: 1\nb: M\xfcnchen\n", "rules.yml");
+  REQUIRE_FALSE(latin);
+  CHECK_THAT(latin.error().message, Catch::StartsWith("rules.yml:2:5: not UTF-8: the byte 0xfc"));
+  const auto key = Document::parse("foo\xff: 1\n", "agg.yml");
+  REQUIRE_FALSE(key);
+  CHECK_THAT(key.error().message, Catch::StartsWith("agg.yml:1:4: not UTF-8"));
+  const auto wide = Document::parse(std::string_view("\xff\xfe"
+                                                     "a\0:\0",
+                                                     6),
+                                    "alertmanager.yml");
+  REQUIRE_FALSE(wide);
+  CHECK_THAT(wide.error().message, Catch::StartsWith("alertmanager.yml:1:1: not UTF-8"));
 }
 
 }  // namespace vigil::config

@@ -48,6 +48,12 @@ TEST_CASE("entries are found by time, by who and by what, the latest last") {
   CHECK(first.at_ms == kT0);
 }
 
+TEST_CASE("what is no text is written as text, and nothing at its end is lost for it") {
+  Fixture f;
+  REQUIRE(f.audit->note(kAlice, {"reload", "", "", "{\"refused\":\"\xff\xff\xff\"}"}));
+  CHECK(f.audit->find({})->entries.front().after == "{\"refused\":\"\uFFFD\uFFFD\uFFFD\"}");
+}
+
 TEST_CASE("nothing in the log is changed, replaced or removed") {
   Fixture f;
   REQUIRE(f.audit->note(kAlice, {"silence.set", "s1", "", ""}));
