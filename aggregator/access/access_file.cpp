@@ -47,6 +47,15 @@ CREATE TRIGGER audit_keeps BEFORE DELETE ON audit WHEN OLD.at_ms >= (SELECT befo
   SELECT RAISE(ABORT, 'entries of the audit log are not removed'); END;
 )";
 
+// Of later, and read by no older program: so the format is the same. What a token was, so that who still
+// shows it is known for no guesser.
+constexpr const char* kRevokedTokens = R"(
+CREATE TABLE IF NOT EXISTS revoked_token(
+  digest BLOB PRIMARY KEY,
+  name TEXT NOT NULL,
+  at_ms INTEGER NOT NULL) STRICT;
+)";
+
 Result<void> make_access_tables(Database& database, const std::string& path) {
   const auto version = database.integer("PRAGMA user_version");
   if (!version) return version.error();
@@ -98,6 +107,7 @@ Result<std::unique_ptr<AccessFile>> AccessFile::open(const std::string& path) {
     return made.error().code == Errc::unsupported ? made.error() : refuse(made.error());
   auto set = database->execute(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;");  // for REPLACE
+  if (set) set = database->execute(kRevokedTokens);
   if (!set) return refuse(set.error());
   if (auto whole = check_access_file(*database, path); !whole) return refuse(whole.error());
   auto kept = keep_page_checksums(database->handle());

@@ -1,6 +1,7 @@
 #include "aggregator/access/accounts.h"
 
 #include "aggregator/access/secrets.h"
+#include "common/text/human.h"
 
 #include <algorithm>
 #include <boost/json/object.hpp>
@@ -34,6 +35,18 @@ Result<void> each_row(Database& database, std::string_view sql,
   for (; more && *more; more = rows->step()) take(*rows);
   if (!more) return more.error();
   return {};
+}
+
+Result<void> keep_revoked(Database& database, const std::string& digest, const RevokedToken& revoked) {
+  auto statement = database.prepare("INSERT OR REPLACE INTO revoked_token VALUES(?,?,?)");
+  if (!statement) return statement.error();
+  auto kept = statement->run(Blob{digest}, std::string_view(revoked.name), revoked.at_ms);
+  if (!kept) return kept;
+  auto forget = database.prepare(
+      "DELETE FROM revoked_token WHERE digest IN (SELECT digest FROM revoked_token ORDER BY at_ms DESC LIMIT "
+      "-1 OFFSET ?)");
+  if (!forget) return forget.error();
+  return forget->run(static_cast<std::int64_t>(kMostRevoked));
 }
 
 }  // namespace
@@ -80,6 +93,10 @@ Result<void> Accounts::read() {
                                                        text_of(row, 7)};
                          });
     if (!read) return read;
+    read = each_row(database, "SELECT digest,name,at_ms FROM revoked_token", [this](const Statement& row) {
+      revoked_[text_of(row, 0)] = {text_of(row, 1), row.integer(2)};
+    });
+    if (!read) return read;
     return each_row(database, "SELECT name,password,role,created_ms,changed_ms FROM user",
                     [this](const Statement& row) {
                       users_[text_of(row, 0)] = {text_of(row, 0), text_of(row, 1),
@@ -108,6 +125,36 @@ std::optional<Token> Accounts::find_token(std::string_view text) {
   found->second.last_used_day_ms = today;
   used_.insert(found->second.name);
   return found->second;
+}
+
+std::optional<std::string> Accounts::why_over(std::string_view text) const {
+  if (!looks_like_token(text)) return std::nullopt;
+  const std::string digest = sha256(text);
+  const std::int64_t now = now_ms_();
+  const std::shared_lock lock(mutex_);
+  if (const auto found = tokens_.find(digest); found != tokens_.end()) {
+    const Token& token = found->second;
+    if (token.expires_ms == 0 || now < token.expires_ms) return std::nullopt;
+    return fmt::format("the token {} expired at {}", token.name, format_rfc3339(token.expires_ms));
+  }
+  const auto revoked = revoked_.find(digest);
+  if (revoked == revoked_.end()) return std::nullopt;
+  return fmt::format("the token {} was revoked at {}", revoked->second.name,
+                     format_rfc3339(revoked->second.at_ms));
+}
+
+std::string Accounts::digest_of(const std::string& name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found =
+      std::ranges::find_if(tokens_, [&name](const auto& entry) { return entry.second.name == name; });
+  return found == tokens_.end() ? std::string() : found->first;
+}
+
+/// The one that was revoked first, when there are too many; with mutex_ held.
+void Accounts::forget_revoked() {
+  if (revoked_.size() <= kMostRevoked) return;
+  revoked_.erase(
+      std::ranges::min_element(revoked_, {}, [](const auto& entry) { return entry.second.at_ms; }));
 }
 
 std::optional<User> Accounts::find_user(std::string_view name) const {
@@ -165,15 +212,20 @@ Result<void> Accounts::revoke_token(const std::string& name, const Actor& actor)
   const auto all = tokens();
   const auto found = std::ranges::find(all, name, &Token::name);
   if (found == all.end()) return fail(Errc::not_found, "there is no token {}", name);
+  const std::string digest = digest_of(name);
+  const RevokedToken revoked{name, now_ms_()};
   auto written = file_.change([&](Database& database) -> Result<void> {
     auto statement = database.prepare("DELETE FROM token WHERE name=?");
     if (!statement) return statement.error();
     if (auto done = statement->run(std::string_view(name)); !done) return done;
+    if (auto kept = keep_revoked(database, digest, revoked); !kept) return kept;
     return audit_.add(database, actor, {"token.revoke", name, to_json(*found), ""});
   });
   if (!written) return written;
   const std::unique_lock lock(mutex_);
-  std::erase_if(tokens_, [&name](const auto& entry) { return entry.second.name == name; });
+  tokens_.erase(digest);
+  revoked_[digest] = revoked;
+  forget_revoked();
   used_.erase(name);
   return {};
 }

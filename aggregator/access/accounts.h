@@ -46,7 +46,14 @@ struct UserChange {
   bool create = false;
 };
 
+/// One that lets nobody in any more.
+struct RevokedToken {
+  std::string name;
+  std::int64_t at_ms = 0;
+};
+
 inline constexpr std::size_t kMostTokens = 10'000;
+inline constexpr std::size_t kMostRevoked = 10'000;  // remembered; of more the latest
 inline constexpr std::size_t kMostUsers = 10'000;
 inline constexpr std::size_t kLeastPasswordBytes = 10;
 inline constexpr std::size_t kMostPasswordBytes = 1024;
@@ -64,6 +71,8 @@ class Accounts {
 
   /// The token that is called so in full, unless it expired; notes that it is used today.
   std::optional<Token> find_token(std::string_view text);
+  /// Why a token that was made here lets nobody in any more; nothing when it does, and of any other text.
+  std::optional<std::string> why_over(std::string_view text) const;
   std::optional<User> find_user(std::string_view name) const;
   std::vector<Token> tokens() const;  // by name
   std::vector<User> users() const;
@@ -80,14 +89,17 @@ class Accounts {
   Accounts(AccessFile& file, Audit& audit, std::function<std::int64_t()> now_ms)
       : file_(file), audit_(audit), now_ms_(std::move(now_ms)) {}
   Result<void> read();
+  std::string digest_of(const std::string& name) const;
+  void forget_revoked();
 
   AccessFile& file_;
   Audit& audit_;
   const std::function<std::int64_t()> now_ms_;
   std::mutex change_mutex_;  // one change at a time: held before mutex_
 
-  mutable std::shared_mutex mutex_;                   // protects what follows
-  std::map<std::string, Token, std::less<>> tokens_;  // by digest
+  mutable std::shared_mutex mutex_;                           // protects what follows
+  std::map<std::string, Token, std::less<>> tokens_;          // by digest
+  std::map<std::string, RevokedToken, std::less<>> revoked_;  // the same
   std::map<std::string, User, std::less<>> users_;
   std::set<std::string> used_;  // names of tokens whose day is to be written
 };

@@ -11,6 +11,7 @@ using Answer = Verdict::Answer;
 constexpr std::string_view kHostUri = "vigil:host:";
 constexpr std::string_view kPersonUri = "vigil:person:";
 constexpr double kFailuresPerMinute = 5;
+constexpr double kOverPerMinute = 60;
 constexpr std::size_t kMostSources = 10'000;
 constexpr std::size_t kMostCallers = 10'000;
 constexpr double kBurstSeconds = 10;
@@ -39,6 +40,7 @@ Gatekeeper::Gatekeeper(Options options, Accounts& accounts, self::Registry& regi
     : options_(std::move(options)),
       accounts_(accounts),
       failures_({kFailuresPerMinute / 60, kFailuresPerMinute, kMostSources}),
+      over_({kOverPerMinute / 60, kOverPerMinute, kMostSources}),
       requests_({static_cast<double>(options_.config.max_requests),
                  options_.config.max_requests * kBurstSeconds, kMostCallers}),
       lines_(kLinesPerMinute),
@@ -109,15 +111,21 @@ Gatekeeper::Known Gatekeeper::find_person(const std::string& token) const {
   return known;
 }
 
+Gatekeeper::Known Gatekeeper::find_token(const std::string& text) const {
+  using State = Known::State;
+  if (const auto token = accounts_.find_token(text))
+    return {State::known, {Caller::Kind::token, token->name, token->role, token->scope}};
+  if (auto why = accounts_.why_over(text)) return {State::over, {}, std::move(*why)};
+  return {State::wrong, {}, "the token is not known here"};
+}
+
 Gatekeeper::Known Gatekeeper::find_credential(const std::string& authorization) const {
   using State = Known::State;
   const auto credential = parse_authorization(authorization);
   if (!credential) return {State::wrong, {}, credential.error().message};
   if (const auto* bearer = std::get_if<Bearer>(&*credential)) {
     if (is_for_people(bearer->token)) return find_person(bearer->token);
-    const auto token = accounts_.find_token(bearer->token);
-    if (!token) return {State::wrong, {}, "the token is not known, expired, or was revoked"};
-    return {State::known, {Caller::Kind::token, token->name, token->role, token->scope}};
+    return find_token(bearer->token);
   }
   const Basic& basic = std::get<Basic>(*credential);
   const auto user = passwords_.remembered(basic.user, basic.password);
@@ -147,6 +155,21 @@ Verdict Gatekeeper::wrong(const std::string& source, std::string why) {
   if (const auto left_out = lines_.take(now_ms))
     log::warn("access", "wrong credentials again and again: they are not looked at any more for a while",
               {{"source", source}, {"more_not_logged", *left_out}});
+  return {Answer::unauthenticated, {}, std::move(why)};
+}
+
+/// A dashboard asks on with the token it has: told so sixty times a minute, and then to come less often.
+Verdict Gatekeeper::over(const std::string& source, std::string why) {
+  const std::int64_t now_ms = options_.now_ms();
+  if (!over_.take(source, now_ms)) {
+    refused_rate_.add();
+    return {Answer::too_many, {}, std::move(why)};
+  }
+  refused_wrong_.add();
+  if (over_.has(source, now_ms)) return {Answer::unauthenticated, {}, std::move(why)};
+  if (const auto left_out = lines_.take(now_ms))
+    log::warn("access", "a token that counts no more is shown again and again",
+              {{"source", source}, {"error", why}, {"more_not_logged", *left_out}});
   return {Answer::unauthenticated, {}, std::move(why)};
 }
 
@@ -205,6 +228,7 @@ Verdict Gatekeeper::check_again(const Presented& presented, const Need& need) co
     case Known::State::known:
       return compare(std::move(known.caller), need);
     case Known::State::wrong:
+    case Known::State::over:
     case Known::State::no_key:
       return {Answer::unauthenticated, {}, std::move(known.why)};
     case Known::State::ask:
@@ -230,6 +254,8 @@ Verdict Gatekeeper::settle(Known known, const std::string& source, const Need& n
       return {Answer::ask_slowly, {}, std::move(known.why)};
     case Known::State::wrong:
       return wrong(source, std::move(known.why));
+    case Known::State::over:
+      return over(source, std::move(known.why));
     case Known::State::away:
     case Known::State::no_key:
       refused_wrong_.add();

@@ -9,7 +9,8 @@
 //   nothing       the role of the place: the socket admin, loopback access.loopback, else access.anonymous
 //
 // A credential that is shown counts, and a wrong one is refused, wherever it comes from. Five wrong ones a
-// minute from one source, and nobody looks at more of them.
+// minute from one source, and nobody looks at more of them. A token that was made here and expired or was
+// revoked is wrong, too, but no guess: it keeps no other credential of its source out.
 #pragma once
 
 #include "aggregator/access/accounts.h"
@@ -94,18 +95,21 @@ class Gatekeeper {
   struct Known {
     // away: nobody can say whether it is wrong. no_key: it is, but of a key that is seconds old this may be
     // so, and to guess one is no way in: nobody is locked out for it.
-    enum class State : std::uint8_t { known, wrong, ask, away, no_key } state = State::known;
+    // over: it was right once, which is no guess either.
+    enum class State : std::uint8_t { known, wrong, over, ask, away, no_key } state = State::known;
     Caller caller;
     std::string why = {};
   };
   Known find(const Presented& presented) const;
   Known find_credential(const std::string& authorization) const;
+  Known find_token(const std::string& text) const;
   Known find_person(const std::string& token) const;
   static Known known_by(oidc::Opinion opinion);
   bool is_for_people(const std::string& token) const;
   Caller by_certificate(const CertificateNames& names) const;
   Caller by_place(Place place) const;
   Verdict wrong(const std::string& source, std::string why);
+  Verdict over(const std::string& source, std::string why);
   Verdict settle(Known known, const std::string& source, const Need& need);
   void check_person(const std::string& token, const Presented& presented, const Need& need,
                     std::function<void(Verdict)> done);
@@ -116,8 +120,9 @@ class Gatekeeper {
   const Options options_;
   Accounts& accounts_;
   Buckets failures_;  // by source
+  Buckets over_;      // by source
   Buckets requests_;  // by caller
-  FewLines lines_;    // about failures_
+  FewLines lines_;    // about failures_ and over_
   self::Counter& refused_wrong_;
   self::Counter& refused_unknown_;
   self::Counter& refused_role_;

@@ -57,6 +57,24 @@ TEST_CASE("a token lets in until it expires or is revoked, also after a restart,
   CHECK(f.accounts->revoke_token("grafana", f.root).error().code == Errc::not_found);
 }
 
+TEST_CASE("a token that lets nobody in any more is known for what it was, also after a restart") {
+  Fixture f;
+  const std::string expiring = f.token("short", Role::viewer, Area::other, kT0 + kDay);
+  const std::string leaked = f.token("leaked", Role::viewer);
+  CHECK_FALSE(f.accounts->why_over(expiring));
+  CHECK_FALSE(f.accounts->why_over(leaked));
+  CHECK_FALSE(f.accounts->why_over(*new_token()));
+  REQUIRE(f.accounts->revoke_token("leaked", f.root));
+  const std::string again = f.token("leaked", Role::viewer);
+  f.now = kT0 + kDay;
+  f.gatekeeper.reset();
+  f.open();
+  CHECK(f.accounts->why_over(expiring) == "the token short expired at 2027-01-16T08:00:00Z");
+  CHECK(f.accounts->why_over(leaked) == "the token leaked was revoked at 2027-01-15T08:00:00Z");
+  CHECK_FALSE(f.accounts->why_over(again));
+  CHECK(bytes_below(folder_of(f)).find(leaked.substr(4)) == std::string::npos);
+}
+
 TEST_CASE("the day a token was used last is kept, and nothing finer") {
   Fixture f;
   const std::string text = f.token("a", Role::viewer);

@@ -142,6 +142,32 @@ TEST_CASE("after five wrong credentials a minute nobody looks at a source's any 
   CHECK(f.ask(right, kViewer).answer == Answer::yes);
 }
 
+TEST_CASE(
+    "tokens that expired or were revoked are no guesses, and keep no right credential of their source out") {
+  Fixture f;
+  const std::string right = "Bearer " + f.token("v", Role::viewer);
+  const std::string expired = "Bearer " + f.token("short", Role::viewer, Area::other, kT0);
+  const std::string revoked = "Bearer " + f.token("leaked", Role::viewer);
+  REQUIRE(f.accounts->revoke_token("leaked", f.root));
+  for (int i = 0; i < 30; ++i) {
+    const Verdict first = f.ask(expired, kViewer);
+    CHECK(first.answer == Answer::unauthenticated);
+    CHECK(first.why == "the token short expired at 2027-01-15T08:00:00Z");
+    const Verdict second = f.ask(revoked, kViewer);
+    CHECK(second.answer == Answer::unauthenticated);
+    CHECK(second.why == "the token leaked was revoked at 2027-01-15T08:00:00Z");
+  }
+  CHECK(f.ask(expired, kViewer).answer == Answer::too_many);
+  CHECK(f.ask(right, kViewer).answer == Answer::yes);
+  CHECK(f.ask(expired, kViewer, Place::away, "192.0.2.2").answer == Answer::unauthenticated);
+  f.now = kT0 + 1000;
+  CHECK(f.ask(expired, kViewer).answer == Answer::unauthenticated);
+  // One that is known here says nothing for one that is not.
+  for (int i = 0; i < 5; ++i) CHECK(f.ask("Bearer wrong", kViewer).answer == Answer::unauthenticated);
+  CHECK(f.ask(expired, kViewer).answer == Answer::too_many);
+  CHECK(f.ask(right, kViewer).answer == Answer::too_many);
+}
+
 TEST_CASE("requests of a caller are limited, those of agents and senders are not") {
   Fixture f({.max_requests = 1});
   const std::string viewer = "Bearer " + f.token("v", Role::viewer);
