@@ -91,7 +91,10 @@ Result<void> ActionsService::check_host(const v1::RunActionRequest& request) con
     return {};
   }
   const auto is_about_it = [&name](const alerts::AlertInfo& alert) { return alert.instance == name; };
-  if (!is_agents && std::ranges::any_of(alerts_.alerts(), is_about_it)) return {};
+  if (std::ranges::any_of(alerts_.alerts(), is_about_it)) {  // its samples are pushed
+    if (!is_agents) return {};
+    return fail(Errc::conflict, "{} has no agent: {} cannot be run there", name, request.action());
+  }
   std::vector<std::string> names;
   for (const HostInfo& info : *hosts) {
     if (kind_of(info.name) == HostKind::agent) names.push_back(info.name);
