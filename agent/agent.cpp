@@ -97,12 +97,12 @@ std::optional<TlsMaterial> fresh_tls(const AgentConfig& config) {
 }
 
 /// Only what lasts until somebody mends it: nobody who answers may be an aggregator that starts just now.
-std::optional<Trouble> look_for_trouble(const ChannelOptions& channel) {
+std::optional<Trouble> look_for_trouble(const ChannelOptions& channel, const std::string& enrolled_as) {
   using Reached = doctor::PeerFacts::Reached;
   constexpr milliseconds kSoon{1000};
   const auto facts = doctor::look_at_peer(peer_of(channel, kSoon));
   if (facts.reached == Reached::no_answer || facts.reached == Reached::speaks_grpc) return std::nullopt;
-  const auto findings = doctor::check_peer(facts, wall_ms(), "aggregator", "tls in agent.yml");
+  const auto findings = check_way(facts, enrolled_as, wall_ms());
   if (findings.empty()) return std::nullopt;
   return Trouble{findings.front().seen, findings.front().fix};
 }
@@ -129,7 +129,8 @@ struct Agent::Parts {
                   {spool_directory(config), config.spool.max_size.count},
                   [this](const v1::ActionRequest& request) { actions.take(request); },
                   [part = connection_part(config)] { return fresh_tls(part); },
-                  look_for_trouble}),
+                  [enrolled_as = says_how_to_speak(config.tls) ? std::string() : me.name](
+                      const ChannelOptions& present) { return look_for_trouble(present, enrolled_as); }}),
         builder([this](EncodedBatch batch) { delivery.push(std::move(batch)); }),
         runner(make_runner(config)) {
     renew_certificate(config);

@@ -57,7 +57,7 @@ Findings look_at_aggregator(const AgentConfig& config, IdentityFacts& identity) 
   const auto channel = channel_options(config);
   if (!channel) return {};  // said with the configuration
   const doctor::PeerFacts facts = doctor::look_at_peer(peer_of(*channel, kPeerPatience));
-  Findings findings = doctor::check_peer(facts, wall_ms(), "aggregator", "tls in agent.yml");
+  Findings findings = check_way(facts, identity.identity ? identity.identity->name : "", wall_ms());
   if (facts.reached != doctor::PeerFacts::Reached::speaks_grpc) return findings;
   const std::string name = name_at_aggregator(config);
   const std::string refused = why_refused(*channel, name);

@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::string_view kIdentity = "identity";
 
-/// What brings this host a new certificate.
-std::string enrol_anew(std::string_view name) {
-  return fmt::format(
-      "vigil agent invite --name {} --replace, by an admin, and here the line it prints, with --force", name);
-}
-
 Finding check_absent(const IdentityFacts& facts) {
   if (!facts.is_needed) return ok(kIdentity, facts.path, "not enrolled; this configuration needs none");
   return problem(kIdentity, facts.path, "this host is not enrolled, and the aggregator is another machine",
@@ -126,6 +120,14 @@ std::string mend_certificate(const StandingFacts& facts, std::int64_t now_ms) {
 }
 
 }  // namespace
+
+Findings check_way(const doctor::PeerFacts& facts, const std::string& enrolled_as, std::int64_t now_ms) {
+  Findings findings = doctor::check_peer(facts, now_ms, "aggregator", "tls in agent.yml");
+  // Nothing in agent.yml brings another identity.
+  if (!enrolled_as.empty() && facts.reached == doctor::PeerFacts::Reached::refused_us)
+    findings.front().fix = enrol_anew(enrolled_as);
+  return findings;
+}
 
 Finding check_standing(const StandingFacts& facts, std::int64_t now_ms) {
   constexpr const char* kAbout = "at the aggregator";

@@ -3,6 +3,7 @@
 
 #include "agent/enrolment/identity_file.h"
 #include "common/doctor/finding.h"
+#include "common/doctor/peer.h"
 #include "common/error.h"
 
 #include <cstdint>
@@ -23,6 +24,11 @@ struct IdentityFacts {
   std::string machine_name;     // what the system calls itself
   std::string refused;  // why it counts no more, as the aggregator says it; "": it counts, or did not say
 };
+
+/// How the aggregator is reached. `enrolled_as`: who this host is by its identity.pem; "": by `tls` of the
+/// configuration, or nobody.
+doctor::Findings check_way(const doctor::PeerFacts& facts, const std::string& enrolled_as,
+                           std::int64_t now_ms);
 
 /// Of an agent whose configuration says itself how to speak: whether the aggregator lets it in.
 struct StandingFacts {

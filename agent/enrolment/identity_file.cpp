@@ -65,6 +65,11 @@ Result<OwnIdentity> load_identity(const std::string& folder) {
   return fail(identity.error().code, "{}: {}; vigil-agent enroll makes it", path, identity.error().message);
 }
 
+std::string enrol_anew(std::string_view name) {
+  return fmt::format(
+      "vigil agent invite --name {} --replace, by an admin, and here the line it prints, with --force", name);
+}
+
 Result<void> store_identity(const std::string& folder, const OwnIdentity& identity) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace vigil::agent {
 
@@ -33,6 +34,9 @@ Result<OwnIdentity> load_identity(const std::string& folder);
 /// Checks that the parts belong together: certificate and key, certificate and authority. Errc::permission,
 /// Errc::invalid_argument, Errc::parse.
 Result<OwnIdentity> make_identity(std::string aggregator, TlsMaterial tls);
+
+/// What brings a host a new certificate, in words: what an admin runs, and what the host.
+std::string enrol_anew(std::string_view name);
 
 /// Mode 0600, in one step; makes the folder.
 Result<void> store_identity(const std::string& folder, const OwnIdentity& identity);

@@ -90,8 +90,9 @@ Result<void> Renewer::renew(const OwnIdentity& present) {
 
 void Renewer::look() {
   const std::int64_t now_ms = options_.now_ms();
-  if (failures_ > 0 && now_ms < next_try_ms_) return;
   const auto present = load_identity(options_.folder);
+  if (present && present->serial != failed_) failures_ = 0;  // enrolled anew meanwhile, most likely
+  if (failures_ > 0 && now_ms < next_try_ms_) return;
   if (present && now_ms < renewal_due_ms(*present)) {
     failures_ = 0;
     return;
@@ -103,13 +104,21 @@ void Renewer::look() {
     return;
   }
   ++failures_;
-  const milliseconds wait = present ? renewal_retry(*present, failures_) : kLongestRetry;
+  failed_ = present ? present->serial : "";
+  milliseconds wait = present ? renewal_retry(*present, failures_) : kLongestRetry;
+  if (!present || now_ms < present->not_after_ms) {
+    log::warn("identity", "the certificate is not renewed",
+              {{"error", done.error()}, {"retry_ms", wait.count()}});
+  } else {
+    wait = std::max(wait, kFirstRetry);  // however short its life was, there is no hurry any more
+    log::error("identity", "the certificate expired: this host has to enroll again",
+               {{"name", present->name},
+                {"expired", format_rfc3339(present->not_after_ms)},
+                {"fix", enrol_anew(present->name)},
+                {"error", done.error()},
+                {"retry_ms", wait.count()}});
+  }
   next_try_ms_ = now_ms + wait.count();
-  const bool is_over = present && now_ms >= present->not_after_ms;
-  log::write(
-      is_over ? log::Level::error : log::Level::warn, "identity",
-      is_over ? "the certificate expired: this host has to enroll again" : "the certificate is not renewed",
-      {{"error", done.error()}, {"retry_ms", wait.count()}});
 }
 
 Renewal::Renewal(RenewalOptions options, const OwnIdentity& present) : renewer_(std::move(options)) {

@@ -55,7 +55,8 @@ class Renewer {
   Result<void> renew(const OwnIdentity& present);
 
   const RenewalOptions options_;
-  int failures_ = 0;  // in a row
+  std::string failed_;  // the serial of the certificate that failures_ are about; "": none could be read
+  int failures_ = 0;    // in a row
   std::int64_t next_try_ms_ = 0;
 };
 

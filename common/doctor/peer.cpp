@@ -185,6 +185,7 @@ void look_at_tls(int fd, const PeerOptions& options, PeerFacts& facts) {
   const Owned<SSL_CTX> context(SSL_CTX_new(TLS_client_method()));
   trust(context.get(), options.ca_pem);
   show_certificate(context.get(), options);
+  facts.ours_ends_ms = end_of(SSL_CTX_get0_certificate(context.get()));
   const Owned<SSL> ssl(SSL_new(context.get()));
   // Not SSL_VERIFY_PEER: a certificate that proves nothing is to be looked at, too.
   SSL_set_verify(ssl.get(), SSL_VERIFY_NONE, nullptr);
@@ -289,7 +290,8 @@ std::string ask_http(const Address& address, std::string_view path, Spoken spoke
 
 namespace {
 
-Finding unreachable(const PeerFacts& facts, const std::string& address_key, const std::string& tls_key) {
+Finding unreachable(const PeerFacts& facts, std::int64_t now_ms, const std::string& address_key,
+                    const std::string& tls_key) {
   const std::string why = facts.trouble.empty() ? "" : ": " + facts.trouble;
   const auto of = [&](std::string_view area, const std::string& seen, std::string fix) {
     return problem(area, facts.address, seen, std::move(fix));
@@ -317,6 +319,13 @@ Finding unreachable(const PeerFacts& facts, const std::string& address_key, cons
                 "the authority's file here must be who signed it, and the name asked for must be one of the "
                 "certificate's subjectAltName");
     case Reached::refused_us:
+      // Of one that is over TLS says no more than that the connection ended.
+      if (facts.ours_ends_ms != 0 && now_ms >= facts.ours_ends_ms)
+        return of(
+            "certificates",
+            fmt::format("it does not take our certificate, which expired at {}",
+                        format_rfc3339(facts.ours_ends_ms)),
+            fmt::format("another certificate of who signed this one, or enroll again; look at {}", tls_key));
       return of(
           "certificates", "it does not take our certificate, or that we show none" + why,
           fmt::format("a certificate of the aggregator's client_ca, or enrol again; look at {}", tls_key));
@@ -341,7 +350,7 @@ Findings check_peer(const PeerFacts& facts, std::int64_t now_ms, const std::stri
                           fmt::format("answers within {}{}", format_age(facts.took),
                                       facts.is_tls ? ", by TLS" : ", in plain text")));
   } else {
-    findings.push_back(unreachable(facts, address_key, tls_key));
+    findings.push_back(unreachable(facts, now_ms, address_key, tls_key));
   }
   if (facts.not_after_ms != 0)
     findings.push_back(check_certificate({"the aggregator's", "", "", 0, facts.not_after_ms}, now_ms));

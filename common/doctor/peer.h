@@ -37,6 +37,7 @@ struct PeerFacts {
   Reached reached = Reached::no_answer;
   std::string trouble;            // in words, when it was not reached
   std::int64_t not_after_ms = 0;  // of its certificate, when it has shown one
+  std::int64_t ours_ends_ms = 0;  // of the certificate that was shown to it; 0: none
   std::chrono::milliseconds took{};
 };
 PeerFacts look_at_peer(const PeerOptions& options);

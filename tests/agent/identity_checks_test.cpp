@@ -2,6 +2,7 @@
 #include "agent/doctor/identity_checks.h"
 
 #include "agent/enrolment/renewal.h"
+#include "common/text/human.h"
 #include "common/tls/signing.h"
 #include "tests/support/catch.h"
 
@@ -125,6 +126,27 @@ TEST_CASE("a file of another user, one that is not used, and one that was revoke
   CHECK_THAT(worst_of(facts).seen, Catch::Contains("was revoked"));
   facts.is_used = false;
   CHECK(worst_of(facts).verdict == Verdict::warning);
+}
+
+TEST_CASE(
+    "an aggregator that takes our certificate no more is told with what is true of it, and what mends it") {
+  constexpr std::int64_t kEnd = kEnrolled + 90 * kOneDay;
+  doctor::PeerFacts facts;
+  facts.address = "mon:8460";
+  facts.is_tls = true;
+  facts.reached = doctor::PeerFacts::Reached::refused_us;
+  facts.trouble = "unexpected eof while reading";
+  facts.ours_ends_ms = kEnd;
+  const Finding over = check_way(facts, "web-1", kEnd).front();
+  CHECK(over.area == "certificates");
+  CHECK(over.seen == "it does not take our certificate, which expired at " + format_rfc3339(kEnd));
+  CHECK_THAT(over.fix, Catch::StartsWith("vigil agent invite --name web-1 --replace"));
+  CHECK_THAT(check_way(facts, "", kEnd).front().fix, Catch::EndsWith("look at tls in agent.yml"));
+  const Finding good = check_way(facts, "web-1", kEnd - 1).front();
+  CHECK_THAT(good.seen, Catch::EndsWith("unexpected eof while reading"));
+  CHECK_THAT(good.fix, Catch::StartsWith("vigil agent invite --name web-1 --replace"));
+  facts.reached = doctor::PeerFacts::Reached::no_answer;
+  CHECK_THAT(check_way(facts, "web-1", kEnd).front().fix, Catch::StartsWith("start the aggregator"));
 }
 
 TEST_CASE("an agent with certificates of its own is told whether it is let in, and what would let it in") {

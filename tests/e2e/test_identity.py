@@ -190,7 +190,8 @@ def test_a_lost_machine_is_restored_on_another_one_and_no_host_enrolls_again(fle
     restored = fleet.vigil.cli("restore", str(backup), "--data-dir", str(fleet.vigil.data)).stdout
     assert "every checksum is right" in restored and "count no more: invite those hosts again" in restored
     assert mode(fleet.vigil.data) == 0o700 and mode(fleet.vigil.data / "identity") == 0o700
-    assert {mode(path) for path in fleet.vigil.data.rglob("*") if path.is_file()} == {0o600}
+    public = fleet.vigil.data / "identity" / "ca.pem"
+    assert mode(public) == 0o644 and {mode(path) for path in fleet.vigil.data.rglob("*") if path.is_file() and path != public} == {0o600}
     before = len(agent.text())
     fleet.vigil.start()
     agent.wait_for("delivery: connected", before)
@@ -345,6 +346,12 @@ def test_the_doctor_says_when_a_certificate_is_over(vigil):
     fleet.enroll("web-1", fleet.invite("web-1"))
     over = eventually("it expired", lambda: next(each for each in [examine(fleet, "web-1")[0]["certificate"]] if "expired at" in each["seen"]))
     assert over["verdict"] == "problem" and "vigil agent invite" in over["fix"]
+    # There is no client_ca, and nothing of tls in agent.yml.
+    reached = next(each for each in examine(fleet, "web-1")[1] if each["area"] == "certificates" and fleet.vigil.grpc in each["about"])
+    assert "our certificate, which expired at" in reached["seen"] and reached["fix"].startswith("vigil agent invite --name web-1 --replace"), reached
+    agent = fleet.agent("web-1")
+    agent.wait_for('why it is not connected.*our certificate, which expired at.*fix="vigil agent invite --name web-1 --replace')
+    agent.wait_for('the certificate expired: this host has to enroll again.*fix="vigil agent invite --name web-1 --replace')
 
 
 def test_a_socket_needs_no_tls_whatever_the_shell_says(fleet):

@@ -1,6 +1,7 @@
 #include "agent/enrolment/renewal.h"
 
 #include "common/tls/openssl.h"
+#include "common/tls/signing.h"
 #include "tests/agent/enrolment/enrolled_host.h"
 
 #include <openssl/x509_vfy.h>
@@ -34,6 +35,21 @@ struct Asked {
   bool is_away = false;
   bool is_foreign = false;
 };
+
+constexpr std::int64_t kBriefMs = 30'000;
+
+/// Good from kStart for half a minute; another one each time.
+OwnIdentity brief_identity() {
+  const std::string authority_key = tls::make_key().value();
+  const std::string authority =
+      tls::make_authority(authority_key, "vigil CA", {kStart, kStart + kDay}).value();
+  const std::string key = tls::make_key().value();
+  const std::string certificate =
+      tls::issue({authority, authority_key}, tls::public_half(key).value(),
+                 {"web-1", {"vigil:host:web-1"}, {}, tls::Purpose::client}, {kStart, kStart + kBriefMs})
+          .value();
+  return make_identity("mon.example.org:8460", {authority, certificate, key}).value();
+}
 
 /// As a TLS peer that trusts `authority` alone looks at who shows `certificate`, at that time.
 bool is_trusted(const std::string& certificate, const std::string& authority, std::int64_t at_ms) {
@@ -159,6 +175,30 @@ TEST_CASE(
     renewer.look();
   CHECK(asked.renewed == 1);
   CHECK(host.present().serial != before.serial);
+}
+
+TEST_CASE(
+    "one that expired after a short life is told of once a minute at first, and one enrolled anew is seen") {
+  const test::TempDir dir;
+  const std::string folder = dir.file("agent");
+  std::int64_t now_ms = kStart;
+  int times = 0;
+  Renewer renewer({folder,
+                   [&now_ms] { return now_ms; },
+                   [&times](const OwnIdentity&, const std::string&) -> Result<RenewedTls> {
+                     ++times;
+                     return fail(Errc::unavailable, "away");
+                   },
+                   {}});
+  REQUIRE(store_identity(folder, brief_identity()));
+  now_ms = kStart + kBriefMs;
+  for (int i = 0; i < 120; ++i, now_ms += 500) renewer.look();
+  CHECK(times == 1);
+  renewer.look();
+  CHECK(times == 2);
+  REQUIRE(store_identity(folder, brief_identity()));
+  renewer.look();
+  CHECK(times == 3);
 }
 
 TEST_CASE("retries come after a minute at first, an hour at most, and sooner for a short life") {
