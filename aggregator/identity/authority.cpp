@@ -24,10 +24,20 @@ constexpr std::size_t kMostNameBytes = 64;
 constexpr std::size_t kMostRemembered = 1024;  // certificates, of 1 KiB or so
 constexpr std::size_t kMostCertificateBytes = 16 << 10;
 
-Error no_longer(Kind kind, std::string_view why) {
-  return fail(Errc::permission, "{}; on the aggregator's side: {}", why,
-              kind == Kind::host ? "vigil agent invite --name NAME"
-                                 : "vigil certificate issue --person NAME --out FOLDER");
+/// Of a host whose name is not known.
+Error invite_again(std::string_view why, std::string_view name = "NAME") {
+  return fail(Errc::permission, "{}; on the aggregator's side: vigil agent invite --name {}", why, name);
+}
+
+Error no_longer(Kind kind, std::string_view name, std::string_view why) {
+  if (kind == Kind::host)
+    return fail(
+        Errc::permission,
+        "{}; on the aggregator's side: vigil agent invite --name {} --replace, and on the host the line "
+        "it prints, with --force",
+        why, name);
+  return fail(Errc::permission,
+              "{}; on the aggregator's side: vigil certificate issue --person {} --out FOLDER", why, name);
 }
 
 Result<Bearer> read_bearer(std::string_view pem) {
@@ -248,8 +258,8 @@ Result<Enrolled> Authority::enroll(const Arrival& arrival) {
     const auto invite = store_.invite(hash);
     if (!invite) return invite.error();
     if (!*invite)
-      return no_longer(Kind::host,
-                       "the token is not known here: another aggregator made it, or it was not copied whole");
+      return invite_again(
+          "the token is not known here: another aggregator made it, or it was not copied whole");
     const InviteRow& row = **invite;
     // A request that is none is told so below, and by a token that counts.
     const auto key = tls::read_request(arrival.request);
@@ -263,7 +273,7 @@ Result<Enrolled> Authority::enroll(const Arrival& arrival) {
     if (const std::string why = why_over(row, now_ms); !why.empty()) {
       if (row.used_ms != 0 && !row.for_many && row.ended == Ended::no)
         return fail(Errc::permission, "{}", why);
-      return no_longer(Kind::host, why);
+      return row.for_many ? invite_again(why) : invite_again(why, row.name);
     }
     const auto name = name_for(row, arrival.name, now_ms);
     if (!name) return name.error();
@@ -294,7 +304,8 @@ Result<Issued> Authority::renew(std::string_view certificate, std::string_view r
   // It may have been revoked since admit() looked.
   const CertificateRow* row = store_.certificate(bearer->certificate.serial);
   if (row == nullptr || row->revoked_ms != 0)
-    return no_longer(Kind::host, fmt::format("the certificate of {} was revoked", bearer->name));
+    return no_longer(Kind::host, bearer->name,
+                     fmt::format("the certificate of {} was revoked", bearer->name));
   if (good_serials(Kind::host, bearer->name, now_ms).size() >= kMostGood) {
     return fail(Errc::limit, "{} has {} certificates already: one of them must expire first", bearer->name,
                 kMostGood);
@@ -419,8 +430,9 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
                 bearer->name, format_rfc3339(info.not_before_ms));
   }
   if (now_ms >= info.not_after_ms) {
-    return no_longer(bearer->kind, fmt::format("the certificate of {} expired at {}", bearer->name,
-                                               format_rfc3339(info.not_after_ms)));
+    return no_longer(
+        bearer->kind, bearer->name,
+        fmt::format("the certificate of {} expired at {}", bearer->name, format_rfc3339(info.not_after_ms)));
   }
   const CertificateRow* row = store_.certificate(info.serial);
   if (row == nullptr) {  // perhaps of an init of a moment ago
@@ -430,8 +442,9 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
   if (row == nullptr) {
     if (auto adopted = adopt(*bearer); !adopted) return adopted.error();
   } else if (row->revoked_ms != 0) {
-    return no_longer(bearer->kind, fmt::format("the certificate of {} was revoked at {}", bearer->name,
-                                               format_rfc3339(row->revoked_ms)));
+    return no_longer(bearer->kind, bearer->name,
+                     fmt::format("the certificate of {} was revoked at {}", bearer->name,
+                                 format_rfc3339(row->revoked_ms)));
   }
   return bearer;
 }
@@ -440,7 +453,7 @@ Result<void> Authority::adopt(const Bearer& bearer) {
   for (const auto& [serial, row] : store_.certificates()) {
     if (row.kind == bearer.kind && row.name == bearer.name &&
         row.revoked_ms > bearer.certificate.not_before_ms)
-      return no_longer(bearer.kind,
+      return no_longer(bearer.kind, bearer.name,
                        fmt::format("{} was revoked at {}", bearer.name, format_rfc3339(row.revoked_ms)));
   }
   return store_.add_certificate({bearer.certificate.serial, bearer.kind, bearer.name,
@@ -449,7 +462,7 @@ Result<void> Authority::adopt(const Bearer& bearer) {
 
 Result<Speaker> Authority::may_speak(std::string_view certificate, std::string_view host) {
   if (certificate.empty())
-    return no_longer(Kind::host, "the agent shows no certificate: it has to enroll first");
+    return invite_again("the agent shows no certificate: it has to enroll first", host);
   auto bearer = admit(certificate);
   if (!bearer) return bearer.error();
   if (bearer->kind != Kind::host || bearer->name != host) {

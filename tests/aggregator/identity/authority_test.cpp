@@ -522,6 +522,24 @@ TEST_CASE("a certificate that was looked at before is refused the moment that it
   CHECK(says(authority->admit(issued.certificate).error(), "was revoked at"));
 }
 
+TEST_CASE("whose certificate counts no more is told what to run, with the name that it has") {
+  OwnAuthority authority;
+  const std::string host = authority.enrolled("web-1").certificate;
+  const std::string person =
+      authority->issue_person("eve", Asking().request, std::chrono::milliseconds(kMinute))
+          .value()
+          .certificate;
+  constexpr const char* kInvite =
+      "vigil agent invite --name web-1 --replace, and on the host the line it prints, with --force";
+  authority.now_ms += kMinute;
+  CHECK(says(authority->admit(person).error(), "vigil certificate issue --person eve --out FOLDER"));
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  CHECK(says(authority->admit(host).error(), kInvite));
+  authority.now_ms += 90 * kDay;
+  CHECK(says(authority->admit(host).error(), kInvite));
+  CHECK(says(authority->may_speak("", "web-2").error(), "vigil agent invite --name web-2"));
+}
+
 TEST_CASE("names and times that are none are refused") {
   OwnAuthority authority;
   for (const std::string& name : std::vector<std::string>{"", "web 1", "a/b", "\xff", std::string(254, 'a')})
