@@ -49,10 +49,29 @@ struct Flags {
   bool core_dumps = false;
 };
 
+// Flags of the program that its commands need, too: declared in both, so that the help of each lists them.
+
+void declare_config(CLI::App& app, Flags& flags) {
+  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
+}
+
+void declare_name(CLI::App& app, Flags& flags) {
+  app.add_option("--name", flags.name, "This host's name at the aggregator [the system's name]")
+      ->type_name("NAME");
+}
+
+void declare_spool(CLI::App& app, Flags& flags, const char* what) {
+  app.add_option("--spool", flags.spool, what)->type_name("DIR");
+}
+
 void declare_enroll(CLI::App& app, Flags& flags) {
   CLI::App* enroll = app.add_subcommand(
       "enroll", "Gets this host a certificate, with the token of an invitation (vigil agent invite)");
-  enroll->fallthrough();  // --config and --spool say where it is kept
+  enroll->fallthrough();
+  declare_config(*enroll, flags);
+  declare_name(*enroll, flags);
+  declare_spool(*enroll, flags,
+                "Folder where the agent's samples wait: the identity is kept there, too, without --dir");
   EnrollOptions& options = flags.enroll_options;
   enroll->add_option("--aggregator", options.aggregator, "Where the aggregator listens")
       ->type_name("HOST:PORT");
@@ -90,17 +109,15 @@ void declare_enroll(CLI::App& app, Flags& flags) {
 void declare(CLI::App& app, Flags& flags) {
   app.footer(kExamples);
   app.set_version_flag("--version", "vigil-agent " + std::string(kVersion));
-  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
+  declare_config(app, flags);
   app.add_option("--aggregator", flags.aggregator, "Where the aggregator listens [127.0.0.1:8460]")
       ->type_name("HOST:PORT");
-  app.add_option("--name", flags.name, "This host's name at the aggregator [the system's name]")
-      ->type_name("NAME");
+  declare_name(app, flags);
   app.add_option("--interval", flags.interval, "The beat [1s]")->type_name("DURATION");
   app.add_option("--docker-socket", flags.docker_socket, "Container engine's socket; auto or none [auto]")
       ->type_name("PATH");
-  app.add_option("--spool", flags.spool,
-                 "Folder for samples that wait longer [systemd's state directory, or memory only]")
-      ->type_name("DIR");
+  declare_spool(app, flags,
+                "Folder for samples that wait longer [systemd's state directory, or memory only]");
   app.add_option("--path.procfs", flags.procfs, "Where the host's /proc is [/proc]")->type_name("PATH");
   app.add_option("--path.sysfs", flags.sysfs, "Where the host's /sys is [/sys]")->type_name("PATH");
   app.add_option("--path.rootfs", flags.rootfs, "Where the host's root file system is [/]")
@@ -115,7 +132,8 @@ void declare(CLI::App& app, Flags& flags) {
   CLI::App* doctor =
       app.add_subcommand("doctor", "What keeps this agent from its work, and what would mend it");
   doctor->add_option("-o,--output", flags.output, "table or json")->check(CLI::IsMember({"table", "json"}));
-  doctor->fallthrough();  // --config may stand behind it
+  doctor->fallthrough();
+  declare_config(*doctor, flags);
   doctor->footer(
       "Changes nothing, and works whether the agent runs or not. Without --config it reads "
       "/etc/vigil/agent.yml, if that is there.\nExits with 1 when it found a problem.");

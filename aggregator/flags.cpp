@@ -50,10 +50,23 @@ struct Flags {
 
 constexpr const char* kUsualConfig = "/etc/vigil/aggregator.yml";
 
+// Flags of the program that its commands need, too: declared in both, so that the help of each lists them.
+
+void declare_config(CLI::App& app, Flags& flags) {
+  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
+}
+
+void declare_data_dir(CLI::App& app, Flags& flags) {
+  app.add_option("--data-dir", flags.data_dir, "Folder of the databases [$STATE_DIRECTORY or ./vigil-data]")
+      ->type_name("FOLDER");
+}
+
 void declare_init(CLI::App& app, Flags& flags) {
   CLI::App* init = app.add_subcommand(
       "init", "Makes the authority that certificates of agents and people come from; safe to repeat");
-  init->fallthrough();  // --data-dir and --config
+  init->fallthrough();
+  declare_config(*init, flags);
+  declare_data_dir(*init, flags);
   init->add_option(
           "--name", flags.init_options.names,
           "A name or address by which others reach this aggregator, besides those of this host; may be "
@@ -76,9 +89,8 @@ void declare_init(CLI::App& app, Flags& flags) {
 void declare(CLI::App& app, Flags& flags) {
   app.footer(kExamples);
   app.set_version_flag("--version", "vigil-aggregator " + std::string(kVersion));
-  app.add_option("--config", flags.config, "YAML file; every key has a default")->type_name("FILE");
-  app.add_option("--data-dir", flags.data_dir, "Folder of the databases [$STATE_DIRECTORY or ./vigil-data]")
-      ->type_name("FOLDER");
+  declare_config(app, flags);
+  declare_data_dir(app, flags);
   app.add_option("--grpc-listen", flags.grpc_listen,
                  "For agents and the command line; port 0: any [127.0.0.1:8460]")
       ->type_name("HOST:PORT");
@@ -95,7 +107,9 @@ void declare(CLI::App& app, Flags& flags) {
       app.add_subcommand("doctor", "What keeps this aggregator from its work, and what would mend it");
   doctor->add_option("-o,--output", flags.output, "table, json or text")
       ->check(CLI::IsMember({"table", "json", "text"}));
-  doctor->fallthrough();  // --config may stand behind it
+  doctor->fallthrough();
+  declare_config(*doctor, flags);
+  declare_data_dir(*doctor, flags);
   doctor->footer(
       "Changes nothing, and works whether the aggregator runs or not. Without --config it reads\n"
       "/etc/vigil/aggregator.yml, if that is there. Exits with 1 when it found a problem.");

@@ -236,6 +236,18 @@ def test_version_and_help(program):
     assert "--help" in subprocess.run([BIN / program, "--help"], check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.parametrize("program, command, flags", [
+    ("vigil-aggregator", "init", ("--config", "--data-dir", "--name", "--person", "--out")),
+    ("vigil-aggregator", "doctor", ("--config", "--data-dir")),
+    ("vigil-agent", "enroll", ("--config", "--aggregator", "--name", "--spool", "--dir")),
+    ("vigil-agent", "doctor", ("--config",)),
+])
+def test_the_help_of_a_command_lists_what_it_takes_of_its_program(program, command, flags):
+    said = subprocess.run([BIN / program, command, "--help"], check=True, capture_output=True, text=True).stdout
+    listed = {line.split()[0] for line in said.splitlines() if line.startswith("  --")}
+    assert set(flags) <= listed, said
+
+
 @pytest.mark.parametrize("program", ["vigil-agent", "vigil-aggregator"])
 def test_a_misspelt_key_is_found_before_anything_starts(program, tmp_path):
     config = tmp_path / "wrong.yml"
