@@ -16,15 +16,11 @@ Cell moment_cell(std::int64_t t_ms, const char* never) {
   return t_ms == 0 ? Cell{t_ms, never, Style::faint} : Cell{t_ms, format_local_time(t_ms), Style::plain};
 }
 
-Cell expiry_cell(const v1::Token& token, std::int64_t now_ms) {
-  Cell cell = moment_cell(token.expires_ms(), "never");
-  if (token.expires_ms() == 0) return cell;
-  if (token.expires_ms() <= now_ms) {
-    cell.style = Style::bad;
-  } else if (token.expires_ms() - now_ms < kSoonMs) {
-    cell.style = Style::warning;
-  }
-  return cell;
+Cell state_cell(const v1::Token& token, std::int64_t now_ms) {
+  if (token.expires_ms() == 0) return Cell::of("good", Style::good);
+  if (token.expires_ms() <= now_ms) return Cell::of("expired", Style::bad);
+  const bool is_late = token.expires_ms() - now_ms < kSoonMs;
+  return is_late ? Cell::of("ends soon", Style::warning) : Cell::of("good", Style::good);
 }
 
 /// A token for one thing has none.
@@ -41,7 +37,8 @@ Result<Exit> list_tokens(Context& context) {
   if (!tokens) return tokens.error();
   Listing listing;
   listing.empty_note = "No tokens.";
-  listing.columns = {{"name", "NAME"},
+  listing.columns = {{"state", "STATE"},
+                     {"name", "NAME"},
                      {"role", "ROLE"},
                      {"scope", "SCOPE"},
                      {"expires_ms", "EXPIRES"},
@@ -51,8 +48,9 @@ Result<Exit> list_tokens(Context& context) {
   for (const v1::Token& token : tokens->tokens()) {
     Cell used = moment_cell(token.last_used_day_ms(), "never");
     if (token.last_used_day_ms() != 0) used.text = used.text.substr(0, 10);  // the day
-    listing.rows.push_back({Cell::of(token.name(), Style::bold), role_cell(token.role()),
-                            Cell::of(token.scope()), expiry_cell(token, context.now_ms), std::move(used),
+    listing.rows.push_back({state_cell(token, context.now_ms), Cell::of(token.name(), Style::bold),
+                            role_cell(token.role()), Cell::of(token.scope()),
+                            moment_cell(token.expires_ms(), "never"), std::move(used),
                             moment_cell(token.created_ms(), ""), Cell::of(token.created_by())});
   }
   show(context, listing);

@@ -106,6 +106,18 @@ def test_over_tls_a_token_says_who_may_what(vigil, tmp_path):
     assert access.cli(admin, "hosts")[0] == 0 and access.cli(viewer, "hosts")[0] == 1
 
 
+def test_a_token_that_is_over_keeps_no_right_credential_of_its_source_out(vigil, tmp_path):
+    access = Access(vigil, tmp_path)
+    right, short, leaked = access.token("right", "--role", "viewer"), access.token("short", "--role", "viewer", "--ttl", "1s"), access.token("leaked", "--role", "viewer")
+    access.root("token", "revoke", "leaked")
+    eventually("the token is over", lambda: access.http("/api/v1/query?query=1", bearer(short))[0] == 401)
+    for token, why in ((short, "the token short expired at"), (leaked, "the token leaked was revoked at")):
+        for _ in range(7):
+            status, said, _headers = access.http("/api/v1/query?query=1", bearer(token))
+            assert status == 401 and why in said, said
+    assert access.http("/api/v1/query?query=1", bearer(right))[0] == 200
+
+
 class Reader(Watch):
     """`vigil watch` by somebody, who has got a first value."""
 
@@ -131,6 +143,9 @@ def test_who_watches_is_ended_with_what_let_him_in(vigil, tmp_path):
     access.root("token", "revoke", "leaked")
     assert "the token leaked expired or was revoked" in readers[0].end()
     assert "the token short expired or was revoked" in readers[2].end()
+    states = {each["name"]: each["state"] for each in json.loads(access.root("token", "list", "-o", "json").stdout)}
+    assert states["short"] == "expired" and states["other"] == "good", states
+    assert access.root("token").stdout.splitlines()[0].startswith("STATE")
     seen = readers[1].next()
     eventually("the others read on", lambda: readers[1].next() > seen + 2)
     vigil.aggregator.wait_for("a stream is ended: who reads it may no longer.*who=leaked method=/vigil.v1.Query/Watch")
