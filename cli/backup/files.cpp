@@ -15,6 +15,7 @@ namespace vigil::cli {
 namespace {
 
 constexpr mode_t kPrivateFile = 0600;
+constexpr mode_t kPublicFile = 0644;
 constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr std::size_t kPieceBytes = std::size_t{256} << 10;
 
@@ -55,6 +56,11 @@ Result<void> NewFile::set_modified(std::int64_t modified_ns) {
   const std::array<timespec, 2> times{time, time};
   if (::futimens(descriptor_, times.data()) != 0)
     return fail_errno(errno, "set the time of " + partial_.string());
+  return {};
+}
+
+Result<void> NewFile::let_all_read() {
+  if (::fchmod(descriptor_, kPublicFile) != 0) return fail_errno(errno, "chmod " + partial_.string());
   return {};
 }
 

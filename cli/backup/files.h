@@ -25,6 +25,8 @@ class NewFile {
   std::uint32_t crc32c() const { return crc_; }
   /// As stat(2) will tell it; Unix nanoseconds.
   Result<void> set_modified(std::int64_t modified_ns);
+  /// Mode 0644.
+  Result<void> let_all_read();
   /// Syncs it and renames it; the folder is to be synced afterwards.
   Result<void> finish(const std::filesystem::path& path);
 

@@ -13,6 +13,8 @@
 namespace vigil::cli {
 namespace {
 
+constexpr std::string_view kPublicCertificate = "identity/ca.pem";
+
 constexpr const char* kLockFile = "lock";  // what an aggregator holds of its data folder
 constexpr const char* kPartial = ".partial";
 
@@ -130,6 +132,10 @@ Result<void> copy(const RestoreRequest& request, const BackedUp& file,
   // Kept, so that the next backup knows the file again.
   if (file.modified_ns != 0) {
     if (auto set = made->set_modified(file.modified_ns); !set) return set;
+  }
+  // As vigil-aggregator init makes it; in a backup it is private like all that lies there.
+  if (file.name == kPublicCertificate) {
+    if (auto let = made->let_all_read(); !let) return let;
   }
   if (auto finished = made->finish(target); !finished) return finished;
   return give_to_owner(target, request.data_folder);

@@ -140,6 +140,7 @@ TEST_CASE("The aggregator's authority comes back into its folder, which nobody e
   const Folder folder;
   auto sources = kSources;
   sources.insert(sources.begin() + 2, {"identity/ca.key", "a key", 0});
+  sources.push_back({"identity/ca.pem", "its certificate", 0});
   sources.push_back({"identity/identity.db", "who has which certificate", 0});
   REQUIRE(send(folder.backup(), kTime, sources).summary);
   const auto kept = stored(folder, "identity+ca.key.");
@@ -151,9 +152,13 @@ TEST_CASE("The aggregator's authority comes back into its folder, which nobody e
   CHECK(contents(folder.data() / "identity" / "identity.db") == "who has which certificate");
   CHECK(contents(folder.data() / "history.db") == "the index");
   CHECK((fs::status(folder.data() / "identity").permissions() & fs::perms::all) == fs::perms::owner_all);
-  for (const auto& entry : fs::directory_iterator(folder.data() / "identity"))
+  constexpr auto kPrivate = fs::perms::owner_read | fs::perms::owner_write;
+  for (const auto& entry : fs::directory_iterator(folder.data() / "identity")) {
+    INFO(entry.path());
+    const bool is_public = entry.path().filename() == "ca.pem";
     CHECK((entry.status().permissions() & fs::perms::all) ==
-          (fs::perms::owner_read | fs::perms::owner_write));
+          (is_public ? kPrivate | fs::perms::group_read | fs::perms::others_read : kPrivate));
+  }
 
   // An older program, which knows no folders, says so instead of leaving them out.
   CHECK_THAT(contents(folder.backup() / (restored->set + ".json")), Catch::Contains(R"("format":2)"));
