@@ -65,6 +65,8 @@ Group merged(const notify::Shipment& shipment) {
 }
 
 const Notification& worst_of(const Group& group) {
+  static const Notification kNone;
+  if (group.alerts.empty()) return kNone;
   const auto less = [](const Notification& a, const Notification& b) {
     const auto rank = [](const Notification& note) {
       return std::pair(note.kind == Kind::firing, notify::parse_severity(note.severity));

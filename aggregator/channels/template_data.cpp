@@ -200,6 +200,7 @@ class AlertList : public TemplateObject {
 };
 
 Labels common(const notify::Group& group, Labels Notification::*labels) {
+  if (group.alerts.empty()) return {};
   Labels out = group.alerts.front().*labels;
   for (const Notification& alert : group.alerts) {
     std::vector<std::string> differing;

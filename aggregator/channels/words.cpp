@@ -23,6 +23,7 @@ constexpr std::string_view kSubjectAsItIs =
 
 /// When not even vigil's own text fits.
 std::string last_resort(const notify::Group& group) {
+  if (group.alerts.empty()) return "No alerts";
   return notify::cut(
       fmt::format("{} alerts, the first: {}", group.alerts.size(), notify::title_of(group.alerts.front())),
       1000);

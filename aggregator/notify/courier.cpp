@@ -166,6 +166,10 @@ bool Courier::may_send(std::chrono::steady_clock::time_point now) const {
 void Courier::send_what_is_due(std::int64_t now_ms) {
   if (!on_the_wire_ && may_send(std::chrono::steady_clock::now())) {
     on_the_wire_ = lane_.next(now_ms);
+    while (on_the_wire_ && on_the_wire_->is_empty()) {
+      pass_on({lane_.give_up(*on_the_wire_, "it names no alert")});
+      on_the_wire_ = lane_.next(now_ms);
+    }
     if (on_the_wire_) begin(endpoint_.render(*on_the_wire_, now_ms));
   }
   const std::lock_guard lock(mutex_);
@@ -257,6 +261,13 @@ void Courier::tell(std::vector<Delivery> deliveries, const std::string& error) {
     ++(error.empty() ? stats_.delivered : stats_.failures);
     stats_.last_error = error;
     stats_.queued = lane_.size();
+  }
+  pass_on(std::move(deliveries));
+}
+
+void Courier::pass_on(std::vector<Delivery> deliveries) {
+  {
+    const std::lock_guard lock(mutex_);
     for (const Delivery& delivery : deliveries) {
       if (delivery.outcome == Outcome::dead) stats_.dead += delivery.ids.size();
     }

@@ -66,6 +66,7 @@ class Courier {
   void look_at_program();
   void finish(const std::optional<Failure>& failure, std::optional<ThreadChange> thread = {});
   void tell(std::vector<Delivery> deliveries, const std::string& error);
+  void pass_on(std::vector<Delivery> deliveries);
   bool may_send(std::chrono::steady_clock::time_point now) const;
   int wait_ms(std::int64_t now_ms) const;
 

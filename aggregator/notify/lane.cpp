@@ -20,10 +20,18 @@ std::string digest_key(const std::vector<Row>& rows) {
   return fmt::format("{:016x}-{}-digest", hash, rows.size());
 }
 
+void forget_firing(Group& group) {
+  std::erase_if(group.alerts, [](const Notification& note) { return note.kind == Kind::firing; });
+}
+
 }  // namespace
 
 std::string Shipment::key() const {
   return rows.size() == 1 ? rows.front().note.key : digest_key(rows);
+}
+
+bool Shipment::is_empty() const {
+  return std::ranges::all_of(rows, [](const Row& row) { return row.group && row.group->alerts.empty(); });
 }
 
 std::size_t Lane::sent_within_a_minute(const std::string& rule, std::int64_t now_ms) {
@@ -52,15 +60,14 @@ std::vector<Row> Lane::gather(const Row& first, std::int64_t now_ms) const {
 
 /// Of a group's messages that wait only the newest says what fires; of the others it is the ends that count.
 /// One that is sent again takes its place before the newer ones about the same, which have greater ids; one
-/// that could not be stored has none, and is the newest.
+/// that could not be stored has none, and is the newest. What is older forgets what fires only for one that
+/// comes after it: that goes out with it, or later. One that is sent again keeps it, as those after it may be
+/// on the wire and leave without it.
 void Lane::enqueue(Row row) {
   // Of a hundred thousand that are sent again most are the only ones about theirs.
   if (++rows_about_[row.note.fingerprint] == 1) return rows_.push_back(std::move(row));
   const auto is_about_the_same = [&row](const Row& other) {
     return other.note.fingerprint == row.note.fingerprint;
-  };
-  const auto forget_firing = [](Group& group) {
-    std::erase_if(group.alerts, [](const Notification& note) { return note.kind == Kind::firing; });
   };
   const auto place = std::find_if(rows_.begin(), rows_.end(), [&](const Row& other) {
     return is_about_the_same(other) && row.id != 0 && (other.id > row.id || other.id == 0);
@@ -69,8 +76,6 @@ void Lane::enqueue(Row row) {
     for (Row& older : rows_) {
       if (older.group && is_about_the_same(older)) forget_firing(*older.group);
     }
-  } else if (row.group) {
-    forget_firing(*row.group);
   }
   rows_.insert(place, std::move(row));
 }
@@ -93,7 +98,9 @@ std::optional<MessageThread> Lane::thread_of(const Row& row) const {
 std::vector<Row> Lane::all_of_group(const Row& first) const {
   std::vector<Row> out;
   for (const Row& row : rows_) {
-    if (row.group && row.note.fingerprint == first.note.fingerprint) out.push_back(row);
+    if (!row.group || row.note.fingerprint != first.note.fingerprint) continue;
+    if (!out.empty()) forget_firing(*out.back().group);
+    out.push_back(row);
   }
   return out;
 }
@@ -175,11 +182,24 @@ Delivery Lane::delivered(const Shipment& shipment, std::int64_t now_ms) {
   return out;
 }
 
+Delivery Lane::give_up(const Shipment& shipment, std::string why) {
+  Delivery out{{}, Outcome::dead, shipment.rows.back().attempts, 0, std::move(why)};
+  for (const Row& row : shipment.rows) out.ids.push_back(row.id);
+  remove(shipment.rows);
+  return out;
+}
+
+/// One that is sent again is tried as long as a new one, and what is newer about the same as long as that: it
+/// knows better what fires, and would leave the older one without a word.
 std::vector<std::int64_t> Lane::bury_old(std::int64_t now_ms) {
   std::vector<std::int64_t> ids;
+  std::unordered_set<std::string_view> kept;
   std::erase_if(rows_, [&](const Row& row) {
     const bool old = now_ms - row.created_ms >= options_.give_up_after_ms;
-    if (!old) return false;
+    if (!old || kept.contains(row.note.fingerprint)) {
+      kept.insert(rows_about_.find(row.note.fingerprint)->first);
+      return false;
+    }
     ids.push_back(row.id);
     forget(row);
     return true;

@@ -1,9 +1,9 @@
 // The queue of one receiver: what to send next, and what a success or a failure means for the rest. Pure:
 // times come in as arguments.
 //
-// Order is kept per alert, and per group of alerts: nothing overtakes an earlier message about the same. Rows
-// stay in the lane until they are delivered or dead. Of a group all that wait go out as one message. What
-// belongs to a thread goes there, and never into a digest.
+// Order is kept per alert, and per group of alerts: nothing overtakes an earlier message about the same, or
+// is given up before it. Rows stay in the lane until they are delivered or dead. Of a group all that wait go
+// out as one message. What belongs to a thread goes there, and never into a digest.
 #pragma once
 
 #include "aggregator/notify/notification.h"
@@ -33,6 +33,8 @@ struct Shipment {
   std::optional<MessageThread> thread{};  // of the alert or group that the rows are about
   /// One key for every attempt: the row's own, or one made of all the rows' keys.
   std::string key() const;
+  /// Groups without alerts only: nothing that could be told.
+  bool is_empty() const;
 };
 
 enum class FailureKind : std::uint8_t {
@@ -58,6 +60,8 @@ class Lane {
   std::optional<Shipment> next(std::int64_t now_ms);
 
   Delivery delivered(const Shipment& shipment, std::int64_t now_ms);
+  /// Not sent: it could not be.
+  Delivery give_up(const Shipment& shipment, std::string why);
   /// `random` from 0 to 1. At most one Delivery postpones, at most one declares dead.
   std::vector<Delivery> failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
                                double random);

@@ -153,9 +153,10 @@ std::string list_item(const Notification& note) {
 /// "HighCpu: 3 alerts", or without the name when they have several.
 std::string list_title(const Group& group) {
   const std::vector<Notification>& alerts = group.alerts;
-  const bool same = std::all_of(alerts.begin(), alerts.end(), [&alerts](const Notification& note) {
-    return note.alert == alerts.front().alert;
-  });
+  const bool same =
+      !alerts.empty() && std::all_of(alerts.begin(), alerts.end(), [&alerts](const Notification& note) {
+        return note.alert == alerts.front().alert;
+      });
   const std::string count = fmt::format("{} alerts", alerts.size() + group.left_out);
   return same ? fmt::format("{}: {}", slack_escape(alerts.front().alert), count) : count;
 }

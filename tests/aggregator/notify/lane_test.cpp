@@ -25,6 +25,14 @@ std::string next_ids(Lane& lane, std::int64_t now_ms) {
 
 constexpr LaneOptions kPlain{86'400'000, 0};
 
+Row group_row(std::int64_t id, std::vector<Notification> alerts, std::int64_t created_ms = 0) {
+  Row row = row_of(id, alerts.front(), created_ms);
+  row.note.fingerprint = "group";
+  row.note.key = std::to_string(id);
+  row.group = Group{"group", "ops", {}, std::move(alerts), 0};
+  return row;
+}
+
 }  // namespace
 
 TEST_CASE("Back-off doubles up to ten minutes, with full jitter and at least a second") {
@@ -318,17 +326,10 @@ TEST_CASE("a row of a group survives the outbox") {
 
 TEST_CASE(
     "what is sent again comes before newer messages about the same, and says nothing that they know better") {
-  const auto of_group = [](std::int64_t id, std::vector<Notification> alerts) {
-    Row row = row_of(id, alerts.front());
-    row.note.fingerprint = "group";
-    row.note.key = std::to_string(id);
-    row.group = Group{"group", "ops", {}, std::move(alerts), 0};
-    return row;
-  };
   Lane lane(kPlain);
   lane.enqueue(row_of(9, note_of("other")));
-  lane.enqueue(of_group(7, {note_of("a")}));
-  lane.enqueue(of_group(3, {note_of("b"), note_of("c", Kind::resolved)}));  // again
+  lane.enqueue(group_row(7, {note_of("a")}));
+  lane.enqueue(group_row(3, {note_of("b"), note_of("c", Kind::resolved)}));  // again
   REQUIRE(next_ids(lane, 0) == "9");
   lane.delivered(*lane.next(0), 0);
   const auto shipment = lane.next(0);
@@ -346,4 +347,62 @@ TEST_CASE(
   unstored.enqueue(row_of(0, note_of("a", Kind::resolved)));
   unstored.enqueue(row_of(5, note_of("a")));
   CHECK(next_ids(unstored, 0) == "5");
+}
+
+TEST_CASE("a group's newer message is not given up before an older one that is sent again") {
+  constexpr std::int64_t kPatience = 12'000;
+  const Failure refused{FailureKind::refused, "HTTP 403", 0};
+  Lane lane({kPatience, 0});
+  lane.enqueue(group_row(2, {note_of("a"), note_of("b")}, 0));
+  lane.enqueue(group_row(1, {note_of("a")}, 11'000));  // given up before, and tried as long as a new one
+  const auto first = lane.next(11'000);
+  REQUIRE(first);
+  REQUIRE(first->rows.size() == 2);
+  CHECK(first->rows[0].group->alerts.empty());
+  CHECK_FALSE(first->is_empty());
+  const auto told = lane.failed(*first, refused, kPatience, 1.0);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::postponed);
+  CHECK(ids(told[0].ids) == "1 2");
+  const auto second = lane.next(13'000);
+  REQUIRE(second);
+  CHECK(second->rows.back().group->alerts == std::vector{note_of("a"), note_of("b")});
+  const auto end = lane.failed(*second, refused, 11'000 + kPatience, 1.0);
+  REQUIRE(end.size() == 1);
+  CHECK(end[0].outcome == Outcome::dead);
+  CHECK(ids(end[0].ids) == "1 2");
+  CHECK(lane.size() == 0);
+}
+
+TEST_CASE("what is sent again while a newer message is on the wire keeps its alerts") {
+  Lane lane(kPlain);
+  lane.enqueue(group_row(2, {note_of("a"), note_of("b")}));
+  const auto newer = lane.next(0);
+  REQUIRE(newer);
+  lane.enqueue(group_row(1, {note_of("a")}));  // again
+  lane.delivered(*newer, 0);
+  const auto older = lane.next(0);
+  REQUIRE(older);
+  REQUIRE(older->rows.size() == 1);
+  CHECK(older->rows[0].group->alerts == std::vector{note_of("a")});
+  lane.enqueue(group_row(3, {note_of("c")}));
+  lane.delivered(*older, 0);
+  CHECK(next_ids(lane, 0) == "3");
+}
+
+TEST_CASE("a group without alerts is given up, not sent") {
+  Lane lane(kPlain);
+  Row row = group_row(1, {note_of("a")});
+  row.group->alerts.clear();
+  lane.enqueue(row);
+  const auto shipment = lane.next(0);
+  REQUIRE(shipment);
+  CHECK(shipment->is_empty());
+  const Delivery told = lane.give_up(*shipment, "why");
+  CHECK(told.outcome == Outcome::dead);
+  CHECK(ids(told.ids) == "1");
+  CHECK(told.error == "why");
+  CHECK(lane.size() == 0);
+  CHECK_FALSE(Shipment{{row, group_row(2, {note_of("a")})}}.is_empty());
+  CHECK_FALSE(Shipment{{row_of(3, note_of("a"))}}.is_empty());
 }

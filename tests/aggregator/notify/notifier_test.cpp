@@ -136,6 +136,25 @@ TEST_CASE("A redirect is not followed, and a huge reply is not read") {
   CHECK(sink.wait_for(2).size() == 2);
 }
 
+TEST_CASE("A group without alerts is given up, and what comes after it is sent") {
+  HttpSink sink({HttpSink::answer("200 OK")});
+  Bench bench(webhook(sink));
+  Row empty = row_of(1, note_of("a"), wall_ms());
+  empty.group = Group{"group", "ops", {}, {}, 0};
+  bench.notifier->enqueue({empty, row_of(2, note_of("b"), wall_ms())});
+  const auto told = bench.told.wait_for(2);
+  REQUIRE(told.size() == 2);
+  CHECK(told[0].ids == std::vector<std::int64_t>{1});
+  CHECK(told[0].outcome == Outcome::dead);
+  CHECK(told[0].error == "it names no alert");
+  CHECK(told[1].ids == std::vector<std::int64_t>{2});
+  CHECK(told[1].outcome == Outcome::delivered);
+  CHECK(sink.wait_for(1).size() == 1);
+  const ReceiverStats stats = bench.notifier->stats().at(0);
+  CHECK(stats.dead == 1);
+  CHECK(stats.failures == 0);  // nobody refused it
+}
+
 TEST_CASE("Nobody listening is a failure like any other") {
   std::string url;
   {
