@@ -145,7 +145,9 @@ std::optional<Failure> Transfer::judge_http(long status) const {
   if (status >= 200 && status < 300) return std::nullopt;
   Failure failure;
   failure.kind = is_about_the_receiver(status) ? FailureKind::away : FailureKind::refused;
-  failure.error = fmt::format("HTTP {}{}{}", status, reply_.empty() ? "" : ": ", printable(cut(reply_, 200)));
+  const bool is_redirect = status >= 300 && status < 400;
+  const std::string said = is_redirect ? "redirects are not followed" : printable(cut(reply_, 200));
+  failure.error = fmt::format("HTTP {}{}{}", status, said.empty() ? "" : ": ", said);
   failure.retry_after_ms = retry_after_ms();
   return failure;
 }

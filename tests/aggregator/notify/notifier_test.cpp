@@ -131,7 +131,7 @@ TEST_CASE("A redirect is not followed, and a huge reply is not read") {
   bench.send(1, note_of("a"));
   const auto told = bench.told.wait_for(2);
   REQUIRE(told.size() == 2);
-  CHECK(told[0].error == "HTTP 302: ok");
+  CHECK(told[0].error == "HTTP 302: redirects are not followed");
   CHECK(told[1].outcome == Outcome::delivered);
   CHECK(sink.wait_for(2).size() == 2);
 }
