@@ -39,11 +39,24 @@ std::string escaped(std::string_view text, std::size_t limit) {
   return cut_slack(slack_escape(text), limit);
 }
 
-/// Backticks would end the code span, and so would the end of a line.
+/// Within it nothing else is markup. Backticks would end the code span, and so would the end of a line.
 std::string code(std::string_view text, std::size_t limit = kTextBytes) {
-  std::string inner = escaped(one_line(text), limit);
+  std::string inner = cut_slack(slack_entities(text), limit);
   std::replace(inner.begin(), inner.end(), '`', '\'');
   return '`' + inner + '`';
+}
+
+/// Lines of a text that may have several: quoted, which no line of vigil's own is.
+std::string lines_of(std::string_view text) {
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  if (text.find('\n') == std::string_view::npos) return slack_escape(text);
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    out += fmt::format("{}>{}", out.empty() ? "" : "\n", slack_escape(line));
+  }
+  return out;
 }
 
 json::object markdown(const std::string& text, std::size_t limit) {
@@ -104,7 +117,7 @@ json::array blocks_of(const Notification& note) {
   json::array blocks;
   std::string words = slack_escape(headline_of(note));
   if (const auto description = description_of(note); !description.empty()) {
-    words += '\n' + slack_escape(description);
+    words += '\n' + lines_of(description);
   }
   if (!note.reason.empty()) words += fmt::format("\n_Resolved because {}._", slack_escape(note.reason));
   blocks.push_back(section(words));

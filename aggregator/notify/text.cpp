@@ -141,7 +141,111 @@ std::string cut_slack(std::string_view markup, std::size_t bytes) {
   return out;
 }
 
-std::string slack_escape(std::string_view text) {
+namespace {
+
+// ---- values in Slack's mrkdwn. A zero-width character beside `*` would not do: clients take it for a border
+// of words, and then what stands between is bold.
+
+constexpr std::string_view kJoiner = "\xE2\x81\xA0";  // no width, and in no emoji's name
+
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+}
+bool is_letter_or_digit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+bool is_in_emoji_name(char c) {
+  return is_letter_or_digit(c) || static_cast<unsigned char>(c) >= 0x80 ||
+         std::string_view("_-+'").find(c) != std::string_view::npos;
+}
+bool is_blank(char c) {
+  return c == ' ' || is_control(c);
+}
+
+/// How long the end of a line is that `text` begins with and that is no control character: U+0085, U+2028 and
+/// U+2029; 0: none.
+std::size_t line_end_length(std::string_view text) {
+  if (text.starts_with("\xC2\x85")) return 2;
+  return text.starts_with("\xE2\x80\xA8") || text.starts_with("\xE2\x80\xA9") ? 3 : 0;
+}
+
+/// Underscores within a word, as in names, are no markup.
+bool is_within_word(std::string_view text, std::size_t at) {
+  const std::size_t before = text.find_last_not_of('_', at);
+  const std::size_t after = text.find_first_not_of('_', at);
+  return before != std::string_view::npos && after != std::string_view::npos &&
+         is_letter_or_digit(text[before]) && is_letter_or_digit(text[after]);
+}
+
+/// As in `a * b`: nothing can begin or end there.
+bool stands_alone(std::string_view text, std::size_t at) {
+  return at > 0 && at + 1 < text.size() && is_blank(text[at - 1]) && is_blank(text[at + 1]);
+}
+
+bool is_markup(std::string_view text, std::size_t at) {
+  switch (text[at]) {
+    case '`':
+      return true;
+    case '_':
+      return !is_within_word(text, at);
+    case '*':
+    case '~':
+      return !stands_alone(text, at);
+    default:
+      return false;
+  }
+}
+
+/// Whether the colon at `at` begins an emoji, or would with a colon behind the text. `host:9100` does not.
+bool begins_emoji(std::string_view text, std::size_t at) {
+  std::size_t end = at + 1;
+  while (end < text.size() && is_in_emoji_name(text[end])) ++end;
+  if (end == at + 1) return false;
+  if (end < text.size()) return text[end] == ':';
+  return text.find_first_not_of("0123456789", at + 1) != std::string_view::npos;
+}
+
+bool begins_quote(std::string_view text, std::size_t at) {
+  return text[at] == '>' && text.find_first_not_of(" \t\r\n") == at;
+}
+
+std::string_view look_alike(char c) {
+  switch (c) {
+    case '*':
+      return "\xE2\x88\x97";  // U+2217
+    case '_':
+      return "\xCB\x8D";  // U+02CD
+    case '~':
+      return "\xE2\x88\xBC";  // U+223C
+    default:
+      return "'";
+  }
+}
+
+bool is_web_address(std::string_view text) {
+  if (!text.starts_with("https://") && !text.starts_with("http://")) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_blank(text[i]) || line_end_length(text.substr(i)) > 0) return false;
+  }
+  return true;
+}
+
+std::string inert_address(std::string_view address) {
+  std::string out;
+  for (std::size_t i = 0; i < address.size(); ++i) {
+    const char c = address[i];
+    if (c == '|' || is_markup(address, i) || (c == ':' && begins_emoji(address, i))) {
+      out += fmt::format("%{:02X}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return slack_entities(out);
+}
+
+}  // namespace
+
+std::string slack_entities(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '&') {
@@ -151,7 +255,25 @@ std::string slack_escape(std::string_view text) {
     } else if (c == '>') {
       out += "&gt;";
     } else {
-      out += static_cast<unsigned char>(c) < 0x20 && c != '\n' ? ' ' : c;
+      out += is_control(c) ? ' ' : c;
+    }
+  }
+  return out;
+}
+
+std::string slack_escape(std::string_view text) {
+  if (is_web_address(text)) return inert_address(text);
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (const std::size_t length = line_end_length(text.substr(i))) {
+      out += ' ';
+      i += length - 1;
+    } else if (is_markup(text, i)) {
+      out += look_alike(text[i]);
+    } else {
+      if (begins_quote(text, i)) out += kJoiner;
+      out += slack_entities(text.substr(i, 1));
+      if (text[i] == ':' && begins_emoji(text, i)) out += kJoiner;
     }
   }
   return out;

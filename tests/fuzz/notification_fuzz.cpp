@@ -116,6 +116,12 @@ void each_text(const boost::json::value& value, void (*visit)(std::string_view))
 void check_mrkdwn(std::string_view text) {
   for (const std::string& active : test::read_mrkdwn(text).active)
     require(active.starts_with("<!date^") || active.starts_with("<https://"));
+  const std::string marks = test::mrkdwn_marks(text);
+  for (std::size_t at = marks.find(':'); at != std::string::npos;
+       at = marks.find(':', marks.find(':', at + 1) + 1))
+    require(std::string_view(marks).substr(at).find("_circle:") <
+            std::string_view(":large_yellow").size() + 1);
+  require(marks.find('~') == std::string::npos);
 }
 
 void check_markup(const notify::Endpoint& endpoint, const boost::json::value& body) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/json.hpp>
+#include <cctype>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -102,6 +103,44 @@ inline Markup read_mrkdwn(std::string_view text) {
     text.remove_prefix(out.active.back().size());
   }
   out.visible = without_entities(plain);
+  return out;
+}
+
+/// What of Slack's mrkdwn is markup, in order, values left out: `*`, `_` and `~` beside a text, code, emoji,
+/// the ends of lines, and what stands in <...>. Quoted lines that follow one another are one.
+inline std::string mrkdwn_marks(std::string_view text) {
+  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; };
+  const auto at = [text](std::size_t i) { return i < text.size() ? text[i] : '\n'; };
+  const auto is_space = [](char c) { return c == ' ' || c == '\n'; };
+  const auto is_in_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || (c & 0x80) != 0 || c == '_' || c == '-' ||
+           c == '+' || c == '\'';
+  };
+  std::string out;
+  bool is_quote = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const char before = i == 0 ? '\n' : text[i - 1];
+    const std::size_t close = c == '`' ? text.find('`', i + 1) : c == '<' ? text.find('>', i) : 0;
+    std::size_t name_end = c == ':' ? i + 1 : std::string_view::npos;
+    while (name_end < text.size() && is_in_name(text[name_end])) ++name_end;
+    if (before == '\n') {
+      const bool is_quoted = c == '>' || text.substr(i).starts_with("&gt;");
+      if (i > 0 && !(is_quote && is_quoted)) out += '\n';
+      is_quote = is_quoted;
+    }
+    if (close > i && close != std::string_view::npos) {
+      out += c == '`' ? "`" : "<>";
+      i = close;
+    } else if (c == ':' && name_end != std::string_view::npos && at(name_end) == ':' && name_end > i + 1 &&
+               text.substr(i, name_end - i).find("\xE2\x81\xA0") == std::string_view::npos) {
+      out += text.substr(i, name_end - i + 1);
+      i = name_end;
+    } else if (c == '`' || ((c == '*' || c == '~') && !(is_space(before) && is_space(at(i + 1)))) ||
+               (c == '_' && !(is_word(before) && is_word(at(i + 1))))) {
+      out += c;
+    }
+  }
   return out;
 }
 

@@ -163,6 +163,32 @@ TEST_CASE("Nothing in a label ends the code span it stands in in a Slack message
   CHECK(render_slack(two, {}).find("`web  Bcc: all@example.org`") != std::string::npos);
 }
 
+TEST_CASE("A value in Slack's markup is one line of text, and stays readable") {
+  const auto f = [](std::string_view value, std::string_view expected) {
+    INFO(value);
+    CHECK(slack_escape(value) == expected);
+  };
+  f("x\n:large_green_circle: *Resolved: HighCpu on db-1*",
+    "x :\u2060large_green_circle: \u2217Resolved: HighCpu on db-1\u2217");
+  f("x\n> q", "x &gt; q");
+  f("> q", "\u2060&gt; q");
+  f("`id` ~off~ _it_", "'id' \u223Coff\u223C \u02CDit\u02CD");
+  f("a\u2028b\u0085c\x7F", "a b c ");
+  f("ends :fire", "ends :\u2060fire");
+  for (const char* same : {"web:9100", "a_b__c", "a * b", "Load of web-1 is 0.5: high", "12:30"})
+    f(same, same);
+  f("https://wiki.example/_x_/a*b|c?d=1&e=2", "https://wiki.example/%5Fx%5F/a%2Ab%7Cc?d=1&amp;e=2");
+  f("https://wiki.example/ *b*", "https://wiki.example/ \u2217b\u2217");
+}
+
+TEST_CASE("Lines of a description are quoted in Slack, as no line of vigil's own is") {
+  Notification note = note_of("web-1");
+  note.annotations.set("description", "first\n:red_circle: *second*\n\n");
+  const auto body = boost::json::parse(render_slack(single(note), {}));
+  const std::string text(body.at_pointer("/attachments/0/blocks/0/text/text").as_string());
+  CHECK_THAT(text, Catch::EndsWith("\n>first\n>:\u2060red_circle: \u2217second\u2217"));
+}
+
 TEST_CASE("What is over says whether its text and value are those of when it was true") {
   Notification note = note_of("web-1", Kind::resolved);
   note.annotations = Labels{{"summary", "Load of web-1 is 0.5"}};
