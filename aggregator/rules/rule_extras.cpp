@@ -1,6 +1,7 @@
 #include "aggregator/rules/rule_extras.h"
 
 #include "aggregator/promql/parser.h"
+#include "aggregator/promql/value.h"
 #include "aggregator/rules/rewrite.h"
 #include "common/text/human.h"
 
@@ -42,11 +43,37 @@ std::unique_ptr<promql::Expr> compile_vector(const PlacedText& raw) {
   return nullptr;
 }
 
+/// "at most", where a threshold of clear that is more would end what fires; "" where none is on a wrong side.
+std::string_view right_side(promql::BinaryOp op) {
+  switch (op) {
+    case promql::BinaryOp::gt:
+    case promql::BinaryOp::ge:
+      return "at most";
+    case promql::BinaryOp::lt:
+    case promql::BinaryOp::le:
+      return "at least";
+    default:
+      return "";
+  }
+}
+
+/// With a threshold beyond that of the rule an alert would be over while it is true.
+void check_side(const PlacedText& raw, const promql::Expr& expr, double clear) {
+  const auto limit = limit_of(expr);
+  const std::string_view side = limit ? right_side(limit->op) : std::string_view();
+  if (side.empty()) return;
+  const bool is_wrong = side == "at most" ? clear > limit->number : clear < limit->number;
+  if (is_wrong)
+    raw.at.error(fmt::format("{} is beyond the rule's own threshold: for `{}` it must be {} {}", raw.text,
+                             promql::to_string(limit->op), side, promql::format_value(limit->number)));
+}
+
 /// A number is another threshold of the rule's expression, anything else an expression.
 void compile_clear(const PlacedText& raw, const std::string& expr, RuleExtras& out) {
   if (const auto number = parse_number(raw.text)) {
     auto other = promql::parse(expr);
     if (!other) return;  // reported at the expression
+    check_side(raw, **other, *number);
     if (!set_threshold(**other, *number)) {
       raw.at.error(
           "the rule compares with no number: write an expression that is true when the alert is over");

@@ -289,6 +289,10 @@ TEST_CASE("What is wrong with the extras of a rule is said at its place") {
   CHECK_THAT(wrong("clear: 5, clear_for: 5m, keep_firing_for: 1m"), Contains("are one time"));
   CHECK_THAT(wrong("clear: 'heat <'"), Contains(".clear: "));
   CHECK_THAT(wrong("clear: 'heat[5m]'"), Contains("gives a range vector"));
+  CHECK_THAT(wrong("clear: 95", "heat > 90"),
+             Contains(".clear: 95 is beyond the rule's own threshold: for `>` it must be at most 90"));
+  CHECK_THAT(wrong("clear: 95", "90 < heat"), Contains("for `>` it must be at most 90"));
+  CHECK_THAT(wrong("clear: 15", "heat <= 20"), Contains("for `<=` it must be at least 20"));
   CHECK_THAT(wrong("clear: 5", "absent(heat)"), Contains("compares with no number"));
   CHECK_THAT(wrong("on_no_data: alarm"), Contains("on_no_data"));
   CHECK_THAT(wrong("on_no_data: alert", "absent(heat)"), Contains("nobody can tell"));
