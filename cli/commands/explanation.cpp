@@ -22,7 +22,7 @@ struct Word {
   std::string_view text;
   Style style;
 };
-constexpr std::array<Word, 23> kWords{{{"holds", "true since", Style::plain},
+constexpr std::array<Word, 24> kWords{{{"holds", "true since", Style::plain},
                                        {"will_fire", "fires if it stays true", Style::warning},
                                        {"fires", "fires", Style::bad},
                                        {"no_data", "no data since", Style::warning},
@@ -41,6 +41,7 @@ constexpr std::array<Word, 23> kWords{{{"holds", "true since", Style::plain},
                                        {"told_over", "told that it is over", Style::good},
                                        {"waits", "not told yet, since", Style::warning},
                                        {"given_up", "not told, given up", Style::bad},
+                                       {"not_told", "not told", Style::warning},
                                        {"will_be_told", "to be told", Style::warning},
                                        {"will_be_repeated", "to be told again", Style::faint},
                                        {"will_escalate", "escalates to", Style::warning},
@@ -168,18 +169,6 @@ Listing outlooks_listing(const v1::ExplainAlertResponse& explained) {
   return listing;
 }
 
-/// "node_load1 > 5, for 2m, fires on while node_load1 > 3"
-std::string rule_text(const v1::RuleOutlook& rule) {
-  std::string text = rule.expression();
-  if (rule.for_ms() > 0) text += ", for " + format_duration(milliseconds(rule.for_ms()));
-  if (rule.times_of() > 1)
-    text += fmt::format(", true in {} of {} evaluations", rule.times_enough(), rule.times_of());
-  if (rule.keep_firing_for_ms() > 0)
-    text += ", fires on for " + format_duration(milliseconds(rule.keep_firing_for_ms()));
-  if (!rule.clear().empty()) text += ", fires on " + rule.clear();
-  return text;
-}
-
 void say_rule(const Context& context, const v1::RuleOutlook& rule, bool is_of_alert) {
   const std::string name = rule.name() + (rule.severity().empty() ? "" : " (" + rule.severity() + ")");
   if (!is_of_alert) {
@@ -267,6 +256,23 @@ Listing events_listing(const v1::ExplainAlertResponse& explained, std::int64_t n
                             Cell::number(std::int64_t{event.attempts()}),
                             time_cell(event.next_attempt_ms())});
   return listing;
+}
+
+std::string rule_text(const v1::RuleOutlook& rule) {
+  constexpr std::string_view kWhile = "while ";
+  constexpr std::string_view kUntil = "until ";
+  std::string text = rule.expression();
+  if (rule.for_ms() > 0) text += " for " + format_duration(milliseconds(rule.for_ms()));
+  if (rule.times_of() > 1)
+    text += fmt::format(", true in {} of {} evaluations", rule.times_enough(), rule.times_of());
+  const std::string keep =
+      rule.keep_firing_for_ms() > 0 ? " for " + format_duration(milliseconds(rule.keep_firing_for_ms())) : "";
+  const std::string_view clear = rule.clear();
+  if (clear.starts_with(kWhile))
+    return fmt::format("{}; clears when not ({}){}", text, clear.substr(kWhile.size()), keep);
+  if (clear.starts_with(kUntil))
+    return fmt::format("{}; clears when {}{}", text, clear.substr(kUntil.size()), keep);
+  return keep.empty() ? text : fmt::format("{}; clears when not true{}", text, keep);
 }
 
 void show_explanation(const Context& context, const v1::ExplainAlertResponse& explained) {

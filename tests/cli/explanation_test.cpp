@@ -78,4 +78,29 @@ TEST_CASE("programs have the times of messages apart from their texts") {
   CHECK(events.at(1).at("attempts").as_int64() == 3);
 }
 
+TEST_CASE("who is not told is named") {
+  v1::ExplainAlertResponse explained;
+  v1::AlertEvent& event = add_event(explained, "not_told");
+  event.set_at_ms(0);
+  event.set_text("takes critical alerts only");
+  CHECK_THAT(table_of(explained, kMadeMs), Catch::Contains("not told  ops  takes critical alerts only"));
+}
+
+TEST_CASE("a rule says how long it must be true, and when it is over") {
+  v1::RuleOutlook rule;
+  rule.set_expression("temp > 50");
+  CHECK(rule_text(rule) == "temp > 50");
+  rule.set_for_ms(3'000);
+  CHECK(rule_text(rule) == "temp > 50 for 3s");
+  rule.set_keep_firing_for_ms(60'000);
+  CHECK(rule_text(rule) == "temp > 50 for 3s; clears when not true for 1m");
+  rule.set_clear("while temp > 40");
+  CHECK(rule_text(rule) == "temp > 50 for 3s; clears when not (temp > 40) for 1m");
+  rule.set_keep_firing_for_ms(0);
+  rule.set_clear("until cooled == 1");
+  rule.set_times_enough(3);
+  rule.set_times_of(5);
+  CHECK(rule_text(rule) == "temp > 50 for 3s, true in 3 of 5 evaluations; clears when cooled == 1");
+}
+
 }  // namespace vigil::cli
