@@ -2,6 +2,7 @@
 
 #include "aggregator/calendar/zones.h"
 #include "aggregator/channels/channels.h"
+#include "aggregator/rules/file_patterns.h"
 #include "common/config/files.h"
 
 #include <algorithm>
@@ -9,6 +10,19 @@
 #include <utility>
 
 namespace vigil::alerts {
+namespace {
+
+/// Patterns that no file fits: what is no pattern is an error.
+void warn_of_missing_templates(const routing::Configuration& configuration,
+                               std::vector<std::string>& warnings) {
+  for (std::size_t i = 0; i < configuration.templates.size(); ++i) {
+    const auto files = rules::matching_files(configuration.templates[i]);
+    if (files && files->empty())
+      warnings.push_back(configuration.at.say(fmt::format("templates[{}]", i), "no file fits this pattern"));
+  }
+}
+
+}  // namespace
 
 Result<LoadedRouting> load_routing(const notify::NotificationsConfig& config,
                                    const std::string& external_url) {
@@ -32,6 +46,7 @@ Result<LoadedRouting> load_routing(const notify::NotificationsConfig& config,
   if (auto fine = problems.result(); !fine) return fine.error();
   out.endpoints = std::move(*endpoints);
   out.warnings = configuration->warnings;
+  warn_of_missing_templates(*configuration, out.warnings);
   auto routing = std::make_shared<Routing>();
   routing->channels = channels::channels_of(*configuration);
   routing->configuration = std::move(*configuration);

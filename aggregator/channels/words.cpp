@@ -44,7 +44,7 @@ Result<void> Library::add_file(const std::string& path) {
   if (!text) return text.error();
   if (!is_utf8(*text)) return fail(Errc::parse, "{}: not UTF-8", path);
   if (const auto added = all_.add(*text); !added)
-    return fail(added.error().code, "{}: {}", path, added.error().message);
+    return fail(added.error().code, "{}:{}", path, added.error().message);
   return {};
 }
 

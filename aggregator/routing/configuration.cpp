@@ -196,6 +196,7 @@ Result<Configuration> read_configuration(std::string_view text, std::string name
   config::Problems problems;
   Configuration out;
   out.receivers = std::move(raw.receivers);
+  out.at = document->root();
   out.templates = std::move(raw.templates);
   auto receivers = complete_all(out.receivers, raw.global, problems);
   add_calendars(raw.mute_time_intervals, zones, out.calendars);

@@ -19,6 +19,7 @@ struct Configuration {
   std::vector<Receiver> receivers;
   std::vector<InhibitRule> inhibit_rules;
   Calendars calendars;
+  config::Place at;                    // of the file
   std::vector<std::string> templates;  // paths, with wildcards in the last part
   /// "file:line:column: key: what of it has no effect, and why".
   std::vector<std::string> warnings;

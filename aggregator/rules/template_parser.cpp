@@ -11,7 +11,11 @@ namespace {
 
 class TemplateParser {
  public:
-  TemplateParser(std::string_view text, const TemplateLanguage& language) : around_(language), text_(text) {}
+  TemplateParser(std::string_view text, const TemplateLanguage& language)
+      : around_(language), whole_(text), text_(text) {}
+
+  /// Where the action begins that is read now; the end of the text, where it lacks one.
+  std::size_t at() const { return at_; }
 
   Result<Template::Tree> parse() {
     const auto stopped = body(tree_.nodes, 0);
@@ -169,6 +173,7 @@ class TemplateParser {
   /// Adds the text before the next action and gives the action's inside; nothing at the end of the text.
   Result<std::optional<std::string_view>> next_action(std::vector<Template::Node>& nodes) {
     const std::size_t open = text_.find("{{");
+    at_ = whole_.size() - text_.size() + std::min(open, text_.size());
     std::string_view before = text_.substr(0, open);
     if (trim_next_) before = trim_left(before);
     trim_next_ = false;
@@ -226,16 +231,22 @@ class TemplateParser {
 
   Template::Tree tree_;
   Surroundings around_;
-  std::string_view text_;
+  std::string_view whole_;
+  std::string_view text_;  // of it, what is to be read
+  std::size_t at_ = 0;
   std::string_view pending_;  // what follows `end` or `else` in its action
   bool trim_next_ = false;    // the last action ended with " -}}"
 };
 
 }  // namespace
 
-Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language) {
+Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language,
+                                      std::size_t* at) {
   if (text.size() > language.max_bytes) return fail(Errc::limit, "longer than {} bytes", language.max_bytes);
-  return TemplateParser(text, language).parse();
+  TemplateParser parser(text, language);
+  auto tree = parser.parse();
+  if (at != nullptr) *at = parser.at();
+  return tree;
 }
 
 }  // namespace vigil::rules

@@ -4,6 +4,7 @@
 #include "aggregator/rules/template_tree.h"
 #include "common/text/human.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -20,9 +21,21 @@ Result<std::string> SetTemplate::expand(const TemplateStart& start) const {
   return Expansion(*tree_, data, *named_, kLimits).run(start);
 }
 
+namespace {
+
+/// "line:column", both from 1.
+std::string place_of(std::string_view text, std::size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const std::size_t line_begin = before.rfind('\n') + 1;  // 0 in the first line
+  return fmt::format("{}:{}", 1 + std::count(before.begin(), before.end(), '\n'), at - line_begin + 1);
+}
+
+}  // namespace
+
 Result<void> TemplateSet::add(std::string_view text) {
-  auto tree = parse_template(text, *language_);
-  if (!tree) return tree.error();
+  std::size_t at = 0;
+  auto tree = parse_template(text, *language_, &at);
+  if (!tree) return fail(tree.error().code, "{}: {}", place_of(text, at), tree.error().message);
   const auto shared = std::make_shared<const Template::Tree>(std::move(*tree));
   auto named = *named_;
   for (const auto& [name, nodes] : shared->defined) named[name] = shared;

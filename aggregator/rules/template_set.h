@@ -50,7 +50,8 @@ class TemplateSet {
   /// `language` must outlive the set and its texts.
   explicit TemplateSet(const TemplateLanguage& language) : language_(&language) {}
 
-  /// Takes the definitions of `text`; one of a name that is there already takes its place.
+  /// Takes the definitions of `text`; one of a name that is there already takes its place. Errors
+  /// begin with "line:column: ", of the action that is wrong.
   Result<void> add(std::string_view text);
   /// Errc::parse also when it calls a template by a name nobody defines.
   Result<SetTemplate> parse(std::string_view text) const;

@@ -71,7 +71,9 @@ struct Template::Tree {
 };
 
 /// The tree of `text`.
-Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language);
+/// `at`: where the action begins that is wrong.
+Result<Template::Tree> parse_template(std::string_view text, const TemplateLanguage& language,
+                                      std::size_t* at = nullptr);
 
 /// What bounds an expansion.
 struct TemplateLimits {

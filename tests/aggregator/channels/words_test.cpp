@@ -59,15 +59,15 @@ TEST_CASE("Slack's own look gives way to template files that say how it shall be
 
 TEST_CASE("what is wrong in template files is named with the file, all at once") {
   const test::TempDir dir;
-  write(dir.file("a.tmpl"), R"({{ define "x" }}{{ humanise 1 }}{{ end }})");
+  write(dir.file("a.tmpl"), "{{ define \"x\" }}\n a {{ humanise 1 }}{{ end }}");
   write(dir.file("b.tmpl"), R"({{ define "y" }})");
   const auto made = test::try_endpoints(
       kDiscord, fmt::format("templates: ['{}', '{}']", dir.file("*.tmpl"), dir.file("missing")));
   REQUIRE_FALSE(made);
   const std::string& message = made.error().message;
   INFO(message);
-  CHECK(has(message, dir.file("a.tmpl") + ": function \"humanise\" not defined"));
-  CHECK(has(message, dir.file("b.tmpl") + ": template \"y\" has no {{ end }}"));
+  CHECK(has(message, dir.file("a.tmpl") + ":2:4: function \"humanise\" not defined"));
+  CHECK(has(message, dir.file("b.tmpl") + ":1:1: template \"y\" has no {{ end }}"));
   CHECK(has(message, dir.file("missing") + ": there is no such template file"));
 }
 
