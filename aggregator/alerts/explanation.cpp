@@ -74,15 +74,26 @@ std::string elsewhere_text(const std::string& inhibitor, const Alert& alert, con
   return fmt::format("on {}", source->instance());
 }
 
+bool is_own(const notify::ReceiverStats& stats) {
+  return !stats.takes_groups && stats.kind != "gone";
+}
+
+/// Receivers of vigil's own configuration know nothing of the rules of alertmanager.yml.
+std::string rule_text(const std::string& rule, const Circumstances& circumstances) {
+  const bool has_own = std::ranges::any_of(circumstances.receivers, is_own);
+  return fmt::format("inhibition rule {}{}", rule,
+                     has_own ? " on the routes of alertmanager.yml; not for receivers of notifications" : "");
+}
+
 void add_inhibitors(const Alert& alert, const Circumstances& circumstances, std::vector<Event>& out) {
   if (const Inhibition::Source* by = circumstances.inhibitor)
     out.push_back(
         {EventKind::inhibited, 0, by->name,
          joined(elsewhere_text(by->fingerprint, alert, circumstances.book), way_text(by->way, alert))});
   if (auto by = circumstances.grouping.inhibitor_of(alert, circumstances.book))
-    out.push_back(
-        {EventKind::inhibited, 0, std::move(by->alert),
-         joined(elsewhere_text(by->fingerprint, alert, circumstances.book), "inhibition rule " + by->rule)});
+    out.push_back({EventKind::inhibited, 0, std::move(by->alert),
+                   joined(elsewhere_text(by->fingerprint, alert, circumstances.book),
+                          rule_text(by->rule, circumstances))});
 }
 
 std::string group_text(const std::string& key) {
@@ -135,21 +146,35 @@ void add_tellings(const std::vector<std::string>& notified, const std::vector<st
   }
 }
 
+/// Those that would be told if it were another alert, or they were other receivers.
+void add_not_told(const Labels& labels, const Circumstances& circumstances, std::vector<Event>& out) {
+  for (NotTold& each : circumstances.grouping.not_told(labels))
+    out.push_back({EventKind::not_told, 0, std::move(each.receiver), std::move(each.why)});
+  for (const notify::ReceiverStats& stats : circumstances.receivers) {
+    if (!is_own(stats) || notify::parse_severity(labels.get("severity")) >= stats.min_severity) continue;
+    out.push_back({EventKind::not_told, 0, stats.receiver,
+                   stats.min_severity == notify::Severity::critical
+                       ? "takes critical alerts only"
+                       : "takes warnings and critical alerts only"});
+  }
+}
+
 /// When what is due then is said: not while a calendar mutes the route.
 std::int64_t spoken_ms(const GroupTelling& telling, std::int64_t due_ms) {
   if (telling.mute.empty()) return due_ms;
   return telling.unmuted_ms == 0 ? 0 : std::max(due_ms, telling.unmuted_ms);
 }
 
-void add_groups(const std::string& fingerprint, bool is_acknowledged, const Circumstances& circumstances,
-                std::vector<Event>& out) {
+void add_groups(const std::string& fingerprint, bool is_acknowledged, bool is_over,
+                const Circumstances& circumstances, std::vector<Event>& out) {
   for (const GroupTelling& telling :
        circumstances.grouping.tellings(fingerprint, is_acknowledged, circumstances.now_ms)) {
     const std::string text = group_text(telling.group_key);
     // A message that names hundreds leaves the others out.
     if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
       out.push_back({EventKind::told, telling.told_ms, telling.endpoint, text});
-    const std::string next = joined(text, telling.mute);
+    // Of what is over the next message is the last.
+    const std::string next = joined(joined(is_over ? "that it is over" : "", text), telling.mute);
     if (telling.has_news) {
       out.push_back({EventKind::will_be_told, spoken_ms(telling, telling.next_ms), telling.endpoint, next});
     } else if (telling.repeat_ms != 0) {
@@ -279,6 +304,8 @@ std::string_view to_string(EventKind kind) {
       return "given_up";
     case EventKind::will_be_told:
       return "will_be_told";
+    case EventKind::not_told:
+      return "not_told";
     case EventKind::action:
       return "action";
     case EventKind::will_be_repeated:
@@ -326,7 +353,8 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     add_past_maintenances(alert.labels, {alert.fired_at_ms, 0}, circumstances, out);
   add_inhibitors(alert, circumstances, out);
   add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
-  add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), circumstances, out);
+  add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), false, circumstances, out);
+  add_not_told(alert.labels, circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
     out.push_back({EventKind::will_escalate, next.at_ms, next.receiver, "if nobody acknowledges it"});
@@ -346,7 +374,8 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   add_silences(resolved.labels, resolved.resolved_at_ms, circumstances, out);
   add_past_maintenances(resolved.labels, {resolved.fired_at_ms, resolved.resolved_at_ms}, circumstances, out);
   add_tellings(resolved.notified, resolved.escalated, resolved.announced_ms, circumstances, out);
-  add_groups(resolved.fingerprint, false, circumstances, out);
+  add_groups(resolved.fingerprint, false, true, circumstances, out);
+  add_not_told(resolved.labels, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
   mark_undelivered(circumstances, out);
   std::ranges::stable_sort(out, {}, place_of);

@@ -43,6 +43,7 @@ struct Event {
     given_up,          // it was to be told then, and never arrived; the same
     will_be_told,      // at the earliest, 0: when nothing holds it back any more; the same
     will_be_repeated,  // the same
+    not_told,          // `by`: a receiver that hears nothing of it; `text`: why
     will_escalate,     // `by`: the receiver, if nobody acknowledges it until then; 0 likewise
     action             // one that was asked for; `by`: its name; `text`: what became of it
   };

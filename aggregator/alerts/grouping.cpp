@@ -387,6 +387,20 @@ void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& b
   }
 }
 
+std::vector<NotTold> Grouping::not_told(const Labels& labels) const {
+  std::vector<NotTold> out;
+  for (std::string& receiver : receivers_of(labels)) {
+    const routing::Reach reach = routing::reach_of(receiver, routing_->channels);
+    if (reach == routing::Reach::nobody) {
+      std::string why = routing::nobody_text(receiver);
+      out.push_back({std::move(receiver), std::move(why)});
+    } else if (reach == routing::Reach::critical_only && labels.get("severity") != "critical") {
+      out.push_back({std::move(receiver), "takes critical alerts only"});
+    }
+  }
+  return out;
+}
+
 std::vector<std::string> Grouping::receivers_of(const Labels& labels) const {
   std::vector<std::string> out;
   if (!routing_) return out;

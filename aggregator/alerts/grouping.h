@@ -50,6 +50,12 @@ struct GroupInhibitor {
   std::string fingerprint;
 };
 
+/// A receiver that routes lead an alert to, and why it hears nothing of it.
+struct NotTold {
+  std::string receiver;
+  std::string why;
+};
+
 class Grouping {
  public:
   explicit Grouping(RoutingPtr routing);
@@ -107,6 +113,9 @@ class Grouping {
 
   /// Names of all receivers of the file.
   std::vector<std::string> receivers() const;
+
+  /// Of the receivers whose routes take an alert with these labels, those that are told of none like it.
+  std::vector<NotTold> not_told(const Labels& labels) const;
 
   /// Names of the receivers whose routes take an alert with these labels.
   std::vector<std::string> receivers_of(const Labels& labels) const;

@@ -41,6 +41,7 @@ Courier::Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Fee
   stats_.receiver = endpoint_.name;
   stats_.kind = endpoint_.kind;
   stats_.takes_groups = endpoint_.takes_groups;
+  stats_.min_severity = endpoint_.min_severity;
   gate_->courier = this;
 }
 

@@ -32,6 +32,7 @@ struct ReceiverStats {
   std::uint64_t dead = 0;
   std::uint64_t queued = 0;
   std::string last_error;  // of the latest attempt; "" when it succeeded
+  Severity min_severity = Severity::info;  // the least that it is told of
 };
 
 /// What one channel answered to a test.

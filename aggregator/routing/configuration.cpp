@@ -5,6 +5,8 @@
 #include "common/text/human.h"
 #include "common/text/utf8.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <set>
 
@@ -186,6 +188,38 @@ std::set<std::string> complete_all(std::vector<Receiver>& receivers, const Globa
   return names;
 }
 
+/// Where alerts are taken that this receiver is not told of: its routes, and steps of `escalate`.
+std::vector<std::string> ways_to(const std::string& receiver, const Route& root) {
+  std::vector<std::string> out;
+  std::set<std::string> steps;
+  root.walk([&](const Route& route) {
+    if (route.receiver == receiver) out.push_back("route " + route.key);
+    for (const Escalation& step : route.escalations) {
+      // Routes below have it from above.
+      const std::string after = format_duration(step.after);
+      if (step.receiver == receiver && steps.insert(after).second)
+        out.push_back(fmt::format("escalate after {} of route {}", after, route.key));
+    }
+  });
+  return out;
+}
+
+/// Receivers of which every channel is of a kind that vigil has not. One that has none at all is meant so.
+void warn_of_nobody(const config::Value& receivers, const Configuration& configuration) {
+  const std::vector<config::Value> items = receivers.items();
+  for (std::size_t i = 0; i < items.size() && i < configuration.receivers.size(); ++i) {
+    const auto keys = items[i].entries();
+    const bool has_some = std::ranges::any_of(
+        keys, [](const auto& entry) { return std::string_view(entry.first).ends_with("_configs"); });
+    const Receiver& receiver = configuration.receivers[i];
+    if (!has_some || has_channels(receiver)) continue;
+    const auto ways = ways_to(receiver.name, configuration.root);
+    if (!ways.empty())
+      items[i].warn(fmt::format("has no channel vigil can use, so nobody is told of what comes by {}",
+                                fmt::join(ways, ", ")));
+  }
+}
+
 }  // namespace
 
 Result<Configuration> read_configuration(std::string_view text, std::string name, calendar::Zones& zones) {
@@ -203,6 +237,7 @@ Result<Configuration> read_configuration(std::string_view text, std::string name
   add_calendars(raw.time_intervals, zones, out.calendars);
   if (raw.route) out.root = TreeMaker(std::move(receivers), out.calendars).root(*raw.route);
   out.inhibit_rules = inhibit_rules(raw.inhibit_rules);
+  if (raw.route) warn_of_nobody(document->root().find("receivers"), out);
   problems.add(document->result());
   if (auto fine = problems.result(); !fine) return fine.error();
   out.warnings = document->warnings();

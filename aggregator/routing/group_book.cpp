@@ -27,6 +27,16 @@ std::vector<std::string> ended(const GroupState& group, const Told& told) {
 
 }  // namespace
 
+Reach reach_of(std::string_view receiver, const Channels& channels) {
+  const auto found = channels.find(receiver);
+  if (found == channels.end() || found->second.empty()) return Reach::nobody;
+  return std::ranges::all_of(found->second, &Channel::critical_only) ? Reach::critical_only : Reach::all;
+}
+
+std::string nobody_text(std::string_view receiver) {
+  return fmt::format("told to nobody: receiver {} has no channel vigil can use", receiver);
+}
+
 void GroupBook::adopt(const Route& root, Channels channels) {
   root_ = &root;
   channels_ = std::move(channels);

@@ -29,6 +29,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -43,6 +44,12 @@ struct Channel {
   std::chrono::milliseconds remind{0};
 };
 using Channels = std::map<std::string, std::vector<Channel>, std::less<>>;  // by receiver
+
+/// Which alerts a receiver is told of.
+enum class Reach : std::uint8_t { all, critical_only, nobody };
+Reach reach_of(std::string_view receiver, const Channels& channels);
+/// Of Reach::nobody: "told to nobody: receiver og has no channel vigil can use".
+std::string nobody_text(std::string_view receiver);
 
 enum class Occasion : std::uint8_t { changed, repeated };
 

@@ -1,5 +1,6 @@
 #include "aggregator/routing/receivers.h"
 
+#include <algorithm>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -319,6 +320,15 @@ bool has_only_sms(const Receiver& receiver) {
 }
 
 }  // namespace
+
+bool has_channels(const Receiver& receiver) {
+  const auto any = [](const auto&... channels) { return (!channels.empty() || ...); };
+  const auto is_sent = [](const PagerdutyChannel& channel) { return !channel.routing_key.empty(); };
+  return any(receiver.slack, receiver.email, receiver.webhook, receiver.discord, receiver.telegram,
+             receiver.teams, receiver.teams_v2, receiver.ntfy, receiver.sms, receiver.command,
+             receiver.alertmanager) ||
+         std::ranges::any_of(receiver.pagerduty, is_sent);
+}
 
 Result<void> complete(Receiver& receiver, const GlobalDefaults& global) {
   for (SlackChannel& slack : receiver.slack) fill(slack, global);

@@ -179,6 +179,9 @@ struct Receiver {
 };
 void describe(config::Fields& fields, Receiver& receiver);
 
+/// Whether there is anything it is told by.
+bool has_channels(const Receiver& receiver);
+
 /// What a channel takes from `global` where it says nothing itself.
 struct GlobalDefaults {
   Secret slack_api_url;

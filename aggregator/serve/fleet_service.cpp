@@ -369,7 +369,7 @@ grpc::ServerUnaryReactor* FleetService::ListRoutes(grpc::CallbackServerContext* 
                                                    v1::ListRoutesResponse* response) {
   return answer(sources_.engine, context, [this, response](const QueryEngine::Cancelled&) -> Result<void> {
     if (const alerts::RoutingPtr routing = sources_.alerts.routing())
-      put_routes(routing->configuration, sources_.now_ms(), *response);
+      put_routes(routing->configuration, routing->channels, sources_.now_ms(), *response);
     return {};
   });
 }

@@ -28,7 +28,7 @@ Cell matchers_cell(const v1::Route& route) {
 }
 
 Cell now_cell(const v1::Route& route) {
-  if (route.muting() == "none") return Cell{route.muting(), "told", Style::good};
+  if (route.muted_text().empty()) return Cell{route.muting(), "told", Style::good};
   return Cell{route.muting(), route.muted_text(), Style::warning};
 }
 
@@ -43,6 +43,7 @@ Listing routes_listing(const v1::ListRoutesResponse& routes) {
                      {"group_by", "GROUPED BY", Align::left, Fit::useful},
                      {"muting", "NOW", Align::left, Fit::cut, Programs::json_and_csv, 24},
                      {"muted_by", ""},
+                     {"muted_text", ""},
                      {"muted_until_ms", ""},
                      {"depth", ""},
                      {"continue", ""},
@@ -51,8 +52,9 @@ Listing routes_listing(const v1::ListRoutesResponse& routes) {
   for (const v1::Route& route : routes.routes()) {
     listing.rows.push_back({matchers_cell(route), Cell::of(route.receiver(), Style::bold),
                             list_cell(route.group_by()), now_cell(route), Cell::of(route.muted_by()),
-                            time_cell(route.muted_until_ms()), Cell::number(std::int64_t{route.depth()}),
-                            Cell::flag(route.continues()), list_cell(route.mute_time_intervals()),
+                            Cell::of(route.muted_text()), time_cell(route.muted_until_ms()),
+                            Cell::number(std::int64_t{route.depth()}), Cell::flag(route.continues()),
+                            list_cell(route.mute_time_intervals()),
                             list_cell(route.active_time_intervals())});
   }
   return listing;

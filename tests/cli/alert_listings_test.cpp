@@ -111,16 +111,20 @@ TEST_CASE("routes stand below each other, and say what calendars mute") {
   below.set_muted_until_ms(9'000);
   below.set_muted_text("muted by nights until 1970-01-01 00:00 UTC");
   below.add_mute_time_intervals("nights");
+  v1::Route& nowhere = *all.add_routes();
+  nowhere.set_receiver("og");
+  nowhere.set_muting("none");
+  nowhere.set_muted_text("told to nobody: receiver og has no channel vigil can use");
   const Listing listing = routes_listing(all);
   const auto rows = json_of(listing);
   CHECK(rows.at(0) == boost::json::parse(R"({"matchers": [], "receiver": "ops", "group_by": ["alertname"],
-    "muting": "none", "muted_by": "", "muted_until_ms": null, "depth": 0, "continue": false,
+    "muting": "none", "muted_by": "", "muted_text": "", "muted_until_ms": null, "depth": 0, "continue": false,
     "mute_time_intervals": [], "active_time_intervals": []})"));
   CHECK(rows.at(1).at("matchers").at(0).as_string() == "team=\"db\"");
   CHECK(rows.at(1).at("muted_until_ms").as_int64() == 9'000);
   const std::string table = render(listing, Format::table, Colours::never);
-  for (const char* part :
-       {"\nall alerts ", "\n  team=\"db\" (and on) ", " told", "muted by nights until 1970-01-01 00:00 UTC"})
+  for (const char* part : {"\nall alerts ", "\n  team=\"db\" (and on) ", " told",
+                           "told to nobody: receiver og", "muted by nights until 1970-01-01 00:00 UTC"})
     CHECK_THAT(table, Catch::Contains(part));
 }
 

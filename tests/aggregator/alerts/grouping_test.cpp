@@ -1,9 +1,11 @@
 // Routes and groups of alertmanager.yml in the running alert service: what is told to whom, over restarts.
 #include "aggregator/alerts/grouping.h"
 
+#include "aggregator/alerts/routing_file.h"
 #include "aggregator/alerts/silencing.h"
 #include "tests/aggregator/alerts/service_run.h"
 #include "tests/aggregator/routing/configurations.h"
+#include "tests/support/temp_file.h"
 
 #include <algorithm>
 #include <memory>
@@ -330,7 +332,9 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
         "12: given_up ops/chat | group {}:{alertname=\"Full\"}; HTTP 503\n"
         "3612: will_be_repeated ops/chat | group {}:{alertname=\"Full\"}\n");
   CHECK(explained(run, id_of(run, "behind1"))
-            .find("0: inhibited Full | on gateway; inhibition rule inhibit_rules[0]") != std::string::npos);
+            .find("0: inhibited Full | on gateway; inhibition rule inhibit_rules[0] on the routes of "
+                  "alertmanager.yml; "
+                  "not for receivers of notifications\n") != std::string::npos);
   // When what comes next will come nobody knows: it is held back.
   CHECK(explained(run, id_of(run, "behind1")).find("\n0: will_be_told") != std::string::npos);
 
@@ -350,10 +354,38 @@ TEST_CASE("an alert is explained: what happened, what holds it back, who was tol
                     "12: given_up ops/chat | group {{}}:{{alertname=\"Full\"}}; HTTP 503\n"
                     "20: over\n20: waits ops | that it is over\n"
                     "30: silenced {} | ada: new disks\n"
-                    "72: will_be_told ops/chat | group {{}}:{{alertname=\"Full\"}}\n",
+                    "72: will_be_told ops/chat | that it is over; group {{}}:{{alertname=\"Full\"}}\n",
                     *set));
   CHECK(explain(*run.service, "none").error().code == Errc::not_found);
   CHECK(explain(*run.service, "").error().code == Errc::invalid_argument);
+}
+
+TEST_CASE("a pattern of templates that no file fits is warned of") {
+  const vigil::test::TempFile file(
+      "am.yml", "route: {receiver: ops}\nreceivers: [{name: ops}]\ntemplates:\n  - 'nope*.tmpl'\n");
+  notify::NotificationsConfig config;
+  config.alertmanager_file = file.path();
+  const auto loaded = load_routing(config, "");
+  REQUIRE(loaded);
+  CHECK(loaded->warnings ==
+        std::vector<std::string>{file.path() + ":4:5: templates[0]: no file fits this pattern"});
+}
+
+TEST_CASE("an explanation names receivers that are told of none like it") {
+  const auto says = [](std::vector<routing::Channel> channels, const std::string& line) {
+    const TempDir dir;
+    const auto routing = std::make_shared<Routing>(*routing_of());
+    routing->channels["ops"] = std::move(channels);
+    Run run(dir, kRules, {}, routing, 1);
+    run.recorder.least_of = "night";
+    run.recorder.least = notify::Severity::critical;
+    evaluate(run, 0, 2, {"a"});
+    return explained(run, id_of(run, "a")).find("\n0: not_told " + line + "\n") != std::string::npos;
+  };
+  CHECK(says({}, "ops | told to nobody: receiver ops has no channel vigil can use"));
+  CHECK(says({{.name = "sms[0]", .critical_only = true}}, "ops | takes critical alerts only"));
+  CHECK_FALSE(says({{.name = "slack[0]"}}, "ops | takes critical alerts only"));
+  CHECK(says({}, "night | takes critical alerts only"));
 }
 
 TEST_CASE("an explanation knows by what an alert is held back, whatever the inhibitor is called") {

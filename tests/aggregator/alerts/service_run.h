@@ -50,10 +50,14 @@ class Recorder : public notify::Notifier {
     if (!has_late || note.severity != "critical") return {};
     return {{"night", std::chrono::minutes(10)}};
   }
+  /// A receiver that is told of what is so severe.
+  std::string least_of;
+  notify::Severity least = notify::Severity::info;
   std::vector<notify::ReceiverStats> stats() const override {
     std::vector<notify::ReceiverStats> out;
     for (const char* name : {"ops", "boss", "night", "web/chat"})
-      out.push_back({name, "webhook", false, 0, 0, 0, 0, ""});
+      out.push_back(
+          {name, "webhook", false, 0, 0, 0, 0, "", name == least_of ? least : notify::Severity::info});
     return out;
   }
 

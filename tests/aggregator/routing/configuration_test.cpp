@@ -252,6 +252,30 @@ TEST_CASE("all mistakes are named at once") {
   CHECK(std::count(found.begin(), found.end(), '\n') == 2);
 }
 
+TEST_CASE("a receiver without a channel vigil can use is warned of with what leads to it") {
+  const Configuration c = configuration(R"(
+route:
+  receiver: ops
+  escalate: [{after: 30m, receiver: og}]
+  routes:
+    - {matchers: ['team="db"'], receiver: og}
+    - {matchers: ['team="web"'], receiver: quiet}
+receivers:
+  - {name: ops, webhook_configs: [{url: http://x/}]}
+  - {name: quiet}
+  - {name: unused, opsgenie_configs: [{api_key: x}]}
+  - name: og
+    opsgenie_configs: [{api_key: x}]
+)");
+  std::vector<std::string> found;
+  for (const std::string& warning : c.warnings) {
+    if (warning.find("nobody") != std::string::npos) found.push_back(warning);
+  }
+  CHECK(found == std::vector<std::string>{"/etc/am/alertmanager.yml:12:5: receivers[3]: has no channel vigil "
+                                          "can use, so nobody is told of what "
+                                          "comes by escalate after 30m of route {}, route {}/{team=\"db\"}"});
+}
+
 TEST_CASE("what has no effect is named with its place") {
   const Configuration c = configuration(R"(
 global: {resolve_timeout: 5m, opsgenie_api_key: x}

@@ -17,7 +17,8 @@ TEST_CASE("routes are listed from above, with what calendars say of them now") {
       "'06:00'}]}]}]\n");
   const auto at = [&](std::int64_t hour) {
     v1::ListRoutesResponse out;
-    put_routes(configuration, (20'000 * 24 + hour) * 3'600'000, out);
+    put_routes(configuration, {{"ops", {{.name = "slack[0]"}}}, {"db", {{.name = "slack[0]"}}}},
+               (20'000 * 24 + hour) * 3'600'000, out);
     return out;
   };
   const auto night = at(3);
@@ -42,6 +43,24 @@ TEST_CASE("routes are listed from above, with what calendars say of them now") {
   CHECK(day.routes(2).muted_until_ms() == 0);
   CHECK(day.routes(3).muting() == "inactive");
   CHECK(day.routes(3).muted_text() == "outside its active times until 2024-10-05 00:00 UTC");
+}
+
+TEST_CASE("a route says when its receiver is told of nothing, or of critical alerts only") {
+  const auto configuration = routing::configuration(
+      "route: {receiver: ops, routes: [{receiver: og}, {receiver: sms, mute_time_intervals: [always]}, "
+      "{receiver: sms}]}\nreceivers: [{name: ops}, {name: og}, {name: sms}]\n"
+      "time_intervals: [{name: always, time_intervals: [{}]}]\n");
+  v1::ListRoutesResponse out;
+  put_routes(configuration,
+             {{"ops", {{.name = "slack[0]"}}}, {"og", {}}, {"sms", {{.name = "a", .critical_only = true}}}},
+             0, out);
+  REQUIRE(out.routes_size() == 4);
+  CHECK(out.routes(0).muted_text().empty());
+  CHECK(out.routes(1).muted_text() == "told to nobody: receiver og has no channel vigil can use");
+  CHECK(out.routes(1).muting() == "none");
+  CHECK_THAT(out.routes(2).muted_text(),
+             Catch::StartsWith("muted by always") && Catch::EndsWith("; takes critical alerts only"));
+  CHECK(out.routes(3).muted_text() == "takes critical alerts only");
 }
 
 }  // namespace vigil::aggregator
