@@ -3,6 +3,32 @@
 #include <algorithm>
 
 namespace vigil::routing {
+namespace {
+
+/// Control characters as Go's %q writes them, which Alertmanager puts its keys together with. Quotation
+/// marks, backslashes and line feeds are escaped already.
+std::string with_escaped_controls(std::string_view text) {
+  constexpr std::string_view kNamed = "\a\b\t\n\v\f\r";
+  constexpr std::string_view kNames = "abtnvfr";
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+    if (const std::size_t at = kNamed.find(text[i]); at != std::string_view::npos) {
+      out += {'\\', kNames[at]};
+    } else if (byte < 0x20 || byte == 0x7F) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {  // U+0080 to U+009F
+      out += fmt::format("\\u{:04x}", next);
+      ++i;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 std::vector<const Route*> Route::match(const Labels& labels) const {
   std::vector<const Route*> all;
@@ -29,7 +55,7 @@ Labels Route::group_labels(const Labels& labels) const {
 }
 
 std::string Route::group_key(const Labels& group_labels) const {
-  return fmt::format("{}:{}", key, group_labels.to_string());
+  return with_escaped_controls(fmt::format("{}:{}", key, group_labels.to_string()));
 }
 
 std::string_view to_string(Muting muting) {

@@ -71,6 +71,9 @@ TEST_CASE("the group of an alert") {
   f({{"x", "1"}, {"cluster", "eu"}, {"instance", "i"}}, R"({}/{x="1"}:{cluster="eu"})");
   f({{"x", "2"}, {"b", "c"}}, R"({}/{x="2"}:{b="c", x="2"})");
   f({{"x", "3"}, {"alertname", "Down"}}, R"({}/{x="3"}:{alertname="Down"})");
+  // As Go's %q has it.
+  f({{"alertname", "a\r\n\t\a\b\v\f\"\\"}}, R"({}:{alertname="a\r\n\t\a\b\v\f\"\\"})");
+  f({{"alertname", "\x01\x1f\x7f\u0085\u00a9é"}}, R"({}:{alertname="\x01\x1f\x7f\u0085©é"})");
 }
 
 TEST_CASE("ids stay the same when another route comes before, and are one route's alone") {
