@@ -93,6 +93,7 @@ std::string_view severity_of(const std::string& said, const Told& told) {
 }
 
 std::string begin_of(const notify::Group& group) {
+  if (group.alerts.empty()) return {};
   const auto first =
       std::min_element(group.alerts.begin(), group.alerts.end(),
                        [](const auto& a, const auto& b) { return a.fired_at_ms < b.fired_at_ms; });
