@@ -23,6 +23,13 @@ constexpr std::string_view kAllAfter =
     "(substr(receiver,1,length(?2)+1)=?2||'/' AND instr(substr(receiver,length(?2)+2),'/')=0)) ORDER BY id "
     "LIMIT ?3";
 
+/// SQLite takes `id` from the row that has the maximum.
+constexpr std::string_view kLosses =
+    "SELECT receiver, messages, CASE WHEN last_ms > ifnull((SELECT max(last_arrived_ms) FROM telling WHERE "
+    "telling.receiver=lost.receiver), 0) THEN (SELECT error FROM outbox WHERE outbox.id=lost.id) ELSE '' END "
+    "FROM (SELECT receiver, count(*) AS messages, max(dead_at_ms) AS last_ms, id FROM outbox INDEXED BY "
+    "outbox_dead WHERE dead_at_ms>0 GROUP BY receiver) AS lost ORDER BY receiver";
+
 /// The first column of each row that the statement gives, which is bound.
 template <class Value, class Take>
 Result<void> append(aggregator::Statement& rows, std::vector<Value>& out, Take take) {
@@ -118,6 +125,18 @@ Result<DeadLetters> MetaStore::dead_letters(std::size_t most) {
   const auto named =
       append(*receivers, out.receivers, [](const aggregator::Statement& row) { return row.bytes(0); });
   if (!named) return named.error();
+  return out;
+}
+
+Result<std::vector<notify::GivenUp>> MetaStore::given_up() {
+  auto rows = database_.prepare(kLosses);
+  if (!rows) return rows.error();
+  std::vector<notify::GivenUp> out;
+  const auto read = append(*rows, out, [](const aggregator::Statement& row) {
+    return notify::GivenUp{std::string(row.bytes(0)), static_cast<std::uint64_t>(row.integer(1)),
+                           std::string(row.bytes(2))};
+  });
+  if (!read) return read.error();
   return out;
 }
 

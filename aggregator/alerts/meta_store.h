@@ -9,6 +9,7 @@
 #include "aggregator/alerts/dead_letters.h"
 #include "aggregator/alerts/tellings.h"
 #include "aggregator/notify/notification.h"
+#include "aggregator/notify/notifier.h"
 #include "aggregator/store/sqlite.h"
 #include "common/error.h"
 
@@ -113,6 +114,8 @@ class MetaStore {
   /// of one of these times; oldest first.
   Result<std::vector<Undelivered>> undelivered(std::string_view fingerprint,
                                                const std::set<std::int64_t>& made_ms);
+  /// What each receiver was not told, by its name.
+  Result<std::vector<notify::GivenUp>> given_up();
   /// The newest, `most` of them, or as many as are worth reading at once.
   Result<DeadLetters> dead_letters(std::size_t most);
   /// Of a choice, by their ids; of all at most `most`.

@@ -105,6 +105,12 @@ void Service::start() {
     } else {
       log::error("alerts", "cannot read the threads of messages", {{"error", threads.error()}});
     }
+    const auto losses = store_.given_up();
+    if (losses) {
+      notifier_->recall(*losses);
+    } else {
+      log::error("alerts", "cannot count the messages that were given up", {{"error", losses.error()}});
+    }
     auto queued = store_.queued();
     if (queued) {
       notifier_->enqueue(std::move(*queued));

@@ -119,6 +119,12 @@ void Courier::remember(ThreadChange thread) {
   remembered_.push_back(std::move(thread));
 }
 
+void Courier::recall(const GivenUp& lost) {
+  const std::lock_guard lock(mutex_);
+  stats_.dead += lost.messages;
+  if (stats_.delivered == 0 && stats_.last_error.empty()) stats_.last_error = lost.error;
+}
+
 ReceiverStats Courier::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;

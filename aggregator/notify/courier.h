@@ -51,6 +51,8 @@ class Courier {
   void enqueue(std::vector<Row> rows);
   /// What was remembered before; before the rows about it.
   void remember(ThreadChange thread);
+  /// What an earlier run gave up is counted, and the receiver fails until it takes something.
+  void recall(const GivenUp& lost);
   const Endpoint& endpoint() const { return endpoint_; }
   ReceiverStats stats() const;
 

@@ -76,6 +76,17 @@ class Couriers : public Notifier {
     }
   }
 
+  void recall(const std::vector<GivenUp>& losses) override {
+    const std::lock_guard lock(mutex_);
+    for (const GivenUp& lost : losses) {
+      if (Courier* courier = find(couriers_, lost.receiver)) {
+        courier->recall(lost);
+      } else {
+        orphans_[lost.receiver] += lost.messages;
+      }
+    }
+  }
+
   std::vector<std::string> targets(const Notification& note) const override {
     std::vector<std::string> names;
     const std::lock_guard lock(mutex_);

@@ -29,10 +29,18 @@ struct ReceiverStats {
   bool takes_groups = false;    // a channel of alertmanager.yml: "ops/slack[0]"
   std::uint64_t delivered = 0;  // messages accepted by the receiver
   std::uint64_t failures = 0;   // attempts that failed
-  std::uint64_t dead = 0;
+  std::uint64_t dead = 0;       // given up, also by earlier runs
   std::uint64_t queued = 0;
   std::string last_error;  // of the latest attempt; "" when it succeeded
   Severity min_severity = Severity::info;  // the least that it is told of
+};
+
+/// What an earlier run gave up and nobody sent again.
+struct GivenUp {
+  std::string receiver;  // the endpoint's name
+  std::uint64_t messages = 0;
+  std::string error;  // of the latest one; "" when the receiver took a message after that
+  friend bool operator==(const GivenUp&, const GivenUp&) = default;
 };
 
 /// What one channel answered to a test.
@@ -69,6 +77,9 @@ class Notifier {
   /// Any thread, before the rows about them: threads of earlier runs. Those of receivers that are not
   /// configured any more are left out.
   virtual void remember(std::vector<ThreadChange> threads) = 0;
+
+  /// Any thread, before the rows: a receiver's losses and its failing outlive a restart.
+  virtual void recall(const std::vector<GivenUp>& losses) = 0;
 
   /// Those that want to hear of it only once it has fired so long and nobody acknowledged it.
   struct Late {

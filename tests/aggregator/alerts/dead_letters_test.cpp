@@ -165,6 +165,40 @@ TEST_CASE("what was given up is kept over a restart, and sent again as if it had
   run.service->delivered({{id}, notify::Outcome::delivered, 0, 0, ""});
 }
 
+TEST_CASE("what was given up is counted over a restart, and a receiver fails until it takes something") {
+  const TempDir dir;
+  {
+    Run run(dir);
+    CHECK(run.recorder.recalled().empty());
+    run.evaluate(0, 1, {"a", "b"});
+    run.evaluate(2, 2, {"c"});
+    const auto rows = run.recorder.wait_for(4);
+    REQUIRE(told(rows) ==
+            "Full firing to ops, Full firing to ops, HostDown firing to ops, HostDown firing to boss");
+    const auto give_up_at = [&](std::int64_t second, const std::vector<std::int64_t>& ids,
+                                const char* error) {
+      run.now_ms = second * 1000;
+      give_up(run, ids, error);
+      CHECK_FALSE(listed(*run.service).empty());  // once it is noted
+    };
+    give_up_at(3, {rows[2].id}, "HTTP 500");
+    give_up_at(4, {rows[0].id, rows[1].id}, "HTTP 403");
+    give_up_at(5, {rows[3].id}, "HTTP 404");
+  }
+  {
+    Run run(dir, kRules, {}, {}, 100);
+    CHECK(run.recorder.recalled() ==
+          std::vector<notify::GivenUp>{{"boss", 1, "HTTP 404"}, {"ops", 3, "HTTP 403"}});
+    run.evaluate(0, 101, {"a", "b", "d"});
+    const auto rows = run.recorder.wait_for(1);
+    REQUIRE(rows.size() == 1);
+    run.service->delivered({{rows[0].id}, notify::Outcome::delivered, 1, 0, ""});
+    REQUIRE(drop(*run.service, {{}, "boss"}));
+  }
+  Run run(dir, kRules, {}, {}, 200);
+  CHECK(run.recorder.recalled() == std::vector<notify::GivenUp>{{"ops", 3, ""}});
+}
+
 TEST_CASE("what is not so any more is not sent again") {
   const TempDir dir;
   Run run(dir);

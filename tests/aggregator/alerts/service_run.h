@@ -42,6 +42,10 @@ class Recorder : public notify::Notifier {
     const std::lock_guard lock(mutex_);
     remembered_ = std::move(threads);
   }
+  void recall(const std::vector<notify::GivenUp>& losses) override {
+    const std::lock_guard lock(mutex_);
+    recalled_ = losses;
+  }
   std::vector<std::string> targets(const notify::Notification& note) const override {
     return note.severity == "critical" && has_boss ? std::vector<std::string>{"ops", "boss"}
                                                    : std::vector<std::string>{"ops"};
@@ -79,12 +83,17 @@ class Recorder : public notify::Notifier {
     const std::lock_guard lock(mutex_);
     return remembered_;
   }
+  std::vector<notify::GivenUp> recalled() {
+    const std::lock_guard lock(mutex_);
+    return recalled_;
+  }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<notify::Row> rows_;
   std::vector<notify::ThreadChange> remembered_;
+  std::vector<notify::GivenUp> recalled_;
 };
 
 inline std::string told(const std::vector<notify::Row>& rows) {

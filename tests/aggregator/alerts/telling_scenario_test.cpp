@@ -50,6 +50,7 @@ class Post : public notify::Notifier {
     batches_.push_back(std::move(rows));
   }
   void remember(std::vector<notify::ThreadChange> /*threads*/) override {}
+  void recall(const std::vector<notify::GivenUp>& /*losses*/) override {}
   std::vector<std::string> targets(const notify::Notification& note) const override {
     return note.severity == "critical" ? receivers() : std::vector{receivers().front()};
   }

@@ -136,6 +136,26 @@ TEST_CASE("A redirect is not followed, and a huge reply is not read") {
   CHECK(sink.wait_for(2).size() == 2);
 }
 
+TEST_CASE("What an earlier run gave up is counted, and a receiver fails until it takes a message") {
+  HttpSink sink({HttpSink::answer("200 OK")});
+  Bench bench(webhook(sink));
+  bench.notifier->recall({{"ops", 3, "HTTP 403"}, {"of yesterday", 2, "HTTP 404"}});
+  const auto before = bench.notifier->stats();
+  REQUIRE(before.size() == 2);
+  CHECK(before[0].dead == 3);
+  CHECK(before[0].last_error == "HTTP 403");
+  CHECK(before[1].receiver == "of yesterday");
+  CHECK(before[1].kind == "gone");
+  CHECK(before[1].dead == 2);
+  bench.send(1, note_of("a"));
+  CHECK(bench.told.wait_for(1).at(0).outcome == Outcome::delivered);
+  const auto after = bench.notifier->stats();
+  CHECK(after[0].dead == 3);
+  CHECK(after[0].last_error.empty());
+  bench.notifier->recall({{"ops", 1, "HTTP 500"}});
+  CHECK(bench.notifier->stats()[0].last_error.empty());  // it took one since
+}
+
 TEST_CASE("A group without alerts is given up, and what comes after it is sent") {
   HttpSink sink({HttpSink::answer("200 OK")});
   Bench bench(webhook(sink));
