@@ -171,6 +171,7 @@ TEST_CASE("what was given up is counted over a restart, and a receiver fails unt
     Run run(dir);
     CHECK(run.recorder.recalled().empty());
     run.evaluate(0, 1, {"a", "b"});
+    REQUIRE(run.recorder.wait_for(2).size() == 2);
     run.evaluate(2, 2, {"c"});
     const auto rows = run.recorder.wait_for(4);
     REQUIRE(told(rows) ==
