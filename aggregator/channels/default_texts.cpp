@@ -103,7 +103,7 @@ constexpr std::string_view kSlack = R"(
 {{ range $i, $alert := .Alerts }}{{ if ge $i 20 }}and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end -}}
 *{{ .Title | slackEscape }}*{{ with .GeneratorURL }}  <{{ . | slackEscape }}|Open>{{ end }}
 {{- with .Runbook }}  <{{ . | slackEscape }}|Runbook>{{ end }}
-{{ .Headline | slackEscape }}
+{{ if .Occasion }}{{ .Headline | slackLines }}{{ else }}{{ .Headline | slackEscape }}{{ end }}
 {{ range .Actions }}{{ .Name | slackEscape }}: {{ .Value | slackEscape }}
 {{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}{{ .Value | slackEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
 {{- else }}{{ .ValueName }} {{ .Value | slackEscape }}{{ end }}

@@ -198,6 +198,7 @@ constexpr TemplateFunction kFunctions[] = {
     {"title", 1, 1, change_text<title>},
     {"trimSpace", 1, 1, change_text<trim_space>},
     {"slackEscape", 1, 1, change_text<notify::slack_escape>},
+    {"slackLines", 1, 1, change_text<notify::slack_lines>},
     {"markdownEscape", 1, 1, change_text<markdown_escape>},
     {"join", 2, 2, join},
     {"stringSlice", 0, kMany, string_slice},

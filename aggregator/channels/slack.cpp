@@ -126,7 +126,7 @@ json::object attachment(const SlackTexts& texts, Writer& write) {
   if (!actions.empty()) out["actions"] = std::move(actions);
   out["mrkdwn_in"] = json::array{"fallback", "pretext", "text", "fields"};
   const std::string text = write.text(texts.text);
-  const std::string notes = notify::slack_escape(write.notes());
+  const std::string notes = notify::slack_lines(write.notes());
   put_slack(out, "text", notify::cut_slack(text, kSlackTextBytes) + (notes.empty() ? "" : '\n' + notes),
             2 * kSlackTextBytes);
   return out;

@@ -46,19 +46,6 @@ std::string code(std::string_view text, std::size_t limit = kTextBytes) {
   return '`' + inner + '`';
 }
 
-/// Lines of a text that may have several: quoted, which no line of vigil's own is.
-std::string lines_of(std::string_view text) {
-  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
-  if (text.find('\n') == std::string_view::npos) return slack_escape(text);
-  std::string out;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    out += fmt::format("{}>{}", out.empty() ? "" : "\n", slack_escape(line));
-  }
-  return out;
-}
-
 json::object markdown(const std::string& text, std::size_t limit) {
   return {{"type", "mrkdwn"}, {"text", cut_slack(text, limit)}};
 }
@@ -113,11 +100,16 @@ std::string labels_text(const Notification& note) {
   return text;
 }
 
+/// Of an alert one line, whatever its labels are; what is told of a maintenance has several.
+std::string headline(const Notification& note) {
+  return is_alert(note) ? slack_escape(headline_of(note)) : slack_lines(headline_of(note));
+}
+
 json::array blocks_of(const Notification& note) {
   json::array blocks;
-  std::string words = slack_escape(headline_of(note));
+  std::string words = headline(note);
   if (const auto description = description_of(note); !description.empty()) {
-    words += '\n' + lines_of(description);
+    words += '\n' + slack_lines(description);
   }
   if (!note.reason.empty()) words += fmt::format("\n_Resolved because {}._", slack_escape(note.reason));
   blocks.push_back(section(words));
@@ -155,7 +147,7 @@ std::string list_item(const Notification& note) {
   if (!is_alert(note))
     text = fmt::format("{} *{}: {}*", emoji_of(note), escaped(note.occasion, 100), escaped(note.title, 300));
   if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
-  text += '\n' + escaped(headline_of(note), 700);
+  text += '\n' + cut_slack(headline(note), 700);
   if (!is_alert(note)) return text;
   const std::string value = escaped(value_text(note), 100);
   text += note.kind == Kind::firing ? fmt::format("\n{}, since {}", value, date(note.active_since_ms))

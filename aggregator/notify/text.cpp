@@ -279,4 +279,16 @@ std::string slack_escape(std::string_view text) {
   return out;
 }
 
+std::string slack_lines(std::string_view text) {
+  while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
+  if (text.find('\n') == std::string_view::npos) return slack_escape(text);
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    out += fmt::format("{}>{}", out.empty() ? "" : "\n", slack_escape(line));
+  }
+  return out;
+}
+
 }  // namespace vigil::notify

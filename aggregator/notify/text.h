@@ -50,13 +50,15 @@ std::string cut(std::string_view text, std::size_t bytes);
 std::string one_line(std::string_view text);
 /// The first line of what a program says, printable and no longer than people read; "" when it says nothing.
 std::string first_line(std::string_view text);
-/// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link. What it is put
-/// into is a code span or a link; elsewhere slack_escape().
+/// &amp; &lt; &gt; only, as Slack asks for: nothing outside can mention a channel or make a link. What it is
+/// put into is a code span or a link; elsewhere slack_escape().
 std::string slack_entities(std::string_view text);
-/// A value on one line of Slack's markup, where none of it is markup. Slack has no escape for that: what would
-/// be bold, italic, struck or code has a character that looks like it, and a name between colons is no emoji.
-/// A web address stays one, with %2A for such characters.
+/// A value on one line of Slack's markup, where none of it is markup. Slack has no escape for that: what
+/// would be bold, italic, struck or code has a character that looks like it, and a name between colons is no
+/// emoji. A web address stays one, with %2A for such characters.
 std::string slack_escape(std::string_view text);
+/// The same of a text that may have several lines, which are quoted then, as no line of vigil's own is.
+std::string slack_lines(std::string_view text);
 /// cut() of a text in Slack's markup, which leaves no half of a link, a date or an entity.
 std::string cut_slack(std::string_view markup, std::size_t bytes);
 

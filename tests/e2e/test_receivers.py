@@ -236,6 +236,8 @@ def test_messages_that_were_given_up_are_listed_and_sent_again(vigil, sink, tmp_
     vigil.start(settings(tmp_path, receivers))
     vigil.wait_for_host("web-1")
     assert [each["id"] for each in vigil.json("receivers", "dead")] == [each["id"] for each in dead], "they survive kill -9"
+    lost = channels(vigil)["webhook[0]"]
+    assert lost["state"] == "failing" and lost["given_up"] == 2 and lost["last_error"].startswith("HTTP 503"), lost
     set_load(3)
     eventually("one is over", lambda: [b for b in sink.bodies("/hook") if b["status"] == "resolved"])
     refused = vigil.cli("receivers", "resend", str(high["id"]), check=False)
@@ -255,3 +257,25 @@ def test_messages_that_were_given_up_are_listed_and_sent_again(vigil, sink, tmp_
     noted = vigil.json("audit", "--what", "messages")
     assert [(each["what"], each["object"]) for each in noted] == [("messages.resend", "all"), ("messages.drop", str(high["id"]))] or \
         [(each["what"], each["object"]) for each in reversed(noted)] == [("messages.resend", "all"), ("messages.drop", str(high["id"]))], noted
+
+
+def test_what_is_sent_again_beside_a_newer_message_of_its_group_waits_with_it(vigil, sink, tmp_path):
+    sink.answers = [403] * 1000
+    config = settings(tmp_path, f"receivers: [{{name: all, webhook_configs: [{{url: '{sink.url}/hook'}}]}}]\n", ", give_up_after: 6s")
+    routes = tmp_path / "alertmanager.yml"
+    routes.write_text(routes.read_text().replace("group_by: [alertname]", "group_by: []"))
+    vigil.start(config)
+    set_load = host(vigil, tmp_path)
+    set_load(3)
+    older = eventually("the first message is given up", lambda: vigil.json("receivers", "dead"))
+    set_load(9)
+    eventually("a newer one waits", lambda: channels(vigil)["webhook[0]"]["waiting"] == 1)
+    time.sleep(4)
+    assert vigil.json("receivers", "resend", "--all")["sent"] == 1
+    dead = eventually("both are given up", lambda: (d := vigil.json("receivers", "dead")) and len(d) == 2 and d, 60)
+    assert older[0]["id"] in [each["id"] for each in dead]
+    sink.answers.clear()
+    assert vigil.json("receivers", "resend", "--all")["sent"] == 2
+    names = eventually("they arrive", lambda: [{a["labels"]["alertname"] for a in b["alerts"]} for b in sink.bodies("/hook")[-2:] if len(b["alerts"]) == 2])
+    assert {"LoadHigh", "LoadElevated"} in names
+    assert channels(vigil)["webhook[0]"]["state"] == "ok"

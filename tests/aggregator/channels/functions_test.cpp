@@ -89,6 +89,7 @@ TEST_CASE("texts call the functions Alertmanager documents") {
     "1795269605 2026");
   f(R"({{ (index .Alerts 0).StartsAt.Before (index .Alerts 2).EndsAt }})", "true");
   f(R"({{ define "x" }}<{{ . }}>{{ end }}{{ template "x" .Status }})", "<firing>");
+  f(R"({{ slackLines "one" }} {{ slackLines "*a*\n> b" }})", "one >∗a∗\n>\u2060&gt; b");
   f(R"({{ slackEscape "<!channel> &" }} {{ markdownEscape "a_b*" }})", "&lt;!channel&gt; &amp; a\\_b\\*");
 }
 

@@ -87,6 +87,20 @@ TEST_CASE("nothing from outside breaks JSON or becomes a header") {
   }
 }
 
+TEST_CASE("a group without alerts is still a message of each kind") {
+  auto empty = shipment();
+  empty.rows[0].group->alerts.clear();
+  for (const char* channel : kChannels) {
+    INFO(channel);
+    body_of(test::request_of(channel, empty));
+  }
+  CHECK_FALSE(test::request_of("email_configs: [{to: 'o@example.org', from: v@example.org, smarthost: "
+                               "'localhost:25'}]",
+                               empty)
+                  .body.empty());
+  CHECK(test::request_of("alertmanager_configs: [{url: 'http://127.0.0.1/'}]", empty).body == "[]");
+}
+
 TEST_CASE("nothing from outside mentions people in Slack where vigil places it") {
   for (const char* channel : {"slack_configs: [{api_url: 'https://a.example'}]",
                               "slack_configs: [{api_url: 'https://a.example', title: T}]"}) {
