@@ -253,7 +253,7 @@ std::pair<bool, std::int64_t> place_of(const Event& event) {
 
 /// For how long it must be true, and for how long it has been.
 std::string progress_text(const Alert& alert) {
-  const std::string hold = for_text(alert.rule->hold);
+  std::string hold = for_text(alert.rule->hold);
   if (alert.held_ms == 0 || hold.empty()) return hold;
   return fmt::format("{}, so far {}", hold, format_duration(std::chrono::milliseconds(alert.held_ms)));
 }

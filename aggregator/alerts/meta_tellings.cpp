@@ -88,6 +88,7 @@ Result<std::vector<Undelivered>> MetaStore::undelivered(std::string_view fingerp
     if (!more) return more.error();
   }
   std::vector<Undelivered> out;
+  out.reserve(found.size());
   for (auto& [id, message] : found) out.push_back(std::move(message));
   return out;
 }

@@ -31,7 +31,7 @@ struct ReceiverStats {
   std::uint64_t failures = 0;   // attempts that failed
   std::uint64_t dead = 0;       // given up, also by earlier runs
   std::uint64_t queued = 0;
-  std::string last_error;  // of the latest attempt; "" when it succeeded
+  std::string last_error;                  // of the latest attempt; "" when it succeeded
   Severity min_severity = Severity::info;  // the least that it is told of
 };
 
