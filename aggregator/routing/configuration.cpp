@@ -206,6 +206,7 @@ std::vector<std::string> ways_to(const std::string& receiver, const Route& root)
 
 /// Receivers of which every channel is of a kind that vigil has not. One that has none at all is meant so.
 void warn_of_nobody(const config::Value& receivers, const Configuration& configuration) {
+  if (configuration.receivers.empty()) return;  // the file may have no such key
   const std::vector<config::Value> items = receivers.items();
   for (std::size_t i = 0; i < items.size() && i < configuration.receivers.size(); ++i) {
     const auto keys = items[i].entries();
