@@ -143,7 +143,8 @@ Result<Service::ChosenLetters> Service::chosen_letters(const LetterChoice& choic
   if (auto found = all_found(choice, *ids); !found) return found.error();
   auto letters = store_.read_letters(*ids, is_all ? kReadATurn : std::string::npos);
   if (!letters) return letters.error();
-  const bool is_all_taken = !is_all || (ids->size() < kResentATurn && letters->size() == ids->size());
+  const bool is_all_taken =
+      !is_all || letters->empty() || (ids->size() < kResentATurn && letters->size() == ids->size());
   const std::int64_t next = is_all_taken ? 0 : letters->back().row.id;
   return ChosenLetters{std::move(*letters), next};
 }

@@ -1,5 +1,6 @@
 // Rows of the outbox that were given up.
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/telling_rows.h"
 
 #include <set>
 #include <utility>
@@ -53,19 +54,6 @@ DeadLetter letter_of(const aggregator::Statement& row) {
   letter.error = row.bytes(6);
   letter.is_readable = static_cast<bool>(notify::decode_body(row.bytes(4), letter.row));
   return letter;
-}
-
-/// What a message told that is sent again is told now: it was not before.
-Result<void> retell(aggregator::Statement& update, const notify::Row& row) {
-  Result<void> done;
-  for (const Telling& telling : tellings_of(row, Telling::What::fires)) {
-    const std::int64_t is_over = telling.what == Telling::What::over ? 1 : 0;
-    if (done)
-      done = update.run(std::string_view(telling.fingerprint), telling.fired_at_ms,
-                        std::string_view(telling.receiver), std::string_view(telling.group_key), is_over,
-                        telling.at_ms);
-  }
-  return done;
 }
 
 }  // namespace
@@ -154,7 +142,8 @@ Result<void> MetaStore::revive(const std::vector<notify::Row>& rows) {
     return for_each(
         "UPDATE telling SET at_ms=CASE first_arrived_ms WHEN 0 THEN ?6 ELSE at_ms END, last_ms=?6 WHERE "
         "fingerprint=?1 AND fired_at_ms=?2 AND receiver=?3 AND group_key=?4 AND (what='over')=?5",
-        rows, retell);
+        rows,
+        [](aggregator::Statement& update, const notify::Row& row) { return update_tellings(update, row); });
   });
 }
 

@@ -1,28 +1,13 @@
 // meta.db's memory of who was told what, and of alerts that are over.
 #include "aggregator/alerts/meta_store.h"
+#include "aggregator/alerts/telling_rows.h"
 
 #include <map>
 #include <utility>
 
 namespace vigil::alerts {
-namespace {
-
-/// What a message told arrived at `now_ms`. It was told the first time, the last, or between.
-Result<void> arrive(aggregator::Statement& update, const notify::Row& row, std::int64_t now_ms) {
-  Result<void> done;
-  for (const Telling& telling : tellings_of(row, Telling::What::fires)) {
-    const std::int64_t is_over = telling.what == Telling::What::over ? 1 : 0;
-    if (done)
-      done = update.run(std::string_view(telling.fingerprint), telling.fired_at_ms,
-                        std::string_view(telling.receiver), std::string_view(telling.group_key), is_over,
-                        row.created_ms, now_ms);
-  }
-  return done;
-}
-
-}  // namespace
-
-/// The outbox alone knows what its messages say: in memory a group's older one says less.
+/// Each was told the first time, the last, or between. The outbox alone knows what its messages say: in
+/// memory a group's older one says less.
 Result<void> MetaStore::note_arrival(const std::vector<std::int64_t>& ids, std::int64_t now_ms) {
   auto update = database_.prepare(
       "UPDATE telling SET first_arrived_ms=CASE first_arrived_ms WHEN 0 THEN ?7 ELSE first_arrived_ms END, "
@@ -42,7 +27,7 @@ Result<void> MetaStore::note_arrival(const std::vector<std::int64_t>& ids, std::
                       is_known = static_cast<bool>(notify::decode_body(look.bytes(2), row));
                     }
                     look.reset();
-                    return is_known ? arrive(*update, row, now_ms) : Result<void>();
+                    return is_known ? update_tellings(*update, row, now_ms) : Result<void>();
                   });
 }
 

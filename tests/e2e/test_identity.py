@@ -10,10 +10,9 @@ import signal
 import socket
 import stat
 import subprocess
-import threading
 
 import pytest
-from support import BIN, LOOPBACK, Process, eventually
+from support import BIN, LOOPBACK, CountingProxy, Process, eventually
 
 
 def mode(path):
@@ -369,31 +368,17 @@ def test_only_tls_1_3_is_spoken(fleet):
     assert not connects("-tls1_2")
 
 
-class LosesAnswers:
-    """Stands between a host and the aggregator, and cuts connections before anything that the aggregator sends once it has enrolled a host."""
+class LosesAnswers(CountingProxy):
+    """Cuts connections before anything that the aggregator sends once it has enrolled a host."""
 
     def __init__(self, target, log):
-        host, port = target.rsplit(":", 1)
-        self.target, self.log = (host, int(port)), log
-        self.lost = 0
-        self.listener = socket.create_server((LOOPBACK, 0))
-        self.address = f"{LOOPBACK}:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.log, self.lost = log, 0
+        super().__init__(target)
 
-    def accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(self.target)
-            threading.Thread(target=self.copy, args=(near, far, lambda: False), daemon=True).start()
-            threading.Thread(target=self.copy, args=(far, near, lambda: "identity: enrolled" in self.log.read_text()), daemon=True).start()
-
-    def copy(self, source, sink, is_over):
+    def _pass(self, index, source, sink):
         try:
             while piece := source.recv(1 << 16):
-                if is_over():
+                if index == 1 and "identity: enrolled" in self.log.read_text():
                     self.lost += 1
                     break
                 sink.sendall(piece)
