@@ -34,6 +34,11 @@ target_compile_options(vigil_options INTERFACE -Wall -Wextra -Werror $<$<CXX_COM
 if(VIGIL_SANITIZE)
   add_compile_options(-fsanitize=${VIGIL_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${VIGIL_SANITIZE})
+  if(VIGIL_SANITIZE MATCHES "undefined" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # They look at every pointer that is followed, which is a third of the time of a compilation. The address sanitizer sees null
+    # and what is out of bounds; the fuzz targets, which clang builds, look at alignment, too.
+    add_compile_options(-fno-sanitize=null,alignment,object-size)
+  endif()
   if(VIGIL_SANITIZE MATCHES "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Asio's fences, of which the sanitizer sees the atomics around them only; and what it adds hides from the compiler that
     # a variant was set.

@@ -95,6 +95,8 @@ struct Alert {
 
   std::string_view instance() const { return labels.get("instance"); }
   std::string_view severity() const { return labels.get("severity"); }
+  /// Groups tell it again each repeat_interval: somebody still has to look, and it says something new.
+  bool is_repeated() const { return !acknowledgement && flapping_since_ms == 0; }
 };
 
 /// From firing to firing: it flaps no more.

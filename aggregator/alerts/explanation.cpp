@@ -165,10 +165,10 @@ std::int64_t spoken_ms(const GroupTelling& telling, std::int64_t due_ms) {
   return telling.unmuted_ms == 0 ? 0 : std::max(due_ms, telling.unmuted_ms);
 }
 
-void add_groups(const std::string& fingerprint, bool is_acknowledged, bool is_over,
+void add_groups(const std::string& fingerprint, bool is_repeated, bool is_over,
                 const Circumstances& circumstances, std::vector<Event>& out) {
   for (const GroupTelling& telling :
-       circumstances.grouping.tellings(fingerprint, is_acknowledged, circumstances.now_ms)) {
+       circumstances.grouping.tellings(fingerprint, is_repeated, circumstances.now_ms)) {
     const std::string text = group_text(telling.group_key);
     // A message that names hundreds leaves the others out.
     if (telling.told_ms != 0 && !was_told_it_fires(circumstances.tellings, telling.endpoint))
@@ -353,7 +353,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     add_past_maintenances(alert.labels, {alert.fired_at_ms, 0}, circumstances, out);
   add_inhibitors(alert, circumstances, out);
   add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
-  add_groups(alert.fingerprint, static_cast<bool>(alert.acknowledgement), false, circumstances, out);
+  add_groups(alert.fingerprint, alert.is_repeated(), false, circumstances, out);
   add_not_told(alert.labels, circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);
   for (const NextTelling& next : circumstances.escalations)
@@ -374,7 +374,7 @@ std::vector<Event> explain(const AlertInfo& resolved, const Circumstances& circu
   add_silences(resolved.labels, resolved.resolved_at_ms, circumstances, out);
   add_past_maintenances(resolved.labels, {resolved.fired_at_ms, resolved.resolved_at_ms}, circumstances, out);
   add_tellings(resolved.notified, resolved.escalated, resolved.announced_ms, circumstances, out);
-  add_groups(resolved.fingerprint, false, true, circumstances, out);
+  add_groups(resolved.fingerprint, true, true, circumstances, out);
   add_not_told(resolved.labels, circumstances, out);
   add_runs(resolved.fired_at_ms, resolved.resolved_at_ms + kEndIsNotedMs, circumstances, out);
   mark_undelivered(circumstances, out);

@@ -183,7 +183,7 @@ std::vector<notify::Row> Grouping::flush(const AlertBook& book, std::int64_t now
   };
   holds.repeats = [&](const std::string& fingerprint) {
     const Alert* alert = book.find(fingerprint);
-    return alert == nullptr || !alert->acknowledgement;
+    return alert == nullptr || alert->is_repeated();
   };
   holds.route = [&](const routing::Route& route) {
     return static_cast<bool>(mute_of(route, routing_->configuration.calendars, at(now_ms)));
@@ -328,7 +328,7 @@ std::vector<GroupPlace> Grouping::places_of(const std::string& fingerprint) cons
   return out;
 }
 
-std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, bool is_acknowledged,
+std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, bool is_repeated,
                                              std::int64_t now_ms) const {
   std::vector<GroupTelling> out;
   if (!book_) return out;
@@ -354,7 +354,7 @@ std::vector<GroupTelling> Grouping::tellings(const std::string& fingerprint, boo
       telling.next_ms = group.next_ms;
       const bool is_reminded = channel.remind.count() > 0;
       const auto repeat = is_reminded ? std::min(channel.remind, route_repeat(route)) : route_repeat(route);
-      if (fires && knows && (is_reminded || !is_acknowledged))
+      if (fires && knows && (is_reminded || is_repeated))
         telling.repeat_ms = std::max(group.next_ms, told->second.at_ms + repeat.count());
       telling.mute = hush.text;
       telling.unmuted_ms = hush.until_ms;
@@ -392,8 +392,7 @@ std::vector<NotTold> Grouping::not_told(const Labels& labels) const {
   for (std::string& receiver : receivers_of(labels)) {
     const routing::Reach reach = routing::reach_of(receiver, routing_->channels);
     if (reach == routing::Reach::nobody) {
-      std::string why = routing::nobody_text(receiver);
-      out.push_back({std::move(receiver), std::move(why)});
+      out.push_back({std::move(receiver), "has no channel vigil can use"});
     } else if (reach == routing::Reach::critical_only && labels.get("severity") != "critical") {
       out.push_back({std::move(receiver), "takes critical alerts only"});
     }

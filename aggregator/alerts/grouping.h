@@ -94,7 +94,7 @@ class Grouping {
                                    std::int64_t now_ms) const;
 
   /// What is known of one alert, group by group.
-  std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_acknowledged,
+  std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_repeated,
                                      std::int64_t now_ms) const;
   std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
   /// Fills in `inhibited_by` and `inhibitor` of firing ones that a rule of alertmanager.yml holds back.

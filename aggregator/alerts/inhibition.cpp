@@ -1,5 +1,7 @@
 #include "aggregator/alerts/inhibition.h"
 
+#include <algorithm>
+
 namespace vigil::alerts {
 namespace {
 
@@ -22,6 +24,13 @@ void for_each_word(std::string_view list, Visit&& visit) {
   }
 }
 
+/// Whether the alert's rule keeps back alerts called `name`.
+bool names(const Alert& alert, std::string_view name) {
+  bool found = false;
+  for_each_word(alert.annotations.get(kInhibits), [&](std::string_view word) { found |= word == name; });
+  return found;
+}
+
 }  // namespace
 
 Inhibition::Inhibition(const AlertBook& book) {
@@ -36,8 +45,10 @@ void Inhibition::add(const Alert& alert) {
     if (word == "instance") {
       if (!alert.instance().empty())
         by_instance_.try_emplace(std::string(alert.instance()), Source{name, alert.fingerprint, Way::host});
-    } else if (word != name) {  // or nobody would ever hear of it
-      by_name_.try_emplace(std::string(word), Source{name, alert.fingerprint, Way::name});
+    } else {
+      std::vector<Source>& sources = by_name_[std::string(word)];
+      if (std::none_of(sources.begin(), sources.end(), [&](const Source& source) { return source.name == name; }))
+        sources.push_back({name, alert.fingerprint, Way::name});
     }
   });
   Worst& worst = worst_[identity(alert)];
@@ -52,8 +63,12 @@ std::string_view Inhibition::inhibitor_of(const Alert& alert) const {
 }
 
 const Inhibition::Source* Inhibition::source_of(const Alert& alert) const {
-  const auto name = by_name_.find(std::string(alert.labels.get("alertname")));
-  if (name != by_name_.end()) return &name->second;
+  const std::string_view own_name = alert.labels.get("alertname");
+  if (const auto found = by_name_.find(std::string(own_name)); found != by_name_.end()) {
+    for (const Source& source : found->second) {
+      if (source.name != own_name && !names(alert, source.name)) return &source;
+    }
+  }
   if (!alert.annotations.has(kInhibits)) {
     const auto host = by_instance_.find(std::string(alert.instance()));
     if (host != by_instance_.end()) return &host->second;

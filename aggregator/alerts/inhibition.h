@@ -2,7 +2,8 @@
 //
 // clang-format off
 //   a rule's annotation `vigil_inhibits: instance`   the alerts of the same host that inhibit nothing themselves
-//   a rule's annotation `vigil_inhibits: A, B`       the alerts of these names, its own excepted
+//   a rule's annotation `vigil_inhibits: A, B`       the alerts of these names, but its own and those whose
+//                                                    rule names it back: neither would ever be told of
 //   the same alert with a higher severity            the one with the lower
 // clang-format on
 // What is kept back is only the message: the alert itself fires, is listed, and is announced as soon as
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 namespace vigil::alerts {
 
@@ -42,7 +44,7 @@ class Inhibition {
   void add(const Alert& alert);
 
   std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
-  std::unordered_map<std::string, Source> by_name_;      // alert name -> inhibitor
+  std::unordered_map<std::string, std::vector<Source>> by_name_;  // alert name -> inhibitors, one of each name
   std::unordered_map<std::string, Worst> worst_;         // alert but for its severity
 };
 

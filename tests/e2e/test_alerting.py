@@ -1,6 +1,7 @@
 """From a threshold crossed to a message a person reads, and to its end."""
 
 import json
+import signal
 import time
 import urllib.request
 
@@ -208,3 +209,30 @@ rules:
     changed = [rule for rule in rules if rule["name"] == "HighCpu" and rule["severity"] == "warning"]
     assert changed and "70" in json.dumps(changed[0])
     assert not [rule for rule in rules if rule["last_error"]]
+
+
+def test_a_silent_agent_whose_host_goes_away_besides_is_not_told_to_be_well(vigil, sink, tmp_path):
+    root, _ = small_host(tmp_path)
+    config = f"""
+ingest: {{down_after: 2s}}
+rules: {{overrides: [{{alert: AgentSilent, for: 0s}}]}}
+notifications: {{receivers: [{{name: program, webhook: {{url: "{sink.url}/hook"}}}}]}}
+"""
+    vigil.start(config)
+    agent = vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    vigil.wait_for_host("web-1")
+
+    def told(status, name):
+        return [one for body in sink.bodies("/hook") for one in body["alerts"] if one["status"] == status and one["labels"]["alertname"] == name]
+
+    agent.child.send_signal(signal.SIGSTOP)
+    eventually("its silence is told", lambda: told("firing", "AgentSilent"))
+    agent.kill()
+    eventually("its absence is told", lambda: told("firing", "HostDown"))
+    vigil.aggregator.stop()
+    vigil.start(config)
+    eventually("both fire after a restart", lambda: {"AgentSilent", "HostDown"} <= {a["name"] for a in vigil.json("alerts") if a["state"] == "firing"})
+    assert not told("resolved", "AgentSilent")
+    vigil.agent("web-1", ["--path.procfs", root / "proc"])
+    eventually("both ends are told", lambda: told("resolved", "AgentSilent") and told("resolved", "HostDown"))
+    assert len(told("firing", "AgentSilent")) == len(told("firing", "HostDown")) == 1

@@ -13,7 +13,7 @@ from support import BIN, PATIENCE, CountingProxy, durable, eventually, metric
 def test_new_hosts_past_the_limit_wait_and_are_told_its_key(vigil):
     vigil.start("rules: {preset: none}\ningest: {max_hosts: 1}")
     # The aggregator's own figures are of a host, too, which takes nobody's place.
-    vigil.aggregator.wait_for('host enrolled host="rules/vigil itself"')
+    vigil.aggregator.wait_for('a new host host="rules/vigil itself"')
     vigil.agent("first")
     vigil.wait_for_host("first")
     second = vigil.agent("second")

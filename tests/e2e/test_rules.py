@@ -304,8 +304,9 @@ def test_unit_tests_have_the_verdict_of_promtool(tmp_path, passes, rules, test):
 
 
 @needs_promtool
-def test_the_published_rules_pass_their_tests_here_and_there():
-    path = FILES / "node-tests.yml"
+@pytest.mark.parametrize("name", ["node-tests.yml", "hosts-tests.yml"])
+def test_the_published_rules_pass_their_tests_here_and_there(name):
+    path = FILES / name
     ours, theirs = vigil_rules("test", path), promtool("test", "rules", path)
     assert theirs.returncode == 0, theirs.stdout + theirs.stderr
     assert ours.returncode == 0, ours.stdout + ours.stderr

@@ -297,6 +297,32 @@ groups:
   CHECK(inhibitor("Many", "critical").empty());
 }
 
+TEST_CASE("Alerts that name each other are both told of, and others still keep them back") {
+  Bench bench(R"(
+groups:
+  - name: g
+    rules:
+      - {alert: A, expr: a > 0, annotations: {vigil_inhibits: B}}
+      - {alert: B, expr: b > 0, annotations: {vigil_inhibits: 'A, B'}}
+      - {alert: C, expr: c > 0, annotations: {vigil_inhibits: 'C, A'}}
+)");
+  const auto inhibitor = [&](std::string_view name) {
+    const Inhibition inhibition(bench.book);
+    std::string found = "no such alert";
+    bench.book.for_each([&](const Alert& alert) {
+      if (alert.labels.get("alertname") == name) found = inhibition.inhibitor_of(alert);
+    });
+    return found;
+  };
+  bench.at(0, "true", 0);
+  bench.at(1, "true", 1);
+  CHECK(inhibitor("A").empty());
+  CHECK(inhibitor("B").empty());
+  bench.at(2, "true", 2);
+  CHECK(inhibitor("A") == "C");
+  CHECK(inhibitor("C").empty());
+}
+
 TEST_CASE("The words of an alert follow its value, and its end keeps those of the last one") {
   Bench bench;
   bench.at(0, "true", 0, 91);

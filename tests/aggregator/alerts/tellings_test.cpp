@@ -264,6 +264,24 @@ TEST_CASE("what a group repeats is told again, at its own time") {
   CHECK(explained(run, id) == "2: told ops, 2: told web/chat, 3700: told_again web/chat");
 }
 
+TEST_CASE("what flaps is not told again until it has been quiet") {
+  const TempDir dir;
+  Run run(dir,
+          "groups: [{name: g, interval: 1s, rules: [{alert: Full, expr: used > 90, flapping: 2 in 5h}]}]", {},
+          routing_with(true), 1);
+  evaluate(run, 2, {"a"});
+  evaluate(run, 10, {});
+  evaluate(run, 20, {"a"});
+  evaluate(run, 60, {"a"});
+  deliver(run, 5);
+  const std::string id = run.service->alerts().at(0).fingerprint;
+  CHECK(run.service->alerts().at(0).flapping_since_ms != 0);
+  CHECK(explained(run, id).find("repeated") == std::string::npos);
+  evaluate(run, 8'000, {"a"});
+  CHECK(run.recorder.wait_for(5).size() == 5);
+  CHECK(explained(run, id).find("again") == std::string::npos);
+}
+
 TEST_CASE("a message that was given up is not said to have arrived with a later one") {
   const TempDir dir;
   Run run(dir, kRules, {}, routing_with(true), 1);
