@@ -39,6 +39,7 @@ class Line {
   std::unique_ptr<Connection> connection;
   Time next_attempt{};
   bool complained = false;  // about the present outage
+  bool explained = false;   // why it is
   bool welcomed = false;    // the present connection
 
  private:

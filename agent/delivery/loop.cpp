@@ -237,17 +237,19 @@ void Delivery::Loop::retry(Line& line, const End& end, Time now) {
   const auto level = line.complained ? log::Level::debug : log::Level::warn;  // once per outage
   log::write(level, "delivery", &line == &live_ ? "not connected" : "back-fill waits",
              {{"aggregator", options_.channel.address}, {"error", end.error}, {"retry_ms", wait.count()}});
-  if (!line.complained && &line == &live_ && end.error.code == Errc::unavailable) explain();
+  if (&line == &live_ && !line.explained && end.error.code == Errc::unavailable) line.explained = explain();
   line.complained = true;
 }
 
-/// gRPC says no more than that it could not connect.
-void Delivery::Loop::explain() {
-  if (!options_.look_for_trouble || stop_by_) return;
+/// gRPC says no more than that it could not connect. Whether there was something to say: an aggregator that
+/// restarts is at first not there, and only then one that wants TLS.
+bool Delivery::Loop::explain() {
+  if (!options_.look_for_trouble || stop_by_) return false;
   const auto trouble = options_.look_for_trouble(options_.channel);
-  if (!trouble) return;
+  if (!trouble) return false;
   log::warn("delivery", "why it is not connected",
             {{"aggregator", options_.channel.address}, {"seen", trouble->seen}, {"fix", trouble->fix}});
+  return true;
 }
 
 void Delivery::Loop::connect(Time now) {
@@ -310,7 +312,7 @@ void Delivery::Loop::read_live_session() {
   // Not when it was left: an aggregator that refuses this host takes neither.
   if (const std::size_t batches = std::exchange(left_behind_, 0); batches > 0)
     log::info("delivery", "what has waited is delivered behind what is sampled now", {{"batches", batches}});
-  live_.complained = false;
+  live_.complained = live_.explained = false;
 }
 
 void Delivery::Loop::live_ended(Time now) {

@@ -48,7 +48,7 @@ class Delivery::Loop {
   void handle(void* tag, bool ok);
   void handle_timers(Time now);
   void pump(Line& line, Time now);
-  void explain();
+  bool explain();
   void retry(Line& line, const End& end, Time now);
   std::optional<Time> next_deadline() const;
   bool done(Time now) const;

@@ -7,7 +7,9 @@
 #include "common/config/fields.h"
 #include "common/text/human.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace vigil::alerts {
 namespace {
@@ -134,6 +136,19 @@ Result<EvidencePlan> load_evidence(std::string_view text, std::string file) {
   }
   if (const auto fine = document->result(); !fine) return fine.error();
   return out;
+}
+
+std::vector<notify::Evidence> with_missing(std::vector<notify::Evidence> kept,
+                                           std::vector<notify::Evidence> fresh) {
+  for (notify::Evidence& table : fresh) {
+    const auto known =
+        std::ranges::find_if(kept, [&](const notify::Evidence& old) { return old.title == table.title; });
+    if (known == kept.end()) continue;
+    table = std::move(*known);
+    kept.erase(known);
+  }
+  std::ranges::move(kept, std::back_inserter(fresh));
+  return fresh;
 }
 
 std::vector<notify::Evidence> ask_evidence(const std::vector<rules::EvidenceText>& texts,

@@ -46,6 +46,10 @@ std::vector<notify::Evidence> ask_evidence(const std::vector<rules::EvidenceText
                                            const rules::TemplateData& data,
                                            const rules::TemplateQuery& query);
 
+/// What is kept, and the tables of `fresh` whose titles it has not, in the order of `fresh`.
+std::vector<notify::Evidence> with_missing(std::vector<notify::Evidence> kept,
+                                           std::vector<notify::Evidence> fresh);
+
 /// Collects within bounds, for the alerts of one round: a mass of alerts waits neither for a mass of queries
 /// nor, again and again, for a shard that does not answer.
 class EvidenceRound {

@@ -47,7 +47,8 @@ void Inhibition::add(const Alert& alert) {
         by_instance_.try_emplace(std::string(alert.instance()), Source{name, alert.fingerprint, Way::host});
     } else {
       std::vector<Source>& sources = by_name_[std::string(word)];
-      if (std::none_of(sources.begin(), sources.end(), [&](const Source& source) { return source.name == name; }))
+      if (std::none_of(sources.begin(), sources.end(),
+                       [&](const Source& source) { return source.name == name; }))
         sources.push_back({name, alert.fingerprint, Way::name});
     }
   });

@@ -44,8 +44,9 @@ class Inhibition {
   void add(const Alert& alert);
 
   std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
-  std::unordered_map<std::string, std::vector<Source>> by_name_;  // alert name -> inhibitors, one of each name
-  std::unordered_map<std::string, Worst> worst_;         // alert but for its severity
+  std::unordered_map<std::string, std::vector<Source>>
+      by_name_;                                   // alert name -> inhibitors, one of each name
+  std::unordered_map<std::string, Worst> worst_;  // alert but for its severity
 };
 
 }  // namespace vigil::alerts

@@ -128,13 +128,13 @@ void Service::start() {
     settle(gone);
   });
   worker_.every(std::chrono::seconds(1), [this] { beat(); });
-  worker_.every(std::chrono::seconds(10), [this] { keep_clocks(); });
+  worker_.every(std::chrono::seconds(10), [this] { keep_clocks(Clocks::that_decide); });
   worker_.start();
 }
 
 void Service::stop() {
   worker_.stop();
-  keep_clocks();  // the worker is gone: its state is ours
+  keep_clocks(Clocks::all);  // the worker is gone: its state is ours
   static_cast<void>(store_.checkpoint());
 }
 
@@ -198,12 +198,13 @@ void Service::beat() {
   if (now >= next_upkeep_ms_) upkeep();
 }
 
-/// The clocks of pending alerts advance without transitions: a restart shall not set them back by much.
-void Service::keep_clocks() {
+/// Clocks advance without transitions: a restart shall not set them back by much.
+void Service::keep_clocks(Clocks which) {
   {
     const std::lock_guard lock(mutex_);
-    book_.for_each([this](const Alert& alert) {
-      if (alert.state == State::pending || alert.no_data_since_ms != 0) ledger_.note(alert.fingerprint);
+    book_.for_each([&](const Alert& alert) {
+      const bool decides = alert.state == State::pending || alert.no_data_since_ms != 0;
+      if (decides || which == Clocks::all) ledger_.note(alert.fingerprint);
     });
   }
   commit();
@@ -212,6 +213,7 @@ void Service::keep_clocks() {
 void Service::upkeep() {
   const std::int64_t now = options_.now_ms();
   next_upkeep_ms_ = now + 60'000;
+  keep_clocks(Clocks::all);
   auto done = store_.prune(now - kHistoryMs);
   if (done) done = silencing_.forget(now);
   if (done) done = store_.checkpoint();
@@ -253,14 +255,14 @@ void Service::began(const Transition& transition) {
   ledger_.note(alert.fingerprint);
   const bool fires = transition.to == State::firing;
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
-  std::vector<notify::Evidence> evidence;
-  if (alert.evidence.empty()) evidence = evidence_of(alert);
+  // What had no answer when it went pending, as right after a host came, is asked again when it fires.
+  std::vector<notify::Evidence> evidence = with_missing(alert.evidence, evidence_of(alert));
   if (fires) grouping_.fire(alert, options_.now_ms());
   const std::lock_guard lock(mutex_);
   ++counters_.transitions;
   if (fires) unannounced_.insert(alert.fingerprint);
   Alert* kept = book_.find(alert.fingerprint);
-  if (kept != nullptr && !evidence.empty()) kept->evidence = std::move(evidence);
+  if (kept != nullptr) kept->evidence = std::move(evidence);
 }
 
 /// It fires on and flaps no more.

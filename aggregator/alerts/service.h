@@ -100,11 +100,14 @@ class Service : public AlertService {
     for (const rules::RulePtr& rule : rules->rules()) live_rules_.insert(rule.get());
   }
 
+  /// Of which alerts: those that wait for their time, or all that there are.
+  enum class Clocks : std::uint8_t { that_decide, all };
+
   // Everything below runs on the worker.
   void drain();
   void drop_forgotten(rules::Evaluation& evaluation) const;
   void beat();
-  void keep_clocks();
+  void keep_clocks(Clocks which);
   void settle(const Transitions& transitions);
   void began(const Transition& transition);
   void calmed(const Alert& alert);

@@ -71,6 +71,18 @@ class Fleet:
         return cert, key
 
 
+def test_an_agent_that_its_aggregators_authority_cuts_off_says_so_and_how_to_get_in(vigil):
+    vigil.start()
+    agent = vigil.agent("web-1")
+    vigil.wait_for_host("web-1")
+    vigil.aggregator.stop()
+    init(vigil.data, "--name", LOOPBACK)
+    # First nobody answers, and only then one that wants TLS.
+    agent.wait_for("delivery: not connected")
+    vigil.start()
+    agent.wait_for('why it is not connected.*wants TLS.*fix="a host enrolls with the line that vigil agent invite prints')
+
+
 @pytest.fixture
 def fleet(vigil):
     return Fleet(vigil)

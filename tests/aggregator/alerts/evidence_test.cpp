@@ -4,6 +4,8 @@
 #include "tests/aggregator/alerts/service_run.h"
 #include "tests/aggregator/rules/table_storage.h"
 
+#include <atomic>
+
 using namespace vigil;
 using namespace vigil::alerts;
 using namespace vigil::alerts::test;
@@ -25,6 +27,25 @@ TEST_CASE("Evidence is collected when an alert fires and stays with it") {
   Run run(dir);
   REQUIRE(run.service->alerts().size() == 1);
   CHECK(run.service->alerts()[0].evidence.size() == 1);
+}
+
+TEST_CASE(
+    "What had no answer when an alert went pending is asked again when it fires, and no answer is lost") {
+  const TempDir dir;
+  std::atomic<int> asked = 0;
+  const EvidenceCollector collector = [&](std::string_view /*instance*/, std::int64_t /*t_ms*/) {
+    std::vector<notify::Evidence> answers = {{"By memory", {{fmt::format("asked {}", ++asked), "1GiB"}}}};
+    if (asked > 1) answers.insert(answers.begin(), {"By CPU", {{"postgres", "71%"}}});
+    return answers;
+  };
+  Run run(dir, kRules, collector);
+  constexpr std::size_t kSlow = 1;  // of kRules: for 10s
+  for (const int second : {7, 12, 18}) run.evaluate(kSlow, second, {"web"});
+  const auto rows = run.recorder.wait_for(1);
+  const auto& evidence = rows.at(0).note.evidence;
+  REQUIRE(evidence.size() == 2);
+  CHECK(evidence[0].title == "By CPU");
+  CHECK(evidence[1].rows[0].name == "asked 1");
 }
 
 TEST_CASE("The shipped evidence queries answer from process and container series") {

@@ -264,6 +264,17 @@ TEST_CASE("what a group repeats is told again, at its own time") {
   CHECK(explained(run, id) == "2: told ops, 2: told web/chat, 3700: told_again web/chat");
 }
 
+TEST_CASE("for how long an alert is true outlasts a restart") {
+  const TempDir dir;
+  {
+    Run run(dir, kRules, {}, {}, 1);
+    for (int second = 1; second <= 100; ++second) evaluate(run, second, {"a"});
+    CHECK(run.service->alerts().at(0).held_ms == 99'000);
+  }
+  Run run(dir, kRules, {}, {}, 101);
+  CHECK(run.service->alerts().at(0).held_ms == 99'000);
+}
+
 TEST_CASE("what flaps is not told again until it has been quiet") {
   const TempDir dir;
   Run run(dir,
