@@ -18,15 +18,19 @@ constexpr const char* kDescription =
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  vigil-agent                    watch this host, send to 127.0.0.1:8460\n"
-    "  vigil-agent --once | less      one look at all metrics, as Prometheus text\n"
+    "  # Watch this host, send to 127.0.0.1:8460:\n"
+    "  vigil-agent\n"
+    "  # One look at all metrics, as Prometheus text:\n"
+    "  vigil-agent --once | less\n"
     "  vigil-agent --check --config /etc/vigil/agent.yml\n"
-    "  vigil-agent --aggregator mon.example.org:8460\n"
-    "                                 needs tls or tls.plaintext in the configuration, or:\n"
-    "  vigil-agent enroll --aggregator mon.example.org:8460 --token … --fingerprint …\n"
-    "                                 once, as vigil agent invite says\n"
-    "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys --path.rootfs /host\n"
-    "                                 from inside a container";
+    "  # Once, as vigil agent invite says:\n"
+    "  vigil-agent enroll --aggregator mon.example.org:8460 \\\n"
+    "    --token 5f0c... --fingerprint sha256:9b71...\n"
+    "  # Not enrolled: needs tls or tls.plaintext in the configuration:\n"
+    "  vigil-agent --config /etc/vigil/agent.yml --aggregator mon.example.org:8460\n"
+    "  # From inside a container:\n"
+    "  vigil-agent --path.procfs /host/proc --path.sysfs /host/sys \\\n"
+    "    --path.rootfs /host";
 
 struct Flags {
   std::string config;
@@ -89,12 +93,13 @@ void declare_enroll(CLI::App& app, Flags& flags) {
   enroll->add_option("--dir", options.folder, "Where it is kept, as tls.dir [see there]")
       ->type_name("FOLDER");
   enroll->footer(
-      "Run it as root, then restart the agent. `vigil agent invite` prints the whole line. Examples:\n"
-      "  vigil-agent enroll --aggregator monitor.example.org:8460 --token 5f0c... --fingerprint "
-      "sha256:9b71...\n"
-      "  VIGIL_ENROLL_TOKEN=5f0c... vigil-agent enroll --aggregator monitor.example.org:8460 --fingerprint "
-      "sha256:9b71...\n"
-      "  vigil-agent enroll --invitation /run/secrets/invitation --if-needed --name node-7");
+      "Run it as root, then restart the agent. `vigil agent invite` prints the whole line. Without --config "
+      "it reads /etc/vigil/agent.yml, if that is there.\n\nExamples:\n"
+      "  vigil-agent enroll --aggregator monitor.example.org:8460 \\\n"
+      "    --token 5f0c... --fingerprint sha256:9b71...\n"
+      "  VIGIL_ENROLL_TOKEN=5f0c... vigil-agent enroll \\\n"
+      "    --aggregator monitor.example.org:8460 --fingerprint sha256:9b71...\n"
+      "  vigil-agent enroll --invitation /run/secrets/invitation --if-needed \\\n    --name node-7");
   CLI::Option* force = enroll->add_flag_function(
       "--force", [&options](std::int64_t) { options.again = Again::allowed; },
       "Also when this host is enrolled already");
@@ -171,7 +176,17 @@ Result<void> apply(const Flags& flags, AgentConfig& config) {
   return {};
 }
 
-constexpr const char* kUsualConfig = "/etc/vigil/agent.yml";
+/// Why the agent will not use what is enrolled now, or not as it is: keys of the configuration come first.
+std::string caution_about(const AgentConfig& config, const std::string& enrolled_at) {
+  if (says_how_to_speak(config.tls))
+    return config.at.say("tls",
+                         "says how to speak with the aggregator: the agent uses that and leaves "
+                         "identity.pem alone; take all but tls.dir out");
+  if (config.aggregator != kGrpcAddress && config.aggregator != enrolled_at)
+    return config.at.say("aggregator",
+                         fmt::format("the agent goes to {}, whatever identity.pem says", config.aggregator));
+  return {};
+}
 
 /// The file, flags over it, and, unless it is for enrolling, whether an agent can run with that: what is
 /// missing it may be about to get.
@@ -193,7 +208,7 @@ Mode mode(const Flags& flags) {
 
 }  // namespace
 
-Result<Invocation> parse_command_line(int argc, const char* const* argv) {
+Result<Invocation> parse_command_line(int argc, const char* const* argv, const std::string& usual_config) {
   CLI::App app(kDescription, "vigil-agent");
   Flags flags;
   app.formatter(help_formatter());
@@ -219,10 +234,10 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   invocation.mode = mode(flags);
   invocation.config_path = flags.config;
   invocation.core_dumps = flags.core_dumps;
-  if (invocation.mode == Mode::doctor) {
-    invocation.json = flags.output == "json";
-    if (flags.config.empty() && std::filesystem::exists(kUsualConfig)) invocation.config_path = kUsualConfig;
-  }
+  invocation.json = flags.output == "json";
+  const bool looks_after = invocation.mode == Mode::doctor || invocation.mode == Mode::enroll;
+  if (looks_after && flags.config.empty() && std::filesystem::exists(usual_config))
+    invocation.config_path = usual_config;
   invocation.apply_flags = [flags](AgentConfig& config) { return apply(flags, config); };
   if (const auto good = read(invocation, invocation.config); !good) {
     if (invocation.mode != Mode::doctor) return good.error();
@@ -230,6 +245,7 @@ Result<Invocation> parse_command_line(int argc, const char* const* argv) {
   }
   invocation.enroll = flags.enroll_options;
   invocation.enroll.name = invocation.config.name;
+  invocation.enroll.caution = caution_about(invocation.config, flags.enroll_options.aggregator);
   if (invocation.enroll.folder.empty()) invocation.enroll.folder = identity_folder(invocation.config);
   return invocation;
 }

@@ -25,9 +25,14 @@ struct Invocation {
   std::function<Result<void>(AgentConfig&)> apply_flags;  // puts them over what a file says
 };
 
+inline constexpr const char* kUsualConfig = "/etc/vigil/agent.yml";
+
 /// Prints help, --print-config and messages about wrong usage itself. Errors: what is wrong with the
 /// configuration.
-Result<Invocation> parse_command_line(int argc, const char* const* argv);
+/// Without --config, what looks after the agent of a package (enroll, doctor) reads `usual_config` where that
+/// is: the file its unit reads.
+Result<Invocation> parse_command_line(int argc, const char* const* argv,
+                                      const std::string& usual_config = kUsualConfig);
 
 /// Reads the file of `invocation` again, under its flags, and checks it as at the start.
 Result<AgentConfig> reread(const Invocation& invocation);

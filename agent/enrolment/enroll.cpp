@@ -217,6 +217,7 @@ int enroll_command(const EnrollOptions& options) {
   const auto said = enroll(options, wall_ms());
   if (said) {
     fmt::print("{}", *said);
+    if (!options.caution.empty()) fmt::print(stderr, "vigil-agent: warning: {}\n", options.caution);
     return 0;
   }
   fmt::print(stderr, "vigil-agent: {}\n", said.error().message);

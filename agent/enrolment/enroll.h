@@ -27,6 +27,7 @@ struct EnrollOptions {
   Again again = Again::refused;
   std::string invitation = {};  // a file with the first three, for those of them that are empty
   std::string name = {};        // what this host is called; "": what the system calls itself
+  std::string caution = {};     // why the agent will not use what it gets; "": nothing speaks against it
 };
 
 /// With what the file of the invitation says, and what is said as it can be. Errc::invalid_argument and

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 namespace vigil::agent {
@@ -33,12 +34,37 @@ std::string refused(std::string_view text) {
   return config.error().message;
 }
 
-Result<Invocation> parse(std::vector<const char*> arguments) {
+Result<Invocation> parse(std::vector<const char*> arguments, const std::string& usual_config = "") {
   arguments.insert(arguments.begin(), "vigil-agent");
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data(), usual_config);
 }
 
 }  // namespace
+
+TEST_CASE(
+    "who enrolls is called and keeps its identity as the agent's usual file says, and is warned of its "
+    "keys") {
+  const test::TempDir dir;
+  const std::string path = dir.file("agent.yml");
+  const auto enrolling = [&](const std::string& text, std::vector<const char*> arguments = {}) {
+    std::ofstream(path) << text;
+    arguments.insert(arguments.begin(), {"enroll", "--aggregator", "mon:8460", "--token", "t"});
+    auto invocation = parse(arguments, path);
+    CAPTURE(text, invocation);
+    REQUIRE(invocation);
+    return invocation->enroll;
+  };
+  CHECK(enrolling("name: web-7").name == "web-7");
+  CHECK(enrolling("name: web-7", {"--name", "web-8"}).name == "web-8");
+  CHECK(enrolling("spool: {dir: /srv/vigil}").folder == "/srv/vigil");
+  CHECK(enrolling("tls: {dir: /srv/id}").folder == "/srv/id");
+  CHECK(enrolling("aggregator: mon:8460").caution.empty());
+  CHECK(enrolling("aggregator: other:8460").caution ==
+        path + ":1:13: aggregator: the agent goes to other:8460, whatever identity.pem says");
+  CHECK(enrolling("tls: {enabled: true}").caution.starts_with(path + ":1:6: tls: says how to speak"));
+  std::filesystem::remove(path);
+  CHECK(parse({"enroll", "--aggregator", "mon:8460"}, path)->enroll.name.empty());
+}
 
 TEST_CASE("the defaults need no file") {
   const auto config = load("");
