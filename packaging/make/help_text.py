@@ -3,7 +3,8 @@
 import re
 import subprocess
 
-SECTIONS = ("Options:", "Commands:", "Arguments:")
+# As they are called here, and in the texts: a command's parts are "Subcommands" where nobody gave them another name.
+SECTIONS = {"Options:": "options", "Commands:": "commands", "Subcommands:": "commands", "Arguments:": "arguments"}
 
 
 class Help:
@@ -13,22 +14,20 @@ class Help:
         text = subprocess.run([program, *command, "--help"], check=True, capture_output=True, text=True).stdout
         self.command = command
         self.description, self.usage, self.examples, self.notes = "", "", "", ""
-        self.entries = {name: [] for name in SECTIONS}
+        self.options, self.commands, self.arguments = [], [], []
         for block in re.split(r"\n\n+", text.strip("\n")):
             self._take(block)
 
-    options = property(lambda self: self.entries["Options:"])
-    commands = property(lambda self: self.entries["Commands:"])
-    arguments = property(lambda self: self.entries["Arguments:"])
-
     def _take(self, block):
         first, _, rest = block.partition("\n")
-        if first in self.entries:
-            self.entries[first] = _entries(rest)
+        if first in SECTIONS:
+            setattr(self, SECTIONS[first], _entries(rest))
         elif first.startswith("Usage:"):
             self.usage = " ".join(block.removeprefix("Usage:").split())
-        elif first == "Examples:":
+        elif first in ("Examples:", "Example:"):
             self.examples = rest
+        elif re.fullmatch(r"[A-Z]\w+:", first) and re.match(r"  \S", rest):
+            raise ValueError(f"--help of {' '.join(self.command) or 'the program'} has a section that is not known here: {first}")
         elif not self.usage:
             self.description = " ".join(block.split())
         else:
@@ -40,6 +39,15 @@ class Help:
         for words, _ in self.options:
             found += re.findall(r"(?<![\w-])--?[A-Za-z][\w.-]*", words)
         return found
+
+
+def every_page(program, *command):
+    """The program's own, and those of its commands and their commands."""
+    page = Help(program, *command)
+    yield page
+    for words, _ in page.commands:
+        if words.split()[0] != "help":
+            yield from every_page(program, *command, words.split()[0])
 
 
 def _entries(text):

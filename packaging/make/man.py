@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 
-from help_text import Help
+from help_text import every_page
 
 PAGES = {
     "vigil": (1, "look at a fleet of hosts and their containers", "vigil-aggregator(8), vigil-agent(8)", """\
@@ -29,6 +29,9 @@ Its configuration, see vigil-agent.yml(5).
 .I /var/lib/vigil-agent/
 Samples that wait for the aggregator, and the host's certificate.
 .SH SIGNALS
+.TP
+.B SIGHUP
+Reads the configuration again, which is what a reload of its unit does. What is wrong is logged, and the old one stays; keys that wait for a restart are named there.
 .TP
 .B SIGTERM, SIGINT
 It says goodbye and ends: its host has then left, and is not down.
@@ -60,7 +63,7 @@ The rules it brings along, for reading: they are part of the program.
 .SH SIGNALS
 .TP
 .B SIGHUP
-Reads rules, actions and routes again. What is wrong is logged, and the old ones stay.
+Reads the configuration, rules, actions and routes again. What is wrong is logged, and the old ones stay.
 .TP
 .B SIGTERM, SIGINT
 Seals and commits what it holds, and ends. A second one ends it once the journal is committed.
@@ -92,34 +95,27 @@ def literal(text):
     return f".nf\n{escaped(text)}\n.fi\n" if text else ""
 
 
-def commands(program, above):
-    """Every command below one, with what it says about itself."""
-    out = ""
-    for words, _ in above.commands:
-        name = words.split()[0]
-        if name == "help":
-            continue
-        page = Help(program, *above.command, name)
-        out += f".SS {escaped(page.usage)}\n{escaped(page.description)}\n"
-        out += listed(page.arguments)
-        out += listed([entry for entry in page.options if not entry[0].startswith("-h,")])
-        for part in (page.examples, page.notes):
-            out += ".PP\n" + literal(part) if part else ""
-        out += commands(program, page)
+def command_section(page):
+    """A command, with what it says about itself."""
+    out = f".SS {escaped(page.usage)}\n{escaped(page.description)}\n"
+    out += listed(page.arguments)
+    out += listed([entry for entry in page.options if not entry[0].startswith("-h,")])
+    for part in (page.examples, page.notes):
+        out += ".PP\n" + literal(part) if part else ""
     return out
 
 
 def program_page(program):
     name = os.path.basename(program)
     section, what, also, rest = PAGES[name]
-    page = Help(program)
+    page, *commands = every_page(program)
     out = header(name, section, program)
     out += f".SH NAME\n{escaped(name)} \\- {escaped(what)}\n"
     out += f".SH SYNOPSIS\n.B {escaped(page.usage)}\n"
     out += f".SH DESCRIPTION\n{escaped(page.description)}\n"
     out += ".SH OPTIONS\n" + listed(page.options)
-    if page.commands:
-        out += ".SH COMMANDS\n" + commands(program, page)
+    if commands:
+        out += ".SH COMMANDS\n" + "".join(map(command_section, commands))
     if page.examples:
         out += ".SH EXAMPLES\n" + literal(page.examples)
     if page.notes:

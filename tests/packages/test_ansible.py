@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 
 from machine import ROOT, Machine, eventually, wire
 
@@ -106,3 +107,10 @@ def test_a_wrong_configuration_is_not_put_in_place(site):
     site.variables["vigil_agent_config"] = right
     assert "intervall" not in site.machines["app"].run("cat", "/etc/vigil/agent.yml").stdout
     assert site.machines["app"].state("vigil-agent.service") == "active"
+
+
+def test_what_the_daemons_read_at_their_start_only_restarts_them():
+    """Also where the configuration does not change: the packages start the daemons before they have certificates."""
+    for role, names in (("vigil_aggregator", {"Make the certificates", "Configure the aggregator"}), ("vigil_agent", {"Enrol the host", "Configure the agent"})):
+        tasks = yaml.safe_load((ROOT / f"packaging/ansible/roles/{role}/tasks/main.yml").read_text())
+        assert {task["name"] for task in tasks if "notify" in task} == names

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from machine import ROOT, eventually
-from tools import PROGRAMS, flags_of, needs, one, run
+from tools import PROGRAMS, commands_of, flags_of, names_below, needs, one, run
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +60,15 @@ def test_a_man_page_names_every_flag_and_command_and_is_sound(laid_out, bin_fold
                           env={**os.environ, "MANWIDTH": "200", "LC_ALL": "C.UTF-8"})
     assert (done.returncode, done.stderr) == (0, "")
     page_text = re.sub("\x1b\\[[0-9;]*m|.\b", "", done.stdout).replace("\u2010", "-").replace("\u2212", "-")  # as a terminal shows it
-    help_text = run(bin_folder / program, "--help")
-    flags = set(re.findall(r"(?<![\w-])--[a-z][\w.-]+", help_text))
-    assert len(flags) > 5
-    assert [flag for flag in sorted(flags) if flag not in page_text] == []
-    for command in re.findall(r"^  ([a-z]+)  ", help_text.partition("Commands:")[2], re.MULTILINE):
-        if command != "help":
-            assert f"vigil {command}" in page_text
+    general, *parts = re.split(rf"^   {program} (?=[a-z])", page_text, flags=re.MULTILINE)
+    assert len(flags_of(bin_folder / program)) > 5
+    assert sorted(flags_of(bin_folder / program) - set(re.findall(r"--[\w.-]+", general))) == []
+    sections = [re.split(r"^[A-Z]", part, flags=re.MULTILINE)[0] for part in parts]
+    described = {re.split(r" \[| [A-Z]|\n", part)[0]: set(re.findall(r"--[\w.-]+", part)) | {"--help"} for part in sections}
+    commands = list(commands_of(bin_folder / program))
+    assert len(commands) >= 2 and {" ".join(command) for command in commands} == set(described)
+    for command in commands:
+        assert sorted(flags_of(bin_folder / program, *command) - described[" ".join(command)]) == []
 
 
 @pytest.mark.parametrize("name", ["agent", "aggregator"])
@@ -91,11 +93,22 @@ def test_completion_of_a_shell_knows_every_program(laid_out, shell, folder, suff
         assert program in text and ("help" in text)
 
 
-def test_bash_completes_a_daemons_flags(laid_out):
-    for program in ("vigil-agent", "vigil-aggregator"):
-        file = laid_out / "usr/share/bash-completion/completions" / program
-        function = "_" + program.replace("-", "_")
-        assert run("bash", "-c", f'source {file}; COMP_WORDS=({program} --print); COMP_CWORD=1; {function}; echo "${{COMPREPLY[@]}}"') == "--print-config\n"
+@pytest.mark.parametrize("program", ["vigil-agent", "vigil-aggregator"])
+def test_bash_completes_a_daemons_commands_and_the_flags_of_each(laid_out, bin_folder, program):
+    file = laid_out / "usr/share/bash-completion/completions" / program
+    function = "_" + program.replace("-", "_")
+
+    def offered(*words):
+        typed = " ".join(repr(word) for word in (program, *words))
+        return run("bash", "-c", f'source {file}; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; {function}; echo "${{COMPREPLY[@]}}"').split()
+
+    assert offered("--print") == ["--print-config"]
+    assert offered("--config", "") == []  # a file, which the shell knows
+    commands = list(commands_of(bin_folder / program))
+    assert len(commands) >= 2
+    for command in [(), *commands]:
+        assert offered(*command, "") == names_below(bin_folder / program, *command)
+        assert set(offered(*command, "--")) == flags_of(bin_folder / program, *command)
 
 
 @pytest.mark.parametrize("reader", ["vigil-kernel-reader", "vigil-docker-reader"])

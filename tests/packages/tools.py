@@ -28,5 +28,18 @@ def one(packages, pattern):
     return found[0]
 
 
-def flags_of(program):
-    return set(re.findall(r"--[a-z][\w.-]+", run(program, "--help")))
+def flags_of(program, *command):
+    return set(re.findall(r"^  (?:-\w,)?(--[\w.-]+)", run(program, *command, "--help"), re.MULTILINE))
+
+
+def names_below(program, *command):
+    """The commands, or parts of a command, that its --help lists."""
+    listed = re.search(r"^(?:Subc|C)ommands:\n((?:  .*\n)+)", run(program, *command, "--help"), re.MULTILINE)
+    return [name for name in re.findall(r"^  ([a-z]+) ", listed[1], re.MULTILINE) if name != "help"] if listed else []
+
+
+def commands_of(program, *above):
+    """Every command as the words that call it."""
+    for name in names_below(program, *above):
+        yield (*above, name)
+        yield from commands_of(program, *above, name)
