@@ -1,7 +1,5 @@
 #include "cli/backup/files.h"
 
-#include "common/crc32c.h"
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -32,7 +30,7 @@ NewFile::NewFile(NewFile&& other) noexcept
     : partial_(std::exchange(other.partial_, {})),
       descriptor_(std::exchange(other.descriptor_, -1)),
       bytes_(other.bytes_),
-      crc_(other.crc_) {}
+      digest_(std::move(other.digest_)) {}
 
 NewFile::~NewFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
@@ -40,7 +38,7 @@ NewFile::~NewFile() {
 }
 
 Result<void> NewFile::write(std::string_view bytes) {
-  crc_ = vigil::crc32c(bytes, crc_);
+  digest_.add(bytes);
   bytes_ += bytes.size();
   while (!bytes.empty()) {
     const ssize_t count = ::write(descriptor_, bytes.data(), bytes.size());

@@ -1,6 +1,7 @@
 // Files of a backup, written so that they are there whole or not at all.
 #pragma once
 
+#include "cli/backup/digest.h"
 #include "common/error.h"
 
 #include <cstdint>
@@ -22,7 +23,8 @@ class NewFile {
 
   Result<void> write(std::string_view bytes);
   std::uint64_t bytes() const { return bytes_; }
-  std::uint32_t crc32c() const { return crc_; }
+  /// Of what was written.
+  const Digest& digest() const { return digest_; }
   /// As stat(2) will tell it; Unix nanoseconds.
   Result<void> set_modified(std::int64_t modified_ns);
   /// Mode 0644.
@@ -36,7 +38,7 @@ class NewFile {
   std::filesystem::path partial_;
   int descriptor_ = -1;
   std::uint64_t bytes_ = 0;
-  std::uint32_t crc_ = 0;
+  Digest digest_;
 };
 
 /// Makes the folder and its parents when absent; one it made has mode 0700.

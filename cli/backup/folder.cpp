@@ -74,13 +74,33 @@ Result<std::vector<BackedUp>> BackupFolder::files() const {
   return found;
 }
 
+Result<void> BackupFolder::rename_by_content(const BackedUp& file, const OnBytes& progress) const {
+  const auto old_path = path_of(path_, file);
+  Digest digest;
+  std::uint64_t bytes = 0;
+  auto read = read_pieces(old_path, [&](std::string_view piece) -> Result<void> {
+    digest.add(piece);
+    bytes += piece.size();
+    progress(bytes);
+    return {};
+  });
+  if (!read) return read;
+  if (!digest.has(file.checksum)) return fail(Errc::corrupt, "{} is damaged", old_path.string());
+  BackedUp named = file;
+  named.checksum = digest.sha256();
+  std::error_code error;
+  std::filesystem::create_hard_link(old_path, path_of(path_, named), error);
+  if (error) return fail_errno(error.value(), "link " + old_path.string());
+  return {};
+}
+
 Result<NewFile> BackupFolder::begin_file(const std::string& name) const {
   return NewFile::create(path_ / kFiles / flat_name(name));
 }
 
 Result<BackedUp> BackupFolder::finish_file(NewFile file, const std::string& name,
                                            std::int64_t modified_ns) const {
-  BackedUp done{name, file.bytes(), file.crc32c(), modified_ns};
+  BackedUp done{name, file.bytes(), file.digest().sha256(), modified_ns};
   if (auto set = file.set_modified(modified_ns); !set) return set.error();
   if (auto finished = file.finish(path_of(path_, done)); !finished) return finished.error();
   return done;

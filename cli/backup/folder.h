@@ -1,5 +1,5 @@
 // The folder backups are kept in:
-//   files/NAME.CRC               files of all sets, by name and content; never changed once they are there
+//   files/NAME.SHA256            files of all sets, by name and content; never changed once they are there
 //   set-YYYYmmddTHHMMSSZ.json    what belongs to a set (manifest.h); written last
 //   lock                         held while a backup is made
 // A backup that breaks off leaves the sets before it whole, and what arrived is there for the next one.
@@ -9,6 +9,7 @@
 #include "cli/backup/manifest.h"
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,11 @@ class BackupFolder {
   Result<void> belongs_to(const std::string& folder_id) const;
   /// Files that are there; modified_ns is 0 where it cannot be told.
   Result<std::vector<BackedUp>> files() const;
+
+  using OnBytes = std::function<void(std::uint64_t)>;
+  /// Gives a file that an older program named by its CRC-32C a second name, by its SHA-256. Its old sets keep
+  /// theirs. Fails where the file is damaged, and in file systems without hard links.
+  Result<void> rename_by_content(const BackedUp& file, const OnBytes& progress) const;
 
   /// Begins a file; its bytes, then its end. It is kept by the checksum of what was written.
   Result<NewFile> begin_file(const std::string& name) const;

@@ -1,32 +1,19 @@
 #include "cli/backup/manifest.h"
 
+#include "cli/backup/digest.h"
 #include "common/text/human.h"
 
 #include <algorithm>
 #include <boost/json.hpp>
-#include <charconv>
 
 namespace vigil::cli {
 namespace {
 
 namespace json = boost::json;
-constexpr std::int64_t kFlatFormat = 1;  // of a set without files in folders, which older programs know
-constexpr std::int64_t kFormat = 2;
-constexpr char kFolderMark = '+';  // stands for the slash where files of all sets lie in one folder
-constexpr std::size_t kHexDigits = 8;
+constexpr std::int64_t kFormat = 3;
+constexpr std::int64_t kCrcFormat = 2;  // and before: files are named and verified by their CRC-32C
+constexpr char kFolderMark = '+';       // stands for the slash where files of all sets lie in one folder
 constexpr std::string_view kIndex = "history.db";
-
-std::string hex(std::uint32_t value) {
-  return fmt::format("{:08x}", value);
-}
-
-Result<std::uint32_t> parse_hex(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (text.size() != kHexDigits || read.ec != std::errc() || read.ptr != text.data() + text.size())
-    return fail(Errc::parse, "'{}' is no checksum", text);
-  return value;
-}
 
 /// The member `key` of an object: a whole number, or a text.
 Result<std::int64_t> integer(const json::object& object, const char* key) {
@@ -43,7 +30,7 @@ Result<std::string> text(const json::object& object, const char* key) {
   return std::string(value->get_string());
 }
 
-Result<BackedUp> parse_file(const json::value& value) {
+Result<BackedUp> parse_file(const json::value& value, std::int64_t format) {
   if (!value.is_object()) return fail(Errc::corrupt, "a file is no object");
   const json::object& object = value.get_object();
   const auto name = text(object, "name");
@@ -51,11 +38,12 @@ Result<BackedUp> parse_file(const json::value& value) {
   if (!is_file_name(*name)) return fail(Errc::corrupt, "'{}' is no name of a file of a data folder", *name);
   const auto bytes = integer(object, "bytes");
   const auto modified = integer(object, "modified_ns");
-  const auto sum = text(object, "crc32c");
+  const auto sum = text(object, format <= kCrcFormat ? "crc32c" : "sha256");
   if (!bytes || !modified) return bytes ? modified.error() : bytes.error();
-  const auto crc = sum ? parse_hex(*sum) : Result<std::uint32_t>(sum.error());
-  if (!crc || *bytes < 0) return fail(Errc::corrupt, "{}: size or checksum make no sense", *name);
-  return BackedUp{*name, static_cast<std::uint64_t>(*bytes), *crc, *modified};
+  const std::size_t digits = format <= kCrcFormat ? kCrcDigits : kSha256Digits;
+  if (!sum || !is_checksum(*sum) || sum->size() != digits || *bytes < 0)
+    return fail(Errc::corrupt, "{}: size or checksum make no sense", *name);
+  return BackedUp{*name, static_cast<std::uint64_t>(*bytes), *sum, *modified};
 }
 
 }  // namespace
@@ -71,12 +59,10 @@ std::string to_json(const Manifest& manifest) {
   for (const BackedUp& file : manifest.files) {
     files.push_back(json::object{{"name", file.name},
                                  {"bytes", static_cast<std::int64_t>(file.bytes)},
-                                 {"crc32c", hex(file.crc32c)},
+                                 {"sha256", file.checksum},
                                  {"modified_ns", file.modified_ns}});
   }
-  const bool has_folders = std::ranges::any_of(
-      manifest.files, [](const BackedUp& file) { return file.name.find('/') != std::string::npos; });
-  const json::object whole{{"format", has_folders ? kFormat : kFlatFormat},
+  const json::object whole{{"format", kFormat},
                            {"time_ms", manifest.time_ms},
                            {"time", format_rfc3339(manifest.time_ms)},
                            {"aggregator", manifest.version},
@@ -108,7 +94,7 @@ Result<Manifest> parse_manifest(std::string_view text_of_it) {
   const json::value* files = object.if_contains("files");
   if (files == nullptr || !files->is_array()) return fail(Errc::corrupt, "'files' is missing, or no list");
   for (const json::value& each : files->get_array()) {
-    auto file = parse_file(each);
+    auto file = parse_file(each, *format);
     if (!file) return file.error();
     manifest.files.push_back(std::move(*file));
   }
@@ -143,18 +129,17 @@ std::string flat_name(std::string name) {
 }
 
 std::string stored_name(const BackedUp& file) {
-  return flat_name(file.name) + "." + hex(file.crc32c);
+  return flat_name(file.name) + "." + file.checksum;
 }
 
 Result<BackedUp> parse_stored_name(std::string_view stored) {
   const std::size_t dot = stored.rfind('.');
   if (dot == std::string_view::npos) return fail(Errc::parse, "'{}' has no checksum", stored);
-  const auto crc = parse_hex(stored.substr(dot + 1));
-  if (!crc) return crc.error();
   BackedUp file;
+  file.checksum = stored.substr(dot + 1);
+  if (!is_checksum(file.checksum)) return fail(Errc::parse, "'{}' is no checksum", file.checksum);
   file.name = stored.substr(0, dot);
   std::ranges::replace(file.name, kFolderMark, '/');
-  file.crc32c = *crc;
   if (!is_file_name(file.name))
     return fail(Errc::parse, "'{}' is no name of a file of a data folder", file.name);
   return file;

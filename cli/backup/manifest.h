@@ -15,7 +15,7 @@ namespace vigil::cli {
 struct BackedUp {
   std::string name;  // in the data folder
   std::uint64_t bytes = 0;
-  std::uint32_t crc32c = 0;
+  std::string checksum;          // SHA-256; of a file that an older program fetched, CRC-32C
   std::int64_t modified_ns = 0;  // 0: it was being written to
   friend bool operator==(const BackedUp&, const BackedUp&) = default;
 };
@@ -39,8 +39,8 @@ std::string set_name(std::int64_t time_ms);
 bool is_file_name(std::string_view path);
 /// "identity+ca.key" for "identity/ca.key": files of all sets lie in one folder.
 std::string flat_name(std::string name);
-/// Name and content: "raw-20261122-7.db.1a2b3c4d". A name alone is not enough: tiers grow, and numbers are
-/// given again after an older state was restored.
+/// Name and content: "raw-20261122-7.db.9f86d081…", all of its checksum. A name alone is not enough: tiers
+/// grow, and numbers are given again after an older state was restored.
 std::string stored_name(const BackedUp& file);
 /// Name and checksum of such a name; the other fields stay 0. Errc::parse: it is none.
 Result<BackedUp> parse_stored_name(std::string_view stored);

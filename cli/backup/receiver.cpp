@@ -12,10 +12,30 @@ Error out_of_order() {
 
 }  // namespace
 
+Result<void> Receiver::rename_older() {
+  const auto files = folder_.files();
+  if (!files) return files.error();
+  const auto is_older = [](const BackedUp& file) { return file.checksum.size() == kCrcDigits; };
+  for (const BackedUp& older : *files) {
+    if (!is_older(older) || older.modified_ns == 0) continue;
+    const bool is_named = std::ranges::any_of(*files, [&](const BackedUp& file) {
+      return !is_older(file) && file.name == older.name && file.bytes == older.bytes &&
+             file.modified_ns == older.modified_ns;
+    });
+    if (is_named) continue;
+    // One for which it fails is sent anew.
+    (void)folder_.rename_by_content(
+        older, [&](std::uint64_t done) { progress_(done, older.bytes, "verifying " + older.name); });
+  }
+  return {};
+}
+
 Result<v1::BackupRequest> Receiver::request() {
+  if (auto renamed = rename_older(); !renamed) return renamed.error();
   auto have = folder_.files();
   if (!have) return have.error();
   have_ = std::move(*have);
+  std::erase_if(have_, [](const BackedUp& file) { return file.checksum.size() == kCrcDigits; });
   v1::BackupRequest request;
   request.set_identity(identity_ == Identity::wanted);
   for (const BackedUp& file : have_) {
@@ -92,7 +112,7 @@ Result<void> Receiver::take_end(const v1::BackupFileEnd& end) {
   const v1::BackupFile& file = expected_[next_++];
   NewFile whole = std::move(*open_);
   open_.reset();
-  if (whole.bytes() != file.bytes() || whole.crc32c() != end.crc32c())
+  if (whole.bytes() != file.bytes() || whole.digest().crc32c() != end.crc32c())
     return fail(Errc::corrupt, "{} arrived damaged: try again", file.name());
   auto done = folder_.finish_file(std::move(whole), file.name(), file.modified_ns());
   if (!done) return done.error();

@@ -27,7 +27,7 @@ class Receiver {
   Receiver(const BackupFolder& folder, OnProgress progress, Identity identity = Identity::wanted)
       : folder_(folder), progress_(std::move(progress)), identity_(identity) {}
 
-  /// What the aggregator need not send.
+  /// What the aggregator need not send. Files of older programs are read once, and named by their content.
   Result<v1::BackupRequest> request();
   /// Errc::corrupt: what came is not what was sent, or out of order.
   Result<void> take(const v1::BackupPart& part);
@@ -35,6 +35,7 @@ class Receiver {
   Result<BackupSummary> finish() const;
 
  private:
+  Result<void> rename_older();
   Result<void> take_plan(const v1::BackupPlan& plan);
   Result<void> take_data(const std::string& data);
   Result<void> take_end(const v1::BackupFileEnd& end);

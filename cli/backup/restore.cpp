@@ -1,6 +1,5 @@
 #include "cli/backup/restore.h"
 
-#include "common/crc32c.h"
 #include "common/text/human.h"
 
 #include <sys/stat.h>
@@ -37,15 +36,15 @@ Result<void> verify(const RestoreRequest& request, const Manifest& manifest, con
   for (const BackedUp& file : manifest.files) {
     const auto path = path_of(request.backup, file);
     std::uint64_t bytes = 0;
-    std::uint32_t crc = 0;
+    Digest digest;
     auto read = read_pieces(path, [&](std::string_view piece) -> Result<void> {
-      crc = crc32c(piece, crc);
+      digest.add(piece);
       bytes += piece.size();
       progress(done + bytes, manifest.bytes(), "verifying " + file.name);
       return {};
     });
     if (!read) return fail(Errc::corrupt, "the backup is not complete: {}", read.error().message);
-    if (bytes != file.bytes || crc != file.crc32c) {
+    if (bytes != file.bytes || !digest.has(file.checksum)) {
       return fail(Errc::corrupt,
                   "{} is damaged: it has not the size and checksum it was written with. Use another set, or "
                   "remove this file and "
@@ -127,7 +126,7 @@ Result<void> copy(const RestoreRequest& request, const BackedUp& file,
     return written;
   });
   if (!copied) return copied;
-  if (made->crc32c() != file.crc32c)
+  if (!made->digest().has(file.checksum))
     return fail(Errc::corrupt, "{} changed while it was copied", path_of(request.backup, file).string());
   // Kept, so that the next backup knows the file again.
   if (file.modified_ns != 0) {

@@ -52,7 +52,7 @@ using Change = std::function<void(v1::BackupPart&)>;
 /// What an aggregator with these files sends, and what becomes of it. `parts`: so many of them, then it
 /// breaks off.
 Sent send(const fs::path& folder, std::int64_t time_ms, const std::vector<Source>& sources,
-          std::size_t parts = 1000, const Change& change = {}) {
+          std::size_t parts = 1000, const Change& change = {}, std::size_t keep = 1) {
   auto backup = BackupFolder::open(folder);
   REQUIRE(backup);
   Receiver receiver(*backup, [](std::uint64_t, std::uint64_t, const std::string&) {});
@@ -84,7 +84,7 @@ Sent send(const fs::path& folder, std::int64_t time_ms, const std::vector<Source
     sent.result = receiver.take(all[i]);
   }
   sent.summary = receiver.finish();
-  if (sent.summary) REQUIRE(backup->prune(1, sent.summary->set));
+  if (sent.summary) REQUIRE(backup->prune(keep, sent.summary->set));
   return sent;
 }
 
@@ -160,10 +160,7 @@ TEST_CASE("The aggregator's authority comes back into its folder, which nobody e
           (is_public ? kPrivate | fs::perms::group_read | fs::perms::others_read : kPrivate));
   }
 
-  // An older program, which knows no folders, says so instead of leaving them out.
-  CHECK_THAT(contents(folder.backup() / (restored->set + ".json")), Catch::Contains(R"("format":2)"));
   REQUIRE(send(folder.backup(), kTime + 60'000, kSources).summary);
-  CHECK_THAT(contents(folder.backup() / "set-20261118T110740Z.json"), Catch::Contains(R"("format":1)"));
   CHECK_FALSE(fs::exists(kept));  // it went with the set that had it
 }
 
@@ -312,6 +309,91 @@ TEST_CASE("Damage in the backup is found before anything is written, and named")
   CHECK_FALSE(fs::exists(folder.data()));
 }
 
+TEST_CASE("Two files whose pages end with their CRC-32C are told apart, though it is the same for both") {
+  const auto page = [](char filling) {
+    std::string bytes(4092, filling);
+    const std::uint32_t crc = crc32c(bytes);
+    for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(crc >> shift);
+    return bytes;
+  };
+  REQUIRE(crc32c(page('a')) == crc32c(page('b')));
+  const Folder folder;
+  const auto sources = [&](char filling) {
+    return std::vector<Source>{{"meta.db", page(filling), 0}, {"history.db", "the index", 0}};
+  };
+  const Sent first = send(folder.backup(), kTime, sources('a'), 1000, {}, 2);
+  const Sent second = send(folder.backup(), kTime + 60'000, sources('b'), 1000, {}, 2);
+  REQUIRE(first.summary);
+  REQUIRE(second.summary);
+  REQUIRE(restore_to(folder, first.summary->set));
+  CHECK(contents(folder.data() / "meta.db") == page('a'));
+
+  fs::remove_all(folder.data());
+  for (const auto& entry : fs::directory_iterator(folder.backup() / "files")) {
+    if (entry.path().filename().string().starts_with("meta.db"))
+      std::ofstream(entry.path(), std::ios::binary) << page('c');
+  }
+  const auto damaged = restore_to(folder);
+  REQUIRE_FALSE(damaged);
+  CHECK(damaged.error().code == Errc::corrupt);
+}
+
+namespace {
+
+/// As programs before format 3 left it: the set is of format 2, its files are named by their CRC-32C.
+void make_older(const Folder& folder) {
+  const std::string set = list_sets(folder.backup()).value().back();
+  const auto path = folder.backup() / (set + ".json");
+  std::string json = contents(path);
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = json.find(from);
+    REQUIRE(at != std::string::npos);
+    json.replace(at, from.size(), to);
+  };
+  replace("\"format\":3", "\"format\":2");
+  const auto manifest = read_set(folder.backup(), set);
+  REQUIRE(manifest);
+  for (const BackedUp& file : manifest->files) {
+    const auto stored_at = path_of(folder.backup(), file);
+    const std::string crc = fmt::format("{:08x}", crc32c(contents(stored_at)));
+    replace("\"sha256\":\"" + file.checksum + "\"", "\"crc32c\":\"" + crc + "\"");
+    fs::rename(stored_at, folder.backup() / "files" / (file.name + "." + crc));
+  }
+  std::ofstream(path, std::ios::trunc) << json;
+}
+
+}  // namespace
+
+TEST_CASE("A set of an older program is restored, and what it has of days that are over is not sent again") {
+  const Folder folder;
+  REQUIRE(send(folder.backup(), kTime, kSources).summary);
+  make_older(folder);
+  REQUIRE(restore_to(folder));
+  for (const Source& source : kSources) CHECK(contents(folder.data() / source.name) == source.content);
+  fs::remove_all(folder.data());
+
+  SECTION("its files are named by their content") {
+    const Sent next = send(folder.backup(), kTime + 60'000, kSources, 1000, {}, 2);
+    REQUIRE(next.summary);
+    CHECK(next.summary->sent_files == 2);  // the journal and the index
+    REQUIRE(restore_to(folder));
+    CHECK(contents(folder.data() / kSources[0].name) == kSources[0].content);
+    fs::remove_all(folder.data());
+    CHECK(restore_to(folder, "set-20261118T110640Z"));
+  }
+  SECTION("but not a damaged one") {
+    const fs::path damaged = stored(folder, "raw-");
+    const auto time = fs::last_write_time(damaged);
+    std::ofstream(damaged, std::ios::in | std::ios::binary) << 'x';
+    fs::last_write_time(damaged, time);
+    const Sent next = send(folder.backup(), kTime + 60'000, kSources);
+    REQUIRE(next.summary);
+    CHECK(next.summary->sent_files == 3);
+    REQUIRE(restore_to(folder));
+    CHECK(contents(folder.data() / kSources[0].name) == kSources[0].content);
+  }
+}
+
 TEST_CASE("A restore writes over nothing, and says what is in its way") {
   const Folder folder;
   REQUIRE(send(folder.backup(), kTime, kSources).summary);
@@ -339,7 +421,7 @@ TEST_CASE("A set that is not there, or that a newer program made, is told apart"
   CHECK_FALSE(restore_to(folder));
   REQUIRE(send(folder.backup(), kTime, kSources).summary);
   CHECK_THAT(restore_to(folder, "set-1").error().message, Catch::Contains("there are set-20261118T110640Z"));
-  std::ofstream(folder.backup() / "set-20991118T110640Z.json") << R"({"format": 3})";
+  std::ofstream(folder.backup() / "set-20991118T110640Z.json") << R"({"format": 4})";
   CHECK(restore_to(folder).error().code == Errc::unsupported);
   CHECK(restore_to(folder, "set-20261118T110640Z"));
 }
@@ -370,7 +452,7 @@ TEST_CASE("Two backups within a second are two sets") {
   const Folder folder;
   auto backup = BackupFolder::open(folder.backup());
   REQUIRE(backup);
-  const Manifest manifest{kTime, "1", "aa", {{"history.db", 1, 2, 0}}};
+  const Manifest manifest{kTime, "1", "aa", {{"history.db", 1, std::string(64, '2'), 0}}};
   CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z");
   CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-002");
   CHECK(backup->add_set(manifest).value() == "set-20261118T110640Z-003");
@@ -378,7 +460,7 @@ TEST_CASE("Two backups within a second are two sets") {
 }
 
 TEST_CASE("A set without the index is none, and a data folder is no place for backups") {
-  const Manifest manifest{kTime, "1", "aa", {{"raw-20261117-3.db", 1, 2, 0}}};
+  const Manifest manifest{kTime, "1", "aa", {{"raw-20261117-3.db", 1, std::string(64, '2'), 0}}};
   CHECK_THAT(parse_manifest(to_json(manifest)).error().message, Catch::Contains("history.db"));
   const Folder folder;
   fs::create_directories(folder.data());
@@ -391,7 +473,8 @@ TEST_CASE("A manifest reads as it was written, and no part of it passes for the 
       kTime,
       "1.2.3",
       "00ff",
-      {{"history.db", 12, 0x00abcdef, 0}, {"raw-20261117-3.db", 1ULL << 40, 7, 1'794'900'000'123'456'789}}};
+      {{"history.db", 12, std::string(64, 'a'), 0},
+       {"raw-20261117-3.db", 1ULL << 40, std::string(64, '7'), 1'794'900'000'123'456'789}}};
   const std::string json = to_json(manifest);
   const auto parsed = parse_manifest(json);
   REQUIRE(parsed);
@@ -400,8 +483,9 @@ TEST_CASE("A manifest reads as it was written, and no part of it passes for the 
   CHECK(parsed->folder_id == "00ff");
   for (std::size_t size = 0; size + 1 < json.size(); ++size)
     CHECK_FALSE(parse_manifest(json.substr(0, size)));
-  CHECK(parse_stored_name(stored_name(manifest.files[0])).value().crc32c == 0x00abcdef);
-  CHECK_FALSE(parse_stored_name("history.db.00abcdeg"));
+  CHECK(parse_stored_name(stored_name(manifest.files[0])).value().checksum == std::string(64, 'a'));
+  CHECK(parse_stored_name("history.db.00abcdef").value().checksum == "00abcdef");
+  for (const char* name : {"history.db.00abcdeg", "history.db.00abcde"}) CHECK_FALSE(parse_stored_name(name));
   CHECK_FALSE(parse_stored_name("history.db.partial"));
 }
 
