@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 namespace vigil::actions {
 namespace {
@@ -123,6 +124,19 @@ void RunBook::note_begun(Tally& tally, const std::string& host, std::int64_t at_
   latest = std::max(latest, at_ms);
 }
 
+/// The clock was set back: what ran at a time to come has run just now, for a cooldown must not last until
+/// then.
+void RunBook::look_at_clock(std::int64_t now_ms) {
+  const bool is_back = now_ms < std::exchange(seen_ms_, now_ms);
+  if (!is_back) return;
+  for (auto* tallies : {&tallies_, &dry_tallies_}) {
+    for (auto& [name, tally] : *tallies) {
+      for (std::int64_t& begun_ms : tally.begun_ms) begun_ms = std::min(begun_ms, now_ms);
+      for (auto& [host, latest_ms] : tally.latest_ms) latest_ms = std::min(latest_ms, now_ms);
+    }
+  }
+}
+
 void RunBook::restore(std::vector<Run> runs, std::int64_t now_ms) {
   std::ranges::sort(runs, {}, &Run::number);
   for (Run& run : runs) {
@@ -130,8 +144,10 @@ void RunBook::restore(std::vector<Run> runs, std::int64_t now_ms) {
     last_number_ = std::max(last_number_, kept->number);
     add(kept);
     count(*kept, 1);
-    if (kept->has_begun()) note_begun(tallies_[kept->action], kept->subject.host, kept->started_ms);
-    if (kept->state == RunState::dry_run)
+    // Of the future: it ran while the clock was ahead, nobody knows when.
+    if (kept->has_begun() && kept->started_ms <= now_ms)
+      note_begun(tallies_[kept->action], kept->subject.host, kept->started_ms);
+    if (kept->state == RunState::dry_run && kept->created_ms <= now_ms)
       note_begun(dry_tallies_[kept->action], kept->subject.host, kept->created_ms);
     if (kept->state == RunState::running)
       settle(*kept, RunState::unknown, "the aggregator stopped while it ran", now_ms);
@@ -156,6 +172,7 @@ void RunBook::adopt(ActionsPtr actions, std::int64_t now_ms) {
 /// Why it may not begin, or "". What waits for others counts as begun.
 std::string RunBook::hindrance(const ActionConfig& action, const std::string& host, bool among_dry,
                                std::int64_t now_ms) {
+  look_at_clock(now_ms);
   Tally& tally = (among_dry ? dry_tallies_ : tallies_)[action.name];
   while (!tally.begun_ms.empty() && tally.begun_ms.front() <= now_ms - kHourMs) tally.begun_ms.pop_front();
   if (action.cooldown.count() > 0) {
@@ -203,8 +220,9 @@ Result<Run> RunBook::ask(const Order& order, const std::string& id, std::int64_t
   }
   if (runs_.size() > kMostRuns) {
     // A tenth at once: each removal moves the rest.
-    forget([](const Run& old) { return !old.has_begun(); }, kMostRuns / 10);
-    if (runs_.size() > kMostRuns) forget([](const Run&) { return true; }, kMostRuns / 10);
+    const auto is_older = [&run](const Run& other) { return &other != run.get(); };
+    forget([&](const Run& old) { return is_older(old) && !old.has_begun(); }, kMostRuns / 10);
+    if (runs_.size() > kMostRuns) forget(is_older, kMostRuns / 10);
   }
   return *run;
 }
@@ -258,6 +276,7 @@ void RunBook::end_waiting(const std::string& fingerprint, Trigger trigger, std::
 }
 
 void RunBook::expire(std::int64_t now_ms) {
+  look_at_clock(now_ms);
   for (const auto& [number, run] : std::map(open_)) {
     const ActionConfig* wanted = action(run->action);
     if (wanted == nullptr) continue;
@@ -317,7 +336,8 @@ void RunBook::forget_begun(const Run& run) {
   for (const RunPtr& other : runs_) {
     if (other.get() != &run && other->action == run.action && other->subject.host == run.subject.host &&
         other->has_begun())
-      tally.latest_ms[run.subject.host] = other->started_ms;  // the last one is the latest
+      tally.latest_ms[run.subject.host] =
+          std::min(other->started_ms, seen_ms_);  // the last one is the latest
   }
 }
 

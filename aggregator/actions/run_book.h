@@ -137,6 +137,7 @@ class RunBook {
   void set_state(Run& run, RunState state);
   void settle(Run& run, RunState state, std::string reason, std::int64_t now_ms);
   void cancel_orphan(Run& run, std::int64_t now_ms);
+  void look_at_clock(std::int64_t now_ms);
   static void note_begun(Tally& tally, const std::string& host, std::int64_t at_ms);
   std::string hindrance(const ActionConfig& action, const std::string& host, bool among_dry,
                         std::int64_t now_ms);
@@ -153,6 +154,7 @@ class RunBook {
   std::map<std::string, Tally> tallies_;
   std::map<std::string, Tally> dry_tallies_;  // of runs that were only noted
   std::int64_t last_number_ = 0;
+  std::int64_t seen_ms_ = 0;  // the time when it was looked at last
   std::set<std::string> changed_;
   std::set<std::string> forgotten_;
 };

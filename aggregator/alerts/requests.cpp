@@ -29,7 +29,7 @@ void Service::run_action(actions::Order order, std::function<void(Result<actions
       acting_.undo_ask(run->id, now);
       run = not_stored();
     }
-    if (run) run = *acting_.find(run->id);
+    if (run) run = acting_.find(run->id).value_or(*run);  // one that is over may be forgotten at once
     done(std::move(run));
   });
 }
@@ -43,7 +43,7 @@ void Service::decide_run(std::string id, actions::Decision decision,
       acting_.undo_decision(run->id);
       run = not_stored();
     }
-    if (run) run = *acting_.find(run->id);
+    if (run) run = acting_.find(run->id).value_or(*run);  // one that is over may be forgotten at once
     done(std::move(run));
   });
 }

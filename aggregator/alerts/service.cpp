@@ -21,6 +21,7 @@ using rules::Evaluation;
 
 constexpr std::int64_t kShowResolvedMs = 900'000;
 constexpr std::int64_t kHistoryMs = 90LL * 86'400'000;
+constexpr std::int64_t kUpkeepMs = 60'000;
 constexpr std::int64_t kForgottenMs = 300'000;  // longer than any evaluation is under way
 
 /// A rule that exists no more, so that its alert can be ended properly.
@@ -195,7 +196,7 @@ void Service::beat() {
   drain();               // should the task of take() have found no room
   write_series();
   std::erase_if(forgotten_, [now](const auto& entry) { return now - entry.second > kForgottenMs; });
-  if (now >= next_upkeep_ms_) upkeep();
+  if (now >= next_upkeep_ms_ || next_upkeep_ms_ - now > kUpkeepMs) upkeep();  // a clock may be set back
 }
 
 /// Clocks advance without transitions: a restart shall not set them back by much.
@@ -212,7 +213,7 @@ void Service::keep_clocks(Clocks which) {
 
 void Service::upkeep() {
   const std::int64_t now = options_.now_ms();
-  next_upkeep_ms_ = now + 60'000;
+  next_upkeep_ms_ = now + kUpkeepMs;
   keep_clocks(Clocks::all);
   auto done = store_.prune(now - kHistoryMs);
   if (done) done = silencing_.forget(now);

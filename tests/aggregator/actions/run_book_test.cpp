@@ -81,6 +81,29 @@ TEST_CASE("cooldown is of a host, the limit of an hour is of all") {
   CHECK(ask("f", "web-3", 61 * kMinute) == "succeeded");
 }
 
+TEST_CASE("what ran while the clock was ahead does not keep others from running until then") {
+  constexpr std::int64_t kYear = 365LL * 86'400'000;
+  ActionConfig restart = action("restart");
+  restart.cooldown = std::chrono::minutes(10);
+  restart.max_per_hour = 1;
+  RunBook book(actions_of({restart}));
+  REQUIRE(book.ask(order("restart"), "a", kYear));
+  CHECK(book.begin_due(kYear).size() == 1);
+  book.end("a", succeeded(), kYear);
+
+  SECTION("as if it had run when the clock was set back") {
+    book.expire(kMinute);
+    REQUIRE(book.ask(order("restart"), "b", 2 * kMinute));
+    CHECK(state_of(book, "b") == "skipped: cooldown of 10m: it ran at 1970-01-01 00:01:00 UTC");
+    CHECK(book.ask(order("restart"), "c", 61 * kMinute).value().state == RunState::queued);
+  }
+  SECTION("nor after a start") {
+    RunBook later(actions_of({restart}));
+    later.restore({*book.find("a")}, kMinute);
+    CHECK(later.ask(order("restart"), "b", kMinute).value().state == RunState::queued);
+  }
+}
+
 TEST_CASE("one that was only noted counts among its like") {
   ActionConfig restart = action("restart");
   restart.dry_run = true;
@@ -225,6 +248,18 @@ TEST_CASE("runs are forgotten when they are old, or too many") {
   CHECK(book.take_forgotten().size() == kMostRuns / 10);
   book.expire(kKeepRunsMs + 2'000);
   CHECK(book.size() == 1);
+}
+
+TEST_CASE("a run that was just asked for is not forgotten, though all before it wait") {
+  ActionConfig restart = action("restart");
+  restart.approval = true;
+  ActionConfig elsewhere = action("elsewhere");
+  elsewhere.agent = "restart";
+  RunBook book(actions_of({restart, elsewhere}));
+  for (std::size_t i = 0; i < kMostRuns; ++i)
+    REQUIRE(book.ask(order("restart", "web-" + std::to_string(i)), "r" + std::to_string(i), 1'000));
+  REQUIRE(book.ask(order("elsewhere", ""), "new", 1'000));
+  CHECK(state_of(book, "new") == "skipped: an agent runs it, and no host is named");
 }
 
 TEST_CASE("a storm of skipped runs frees no limit") {
