@@ -18,15 +18,16 @@ constexpr const char* kDescription =
 
 constexpr const char* kExamples =
     "Examples:\n"
-    "  vigil-aggregator               listen on loopback, keep data in ./vigil-data\n"
+    "  # Listen on loopback, keep data in ./vigil-data:\n"
+    "  vigil-aggregator\n"
+    "  # Is the configuration right? Rules too:\n"
     "  vigil-aggregator --check --config aggregator.yml\n"
-    "                                 is the configuration right? rules too\n"
-    "  vigil-aggregator --config aggregator.yml --grpc-listen 0.0.0.0:8460\n"
-    "                                 take agents of other machines: see tls there\n"
+    "  # Make certificates: then agents can enroll:\n"
     "  vigil-aggregator init --name monitor.example.org --person ada --out ~/vigil\n"
-    "                                 make certificates: then agents can enroll\n"
+    "  # Take agents of other machines: see tls there:\n"
+    "  vigil-aggregator --config aggregator.yml --grpc-listen 0.0.0.0:8460\n"
+    "  # Prometheus rule files, beside the shipped ones:\n"
     "  vigil-aggregator --rules my-alerts.yml\n"
-    "                                 Prometheus rule files, beside the shipped ones\n"
     "Then: vigil-agent, and  vigil hosts | top | query | plot | alerts.\n"
     "SIGHUP reads the configuration and the rules again; SIGTERM stops cleanly.";
 
@@ -78,10 +79,11 @@ void declare_init(CLI::App& app, Flags& flags) {
   init->add_option("--out", flags.init_options.out, "Folder for that certificate and its key")
       ->type_name("FOLDER");
   init->footer(
-      "Run it as root or as the aggregator's user. Examples:\n"
-      "  vigil-aggregator init --data-dir /var/lib/vigil --name monitor.example.org --person ada --out "
-      "~/vigil\n"
-      "  vigil-aggregator init --data-dir /var/lib/vigil --name 203.0.113.7    (adds an address)\n"
+      "Run it as root or as the aggregator's user.\n\nExamples:\n"
+      "  vigil-aggregator init --data-dir /var/lib/vigil --name monitor.example.org \\\n"
+      "    --person ada --out ~/vigil\n"
+      "  # Adds an address:\n"
+      "  vigil-aggregator init --data-dir /var/lib/vigil --name 203.0.113.7\n"
       "Hosts are invited with `vigil agent invite`.");
   flags.init = init;
 }
@@ -117,6 +119,7 @@ void declare(CLI::App& app, Flags& flags) {
   app.add_flag("--print-config", flags.print_config, "Print every key with its default, as YAML, and exit");
   CLI::App* rules = app.add_subcommand("rules", "Rule files by themselves: no aggregator is started");
   rules->require_subcommand(1);
+  rules->footer("");  // not the program's
   const auto add = [&](const char* name, const char* summary) {
     CLI::App* sub = rules->add_subcommand(name, summary);
     sub->add_option("FILE", flags.files, "YAML files")->required();

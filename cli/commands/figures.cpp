@@ -125,6 +125,18 @@ Cell since_cell(const v1::Host& host, std::int64_t now_ms) {
               Style::plain};
 }
 
+/// An aggregator that speaks TLS takes no agent without a certificate or a word about TLS; through its socket
+/// one does not see which it is.
+std::string no_hosts_note(const ClientOptions& asked) {
+  constexpr std::string_view kInvited = "vigil agent invite --name HOST";
+  constexpr std::string_view kPlain = "vigil-agent --aggregator HOST:8460";
+  if (asked.tls) return fmt::format("No hosts yet. Let one in: {}", kInvited);
+  if (asked.address.starts_with("unix:"))
+    return fmt::format("No hosts yet. Let one in: {}; without certificates start an agent: {}", kInvited,
+                       kPlain);
+  return fmt::format("No hosts yet. Start an agent: {}", kPlain);
+}
+
 std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
   using H = v1::Host;
   const auto uptime = optional_of(host, &H::has_uptime_seconds, &H::uptime_seconds);
@@ -161,9 +173,9 @@ std::vector<Cell> host_row(const v1::Host& host, std::int64_t now_ms) {
 
 }  // namespace
 
-Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms) {
+Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms, const ClientOptions& asked) {
   Listing listing;
-  listing.empty_note = "No hosts yet. Start an agent: vigil-agent --aggregator HOST:8460";
+  listing.empty_note = no_hosts_note(asked);
   listing.columns = {{"name", "HOST", Align::left, Fit::cut},
                      {"state", "STATE"},
                      {"since_ms", "FOR", Align::right, Fit::important},

@@ -1,6 +1,7 @@
 // How figures of hosts and containers look in tables: the same in `hosts`, `containers` and `top`.
 #pragma once
 
+#include "cli/client/client.h"
 #include "cli/output/listing.h"
 #include "vigil/v1/fleet.pb.h"
 
@@ -34,7 +35,8 @@ Style style_of(v1::Host::State state);
 Style style_of(const v1::Container& container);
 Style severity_style(std::string_view severity);
 
-Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms);
+/// `asked`: how the aggregator was reached, which says how hosts get in where there is none yet.
+Listing hosts_listing(const v1::ListHostsResponse& hosts, std::int64_t now_ms, const ClientOptions& asked);
 Listing containers_listing(const v1::ListContainersResponse& containers, std::int64_t now_ms);
 Listing alerts_listing(const v1::ListAlertsResponse& alerts, std::int64_t now_ms);
 /// For programs the problems are one value, for people a row each.

@@ -16,7 +16,7 @@ Run declare_hosts(CLI::App& app) {
     if (!hosts) return hosts.error();
     if (!request->name().empty() && hosts->hosts().empty())
       return fail(Errc::not_found, "no host is called '{}'", request->name());
-    show(context, hosts_listing(*hosts, context.now_ms));
+    show(context, hosts_listing(*hosts, context.now_ms, context.aggregator));
     return Exit::ok;
   };
 }

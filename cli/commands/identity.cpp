@@ -210,7 +210,7 @@ Run declare_invite(CLI::App& app) {
   app.footer(
       "Examples:\n  vigil agent invite --name web-1\n  vigil agent invite --name web-1 --address "
       "monitor.example.org:8460\n  vigil agent invite --name web-1 --ttl 1d --replace\n"
-      "  vigil agent invite --name-pattern 'node-*' --uses unlimited --ttl 90d --out invitation");
+      "  vigil agent invite --name-pattern 'node-*' --uses unlimited --ttl 90d \\\n    --out invitation");
   return [flags](Context& context) { return invite(context, *flags); };
 }
 

@@ -78,10 +78,11 @@ Run declare_maintenance_add(CLI::App& app) {
       ->type_name("NAME")
       ->allow_extra_args(false);
   app.footer(
-      "Example:\n  vigil maintenance add instance=~'db-.+' --title 'Database upgrade' --start 'tomorrow "
-      "22:00' --for 2h \\\n    --impact 'no logins' --tell ops --notice 24h --notice 1h --check-after "
-      "'up{job=\"node\"} == 1' --comment 'CHG-4711'\nPrints its id. While it lasts, alerts that match fire "
-      "without a message; at its end\none message says what fired, still or not.");
+      "Example:\n  vigil maintenance add instance=~'db-.+' --title 'Database upgrade' \\\n"
+      "    --start 'tomorrow 22:00' --for 2h --impact 'no logins' --tell ops \\\n"
+      "    --notice 24h --notice 1h --check-after 'up{job=\"node\"} == 1' \\\n    --comment 'CHG-4711'\n"
+      "Prints its id. While it lasts, alerts that match fire without a message; at its end one message says "
+      "what fired, still or not.");
   return [wanted](Context& context) -> Result<Exit> {
     v1::PutSilenceRequest request;
     v1::Silence& silence = *request.mutable_silence();
@@ -105,7 +106,8 @@ Run declare_maintenance(CLI::App& app) {
         [](CLI::App& sub) {
           return declare_end(
               sub, SilenceKind::maintenance,
-              "Ends them now, or cancels those that have not begun: who was told of them is told.");
+              "Ends them now, or cancels those that have not begun: who was told of them is told. One that "
+              "comes again (--repeat) comes no more.");
         }}},
       std::move(list));
 }

@@ -162,8 +162,8 @@ Run declare_plot(CLI::App& app) {
       ->check(number_within(2, 100))
       ->capture_default_str();
   app.footer(
-      "Example:\n  vigil plot '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))' "
-      "--start 30m");
+      "Example:\n  vigil plot --start 30m \\\n"
+      "    '1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[1m]))'");
   return [flags](Context& context) -> Result<Exit> {
     PlotOptions options;
     options.width = flags->width > 0 ? flags->width : plot_width(context);

@@ -28,9 +28,9 @@ Run declare_add(CLI::App& app) {
   declare_silence_options(app, *wanted);
   app.footer(
       "Examples:\n  vigil silence add HostDown instance=web-1 --for 2h --comment 'new disks'\n"
-      "  vigil silence add instance=~'db-.+' --repeat 'FREQ=WEEKLY;BYDAY=SU' --start 02:00 --for 3h "
-      "--comment "
-      "backup\nPrints its id. What was told to fire is told its end all the same.");
+      "  vigil silence add instance=~'db-.+' --repeat 'FREQ=WEEKLY;BYDAY=SU' \\\n"
+      "    --start 02:00 --for 3h --comment backup\nPrints its id. What was told to fire is told its end all "
+      "the same.");
   return [wanted](Context& context) -> Result<Exit> {
     v1::PutSilenceRequest request;
     v1::Silence& silence = *request.mutable_silence();
@@ -51,7 +51,8 @@ Run declare_silence(CLI::App& app) {
                         {"expire", "End them",
                          [](CLI::App& sub) {
                            return declare_end(sub, SilenceKind::silence,
-                                              "Ends silences now: what still fires is told.");
+                                              "Ends silences now: what still fires is told. One that "
+                                              "comes again (--repeat) comes no more.");
                          }}},
                        std::move(list));
 }

@@ -165,10 +165,7 @@ Result<v1::Silence> end_silence(Context& context, const v1::Silence& silence) {
 
 void say_ended(const Context& context, SilenceKind kind, const std::vector<v1::Silence>& ended) {
   if (context.format != Format::table) return show(context, listing_of(kind, ended));
-  for (const v1::Silence& silence : ended) {
-    fmt::print("{} {} is over: {}\n", to_string(kind), silence.id().substr(0, 8),
-               printable(name_of(silence)));
-  }
+  for (const v1::Silence& silence : ended) fmt::print("{}\n", ended_text(silence));
 }
 
 /// Ends those whose ids begin so.
@@ -239,6 +236,11 @@ Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request)
   silence.set_id(set->id());
   show(context, as_pairs(listing_of(kind_of(silence), {silence})));
   return Exit::ok;
+}
+
+std::string ended_text(const v1::Silence& silence) {
+  return fmt::format("{} {} is over{}: {}", to_string(kind_of(silence)), silence.id().substr(0, 8),
+                     silence.recurrence().empty() ? "" : " and comes no more", printable(name_of(silence)));
 }
 
 Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,

@@ -30,6 +30,8 @@ Result<Exit> set_silence(Context& context, const v1::PutSilenceRequest& request)
 /// named, whatever their kind.
 Result<v1::Silence> find_silence(const std::string& given, SilenceKind kind,
                                  const v1::ListSilencesResponse& silences);
+/// "silence 6f0c0a83 is over: HostDown"; of one that comes again also that no further times follow.
+std::string ended_text(const v1::Silence& silence);
 /// Ends those of this kind whose ids begin so.
 Run declare_end(CLI::App& app, SilenceKind kind, const std::string& footer);
 

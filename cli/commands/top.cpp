@@ -92,7 +92,8 @@ Result<std::string> frame(Context& context, const View& view) {
       hosts->mutable_hosts()->begin(), hosts->mutable_hosts()->end(),
       [&](const v1::Host& a, const v1::Host& b) { return sort_key(a, view.sort) > sort_key(b, view.sort); });
   std::string out = title(*status, view, context) + '\n';
-  out += render(hosts_listing(*hosts, status->now_ms()), Format::table, context.colours, context.width);
+  out += render(hosts_listing(*hosts, status->now_ms(), context.aggregator), Format::table, context.colours,
+                context.width);
   if (!alerts->alerts().empty()) {
     out += '\n' +
            render(alerts_listing(*alerts, status->now_ms()), Format::table, context.colours, context.width);

@@ -35,6 +35,34 @@ doctor::Finding check_agent_versions(const std::map<std::string, Names>& by_vers
                          "upgrade the aggregator first, then these agents");
 }
 
+struct Cure {
+  std::string_view beginning;  // of what the aggregator says
+  const char* fix;
+};
+
+/// An aggregator of another version may say what is not here: the page has all of its own.
+constexpr Cure kCures[] = {
+    {"store: ", "vigil db check names the files; vigil-aggregator doctor there looks at the disk"},
+    {"receiver ",
+     "vigil receivers; once it is mended, vigil receivers test NAME; vigil receivers dead has what was given "
+     "up"},
+    {"the last reload was refused",
+     "vigil-aggregator --check --config /etc/vigil/aggregator.yml --data-dir /var/lib/vigil there, then "
+     "vigil reload"},
+    {"two agents call themselves ", "give one of them another name"},
+    {"the agent of ", "raise the limit that is named; vigil-agent doctor on that host"},
+    {"another machine took the name ", "nothing, if it was replaced; else give one of them another name"},
+    {"of ", "vigil gaps HOST has what is missing"},
+    {"the clock of ", "vigil-agent doctor on that host looks at its clock"},
+};
+
+std::string fix_of(std::string_view problem) {
+  for (const Cure& cure : kCures) {
+    if (problem.starts_with(cure.beginning)) return cure.fix;
+  }
+  return "docs/operations.md, \"What the aggregator reports\"; vigil-aggregator doctor there";
+}
+
 }  // namespace
 
 doctor::Findings check_status(const v1::Status& status, const Asked& asked, const std::string& our_version) {
@@ -43,9 +71,7 @@ doctor::Findings check_status(const v1::Status& status, const Asked& asked, cons
   doctor::Findings findings{doctor::check_version("the aggregator's", our_version, status.version()),
                             doctor::check_offset(offset, round_trip)};
   for (const std::string& text : status.problems())
-    findings.push_back(
-        doctor::problem("aggregator", "status", text,
-                        "docs/operations.md, \"When things go wrong\"; vigil-aggregator doctor there"));
+    findings.push_back(doctor::problem("aggregator", "status", text, fix_of(text)));
   if (!status.needs_restart().empty())
     findings.push_back(
         doctor::warning("configuration", "the aggregator's",

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
+
 namespace vigil {
 namespace {
 
@@ -61,11 +63,17 @@ class HelpFormatter : public CLI::Formatter {
   }
   std::string make_footer(const CLI::App* app) const override {
     std::string out;
-    for (const std::string& line : wrapped(app->get_footer(), kWidth)) out += line + '\n';
+    std::istringstream lines(app->get_footer());
+    for (std::string line; std::getline(lines, line);) out += footer_line(line);
     return out;
   }
 
  private:
+  /// An example, which is indented, stays one line: folded it would be two commands to the shell.
+  static std::string footer_line(const std::string& line) {
+    if (line.empty() || line.front() == ' ') return line + '\n';
+    return fmt::format("{}\n", fmt::join(wrapped(line, kWidth), "\n"));
+  }
   /// "--interval DURATION"
   static std::string name_of(const CLI::Option& option) {
     std::string name = option.get_name(false, true);

@@ -95,6 +95,15 @@ TEST_CASE("the beginning of several ids is nobody's, and the kinds of all of the
   CHECK(refused("7", SilenceKind::maintenance) == "no maintenance 7: `vigil maintenance` lists their ids");
 }
 
+TEST_CASE("what comes again and is ended comes no more, and says so") {
+  v1::Silence silence;
+  silence.set_id("6f0c0a83-3a57");
+  silence.mutable_maintenance()->set_title("New disks");
+  CHECK(ended_text(silence) == "maintenance 6f0c0a83 is over: New disks");
+  silence.set_recurrence("FREQ=WEEKLY;BYDAY=SU");
+  CHECK(ended_text(silence) == "maintenance 6f0c0a83 is over and comes no more: New disks");
+}
+
 TEST_CASE("routes stand below each other, and say what calendars mute") {
   v1::ListRoutesResponse all;
   v1::Route& root = *all.add_routes();

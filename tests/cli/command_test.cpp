@@ -310,7 +310,7 @@ TEST_CASE("hosts tell what is odd about them in a note of its own") {
   host.set_delivery_interval_ms(2000);
   ::setenv("TZ", "UTC", 1);
   ::tzset();
-  const Listing listing = hosts_listing(hosts, 1'700'000'000'000);
+  const Listing listing = hosts_listing(hosts, 1'700'000'000'000, {});
   const std::string table = render(listing, Format::table, Colours::never);
   CHECK_THAT(table, Catch::Contains("\nweb-1  up") && Catch::Contains(">5m") &&
                         Catch::Contains("second agent at 10.0.0.7:4711; another machine since 22:12:20; "
@@ -390,7 +390,7 @@ TEST_CASE("the tables a person looks at fit into 80 columns") {
   alert.set_instance("production-web-server-0001");
   (*alert.mutable_annotations())["summary"] = std::string(90, 's');
   for (const Listing& listing :
-       {hosts_listing(hosts, 1'700'000'000'000), containers_listing(containers, 1'700'000'000'000),
+       {hosts_listing(hosts, 1'700'000'000'000, {}), containers_listing(containers, 1'700'000'000'000),
         alerts_listing(alerts, 1'700'000'000'000)}) {
     const std::string text = render(listing, Format::table, Colours::never, 80);
     CAPTURE(text);
@@ -400,6 +400,19 @@ TEST_CASE("the tables a person looks at fit into 80 columns") {
       at = end + 1;
     }
   }
+}
+
+TEST_CASE("an empty fleet says how a host gets in, by how the aggregator is reached") {
+  const auto note = [](const char* address, bool tls) {
+    ClientOptions asked;
+    asked.address = address;
+    asked.tls = tls;
+    return hosts_listing({}, 1'700'000'000'000, asked).empty_note;
+  };
+  CHECK(note("127.0.0.1:8460", false) == "No hosts yet. Start an agent: vigil-agent --aggregator HOST:8460");
+  CHECK(note("monitor:8460", true) == "No hosts yet. Let one in: vigil agent invite --name HOST");
+  CHECK_THAT(note("unix:/var/lib/vigil/vigil.sock", false),
+             Catch::Contains("vigil agent invite") && Catch::Contains("vigil-agent --aggregator"));
 }
 
 TEST_CASE("status is one object for programs, and a row for each problem for people") {
@@ -470,6 +483,16 @@ TEST_CASE("a misspelt command of a command is answered with the one that was mea
   }
   CHECK(said == expected);
   CHECK(commands_used(program.app) == used);
+}
+
+TEST_CASE("help folds its prose, and leaves examples one line each") {
+  const std::string example =
+      "  vigil silence add HostDown --comment '" + std::string(90, 'x') + "' --for 2h";
+  const std::string prose(50, 'p');
+  CLI::App app;
+  app.formatter(help_formatter());
+  app.footer("Examples:\n" + example + "\n" + prose + ' ' + prose);
+  CHECK_THAT(app.help(), Catch::Contains("\nExamples:\n" + example + '\n' + prose + '\n' + prose + '\n'));
 }
 
 TEST_CASE("a completion leaves files to the shell where it knows no word") {

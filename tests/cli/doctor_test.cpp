@@ -49,6 +49,23 @@ TEST_CASE("its problems are findings, and so are another version and another tim
   CHECK_FALSE(doctor::is_well(findings));
 }
 
+TEST_CASE("each problem has a fix of its own, and an unknown one leads to the page that has them all") {
+  const auto [problem, fix] = GENERATE(table<const char*, const char*>(
+      {{"store: 2 damaged blocks were found", "vigil db check"},
+       {"receiver ops (slack): HTTP 404", "vigil receivers test NAME"},
+       {"the last reload was refused: a.yml:1:1: x; the rules before it are in force", "--check"},
+       {"two agents call themselves web-1: the second one is at 192.0.2.1", "another name"},
+       {"the agent of web-1 is turned away: too many series", "the limit"},
+       {"another machine took the name web-1", "if it was replaced"},
+       {"of web-1 3 batches are acknowledged and not here", "vigil gaps"},
+       {"the clock of web-1 is +9.0 s off", "its clock"},
+       {"heartbeat: HTTP 500", "\"What the aggregator reports\""}}));
+  CHECK_THAT(
+      about(check_status(status_of(10'005, {problem}), {10'000, 10'010}, "1.2.3"), "aggregator", "status")
+          .fix,
+      Catch::Contains(fix));
+}
+
 TEST_CASE("keys that wait for a restart are a warning") {
   v1::Status status = status_of(10'005);
   status.add_needs_restart("grpc_listen");

@@ -5,6 +5,8 @@ import io
 import json
 import os
 import pty
+import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -246,6 +248,34 @@ def test_the_help_of_a_command_lists_what_it_takes_of_its_program(program, comma
     said = subprocess.run([BIN / program, command, "--help"], check=True, capture_output=True, text=True).stdout
     listed = {line.split()[0] for line in said.splitlines() if line.startswith("  --")}
     assert set(flags) <= listed, said
+
+
+def helps(program, *command):
+    """The --help of a program and of all its commands, each with its name."""
+    said = subprocess.run([BIN / program, *command, "--help"], check=True, capture_output=True, text=True).stdout
+    yield " ".join((program, *command)), said
+    listed = re.search(r"^(?:Sub)?[Cc]ommands:\n((?:  .*\n)+)", said, re.MULTILINE)
+    for name in re.findall(r"^  (\w\S*)", listed[1], re.MULTILINE) if listed else ():
+        if name != "help":
+            yield from helps(program, *command, name)
+
+
+@pytest.mark.parametrize("program", ["vigil", "vigil-agent", "vigil-aggregator"])
+def test_the_examples_of_every_help_can_be_pasted(program):
+    found = 0
+    for name, said in helps(program):
+        at = re.search(r"^(?:.* )?Examples?:\n((?:  .*\n)*)(.*)", said, re.MULTILINE)
+        if not at:
+            continue
+        assert max(map(len, said.splitlines())) <= 80, name
+        lines = [shlex.split(line, comments=True) for line in at[1].replace("\\\n", "").splitlines()]
+        for words in filter(None, lines):
+            words = [word for word in words if not re.match(r"[A-Z_]+=", word)]
+            assert words[0] == program, (name, words)
+            found += 1
+        assert subprocess.run(["bash", "-n"], input=at[1], text=True, capture_output=True).stderr == "", name
+        assert re.match(r"[A-Z`]|$", at[2]), (name, "what follows is prose, not the rest of a line", at[2])
+    assert found >= 5
 
 
 @pytest.mark.parametrize("program", ["vigil-agent", "vigil-aggregator"])
