@@ -265,7 +265,8 @@ class GrpcClient final : public Client {
   Result<Response> call(Stub& stub, Method method, const Request& request) {
     introduce(request.ByteSizeLong());
     grpc::ClientContext context;
-    if (auto shown = show_token(context); !shown) return shown.error();
+    const auto shown = show_token(context);
+    if (!shown) return shown.error();
     context.set_deadline(std::chrono::system_clock::now() + timeout_);
     Response response;
     if (!enter(context)) {
@@ -275,7 +276,7 @@ class GrpcClient final : public Client {
     const grpc::Status status = (stub.*method)(&context, request, &response);
     leave();
     if (status.ok()) return response;
-    return error_of(status);
+    return error_of(status, *shown);
   }
 
   /// A call that answers with many messages.
@@ -284,7 +285,8 @@ class GrpcClient final : public Client {
                       const std::function<Result<void>(const Message&)>& take) {
     introduce(request.ByteSizeLong());
     grpc::ClientContext context;
-    if (auto shown = show_token(context); !shown) return shown.error();
+    const auto shown = show_token(context);
+    if (!shown) return shown.error();
     if (!enter(context)) {
       leave();
       return fail(Errc::unavailable, "cancelled");
@@ -300,10 +302,10 @@ class GrpcClient final : public Client {
     // The token of a login ended meanwhile: the next call shows another one.
     if (has_begun && token_source_ && status.error_code() == grpc::StatusCode::UNAUTHENTICATED)
       return Error{Errc::unavailable, status.error_message()};
-    return error_of(status);
+    return error_of(status, *shown);
   }
 
-  Error error_of(const grpc::Status& status) const {
+  Error error_of(const grpc::Status& status, const LoginToken& shown) const {
     if (status.error_code() == grpc::StatusCode::CANCELLED) return fail(Errc::unavailable, "cancelled");
     // The library's own words for our deadline; the aggregator says more of its own.
     if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED &&
@@ -329,25 +331,32 @@ class GrpcClient final : public Client {
                   "--aggregator HOST:PORT or VIGIL_AGGREGATOR; with TLS: --tls or --tls-ca FILE",
                   address_, reason_of(status.error_message()));
     }
-    if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED) {
-      return fail(Errc::permission,
-                  "{}\nSay who you are: --token-file FILE or VIGIL_TOKEN_FILE, --tls-cert and "
-                  "--tls-key, or vigil login",
-                  status.error_message());
-    }
+    if (code_of(status.error_code()) == Errc::permission) return refusal_of(status, shown);
     return Error{code_of(status.error_code()), status.error_message()};
   }
 
-  /// Before the deadline is set: a login may have to be renewed for it.
-  Result<void> show_token(grpc::ClientContext& context) const {
-    std::string token = token_;
-    if (token.empty() && token_source_) {
+  static Error refusal_of(const grpc::Status& status, const LoginToken& shown) {
+    std::string text = status.error_message();
+    if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED)
+      text +=
+          "\nSay who you are: --token-file FILE or VIGIL_TOKEN_FILE, --tls-cert and --tls-key, or vigil "
+          "login";
+    if (!shown.trouble.empty()) text += "\nA login could not be looked for: " + shown.trouble;
+    return Error{Errc::permission, std::move(text)};
+  }
+
+  /// Before the deadline is set: a login may have to be renewed for it. What of a login was shown, or why
+  /// none.
+  Result<LoginToken> show_token(grpc::ClientContext& context) const {
+    LoginToken login;
+    if (token_.empty() && token_source_) {
       auto found = token_source_();
       if (!found) return found.error();
-      token = std::move(*found);
+      login = std::move(*found);
     }
+    const std::string& token = token_.empty() ? login.text : token_;
     if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-    return {};
+    return login;
   }
   /// False: cancelled.
   bool enter(grpc::ClientContext& context) {
@@ -364,7 +373,7 @@ class GrpcClient final : public Client {
   std::string address_;
   std::chrono::milliseconds timeout_;
   const std::string token_;
-  const std::function<Result<std::string>()> token_source_;
+  const std::function<Result<LoginToken>()> token_source_;
   std::mutex mutex_;  // protects under_way_ and cancelled_
   grpc::ClientContext* under_way_ = nullptr;
   bool cancelled_ = false;

@@ -1,6 +1,7 @@
 // The aggregator as the command line sees it: one channel, blocking calls with a deadline, errors as Result.
 #pragma once
 
+#include "cli/client/logins.h"
 #include "common/error.h"
 #include "vigil/v1/access.pb.h"
 #include "vigil/v1/actions.pb.h"
@@ -28,7 +29,7 @@ struct ClientOptions {
   std::string key_pem;
   std::string token;  // shown with every call; empty: none. Not for plain text that leaves this machine
   /// Asked for the token before each call where `token` is empty: of a login, which is renewed. May be empty.
-  std::function<Result<std::string>()> token_source;
+  std::function<Result<LoginToken>()> token_source;
   bool keeps_secrets = false;  // TLS, or nobody is on the way
 };
 

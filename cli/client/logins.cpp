@@ -67,9 +67,14 @@ Result<Login> login_from(const boost::json::value& value) {
                text_in(*from, "refresh_token"), expires->get_int64()};
 }
 
+/// Also where the way there ends at something else than a folder: the HOME of services may be /dev/null.
+bool is_absent(const std::string& path) {
+  return ::access(path.c_str(), F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 Result<std::vector<Login>> read_logins(const std::string& path) {
+  if (is_absent(path)) return std::vector<Login>();
   const auto text = config::read_secret(path);
-  if (!text && text.error().code == Errc::not_found) return std::vector<Login>();
   if (!text) return text.error();
   const auto unreadable = [&path] {
     return fail(Errc::parse, "{}: no file of vigil login: remove it, and sign in again", path);
@@ -135,6 +140,10 @@ Result<std::optional<Login>> Logins::find(const std::string& aggregator) const {
   return found == logins->end() ? std::optional<Login>() : std::optional<Login>(*found);
 }
 
+bool Logins::is_out_of_reach() const {
+  return ::faccessat(AT_FDCWD, path_.c_str(), R_OK, AT_EACCESS) != 0 && errno == EACCES;
+}
+
 Result<void> Logins::put(const Login& login) {
   const auto lock = lock_beside(path_);
   if (!lock) return lock.error();
@@ -170,18 +179,22 @@ Result<Login> Logins::fresh(const Login& login, const Renew& renew, std::int64_t
   return renewed;
 }
 
-Result<std::string> LoginTokens::token(std::int64_t now_ms) {
+Result<LoginToken> LoginTokens::token(std::int64_t now_ms) {
   const std::lock_guard lock(mutex_);
   if (!std::exchange(looked_, true)) {
     auto found = logins_.find(aggregator_);
-    if (!found) return found.error();
-    login_ = std::move(*found);
+    if (!found && !logins_.is_out_of_reach()) return found.error();
+    if (found) {
+      login_ = std::move(*found);
+    } else {
+      trouble_ = found.error().message;
+    }
   }
-  if (!login_) return std::string();
+  if (!login_) return LoginToken{"", trouble_};
   auto login = logins_.fresh(*login_, renew_, now_ms);
   if (!login) return login.error();
   login_ = std::move(*login);
-  return login_->token;
+  return LoginToken{login_->token, ""};
 }
 
 }  // namespace vigil::cli

@@ -30,6 +30,8 @@ class Logins {
 
   /// Nothing: there is none for this aggregator. Errors name the file.
   Result<std::optional<Login>> find(const std::string& aggregator) const;
+  /// Whether this user does not get at the file: HOME is another's, as after setpriv or runuser.
+  bool is_out_of_reach() const;
   /// In place of the one there was for that aggregator. The file is readable by its owner only.
   Result<void> put(const Login& login);
   /// False: there was none.
@@ -45,13 +47,17 @@ class Logins {
   const std::string path_;
 };
 
+struct LoginToken {
+  std::string text;     // "": nobody is signed in at this aggregator
+  std::string trouble;  // why that is not known; of interest only where a login is needed
+};
+
 /// What is shown with each call of a command, which may last longer than a token. Any thread.
 class LoginTokens {
  public:
   LoginTokens(Logins logins, std::string aggregator, Logins::Renew renew)
       : logins_(std::move(logins)), aggregator_(std::move(aggregator)), renew_(std::move(renew)) {}
-  /// "": nobody is signed in at this aggregator.
-  Result<std::string> token(std::int64_t now_ms);
+  Result<LoginToken> token(std::int64_t now_ms);
 
  private:
   std::mutex mutex_;  // protects what follows
@@ -60,6 +66,7 @@ class LoginTokens {
   const Logins::Renew renew_;
   bool looked_ = false;
   std::optional<Login> login_;
+  std::string trouble_;
 };
 
 }  // namespace vigil::cli

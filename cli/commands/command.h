@@ -96,9 +96,9 @@ Run declare_audit(CLI::App& app);
 Run declare_whoami(CLI::App& app);
 Run declare_login(CLI::App& app);
 Run declare_logout(CLI::App& app);
-/// The token of the login at this aggregator, renewed when it is time; "" where there is none.
-std::function<Result<std::string>()> login_tokens(const ClientOptions& options,
-                                                  std::function<std::int64_t()> now_ms);
+/// The token of the login at this aggregator, renewed when it is time.
+std::function<Result<LoginToken>()> login_tokens(const ClientOptions& options,
+                                                 std::function<std::int64_t()> now_ms);
 
 /// Of whoever runs this; "" when the system does not know.
 std::string user_name();

@@ -97,8 +97,8 @@ Result<Exit> log_out(Context& context) {
 
 }  // namespace
 
-std::function<Result<std::string>()> login_tokens(const ClientOptions& options,
-                                                  std::function<std::int64_t()> now_ms) {
+std::function<Result<LoginToken>()> login_tokens(const ClientOptions& options,
+                                                 std::function<std::int64_t()> now_ms) {
   const auto renew = [options](const Login& old) -> Result<Login> {
     v1::RenewLoginRequest request;
     request.set_refresh_token(old.refresh_token);

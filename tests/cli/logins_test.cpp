@@ -6,6 +6,7 @@
 #include "tests/support/temp_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <thread>
@@ -117,7 +118,7 @@ TEST_CASE("many commands at once renew a token once") {
         return Login{from.aggregator, from.name, "t2", "r2", kLoginNow + kLoginHour};
       });
       const auto token = tokens.token(kLoginNow);
-      if (token && *token == "t2") ++right;
+      if (token && token->text == "t2") ++right;
     });
   }
   for (std::thread& each : commands) each.join();
@@ -125,12 +126,32 @@ TEST_CASE("many commands at once renew a token once") {
   CHECK(right == 8);
 }
 
+TEST_CASE("a home that the user may not enter has no login, and only who needs one is told of it") {
+  test::TempDir folder;
+  const std::string path = folder.file("vigil/logins.json");
+  REQUIRE(Logins(path).put(login_at("a:1")));
+  LoginTokens tokens(Logins(path), "a:1", never_renewed());
+  LoginTokens service(Logins("/dev/null/.config/vigil/logins.json"), "a:1", never_renewed());
+  REQUIRE(::chmod(folder.file("vigil").c_str(), 0) == 0);
+  const bool is_root = ::geteuid() == 0;  // whom no mode keeps out
+  if (is_root) REQUIRE(::seteuid(65534) == 0);
+  const auto token = tokens.token(kLoginNow);
+  const auto removed = Logins(path).remove("a:1");
+  if (is_root) REQUIRE(::seteuid(0) == 0);
+  REQUIRE(::chmod(folder.file("vigil").c_str(), 0700) == 0);
+  REQUIRE(token);
+  CHECK(token->text == "");
+  CHECK(token->trouble == path + ": Permission denied");
+  CHECK_THAT(removed.error().message, Catch::Contains(path + ": Permission denied"));
+  CHECK(service.token(kLoginNow)->trouble == "");
+}
+
 TEST_CASE("who is not signed in shows nothing") {
   test::TempDir folder;
   LoginTokens tokens(Logins(folder.file("vigil/logins.json")), "a:1", never_renewed());
-  CHECK(*tokens.token(kLoginNow) == "");
+  CHECK(tokens.token(kLoginNow)->text == "");
   LoginTokens homeless(Logins(""), "a:1", never_renewed());
-  CHECK(*homeless.token(kLoginNow) == "");
+  CHECK(homeless.token(kLoginNow)->text == "");
   CHECK_FALSE(Logins("").put(login_at("a:1")));
 }
 
