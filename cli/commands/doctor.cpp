@@ -1,6 +1,7 @@
 // doctor: the way to the aggregator, the aggregator, and its fleet: what is wrong, and what would mend it.
 #include "cli/commands/command.h"
 #include "cli/doctor/fleet_checks.h"
+#include "cli/doctor/refusal.h"
 #include "cli/doctor/way.h"
 #include "common/clock.h"
 #include "common/doctor/checks.h"
@@ -8,6 +9,7 @@
 #include "common/version.h"
 
 #include <iterator>
+#include <optional>
 
 namespace vigil::cli {
 namespace {
@@ -20,9 +22,15 @@ void add_findings(Findings& findings, Findings more) {
   std::ranges::move(more, std::back_inserter(findings));
 }
 
-Findings look_at_fleet(Client& client) {
-  const auto refused = [](const Error& error) {
-    return doctor::problem("aggregator", "its answers", error.message, "see vigil status");
+std::optional<v1::WhoAmIResponse> ask_who_we_are(Client& client) {
+  auto who = client.who_am_i();
+  return who ? std::optional(std::move(*who)) : std::nullopt;
+}
+
+Findings look_at_fleet(Client& client, const ClientOptions& options) {
+  const auto refused = [&](const Error& error) {
+    return check_refusal(error, options,
+                         error.code == Errc::permission ? ask_who_we_are(client) : std::nullopt);
   };
   Asked asked;
   asked.at_ms = wall_ms();
@@ -58,7 +66,7 @@ Listing listing_of(const Findings& findings) {
 
 Result<Exit> examine(Context& context) {
   Findings findings = look_at_way(context.aggregator, kPatience);
-  if (doctor::is_well(findings)) add_findings(findings, look_at_fleet(*context.client));
+  if (doctor::is_well(findings)) add_findings(findings, look_at_fleet(*context.client, context.aggregator));
   findings.push_back(check_clock(doctor::look_at_clock()));
   if (context.format == Format::table) {
     fmt::print("{}", to_table(findings));  // each fix beneath what it mends

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
+import tempfile
 
 import pytest
 from support import BIN, LOOPBACK, eventually
@@ -116,6 +118,29 @@ def test_what_is_broken_on_purpose_is_found(vigil, ours, tmp_path):
     assert open_folder["verdict"] == "warning" and open_folder["fix"] == f"chmod 700 {data}"
     assert os.listdir(data) == []
     taken.close()
+
+
+def test_who_is_refused_is_told_what_lets_him_in(vigil, tmp_path):
+    vigil.start("access: {loopback: none}\n")
+    own = lambda *words, **more: subprocess.run([BIN / "vigil", "--aggregator", vigil.grpc, *words], capture_output=True, text=True, timeout=60, **more)
+    answers = lambda **more: found(json.loads(own("doctor", "-o", "json", **more).stdout), "aggregator", "its answers")
+    assert answers()["fix"].startswith("Say who you are: --token-file")
+    assert "vigil token create" in answers(env={**os.environ, "VIGIL_TOKEN": "vgl_wrong"})["fix"]
+
+
+def test_a_home_that_the_user_may_not_enter_matters_only_where_a_login_is_needed(vigil, tmp_path):
+    vigil.start("access: {loopback: none}\n")
+    home = tmp_path / "home"
+    home.mkdir(mode=0)
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    environment = {key: text for key, text in os.environ.items() if key != "XDG_CONFIG_HOME"} | {"HOME": str(home)}
+    with tempfile.TemporaryDirectory() as folder:  # where another user may execute it
+        os.chmod(folder, 0o755)
+        program = shutil.copy(BIN / "vigil", folder)
+        said = {command: subprocess.run([*as_nobody, program, "--aggregator", vigil.grpc, command], capture_output=True, text=True, timeout=60, env=environment)
+                for command in ("whoami", "hosts")}
+    assert said["whoami"].returncode == 0 and said["whoami"].stderr == "", said
+    assert said["hosts"].returncode == 1 and said["hosts"].stderr.endswith(f"\nA login could not be looked for: {home}/.config/vigil/logins.json: Permission denied\n"), said
 
 
 def test_a_client_certificate_that_the_aggregator_does_not_take_is_told(vigil, ours, tmp_path):
