@@ -2,6 +2,7 @@
 #include "agent/config.h"
 #include "common/text/human.h"
 #include "common/text/utf8.h"
+#include "common/tls/certificate.h"
 #include "common/wire/names.h"
 
 #include <filesystem>
@@ -66,13 +67,18 @@ void check_tls_is_on(const AgentConfig& config, Problems& problems) {
 }
 
 TlsMaterial tls_material(const AgentConfig& config, Problems& problems) {
-  const TlsSettings& tls = config.tls;
-  if (tls.cert.empty() != tls.key.empty()) {
-    problems.add(config.at.wrong(tls.cert.empty() ? "tls.key" : "tls.cert",
+  const TlsSettings& files = config.tls;
+  if (files.cert.empty() != files.key.empty()) {
+    problems.add(config.at.wrong(files.cert.empty() ? "tls.key" : "tls.cert",
                                  "cert and key belong together: set both or neither"));
   }
-  return {read_tls(config, "ca", problems), read_tls(config, "cert", problems),
-          read_tls(config, "key", problems)};
+  TlsMaterial material{read_tls(config, "ca", problems), read_tls(config, "cert", problems),
+                       read_tls(config, "key", problems)};
+  if (material.cert.empty() || material.key.empty()) return material;
+  if (const auto pair = tls::check_pair(material.cert, material.key); !pair)
+    problems.add(config.at.wrong("tls.key",
+                                 fmt::format("{} and {}: {}", files.cert, files.key, pair.error().message)));
+  return material;
 }
 
 }  // namespace

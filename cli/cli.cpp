@@ -12,6 +12,7 @@
 #include "common/text/address.h"
 #include "common/text/human.h"
 #include "common/text/utf8.h"
+#include "common/tls/certificate.h"
 #include "common/version.h"
 
 #include <algorithm>
@@ -176,7 +177,14 @@ Result<void> add_tls(const Globals& globals, ClientOptions& options) {
     return done;
   if (auto done = read("--tls-cert", globals.tls_cert, config::read_certificates, options.cert_pem); !done)
     return done;
-  return read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem);
+  if (auto done = read("--tls-key", globals.tls_key, config::read_private_key, options.key_pem); !done)
+    return done;
+  if (options.cert_pem.empty()) return {};
+  // gRPC would say of such a pair that the aggregator has no address.
+  if (const auto pair = tls::check_pair(options.cert_pem, options.key_pem); !pair)
+    return fail(Errc::invalid_argument, "--tls-cert {} and --tls-key {}: {}", globals.tls_cert,
+                globals.tls_key, pair.error().message);
+  return {};
 }
 
 Result<ClientOptions> client_options(const Globals& globals) {

@@ -243,27 +243,45 @@ PortFacts look_at_port(const std::string& key, const Address& address) {
   return facts;
 }
 
-CertificateFacts look_at_certificate(const std::string& key, const std::string& path, Key is_key) {
+namespace {
+
+/// What keeps a private key from being used; "" when nothing does.
+std::string fault_of_key(const std::string& path, const std::string& certificate_path) {
+  const auto key = config::read_private_key(path);
+  if (!key) return key.error().message;
+  const auto certificate = config::read_certificates(certificate_path);
+  if (!certificate) return {};  // which has a finding of its own
+  const auto pair = tls::check_pair(*certificate, *key);
+  return pair ? "" : fmt::format("{} and {}: {}", certificate_path, path, pair.error().message);
+}
+
+CertificateFacts look_at_certificate(const TlsFile& file) {
   CertificateFacts facts;
-  facts.about = fmt::format("{} {}", key, path);
-  const auto text = is_key == Key::yes ? config::read_private_key(path) : config::read_certificates(path);
-  if (!text) {
-    facts.trouble = text.error().message;
-  } else if (is_key == Key::no) {
+  const auto text = config::read_certificates(file.path);
+  if (text) {
     fill_in(*text, facts);
+  } else {
+    facts.trouble = text.error().message;
   }
   return facts;
 }
 
+}  // namespace
+
 Findings look_at_tls_files(const std::vector<TlsFile>& files, std::int64_t now_ms) {
   Findings findings;
+  std::string certificate_path;
   for (const TlsFile& file : files) {
+    const bool is_key = file.is_key == Key::yes;
+    if (!is_key) certificate_path = file.path;
     if (file.path.empty()) continue;
-    const CertificateFacts facts = look_at_certificate(file.key, file.path, file.is_key);
-    const bool is_sound_key = file.is_key == Key::yes && facts.trouble.empty();
-    findings.push_back(is_sound_key
-                           ? ok("certificates", facts.about, "is a private key, and nobody else may read it")
-                           : check_certificate(facts, now_ms));
+    CertificateFacts facts = is_key ? CertificateFacts{} : look_at_certificate(file);
+    if (is_key) facts.trouble = fault_of_key(file.path, certificate_path);
+    facts.about = fmt::format("{} {}", file.key, file.path);
+    findings.push_back(
+        is_key && facts.trouble.empty()
+            ? ok("certificates", facts.about, "is the certificate's key, and nobody else may read it")
+            : check_certificate(facts, now_ms));
   }
   return findings;
 }

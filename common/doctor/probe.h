@@ -19,9 +19,8 @@ OpenFilesFacts look_at_open_files(const UnitFacts& unit);
 UnitFacts look_at_unit(const std::string& name);
 /// Whether somebody listens, or one could. `is_ours` is left to who knows.
 PortFacts look_at_port(const std::string& key, const Address& address);
-/// A PEM file of certificates, or, with Key::yes, of a private key: only whether it can be used.
+/// A PEM file of certificates, or, with Key::yes, the private key of the one before it.
 enum class Key : std::uint8_t { no, yes };
-CertificateFacts look_at_certificate(const std::string& key, const std::string& path, Key is_key);
 /// The findings about what the keys of `tls` name; those without a path are left out.
 struct TlsFile {
   const char* key;

@@ -3,6 +3,7 @@
 #include "agent/flags.h"
 #include "agent/once.h"
 #include "agent/plan.h"
+#include "common/tls/signing.h"
 #include "tests/support/catch.h"
 #include "tests/support/switched_on.h"
 #include "tests/support/temp_file.h"
@@ -32,6 +33,10 @@ std::string refused(std::string_view text) {
   const auto config = load(text);
   REQUIRE_FALSE(config);
   return config.error().message;
+}
+
+std::string certificate_of(const std::string& key) {
+  return tls::make_authority(key, "web-1", {0, 4'000'000'000'000}).value();
 }
 
 Result<Invocation> parse(std::vector<const char*> arguments, const std::string& usual_config = "") {
@@ -153,8 +158,9 @@ TEST_CASE("TLS files without tls.enabled are refused: the stream would be plain 
 }
 
 TEST_CASE("a private key that others may read is refused, and what is no PEM") {
-  const test::TempFile key("agent.key", "-----BEGIN PRIVATE KEY-----\n");
-  const test::TempFile cert("agent.pem", "-----BEGIN CERTIFICATE-----\n");
+  const std::string key_text = tls::make_key().value();
+  const test::TempFile key("agent.key", key_text);
+  const test::TempFile cert("agent.pem", certificate_of(key_text));
   const std::string text = fmt::format("tls: {{enabled: true, cert: {}, key: {}}}", cert.path(), key.path());
   REQUIRE(::chmod(key.path().c_str(), 0644) == 0);
   CHECK_THAT(refused(text), Catch::Contains("tls.key: ") && Catch::Contains("chmod 600 " + key.path()));
@@ -163,6 +169,15 @@ TEST_CASE("a private key that others may read is refused, and what is no PEM") {
   const std::string swapped =
       fmt::format("tls: {{enabled: true, cert: {}, key: {}}}", key.path(), key.path());
   CHECK_THAT(refused(swapped), Catch::Contains("tls.cert: ") && Catch::Contains("BEGIN CERTIFICATE"));
+}
+
+TEST_CASE("a key that is not the certificate's is refused by a check, not by the aggregator at last") {
+  const test::TempFile key("agent.key", tls::make_key().value());
+  const test::TempFile cert("agent.pem", certificate_of(tls::make_key().value()));
+  REQUIRE(::chmod(key.path().c_str(), 0600) == 0);
+  CHECK_THAT(refused(fmt::format("tls: {{enabled: true, cert: {}, key: {}}}", cert.path(), key.path())),
+             Catch::EndsWith(fmt::format(": tls.key: {} and {}: the key is not the certificate's",
+                                         cert.path(), key.path())));
 }
 
 TEST_CASE("errors in flags name the flag") {

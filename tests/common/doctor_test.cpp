@@ -3,6 +3,7 @@
 #include "common/doctor/finding.h"
 #include "common/doctor/peer.h"
 #include "common/doctor/probe.h"
+#include "common/tls/signing.h"
 #include "tests/support/catch.h"
 #include "tests/support/temp_file.h"
 
@@ -178,6 +179,26 @@ TEST_CASE("certificates are judged by their time") {
   CHECK(verdict(kNow + 1, kNow + 20 * kDay) == Verdict::problem);
   CHECK(check_certificate({"tls.key a.key", "everybody may read this", "", 0, 0}, kNow).seen ==
         "everybody may read this");
+}
+
+TEST_CASE("a key must be that of the certificate that stands before it") {
+  const std::string key_text = tls::make_key().value();
+  const test::TempFile key("a.key", key_text);
+  const test::TempFile other("b.key", tls::make_key().value());
+  const test::TempFile cert("a.pem",
+                            tls::make_authority(key_text, "a", {kNow - kDay, kNow + kDay * 90}).value());
+  const auto looked_at = [&](const test::TempFile& own) {
+    REQUIRE(::chmod(own.path().c_str(), 0600) == 0);
+    return look_at_tls_files({{"tls.ca", "", Key::no},
+                              {"tls.cert", cert.path(), Key::no},
+                              {"tls.key", own.path(), Key::yes},
+                              {"tls.client_ca", cert.path(), Key::no}},
+                             kNow);
+  };
+  CHECK(count(looked_at(key), Verdict::ok) == 3);
+  const Finding wrong = complaint(looked_at(other));
+  CHECK(wrong.about == "tls.key " + other.path());
+  CHECK(wrong.seen == fmt::format("{} and {}: the key is not the certificate's", cert.path(), other.path()));
 }
 
 TEST_CASE("clocks: not synchronised, and off against the aggregator by more than the way takes") {

@@ -67,6 +67,19 @@ def test_with_a_client_authority_only_its_certificates_are_let_in(vigil, ours, t
     assert vigil.cli("hosts", *me[:2], "--tls-cert", str(wrong_pem), "--tls-key", str(wrong_key), check=False).returncode == 3
 
 
+def test_a_key_that_is_not_the_certificates_is_told_before_anybody_is_asked(vigil, ours, tmp_path):
+    pem, _ = ours.sign("alice", "extendedKeyUsage = clientAuth\n")
+    _, key = ours.sign("bob", "extendedKeyUsage = clientAuth\n")
+    vigil.start(server_section(ours, f", client_ca: {ours.pem}"))
+    for command in ("hosts", "doctor"):
+        said = vigil.cli(command, "--tls-ca", str(ours.pem), "--tls-cert", str(pem), "--tls-key", str(key), check=False)
+        assert (said.returncode, said.stderr) == (2, f"vigil: --tls-cert {pem} and --tls-key {key}: the key is not the certificate's\n")
+    config = tmp_path / "agent.yml"
+    config.write_text(f"tls: {{enabled: true, cert: {pem}, key: {key}}}\n")
+    said = subprocess.run([BIN / "vigil-agent", "--check", "--config", config], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 2 and f"tls.key: {pem} and {key}: the key is not the certificate's" in said.stderr, said
+
+
 def standing(vigil, name, section):
     """What the doctor of an agent with this configuration says of its place at the aggregator."""
     path = vigil.folder / f"doctor-{name}.yml"
