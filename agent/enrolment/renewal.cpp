@@ -3,6 +3,7 @@
 #include "common/log/log.h"
 #include "common/text/human.h"
 #include "common/tls/certificate.h"
+#include "common/tls/kept_file.h"
 #include "common/tls/signing.h"
 #include "vigil/v1/identity.grpc.pb.h"
 
@@ -31,6 +32,15 @@ double spread(const std::string& serial) {
   const std::size_t digits = std::min<std::size_t>(serial.size(), 8);
   std::from_chars(serial.data() + serial.size() - digits, serial.data() + serial.size(), number, 16);
   return static_cast<double>(number) / 4294967296.0;
+}
+
+/// Of a certificate that was made while the aggregator's clock was ahead nobody would take anything once that
+/// is set right. A clock of this host that is a little behind is no reason to go without a new one.
+Result<void> check_begun(const char* what, std::int64_t not_before_ms, std::int64_t now_ms) {
+  constexpr std::int64_t kMostBehindMs = 86'400'000;
+  if (now_ms >= not_before_ms - kMostBehindMs) return {};
+  return fail(Errc::conflict, "the answer's {} is good only from {}: one of the clocks is wrong", what,
+              format_rfc3339(not_before_ms));
 }
 
 }  // namespace
@@ -70,7 +80,9 @@ Result<RenewedTls> ask_aggregator(const ChannelOptions& channel, const std::stri
   return RenewedTls{answer.certificate(), answer.authority()};
 }
 
-Result<void> Renewer::renew(const OwnIdentity& present) {
+Result<void> Renewer::renew(const OwnIdentity& present, std::int64_t now_ms) {
+  if (auto can = tls::try_file(identity_path(options_.folder)); !can)
+    return fail(can.error().code, "{}; nothing was asked for", can.error().message);
   const auto key = tls::make_key();
   if (!key) return key.error();
   const auto request = tls::make_request(*key, present.name);
@@ -82,22 +94,31 @@ Result<void> Renewer::renew(const OwnIdentity& present) {
   if (!next) return fail(next.error().code, "the answer cannot be used: {}", next.error().message);
   if (next->name != present.name)
     return fail(Errc::permission, "the answer is for {}, this host is {}", next->name, present.name);
+  if (auto begun = check_begun("certificate", next->not_before_ms, now_ms); !begun) return begun;
+  const auto trusted = tls::read_certificate(authority);
+  if (!trusted) return trusted.error();
+  if (auto begun = check_begun("authority", trusted->not_before_ms, now_ms); !begun) return begun;
   if (auto stored = store_identity(options_.folder, *next); !stored) return stored;
   log::info("identity", "the certificate is renewed",
             {{"name", next->name}, {"until", format_rfc3339(next->not_after_ms)}});
   return {};
 }
 
+/// A clock that was ahead when it failed and was set back must not make it wait for that time to come.
+bool Renewer::waits(std::int64_t now_ms) const {
+  return failures_ > 0 && now_ms >= tried_ms_ && now_ms < next_try_ms_;
+}
+
 void Renewer::look() {
   const std::int64_t now_ms = options_.now_ms();
   const auto present = load_identity(options_.folder);
   if (present && present->serial != failed_) failures_ = 0;  // enrolled anew meanwhile, most likely
-  if (failures_ > 0 && now_ms < next_try_ms_) return;
+  if (waits(now_ms)) return;
   if (present && now_ms < renewal_due_ms(*present)) {
     failures_ = 0;
     return;
   }
-  const Result<void> done = present ? renew(*present) : present.error();
+  const Result<void> done = present ? renew(*present, now_ms) : present.error();
   if (done) {
     failures_ = 0;
     if (options_.on_renewed) options_.on_renewed();
@@ -118,6 +139,7 @@ void Renewer::look() {
                 {"error", done.error()},
                 {"retry_ms", wait.count()}});
   }
+  tried_ms_ = now_ms;
   next_try_ms_ = now_ms + wait.count();
 }
 

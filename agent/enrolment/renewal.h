@@ -48,15 +48,18 @@ class Renewer {
  public:
   explicit Renewer(RenewalOptions options) : options_(std::move(options)) {}
 
-  /// Reads the file and renews what is due. What fails is logged and tried again later.
+  /// Reads the file and renews what is due, where the new one can be stored: an aggregator gives a host so
+  /// many and no more. What fails is logged and tried again later.
   void look();
 
  private:
-  Result<void> renew(const OwnIdentity& present);
+  Result<void> renew(const OwnIdentity& present, std::int64_t now_ms);
+  bool waits(std::int64_t now_ms) const;
 
   const RenewalOptions options_;
   std::string failed_;  // the serial of the certificate that failures_ are about; "": none could be read
   int failures_ = 0;    // in a row
+  std::int64_t tried_ms_ = 0;
   std::int64_t next_try_ms_ = 0;
 };
 

@@ -6,6 +6,8 @@
 
 #include <openssl/x509_vfy.h>
 
+#include <filesystem>
+
 namespace vigil::agent {
 namespace {
 
@@ -199,6 +201,52 @@ TEST_CASE(
   REQUIRE(store_identity(folder, brief_identity()));
   renewer.look();
   CHECK(times == 3);
+}
+
+TEST_CASE("a clock that was ahead when renewing failed and was set back does not put it off") {
+  EnrolledHost host;
+  Asked asked(host);
+  asked.is_away = true;
+  Renewer renewer(asked.options());
+  const std::int64_t due = renewal_due_ms(host.present());
+  host.now_ms = due + 3000 * kDay;
+  renewer.look();
+  REQUIRE(asked.times == 1);
+  host.now_ms = due;
+  asked.is_away = false;
+  renewer.look();
+  CHECK(asked.renewed == 1);
+}
+
+TEST_CASE("a certificate that cannot be stored is not asked for") {
+  EnrolledHost host;
+  Asked asked(host);
+  const std::string in_the_way = identity_path(host.folder) + ".new";
+  Renewer renewer(asked.options());
+  host.now_ms = renewal_due_ms(host.present());
+  std::filesystem::create_directories(in_the_way);  // also for root
+  renewer.look();
+  CHECK(asked.times == 0);
+  std::filesystem::remove(in_the_way);
+  host.now_ms += 3'600'000;
+  renewer.look();
+  CHECK(asked.renewed == 1);
+}
+
+TEST_CASE("a certificate that an aggregator made while its clock was ahead takes no good one's place") {
+  EnrolledHost host;
+  Asked asked(host);
+  const OwnIdentity before = host.present();
+  const std::int64_t due = renewal_due_ms(before);
+  std::int64_t ahead = 2 * kDay;
+  Renewer renewer({host.folder, [&host, &ahead] { return host.now_ms - ahead; }, asked.options().ask, {}});
+  host.now_ms = due + ahead;
+  renewer.look();
+  CHECK(asked.times == 1);
+  CHECK(host.present().serial == before.serial);
+  ahead = kDay / 2;  // this host's clock may be the wrong one
+  renewer.look();
+  CHECK(host.present().serial != before.serial);
 }
 
 TEST_CASE("retries come after a minute at first, an hour at most, and sooner for a short life") {
