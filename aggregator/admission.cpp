@@ -98,10 +98,20 @@ void Admission::beat() {
     if (const auto tended = authority_->tend(); !tended)
       log::error("identity", "the certificates cannot be looked after", {{"error", tended.error()}});
   }
+  learn_accounts();
   const std::int64_t now_ms = wall_ms();
-  if (now_ms - kept_ms_ < kMinuteMs) return;
+  if (now_ms >= kept_ms_ && now_ms - kept_ms_ < kMinuteMs) return;  // a clock may be set back
   kept_ms_ = now_ms;
   keep(now_ms);
+}
+
+void Admission::learn_accounts() {
+  const auto fresh = accounts_->refresh();
+  if (!fresh && !is_behind_)
+    log::warn("access", "access.db cannot be looked at for changes; it is tried again every second",
+              {{"error", fresh.error()}});
+  if (fresh && is_behind_) log::info("access", "access.db can be looked at for changes again");
+  is_behind_ = !fresh;
 }
 
 void Admission::keep(std::int64_t now_ms) {

@@ -49,8 +49,8 @@ class Admission {
   /// Why nobody can log in just now; empty: they can, or no provider is configured.
   std::string provider_trouble() const;
 
-  /// Once a second: certificates are renewed; once a minute: which tokens were used is written, and what is
-  /// too old leaves the log of changes.
+  /// Once a second: certificates are renewed, and accounts are learnt that `init` made; once a minute: which
+  /// tokens were used is written, and what is too old leaves the log of changes.
   void beat();
 
   // Stopping, in this order: what waits for the provider gives up; nobody is let in any more (once the ports
@@ -65,6 +65,7 @@ class Admission {
   Result<void> open_authority();
   Result<void> open_accounts();
   void open_gate();
+  void learn_accounts();
   void keep(std::int64_t now_ms);
 
   const AggregatorConfig& config_;
@@ -78,6 +79,7 @@ class Admission {
   access::CallLog call_log_;
   std::unique_ptr<LoginService> login_service_;
   std::int64_t kept_ms_ = 0;  // when upkeep was done last
+  bool is_behind_ = false;    // access.db could not be looked at
 };
 
 }  // namespace vigil::aggregator

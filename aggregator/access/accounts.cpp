@@ -74,36 +74,68 @@ Result<void> check_password(std::string_view password) {
 Result<std::unique_ptr<Accounts>> Accounts::load(AccessFile& file, Audit& audit,
                                                  std::function<std::int64_t()> now_ms) {
   std::unique_ptr<Accounts> accounts(new Accounts(file, audit, std::move(now_ms)));
-  if (auto read = accounts->read(); !read) return read.error();
+  if (auto read = accounts->refresh(); !read) return read.error();
   return accounts;
 }
 
-Result<void> Accounts::read() {
-  return file_.read([this](Database& database) -> Result<void> {
-    auto read = each_row(database,
-                         "SELECT digest,name,role,scope,created_ms,expires_ms,last_used_day_ms,created_by "
-                         "FROM token",
-                         [this](const Statement& row) {
-                           tokens_[text_of(row, 0)] = {text_of(row, 1),
-                                                       role_of(row.bytes(2)).value_or(Role::none),
-                                                       area_of(row.bytes(3)).value_or(Area::other),
-                                                       row.integer(4),
-                                                       row.integer(5),
-                                                       row.integer(6),
-                                                       text_of(row, 7)};
-                         });
-    if (!read) return read;
-    read = each_row(database, "SELECT digest,name,at_ms FROM revoked_token", [this](const Statement& row) {
-      revoked_[text_of(row, 0)] = {text_of(row, 1), row.integer(2)};
-    });
-    if (!read) return read;
-    return each_row(database, "SELECT name,password,role,created_ms,changed_ms FROM user",
-                    [this](const Statement& row) {
-                      users_[text_of(row, 0)] = {text_of(row, 0), text_of(row, 1),
-                                                 role_of(row.bytes(2)).value_or(Role::none), row.integer(3),
-                                                 row.integer(4)};
-                    });
+Result<void> Accounts::read(Database& database, Rows& rows) {
+  auto read = each_row(database,
+                       "SELECT digest,name,role,scope,created_ms,expires_ms,last_used_day_ms,created_by "
+                       "FROM token",
+                       [&rows](const Statement& row) {
+                         rows.tokens[text_of(row, 0)] = {text_of(row, 1),
+                                                         role_of(row.bytes(2)).value_or(Role::none),
+                                                         area_of(row.bytes(3)).value_or(Area::other),
+                                                         row.integer(4),
+                                                         row.integer(5),
+                                                         row.integer(6),
+                                                         text_of(row, 7)};
+                       });
+  if (!read) return read;
+  read = each_row(database, "SELECT digest,name,at_ms FROM revoked_token", [&rows](const Statement& row) {
+    rows.revoked[text_of(row, 0)] = {text_of(row, 1), row.integer(2)};
   });
+  if (!read) return read;
+  return each_row(database, "SELECT name,password,role,created_ms,changed_ms FROM user",
+                  [&rows](const Statement& row) {
+                    rows.users[text_of(row, 0)] = {text_of(row, 0), text_of(row, 1),
+                                                   role_of(row.bytes(2)).value_or(Role::none), row.integer(3),
+                                                   row.integer(4)};
+                  });
+}
+
+/// With change_mutex_ held: a change begins with what is in the file.
+Result<void> Accounts::catch_up() {
+  std::optional<Rows> fresh;
+  auto looked = file_.read([&](Database& database) -> Result<void> {
+    const auto version = database.integer("PRAGMA data_version");
+    if (!version) return version.error();
+    if (*version == seen_version_) return {};
+    Rows rows;
+    if (auto done = read(database, rows); !done) return done;
+    fresh = std::move(rows);
+    seen_version_ = *version;
+    return {};
+  });
+  if (fresh) take(std::move(*fresh));
+  return looked;
+}
+
+void Accounts::take(Rows rows) {
+  const std::unique_lock lock(mutex_);
+  for (auto& [digest, token] : rows.tokens) {  // used today, and not written yet
+    const auto before = tokens_.find(digest);
+    if (before != tokens_.end())
+      token.last_used_day_ms = std::max(token.last_used_day_ms, before->second.last_used_day_ms);
+  }
+  tokens_ = std::move(rows.tokens);
+  revoked_ = std::move(rows.revoked);
+  users_ = std::move(rows.users);
+}
+
+Result<void> Accounts::refresh() {
+  const std::lock_guard changing(change_mutex_);
+  return catch_up();
 }
 
 std::optional<Token> Accounts::find_token(std::string_view text) {
@@ -182,6 +214,7 @@ std::vector<User> Accounts::users() const {
 Result<std::string> Accounts::create_token(Token token, const Actor& actor) {
   if (auto fine = check_account_name(token.name); !fine) return fine.error();
   const std::lock_guard changing(change_mutex_);
+  if (auto fresh = catch_up(); !fresh) return fresh.error();
   const auto all = tokens();
   if (std::ranges::find(all, token.name, &Token::name) != all.end())
     return fail(Errc::conflict, "there is a token {} already: revoke it first, or choose another name",
@@ -209,6 +242,7 @@ Result<std::string> Accounts::create_token(Token token, const Actor& actor) {
 
 Result<void> Accounts::revoke_token(const std::string& name, const Actor& actor) {
   const std::lock_guard changing(change_mutex_);
+  if (auto fresh = catch_up(); !fresh) return fresh;
   const auto all = tokens();
   const auto found = std::ranges::find(all, name, &Token::name);
   if (found == all.end()) return fail(Errc::not_found, "there is no token {}", name);
@@ -233,6 +267,7 @@ Result<void> Accounts::revoke_token(const std::string& name, const Actor& actor)
 Result<void> Accounts::put_user(const UserChange& change, const Actor& actor) {
   if (auto fine = check_account_name(change.name); !fine) return fine;
   const std::lock_guard changing(change_mutex_);
+  if (auto fresh = catch_up(); !fresh) return fresh;
   const auto before = find_user(change.name);
   if (change.create && before) return fail(Errc::conflict, "there is a user {} already", change.name);
   if (!change.create && !before) return fail(Errc::not_found, "there is no user {}", change.name);
@@ -262,6 +297,7 @@ Result<void> Accounts::put_user(const UserChange& change, const Actor& actor) {
 
 Result<void> Accounts::remove_user(const std::string& name, const Actor& actor) {
   const std::lock_guard changing(change_mutex_);
+  if (auto fresh = catch_up(); !fresh) return fresh;
   const auto before = find_user(name);
   if (!before) return fail(Errc::not_found, "there is no user {}", name);
   auto written = file_.change([&](Database& database) -> Result<void> {
@@ -285,7 +321,7 @@ Result<void> Accounts::write_use() {
   }
   if (used.empty()) return {};
   const std::int64_t now = now_ms_();
-  return file_.change([&](Database& database) -> Result<void> {
+  auto written = file_.change([&](Database& database) -> Result<void> {
     auto statement = database.prepare("UPDATE token SET last_used_day_ms=? WHERE name=?");
     if (!statement) return statement.error();
     for (const std::string& name : used) {
@@ -293,6 +329,10 @@ Result<void> Accounts::write_use() {
     }
     return {};
   });
+  if (written) return written;
+  const std::unique_lock lock(mutex_);
+  used_.merge(used);
+  return written;
 }
 
 Result<bool> ensure_admin(AccessFile& file, Audit& audit, const std::string& name, const Actor& actor,

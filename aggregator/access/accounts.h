@@ -82,20 +82,30 @@ class Accounts {
   Result<void> revoke_token(const std::string& name, const Actor& actor);
   Result<void> put_user(const UserChange& change, const Actor& actor);
   Result<void> remove_user(const std::string& name, const Actor& actor);
-  /// Writes which tokens were used today: once a minute or so.
+  /// Writes which tokens were used today: once a minute or so. What fails is written the next time.
   Result<void> write_use();
+  /// Learns what another program wrote since: `vigil-aggregator init` beside this one. Once a second or so.
+  Result<void> refresh();
 
  private:
   Accounts(AccessFile& file, Audit& audit, std::function<std::int64_t()> now_ms)
       : file_(file), audit_(audit), now_ms_(std::move(now_ms)) {}
-  Result<void> read();
+  struct Rows {
+    std::map<std::string, Token, std::less<>> tokens;
+    std::map<std::string, RevokedToken, std::less<>> revoked;
+    std::map<std::string, User, std::less<>> users;
+  };
+  static Result<void> read(Database& database, Rows& rows);
+  Result<void> catch_up();
+  void take(Rows rows);
   std::string digest_of(const std::string& name) const;
   void forget_revoked();
 
   AccessFile& file_;
   Audit& audit_;
   const std::function<std::int64_t()> now_ms_;
-  std::mutex change_mutex_;  // one change at a time: held before mutex_
+  std::mutex change_mutex_;        // one change at a time: held before mutex_; protects the next
+  std::int64_t seen_version_ = 0;  // PRAGMA data_version: others' commits change it
 
   mutable std::shared_mutex mutex_;                           // protects what follows
   std::map<std::string, Token, std::less<>> tokens_;          // by digest

@@ -27,8 +27,8 @@ void describe(config::Fields& fields, AccessConfig& access) {
                 "whoever reaches the gRPC port; auto, certificate where tls.client_ca is set, else anyone.");
   fields.field(
       "certificates", access.certificates,
-      "Roles of certificates of your own authority by common name: viewer, operator, admin, or none. "
-      "Others are hosts, which deliver samples and see nothing.");
+      "Roles of certificates of your own authority by common name: viewer, operator, admin, or none, which "
+      "shuts out a host that its URI names, too. Others are hosts, which deliver samples and see nothing.");
   fields.require("certificates",
                  std::ranges::all_of(access.certificates,
                                      [](const auto& each) { return role_of(each.second).has_value(); }),

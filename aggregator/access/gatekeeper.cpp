@@ -67,10 +67,17 @@ Caller Gatekeeper::by_place(Place place) const {
   return caller;
 }
 
+/// The configuration can shut out who is named a host, and give it no other right.
+Caller Gatekeeper::by_host(std::string name) const {
+  const auto found = options_.config.certificates.find(name);
+  const bool is_out = found != options_.config.certificates.end() && role_of(found->second) == Role::none;
+  return {Caller::Kind::host, std::move(name), is_out ? Role::none : Role::agent};
+}
+
 Caller Gatekeeper::by_certificate(const CertificateNames& names) const {
   // One that says both is a host: the lesser right.
   for (const std::string& uri : names.uris) {
-    if (uri.starts_with(kHostUri)) return {Caller::Kind::host, uri.substr(kHostUri.size()), Role::agent};
+    if (uri.starts_with(kHostUri)) return by_host(uri.substr(kHostUri.size()));
   }
   for (const std::string& uri : names.uris) {
     if (!uri.starts_with(kPersonUri)) continue;

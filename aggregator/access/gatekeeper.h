@@ -107,6 +107,7 @@ class Gatekeeper {
   static Known known_by(oidc::Opinion opinion);
   bool is_for_people(const std::string& token) const;
   Caller by_certificate(const CertificateNames& names) const;
+  Caller by_host(std::string name) const;
   Caller by_place(Place place) const;
   Verdict wrong(const std::string& source, std::string why);
   Verdict over(const std::string& source, std::string why);

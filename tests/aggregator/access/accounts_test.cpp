@@ -87,6 +87,54 @@ TEST_CASE("the day a token was used last is kept, and nothing finer") {
   CHECK(f.accounts->tokens().at(0).created_by == "socket");
 }
 
+TEST_CASE("a day that could not be written is written the next time") {
+  Fixture f;
+  const std::string text = f.token("grafana", Role::viewer);
+  REQUIRE(f.accounts->find_token(text));
+  const auto run = [&f](const char* sql) {
+    return f.file->change([sql](aggregator::Database& database) { return database.execute(sql); });
+  };
+  REQUIRE(
+      run("CREATE TRIGGER no_room BEFORE UPDATE ON token BEGIN SELECT RAISE(ABORT, 'disk is full'); END"));
+  CHECK_FALSE(f.accounts->write_use());
+  REQUIRE(run("DROP TRIGGER no_room"));
+  REQUIRE(f.accounts->write_use());
+  f.gatekeeper.reset();
+  f.open();
+  CHECK(f.accounts->tokens().at(0).last_used_day_ms == kT0 - kT0 % kDay);
+}
+
+TEST_CASE("a user whom another program made is one, and changes begin with what is in the file") {
+  Fixture f;
+  const std::string text = f.token("grafana", Role::viewer);
+  REQUIRE(f.accounts->find_token(text));
+  const auto now = [&f] { return f.now.load(); };
+  {
+    const auto file = AccessFile::open(f.folder.file(kAccessFile));  // vigil-aggregator init
+    REQUIRE(file);
+    Audit audit(**file, now);
+    REQUIRE(ensure_admin(**file, audit, "eve", f.root, now).value());
+    REQUIRE(ensure_admin(**file, audit, "bob", f.root, now).value());
+  }
+  CHECK(f.accounts->put_user({"bob", "", Role::viewer, true}, f.root).error().code == Errc::conflict);
+  CHECK(f.accounts->put_user({"bob", "", Role::viewer, false}, f.root));
+  const auto eve = f.accounts->find_user("eve");
+  REQUIRE(eve);
+  CHECK(eve->role == Role::admin);
+  {
+    const auto file = AccessFile::open(f.folder.file(kAccessFile));
+    REQUIRE(file);
+    Audit audit(**file, now);
+    REQUIRE(ensure_admin(**file, audit, "ada", f.root, now).value());
+  }
+  REQUIRE(f.accounts->refresh());
+  CHECK(f.accounts->find_user("ada"));
+  REQUIRE(f.accounts->write_use());  // what was noted before is not forgotten
+  f.gatekeeper.reset();
+  f.open();
+  CHECK(f.accounts->tokens().at(0).last_used_day_ms == kT0 - kT0 % kDay);
+}
+
 TEST_CASE("names are taken once, and are names") {
   Fixture f;
   f.token("a", Role::viewer);

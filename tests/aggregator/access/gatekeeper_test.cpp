@@ -64,6 +64,15 @@ TEST_CASE("a host's certificate delivers and sees nothing, whatever else it says
     CHECK(f.ask(host, need).answer == Answer::forbidden);
 }
 
+TEST_CASE("the configuration shuts a host out by its name, whichever way its certificate says it") {
+  Fixture f({.certificates = {{"web-2", "none"}, {"web-3", "admin"}}}, true);
+  CHECK(f.ask(with_certificate("web-2"), kAgent).answer == Answer::forbidden);
+  CHECK(f.ask(with_certificate("any", {"vigil:host:web-2"}), kAgent).answer == Answer::forbidden);
+  CHECK(f.ask(with_certificate("web-2", {"vigil:host:web-1"}), kAgent).answer == Answer::yes);
+  CHECK(f.ask(with_certificate("any", {"vigil:host:web-3"}), kAgent).answer == Answer::yes);
+  CHECK(f.ask(with_certificate("any", {"vigil:host:web-3"}), kViewer).answer == Answer::forbidden);
+}
+
 TEST_CASE("a person's certificate has the role of the user of that name, and none where there is none") {
   Fixture f;
   const auto alice = with_certificate("whatever", {"vigil:person:alice"});
