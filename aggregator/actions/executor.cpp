@@ -115,7 +115,7 @@ class Executor::Flight {
     const CURLcode code = curl_easy_perform(transfer.handle());
     Outcome out;
     if (const long status = transfer.status(); status != 0) out.code = static_cast<int>(status);
-    out.output = wire::clean_text(transfer.reply(), kMostOutputBytes);
+    out.output = wire::clean_text(transfer.shown_reply(), kMostOutputBytes);
     out.is_output_cut = transfer.reply().size() > kMostOutputBytes;
     const auto failure = transfer.judge(code);
     out.state = failure ? RunState::failed : RunState::succeeded;

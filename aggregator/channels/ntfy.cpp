@@ -120,7 +120,8 @@ Render make_ntfy(const routing::NtfyChannel& channel, const Making& making) {
         routing::Authorization{.credentials = {.value = read(site, "token", channel.token), .file = ""}};
   }
   std::string url = read_url(site, "url", {.value = channel.url, .file = ""});
-  const notify::Request base = http_request(site, std::move(url), http);
+  notify::Request base = http_request(site, std::move(url), http);
+  base.secrets = {texts.topic};
   return [base, texts = std::move(texts), external_url = making.external_url](
              const notify::Shipment& shipment, std::int64_t now_ms) {
     return with_body(base, shipment, ntfy_message(texts, Told(shipment, now_ms, external_url)));

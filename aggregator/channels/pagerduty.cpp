@@ -172,8 +172,9 @@ Render make_pagerduty(const routing::PagerdutyChannel& channel, const Making& ma
   const Site site{channel.at, making.problems};
   PagerdutyTexts texts = texts_of(channel, making);
   texts.routing_key = read(site, "routing_key", channel.routing_key);
-  const notify::Request base =
+  notify::Request base =
       http_request(site, read_url(site, "url", {.value = channel.url, .file = ""}), channel.http);
+  base.secrets = {texts.routing_key};
   return [base, texts = std::move(texts), external_url = making.external_url](
              const notify::Shipment& shipment, std::int64_t now_ms) {
     return with_body(base, shipment, event_of(texts, Told(shipment, now_ms, external_url)));

@@ -57,6 +57,7 @@ struct Request {
   std::string cert_file;
   std::string key_file;
   // All:
+  std::vector<std::string> secrets;      // that are in the body: an answer that repeats them is shown without
   std::chrono::milliseconds timeout{0};  // 0: as all
 };
 

@@ -19,6 +19,8 @@ curl_usessl use_ssl(StartTls starttls) {
   return CURLUSESSL_NONE;
 }
 
+constexpr long kFirstFinalStatus = 200;  // 1xx announce another one
+
 /// Statuses that say nothing about the message: overload, and a receiver that is set up wrongly.
 bool is_about_the_receiver(long status) {
   constexpr long kStatuses[] = {401, 403, 404, 407, 408, 410, 425, 429};
@@ -32,6 +34,7 @@ Transfer::Transfer() : easy_(curl_easy_init()) {}
 
 void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
   request_ = std::move(request);
+  secrets_ = Secrets(request_);
   sent_ = 0;
   reply_.clear();
   error_[0] = 0;
@@ -124,10 +127,15 @@ long Transfer::status() const {
 
 std::optional<Failure> Transfer::judge(CURLcode code) const {
   const long status = this->status();
-  const bool reply_too_long = code == CURLE_WRITE_ERROR && status != 0;
   if (request_.protocol == Protocol::smtp) return judge_smtp(code, status);
-  if (code == CURLE_OK || reply_too_long) return judge_http(status);
-  return Failure{FailureKind::away, printable(error_[0] != 0 ? error_ : curl_easy_strerror(code)), 0};
+  // An answer that is judged must be there, as far as it is read.
+  const bool is_whole = code == CURLE_OK || code == CURLE_WRITE_ERROR || !request_.judge;
+  if (status >= kFirstFinalStatus && is_whole) return judge_http(status);
+  return Failure{FailureKind::away, broken_by(code), 0};
+}
+
+std::string Transfer::broken_by(CURLcode code) const {
+  return printable(secrets_.cut_from(error_[0] != 0 ? error_ : curl_easy_strerror(code)));
 }
 
 std::int64_t Transfer::retry_after_ms() const {
@@ -138,7 +146,9 @@ std::int64_t Transfer::retry_after_ms() const {
 
 Verdict Transfer::judge_answer() const {
   if (!request_.judge) return {};
-  return request_.judge({reply_, retry_after_ms()});
+  Verdict verdict = request_.judge({reply_, retry_after_ms()});
+  if (verdict.failure) verdict.failure->error = secrets_.cut_from(verdict.failure->error);
+  return verdict;
 }
 
 std::optional<Failure> Transfer::judge_http(long status) const {
@@ -146,7 +156,7 @@ std::optional<Failure> Transfer::judge_http(long status) const {
   Failure failure;
   failure.kind = is_about_the_receiver(status) ? FailureKind::away : FailureKind::refused;
   const bool is_redirect = status >= 300 && status < 400;
-  const std::string said = is_redirect ? "redirects are not followed" : printable(cut(reply_, 200));
+  const std::string said = is_redirect ? "redirects are not followed" : printable(cut(shown_reply(), 200));
   failure.error = fmt::format("HTTP {}{}{}", status, said.empty() ? "" : ": ", said);
   failure.retry_after_ms = retry_after_ms();
   return failure;
@@ -159,7 +169,7 @@ std::optional<Failure> Transfer::judge_smtp(CURLcode code, long status) const {
   const bool refused =
       status >= 500 && status < 600 && code != CURLE_LOGIN_DENIED && code != CURLE_USE_SSL_FAILED;
   failure.kind = refused ? FailureKind::refused : FailureKind::away;
-  failure.error = printable(error_[0] != 0 ? error_ : curl_easy_strerror(code));
+  failure.error = broken_by(code);
   return failure;
 }
 

@@ -3,6 +3,7 @@
 
 #include "aggregator/notify/endpoint.h"
 #include "aggregator/notify/lane.h"
+#include "aggregator/notify/secrets.h"
 
 #include <curl/curl.h>
 
@@ -26,11 +27,16 @@ class Transfer {
   void prepare(Request request, std::chrono::milliseconds timeout);
   CURL* handle() const { return easy_.get(); }
 
-  /// What the end of the transfer means by its status; nothing when that is good.
+  /// What the end of the transfer means by its status; nothing when that is good. A status says it all, also
+  /// where what follows is cut off or never ends: the message has arrived, and would arrive twice.
   std::optional<Failure> judge(CURLcode code) const;
   /// Of HTTP, as far as it was read; 0 and "" without an answer.
   long status() const;
   const std::string& reply() const { return reply_; }
+  /// What may be shown: no secret of the request is in it.
+  std::string shown_reply() const { return secrets_.cut_from(reply_); }
+  /// Why the transfer did not come to its end.
+  std::string broken_by(CURLcode code) const;
   /// What it means by its answer, where its status is good.
   Verdict judge_answer() const;
 
@@ -52,6 +58,7 @@ class Transfer {
   std::unique_ptr<CURL, CloseEasy> easy_;
   std::unique_ptr<curl_slist, FreeList> list_;  // headers or recipients
   Request request_;
+  Secrets secrets_;       // of the request
   std::size_t sent_ = 0;  // bytes of the body
   std::string reply_;
   char error_[CURL_ERROR_SIZE] = {};

@@ -48,8 +48,7 @@ Web make_web(std::string ca_file) {
     if (code == CURLE_WRITE_ERROR)
       return fail(Errc::unavailable, "{}: the answer has more than {} bytes", request.url,
                   notify::kMaxReplyBytes);
-    const auto failure = line->transfer.judge(code);
-    return fail(Errc::unavailable, "{}: {}", request.url, failure ? failure->error : "no answer");
+    return fail(Errc::unavailable, "{}: {}", request.url, line->transfer.broken_by(code));
   };
   return {ask, [line] {
             line->is_cut = true;

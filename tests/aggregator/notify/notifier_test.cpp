@@ -136,6 +136,31 @@ TEST_CASE("A redirect is not followed, and a huge reply is not read") {
   CHECK(sink.wait_for(2).size() == 2);
 }
 
+TEST_CASE("A message has arrived once its status has, whatever becomes of the answer's rest") {
+  const std::string body = GENERATE("Content-Length: 100\r\n\r\ncut off",  // then it says nothing more
+                                    "Transfer-Encoding: chunked\r\n\r\nno chunk",  // refused by libcurl
+                                    "Transfer-Encoding: chunked\r\n\r\n5\r\nnever");
+  HttpSink sink({"HTTP/1.1 202 Accepted\r\n" + body, HttpSink::answer("200 OK")});
+  Bench bench(webhook(sink), milliseconds(300));
+  bench.send(1, note_of("a"));
+  const auto told = bench.told.wait_for(1);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].outcome == Outcome::delivered);
+  CHECK(bench.notifier->stats().at(0).failures == 0);
+}
+
+TEST_CASE("An error that repeats the webhook's address or token is shown without them") {
+  const test::TempFile token("token", "canary7f3a\n");
+  REQUIRE(::chmod(token.path().c_str(), 0600) == 0);
+  HttpSink sink(
+      {HttpSink::answer("404 Not Found", "", "Cannot POST /hook; Authorization: Bearer canary7f3a")});
+  Bench bench(webhook(sink, fmt::format(", token_file: '{}'", token.path())));
+  bench.send(1, note_of("a"));
+  const auto told = bench.told.wait_for(1);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].error == "HTTP 404: Cannot POST <secret>; Authorization: <secret>");
+}
+
 TEST_CASE("What an earlier run gave up is counted, and a receiver fails until it takes a message") {
   HttpSink sink({HttpSink::answer("200 OK")});
   Bench bench(webhook(sink));
