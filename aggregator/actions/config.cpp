@@ -89,7 +89,7 @@ std::string_view kind_of(const ActionConfig& action) {
 
 std::string summary_of(const ActionConfig& action) {
   if (action.webhook) return config::bare_url(action.webhook->url);
-  return action.agent.empty() ? fmt::format("{}", fmt::join(action.command, " ")) : action.agent;
+  return action.agent.empty() ? action.command.front() : action.agent;
 }
 
 Result<void> check(const std::vector<ActionConfig>& actions) {

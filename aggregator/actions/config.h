@@ -38,7 +38,8 @@ void describe(config::Fields& fields, ActionConfig& action);
 
 /// "command", "webhook", "agent"
 std::string_view kind_of(const ActionConfig& action);
-/// The program and its arguments, the address without what may be secret in it, the name in the agent's list.
+/// The program without its arguments and the address without its path, which may be secret; or the name in
+/// the agent's list.
 std::string summary_of(const ActionConfig& action);
 
 /// What describe() cannot see by itself: names unique, programs there, secret files readable. One error a

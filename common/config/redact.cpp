@@ -11,6 +11,7 @@ namespace vigil::config {
 namespace {
 
 constexpr std::string_view kSecret = "<secret>";
+constexpr std::string_view kCommand = "command";  // a list: the program, and what only it is to know
 constexpr int kDeepest = 64;
 
 bool names_url(const std::string& written) {
@@ -18,7 +19,7 @@ bool names_url(const std::string& written) {
   return key == "url" || key.ends_with("_url");
 }
 
-enum class Below { anything, secrets };
+enum class Below { anything, secrets, arguments };
 
 void hide(YAML::Node node, Below below, int depth);
 
@@ -32,7 +33,8 @@ void hide_entry(const std::string& key, YAML::Node value, Below below, int depth
     }
     return;
   }
-  hide(value, is_secret || key == "headers" ? Below::secrets : Below::anything, depth + 1);
+  const Below inside = key == kCommand ? Below::arguments : Below::anything;
+  hide(value, is_secret || key == "headers" ? Below::secrets : inside, depth + 1);
 }
 
 void hide(YAML::Node node, Below below, int depth) {
@@ -47,7 +49,7 @@ void hide(YAML::Node node, Below below, int depth) {
       YAML::Node item = node[i];
       if (!item.IsScalar()) {
         hide(item, below, depth + 1);
-      } else if (below == Below::secrets) {
+      } else if (below == Below::secrets || (below == Below::arguments && i > 0)) {
         item = std::string(kSecret);
       }
     }
@@ -85,6 +87,7 @@ std::string redacted_value(std::string_view path, const std::string& value) {
     path.remove_prefix(std::min(part.size() + 1, path.size()));
     key = part.substr(0, part.find('['));
     if (is_below_headers || names_secret(lower_case(key))) return std::string(kSecret);
+    if (key == kCommand && part != key && !part.ends_with("[0]")) return std::string(kSecret);
     is_below_headers = key == "headers";
   }
   return names_url(key) && key != "external_url" ? bare_url(value) : value;

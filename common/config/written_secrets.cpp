@@ -62,6 +62,7 @@ class SecretFinder {
       if (!node.Scalar().empty() && (within.secret || has_password(node.Scalar()))) found_.push_back(path);
     } else if (node.IsSequence()) {
       for (std::size_t i = 0; i < node.size(); ++i) look(node[i], fmt::format("{}[{}]", path, i), within);
+      if (within.parent == "command") look_at_arguments(node, path);
     } else if (node.IsMap()) {
       for (const auto& entry : node) {
         if (entry.first.IsScalar()) look_below(entry.first.Scalar(), entry.second, path, within);
@@ -74,6 +75,19 @@ class SecretFinder {
   const std::vector<std::string>& files() const { return files_; }
 
  private:
+  /// "--password", "hunter2" and "--token=hunter2"
+  void look_at_arguments(const YAML::Node& arguments, const std::string& path) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      if (!arguments[i].IsScalar()) return;
+      const std::string argument = lower_case(arguments[i].Scalar());
+      const std::size_t equals = argument.find('=');
+      const bool has_value = equals != std::string::npos;
+      if (!names_secret(argument.substr(0, equals)) || (!has_value && !argument.starts_with('-'))) continue;
+      if (has_value || i + 1 < arguments.size())
+        found_.push_back(fmt::format("{}[{}]", path, has_value ? i : i + 1));
+    }
+  }
+
   void look_below(const std::string& key, const YAML::Node& value, const std::string& path,
                   const Within& within) {
     const std::string name = lower_case(key);

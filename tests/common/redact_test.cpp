@@ -20,13 +20,16 @@ notifications:
       email: {smtp: mail:25, password: hunter8, password_file: /etc/vigil/word}
     - name: plain
       webhook: {url: http://10.0.0.1:9000/}
+actions:
+  - {name: page, command: [/usr/bin/page, --pin, hunter9]}
 )");
   REQUIRE(shown);
   INFO(*shown);
   CHECK(shown->find("hunter") == std::string::npos);
-  for (const char* kept : {"external_url: https://vigil.example.org/x", "name: on-call", "#ops",
-                           "url: https://hooks.example.org/<secret>", "token_file: /etc/vigil/token",
-                           "mail:25", "password_file: /etc/vigil/word", "url: http://10.0.0.1:9000"}) {
+  for (const char* kept :
+       {"external_url: https://vigil.example.org/x", "name: on-call", "#ops",
+        "url: https://hooks.example.org/<secret>", "token_file: /etc/vigil/token", "/usr/bin/page", "mail:25",
+        "password_file: /etc/vigil/word", "url: http://10.0.0.1:9000"}) {
     INFO(kept);
     CHECK(shown->find(kept) != std::string::npos);
   }
@@ -48,5 +51,7 @@ TEST_CASE("one value is shown as the whole would show it") {
   CHECK(config::redacted_value("receivers[2].webhook.headers.X-List[1]", "hunter") == "<secret>");
   CHECK(config::redacted_value("access.oidc.client_secret", "hunter") == "<secret>");
   CHECK(config::redacted_value("access.oidc.client_secret_file", "/etc/x") == "/etc/x");
+  CHECK(config::redacted_value("actions[1].command[0]", "/bin/page") == "/bin/page");
+  CHECK(config::redacted_value("actions[1].command[2]", "hunter") == "<secret>");
   CHECK(config::redacted_value("passwords[0].value", "hunter") == "<secret>");
 }

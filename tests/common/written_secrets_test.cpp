@@ -41,6 +41,14 @@ notifications:
              "notifications.receivers[1].webhook.headers.X-Api-Key"});
 }
 
+TEST_CASE("secrets among the arguments of a command are found") {
+  CHECK(config::secrets_written_in(R"(
+actions:
+  - {name: a, command: [/bin/page, --password, x, --to, ops, --api_token=x]}
+  - {name: b, command: [/bin/page, token, --token]}
+)") == Paths{"actions[0].command[2]", "actions[0].command[5]"});
+}
+
 TEST_CASE("secrets are found in Alertmanager's configuration, and files are none") {
   CHECK(config::secrets_written_in(R"(
 global: {slack_api_url: https://hooks.slack.com/services/x, smtp_auth_password: x, smtp_auth_password_file: /x}
