@@ -2,13 +2,16 @@
 
 #include "aggregator/status.h"
 #include "common/config/redact.h"
+#include "common/config/written_secrets.h"
 #include "common/text/human.h"
 #include "common/text/utf8.h"
+#include "common/tls/token.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <map>
 #include <string_view>
 
@@ -25,6 +28,43 @@ std::string text_at(const std::string& path) {
   if (path.empty()) return {};
   auto text = config::read_file(path);
   return text ? std::move(*text) : std::string();
+}
+
+bool is_secret_file(std::string_view key) {
+  return key.ends_with("_file") && !key.ends_with("alertmanager_file") && !key.ends_with("ca_file");
+}
+
+SecretFiles secret_files(const AggregatorConfig& config, const std::vector<std::string_view>& sections) {
+  SecretFiles out;
+  for (const config::Setting& setting : config::settings(config)) {
+    const bool is_there = std::ranges::any_of(
+        sections, [&setting](std::string_view section) { return setting.path.starts_with(section); });
+    if (is_there && is_secret_file(setting.path) && !setting.value.empty())
+      out[setting.path] = {setting.value, tls::digest_of(text_at(setting.value))};
+  }
+  return out;
+}
+
+SecretFiles read_again(const AggregatorConfig& config) {
+  SecretFiles out = secret_files(config, {"actions"});
+  for (const std::string& path : config::secret_files_of({config.notifications.alertmanager_file}))
+    out[path] = {path, tls::digest_of(text_at(path))};
+  return out;
+}
+
+SecretFiles read_at_start(const AggregatorConfig& config) {
+  return secret_files(config, {"notifications.", "access.oidc."});
+}
+
+/// Keys of files that are the same and hold another secret.
+std::vector<std::string> rotated(const SecretFiles& before, const SecretFiles& after) {
+  std::vector<std::string> out;
+  for (const auto& [key, file] : after) {
+    const auto old = before.find(key);
+    if (old != before.end() && old->second.first == file.first && old->second.second != file.second)
+      out.push_back(key);
+  }
+  return out;
 }
 
 /// For the log of changes.
@@ -50,7 +90,9 @@ std::string text_of(const rules::Rule& rule) {
   for (const rules::Origin& origin : rule.explain) text += fmt::format("\n{}={}", origin.what, origin.value);
   for (const auto& action : extras.actions)
     text += fmt::format("\n{}{}", action.name, action.on_resolved ? "!" : "");
-  for (const promql::Expr* expr : {extras.clear.get(), extras.lasting.get()})
+  for (const rules::EvidenceText& each : extras.evidence)
+    text += fmt::format("\n{}: {}", each.title, each.text);
+  for (const promql::Expr* expr : {extras.clear.get(), extras.lasting.get(), extras.known.get()})
     text += '\n' + (expr == nullptr ? std::string() : promql::to_string(*expr));
   return text;
 }
@@ -99,7 +141,9 @@ std::vector<std::string> rule_changes(const rules::RuleSet& before, const rules:
 ConfigInForce::ConfigInForce(const AggregatorConfig& at_start)
     : settings_(config::settings(at_start), reloadable_keys()),
       routes_path_(at_start.notifications.alertmanager_file),
-      routes_(text_at(routes_path_)) {}
+      routes_(text_at(routes_path_)),
+      read_again_(read_again(at_start)),
+      read_at_start_(read_at_start(at_start)) {}
 
 ReloadReport ConfigInForce::compare(const AggregatorConfig& next) {
   config::Changes changes = settings_.compare(config::settings(next));
@@ -109,13 +153,17 @@ ReloadReport ConfigInForce::compare(const AggregatorConfig& next) {
                       without_secrets(std::move(changes.before)),
                       without_secrets(std::move(changes.after))};
   if (text_at(routes_path_) != routes_) report.changed.push_back(routes_path_);
+  std::ranges::move(rotated(read_again_, read_again(next)), std::back_inserter(report.changed));
+  std::ranges::move(rotated(read_at_start_, read_at_start(next)), std::back_inserter(report.needs_restart));
   return report;
 }
 
 void ConfigInForce::adopt(const AggregatorConfig& next) {
   settings_.adopt(config::settings(next));
   routes_ = text_at(routes_path_);
-  waiting_ = settings_.compare(config::settings(next)).needs_restart.size();
+  read_again_ = read_again(next);
+  waiting_ = settings_.compare(config::settings(next)).needs_restart.size() +
+             rotated(read_at_start_, read_at_start(next)).size();
 }
 
 void ReloadRequests::ask(Done done) {

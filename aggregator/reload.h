@@ -15,8 +15,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vigil::aggregator {
@@ -24,11 +26,15 @@ namespace vigil::aggregator {
 /// "2 rules added: HighCpu, HostDown"; one line each for what is new, gone and other than before.
 std::vector<std::string> rule_changes(const rules::RuleSet& before, const rules::RuleSet& after);
 
+/// Files with secrets by the key that names them: their path, and a digest of what is in them.
+using SecretFiles = std::map<std::string, std::pair<std::string, std::string>>;
+
 /// What the configuration in force is, to compare a newer one with. Used by one thread, that of run().
 class ConfigInForce {
  public:
   explicit ConfigInForce(const AggregatorConfig& at_start);
-  /// Keys and the file of routes; rules are compared by rule_changes().
+  /// Keys, the file of routes and files with secrets; rules are compared by rule_changes().
+  /// Contents of secret files among them: those that a reload reads again, and those that only a start reads.
   ReloadReport compare(const AggregatorConfig& next);
   /// `next` was taken.
   void adopt(const AggregatorConfig& next);
@@ -39,6 +45,8 @@ class ConfigInForce {
   config::InForce settings_;
   const std::string routes_path_;  // notifications.alertmanager_file: a reload reads this file again
   std::string routes_;             // its text
+  SecretFiles read_again_;         // by actions and routes, at the latest reload
+  SecretFiles read_at_start_;      // by receivers, the heartbeat and the login elsewhere
   std::size_t waiting_ = 0;
 };
 

@@ -14,7 +14,7 @@ Result<Exit> reload(Context& context) {
   const auto done = context.client->reload();
   if (!done) return done.error();
   Listing listing;
-  listing.empty_note = "In force; no key, rule or file of routes is other than before.";
+  listing.empty_note = "In force; no key, rule, file of routes or secret is other than before.";
   listing.columns = {{"outcome", "OUTCOME"},
                      {"what", "WHAT", Align::left, Fit::cut, Programs::json_and_csv, 40}};
   add_rows(listing, Cell::of("refused", Style::bad), done->errors());

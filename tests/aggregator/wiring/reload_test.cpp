@@ -102,6 +102,34 @@ TEST_CASE("who asks for a reload while the program stops is told so, and who wai
   const auto note = [&told](const Result<ReloadReport>& done) { told.push_back(done.error().code); };
   requests.ask(note);
   CHECK(told.empty());
+TEST_CASE("a secret that is another one in the same file is told of: in force, or in force after a restart") {
+  const test::TempDir folder;
+  const auto write = [&](const char* name, const char* text) { std::ofstream(folder.file(name)) << text; };
+  const std::string routes = folder.file("alertmanager.yml");
+  for (const char* name : {"hook", "action", "key"}) write(name, "old");
+  write("alertmanager.yml",
+        "route: {receiver: a}\nreceivers: [{name: a, pagerduty_configs: [{routing_key_file: key}]}]");
+  const AggregatorConfig config = config_of(
+      fmt::format("notifications: {{alertmanager_file: {0}/alertmanager.yml, receivers: [{{name: a, slack: "
+                  "{{webhook_url_file: {0}/hook}}}}]}}\n"
+                  "actions: [{{name: b, webhook: {{url: 'http://127.0.0.1:9/', token_file: {0}/action}}}}]",
+                  std::filesystem::path(routes).parent_path().string()));
+  ConfigInForce in_force(config);
+  in_force.adopt(config);
+  CHECK(in_force.waiting() == 0);
+
+  for (const char* name : {"hook", "action", "key"}) write(name, "new");
+  const ReloadReport report = in_force.compare(config);
+  CHECK(report.changed == Lines{folder.file("key"), "actions[0].webhook.token_file"});
+  CHECK(report.needs_restart == Lines{"notifications.receivers[0].slack.webhook_url_file"});
+  in_force.adopt(config);
+  CHECK(in_force.waiting() == 1);
+  CHECK(in_force.compare(config).changed.empty());  // they are in force
+  CHECK(in_force.compare(config).needs_restart == report.needs_restart);
+  write("hook", "old");
+  CHECK(in_force.compare(config).needs_restart.empty());
+}
+
   requests.refuse();
   requests.ask(note);
   CHECK(told == std::vector<Errc>{Errc::unavailable, Errc::unavailable});
