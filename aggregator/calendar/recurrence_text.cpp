@@ -82,8 +82,12 @@ Result<sys_seconds> parse_until(std::string_view text) {
 
 Result<void> read_days(std::string_view text, std::vector<RecurrenceDay>& out) {
   do {
-    const auto day = parse_day(take_until(text, ','));
+    const std::string_view word = take_until(text, ',');
+    const auto day = parse_day(word);
     if (!day) return day.error();
+    // So there are no more than 7 weekdays times 11 places in a month, whoever writes them.
+    if (std::ranges::find(out, *day) != out.end())
+      return fail(Errc::parse, "BYDAY: '{}' is there twice", word);
     out.push_back(*day);
   } while (!text.empty());
   return {};

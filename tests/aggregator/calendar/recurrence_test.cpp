@@ -63,6 +63,8 @@ TEST_CASE("recurrences are read and written") {
   f("FREQ=WEEKLY;BYDAY=2TU", "needs FREQ=MONTHLY");
   f("FREQ=MONTHLY;BYDAY=6TU", "is not a day");
   f("FREQ=MONTHLY;BYDAY=", "is not a day");
+  f("FREQ=WEEKLY;BYDAY=MO,TU,MO", "'MO' is there twice");
+  f("FREQ=MONTHLY;BYDAY=1MO,+1MO", "'+1MO' is there twice");
   f("FREQ=MONTHLY;BYDY=MO", "did you mean BYDAY?");
   f("FREQ=MONTHLY;BYMONTHDAY=1", "is not supported");
 }
