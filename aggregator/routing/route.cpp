@@ -141,17 +141,4 @@ std::string mute_text(const Route& route, const Calendars& calendars, calendar::
                      minute_text(end.at, *zone_of(mute, route, calendars)));
 }
 
-std::vector<Destination> destinations(const Route& root, const Calendars& calendars, const Labels& labels,
-                                      calendar::sys_seconds t) {
-  std::vector<Destination> out;
-  for (const Route* route : root.match(labels)) {
-    Destination& to = out.emplace_back();
-    to.route = route;
-    to.group_labels = route->group_labels(labels);
-    to.group_key = route->group_key(to.group_labels);
-    to.mute = mute_of(*route, calendars, t);
-  }
-  return out;
-}
-
 }  // namespace vigil::routing

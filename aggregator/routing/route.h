@@ -89,14 +89,4 @@ MuteEnd end_of_mute(const Route& route, const Calendars& calendars, calendar::sy
 std::string mute_text(const Route& route, const Calendars& calendars, calendar::sys_seconds t,
                       const MuteEnd& end);
 
-/// Everything an alert's labels and the time decide.
-struct Destination {
-  const Route* route = nullptr;  // receiver and timings are there
-  Labels group_labels;
-  std::string group_key;
-  Mute mute;
-};
-std::vector<Destination> destinations(const Route& root, const Calendars& calendars, const Labels& labels,
-                                      calendar::sys_seconds t);
-
 }  // namespace vigil::routing

@@ -29,9 +29,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   routing::Inhibitions inhibitions(read->inhibit_rules);
   for (const Labels& labels : {Labels{}, Labels{{"a", "1"}, {"severity", "critical"}}}) {
     for (const std::int64_t t : {0, 1'774'746'000, 1'792'890'000}) {
-      const auto to = routing::destinations(read->root, read->calendars, labels,
-                                            calendar::sys_seconds(calendar::seconds(t)));
+      const auto to = read->root.match(labels);
       if (to.empty()) std::abort();
+      for (const routing::Route* route : to) {
+        if (route->group_key(route->group_labels(labels)).empty()) std::abort();
+        static_cast<void>(mute_of(*route, read->calendars, calendar::sys_seconds(calendar::seconds(t))));
+      }
     }
     inhibitions.add_firing("1", labels);
     static_cast<void>(inhibitions.inhibitor_of(labels));

@@ -62,9 +62,9 @@ TEST_CASE("the group of an alert") {
       "    - {matchers: [x=3], group_by: []}\n"
       "receivers: [{name: a}]\n");
   const auto f = [&](const Labels& labels, const char* key) {
-    const auto to = destinations(c.root, c.calendars, labels, {});
+    const auto to = c.root.match(labels);
     REQUIRE(to.size() == 1);
-    CHECK(to[0].group_key == key);
+    CHECK(to[0]->group_key(to[0]->group_labels(labels)) == key);
   };
   f({{"alertname", "Down"}, {"instance", "i"}}, R"({}:{alertname="Down"})");
   f({{"instance", "i"}}, "{}:{}");
@@ -103,9 +103,10 @@ TEST_CASE("a route is muted by the time") {
       "- name: night\n  time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]\n");
   const auto f = [&](const char* x, const char* at, const char* expected) {
     INFO(x << " " << at);
-    const auto to = destinations(c.root, c.calendars, {{"x", x}}, calendar::utc_time(at));
+    const auto to = c.root.match({{"x", x}});
     REQUIRE(to.size() == 1);
-    CHECK(std::string(to_string(to[0].mute.muting)) + " " + to[0].mute.calendar == expected);
+    const Mute mute = mute_of(*to[0], c.calendars, calendar::utc_time(at));
+    CHECK(std::string(to_string(mute.muting)) + " " + mute.calendar == expected);
   };
   f("1", "2026-11-27T12:00:00Z", "none ");
   f("1", "2026-11-27T05:00:00Z", "muted night");
