@@ -1,5 +1,7 @@
 #include "aggregator/parts.h"
 
+#include "common/patient_clock.h"
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -33,6 +35,7 @@ ShardOptions shard_options(const AggregatorConfig& config) {
 HistoryOptions history_options(const AggregatorConfig& config) {
   HistoryOptions options;
   options.directory = data_directory(config);
+  options.now_ms = patient_wall_ms;
   options.commit_interval = config.store.commit_interval;
   options.keep = {keep_of(config.store.raw), keep_of(config.store.minute), keep_of(config.store.hour)};
   options.brief = config.store.brief;
