@@ -21,8 +21,9 @@ doctor::Finding check_life(const std::string& path, const Life& life, std::int64
                            const std::string& when_over) {
   const std::string until = format_rfc3339(life.until_ms);
   if (now_ms < life.from_ms)
-    return doctor::problem(kCertificates, path, "good only from " + format_rfc3339(life.from_ms),
-                           "look at the clock of this machine, now and when it was made");
+    return doctor::problem(
+        kCertificates, path, "good only from " + format_rfc3339(life.from_ms),
+        "look at the clock of this machine; once it is right the aggregator makes it anew");
   if (now_ms >= life.until_ms) return doctor::problem(kCertificates, path, "expired at " + until, when_over);
   if (life.until_ms - now_ms < (life.until_ms - life.from_ms) / 4)
     return doctor::warning(kCertificates, path, "ends at " + until + ", and should have been renewed by now",
@@ -36,6 +37,10 @@ doctor::Finding check_life(const std::string& path, const Life& life, std::int64
 AuthorityFacts look_at_authority(const std::string& folder) {
   AuthorityFacts facts;
   facts.folder = folder;
+  if (const auto complete = identity::check_complete(folder); !complete) {
+    facts.trouble = complete.error().message;
+    return facts;
+  }
   const auto authority = identity::read_authority(folder);
   const auto server = config::read_private_key(identity::server_path(folder));
   if (!authority || !server) {

@@ -61,12 +61,17 @@ Result<void> check_person_name(std::string_view name) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                std::string_view("._@-").find(c) != std::string_view::npos;
       });
-  if (valid) return {};
-  return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ @ -",
-              wire::clean_text(name), kMostNameBytes);
+  if (!valid)
+    return fail(Errc::invalid_argument, "name: '{}' must be 1 to {} letters, digits and . _ @ -",
+                wire::clean_text(name), kMostNameBytes);
+  if (name == "ca")
+    return fail(Errc::invalid_argument,
+                "name: 'ca' is nobody's: the certificate would be kept as ca.pem, which is the authority's");
+  return {};
 }
 
 Result<std::unique_ptr<Authority>> Authority::open(AuthorityOptions options) {
+  if (auto complete = check_complete(options.folder); !complete) return complete.error();
   auto signer = read_authority(options.folder);
   if (!signer) return signer.error();
   auto own = tls::read_certificate(signer->certificate);
@@ -300,20 +305,43 @@ Result<Issued> Authority::renew(std::string_view certificate, std::string_view r
   if (bearer->kind != Kind::host)
     return fail(Errc::permission, "only hosts renew their certificates by themselves");
   const std::int64_t now_ms = options_.now_ms();
-  const std::lock_guard lock(mutex_);
-  // It may have been revoked since admit() looked.
-  const CertificateRow* row = store_.certificate(bearer->certificate.serial);
-  if (row == nullptr || row->revoked_ms != 0)
-    return no_longer(Kind::host, bearer->name,
-                     fmt::format("the certificate of {} was revoked", bearer->name));
-  if (good_serials(Kind::host, bearer->name, now_ms).size() >= kMostGood) {
-    return fail(Errc::limit, "{} has {} certificates already: one of them must expire first", bearer->name,
-                kMostGood);
+  std::vector<std::string> replaced;
+  auto renewed = [&]() -> Result<Issued> {
+    const std::lock_guard lock(mutex_);
+    // It may have been revoked since admit() looked.
+    const CertificateRow* row = store_.certificate(bearer->certificate.serial);
+    if (row == nullptr || row->revoked_ms != 0)
+      return no_longer(Kind::host, bearer->name,
+                       fmt::format("the certificate of {} was revoked", bearer->name));
+    auto made = sign({Kind::host, bearer->name, options_.lives.host}, request, now_ms);
+    if (!made) return made.error();
+    auto room = make_room(bearer->name, now_ms);
+    if (!room) return room.error();
+    replaced = std::move(*room);
+    if (auto added = store_.add_certificate(made->second); !added) return added.error();
+    return std::move(made->first);
+  }();
+  tell(replaced);
+  return renewed;
+}
+
+/// Whose certificates were revoked for one more; the lock is held.
+Result<std::vector<std::string>> Authority::make_room(const std::string& host, std::int64_t now_ms) {
+  const auto good = good_serials(Kind::host, host, now_ms);
+  if (good.size() < kMostGood) return std::vector<std::string>();
+  const CertificateRow* oldest = nullptr;
+  for (const std::string& serial : good) {
+    const CertificateRow* row = store_.certificate(serial);
+    if (!shown_.contains(serial) && (oldest == nullptr || row->not_before_ms < oldest->not_before_ms))
+      oldest = row;
   }
-  auto made = sign({Kind::host, bearer->name, options_.lives.host}, request, now_ms);
-  if (!made) return made.error();
-  if (auto added = store_.add_certificate(made->second); !added) return added.error();
-  return std::move(made->first);
+  if (oldest == nullptr)
+    return fail(Errc::limit,
+                "{} has {} certificates already, and uses them all: one of them must expire first", host,
+                kMostGood);
+  std::vector<std::string> serials{oldest->serial};
+  if (auto done = store_.revoke(serials, now_ms); !done) return done.error();
+  return serials;
 }
 
 Result<Issued> Authority::issue_person(const std::string& name, std::string_view request, milliseconds life) {
@@ -446,13 +474,14 @@ Result<Bearer> Authority::admit(std::string_view certificate) {
                      fmt::format("the certificate of {} was revoked at {}", bearer->name,
                                  format_rfc3339(row->revoked_ms)));
   }
+  shown_.insert(info.serial);
   return bearer;
 }
 
 Result<void> Authority::adopt(const Bearer& bearer) {
+  const std::int64_t made_ms = made_at({bearer.certificate.not_before_ms, bearer.certificate.not_after_ms});
   for (const auto& [serial, row] : store_.certificates()) {
-    if (row.kind == bearer.kind && row.name == bearer.name &&
-        row.revoked_ms > bearer.certificate.not_before_ms)
+    if (row.kind == bearer.kind && row.name == bearer.name && row.revoked_ms > made_ms)
       return no_longer(bearer.kind, bearer.name,
                        fmt::format("{} was revoked at {}", bearer.name, format_rfc3339(row.revoked_ms)));
   }
@@ -508,7 +537,8 @@ tls::CertificateInfo Authority::own() const {
 Result<void> Authority::renew_own(std::int64_t now_ms) {
   const auto waiting = store_.open_invites(now_ms);
   if (!waiting) return waiting.error();
-  const bool has_time = own_.not_after_ms - now_ms > (own_.not_after_ms - own_.not_before_ms) / 4;
+  const bool has_time = now_ms >= own_.not_before_ms &&
+                        own_.not_after_ms - now_ms > (own_.not_after_ms - own_.not_before_ms) / 4;
   if (has_time && !waiting->empty()) return {};
   const auto renewed = renew_authority(options_.folder, now_ms);
   if (!renewed || !*renewed) return renewed ? Result<void>() : renewed.error();
@@ -541,7 +571,9 @@ Result<void> Authority::tend() {
   if (auto done = renew_own(now_ms); !done) return done;
   const auto renewed = renew_server(options_.folder, {now_ms, options_.lives.server});
   if (!renewed) return renewed.error();
-  return store_.forget(now_ms - kRememberMs);
+  if (auto forgot = store_.forget(now_ms - kRememberMs); !forgot) return forgot;
+  std::erase_if(shown_, [this](const std::string& serial) { return store_.certificate(serial) == nullptr; });
+  return {};
 }
 
 }  // namespace vigil::aggregator::identity

@@ -4,7 +4,7 @@
 // A certificate counts while its time lasts, this authority signed it, it names one host or one person, and
 // it was not revoked. One that is not in identity.db, which came from a backup, counts too and is noted:
 // whoever restores yesterday's data does not lock out what was renewed since. A name that was revoked after
-// it was issued keeps it out all the same.
+// it was issued keeps it out all the same. So identity.db must be there, and never forgets who was revoked.
 #pragma once
 
 #include "aggregator/identity/authority_files.h"
@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace vigil::aggregator::identity {
@@ -97,7 +98,7 @@ struct Revoked {
 /// identity.db does not know.
 class Authority {
  public:
-  /// Of a folder that was set up.
+  /// Of a folder that was set up. Errc::not_found: one of its files is gone, and what to do about it.
   static Result<std::unique_ptr<Authority>> open(AuthorityOptions options);
 
   /// Called with the serials of certificates that were good until now; on any thread, without a lock.
@@ -119,7 +120,9 @@ class Authority {
   Result<Enrolled> enroll(const Arrival& arrival);
   /// Whether this is the token of an invitation that was made here, whatever became of it.
   bool has_made(std::string_view token);
-  /// For a host that shows its certificate. Errc::permission: it does not count.
+  /// For a host that shows its certificate. Of too many that are good at a time the oldest that nobody has
+  /// shown since we started makes room: the host never got it, or could not keep it. Errc::permission: it
+  /// does not count. Errc::limit: all of them are in use.
   Result<Issued> renew(std::string_view certificate, std::string_view request);
   /// `life` 0: the usual one. Errc::invalid_argument: the name.
   Result<Issued> issue_person(const std::string& name, std::string_view request,
@@ -171,6 +174,7 @@ class Authority {
                                                  std::int64_t now_ms) const;
   Result<Bearer> signed_here(std::string_view certificate);
   std::vector<std::string> good_serials(Kind kind, std::string_view name, std::int64_t now_ms) const;
+  Result<std::vector<std::string>> make_room(const std::string& host, std::int64_t now_ms);
   Result<void> adopt(const Bearer& bearer);
   Result<Revoked> revoke_locked(const std::vector<std::string>& serials, std::int64_t now_ms);
   void tell(const std::vector<std::string>& serials) const;
@@ -187,9 +191,11 @@ class Authority {
   /// Certificates whose signature was found good, by their text: to look again costs half a millisecond a
   /// call. Time and revocation are looked at each time all the same.
   std::map<std::string, Bearer, std::less<>> signed_here_;
+  std::unordered_set<std::string> shown_;  // serials that counted when somebody showed them
 };
 
-/// A person's name is 1 to 64 of [A-Za-z0-9._@-].
+/// A person's name is 1 to 64 of [A-Za-z0-9._@-], and not "ca": ca.pem, beside a person's certificate, is the
+/// authority's.
 Result<void> check_person_name(std::string_view name);
 
 }  // namespace vigil::aggregator::identity

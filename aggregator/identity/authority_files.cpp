@@ -19,12 +19,16 @@ bool is_there(const std::string& path) {
   return std::filesystem::exists(path, error);
 }
 
-/// The key first: with it alone the certificate can be made again.
+/// The key first: with it alone the certificate can be made again. The certificate comes last: where it is,
+/// certificates may have been revoked.
 Result<void> make_authority_files(const std::string& folder, std::int64_t now_ms) {
   if (!is_there(key_path(folder))) {
     const auto key = tls::make_key();
     if (!key) return key.error();
     if (auto kept = tls::keep_file(key_path(folder), *key, tls::Readable::by_owner); !kept) return kept;
+  }
+  if (!is_there(database_path(folder))) {
+    if (auto kept = tls::keep_file(database_path(folder), "", tls::Readable::by_owner); !kept) return kept;
   }
   const auto key = config::read_private_key(key_path(folder));
   if (!key) return key.error();
@@ -48,6 +52,27 @@ Result<void> make_server(const std::string& folder, const tls::Signer& authority
   if (!certificate) return certificate.error();
   return tls::keep_file(server_path(folder), *key + *certificate + authority.certificate,
                         tls::Readable::by_owner);
+}
+
+/// With a new one every host would be locked out.
+Result<void> check_key(const std::string& folder) {
+  if (is_there(key_path(folder)) || !has_authority(folder)) return {};
+  return fail(
+      Errc::not_found,
+      "{0} is gone, and with it what signs certificates: put it back from a backup; or, to begin anew, "
+      "move {1} away, run vigil-aggregator init and invite every host again",
+      key_path(folder), folder);
+}
+
+/// With an empty one whoever was revoked would be let in again.
+Result<void> check_database(const std::string& folder) {
+  const bool was_set_up = is_there(authority_path(folder)) || is_there(server_path(folder));
+  if (is_there(database_path(folder)) || !was_set_up) return {};
+  return fail(Errc::not_found,
+              "{0} is gone, and with it which certificates were revoked: put it back from a backup; or, to "
+              "begin without it, run as the aggregator's user: install -m 600 /dev/null {0}, and revoke anew "
+              "who was revoked",
+              database_path(folder));
 }
 
 /// Whether the server shows this authority's certificate, and was signed by it.
@@ -78,7 +103,19 @@ std::string database_path(const std::string& folder) {
 }
 
 bool has_authority(const std::string& folder) {
-  return is_there(authority_path(folder));
+  return is_there(key_path(folder)) || is_there(authority_path(folder)) || is_there(server_path(folder)) ||
+         is_there(database_path(folder));
+}
+
+Result<void> check_complete(const std::string& folder) {
+  if (auto key = check_key(folder); !key) return key;
+  if (auto database = check_database(folder); !database) return database;
+  for (const std::string& path : {authority_path(folder), server_path(folder)}) {
+    if (!is_there(path))
+      return fail(Errc::not_found,
+                  "{} is gone: vigil-aggregator init makes it again; or put it back from a backup", path);
+  }
+  return {};
 }
 
 Result<tls::Signer> read_authority(const std::string& folder) {
@@ -104,14 +141,16 @@ std::int64_t made_at(const tls::Life& life) {
 }
 
 bool is_due(std::int64_t not_before_ms, std::int64_t not_after_ms, std::int64_t now_ms) {
-  return not_after_ms - now_ms < (not_after_ms - not_before_ms) / 3;
+  return now_ms < not_before_ms || not_after_ms - now_ms < (not_after_ms - not_before_ms) / 3;
 }
 
 Result<SetUp> set_up(const std::string& folder, const std::vector<std::string>& hosts,
                      const std::vector<std::string>& more_hosts, const Making& server) {
   if (auto kept = tls::keep_folder(folder); !kept) return kept.error();
+  if (auto key = check_key(folder); !key) return key.error();
+  if (auto database = check_database(folder); !database) return database.error();
   SetUp done;
-  if (!has_authority(folder)) {
+  if (!is_there(authority_path(folder))) {
     if (auto made = make_authority_files(folder, server.now_ms); !made) return made.error();
     done.made_authority = true;
   }

@@ -22,8 +22,11 @@ std::string authority_path(const std::string& folder);
 std::string server_path(const std::string& folder);
 std::string database_path(const std::string& folder);
 
-/// Whether somebody set an authority up there.
+/// Whether somebody set an authority up there, whatever is left of it.
 bool has_authority(const std::string& folder);
+
+/// Errc::not_found: a file of it is gone without which it must not go on, and what to do about it.
+Result<void> check_complete(const std::string& folder);
 
 /// The authority of a folder; its key and certificate are checked to belong together.
 Result<tls::Signer> read_authority(const std::string& folder);
@@ -39,7 +42,8 @@ tls::Life life_of(const Making& making);
 /// When a certificate with this life was made, to a second.
 std::int64_t made_at(const tls::Life& life);
 
-/// Whether less than a third of a certificate's life is left.
+/// Whether less than a third of a certificate's life is left, or it has not begun: it was made while the
+/// clock was ahead.
 bool is_due(std::int64_t not_before_ms, std::int64_t not_after_ms, std::int64_t now_ms);
 
 /// What set_up() did.
@@ -51,9 +55,9 @@ struct SetUp {
   std::int64_t server_until_ms = 0;
 };
 
-/// Makes what is not there, and nothing anew that is: an authority for ten years, and a server's certificate
-/// for `hosts`, which is made again when it lacks one of `more_hosts`, is due, or has another authority's
-/// certificate behind it.
+/// Makes what is not there, and nothing anew that is: an authority for ten years with an empty identity.db,
+/// and a server's certificate for `hosts`, which is made again when it lacks one of `more_hosts`, is due, or
+/// has another authority's certificate behind it. Errc::not_found: what cannot be made again is gone.
 Result<SetUp> set_up(const std::string& folder, const std::vector<std::string>& hosts,
                      const std::vector<std::string>& more_hosts, const Making& server);
 

@@ -249,13 +249,16 @@ Result<std::uint32_t> IdentityStore::say_restored(std::int64_t now_ms) {
 
 Result<void> IdentityStore::forget(std::int64_t ended_before_ms) {
   for (const std::string_view sql :
-       {"DELETE FROM invite WHERE expires_ms<?", "DELETE FROM certificate WHERE not_after_ms<?",
+       {"DELETE FROM invite WHERE expires_ms<?",
+        "DELETE FROM certificate WHERE not_after_ms<? AND revoked_ms=0",
         "DELETE FROM readmitted WHERE at_ms<? AND host NOT IN (SELECT name FROM certificate)"}) {
     auto forget = database_.prepare(sql);
     if (!forget) return forget.error();
     if (auto done = forget->run(ended_before_ms); !done) return done;
   }
-  std::erase_if(by_serial_, [&](const auto& entry) { return entry.second.not_after_ms < ended_before_ms; });
+  std::erase_if(by_serial_, [&](const auto& entry) {
+    return entry.second.not_after_ms < ended_before_ms && entry.second.revoked_ms == 0;
+  });
   return {};
 }
 

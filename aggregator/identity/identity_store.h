@@ -94,7 +94,8 @@ class IdentityStore {
   /// How many invitations of the backup that this file was restored from are good no longer, and were not
   /// said to be so; they are from now on.
   Result<std::uint32_t> say_restored(std::int64_t now_ms);
-  /// Forgets invitations and certificates that expired before.
+  /// Forgets invitations and certificates that expired before; none that was revoked, since it would count
+  /// again where the clock was ahead and is set right.
   Result<void> forget(std::int64_t ended_before_ms);
 
   /// In one transaction: the token is used, the certificate and the answer noted, and those named in

@@ -124,4 +124,55 @@ TEST_CASE("a third of a life is when it is time") {
   CHECK(is_due(0, 900, 1000));
 }
 
+TEST_CASE("what was made while the clock was ahead is made anew once it is right") {
+  CHECK(is_due(500, 1400, 499));
+  CHECK_FALSE(is_due(500, 1400, 500));
+  const test::TempDir dir;
+  const std::string folder = dir.file("identity");
+  const Making ahead{kYear.now_ms + 600 * 86'400'000LL, kYear.life};
+  REQUIRE(set_up(folder, {"localhost"}, {}, ahead));
+  REQUIRE(renew_authority(folder, kYear.now_ms).value());
+  REQUIRE(renew_server(folder, kYear).value());
+  for (const std::string& path : {authority_path(folder), server_path(folder)})
+    CHECK(tls::read_certificate(text_at(path))->not_before_ms <= kYear.now_ms);
+  CHECK_FALSE(renew_server(folder, kYear).value());
+}
+
+TEST_CASE("a file that is gone and cannot be made again is told of, and nothing new takes its place") {
+  const test::TempDir dir;
+  const std::string folder = dir.file("identity");
+  const auto trouble = [&folder] {
+    const auto complete = check_complete(folder);
+    return complete ? std::string() : complete.error().message;
+  };
+  REQUIRE(set_up(folder, {"localhost"}, {}, kYear));
+  REQUIRE(check_complete(folder));
+  SECTION("identity.db, and with it what was revoked") {
+    std::filesystem::remove(database_path(folder));
+    CHECK_THAT(trouble(), Catch::Contains("identity.db is gone"));
+    CHECK_THAT(trouble(), Catch::Contains("install -m 600 /dev/null " + database_path(folder)));
+    CHECK_FALSE(set_up(folder, {"localhost"}, {}, kYear));
+    std::filesystem::remove(authority_path(folder));  // and that as well
+    CHECK_FALSE(set_up(folder, {"localhost"}, {}, kYear));
+    CHECK_FALSE(std::filesystem::exists(database_path(folder)));
+    std::ofstream(database_path(folder)).flush();  // somebody says so
+    CHECK(set_up(folder, {"localhost"}, {}, kYear));
+    CHECK(check_complete(folder));
+  }
+  SECTION("the key") {
+    std::filesystem::remove(key_path(folder));
+    std::filesystem::remove(authority_path(folder));
+    CHECK_THAT(trouble(), Catch::Contains("ca.key is gone"));
+    CHECK_FALSE(set_up(folder, {"localhost"}, {}, kYear));
+    CHECK_FALSE(std::filesystem::exists(key_path(folder)));
+  }
+  SECTION("the authority's certificate, which init makes again") {
+    std::filesystem::remove(authority_path(folder));
+    CHECK_THAT(trouble(), Catch::Contains("ca.pem is gone: vigil-aggregator init"));
+    CHECK(has_authority(folder));
+    CHECK(set_up(folder, {"localhost"}, {}, kYear));
+    CHECK(check_complete(folder));
+  }
+}
+
 }  // namespace vigil::aggregator::identity

@@ -5,7 +5,9 @@
 #include "common/config/files.h"
 #include "tests/aggregator/identity/authority_fixture.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 namespace vigil::aggregator::identity {
@@ -235,6 +237,8 @@ TEST_CASE(
   const Issued stolen = authority.enrolled("web-2");
   authority.authority.reset();
   std::filesystem::remove(database_path(authority.folder));
+  CHECK_FALSE(Authority::open({authority.folder, {}, [&] { return authority.now_ms; }}));
+  std::ofstream(database_path(authority.folder)).flush();  // to begin without it
   authority.open();
   REQUIRE(authority->admit(web.certificate));
   CHECK(authority->certificates().size() == 1);  // noted
@@ -242,6 +246,48 @@ TEST_CASE(
   authority.enrolled("web-2");
   REQUIRE(authority->revoke(Kind::host, "web-2"));
   CHECK_FALSE(authority->admit(stolen.certificate));
+}
+
+TEST_CASE("a host that was invited again within minutes after it was revoked is let in after a restore") {
+  OwnAuthority authority;
+  const Issued first = authority.enrolled("web-1");
+  authority.now_ms += kMinute;
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  const std::string target = authority.dir.file("copy");
+  REQUIRE(copy_authority(authority.folder, target));
+  authority.now_ms += kMinute;
+  const Issued again = authority.enrolled("web-1");
+  const auto copy = Authority::open({target, {}, [&] { return authority.now_ms; }});
+  REQUIRE(copy);
+  CHECK((*copy)->admit(again.certificate));
+  CHECK_FALSE((*copy)->admit(first.certificate));
+}
+
+TEST_CASE("a clock that was years ahead lets nobody in who was revoked") {
+  OwnAuthority authority;
+  const Issued stolen = authority.enrolled("web-1");
+  REQUIRE(authority->revoke(Kind::host, "web-1"));
+  authority.now_ms = kStart + 2000 * kDay;
+  REQUIRE(authority->tend());
+  authority.now_ms = kStart + kDay;
+  CHECK_FALSE(authority->admit(stolen.certificate));
+  authority.open();
+  CHECK_FALSE(authority->admit(stolen.certificate));
+  REQUIRE(authority->tend());  // its own certificates are those of now
+  CHECK(authority->own().not_before_ms <= authority.now_ms);
+}
+
+TEST_CASE(
+    "an authority whose clock was ahead does not wait for who is invited to put its certificate right") {
+  OwnAuthority authority;
+  authority.now_ms = kStart + 3000 * kDay;
+  REQUIRE(authority->tend());
+  REQUIRE(authority->own().not_before_ms > kStart + kDay);
+  authority.now_ms = kStart + kDay;
+  authority.token("web-1");
+  REQUIRE(authority->tend());
+  CHECK(authority->own().not_before_ms <= authority.now_ms);
+  CHECK(authority->admit(authority.enrolled("web-2").certificate));
 }
 
 TEST_CASE("a certificate counts from its first moment to its last, by the aggregator's clock") {
@@ -279,13 +325,29 @@ TEST_CASE("renewals go on for years, and each certificate ends at its time") {
   CHECK_FALSE(authority->renew(present.certificate, Asking().request));
 }
 
-TEST_CASE("nobody makes certificates without end by renewing") {
+TEST_CASE("a host has ten certificates at most, and those that it never showed make room for the next") {
   OwnAuthority authority;
   const Issued issued = authority.enrolled("web-1");
-  int renewed = 0;
-  while (renewed < 100 && authority->renew(issued.certificate, Asking().request)) ++renewed;
-  CHECK(renewed == 9);
-  CHECK(authority->renew(issued.certificate, Asking().request).error().code == Errc::limit);
+  const auto renew = [&] { return authority->renew(issued.certificate, Asking().request); };
+  std::vector<Issued> answers;
+  for (int i = 0; i < 9; ++i) {
+    authority.now_ms += kMinute;
+    answers.push_back(renew().value());
+  }
+  REQUIRE(authority->admit(answers[0].certificate));  // another machine has a copy of its disk
+  for (int i = 0; i < 30; ++i) {
+    authority.now_ms += kMinute;
+    answers.push_back(renew().value());
+  }
+  const auto good = std::ranges::count_if(authority->certificates(),
+                                          [](const CertificateRow& row) { return row.revoked_ms == 0; });
+  CHECK(good == 10);
+  CHECK(authority.revoked.size() == 30);
+  CHECK(authority->admit(issued.certificate));
+  CHECK(authority->admit(answers[0].certificate));
+  CHECK_FALSE(authority->admit(answers[1].certificate));
+  for (std::size_t i = 31; i < answers.size(); ++i) CHECK(authority->admit(answers[i].certificate));
+  CHECK(renew().error().code == Errc::limit);  // all are in use
 }
 
 TEST_CASE("people do not renew by themselves, and nobody renews for another authority") {
@@ -538,6 +600,12 @@ TEST_CASE("whose certificate counts no more is told what to run, with the name t
   authority.now_ms += 90 * kDay;
   CHECK(says(authority->admit(host).error(), kInvite));
   CHECK(says(authority->may_speak("", "web-2").error(), "vigil agent invite --name web-2"));
+}
+
+TEST_CASE("nobody is called ca, whose certificate would be kept where the authority's is") {
+  OwnAuthority authority;
+  CHECK(authority->issue_person("ca", Asking().request, {}).error().code == Errc::invalid_argument);
+  CHECK(authority->issue_person("ca1", Asking().request, {}));
 }
 
 TEST_CASE("names and times that are none are refused") {

@@ -90,11 +90,16 @@ TEST_CASE("what ended long ago is forgotten, and withdrawn invitations are over"
   REQUIRE(store->add_invite({"two", "web-2", 300, 0, false}, 1));
   REQUIRE(store->add_certificate(row("aa", 100)));
   REQUIRE(store->add_certificate(row("bb", 300)));
+  REQUIRE(store->add_certificate(row("cc", 100)));
+  REQUIRE(store->revoke({"cc"}, 50));
   CHECK(store->open_invites(50).value().size() == 2);
   CHECK(store->open_invites(100).value().size() == 1);
   REQUIRE(store->forget(200));
   CHECK(store->invite("one").value() == std::nullopt);
-  CHECK(store->certificates().size() == 1);
+  CHECK(store->certificate("aa") == nullptr);
+  CHECK(store->certificate("bb") != nullptr);
+  CHECK(store->certificate("cc") != nullptr);  // it was revoked, which a clock that is wrong must not undo
+  CHECK(IdentityStore::open(dir.file("identity.db"))->certificates().size() == 2);
   CHECK(store->withdraw_invites("web-2", 250).value() == 1);
   CHECK(store->withdraw_invites("web-2", 250).value() == 0);
   CHECK(store->open_invites(250).value().empty());

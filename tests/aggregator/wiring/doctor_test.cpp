@@ -57,6 +57,11 @@ TEST_CASE("the authority's certificates are in order, late or over by their time
   CHECK(verdicts(365) == std::pair{Verdict::ok, Verdict::problem});
   CHECK(verdicts(3000).first == Verdict::warning);
   CHECK(verdicts(3653).first == Verdict::problem);
+  const std::string aside = dir.file("identity.db");
+  std::filesystem::rename(identity::database_path(folder), aside);
+  CHECK_THAT(check_authority(look_at_authority(folder), kMade).at(0).seen,
+             Catch::Contains("identity.db is gone"));
+  std::filesystem::rename(aside, identity::database_path(folder));
   std::filesystem::remove(identity::key_path(folder));
   CHECK_THAT(check_authority(look_at_authority(folder), kMade).at(0).seen, Catch::Contains("ca.key"));
 }
