@@ -263,7 +263,8 @@ void Aggregator::make_services() {
                    call_log, [this](ReloadRequests::Done done) { reload_requests_.ask(std::move(done)); }});
   actions_service_ = std::make_unique<ActionsService>(*engine_, alerting_->service(), call_log);
   access_service_ = std::make_unique<AccessService>(
-      AccessSources{*engine_, admission_->accounts(), admission_->audit(), call_log, wall_ms});
+      AccessSources{*engine_, admission_->accounts(), admission_->audit(), call_log, wall_ms,
+                    admission_->authority()});
   store_service_ =
       std::make_unique<StoreService>(StoreSources{*engine_,
                                                   *history_,

@@ -26,6 +26,17 @@ void check_listen(const AggregatorConfig& config, std::string_view key, Problems
   }
 }
 
+/// A list of revoked certificates in it would be passed over: who relies on one must know.
+Result<std::string> read_client_ca(const std::string& path) {
+  auto text = config::read_certificates(path);
+  if (!text || text->find("-----BEGIN X509 CRL-----") == std::string::npos) return text;
+  return fail(
+      Errc::unsupported,
+      "{} holds a list of revoked certificates, which is not looked at: take it out, and shut out who is "
+      "on it by access.certificates: {{NAME: none}}",
+      path);
+}
+
 void check_tls(const AggregatorConfig& config, Problems& problems) {
   const TlsConfig& files = config.tls;
   if (files.cert.empty() != files.key.empty()) {
@@ -52,7 +63,7 @@ void check_tls(const AggregatorConfig& config, Problems& problems) {
   };
   look("tls.cert", files.cert, config::read_certificates);
   look("tls.key", files.key, config::read_private_key);
-  look("tls.client_ca", files.client_ca, config::read_certificates);
+  look("tls.client_ca", files.client_ca, read_client_ca);
   const auto cert = config::read_certificates(files.cert);
   const auto key = config::read_private_key(files.key);
   if (!cert || !key) return;

@@ -3,6 +3,7 @@
 #include "aggregator/access/call_guard.h"
 #include "aggregator/access/secrets.h"
 #include "aggregator/serve/unary.h"
+#include "vigil/v1/identity.pb.h"
 
 #include <algorithm>
 
@@ -167,9 +168,27 @@ grpc::ServerUnaryReactor* AccessService::ListUsers(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* AccessService::RemoveUser(grpc::CallbackServerContext* context,
                                                     const v1::RemoveUserRequest* request,
                                                     v1::RemoveUserResponse*) {
-  return answer(sources_.engine, context, [this, context, request](const NotCancelled&) {
-    return sources_.accounts.remove_user(request->name(), sources_.log.actor(*context));
+  return answer(sources_.engine, context, [this, context, request](const NotCancelled&) -> Result<void> {
+    const std::string& name = request->name();
+    if (auto removed = sources_.accounts.remove_user(name, sources_.log.actor(*context)); !removed)
+      return removed;
+    if (auto revoked = revoke_certificates(name, *context); !revoked)
+      return fail(revoked.error().code,
+                  "{0} is removed, but not the certificates: vigil certificate revoke --person {0}; {1}",
+                  name, revoked.error().message);
+    return {};
   });
+}
+
+/// Another user of that name would come in with them.
+Result<void> AccessService::revoke_certificates(const std::string& person,
+                                                const grpc::CallbackServerContext& context) {
+  if (sources_.authority == nullptr) return {};
+  const auto revoked = sources_.authority->revoke(identity::Kind::person, person);
+  if (!revoked) return revoked.error().code == Errc::not_found ? Result<void>() : revoked.error();
+  v1::RevokeResponse said;
+  for (const std::string& serial : revoked->serials) said.add_serials(serial);
+  return sources_.log.note(context, {"certificate.revoke", person, access::json_of(said), ""});
 }
 
 grpc::ServerUnaryReactor* AccessService::ListAudit(grpc::CallbackServerContext* context,

@@ -5,6 +5,7 @@
 #include "aggregator/access/accounts.h"
 #include "aggregator/access/audit.h"
 #include "aggregator/access/call_log.h"
+#include "aggregator/identity/authority.h"
 #include "aggregator/serve/query_engine.h"
 #include "common/threads/worker.h"
 #include "vigil/v1/access.grpc.pb.h"
@@ -21,6 +22,7 @@ struct AccessSources {
   access::Audit& audit;
   access::CallLog log;
   std::function<std::int64_t()> now_ms;
+  identity::Authority* authority = nullptr;  // null: there is none
 };
 
 class AccessService final : public v1::Access::CallbackService {
@@ -53,6 +55,8 @@ class AccessService final : public v1::Access::CallbackService {
                                       v1::ListAuditResponse* response) override;
 
  private:
+  Result<void> revoke_certificates(const std::string& person, const grpc::CallbackServerContext& context);
+
   const AccessSources sources_;
   Worker hashing_{"hashing", 16};
 };

@@ -117,10 +117,12 @@ grpc::ServerUnaryReactor* IdentityService::with_authority(grpc::CallbackServerCo
   return answer(sources_.engine, context,
                 [this, work = std::move(work)](const QueryEngine::Cancelled&) -> Result<void> {
                   if (sources_.authority != nullptr) return work(*sources_.authority);
-                  return fail(Errc::conflict,
-                              "this aggregator has no authority of its own: run vigil-aggregator init for "
-                              "its data folder, leave tls.cert out of "
-                              "its configuration, and start it anew");
+                  return fail(
+                      Errc::conflict,
+                      "this aggregator has no authority of its own: run vigil-aggregator init for "
+                      "its data folder, leave tls.cert out of "
+                      "its configuration, and start it anew. Who has a certificate of the authority "
+                      "in tls.client_ca is shut out by access.certificates: {{NAME: none}} and a new start");
                 });
 }
 

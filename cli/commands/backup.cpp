@@ -76,10 +76,12 @@ void say(const Context& context, const Restored& restored, const RestoreRequest&
       "Restored into {}. It must belong to the aggregator's user (chown -R vigil: {}); then start it:\n"
       "  vigil-aggregator --data-dir {}\n",
       request.data_folder.string(), request.data_folder.string(), request.data_folder.string());
+  fmt::print("Tokens that were revoked after the backup are good again: vigil token list shows them.\n");
   const bool has_authority = std::ranges::any_of(
       manifest.files, [](const BackedUp& file) { return file.name == "identity/ca.key"; });
   if (has_authority) {
     fmt::print(
+        "So are hosts and people whose certificates were revoked after it, unless they are revoked anew.\n"
         "Invitations of hosts that were open at the backup count no more: invite those hosts again.\n");
     return;
   }
