@@ -3,6 +3,7 @@
 #include "aggregator/access/access_file.h"
 #include "aggregator/promql/parser.h"
 #include "aggregator/store/history.h"
+#include "common/delivery/backoff.h"
 
 #include <array>
 #include <cstdlib>
@@ -236,8 +237,10 @@ std::string access_path(const AggregatorConfig& config) {
 }
 
 alerts::AlertingOptions alerting_options(const AggregatorConfig& config) {
-  return {data_directory(config) + "/meta.db", config.rules, config.notifications, config.actions,
-          config.external_url};
+  alerts::AlertingOptions options{data_directory(config) + "/meta.db", config.rules, config.notifications,
+                                  config.actions, config.external_url};
+  options.hosts_return = config.ingest.down_after + Backoff::kLongest;
+  return options;
 }
 
 }  // namespace vigil::aggregator

@@ -15,6 +15,7 @@
 #include "aggregator/rules/rule_set.h"
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -88,8 +89,10 @@ struct Alert {
   std::string reason;                  // why resolved, when not because the condition is false
   std::vector<std::string> notified;   // receivers that were told it fires
   std::vector<std::string> escalated;  // receivers of alertmanager.yml that were told since nobody came
-  bool announced = false;              // the firing message is in the outbox (or nobody wanted it)
-  std::int64_t announced_ms = 0;       // since when; 0: nobody knows
+  /// Receivers of alertmanager.yml whose routes escalate it, and when their groups told them of it first.
+  std::map<std::string, std::int64_t> first_told;
+  bool announced = false;         // the firing message is in the outbox (or nobody wanted it)
+  std::int64_t announced_ms = 0;  // since when; 0: nobody knows
   std::vector<notify::Evidence> evidence;
   Acknowledgement acknowledgement;
 

@@ -7,11 +7,27 @@
 
 namespace vigil::alerts {
 
+namespace {
+
+std::map<std::string, std::int64_t> times_at(const boost::json::object& from, std::string_view key) {
+  std::map<std::string, std::int64_t> out;
+  const boost::json::value* times = from.if_contains(key);
+  if (times == nullptr || !times->is_object()) return out;
+  for (const auto& each : times->get_object()) {
+    if (each.value().is_int64()) out.emplace(std::string(each.key()), each.value().get_int64());
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string encode(const Alert& alert) {
   boost::json::array notified;
   for (const std::string& name : alert.notified) notified.push_back(boost::json::string(name));
   boost::json::array escalated;
   for (const std::string& name : alert.escalated) escalated.push_back(boost::json::string(name));
+  boost::json::object first_told;
+  for (const auto& [name, at_ms] : alert.first_told) first_told[name] = at_ms;
   return boost::json::serialize(boost::json::object{{"series", notify::to_json(*alert.series)},
                                                     {"labels", notify::to_json(alert.labels)},
                                                     {"annotations", notify::to_json(alert.annotations)},
@@ -30,6 +46,7 @@ std::string encode(const Alert& alert) {
                                                     {"reason", alert.reason},
                                                     {"notified", std::move(notified)},
                                                     {"escalated", std::move(escalated)},
+                                                    {"first_told", std::move(first_told)},
                                                     {"announced", alert.announced ? 1 : 0},
                                                     {"announced_ms", alert.announced_ms},
                                                     {"acked_by", alert.acknowledgement.author},
@@ -61,6 +78,7 @@ Result<Alert> decode_alert(std::string_view body) {
   alert.reason = notify::text_at(*parsed, "reason");
   alert.notified = notify::texts_at(*parsed, "notified");
   alert.escalated = notify::texts_at(*parsed, "escalated");
+  alert.first_told = times_at(*parsed, "first_told");
   alert.announced = notify::integer_at(*parsed, "announced") != 0;
   alert.announced_ms = notify::integer_at(*parsed, "announced_ms");
   alert.acknowledgement = {notify::text_at(*parsed, "acked_by"), notify::text_at(*parsed, "ack_comment"),

@@ -21,6 +21,7 @@
 #include "common/error.h"
 #include "common/threads/worker.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -55,6 +56,9 @@ struct AlertServiceOptions {
   RoutingPtr routing{};           // of alertmanager.yml; null: there is none
   actions::ActionsPtr actions{};  // null: there are none
   bool ran_before = false;  // an aggregator left data beside meta.db: without meta.db, something is lost
+  std::function<std::int64_t()> patient_ms{};  // by which what is kept gets old; empty: now_ms
+  /// So long after our start each host has dialled anew, or is down.
+  std::chrono::milliseconds hosts_return{0};
 };
 
 class AlertService {

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log/log.h"
 #include "common/threads/worker.h"
+#include "common/patient_clock.h"
 
 #include <chrono>
 #include <mutex>
@@ -207,7 +208,7 @@ Result<std::unique_ptr<Alerting>> Alerting::open(const AlertingOptions& options,
   auto service = AlertService::open(
       {options.meta_path, wall_ms, make_collector(readers.for_evidence), make_ask(readers.for_evidence),
        records, routing->routing, std::make_shared<const std::vector<actions::ActionConfig>>(options.actions),
-       options.ran_before},
+       options.ran_before, patient_wall_ms, options.hosts_return},
       *rules);
   if (!service) return service.error();
   auto whole = std::make_unique<Whole>(*rules, options, std::move(*service));

@@ -15,6 +15,7 @@
 #include "aggregator/rules/host_rules.h"
 #include "common/threads/worker.h"
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,8 +29,9 @@ struct AlertingOptions {
   rules::RulesConfig rules;
   notify::NotificationsConfig notifications;
   std::vector<actions::ActionConfig> actions;
-  std::string external_url;  // of the dashboard; "" for no links
-  bool ran_before = false;   // see AlertServiceOptions
+  std::string external_url;                   // of the dashboard; "" for no links
+  bool ran_before = false;                    // see AlertServiceOptions
+  std::chrono::milliseconds hosts_return{0};  // the same
 };
 
 /// Everything that can be wrong with rules and notifications, without side effects. Otherwise the warnings:

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace vigil::alerts {
@@ -16,7 +17,7 @@ using DueTellings = std::vector<std::pair<std::string, NextTelling>>;  // by fin
 
 /// Those whose messages a silence or another alert holds back.
 std::set<std::string> held_among(const DueTellings& due, const EscalationRound& round) {
-  const Inhibition inhibition(round.book);
+  const Inhibition inhibition(round.book, muted_by(round.silences, round.now_ms));
   std::vector<AlertInfo> infos;
   std::set<std::string> held;
   for (const auto& [fingerprint, next] : due) {
@@ -34,7 +35,7 @@ std::set<std::string> held_among(const DueTellings& due, const EscalationRound& 
 
 void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
   auto note = firing_now(round.book, alert, round.external_url);
-  const std::chrono::milliseconds since(round.now_ms - std::max(alert.fired_at_ms, alert.announced_ms));
+  const std::chrono::milliseconds since(round.now_ms - next.since_ms);
   const std::string_view summary = note.annotations.get("summary");
   note.annotations.set("summary", fmt::format("Nobody acknowledged it for {}. {}", format_age(since),
                                               summary.empty() ? note.alert : summary));
@@ -51,34 +52,77 @@ void tell(Alert& alert, const NextTelling& next, const EscalationRound& round) {
   round.ledger.note(alert.fingerprint);
 }
 
+/// When nobody else was told before it.
+std::int64_t announced_ms(const Alert& alert) {
+  return std::max(alert.fired_at_ms, alert.announced_ms);
+}
+
+/// When the first ones of its route were told; 0: not yet.
+std::int64_t since_ms(const Alert& alert, const RouteEscalation& escalation, const Grouping& grouping) {
+  if (!escalation.takes_first) return announced_ms(alert);
+  const auto known = alert.first_told.find(escalation.first);
+  const std::int64_t told_ms = known != alert.first_told.end()
+                                   ? known->second
+                                   : grouping.told_ms(alert.fingerprint, escalation.first).value_or(0);
+  return told_ms == 0 ? 0 : std::max(alert.fired_at_ms, told_ms);
+}
+
+/// A group knows only its latest message.
+void note_first_tellings(const EscalationRound& round) {
+  std::vector<std::tuple<std::string, std::string, std::int64_t>> fresh;
+  round.book.for_each([&](const Alert& alert) {
+    if (alert.state != State::firing) return;
+    for (const RouteEscalation& each : round.grouping.escalations_of(alert.labels, round.now_ms)) {
+      if (alert.first_told.contains(each.first)) continue;
+      if (const auto told_ms = round.grouping.told_ms(alert.fingerprint, each.first))
+        fresh.emplace_back(alert.fingerprint, each.first, *told_ms);
+    }
+  });
+  for (const auto& [fingerprint, receiver, told_ms] : fresh) {
+    round.book.find(fingerprint)->first_told.emplace(receiver, told_ms);
+    round.ledger.note(fingerprint);
+  }
+}
+
 }  // namespace
 
 std::vector<NextTelling> escalations_of(const Alert& alert, const Grouping& grouping,
                                         const notify::Notifier* notifier, std::int64_t now_ms) {
   std::vector<NextTelling> out;
   if (alert.state != State::firing || alert.acknowledgement || !alert.announced) return out;
-  const std::int64_t since_ms = std::max(alert.fired_at_ms, alert.announced_ms);
-  const auto add = [&](const std::string& receiver, std::chrono::milliseconds after, bool is_of_file) {
-    const auto& told = is_of_file ? alert.escalated : alert.notified;
-    if (std::ranges::find(told, receiver) == told.end())
-      out.push_back({receiver, since_ms + after.count(), is_of_file});
+  const auto add = [&](NextTelling next) {
+    const auto& told = next.is_of_file ? alert.escalated : alert.notified;
+    if (std::ranges::find(told, next.receiver) != told.end()) return;
+    // Two routes or two steps may name the same one: the first of them tells it.
+    const auto same = std::ranges::find_if(out, [&next](const NextTelling& other) {
+      return other.receiver == next.receiver && other.is_of_file == next.is_of_file;
+    });
+    if (same == out.end()) {
+      out.push_back(std::move(next));
+    } else if (next.at_ms != 0 && (same->at_ms == 0 || next.at_ms < same->at_ms)) {
+      *same = std::move(next);
+    }
   };
-  for (const routing::Escalation& each : grouping.escalations_of(alert.labels, now_ms))
-    add(each.receiver, each.after, true);
+  for (const RouteEscalation& each : grouping.escalations_of(alert.labels, now_ms)) {
+    const std::int64_t since = since_ms(alert, each, grouping);
+    add({each.step.receiver, since == 0 ? 0 : since + each.step.after.count(), true, since});
+  }
   if (notifier != nullptr) {
     notify::Notification note;  // what receivers choose by
     note.severity = alert.severity();
+    const std::int64_t since = announced_ms(alert);
     for (const notify::Notifier::Late& late : notifier->late_targets(note))
-      add(late.receiver, late.after, false);
+      add({late.receiver, since + late.after.count(), false, since});
   }
   return out;
 }
 
 void escalate(const EscalationRound& round) {
+  note_first_tellings(round);
   DueTellings due;
   round.book.for_each([&](const Alert& alert) {
     for (NextTelling& next : escalations_of(alert, round.grouping, &round.notifier, round.now_ms)) {
-      if (next.at_ms <= round.now_ms) due.emplace_back(alert.fingerprint, std::move(next));
+      if (next.at_ms != 0 && next.at_ms <= round.now_ms) due.emplace_back(alert.fingerprint, std::move(next));
     }
   });
   if (due.empty()) return;

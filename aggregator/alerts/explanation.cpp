@@ -48,6 +48,18 @@ void add_silences(const Labels& labels, std::int64_t over_ms, const Circumstance
   }
 }
 
+/// What its own silence means to those it would hold back.
+void say_it_frees(std::vector<Event>& events) {
+  for (Event& event : events) {
+    if (event.kind == EventKind::silenced || event.kind == EventKind::maintenance)
+      event.text = joined(event.text, "meanwhile it holds back no alert by its name");
+  }
+}
+
+bool is_own(const notify::ReceiverStats& stats) {
+  return !stats.takes_groups && stats.kind != "gone";
+}
+
 void add_past_maintenances(const Labels& labels, const FiringTime& alert, const Circumstances& circumstances,
                            std::vector<Event>& out) {
   for (Event& event : past_maintenances(labels, alert, circumstances.silences, circumstances.now_ms))
@@ -72,10 +84,6 @@ std::string elsewhere_text(const std::string& inhibitor, const Alert& alert, con
   const Alert* source = book.find(inhibitor);
   if (source == nullptr || source->instance().empty() || source->instance() == alert.instance()) return {};
   return fmt::format("on {}", source->instance());
-}
-
-bool is_own(const notify::ReceiverStats& stats) {
-  return !stats.takes_groups && stats.kind != "gone";
 }
 
 /// Receivers of vigil's own configuration know nothing of the rules of alertmanager.yml.
@@ -353,6 +361,7 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
     add_past_maintenances(alert.labels, {alert.fired_at_ms, 0}, circumstances, out);
   add_inhibitors(alert, circumstances, out);
   add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
+  if (alert.state == State::firing && inhibits_by_name(alert)) say_it_frees(out);
   add_groups(alert.fingerprint, alert.is_repeated(), false, circumstances, out);
   add_not_told(alert.labels, circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);

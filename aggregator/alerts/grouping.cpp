@@ -246,17 +246,31 @@ std::vector<notify::Row> Grouping::rows_to(const std::string& receiver, const No
   return rows;
 }
 
-std::vector<routing::Escalation> Grouping::escalations_of(const Labels& labels, std::int64_t now_ms) const {
-  std::vector<routing::Escalation> out;
+std::vector<RouteEscalation> Grouping::escalations_of(const Labels& labels, std::int64_t now_ms) const {
+  std::vector<RouteEscalation> out;
   if (!routing_ || !escalates_) return out;
   for (const routing::Route* route : routing_->configuration.root.match(labels)) {
     if (route->escalations.empty() || mute_of(*route, routing_->configuration.calendars, at(now_ms)))
       continue;
-    for (const routing::Escalation& escalation : route->escalations) {
-      if (std::ranges::find(out, escalation) == out.end()) out.push_back(escalation);
+    const bool takes_first = why_not_told(route->receiver, labels).empty();
+    for (const routing::Escalation& step : route->escalations) {
+      if (why_not_told(step.receiver, labels).empty()) out.push_back({step, route->receiver, takes_first});
     }
   }
   return out;
+}
+
+std::optional<std::int64_t> Grouping::told_ms(const std::string& fingerprint,
+                                              std::string_view receiver) const {
+  std::optional<std::int64_t> first;
+  if (!book_) return first;
+  for (const GroupState* group : book_->groups_of(fingerprint)) {
+    if (group->receiver != receiver) continue;
+    for (const auto& [channel, told] : group->told) {
+      if (told.firing.contains(fingerprint)) first = std::min(first.value_or(told.at_ms), told.at_ms);
+    }
+  }
+  return first;
 }
 
 std::vector<std::string> Grouping::receivers() const {
@@ -374,6 +388,30 @@ std::optional<GroupInhibitor> Grouping::inhibitor_of(const Alert& alert, const A
                         by->fingerprint};
 }
 
+std::set<std::string> Grouping::held_among(const std::set<std::string>& fingerprints, const AlertBook& book,
+                                           std::int64_t now_ms) const {
+  std::set<std::string> held;
+  if (!routing_ || fingerprints.empty()) return held;
+  const auto inhibitions = inhibitions_of(*routing_, book);
+  for (const std::string& fingerprint : fingerprints) {
+    const Alert* alert = book.find(fingerprint);
+    if (alert == nullptr) continue;
+    if (inhibitions.inhibitor_of(alert->labels) || is_hushed(alert->labels, now_ms)) held.insert(fingerprint);
+  }
+  return held;
+}
+
+/// Calendars mute every route that would tell somebody.
+bool Grouping::is_hushed(const Labels& labels, std::int64_t now_ms) const {
+  bool is_muted = false;
+  for (const routing::Route* route : routing_->configuration.root.match(labels)) {
+    if (!why_not_told(route->receiver, labels).empty()) continue;
+    if (!mute_of(*route, routing_->configuration.calendars, at(now_ms))) return false;
+    is_muted = true;
+  }
+  return is_muted;
+}
+
 void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const {
   if (!routing_ || routing_->configuration.inhibit_rules.empty()) return;
   const auto inhibitions = inhibitions_of(*routing_, book);
@@ -389,15 +427,26 @@ void Grouping::mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& b
 
 std::vector<NotTold> Grouping::not_told(const Labels& labels) const {
   std::vector<NotTold> out;
-  for (std::string& receiver : receivers_of(labels)) {
-    const routing::Reach reach = routing::reach_of(receiver, routing_->channels);
-    if (reach == routing::Reach::nobody) {
-      out.push_back({std::move(receiver), "has no channel vigil can use"});
-    } else if (reach == routing::Reach::critical_only && labels.get("severity") != "critical") {
-      out.push_back({std::move(receiver), "takes critical alerts only"});
+  if (!routing_) return out;
+  std::vector<std::string> receivers = receivers_of(labels);
+  for (const routing::Route* route : routing_->configuration.root.match(labels)) {
+    for (const routing::Escalation& step : route->escalations) {
+      if (std::ranges::find(receivers, step.receiver) == receivers.end()) receivers.push_back(step.receiver);
     }
   }
+  for (std::string& receiver : receivers) {
+    std::string why = why_not_told(receiver, labels);
+    if (!why.empty()) out.push_back({std::move(receiver), std::move(why)});
+  }
   return out;
+}
+
+/// "" where the receiver is told of alerts with these labels.
+std::string Grouping::why_not_told(std::string_view receiver, const Labels& labels) const {
+  const routing::Reach reach = routing::reach_of(receiver, routing_->channels);
+  if (reach == routing::Reach::nobody) return "has no channel vigil can use";
+  const bool is_too_low = reach == routing::Reach::critical_only && labels.get("severity") != "critical";
+  return is_too_low ? "takes critical alerts only" : "";
 }
 
 std::vector<std::string> Grouping::receivers_of(const Labels& labels) const {

@@ -56,6 +56,13 @@ struct NotTold {
   std::string why;
 };
 
+/// A step of a route that takes an alert: whom it goes to when nobody comes.
+struct RouteEscalation {
+  routing::Escalation step;
+  std::string first;        // the route's receiver, which is to be told before
+  bool takes_first = true;  // false: that one hears of no such alert
+};
+
 class Grouping {
  public:
   explicit Grouping(RoutingPtr routing);
@@ -97,11 +104,19 @@ class Grouping {
   std::vector<GroupTelling> tellings(const std::string& fingerprint, bool is_repeated,
                                      std::int64_t now_ms) const;
   std::optional<GroupInhibitor> inhibitor_of(const Alert& alert, const AlertBook& book) const;
+  /// Those of them that nobody is told of now, since an inhibition rule or the calendars of all routes to
+  /// receivers that take them hold them back.
+  std::set<std::string> held_among(const std::set<std::string>& fingerprints, const AlertBook& book,
+                                   std::int64_t now_ms) const;
   /// Fills in `inhibited_by` and `inhibitor` of firing ones that a rule of alertmanager.yml holds back.
   void mark_inhibited(std::vector<AlertInfo>& alerts, const AlertBook& book) const;
 
-  /// Whom the routes that take an alert with these labels, and are not muted, escalate it to.
-  std::vector<routing::Escalation> escalations_of(const Labels& labels, std::int64_t now_ms) const;
+  /// Whom the routes that take an alert with these labels, and are not muted, escalate it to; but for
+  /// receivers that are told of none like it.
+  std::vector<RouteEscalation> escalations_of(const Labels& labels, std::int64_t now_ms) const;
+  /// When a group of this receiver told somebody that the alert fires, the latest message of each channel;
+  /// nothing before the first.
+  std::optional<std::int64_t> told_ms(const std::string& fingerprint, std::string_view receiver) const;
 
   /// Whether something of the group with this key that a receiver is told of fires.
   bool is_firing(std::string_view receiver, std::string_view group_key) const;
@@ -114,7 +129,8 @@ class Grouping {
   /// Names of all receivers of the file.
   std::vector<std::string> receivers() const;
 
-  /// Of the receivers whose routes take an alert with these labels, those that are told of none like it.
+  /// Of the receivers that routes lead an alert with these labels to, at once or late, those that are told of
+  /// none like it.
   std::vector<NotTold> not_told(const Labels& labels) const;
 
   /// Names of the receivers whose routes take an alert with these labels.
@@ -128,6 +144,8 @@ class Grouping {
  private:
   std::optional<notify::Row> row_of(const routing::GroupMessage& message, const AlertBook& book,
                                     std::int64_t now_ms, std::string_view external_url) const;
+  bool is_hushed(const Labels& labels, std::int64_t now_ms) const;
+  std::string why_not_told(std::string_view receiver, const Labels& labels) const;
   std::vector<std::string> told_firing(const notify::Row& row) const;
   void forget_told();
   void note_escalations();

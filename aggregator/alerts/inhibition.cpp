@@ -6,6 +6,7 @@ namespace vigil::alerts {
 namespace {
 
 constexpr std::string_view kInhibits = "vigil_inhibits";
+constexpr std::string_view kOfHost = "instance";  // all of its own host
 
 /// The alert's labels without its severity, as text.
 std::string identity(const Alert& alert) {
@@ -33,19 +34,31 @@ bool names(const Alert& alert, std::string_view name) {
 
 }  // namespace
 
-Inhibition::Inhibition(const AlertBook& book) {
-  book.for_each([this](const Alert& alert) {
-    if (alert.state == State::firing) add(alert);
+bool inhibits_by_name(const Alert& alert) {
+  bool found = false;
+  for_each_word(alert.annotations.get(kInhibits),
+                [&found](std::string_view word) { found |= word != kOfHost; });
+  return found;
+}
+
+Inhibition::IsMuted muted_by(const silences::SilenceBook& silences, std::int64_t now_ms) {
+  return [&silences, now_ms](const Alert& alert) { return silences.is_muted(alert.labels, now_ms); };
+}
+
+Inhibition::Inhibition(const AlertBook& book, const IsMuted& is_muted) {
+  book.for_each([&](const Alert& alert) {
+    if (alert.state == State::firing) add(alert, is_muted);
   });
 }
 
-void Inhibition::add(const Alert& alert) {
+void Inhibition::add(const Alert& alert, const IsMuted& is_muted) {
   const std::string name(alert.labels.get("alertname"));
+  const bool is_mute = is_muted && inhibits_by_name(alert) && is_muted(alert);
   for_each_word(alert.annotations.get(kInhibits), [&](std::string_view word) {
-    if (word == "instance") {
+    if (word == kOfHost) {
       if (!alert.instance().empty())
         by_instance_.try_emplace(std::string(alert.instance()), Source{name, alert.fingerprint, Way::host});
-    } else {
+    } else if (!is_mute) {
       std::vector<Source>& sources = by_name_[std::string(word)];
       if (std::none_of(sources.begin(), sources.end(),
                        [&](const Source& source) { return source.name == name; }))

@@ -6,13 +6,17 @@
 //                                                    rule names it back: neither would ever be told of
 //   the same alert with a higher severity            the one with the lower
 // clang-format on
-// What is kept back is only the message: the alert itself fires, is listed, and is announced as soon as
-// nothing inhibits it any more.
+// One that is silenced or in maintenance itself keeps back none by its name: what stands for the others is
+// not told either, and a host that goes down beside a planned work would be told of by nobody. What is kept
+// back is only the message: the alert itself fires, is listed, and is announced as soon as nothing inhibits
+// it any more.
 #pragma once
 
 #include "aggregator/alerts/alert_book.h"
+#include "aggregator/silences/silence_book.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -22,7 +26,10 @@ namespace vigil::alerts {
 
 class Inhibition {
  public:
-  explicit Inhibition(const AlertBook& book);
+  /// A silence or a maintenance holds back the alert's own messages.
+  using IsMuted = std::function<bool(const Alert&)>;
+  /// `is_muted` may be empty: then none is.
+  explicit Inhibition(const AlertBook& book, const IsMuted& is_muted = {});
   /// Which of the three ways it is.
   enum class Way : std::uint8_t { host, name, severity };
   /// An alert that keeps back others' messages.
@@ -41,12 +48,18 @@ class Inhibition {
     notify::Severity severity = notify::Severity::info;
     Source source;
   };
-  void add(const Alert& alert);
+  void add(const Alert& alert, const IsMuted& is_muted);
 
   std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
   std::unordered_map<std::string, std::vector<Source>>
       by_name_;                                   // alert name -> inhibitors, one of each name
   std::unordered_map<std::string, Worst> worst_;  // alert but for its severity
 };
+
+/// Good as long as `silences`.
+Inhibition::IsMuted muted_by(const silences::SilenceBook& silences, std::int64_t now_ms);
+
+/// Whether it keeps back others by their names, while it is not muted itself.
+bool inhibits_by_name(const Alert& alert);
 
 }  // namespace vigil::alerts

@@ -69,9 +69,8 @@ AlertInfo to_info(const Alert& alert) {
   return info;
 }
 
-std::vector<AlertInfo> list_active(const AlertBook& book) {
+std::vector<AlertInfo> list_active(const AlertBook& book, const Inhibition& inhibition) {
   std::vector<AlertInfo> out;
-  const Inhibition inhibition(book);
   book.for_each([&](const Alert& alert) {
     AlertInfo& info = out.emplace_back(to_info(alert));
     info.annotations = book.annotations_now(alert);  // beside the value of now

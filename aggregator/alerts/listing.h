@@ -13,6 +13,8 @@
 
 namespace vigil::alerts {
 
+class Inhibition;
+
 /// A group of alertmanager.yml that an alert is in.
 struct GroupPlace {
   std::string receiver;
@@ -79,7 +81,7 @@ struct RuleInfo {
 
 AlertInfo to_info(const Alert& alert);
 /// Pending and firing alerts of the book.
-std::vector<AlertInfo> list_active(const AlertBook& book);
+std::vector<AlertInfo> list_active(const AlertBook& book, const Inhibition& inhibition);
 /// Firing before pending before resolved; then the worse severity, then the newer.
 void sort_worst_first(std::vector<AlertInfo>& alerts);
 

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
+#include <utility>
 
 namespace vigil::alerts {
 namespace {
@@ -115,12 +117,31 @@ std::vector<std::string> ask_for(const std::vector<std::string>& wanted, const S
   return out;
 }
 
-/// Containers that run on the hosts that the silence is about; none where it names no host.
-Result<std::set<std::string>> running_containers(const Silence& silence, const Surroundings& around) {
+/// `, instance="web-1"`: the hosts that the silence is about, to stand behind another matcher; "" where it
+/// names none.
+std::string hosts_of(const Silence& silence) {
   std::string hosts;
   for (const auto& matcher : silence.matchers) {
     if (matcher.name() == "instance") hosts += ", " + matchers::to_string(matcher);
   }
+  return hosts;
+}
+
+/// Whether after our own start all of its hosts were heard, or had the time for it: before that they seem to
+/// be neither up nor well.
+bool are_back(const Silence& silence, const MaintenanceRound& round) {
+  if (!round.ask || round.now_ms >= round.returned_ms) return true;
+  const std::string hosts = hosts_of(silence);
+  const auto heard = round.ask(fmt::format("up{{job=\"node\"{}}}", hosts), round.now_ms);
+  if (!heard || heard->empty()) return false;
+  const auto awaited =
+      round.ask(fmt::format("vigil_host_state{{state=\"late\"{}}} == 1", hosts), round.now_ms);
+  return awaited && awaited->empty();
+}
+
+/// Containers that run on the hosts that the silence is about; none where it names no host.
+Result<std::set<std::string>> running_containers(const Silence& silence, const Surroundings& around) {
+  const std::string hosts = hosts_of(silence);
   std::set<std::string> running;
   if (hosts.empty() || !around.ask) return running;
   const auto samples =
@@ -267,6 +288,23 @@ std::string title_of(const Silence& silence, MaintenanceStep step, const Mainten
   return title;
 }
 
+/// The next step that is due and can be taken.
+std::optional<MaintenanceStep> step_of(const Silence& silence, MaintenanceProgress& progress,
+                                       const MaintenanceRound& round) {
+  const auto are_over = [&round](const std::vector<std::string>& runs) {
+    return std::all_of(runs.begin(), runs.end(), [&round](const std::string& id) {
+      const auto run = round.acting.find(id);
+      return !run || run->is_over();
+    });
+  };
+  MaintenanceProgress next = progress;
+  const auto step = silences::next_step(silence, next, round.now_ms, are_over);
+  const bool looks_after = step == MaintenanceStep::ask_after || step == MaintenanceStep::end;
+  if (looks_after && !are_back(silence, round)) return std::nullopt;
+  progress = std::move(next);
+  return step;
+}
+
 }  // namespace
 
 notify::Notification maintenance_message(const Silence& silence, MaintenanceStep step,
@@ -308,13 +346,7 @@ void maintain(const MaintenanceRound& round) {
   silences->for_each([&](const Silence& silence) {
     if (!silence.maintenance) return;
     MaintenanceProgress progress = silence.progress;
-    const auto are_over = [&round](const std::vector<std::string>& runs) {
-      return std::all_of(runs.begin(), runs.end(), [&round](const std::string& id) {
-        const auto run = round.acting.find(id);
-        return !run || run->is_over();
-      });
-    };
-    while (const auto step = silences::next_step(silence, progress, round.now_ms, are_over)) {
+    while (const auto step = step_of(silence, progress, round)) {
       log::info(
           "alerts", "maintenance",
           {{"id", silence.id}, {"title", silence.maintenance->title}, {"step", silences::to_string(*step)}});

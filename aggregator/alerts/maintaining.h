@@ -45,6 +45,7 @@ struct MaintenanceRound {
   Receivers receivers;
   Ledger& ledger;
   std::int64_t now_ms = 0;
+  std::int64_t returned_ms = 0;  // by then hosts have dialled anew after our own start, or are down
 };
 /// Takes the steps that are due.
 void maintain(const MaintenanceRound& round);

@@ -100,6 +100,7 @@ Result<void> Service::restore_changes() {
 
 void Service::start() {
   if (notifier_ != nullptr) {
+  started_ms_ = options_.now_ms();
     auto threads = store_.threads();  // before the messages that go on from them
     if (threads) {
       notifier_->remember(std::move(*threads));

@@ -115,6 +115,7 @@ class Service : public AlertService {
   void ended(const Transition& transition);
   void announce();
   void announce_calm();
+  std::set<std::string> held_by_routes(std::int64_t now_ms) const;
   std::vector<std::string> receivers_of(const notify::Notification& note) const;
   void say(Alert& alert, notify::Kind kind);
   void tell_groups();
@@ -162,6 +163,7 @@ class Service : public AlertService {
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when
   std::int64_t next_upkeep_ms_ = 0;
   std::int64_t last_beat_ms_ = 0;
+  std::int64_t started_ms_ = 0;
   Worker worker_{"alerts"};
 };
 

@@ -16,7 +16,7 @@ void Service::announce_calm() {
   const auto silences = silencing_.book();
   const std::int64_t now = options_.now_ms();
   const std::lock_guard lock(mutex_);
-  const Inhibition inhibition(book_);
+  const Inhibition inhibition(book_, muted_by(*silences, now));
   std::erase_if(calmed_, [&](const std::string& fingerprint) {
     Alert* alert = book_.find(fingerprint);
     if (alert == nullptr) return true;
@@ -38,6 +38,19 @@ void Service::announce_calm() {
   });
 }
 
+/// Of those that nobody was told of yet: what alertmanager.yml holds back from all who are to hear of it.
+/// Only receivers of vigil's own configuration do not ask it.
+std::set<std::string> Service::held_by_routes(std::int64_t now_ms) const {
+  if (notifier_ == nullptr) return {};
+  std::set<std::string> held = grouping_.held_among(unannounced_, book_, now_ms);
+  std::erase_if(held, [this](const std::string& fingerprint) {
+    notify::Notification note;  // what receivers choose by
+    note.severity = book_.find(fingerprint)->severity();
+    return !receivers_of(note).empty();
+  });
+  return held;
+}
+
 /// Puts the messages of firing alerts that nothing inhibits or silences (any more) into the outbox.
 void Service::announce() {
   announce_calm();
@@ -45,12 +58,17 @@ void Service::announce() {
   const auto silences = silencing_.book();
   const std::int64_t now = options_.now_ms();
   const std::lock_guard lock(mutex_);
-  const Inhibition inhibition(book_);
+  const Inhibition inhibition(book_, muted_by(*silences, now));
+  const std::set<std::string> held = held_by_routes(now);
   for (auto next = unannounced_.begin(); next != unannounced_.end();) {
     Alert* alert = book_.find(*next);
     const bool inhibited = alert != nullptr && !inhibition.inhibitor_of(*alert).empty();
     if (inhibited || (alert != nullptr && silences->is_muted(alert->labels, now))) {
       if (held_back_.insert(*next).second) ++(inhibited ? counters_.inhibited : counters_.silenced);
+      ++next;
+      continue;
+    }
+    if (held.contains(*next)) {
       ++next;
       continue;
     }
@@ -98,7 +116,7 @@ void Service::tell_groups() {
   if (notifier_ != nullptr && grouping_.is_due(now)) {
     const auto silences = silencing_.book();
     const std::lock_guard lock(mutex_);
-    const Inhibition inhibition(book_);
+    const Inhibition inhibition(book_, muted_by(*silences, now));
     const auto is_held = [&](const Alert& alert) {
       return !inhibition.inhibitor_of(alert).empty() || silences->is_muted(alert.labels, now);
     };
@@ -118,8 +136,15 @@ void Service::escalate() {
 
 void Service::maintain() {
   // The book is this thread's: others only read it.
-  alerts::maintain(
-      {silencing_, store_, book_, options_.ask, acting_, {grouping_, notifier_}, ledger_, options_.now_ms()});
+  alerts::maintain({silencing_,
+                    store_,
+                    book_,
+                    options_.ask,
+                    acting_,
+                    {grouping_, notifier_},
+                    ledger_,
+                    options_.now_ms(),
+                    started_ms_ + options_.hosts_return.count()});
 }
 
 /// Alerts show what was done about them.

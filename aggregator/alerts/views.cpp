@@ -38,7 +38,7 @@ Result<Explanation> Service::explanation_of(const std::string& id) {
   const std::lock_guard lock(mutex_);
   const Alert* alert = book_.find(info.fingerprint);
   const bool fires = alert != nullptr && alert->state == State::firing;
-  const Inhibition inhibition(book_);
+  const Inhibition inhibition(book_, muted_by(*silences, options_.now_ms()));
   const Circumstances circumstances{
       *silences,
       fires ? inhibition.source_of(*alert) : nullptr,
@@ -60,7 +60,7 @@ std::vector<AlertInfo> Service::alerts() const {
   const std::int64_t now = options_.now_ms();
   {
     const std::lock_guard lock(mutex_);
-    out = list_active(book_);
+    out = list_active(book_, Inhibition(book_, muted_by(*silences, now)));
     grouping_.mark_inhibited(out, book_);
     for (AlertInfo& info : out) {
       info.receivers = info.notified;

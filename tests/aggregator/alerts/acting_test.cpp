@@ -6,6 +6,7 @@
 #include "aggregator/matchers/matchers.h"
 #include "aggregator/promql/parser.h"
 #include "tests/aggregator/alerts/service_run.h"
+#include "tests/aggregator/routing/configurations.h"
 #include "tests/support/catch.h"
 
 #include <algorithm>
@@ -39,10 +40,12 @@ actions::ActionConfig action(const std::string& name) {
 /// A run of the service whose actions nobody carries out but the test.
 struct Acted {
   explicit Acted(const vigil::test::TempDir& folder,
-                 std::vector<actions::ActionConfig> configured = {action("clean"), action("tidy")})
+                 std::vector<actions::ActionConfig> configured = {action("clean"), action("tidy")},
+                 RoutingPtr routing = {})
       : dir(folder), rules(rules_of(kActing)) {
     AlertServiceOptions options{dir.file("meta.db"), [this] { return now_ms.load(); }, {}};
     options.actions = std::make_shared<const std::vector<actions::ActionConfig>>(std::move(configured));
+    options.routing = std::move(routing);
     options.ask = [this](std::string_view expr,
                          std::int64_t) -> Result<std::vector<std::pair<Labels, double>>> {
       asked = expr;
@@ -112,6 +115,40 @@ actions::Outcome succeeded() {
 }
 
 }  // namespace
+
+TEST_CASE("an action waits while alertmanager.yml holds its alert back from all who are to hear of it") {
+  const auto routing = std::make_shared<Routing>();
+  routing->configuration = vigil::routing::configuration(R"(
+route: {receiver: ops, routes: [{matchers: ['severity!=""'], mute_time_intervals: [first_hour]}]}
+time_intervals: [{name: first_hour, time_intervals: [{times: [{start_time: '00:00', end_time: '01:00'}]}]}]
+inhibit_rules:
+  - {source_matchers: ['instance="gateway"'], target_matchers: ['instance=~"behind.*"'], equal: [alertname]}
+receivers: [{name: ops}]
+)");
+  routing->channels["ops"] = {{"chat", true}};
+  routing->endpoint_name = [](std::string_view, std::string_view) { return "ops/chat"; };
+  const std::vector<actions::ActionConfig> configured{action("clean"), action("tidy")};
+  const auto is_asked = [](Acted& run, std::string_view host) {
+    return run.states().find(fmt::format("clean {} ", host)) != std::string::npos;
+  };
+  const vigil::test::TempDir dir;
+  Acted run(dir, configured, routing);
+  run.recorder.has_own = false;
+  run.evaluate(3500, {"night"});
+  CHECK_FALSE(is_asked(run, "night"));
+  run.evaluate(3600, {"night", "gateway", "behind1"});
+  CHECK(is_asked(run, "night"));
+  CHECK(is_asked(run, "gateway"));
+  CHECK_FALSE(is_asked(run, "behind1"));
+  run.evaluate(3601, {"night", "behind1"});
+  CHECK(is_asked(run, "behind1"));
+
+  // Who hears of it all the same is told, and it is asked for.
+  const vigil::test::TempDir other;
+  Acted own(other, configured, routing);
+  own.evaluate(1, {"night"});
+  CHECK(is_asked(own, "night"));
+}
 
 TEST_CASE("a rule's action begins once its alert is told of, and its end runs the other") {
   const vigil::test::TempDir dir;

@@ -295,6 +295,13 @@ groups:
   bench.at(3, "true", 1);
   CHECK(inhibitor("HostDown", "critical") == "Many");
   CHECK(inhibitor("Many", "critical").empty());
+
+  // One whose own messages are held back stands for nobody by their names.
+  const Inhibition muted(bench.book, [](const Alert& alert) { return alert.severity() == "critical"; });
+  bench.book.for_each([&](const Alert& alert) {
+    if (alert.labels.get("alertname") == "HostDown") CHECK(muted.inhibitor_of(alert).empty());
+    if (alert.labels.get("alertname") == "Hot") CHECK(muted.inhibitor_of(alert) == "HostDown");
+  });
 }
 
 TEST_CASE("Alerts that name each other are both told of, and others still keep them back") {

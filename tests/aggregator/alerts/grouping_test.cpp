@@ -419,3 +419,13 @@ groups:
   // Its own name in the list holds back nothing.
   CHECK(explained(run, id_of(run, "cellar")).find("inhibited") == std::string::npos);
 }
+
+  silences::Silence silence;
+  silence.matchers = matchers::parse_matchers("instance=cellar")->matchers;
+  silence.ends_ms = 30'000;
+  silence.author = silence.comment = "x";
+  REQUIRE(put_silence(*run.service, silence));
+  CHECK(held_back("HostDown | by its rule's vigil_inhibits: instance"));
+  CHECK(
+      explained(run, id_of(run, "cellar")).find(" | x: x; meanwhile it holds back no alert by its name\n") !=
+      std::string::npos);

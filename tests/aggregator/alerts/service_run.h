@@ -47,11 +47,13 @@ class Recorder : public notify::Notifier {
     recalled_ = losses;
   }
   std::vector<std::string> targets(const notify::Notification& note) const override {
+    if (!has_own) return {};
     return note.severity == "critical" && has_boss ? std::vector<std::string>{"ops", "boss"}
                                                    : std::vector<std::string>{"ops"};
   }
   std::vector<Late> late_targets(const notify::Notification& note) const override {
     if (!has_late || note.severity != "critical") return {};
+    if (has_two_steps) return {{"night", std::chrono::minutes(10)}, {"night", std::chrono::minutes(20)}};
     return {{"night", std::chrono::minutes(10)}};
   }
   /// A receiver that is told of what is so severe.
@@ -70,8 +72,10 @@ class Recorder : public notify::Notifier {
     return std::vector<notify::TestAnswer>();
   }
 
-  std::atomic<bool> has_late = false;  // somebody to escalate to
+  std::atomic<bool> has_late = false;       // somebody to escalate to
+  std::atomic<bool> has_two_steps = false;  // and the same again, later
   std::atomic<bool> has_boss = true;
+  std::atomic<bool> has_own = true;  // false: nobody but the receivers of alertmanager.yml
 
   /// The rows once there are `count`, or what there is after ten seconds.
   std::vector<notify::Row> wait_for(std::size_t count) {
