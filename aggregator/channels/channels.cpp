@@ -31,6 +31,42 @@ std::chrono::milliseconds remind_of(const routing::AlertmanagerChannel& channel)
   return channel.valid_for / kRemindersUntilOver;
 }
 
+/// What a service says it takes, for as long as it may be: so many messages at once, then one every so often.
+/// One that is told more answers 429, which counts as a failure and is no reason to hurry either.
+struct Pace {
+  int burst = 0;  // 0: whatever comes
+  std::chrono::milliseconds every{1'000};
+};
+
+template <class Channel>
+Pace pace_of(const Channel& /*channel*/) {
+  return {};
+}
+Pace pace_of(const routing::SlackChannel& /*channel*/) {
+  return {.burst = notify::kSlackBurst};
+}
+/// Five within two seconds.
+Pace pace_of(const routing::DiscordChannel& /*channel*/) {
+  return {.burst = 3};
+}
+/// One a second to a person, twenty a minute to a group, whose id is negative.
+Pace pace_of(const routing::TelegramChannel& channel) {
+  if (channel.chat_id < 0) return {.burst = 5, .every = std::chrono::seconds(4)};
+  return {.burst = 1};
+}
+/// Four a second.
+Pace pace_of(const routing::TeamsChannel& /*channel*/) {
+  return {.burst = 3};
+}
+/// 120 a minute of one integration key.
+Pace pace_of(const routing::PagerdutyChannel& /*channel*/) {
+  return {.burst = 60};
+}
+/// Each costs money and rings a phone.
+Pace pace_of(const routing::SmsChannel& /*channel*/) {
+  return {.burst = 5};
+}
+
 /// Calls visit(channel, kind, name, make) for each channel of a receiver that sends, in the order of the
 /// file.
 template <class Visit>
@@ -99,7 +135,9 @@ Result<std::vector<notify::Endpoint>> make_endpoints(const routing::Configuratio
                    endpoint.kind = kind;
                    endpoint.takes_groups = true;
                    endpoint.send_resolved = channel.send_resolved;
-                   endpoint.burst = kind == "slack" ? notify::kSlackBurst : 0;
+                   const Pace pace = pace_of(channel);
+                   endpoint.burst = pace.burst;
+                   endpoint.every = pace.every;
                    endpoint.render = make(channel, Making{*loaded, external_url, problems});
                  });
   }

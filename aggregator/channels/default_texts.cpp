@@ -3,11 +3,11 @@
 namespace vigil::channels {
 namespace {
 
-// What all channels say: "[FIRING:3] HighCpu: 3 alerts".
+// What all channels say: "[FIRING:3] HighCpu: 3 alerts and 1 over".
 constexpr std::string_view kCommon = R"(
 {{ define "__what" -}}
 {{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title }}
-{{- else }}{{ with .CommonLabels.alertname }}{{ . }}: {{ end }}{{ len .Alerts }} alerts
+{{- else }}{{ with .CommonLabels.alertname }}{{ . }}: {{ end }}{{ .Counted }}
 {{- with .CommonLabels.instance }} on {{ . }}{{ end }}{{ end }}
 {{- end }}
 
@@ -20,7 +20,7 @@ constexpr std::string_view kCommon = R"(
 [{{ if and (eq (len .Alerts) 1) (index .Alerts 0).Occasion }}{{ (index .Alerts 0).Occasion | markdownEscape }}
 {{- else }}{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ len .Alerts.Firing }}{{ if .LeftOut }}+{{ .LeftOut }}{{ end }}{{ end }}{{ end }}]{{ " " }}
 {{- if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title | markdownEscape }}
-{{- else }}{{ with .CommonLabels.alertname }}{{ . | markdownEscape }}: {{ end }}{{ len .Alerts }} alerts
+{{- else }}{{ with .CommonLabels.alertname }}{{ . | markdownEscape }}: {{ end }}{{ .Counted }}
 {{- with .CommonLabels.instance }} on {{ . | markdownEscape }}{{ end }}{{ end }}
 {{- end }}
 
@@ -89,7 +89,7 @@ constexpr std::string_view kCommon = R"(
 constexpr std::string_view kSlack = R"(
 {{ define "slack.default.title" }}{{ slackEscape (printf "%s: " .Severity) }}
 {{- if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Title | slackEscape }}
-{{- else }}{{ with .CommonLabels.alertname }}{{ . | slackEscape }}: {{ end }}{{ len .Alerts }} alerts{{ end }}{{ end }}
+{{- else }}{{ with .CommonLabels.alertname }}{{ . | slackEscape }}: {{ end }}{{ .Counted }}{{ end }}{{ end }}
 {{ define "slack.default.fallback" }}{{ template "slack.default.title" . }}{{ end }}
 {{ define "slack.default.username" }}vigil{{ end }}
 {{ define "slack.default.titlelink" }}{{ template "__link" . }}{{ end }}
@@ -106,7 +106,7 @@ constexpr std::string_view kSlack = R"(
 {{ if .Occasion }}{{ .Headline | slackLines }}{{ else }}{{ .Headline | slackEscape }}{{ end }}
 {{ range .Actions }}{{ .Name | slackEscape }}: {{ .Value | slackEscape }}
 {{ end }}{{ if not .Occasion }}{{ if eq .Status "firing" }}{{ .Value | slackEscape }}, since {{ .Since.Format "2006-01-02 15:04 MST" }}
-{{- else }}{{ .ValueName }} {{ .Value | slackEscape }}{{ end }}
+{{- else }}{{ .ValueName }} {{ .Value | slackEscape }}{{ with .Reason }}, over because {{ . | slackEscape }}{{ end }}{{ end }}
 {{ end }}{{ if le (len $.Alerts) 3 }}{{ template "__slack_evidence" . }}{{ end }}
 {{ end }}{{ end }}
 {{ define "__slack_evidence" -}}
@@ -121,7 +121,7 @@ constexpr std::string_view kOthers = R"(
 {{ if eq .Status "resolved" }}{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).Severity }}{{ else }}Resolved{{ end }}: {{ else }}{{ with (index .Alerts 0).Occasion }}{{ . }}: {{ end }}{{ end }}
 {{- template "__what" . }}
 {{- if eq (len .Alerts) 1 }}: {{ with index .Alerts 0 }}{{ .Headline }}
-{{- if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ end }}{{ end }}{{ end }}{{ end }}
+{{- if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ with .Reason }}, over because {{ . }}{{ end }}{{ end }}{{ end }}{{ end }}{{ end }}
 {{ define "pagerduty.default.client" }}vigil{{ end }}
 {{ define "pagerduty.default.clientURL" }}{{ template "__link" . }}{{ end }}
 {{ define "pagerduty.default.instances" }}{{ template "__text_alert_list" . }}{{ end }}
@@ -161,7 +161,7 @@ and {{ len (slice $.Alerts 20) }} more{{ break }}{{ end }}
 {{ define "sms.default.text" -}}
 {{ template "__subject" . }}{{ range $i, $alert := .Alerts }}
 {{ if ge $i 3 }}and {{ len (slice $.Alerts 3) }} more{{ break }}{{ end }}
-{{- .Headline }}{{ if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ end }}{{ end }}{{ end }}
+{{- .Headline }}{{ if and (eq .Status "resolved") (not .Occasion) }}, {{ .ValueName | toLower }} {{ .Value }}{{ with .Reason }}, over because {{ . }}{{ end }}{{ end }}{{ end }}{{ end }}
 
 {{ define "telegram.plain.message" }}{{ template "email.default.text" . }}{{ end }}
 )";
@@ -192,8 +192,8 @@ constexpr std::string_view kMail = R"(
 
 {{ define "__html_alert" -}}
 <p style="margin:0 0 8px;white-space:pre-line">{{ .Headline }}</p>
-{{ with .Description }}<p style="margin:0 0 8px;color:#607080">{{ . }}</p>
-{{ end -}}
+{{ if .Annotations.summary }}{{ with .Description }}<p style="margin:0 0 8px;color:#607080">{{ . }}</p>
+{{ end }}{{ end -}}
 <table role="presentation" cellspacing="0" style="border-collapse:collapse">
 {{ if .Occasion }}{{ template "__html_cell_name" "Time" }}{{ template "__html_cell_value" .Value }}
 {{- else }}{{ template "__html_cell_name" "Host" }}{{ template "__html_cell_value" .Host }}

@@ -147,7 +147,8 @@ TemplateValue actions_value(const Notification& note) {
   return rows_value(found == note.evidence.end() ? std::vector<notify::EvidenceRow>() : found->rows);
 }
 
-TemplateValue alert_value(const Notification& note) {
+/// `apart` as notify::labels_apart() has it.
+TemplateValue alert_value(const Notification& note, std::string_view apart) {
   const bool is_over = note.kind == notify::Kind::resolved;
   return TemplateValue(std::make_shared<const Record>(
       "Alert", std::map<std::string, TemplateValue>{
@@ -161,9 +162,9 @@ TemplateValue alert_value(const Notification& note) {
                    {"Title", notify::one_line(notify::title_of(note))},
                    {"Host", notify::one_line(notify::place_of(note))},
                    {"Summary", notify::summary_of(note)},
-                   {"Headline", notify::headline_of(note)},
+                   {"Headline", notify::headline_of(note, apart)},
                    {"Occasion", notify::one_line(note.occasion)},
-                   {"Description", std::string(notify::description_of(note))},
+                   {"Description", std::string(is_over ? "" : note.annotations.get("description"))},
                    {"Value", notify::one_line(notify::value_text(note))},
                    {"ValueName", std::string(notify::value_name(note))},
                    {"Severity", notify::one_line(notify::status_word(note))},
@@ -180,10 +181,11 @@ TemplateValue alert_value(const Notification& note) {
 class AlertList : public TemplateObject {
  public:
   explicit AlertList(const std::vector<Notification>& alerts) {
-    for (const Notification& alert : alerts) {
-      const TemplateValue value = alert_value(alert);
+    const std::vector<std::string> apart = notify::labels_apart(alerts);
+    for (std::size_t i = 0; i < alerts.size(); ++i) {
+      const TemplateValue value = alert_value(alerts[i], apart[i]);
       all_.push_back(value);
-      (alert.kind == notify::Kind::firing ? firing_ : resolved_).push_back(value);
+      (alerts[i].kind == notify::Kind::firing ? firing_ : resolved_).push_back(value);
     }
   }
 
@@ -234,6 +236,7 @@ TemplateValue template_data(const notify::Group& group, const std::string& exter
       {"ExternalURL", external_url},
       {"Severity", notify::one_line(notify::status_word(worst))},
       {"Color", std::string(notify::colour_of(worst))},
+      {"Counted", notify::count_of(group)},
       {"LeftOut", static_cast<std::int64_t>(group.left_out)}});
   return TemplateValue(std::make_shared<const Record>("Data", std::move(more)));
 }

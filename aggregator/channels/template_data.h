@@ -9,6 +9,7 @@
 // and beside that, what only vigil knows:
 //
 //   .Severity .Color          of the group: "Critical" ... "Resolved", "#d32f2f"
+//   .Counted                  "3 alerts"; while some of them fire "1 alert and 2 over"
 //   .LeftOut                  how many more fire than a message has room for
 //   of each alert, all but .Summary and .Description in one line
 //     .Title .Host .Summary .Description .Value .Severity .Expr .Runbook .Reason

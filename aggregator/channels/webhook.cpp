@@ -2,6 +2,7 @@
 #include "aggregator/channels/http.h"
 #include "aggregator/channels/kinds.h"
 #include "aggregator/channels/payload.h"
+#include "aggregator/notify/text.h"
 
 #include <boost/json/parse.hpp>
 
@@ -28,13 +29,13 @@ Render make_webhook(const routing::WebhookChannel& channel, const Making& making
   return [base, body, max_alerts = channel.max_alerts, external_url = making.external_url](
              const notify::Shipment& shipment, std::int64_t now_ms) {
     const Told told(shipment, now_ms, external_url);
-    if (body) {
-      Writer write(told);
-      const std::string text = write.text(*body);
-      // One that failed says less than the JSON that everybody knows.
-      if (write.notes().empty()) return with_body(base, shipment, text, type_of(text));
-    }
-    return with_body(base, shipment, payload_v4(told, external_url, max_alerts));
+    Writer write(told);
+    const std::string text = body ? write.text(*body) : "";
+    // One that failed says less than the JSON that everybody knows.
+    if (body && write.notes().empty()) return with_body(base, shipment, text, type_of(text));
+    notify::Request request = with_body(base, shipment, payload_v4(told, external_url, max_alerts));
+    if (body) request.fault = "Alertmanager's JSON was sent instead: " + notify::one_line(write.notes());
+    return request;
   };
 }
 

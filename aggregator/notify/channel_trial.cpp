@@ -43,6 +43,7 @@ class Trial {
   /// On the courier's thread.
   void hear(const Delivery& delivery) {
     const bool is_fine = delivery.outcome == Outcome::delivered;
+    if (fault_.empty() || !is_fine) fault_ = delivery.error;
     // What was opened there, such as an incident, is closed again.
     if (is_fine && !std::exchange(is_told_, true) && courier_.endpoint().send_resolved) {
       courier_.enqueue({test_row(courier_.endpoint(), Kind::resolved, wall_ms())});
@@ -50,9 +51,7 @@ class Trial {
     }
     const Endpoint& endpoint = courier_.endpoint();
     const std::lock_guard lock(mutex_);
-    if (!answer_)
-      answer_ =
-          TestAnswer{endpoint.name, std::string(endpoint.kind), is_fine ? "" : delivery.error, took_ms()};
+    if (!answer_) answer_ = TestAnswer{endpoint.name, std::string(endpoint.kind), fault_, took_ms()};
     changed_.notify_all();
   }
 
@@ -65,6 +64,7 @@ class Trial {
   std::condition_variable& changed_;
   const std::chrono::steady_clock::time_point begun_;
   bool is_told_ = false;              // the courier's thread
+  std::string fault_;                 // the same: what was wrong first, or that it was not taken
   std::optional<TestAnswer> answer_;  // under mutex_
   Courier courier_;                   // last: its thread looks at the others
 };

@@ -3,6 +3,7 @@
 #include "aggregator/notify/private_addresses.h"
 #include "aggregator/notify/text.h"
 #include "common/clock.h"
+#include "common/patient_clock.h"
 #include "common/log/log.h"
 
 #include <pthread.h>
@@ -37,7 +38,7 @@ Courier::Courier(Endpoint endpoint, const CourierOptions& options, Notifier::Fee
       options_(options),
       feedback_(std::move(feedback)),
       multi_(curl_multi_init()),
-      lane_({options.give_up_after_ms, endpoint_.burst}) {
+      lane_({options.give_up_after_ms, endpoint_.burst, endpoint_.every.count()}) {
   stats_.receiver = endpoint_.name;
   stats_.kind = endpoint_.kind;
   stats_.takes_groups = endpoint_.takes_groups;
@@ -177,10 +178,22 @@ void Courier::send_what_is_due(std::int64_t now_ms) {
       pass_on({lane_.give_up(*on_the_wire_, "it names no alert")});
       on_the_wire_ = lane_.next(now_ms);
     }
-    if (on_the_wire_) begin(endpoint_.render(*on_the_wire_, now_ms));
+    if (on_the_wire_) {
+      Request request = endpoint_.render(*on_the_wire_, now_ms);
+      note_fault(request.fault);
+      begin(std::move(request));
+    }
   }
   const std::lock_guard lock(mutex_);
   stats_.queued = lane_.size();
+}
+
+/// Logged once: until its configuration is another one it is the same with each message.
+void Courier::note_fault(const std::string& fault) {
+  fault_ = fault;
+  if (fault.empty() || !options_.logs || std::exchange(fault_is_logged_, true)) return;
+  log::warn("notify", "a message is not what the configuration of its channel wants",
+            {{"receiver", endpoint_.name}, {"error", fault}});
 }
 
 void Courier::begin(Request request) {
@@ -250,6 +263,7 @@ void Courier::finish(const std::optional<Failure>& failure, std::optional<Thread
     Delivery delivery = lane_.delivered(shipment, now);
     if (thread) lane_.remember(*thread);
     delivery.thread = std::move(thread);
+    delivery.error = fault_;
     tell({std::move(delivery)}, "");
     return;
   }
@@ -259,7 +273,7 @@ void Courier::finish(const std::optional<Failure>& failure, std::optional<Thread
   }
   const double random = static_cast<double>(random_() - std::minstd_rand::min()) /
                         static_cast<double>(std::minstd_rand::max() - std::minstd_rand::min());
-  tell(lane_.failed(shipment, *failure, now, random), failure->error);
+  tell(lane_.failed(shipment, *failure, now, random, patient_wall_ms()), failure->error);
 }
 
 void Courier::tell(std::vector<Delivery> deliveries, const std::string& error) {

@@ -61,6 +61,7 @@ class Courier {
   void run();
   void take_incoming();
   void send_what_is_due(std::int64_t now_ms);
+  void note_fault(const std::string& fault);
   void begin(Request request);
   bool reap();
   void hear(CURLcode code);
@@ -94,6 +95,8 @@ class Courier {
   std::chrono::milliseconds program_timeout_{};
   std::optional<Shipment> on_the_wire_;
   bool failing_ = false;
+  std::string fault_;  // of the message on the wire
+  bool fault_is_logged_ = false;
   std::minstd_rand random_{std::random_device{}()};
   std::atomic<bool> stopping_ = false;
   std::chrono::steady_clock::time_point leave_at_{};

@@ -59,6 +59,8 @@ struct Request {
   // All:
   std::vector<std::string> secrets;      // that are in the body: an answer that repeats them is shown without
   std::chrono::milliseconds timeout{0};  // 0: as all
+  /// Why it does not say what the configuration wants, where the message itself does not tell; "": it does.
+  std::string fault;
 };
 
 struct Endpoint {
@@ -68,7 +70,9 @@ struct Endpoint {
   Severity min_severity = Severity::info;
   bool send_resolved = true;
   std::chrono::milliseconds after{};  // told only of what has fired so long unacknowledged
-  int burst = 0;                      // Slack takes one message a second, and some at once
+  /// What its service takes: so many messages at once, then one every so often. 0: whatever comes.
+  int burst = 0;
+  std::chrono::milliseconds every{1'000};
   std::function<Request(const Shipment& shipment, std::int64_t now_ms)> render;
 };
 

@@ -20,6 +20,31 @@ std::string digest_key(const std::vector<Row>& rows) {
   return fmt::format("{:016x}-{}-digest", hash, rows.size());
 }
 
+/// Rows that were taken from a lane, to find them there again: by their ids, as two messages may have one
+/// key. What could not be stored has no id.
+class TakenRows {
+ public:
+  explicit TakenRows(const std::vector<Row>& rows) {
+    for (const Row& row : rows) {
+      if (row.id != 0) ids_.insert(row.id);
+      if (row.id == 0) keys_.insert(row.note.key);
+    }
+  }
+  bool contains(const Row& row) const {
+    return row.id != 0 ? ids_.contains(row.id) : keys_.contains(row.note.key);
+  }
+
+ private:
+  std::unordered_set<std::int64_t> ids_;
+  std::unordered_set<std::string> keys_;
+};
+
+/// Of what a group's message says, worst first as they stand there: what is over is less than all that fires.
+int rank_of(const Group& group) {
+  if (group.alerts.empty() || group.alerts.front().kind != Kind::firing) return -1;
+  return static_cast<int>(parse_severity(group.alerts.front().severity));
+}
+
 void forget_firing(Group& group) {
   std::erase_if(group.alerts, [](const Notification& note) { return note.kind == Kind::firing; });
 }
@@ -105,9 +130,28 @@ std::vector<Row> Lane::all_of_group(const Row& first) const {
   return out;
 }
 
+/// Of the groups that are due the one with the worst alert, among equals the oldest: where not all can be
+/// told at once, that comes first.
+std::optional<Shipment> Lane::worst_group(std::int64_t now_ms) const {
+  std::unordered_map<std::string_view, const Row*> newest;
+  for (const Row& row : rows_) {
+    if (row.group) newest[row.note.fingerprint] = &row;
+  }
+  const Row* worst = nullptr;
+  for (const Row& row : rows_) {
+    if (!row.group) continue;
+    const Row* candidate = newest[row.note.fingerprint];
+    if (candidate->next_attempt_ms > now_ms) continue;
+    if (worst == nullptr || rank_of(*candidate->group) > rank_of(*worst->group)) worst = candidate;
+  }
+  if (worst == nullptr) return std::nullopt;
+  return Shipment{all_of_group(*worst), thread_of(*worst)};
+}
+
 void Lane::refill(std::int64_t now_ms) {
   if (options_.burst == 0) return;
-  const double earned = static_cast<double>(std::max<std::int64_t>(now_ms - refilled_ms_, 0)) / 1000;
+  const double earned = static_cast<double>(std::max<std::int64_t>(now_ms - refilled_ms_, 0)) /
+                        static_cast<double>(options_.every_ms);
   tokens_ = std::min<double>(options_.burst, tokens_ + earned);
   refilled_ms_ = now_ms;
 }
@@ -127,7 +171,10 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
   forget_future(now_ms);
   if (rows_.empty() || now_ms < away_until_ms_) return std::nullopt;
   refill(now_ms);
-  if (options_.burst > 0 && tokens_ < 1) return std::nullopt;
+  if (options_.burst > 0) {
+    if (tokens_ < 1) return std::nullopt;
+    if (auto group = worst_group(now_ms)) return group;
+  }
   std::unordered_set<std::string> blocked;
   std::unordered_set<std::string> collecting;  // rules whose digest is not due yet
   for (const Row& row : rows_) {
@@ -155,10 +202,9 @@ std::optional<Shipment> Lane::next(std::int64_t now_ms) {
 }
 
 void Lane::remove(const std::vector<Row>& rows) {
-  std::unordered_set<std::string> keys;
-  for (const Row& row : rows) keys.insert(row.note.key);
+  const TakenRows taken(rows);
   std::erase_if(rows_, [&](const Row& row) {
-    if (!keys.contains(row.note.key)) return false;
+    if (!taken.contains(row)) return false;
     forget(row);
     return true;
   });
@@ -208,7 +254,7 @@ std::vector<std::int64_t> Lane::bury_old(std::int64_t now_ms) {
 }
 
 std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
-                                   double random) {
+                                   double random, std::optional<std::int64_t> patient_ms) {
   const int attempts = shipment.rows.back().attempts + 1;
   const bool is_away = failure.kind == FailureKind::away;
   if (is_away) ++failures_in_a_row_;
@@ -221,13 +267,12 @@ std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& fail
   tokens_ -= 1;
 
   std::vector<Delivery> out;
-  if (Delivery dead{bury_old(now_ms), Outcome::dead, attempts, 0, failure.error}; !dead.ids.empty())
+  if (Delivery dead{bury_old(patient_ms.value_or(now_ms)), Outcome::dead, attempts, 0, failure.error}; !dead.ids.empty())
     out.push_back(dead);
   Delivery postponed{{}, Outcome::postponed, attempts, now_ms + wait, failure.error};
-  std::unordered_set<std::string> keys;
-  for (const Row& row : shipment.rows) keys.insert(row.note.key);
+  const TakenRows taken(shipment.rows);
   for (Row& row : rows_) {
-    if (!keys.contains(row.note.key)) continue;
+    if (!taken.contains(row)) continue;
     row.attempts = attempts;
     row.next_attempt_ms = now_ms + wait;
     postponed.ids.push_back(row.id);

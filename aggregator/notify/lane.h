@@ -23,7 +23,8 @@ inline constexpr std::size_t kDigestAbove = 20;
 
 struct LaneOptions {
   std::int64_t give_up_after_ms = 86'400'000;
-  int burst = 0;  // messages that may go out at once, then one a second; 0: no limit
+  int burst = 0;  // messages that may go out at once, then one every so often; 0: no limit
+  std::int64_t every_ms = 1'000;
 };
 
 /// What goes out as one message: one row, a digest of rows of one rule and kind, or the rows of one group,
@@ -62,9 +63,10 @@ class Lane {
   Delivery delivered(const Shipment& shipment, std::int64_t now_ms);
   /// Not sent: it could not be.
   Delivery give_up(const Shipment& shipment, std::string why);
-  /// `random` from 0 to 1. At most one Delivery postpones, at most one declares dead.
+  /// `random` from 0 to 1. At most one Delivery postpones, at most one declares dead: by `patient_ms`, the
+  /// clock by which things get old, where it is not `now_ms`.
   std::vector<Delivery> failed(const Shipment& shipment, const Failure& failure, std::int64_t now_ms,
-                               double random);
+                               double random, std::optional<std::int64_t> patient_ms = {});
 
   /// When to ask next() again, if nothing else happens; nothing when the lane is empty.
   std::optional<std::int64_t> wake_ms(std::int64_t now_ms) const;
@@ -77,6 +79,7 @@ class Lane {
   std::size_t sent_within_a_minute(const std::string& rule, std::int64_t now_ms);
   std::vector<Row> gather(const Row& first, std::int64_t now_ms) const;
   std::vector<Row> all_of_group(const Row& first) const;
+  std::optional<Shipment> worst_group(std::int64_t now_ms) const;
   std::optional<MessageThread> thread_of(const Row& row) const;
   void remove(const std::vector<Row>& rows);
   void forget(const Row& row);

@@ -100,9 +100,11 @@ std::string labels_text(const Notification& note) {
   return text;
 }
 
-/// Of an alert one line, whatever its labels are; what is told of a maintenance has several.
-std::string headline(const Notification& note) {
-  return is_alert(note) ? slack_escape(headline_of(note)) : slack_lines(headline_of(note));
+/// Of an alert with a summary one line, whatever its labels are; a description, and what is told of a
+/// maintenance, has several.
+std::string headline(const Notification& note, std::string_view apart = {}) {
+  const std::string text = headline_of(note, apart);
+  return is_alert(note) && !note.annotations.get("summary").empty() ? slack_escape(text) : slack_lines(text);
 }
 
 json::array blocks_of(const Notification& note) {
@@ -140,29 +142,30 @@ json::array digest_blocks(const std::vector<Row>& rows) {
   return {section(text)};
 }
 
-/// One of several: what, where, how much, since when.
-std::string list_item(const Notification& note) {
+/// One of several: what, where, how much, since when. `apart` as labels_apart() has it.
+std::string list_item(const Notification& note, std::string_view apart) {
   std::string text =
       fmt::format("{} *{}* on {}", emoji_of(note), escaped(note.alert, 200), code(place_of(note), 300));
   if (!is_alert(note))
     text = fmt::format("{} *{}: {}*", emoji_of(note), escaped(note.occasion, 100), escaped(note.title, 300));
   if (!note.link.empty()) text += fmt::format("  <{}|Open>", slack_escape(note.link));
-  text += '\n' + cut_slack(headline(note), 700);
+  text += '\n' + cut_slack(headline(note, apart), 700);
   if (!is_alert(note)) return text;
   const std::string value = escaped(value_text(note), 100);
   text += note.kind == Kind::firing ? fmt::format("\n{}, since {}", value, date(note.active_since_ms))
                                     : fmt::format("\n{} {}", value_name(note), value);
+  if (!note.reason.empty()) text += fmt::format(", over because {}", escaped(note.reason, 200));
   return text;
 }
 
-/// "HighCpu: 3 alerts", or without the name when they have several.
+/// "HighCpu: 3 alerts", "HighCpu: 1 alert and 2 over", or without the name when they have several.
 std::string list_title(const Group& group) {
   const std::vector<Notification>& alerts = group.alerts;
   const bool same =
       !alerts.empty() && std::all_of(alerts.begin(), alerts.end(), [&alerts](const Notification& note) {
         return note.alert == alerts.front().alert;
       });
-  const std::string count = fmt::format("{} alerts", alerts.size() + group.left_out);
+  const std::string count = count_of(group);
   return same ? fmt::format("{}: {}", slack_escape(alerts.front().alert), count) : count;
 }
 
@@ -183,8 +186,9 @@ json::array list_blocks(const std::vector<Notification>& alerts, std::size_t lef
                         const std::string& foot) {
   json::array blocks;
   const bool is_short = alerts.size() + left_out <= kMostWithEvidence;
+  const std::vector<std::string> apart = labels_apart(alerts);
   for (std::size_t i = 0; i < alerts.size() && i < kRowsInMessage; ++i)
-    blocks.push_back(section(list_item(alerts[i]) + (is_short ? short_evidence(alerts[i]) : "")));
+    blocks.push_back(section(list_item(alerts[i], apart[i]) + (is_short ? short_evidence(alerts[i]) : "")));
   const std::size_t count = alerts.size() + left_out;
   std::string below = count > kRowsInMessage ? fmt::format("and {} more", count - kRowsInMessage) : "";
   if (!foot.empty()) below += (below.empty() ? "" : "  ") + foot;

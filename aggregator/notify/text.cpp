@@ -3,14 +3,50 @@
 #include "common/text/human.h"
 #include "common/text/utf8.h"
 
+#include <algorithm>
 #include <cctype>
+#include <map>
+#include <set>
 
 namespace vigil::notify {
 namespace {
 
 constexpr std::size_t kLineBytes = 200;
+constexpr std::size_t kListedLabelsBytes = 300;
 constexpr std::size_t kLongestSlackLink = 1'500;  // or date, with its text
 constexpr std::size_t kLongestSlackEntity = 8;    // "&amp" and what says that it was cut
+
+/// Labels that a message says anyway.
+bool is_said_anyway(std::string_view name) {
+  return name == "alertname" || name == "instance" || name == "severity";
+}
+
+void add_label(std::string& out, const LabelView& label) {
+  if (!is_said_anyway(label.name))
+    out += fmt::format("{}{}={}", out.empty() ? "" : ", ", label.name, one_line(label.value));
+}
+
+/// "device=sda1, mountpoint=/"
+std::string label_list(const Labels& labels) {
+  std::string out;
+  for (const LabelView& label : labels) add_label(out, label);
+  return cut(out, kListedLabelsBytes);
+}
+
+/// The names of labels that are not the same of all `members`.
+std::set<std::string_view> differing_labels(const std::vector<const Notification*>& members) {
+  std::set<std::string_view> out;
+  const Labels& first = members.front()->labels;
+  for (const Notification* member : members) {
+    for (const LabelView& label : member->labels) {
+      if (first.get(label.name) != label.value) out.insert(label.name);
+    }
+    for (const LabelView& label : first) {
+      if (member->labels.get(label.name) != label.value) out.insert(label.name);
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -51,18 +87,55 @@ std::string value_text(const Notification& note) {
 }
 
 std::string summary_of(const Notification& note) {
-  const std::string_view said = note.annotations.get("summary");
-  return said.empty() ? note.alert : std::string(said);
+  for (const std::string_view name : {"summary", "description", "message"}) {
+    if (const std::string_view said = note.annotations.get(name); !said.empty()) return std::string(said);
+  }
+  const std::string labels = is_alert(note) ? label_list(note.labels) : "";
+  return labels.empty() ? note.alert : fmt::format("{}, {}", note.alert, labels);
 }
 
-std::string headline_of(const Notification& note) {
-  if (note.kind == Kind::firing || !is_alert(note)) return summary_of(note);
+std::string headline_of(const Notification& note, std::string_view apart) {
+  const std::string summary =
+      apart.empty() ? summary_of(note) : fmt::format("{} ({})", summary_of(note), apart);
+  if (note.kind == Kind::firing || !is_alert(note)) return summary;
   return fmt::format("Over after {}. {}: {}", duration_text(note, note.resolved_at_ms),
-                     note.is_of_its_end ? "At its end" : "It was", summary_of(note));
+                     note.is_of_its_end ? "At its end" : "It was", summary);
+}
+
+std::vector<std::string> labels_apart(const std::vector<Notification>& alerts) {
+  std::map<std::string, std::vector<const Notification*>> alike;  // by what is said of them
+  for (const Notification& note : alerts) {
+    if (is_alert(note)) alike[title_of(note) + '\n' + summary_of(note)].push_back(&note);
+  }
+  std::vector<std::string> out(alerts.size());
+  for (const auto& [said, members] : alike) {
+    if (members.size() == 1) continue;
+    const std::set<std::string_view> differing = differing_labels(members);
+    for (const Notification* member : members) {
+      std::string labels;
+      for (const LabelView& label : member->labels) {
+        if (differing.contains(label.name)) add_label(labels, label);
+      }
+      out[static_cast<std::size_t>(member - alerts.data())] = cut(labels, kListedLabelsBytes);
+    }
+  }
+  return out;
+}
+
+std::string count_of(const Group& group) {
+  const auto all = static_cast<std::size_t>(group.alerts.size());
+  const auto over =
+      static_cast<std::size_t>(std::ranges::count(group.alerts, Kind::resolved, &Notification::kind));
+  const bool fires = over < all || group.left_out > 0;
+  const std::size_t counted = (fires ? all - over : all) + group.left_out;
+  std::string text = fmt::format("{} alert{}", counted, counted == 1 ? "" : "s");
+  if (fires && over > 0) text += fmt::format(" and {} over", over);
+  return text;
 }
 
 std::string_view description_of(const Notification& note) {
-  return note.kind == Kind::firing ? note.annotations.get("description") : std::string_view();
+  const bool is_said = note.annotations.get("summary").empty();  // in its place
+  return note.kind == Kind::firing && !is_said ? note.annotations.get("description") : std::string_view();
 }
 
 std::string place_of(const Notification& note) {

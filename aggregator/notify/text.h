@@ -23,12 +23,19 @@ bool is_alert(const Notification& note);
 std::string_view value_name(const Notification& note);
 /// The annotation `value`, or the number as format_si() writes it.
 std::string value_text(const Notification& note);
-/// The annotation `summary`, or the alert's name.
+/// The annotation `summary`, else `description`, else `message`, else the alert's name and its labels but
+/// those a message says anyway: "DiskFull, device=sda1, mountpoint=/".
 std::string summary_of(const Notification& note);
 /// The first sentence of a message: the summary; once an alert is over, that, for how long it was so, and
-/// whether the summary is what it was or how it ended.
-std::string headline_of(const Notification& note);
-/// The annotation `description`, which speaks of now: none once it is over.
+/// whether the summary is what it was or how it ended. `apart`, if any, follows the summary: see
+/// labels_apart().
+std::string headline_of(const Notification& note, std::string_view apart = {});
+/// Of each alert of a list, where titles and summaries of several are the same, the labels that differ:
+/// "mountpoint=/var"; otherwise "".
+std::vector<std::string> labels_apart(const std::vector<Notification>& alerts);
+/// "3 alerts"; while some of them fire, those: "1 alert and 2 over".
+std::string count_of(const Group& group);
+/// The annotation `description`, which speaks of now: none once it is over, or where it is the summary.
 std::string_view description_of(const Notification& note);
 /// "web-1", or "the fleet".
 std::string place_of(const Notification& note);

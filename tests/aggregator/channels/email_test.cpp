@@ -32,11 +32,11 @@ TEST_CASE("Mail: a group has a subject, a text and an HTML part") {
   const test::Mail read = read_mail(request.body);
   CHECK(read.headers.at("From") == "\"Vigil\" <vigil@example.org>");
   CHECK(read.headers.at("To") == "\"Ops\" <ops@example.org>, dba@example.org");
-  CHECK(read.headers.at("Subject") == "[FIRING:1] HighCpu: 2 alerts");
+  CHECK(read.headers.at("Subject") == "[FIRING:1] HighCpu: 1 alert and 1 over");
   CHECK(read.headers.at("Date") == "Sat, 21 Nov 2026 14:00:06 +0000");
   CHECK(read.headers.at("Message-ID") == "<0123456789abcdef-1-7@example.org>");
   CHECK(read.parts.at("text/plain") ==
-        "[FIRING:1] HighCpu: 2 alerts\n\n"
+        "[FIRING:1] HighCpu: 1 alert and 1 over\n\n"
         "Critical: HighCpu on web-1\n"
         "  CPU of web-1 is 93% busy\n"
         "  Value 93.1%, since 2026-11-21 13:58 UTC\n"
@@ -50,7 +50,7 @@ TEST_CASE("Mail: a group has a subject, a text and an HTML part") {
         "  https://vigil.example/alerts/00000000000web-2\n\n"
         "https://vigil.example/\n");
   const std::string& html = read.parts.at("text/html");
-  CHECK(has(html, "<h2 style=\"margin:4px 0 12px;font-size:20px\">HighCpu: 2 alerts</h2>"));
+  CHECK(has(html, "<h2 style=\"margin:4px 0 12px;font-size:20px\">HighCpu: 1 alert and 1 over</h2>"));
   CHECK(has(html, ">Critical: HighCpu on web-1</h3>"));
   CHECK(has(html, ">team</td><td style=\"padding:4px 12px 4px 0;vertical-align:top;\">web</td>"));
   CHECK(has(html, "<a href=\"https://vigil.example/alerts/00000000000web-2\">Open in vigil</a>"));

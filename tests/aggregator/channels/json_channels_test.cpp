@@ -20,7 +20,7 @@ notify::Shipment many(int count) {
   std::vector<notify::Notification> alerts;
   for (int i = 0; i < count; ++i) {
     alerts.push_back(note_of(fmt::format("web-{}", i)));
-    alerts.back().annotations.set("summary", std::string(400, 'x') + "ü☃😀");
+    alerts.back().annotations.set("summary", fmt::format("{}ü☃😀", std::string(400, 'x')));
   }
   return shipment_of(std::move(alerts));
 }
@@ -67,6 +67,18 @@ TEST_CASE("Webhook: max_alerts leaves alerts out and says how many") {
   CHECK(body.at("truncatedAlerts") == 3);
 }
 
+TEST_CASE("Webhook: a payload that cannot be written gives way to the JSON, and is told of") {
+  const auto request = [](const std::string& payload) {
+    return request_of("webhook_configs: [{url: 'http://127.0.0.1/', payload: '" + payload + "'}]", two());
+  };
+  const auto failed = request("{{ (index .Alerts 7).Title }}");
+  CHECK(body_of(failed).at("version") == "4");
+  CHECK(has(failed.fault, "Alertmanager's JSON was sent instead: vigil: the text of payload could not be"));
+  const auto fine = request(R"({"who": {{ toJson .CommonLabels.team }}})");
+  CHECK(fine.body == R"({"who": "web"})");
+  CHECK(fine.fault.empty());
+}
+
 TEST_CASE("PagerDuty: a group is one event, which its end resolves") {
   const char* channel = R"(pagerduty_configs:
     - routing_key: k
@@ -83,7 +95,7 @@ TEST_CASE("PagerDuty: a group is one event, which its end resolves") {
   CHECK(body.at("routing_key") == "k");
   CHECK(body.at("event_action") == "trigger");
   CHECK(text_at(body, "/dedup_key") == tls::digest_of(R"({}/{team="web"}:{alertname="HighCpu"})"));
-  CHECK(text_at(body, "/payload/summary") == "HighCpu: 2 alerts");
+  CHECK(text_at(body, "/payload/summary") == "HighCpu: 1 alert and 1 over");
   CHECK(text_at(body, "/payload/source") == "vigil");
   CHECK(text_at(body, "/payload/severity") == "critical");
   CHECK(text_at(body, "/payload/timestamp") == "2026-11-21T14:00:05Z");
@@ -134,7 +146,7 @@ TEST_CASE("Discord: an embed within Discord's limits") {
   CHECK(text_at(body, "/content") == "hi");
   CHECK(text_at(body, "/username") == "v");
   CHECK(text_at(body, "/avatar_url") == "https://a.example/a.png");
-  CHECK(text_at(body, "/embeds/0/title") == "[FIRING:1] HighCpu: 2 alerts");
+  CHECK(text_at(body, "/embeds/0/title") == "[FIRING:1] HighCpu: 1 alert and 1 over");
   CHECK(text_at(body, "/embeds/0/color") == std::to_string(0xd32f2f));
   CHECK(text_at(body, "/embeds/0/description") ==
         "**Critical: HighCpu on web\\-1**\nCPU of web\\-1 is 93% busy\n"
@@ -164,7 +176,7 @@ TEST_CASE("Telegram: HTML to a chat") {
   CHECK(body.at("disable_notification") == true);
   CHECK(body.at("parse_mode") == "HTML");
   CHECK(text_at(body, "/text") ==
-        "<b>[FIRING:1] HighCpu: 2 alerts</b>\n"
+        "<b>[FIRING:1] HighCpu: 1 alert and 1 over</b>\n"
         "\n<b>Critical: HighCpu on web-1</b>\nCPU of web-1 is 93% busy\n"
         "Value 93.1%, since 2026-11-21 13:58 UTC\n"
         "<a href=\"https://vigil.example/alerts/00000000000web-1\">Open</a>  \n"
@@ -197,8 +209,8 @@ TEST_CASE("Telegram: in Markdown only a channel's own text is sent") {
 TEST_CASE("Teams: the card of connectors") {
   const auto body = body_of(request_of("msteams_configs: [{webhook_url: 'https://a.example'}]", two()));
   CHECK(text_at(body, "/@type") == "MessageCard");
-  CHECK(text_at(body, "/title") == "[FIRING:1] HighCpu: 2 alerts");
-  CHECK(text_at(body, "/summary") == "[FIRING:1] HighCpu: 2 alerts");
+  CHECK(text_at(body, "/title") == "[FIRING:1] HighCpu: 1 alert and 1 over");
+  CHECK(text_at(body, "/summary") == "[FIRING:1] HighCpu: 1 alert and 1 over");
   CHECK(text_at(body, "/themeColor") == "d32f2f");
   CHECK(has(text_at(body, "/text"), "**Critical: HighCpu on web\\-1**"));
   CHECK(text_at(body, "/potentialAction/0/targets/0/uri") == "https://vigil.example/");

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 
 namespace vigil::channels {
 namespace {
@@ -43,15 +44,22 @@ TEST_CASE("each channel of a receiver becomes an endpoint of its own") {
   msteams_configs: [{webhook_url: 'https://a.example'}]
   msteamsv2_configs: [{webhook_url: 'https://a.example'}])";
   std::string told;
+  std::set<std::string> paces;
   for (const notify::Endpoint& endpoint : test::endpoints(text)) {
     CHECK(endpoint.takes_groups);
-    CHECK(endpoint.burst == (endpoint.kind == "slack" ? 5 : 0));
+    paces.insert(fmt::format("{} {}/{}", endpoint.kind, endpoint.burst, endpoint.every.count()));
     told += fmt::format("{} {} {}\n", endpoint.name, endpoint.kind, endpoint.send_resolved);
   }
   CHECK(told ==
         "ops/slack[0] slack false\nops/slack[1] slack true\nops/email[0] email false\n"
         "ops/webhook[0] webhook true\nops/pagerduty[1] pagerduty true\nops/discord[0] discord true\n"
         "ops/telegram[0] telegram true\nops/msteams[0] msteams true\nops/msteamsv2[0] msteamsv2 true\n");
+  CHECK(paces == std::set<std::string>{"slack 5/1000", "email 0/1000", "webhook 0/1000", "pagerduty 60/1000",
+                                       "discord 3/1000", "telegram 1/1000", "msteams 3/1000",
+                                       "msteamsv2 3/1000"});
+  const auto to_group = test::endpoints("telegram_configs: [{bot_token: '1:x', chat_id: -5}]").at(0);
+  CHECK(to_group.burst == 5);  // with one in four seconds twenty within the first minute
+  CHECK(to_group.every == std::chrono::seconds(4));
   const auto channels = channels_of(
       routing::configuration("route: {receiver: ops}\nreceivers:\n- name: none\n- name: ops\n  " + text));
   CHECK(channels.at("none").empty());

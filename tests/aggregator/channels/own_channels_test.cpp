@@ -73,7 +73,7 @@ TEST_CASE("ntfy: a message as JSON to the root of the server") {
   CHECK(is_there(request, "Idempotency-Key: 0123456789abcdef-1-7"));
   const auto body = body_of(request);
   CHECK(text_at(body, "/topic") == "ops");
-  CHECK(text_at(body, "/title") == "[FIRING:1] HighCpu: 2 alerts");
+  CHECK(text_at(body, "/title") == "[FIRING:1] HighCpu: 1 alert and 1 over");
   CHECK(has(text_at(body, "/message"), "CPU of web-1 is 93% busy"));
   CHECK(has(text_at(body, "/message"), "Resolved: HighCpu on web-2"));
   CHECK(body.at("priority") == 5);

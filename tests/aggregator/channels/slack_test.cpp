@@ -66,9 +66,9 @@ TEST_CASE("Slack: texts of a channel become an attachment") {
   CHECK(body.at("link_names") == true);
   const boost::json::value expected = {
       {"color", "danger"},
-      {"fallback", "Critical: HighCpu: 2 alerts"},
+      {"fallback", "Critical: HighCpu: 1 alert and 1 over"},
       {"pretext", "before"},
-      {"title", "[FIRING:1] HighCpu: 2 alerts"},
+      {"title", "[FIRING:1] HighCpu: 1 alert and 1 over"},
       {"title_link", "https://vigil.example/"},
       {"footer", "below"},
       {"image_url", "https://example.org/a.png"},

@@ -109,6 +109,24 @@ Notification with_summary(Notification note, const std::string& summary) {
   return note;
 }
 
+/// Of several that are alike but for a label.
+Notification at(const std::string& mountpoint, const std::string& summary, Kind kind = Kind::firing) {
+  Notification note = with_summary(note_of("web-1", kind), summary);
+  note.labels.set("mountpoint", mountpoint);
+  note.fingerprint += mountpoint;
+  return note;
+}
+Notification over_at(const std::string& mountpoint) {
+  return at(mountpoint, "CPU of web-1 is 93% busy", Kind::resolved);
+}
+
+/// A rule with this annotation alone.
+Notification with_words(const std::string& annotation) {
+  Notification note = at("/", "");
+  note.annotations = Labels{{annotation, "/ of web-1 is full"}};
+  return note;
+}
+
 std::vector<State> states() {
   notify::Endpoint endpoint;
   endpoint.name = "ops/x[0]";
@@ -120,6 +138,8 @@ std::vector<State> states() {
   const Notification over = note_of("web-1", Kind::resolved);
   Notification gone = over;
   gone.reason = "its rule was removed";
+  Notification gone_too = note_of("web-2", Kind::resolved);
+  gone_too.reason = gone.reason;
   const std::string upgrade = "Database upgrade on db-1";
   return {
       {"firing", {fires}, {"HighCpu on web-1", "CPU of web-1 is 93% busy"}, {"Over after", "RESOLVED"}},
@@ -131,7 +151,19 @@ std::vector<State> states() {
        {over},
        {"HighCpu on web-1", "Over after 12m 5s. It was: CPU of web-1 is 93% busy", "93.1%"},
        {"Top processes by CPU:"}},
-      {"over for a reason", {gone}, {"Over after 12m 5s"}, {}},
+      {"over for a reason", {gone}, {"Over after 12m 5s", "its rule was removed"}, {}},
+      {"two are over for a reason", {gone, gone_too}, {"its rule was removed"}, {}},
+      {"one of three fires",
+       {fires, over_at("/var"), over_at("/srv")},
+       {"1 alert and 2 over", "It was: CPU of web-1 is 93% busy (mountpoint=/var)"},
+       {"3 alerts"}},
+      {"three of one text",
+       {at("/", "DiskFull"), at("/var", "DiskFull"), at("/srv", "DiskFull")},
+       {"DiskFull (mountpoint=/)", "DiskFull (mountpoint=/var)", "DiskFull (mountpoint=/srv)", "3 alerts"},
+       {}},
+      {"a description and no summary", {with_words("description")}, {"/ of web-1 is full"}, {}},
+      {"a message and no summary", {with_words("message")}, {"/ of web-1 is full"}, {}},
+      {"no words", {with_words("dashboard")}, {"HighCpu, mountpoint=/, team=web"}, {}},
       {"no data", {with_summary(fires, "CPU of web-1 is NaN% busy (no data)")}, {"(no data)"}, {}},
       {"flapping",
        {with_summary(fires, "CPU of web-1 is 93% busy (flapping: began and ended 6 times within 1h)")},
@@ -180,6 +212,18 @@ TEST_CASE("every kind of receiver tells every state in words that fit it") {
       for (const std::string& not_said : state.not_said) CHECK_FALSE(has(text, not_said));
       CHECK(doubled(text).empty());
     }
+  }
+}
+
+TEST_CASE("a description that stands for a summary stands in a message once") {
+  for (const char* receiver : kReceivers) {
+    const std::string text = seen(test::request_of(receiver, shipment_of({with_words("description")})));
+    INFO(receiver << '\n' << text);
+    const bool is_mail = has(receiver, "email");  // in text, and in HTML
+    std::size_t times = 0;
+    for (std::size_t at = 0; (at = text.find("is full", at)) != std::string::npos; ++at) ++times;
+    const bool has_details = has(receiver, "pagerduty");  // beside its summary
+    CHECK(times == (is_mail || has_details ? 2 : 1));
   }
 }
 

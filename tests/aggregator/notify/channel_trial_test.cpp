@@ -56,6 +56,20 @@ TEST_CASE("a test is told to each channel, and its end to those that take it") {
   CHECK(bad.wait_for(1).size() == 1);
 }
 
+TEST_CASE("a test says that a channel was not told what its configuration wants") {
+  HttpSink sink({HttpSink::answer("200 OK")});
+  auto endpoint = endpoint_to(sink.url(), "ops/webhook[0]", true);
+  endpoint.render = [render = endpoint.render](const Shipment& shipment, std::int64_t now_ms) {
+    Request request = render(shipment, now_ms);
+    if (shipment.rows.back().note.kind == Kind::firing) request.fault = "its payload is wrong";
+    return request;
+  };
+  const auto answers = run_test({endpoint}, {}, kGoesOn);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].error == "its payload is wrong");
+  CHECK(sink.wait_for(2).size() == 2);
+}
+
 TEST_CASE("a test ends when nobody waits for it any more") {
   HttpSink hanging({"hang"});
   const auto begun = std::chrono::steady_clock::now();

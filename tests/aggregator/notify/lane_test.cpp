@@ -57,6 +57,22 @@ TEST_CASE("A lane sends in order and forgets what is delivered") {
   CHECK(next_ids(lane, 0) == "2");
 }
 
+TEST_CASE("Of two messages with one key each is sent, and noted by its own id") {
+  Lane lane(kPlain);
+  lane.enqueue(row_of(1, note_of("a")));
+  lane.enqueue(row_of(2, note_of("a")));
+  const auto first = lane.next(0);
+  REQUIRE(first);
+  const auto failed = lane.failed(*first, {FailureKind::refused, "HTTP 400"}, 0, 0.5);
+  REQUIRE(failed.size() == 1);
+  CHECK(ids(failed[0].ids) == "1");
+  const auto again = lane.next(100'000);
+  REQUIRE(again);
+  CHECK(ids(lane.delivered(*again, 100'000).ids) == "1");
+  CHECK(lane.size() == 1);
+  CHECK(next_ids(lane, 100'000) == "2");
+}
+
 TEST_CASE("A receiver that is away makes its lane wait, longer each time, or as long as it asks") {
   Lane lane(kPlain);
   lane.enqueue(row_of(1, note_of("a")));
@@ -241,6 +257,37 @@ TEST_CASE("A lane with a burst sends that many at once, then one a second") {
   CHECK(send(11'000));
   CHECK_FALSE(send(11'500));
   CHECK(send(12'000));
+}
+
+TEST_CASE("A lane may have less than one a second") {
+  Lane lane({86'400'000, 1, 4'000});
+  for (int i = 0; i < 2; ++i) lane.enqueue(row_of(i + 1, note_of(fmt::format("host-{}", i))));
+  static_cast<void>(lane.delivered(*lane.next(10'000), 10'000));
+  CHECK_FALSE(lane.next(13'900));
+  CHECK(lane.next(14'000));
+}
+
+TEST_CASE("where not all groups can be told at once, the worst is told first") {
+  const auto row = [](std::int64_t id, const std::string& group, const std::string& severity,
+                      Kind kind = Kind::firing) {
+    Row made = row_of(id, note_of(group));
+    auto alert = note_of("a", kind);
+    alert.severity = severity;
+    made.group = Group{group, "ops", {}, {alert}};
+    return made;
+  };
+  const std::vector<Row> rows = {row(1, "over", "critical", Kind::resolved), row(2, "mild", "warning"),
+                                 row(3, "bad", "critical"), row(4, "worse", "critical")};
+  const auto order = [&rows](int burst) {
+    Lane lane({86'400'000, burst});
+    for (const Row& each : rows) lane.enqueue(each);
+    std::string out;
+    for (std::int64_t now = 10'000; lane.size() > 0 && now < 20'000; now += 1'000)
+      out += ids(lane.delivered(*lane.next(now), now).ids) + ' ';
+    return out;
+  };
+  CHECK(order(1) == "3 4 2 1 ");
+  CHECK(order(0) == "1 2 3 4 ");
 }
 
 TEST_CASE("of a group all that waits goes out together, and what was refused holds up nothing newer") {

@@ -124,7 +124,7 @@ TEST_CASE("Slack's bot: a change updates the message, then is a reply that the c
   auto body = body_of(update);
   CHECK(body.at("channel") == "C1");
   CHECK(body.at("ts") == "1795269606.000100");
-  CHECK(body.at("text") == ":red_circle: *Critical: HighCpu: 3 alerts*");
+  CHECK(body.at("text") == ":red_circle: *Critical: HighCpu: 2 alerts and 1 over*");
   const Request reply = after(update, kOk);
   REQUIRE(is_post(reply));
   body = body_of(reply);
