@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <unordered_set>
 
 namespace vigil::alerts {
@@ -405,6 +406,7 @@ void AlertBook::rescope(const Key& key, const Labels& labels, std::int64_t now_m
   auto moved = groups_.at(key).extract(labels);
   if (groups_.at(key).empty()) groups_.erase(key);
   moved.mapped().scope = scope;
+  moved.mapped().is_moved = true;
   by_fingerprint_[moved.mapped().fingerprint] = {to, labels};
   groups_[to].insert(std::move(moved));
 }
@@ -427,6 +429,16 @@ std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64
   longest_flapping_ms_ = longest_flapping(rules).count();
   options_.external_labels = rules.external_labels();
   options_.external_url = rules.external_url();
+  return out;
+}
+
+rules::KnownAlertsPtr AlertBook::moved() const {
+  auto out = std::make_shared<rules::KnownAlerts>();
+  for_each([&out](const Alert& alert) {
+    if (!alert.is_moved) return;
+    (*out)[{alert.rule->key, alert.scope}].push_back(
+        {alert.series, alert.state == State::firing, alert.value});
+  });
   return out;
 }
 

@@ -43,6 +43,8 @@ class AlertBook {
   /// The rules changed: alerts find their rule by its key, wherever it is evaluated now; those without one
   /// end ("rule removed").
   std::vector<Transition> adopt(const rules::RuleSet& rules, std::int64_t now_ms);
+  /// Those that adopt() has moved from the hosts' rules to the fleet's, or back, as far as they are left.
+  rules::KnownAlertsPtr moved() const;
 
   /// The host was removed: its alerts end.
   std::vector<Transition> forget_host(std::string_view instance, std::int64_t now_ms);

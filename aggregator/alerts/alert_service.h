@@ -94,6 +94,8 @@ class AlertService {
     rules::RuleSetPtr rules;
     RoutingPtr routing{};
     actions::ActionsPtr actions{};
+    /// Takes what CurrentRules::hand_over() is to have; called before `adopted`, if there is anything.
+    std::function<void(rules::KnownAlertsPtr)> moved{};
   };
   virtual void reload(Reloaded reloaded, std::function<void()> adopted = {}) = 0;
   virtual void forget_host(std::string instance) = 0;

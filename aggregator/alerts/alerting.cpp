@@ -118,7 +118,8 @@ class Whole : public Alerting {
     }
     current_.replace(*rules);
     service_->reload({*rules, std::move(routing->routing),
-                      std::make_shared<const std::vector<actions::ActionConfig>>(std::move(actions))},
+                      std::make_shared<const std::vector<actions::ActionConfig>>(std::move(actions)),
+                      [this](rules::KnownAlertsPtr moved) { current_.hand_over(std::move(moved)); }},
                      std::move(adopted));
     return {};
   }

@@ -51,6 +51,7 @@ void Service::decide_run(std::string id, actions::Decision decision,
 void Service::reload(Reloaded reloaded, std::function<void()> adopted) {
   worker_.insist([this, reloaded = std::move(reloaded), adopted = std::move(adopted)] {
     Transitions gone;
+    rules::KnownAlertsPtr moved;
     {
       const std::lock_guard lock(mutex_);
       if (reloaded.routing && grouping_.is_on()) {
@@ -60,8 +61,10 @@ void Service::reload(Reloaded reloaded, std::function<void()> adopted) {
       if (reloaded.actions) acting_.adopt(reloaded.actions, options_.now_ms());
       adopt(reloaded.rules);
       gone = book_.adopt(*rules_, options_.now_ms());
+      moved = book_.moved();
     }
     settle(gone);
+    if (reloaded.moved && !moved->empty()) reloaded.moved(std::move(moved));
     if (adopted) adopted();
   });
 }

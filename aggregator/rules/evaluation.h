@@ -7,10 +7,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace vigil::rules {
@@ -42,14 +39,5 @@ struct Evaluation {
 
 /// Called on the thread that evaluates; must not block.
 using Sink = std::function<void(Evaluation)>;
-
-struct KnownAlert {
-  promql::LabelsPtr labels;
-  bool fires = false;
-  double value = 0;  // the latest there was
-};
-/// Alerts that exist when the evaluation begins (restored from disk), by (rule key, scope).
-using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<KnownAlert>>;
-using KnownAlertsPtr = std::shared_ptr<const KnownAlerts>;
 
 }  // namespace vigil::rules

@@ -12,6 +12,12 @@ FleetRules::FleetRules(const CurrentRules& current, KnownAlertsPtr known, OpenSt
       sinks_(std::move(sinks)) {}
 
 void FleetRules::refresh(std::int64_t now_ms) {
+  const std::uint64_t moves = current_.moves();  // first: what was moved by then is of the rules of now
+  adopt(now_ms);
+  if (moves != std::exchange(moves_, moves)) seed(current_.moved());
+}
+
+void FleetRules::adopt(std::int64_t now_ms) {
   const std::uint64_t version = current_.version();
   if (version == version_) return;
   const bool is_first = version_ == 0;
@@ -20,18 +26,18 @@ void FleetRules::refresh(std::int64_t now_ms) {
   due_ms_.assign(rules_->fleet_schedules().size(), now_ms);
   auto before = std::exchange(remembered_, {});
   for (auto& [rule, memory] : before) {
-    if (const RulePtr same = rules_->find(rule->key)) remembered_[same.get()] = std::move(memory);
+    const RulePtr same = rules_->find(rule->key);
+    if (same && same->scope == Scope::fleet) remembered_[same.get()] = std::move(memory);
   }
   if (old) keep_records(*old, now_ms);
-  if (is_first) seed();
+  if (is_first) seed(known_);
 }
 
-void FleetRules::seed() {
-  if (!known_) return;
-  for (const auto& [key, series] : *known_) {
+void FleetRules::seed(const KnownAlertsPtr& known) {
+  if (!known) return;
+  for (const auto& [key, alerts] : *known) {
     const RulePtr rule = key.second.empty() ? rules_->find(key.first) : nullptr;
-    if (!rule) continue;
-    for (const KnownAlert& alert : series) remembered_[rule.get()].push_back(remembered(alert));
+    if (rule && rule->scope == Scope::fleet) add_known(alerts, remembered_[rule.get()]);
   }
 }
 

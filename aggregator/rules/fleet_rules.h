@@ -38,7 +38,8 @@ class FleetRules {
 
  private:
   void refresh(std::int64_t now_ms);
-  void seed();
+  void adopt(std::int64_t now_ms);
+  void seed(const KnownAlertsPtr& known);
   void keep_records(const RuleSet& old, std::int64_t now_ms);
   void run(const Schedule& schedule, RecordedStorage& storage, std::int64_t t_ms);
   std::vector<RecordedSample> record(const Rule& rule, RecordedStorage& storage, std::int64_t t_ms);
@@ -49,6 +50,7 @@ class FleetRules {
   const Sinks sinks_;
   RuleSetPtr rules_;
   std::uint64_t version_ = 0;
+  std::uint64_t moves_ = 0;
   std::int64_t began_ms_ = 0;         // what was before is not covered: we were not there
   std::vector<std::int64_t> due_ms_;  // per schedule
   std::unordered_map<const Rule*, Memory> remembered_;

@@ -13,28 +13,36 @@ constexpr std::int64_t kClockStepMs = 10'000;
 HostRules::HostRules(const CurrentRules& current, KnownAlertsPtr known, Sink sink)
     : current_(current), known_(std::move(known)), sink_(std::move(sink)) {}
 
-void HostRules::refresh() {
+/// Gives how often alerts were moved, asked first: what was moved by then is of these rules.
+std::uint64_t HostRules::refresh() {
+  const std::uint64_t moves = current_.moves();
   const std::uint64_t version = current_.version();
-  if (version == version_) return;
+  if (version == version_) return moves;
   version_ = version;
   const RuleSetPtr old = std::exchange(rules_, current_.get());
   for (auto& [id, host] : hosts_) {
     host.turns.assign(rules_->host_schedules().size(), {});
     auto before = std::exchange(host.remembered, {});
     for (auto& [rule, memory] : before) {
-      if (const RulePtr same = rules_->find(rule->key)) host.remembered[same.get()] = std::move(memory);
+      const RulePtr same = rules_->find(rule->key);
+      if (same && same->scope == Scope::host) host.remembered[same.get()] = std::move(memory);
     }
+  }
+  return moves;
+}
+
+void HostRules::seed(const KnownAlertsPtr& known, Host& host, const std::string& instance) const {
+  if (!known) return;
+  for (const auto& [key, alerts] : *known) {
+    if (key.second != instance) continue;
+    const RulePtr rule = rules_->find(key.first);
+    if (rule && rule->scope == Scope::host) add_known(alerts, host.remembered[rule.get()]);
   }
 }
 
-void HostRules::seed(Host& host, const std::string& instance) const {
-  if (!known_) return;
-  for (const auto& [key, series] : *known_) {
-    if (key.second != instance) continue;
-    const RulePtr rule = rules_->find(key.first);
-    if (!rule) continue;
-    for (const KnownAlert& alert : series) host.remembered[rule.get()].push_back(remembered(alert));
-  }
+/// What a reload left to this host's rules.
+void HostRules::take_moved(Host& host, const std::string& instance, std::uint64_t moves) const {
+  if (moves != std::exchange(host.moves, moves)) seed(current_.moved(), host, instance);
 }
 
 HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& instance,
@@ -43,7 +51,7 @@ HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& insta
   if (is_new) {
     found->second.known_since_ms = known_since_ms;
     found->second.turns.assign(rules_->host_schedules().size(), {});
-    seed(found->second, instance);
+    seed(known_, found->second, instance);
   }
   return found->second;
 }
@@ -51,8 +59,9 @@ HostRules::Host& HostRules::host(aggregator::HostId id, const std::string& insta
 void HostRules::on_host_tick(aggregator::HostId id, const std::string& instance, std::int64_t t_ms,
                              promql::Storage& storage, aggregator::Occasion occasion,
                              aggregator::Covered covered) {
-  refresh();
+  const std::uint64_t moves = refresh();
   Host& host = this->host(id, instance, std::min(t_ms, covered.until_ms));
+  take_moved(host, instance, moves);
   const bool is_quiet = occasion == aggregator::Occasion::quiet;
   const bool clock_went_back = t_ms < host.last_ms - kClockStepMs;
   // What arrives in the millisecond of a look at the quiet host is news all the same.

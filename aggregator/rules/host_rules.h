@@ -44,10 +44,11 @@ class HostRules {
     };
     std::int64_t last_ms = 0;
     std::int64_t known_since_ms = 0;  // in this run
+    std::uint64_t moves = 0;          // of the rules, as far as it has taken them
     std::vector<Turn> turns;
     std::unordered_map<const Rule*, Memory> remembered;  // only rules with something to remember
   };
-  void refresh();
+  std::uint64_t refresh();
   /// What a tick is about.
   struct Tick {
     const std::string& instance;
@@ -57,7 +58,8 @@ class HostRules {
   };
   void run(const Schedule& schedule, Host& host, const Tick& tick, promql::Storage& storage);
   Host& host(aggregator::HostId id, const std::string& instance, std::int64_t known_since_ms);
-  void seed(Host& host, const std::string& instance) const;
+  void seed(const KnownAlertsPtr& known, Host& host, const std::string& instance) const;
+  void take_moved(Host& host, const std::string& instance, std::uint64_t moves) const;
 
   const CurrentRules& current_;
   const KnownAlertsPtr known_;

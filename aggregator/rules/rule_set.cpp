@@ -423,4 +423,15 @@ void CurrentRules::replace(RuleSetPtr next) {
   version_.fetch_add(1, std::memory_order_release);
 }
 
+void CurrentRules::hand_over(KnownAlertsPtr moved) {
+  const std::lock_guard lock(mutex_);
+  moved_ = std::move(moved);
+  moves_.fetch_add(1, std::memory_order_release);
+}
+
+KnownAlertsPtr CurrentRules::moved() const {
+  const std::lock_guard lock(mutex_);
+  return moved_;
+}
+
 }  // namespace vigil::rules

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "aggregator/promql/ast.h"
+#include "aggregator/promql/value.h"
 #include "aggregator/rules/config.h"
 #include "aggregator/rules/rule_extras.h"
 #include "aggregator/rules/template.h"
@@ -15,6 +16,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -157,6 +159,15 @@ class RuleSet {
 };
 using RuleSetPtr = std::shared_ptr<const RuleSet>;
 
+struct KnownAlert {
+  promql::LabelsPtr labels;
+  bool fires = false;
+  double value = 0;  // the latest there was
+};
+/// Alerts that exist already when their evaluation begins, by (rule key, scope).
+using KnownAlerts = std::map<std::pair<std::string, std::string>, std::vector<KnownAlert>>;
+using KnownAlertsPtr = std::shared_ptr<const KnownAlerts>;
+
 /// The rule set in force, for readers on any thread; a reload replaces it.
 class CurrentRules {
  public:
@@ -166,10 +177,20 @@ class CurrentRules {
   /// Changes with every replace(): cheap to ask on every tick.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
+  /// Alerts whose rule looked at each host before a reload and looks at the fleet now, or the other way
+  /// round: whoever evaluates it now has not seen them, and is to end them. All of this run that are left.
+  void hand_over(KnownAlertsPtr moved);
+  /// Null: none.
+  KnownAlertsPtr moved() const;
+  /// Changes with every hand_over().
+  std::uint64_t moves() const { return moves_.load(std::memory_order_acquire); }
+
  private:
-  mutable std::mutex mutex_;  // protects rules_
+  mutable std::mutex mutex_;  // protects rules_ and moved_
   RuleSetPtr rules_;
+  KnownAlertsPtr moved_;
   std::atomic<std::uint64_t> version_ = 1;
+  std::atomic<std::uint64_t> moves_ = 0;
 };
 
 }  // namespace vigil::rules

@@ -421,4 +421,12 @@ Remembered remembered(const KnownAlert& alert) {
   return {alert.labels, 0, alert.fires ? ~std::uint64_t{0} : 0, alert.value, 0, true, 0};
 }
 
+void add_known(const std::vector<KnownAlert>& alerts, Memory& memory) {
+  LabelSet there;
+  for (const Remembered& entry : memory) there.insert(*entry.labels);
+  for (const KnownAlert& alert : alerts) {
+    if (!there.contains(*alert.labels)) memory.push_back(remembered(alert));
+  }
+}
+
 }  // namespace vigil::rules

@@ -37,6 +37,8 @@ Remembered remembered(const KnownAlert& alert);
 /// The label sets of one rule on one host that are, or were, active; where missing data is an alert, all that
 /// have data.
 using Memory = std::vector<Remembered>;
+/// With those alerts that it does not remember yet.
+void add_known(const std::vector<KnownAlert>& alerts, Memory& memory);
 
 /// The rule's expression at `t_ms`, less the group's query_offset; a scalar is one sample without labels.
 Result<promql::Vector> query(const Rule& rule, promql::Storage& storage, std::int64_t t_ms);

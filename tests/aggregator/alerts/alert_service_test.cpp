@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <initializer_list>
 
 using namespace vigil;
@@ -381,6 +382,34 @@ TEST_CASE("Rules are listed with their state, and a rule of yesterday cannot fir
   REQUIRE(rules.size() == 1);
   CHECK(rules[0].pending == 1);
   CHECK(run.service->counters().firing == 0);
+}
+
+TEST_CASE("what a reload moves from the hosts' rules to the fleet's is handed over to whoever ends it") {
+  const TempDir dir;
+  Run run(dir);
+  run.evaluate(0, 1, {"web"});
+  run.recorder.wait_for(1);
+  const auto reload = [&run](const char* options) {
+    std::promise<rules::KnownAlertsPtr> moved;
+    AlertService::Reloaded reloaded{rules_of(fmt::format(
+        "groups: [{{name: g{}, rules: [{{alert: Full, expr: used > 90, labels: {{severity: warning}}}}]}}]",
+        options))};
+    bool is_moved = false;
+    reloaded.moved = [&](const rules::KnownAlertsPtr& known) {
+      is_moved = true;
+      moved.set_value(known);
+    };
+    std::promise<void> adopted;
+    run.service->reload(std::move(reloaded), [&adopted] { adopted.set_value(); });
+    adopted.get_future().get();
+    return is_moved ? moved.get_future().get() : nullptr;
+  };
+  CHECK(reload("") == nullptr);
+  const auto moved = reload(", query_offset: 30s");
+  REQUIRE(moved);
+  REQUIRE(moved->size() == 1);
+  CHECK(moved->begin()->first == std::pair<std::string, std::string>("g/Full/warning", ""));
+  CHECK(moved->begin()->second.at(0).fires);
 }
 
 TEST_CASE("an alert begun by an evaluation that was under way during a reload has the texts of today") {

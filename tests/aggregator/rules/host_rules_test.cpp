@@ -1,5 +1,6 @@
 #include "aggregator/rules/host_rules.h"
 
+#include "aggregator/alerts/alert_book.h"
 #include "aggregator/rules/fleet_rules.h"
 #include "tests/aggregator/rules/table_storage.h"
 #include "tests/support/catch.h"
@@ -259,6 +260,42 @@ TEST_CASE("New rules take over what the old ones remember") {
   REQUIRE(got.size() == 1);
   CHECK(got[0].rule->expr_text == "link == 5");
   CHECK(got[0].active.empty());
+}
+
+TEST_CASE(
+    "an alert whose rule a reload moves from the hosts to the fleet, or back, ends when it is not true") {
+  const bool to_fleet = GENERATE(true, false);
+  constexpr const char* kOfHosts = "groups: [{name: g, interval: 1s, rules: [{alert: A, expr: link == 0}]}]";
+  constexpr const char* kOfFleet =
+      "groups: [{name: g, interval: 1s, limit: 9, rules: [{alert: A, expr: link == 0}]}]";
+  CurrentRules current(load(to_fleet ? kOfHosts : kOfFleet));
+  TableStorage storage;
+  alerts::AlertBook book{alerts::AlertBookOptions{}};
+  const Sink sink = [&book](const Evaluation& evaluation) { book.apply(evaluation); };
+  HostRules hosts(current, nullptr, sink);
+  FleetRules fleet(current, nullptr, [&storage] { return std::make_unique<View>(storage); }, {sink, {}});
+  const auto tick = [&](std::int64_t t_ms, double value) {
+    storage.add(kLink, t_ms, value);
+    hosts.on_host_tick(7, "web", t_ms, storage);
+    fleet.tick(t_ms);
+  };
+  const auto reload = [&](const char* text) {
+    current.replace(load(text));
+    book.adopt(*current.get(), 0);
+  };
+  tick(1'000, 0);
+  CHECK(book.size() == 1);
+  reload(to_fleet ? kOfFleet : kOfHosts);
+  tick(2'000, 1);  // what evaluates it now has not heard of it yet
+  current.hand_over(book.moved());
+  tick(3'000, 1);
+  CHECK(book.size() == 0);
+  // Who evaluated it at first does not remember it when it has the rule again.
+  reload(to_fleet ? kOfHosts : kOfFleet);
+  tick(4'000, 0);
+  CHECK(book.size() == 1);
+  tick(5'000, 1);
+  CHECK(book.size() == 0);
 }
 
 TEST_CASE("A host whose clock is set back is evaluated on, late rows are not") {
