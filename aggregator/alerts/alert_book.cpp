@@ -144,8 +144,8 @@ Labels AlertBook::annotations_now(const Alert& alert) const {
   return out;
 }
 
-void AlertBook::restore_change(const std::string& known, std::int64_t t_ms) {
-  auto& times = changes_[known];
+void AlertBook::restore_change(const std::string& series, std::int64_t t_ms) {
+  auto& times = changes_[series];
   times.insert(std::ranges::upper_bound(times, t_ms), t_ms);
 }
 

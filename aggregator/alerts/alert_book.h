@@ -32,8 +32,9 @@ class AlertBook {
 
   /// Puts back what was stored. Before the first apply().
   void restore(Alert alert);
-  /// An alert with this fingerprint began or ended then, before this run: for rules that look for flapping.
-  void restore_change(const std::string& fingerprint, std::int64_t t_ms);
+  /// An alert of this fingerprint() of rule and series began or ended then, before this run: for rules that
+  /// look for flapping. It is not the alert's own where its labels changed with its value.
+  void restore_change(const std::string& series, std::int64_t t_ms);
 
   std::vector<Transition> apply(const rules::Evaluation& evaluation);
 

@@ -316,7 +316,7 @@ Result<void> MetaStore::each_ended(std::int64_t since_ms,
   return for_each_row(database_, sql, [&visit](Statement& row) {
     const auto alert = decode_alert(row.bytes(4));
     visit({std::string(row.bytes(0)), std::string(row.bytes(1)), row.integer(2), row.integer(3),
-           alert ? alert->labels : Labels()});
+           alert ? alert->labels : Labels(), alert ? *alert->series : Labels()});
   });
 }
 

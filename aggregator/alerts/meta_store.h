@@ -84,6 +84,7 @@ struct EndedAlert {
   std::int64_t fired_at_ms = 0;
   std::int64_t resolved_at_ms = 0;
   Labels labels;
+  Labels series{};  // the alert's identity within its rule
 };
 
 class MetaStore {

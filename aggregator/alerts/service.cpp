@@ -88,19 +88,20 @@ Result<void> Service::restore_changes() {
   if (longest == 0) return {};
   book_.for_each([this](const Alert& alert) {
     if (alert.state == State::firing && alert.flapping_since_ms == 0)
-      book_.restore_change(alert.fingerprint, alert.fired_at_ms);
+      book_.restore_change(fingerprint(alert.rule->key, *alert.series), alert.fired_at_ms);
   });
   return store_.each_ended(options_.now_ms() - longest, [this](const EndedAlert& ended) {
     const rules::RulePtr rule = rules_->find(ended.rule_key);
     if (!rule || !rule->extras.flapping) return;
-    book_.restore_change(ended.fingerprint, ended.fired_at_ms);
-    book_.restore_change(ended.fingerprint, ended.resolved_at_ms);
+    const std::string series = fingerprint(ended.rule_key, ended.series);
+    book_.restore_change(series, ended.fired_at_ms);
+    book_.restore_change(series, ended.resolved_at_ms);
   });
 }
 
 void Service::start() {
-  if (notifier_ != nullptr) {
   started_ms_ = options_.now_ms();
+  if (notifier_ != nullptr) {
     auto threads = store_.threads();  // before the messages that go on from them
     if (threads) {
       notifier_->remember(std::move(*threads));
@@ -176,11 +177,12 @@ void Service::drain() {
 
 void Service::beat() {
   const std::int64_t now = options_.now_ms();
-  if (now < last_beat_ms_) grouping_.forget_future(now);
+  const bool clock_went_back = now < last_beat_ms_;
   last_beat_ms_ = now;
   Transitions expired;
   {
     const std::lock_guard lock(mutex_);
+    if (clock_went_back) grouping_.forget_future(now);
     expired = book_.expire(now);
     while (!resolved_.empty() && resolved_.front().resolved_at_ms < now - kShowResolvedMs)
       resolved_.pop_front();
@@ -216,8 +218,9 @@ void Service::upkeep() {
   const std::int64_t now = options_.now_ms();
   next_upkeep_ms_ = now + kUpkeepMs;
   keep_clocks(Clocks::all);
-  auto done = store_.prune(now - kHistoryMs);
-  if (done) done = silencing_.forget(now);
+  const std::int64_t patient = options_.patient_ms ? options_.patient_ms() : now;
+  auto done = store_.prune(patient - kHistoryMs);
+  if (done) done = silencing_.forget(patient);
   if (done) done = store_.checkpoint();
   if (!done)
     log::warn("alerts", "upkeep of meta.db failed; it will be tried again", {{"error", done.error()}});
@@ -258,21 +261,21 @@ void Service::began(const Transition& transition) {
   const bool fires = transition.to == State::firing;
   if (fires) log_alert(log::Level::warn, "alert fires", alert);
   // What had no answer when it went pending, as right after a host came, is asked again when it fires.
-  std::vector<notify::Evidence> evidence = with_missing(alert.evidence, evidence_of(alert));
-  if (fires) grouping_.fire(alert, options_.now_ms());
+  std::vector<notify::Evidence> evidence = evidence_of(alert);
   const std::lock_guard lock(mutex_);
+  if (fires) grouping_.fire(alert, options_.now_ms());
   ++counters_.transitions;
   if (fires) unannounced_.insert(alert.fingerprint);
   Alert* kept = book_.find(alert.fingerprint);
-  if (kept != nullptr) kept->evidence = std::move(evidence);
+  if (kept != nullptr) kept->evidence = with_missing(std::move(kept->evidence), std::move(evidence));
 }
 
 /// It fires on and flaps no more.
 void Service::calmed(const Alert& alert) {
   log_alert(log::Level::info, "alert fires on and flaps no more", alert);
   ledger_.note(alert.fingerprint);
-  grouping_.tell_again(alert.fingerprint);
   const std::lock_guard lock(mutex_);
+  grouping_.tell_again(alert.fingerprint);
   ++counters_.transitions;
   calmed_.insert(alert.fingerprint);
 }
@@ -314,7 +317,10 @@ void Service::ended(const Transition& transition) {
       acting_.tell(alert);
       say(alert, notify::Kind::resolved);
     }
-    grouping_.resolve(alert, rules_->external_url());
+    {
+      const std::lock_guard lock(mutex_);
+      grouping_.resolve(alert, rules_->external_url());
+    }
     const notify::Notification note = to_notification(alert, notify::Kind::resolved, rules_->external_url());
     for (const std::string& receiver : alert.escalated) {
       for (notify::Row& row : grouping_.rows_to(receiver, note, options_.now_ms()))

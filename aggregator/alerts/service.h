@@ -148,6 +148,7 @@ class Service : public AlertService {
   rules::RuleSetPtr rules_;
   std::unordered_set<const rules::Rule*> live_rules_;
   AlertBook book_;
+  Grouping grouping_;
   std::deque<AlertInfo> resolved_;  // newest last
   Counters counters_;
 
@@ -157,7 +158,6 @@ class Service : public AlertService {
   std::set<std::string> calmed_;       // told that they flap, and not yet that they do not any more
   std::set<std::string> held_back_;    // those of them that an inhibitor or a silence keeps back
   EvidenceRound evidence_;
-  Grouping grouping_;
   Acting acting_;
   AlertSeries series_;
   std::map<std::string, std::int64_t, std::less<>> forgotten_;  // hosts, and when

@@ -97,6 +97,25 @@ void see(Run& run, std::initializer_list<int> seconds) {
   }
 }
 
+constexpr const char* kRelabelled = R"(
+groups:
+  - name: g
+    interval: 1s
+    rules:
+      - {alert: Full, expr: used > 90, flapping: 5 in 60s, labels: {severity: '{{ if gt $value 97.0 }}critical{{ else }}warning{{ end }}'}}
+)";
+
+/// The rule gives this value for "web", or is false.
+void see_value(Run& run, std::int64_t second, std::optional<double> value) {
+  const std::uint64_t seen = run.service->counters().evaluations;
+  run.now_ms = second * 1000;
+  rules::Evaluation evaluation{run.rules->rules()[0], "web", second * 1000, {}, {}, {}};
+  if (value)
+    evaluation.active.push_back({std::make_shared<const Labels>(Labels{{"instance", "web"}}), *value});
+  run.service->take(std::move(evaluation));
+  run.settle(seen + 1);
+}
+
 std::string summary_of(const notify::Row& row) {
   return std::string(row.note.annotations.get("summary"));
 }
@@ -147,6 +166,23 @@ TEST_CASE(
   const auto rows = run.recorder.wait_for(4);
   REQUIRE(rows.size() == 4);
   CHECK(summary_of(rows[3]) == "It is full (still firing, no longer flapping)");
+}
+
+TEST_CASE("an alert whose labels change with its value flaps also when a restart lies in between") {
+  const TempDir dir;
+  {
+    Run run(dir, kRelabelled);
+    see_value(run, 1, 95);
+    see_value(run, 2, 99);  // one ends, another begins
+    see_value(run, 3, {});
+    run.recorder.wait_for(4);
+  }
+  Run run(dir, kRelabelled, {}, {}, 4);
+  see_value(run, 5, 95);
+  const auto alerts = run.service->alerts();
+  REQUIRE_FALSE(alerts.empty());
+  CHECK(alerts[0].state == State::firing);
+  CHECK(alerts[0].flapping_since_ms == 5'000);
 }
 
 TEST_CASE("Who is not configured any more is not told that something flaps no more") {

@@ -8,9 +8,11 @@
 #include "tests/support/temp_file.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace vigil;
@@ -83,6 +85,26 @@ std::vector<notify::Row> groups_of(Run& run, std::size_t count) {
 }
 
 }  // namespace
+
+TEST_CASE("alerts are listed with their groups by other threads while they come and go") {
+  const TempDir dir;
+  Run run(dir, kRules, {}, routing_of(), 1);
+  std::atomic<bool> goes_on = true;
+  std::thread reader([&] {
+    while (goes_on) {
+      for (const AlertInfo& alert : run.service->alerts()) {
+        if (alert.state == State::firing && alert.receivers.empty()) goes_on = false;
+      }
+    }
+  });
+  for (std::int64_t second = 2; second < 60; ++second) {
+    std::vector<std::string> hosts;
+    for (int host = 0; host < 20; ++host) hosts.push_back(fmt::format("{}-{}", second % 2, host));
+    evaluate(run, 0, second, hosts);
+  }
+  CHECK(goes_on.exchange(false));
+  reader.join();
+}
 
 TEST_CASE("alerts of a group are one message after its wait, and what changed is one after its interval") {
   const TempDir dir;
@@ -418,7 +440,6 @@ groups:
   CHECK(held_back("Hot (room) | on cellar; by its rule's vigil_inhibits: Hot"));
   // Its own name in the list holds back nothing.
   CHECK(explained(run, id_of(run, "cellar")).find("inhibited") == std::string::npos);
-}
 
   silences::Silence silence;
   silence.matchers = matchers::parse_matchers("instance=cellar")->matchers;
@@ -429,3 +450,4 @@ groups:
   CHECK(
       explained(run, id_of(run, "cellar")).find(" | x: x; meanwhile it holds back no alert by its name\n") !=
       std::string::npos);
+}
