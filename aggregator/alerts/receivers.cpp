@@ -1,6 +1,7 @@
 #include "aggregator/alerts/receivers.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vigil::alerts {
 
@@ -30,7 +31,7 @@ void Receivers::tell(const std::vector<std::string>& names, const notify::Notifi
                      std::int64_t now_ms, Ledger& ledger) const {
   if (notifier_ == nullptr) return;
   const std::vector<std::string> own = plain();
-  for (const std::string& name : names) {
+  for (const std::string& name : std::set<std::string>(names.begin(), names.end())) {  // once each
     for (notify::Row& row : grouping_.rows_to(name, note, now_ms)) ledger.add_message(std::move(row));
     if (std::ranges::find(own, name) != own.end()) ledger.add_message({0, name, now_ms, 0, 0, note});
   }

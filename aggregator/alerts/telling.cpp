@@ -27,7 +27,7 @@ void Service::announce_calm() {
     if (!alert->announced) return true;  // its first message is to come, and says how it is
     notify::Notification note = firing_now(book_, *alert, rules_->external_url());
     say_calm(note);
-    note.key = fmt::format("{}-{}-calm", fingerprint, alert->fired_at_ms);
+    note.key = fmt::format("{}-{}-calm-{}", fingerprint, alert->fired_at_ms, now);  // it may flap again
     // One that a reload took away would get a message that is given up at once.
     const std::vector<std::string> receivers = receivers_of(note);
     for (const std::string& receiver : alert->notified) {

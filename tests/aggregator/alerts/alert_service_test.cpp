@@ -132,7 +132,7 @@ TEST_CASE("What fires on and flaps no more is told once") {
     CHECK(told(rows) == "Full firing to ops, Full resolved to ops, Full firing to ops, Full firing to ops");
     CHECK(summary_of(rows[2]).starts_with("It is full (flapping: "));
     CHECK(summary_of(rows[3]) == "It is full (still firing, no longer flapping)");
-    CHECK(rows[3].note.key == rows[3].note.fingerprint + "-3000-calm");
+    CHECK(rows[3].note.key == rows[3].note.fingerprint + "-3000-calm-13000");
     CHECK(run.service->alerts()[0].annotations.get("summary") == "It is full");
     CHECK(run.service->alerts()[0].flapping_since_ms == 0);
   }

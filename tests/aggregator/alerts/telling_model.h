@@ -62,7 +62,7 @@ class TellingModel {
     std::set<std::string> keys;                  // all it heard
   };
   static Episode episode_of(const notify::Row& row);
-  static bool is_of_calm(const notify::Row& row) { return row.note.key.ends_with("-calm"); }
+  static bool is_of_calm(const notify::Row& row) { return row.note.key.find("-calm-") != std::string::npos; }
 
   std::vector<Silenced> silences_;
   std::map<Episode, Told> told_;
