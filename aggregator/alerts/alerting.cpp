@@ -1,13 +1,14 @@
 #include "aggregator/alerts/alerting.h"
 
 #include "aggregator/alerts/acting.h"
+#include "aggregator/alerts/maintaining.h"
 #include "aggregator/alerts/routing_file.h"
 #include "aggregator/notify/heartbeat.h"
 #include "aggregator/rules/presets.h"
 #include "common/clock.h"
 #include "common/log/log.h"
-#include "common/threads/worker.h"
 #include "common/patient_clock.h"
+#include "common/threads/worker.h"
 
 #include <chrono>
 #include <mutex>
@@ -135,6 +136,7 @@ class Whole : public Alerting {
   rules::RuleSetPtr rule_set() const override { return current_.get(); }
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out = current_.get()->warnings();
+    for (std::string& text : untold_maintenances()) out.push_back(std::move(text));
     const std::lock_guard lock(mutex_);
     out.insert(out.end(), routing_warnings_.begin(), routing_warnings_.end());
     return out;
@@ -152,6 +154,17 @@ class Whole : public Alerting {
   }
 
  private:
+  std::vector<std::string> untold_maintenances() const {
+    std::vector<std::string> receivers;
+    for (const notify::ReceiverStats& each : notifier_->stats()) {
+      if (!each.takes_groups && each.kind != "gone") receivers.push_back(each.receiver);
+    }
+    if (const RoutingPtr routing = service_->routing()) {
+      for (const auto& [name, channels] : routing->channels) receivers.push_back(name);
+    }
+    return untold(*service_->silences(), receivers, wall_ms());
+  }
+
   rules::Sink sink() {
     return [this](rules::Evaluation evaluation) { service_->take(std::move(evaluation)); };
   }

@@ -62,8 +62,12 @@ bool is_own(const notify::ReceiverStats& stats) {
 
 void add_past_maintenances(const Labels& labels, const FiringTime& alert, const Circumstances& circumstances,
                            std::vector<Event>& out) {
-  for (Event& event : past_maintenances(labels, alert, circumstances.silences, circumstances.now_ms))
-    out.push_back(std::move(event));
+  std::vector<std::string> receivers = circumstances.grouping.receivers();
+  for (const notify::ReceiverStats& stats : circumstances.receivers) {
+    if (is_own(stats)) receivers.push_back(stats.receiver);
+  }
+  const KnownMaintenances known{circumstances.silences, std::move(receivers), circumstances.now_ms};
+  for (Event& event : past_maintenances(labels, alert, known)) out.push_back(std::move(event));
 }
 
 /// By which of its words an alert holds this one back.
@@ -357,11 +361,11 @@ std::vector<Event> explain(const Alert& alert, const Circumstances& circumstance
   if (const Acknowledgement& ack = alert.acknowledgement)
     out.push_back({EventKind::acknowledged, ack.at_ms, ack.author, ack.comment});
   add_silences(alert.labels, circumstances.now_ms, circumstances, out);
+  if (alert.state == State::firing && inhibits_by_name(alert)) say_it_frees(out);
   if (alert.state == State::firing)
     add_past_maintenances(alert.labels, {alert.fired_at_ms, 0}, circumstances, out);
   add_inhibitors(alert, circumstances, out);
   add_tellings(alert.notified, alert.escalated, alert.announced_ms, circumstances, out);
-  if (alert.state == State::firing && inhibits_by_name(alert)) say_it_frees(out);
   add_groups(alert.fingerprint, alert.is_repeated(), false, circumstances, out);
   add_not_told(alert.labels, circumstances, out);
   add_runs(alert.fired_at_ms, circumstances.now_ms, circumstances, out);

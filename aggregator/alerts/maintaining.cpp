@@ -366,4 +366,18 @@ void maintain(const MaintenanceRound& round) {
   });
 }
 
+std::vector<std::string> untold(const silences::SilenceBook& silences,
+                                const std::vector<std::string>& receivers, std::int64_t now_ms) {
+  std::vector<std::string> out;
+  silences.for_each([&](const Silence& silence) {
+    if (!silence.maintenance || silence.state_at(now_ms) == silences::State::expired) return;
+    for (const std::string& name : silence.maintenance->receivers) {
+      if (std::ranges::find(receivers, name) != receivers.end()) continue;
+      out.push_back(fmt::format("maintenance {} ({}) is to be told to {}, and there is no such receiver",
+                                silence.id, silence.maintenance->title, name));
+    }
+  });
+  return out;
+}
+
 }  // namespace vigil::alerts

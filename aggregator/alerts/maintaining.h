@@ -50,4 +50,9 @@ struct MaintenanceRound {
 /// Takes the steps that are due.
 void maintain(const MaintenanceRound& round);
 
+/// Maintenances that are not over and are to be told to somebody who is not among `receivers`, as those are
+/// after a reload, in words.
+std::vector<std::string> untold(const silences::SilenceBook& silences,
+                                const std::vector<std::string>& receivers, std::int64_t now_ms);
+
 }  // namespace vigil::alerts

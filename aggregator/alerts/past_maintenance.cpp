@@ -42,28 +42,38 @@ std::string_view container_text(const MaintenanceProgress& progress, const Label
   return ran ? "; its container ran again" : "";
 }
 
-std::string digest_text(const Silence& silence, const Labels& labels, const FiringTime& alert) {
+/// A reload may have taken some of them away since.
+std::string receivers_text(const std::vector<std::string>& names, const KnownMaintenances& known) {
+  if (names.empty()) return "; nobody was told of it";
+  std::vector<std::string> words;
+  for (const std::string& name : names) {
+    const bool is_there = std::ranges::find(known.receivers, name) != known.receivers.end();
+    words.push_back(is_there ? name : name + " (no receiver now)");
+  }
+  return fmt::format("; its receivers: {}", fmt::join(words, ", "));
+}
+
+std::string digest_text(const Silence& silence, const Labels& labels, const FiringTime& alert,
+                        const KnownMaintenances& known) {
   const MaintenanceProgress& progress = silence.progress;
-  const silences::MaintenancePlan& plan = *silence.maintenance;
   if (!progress.ended) return "its end is still to be told";
   return fmt::format("at its end: {}{}{}", section_of(progress, alert), container_text(progress, labels),
-                     plan.receivers.empty()
-                         ? "; nobody was told of it"
-                         : fmt::format("; its receivers: {}", fmt::join(plan.receivers, ", ")));
+                     receivers_text(silence.maintenance->receivers, known));
 }
 
 }  // namespace
 
 std::vector<Event> past_maintenances(const Labels& labels, const FiringTime& alert,
-                                     const silences::SilenceBook& silences, std::int64_t now_ms) {
+                                     const KnownMaintenances& known) {
   std::vector<Event> out;
-  silences.for_each([&](const Silence& silence) {
-    if (!has_ended(silence, now_ms) || !held(silence, labels, alert)) return;
+  known.silences.for_each([&](const Silence& silence) {
+    if (!has_ended(silence, known.now_ms) || !held(silence, labels, alert)) return;
     Event event;
     event.kind = Event::Kind::maintenance_over;
     event.at_ms = silence.progress.end_ms;
     event.by = silence.id;
-    event.text = fmt::format("{}; {}", silence.maintenance->title, digest_text(silence, labels, alert));
+    event.text =
+        fmt::format("{}; {}", silence.maintenance->title, digest_text(silence, labels, alert, known));
     out.push_back(std::move(event));
   });
   return out;

@@ -7,6 +7,7 @@
 #include "common/series.h"
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace vigil::alerts {
@@ -17,9 +18,16 @@ struct FiringTime {
   std::int64_t over_ms = 0;
 };
 
+/// What is known of maintenances, as of now.
+struct KnownMaintenances {
+  const silences::SilenceBook& silences;
+  std::vector<std::string> receivers;  // that there are
+  std::int64_t now_ms = 0;
+};
+
 /// An event of each, of those whose latest time lay within the alert's. Earlier times of one that comes again
 /// are not known any more, nor are those that ended more than 5 days ago.
 std::vector<Event> past_maintenances(const Labels& labels, const FiringTime& alert,
-                                     const silences::SilenceBook& silences, std::int64_t now_ms);
+                                     const KnownMaintenances& known);
 
 }  // namespace vigil::alerts

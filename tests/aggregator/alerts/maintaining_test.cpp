@@ -39,12 +39,14 @@ std::string words_of(const notify::Notification& note) {
 }
 
 /// "at: by | text" of each, in minutes.
-std::string past(const Silence& silence, const Labels& labels, FiringTime minutes, std::int64_t now = 200) {
+std::string past(const Silence& silence, const Labels& labels, FiringTime minutes, std::int64_t now = 200,
+                 const std::vector<std::string>& receivers = {"lead", "ops"}) {
   silences::SilenceBook book;
   book.restore(silence);
   std::string out;
-  for (const Event& event : past_maintenances(
-           labels, {minutes.fired_ms * kMinuteMs, minutes.over_ms * kMinuteMs}, book, now * kMinuteMs)) {
+  for (const Event& event :
+       past_maintenances(labels, {minutes.fired_ms * kMinuteMs, minutes.over_ms * kMinuteMs},
+                         {book, receivers, now * kMinuteMs})) {
     CHECK(to_string(event.kind) == "maintenance_over");
     out += fmt::format("{}: {} | {}", event.at_ms / kMinuteMs, event.by, event.text);
   }
@@ -105,6 +107,18 @@ TEST_CASE("a maintenance says at its begin that nobody knows which containers ru
   const std::string begun = words_of(maintenance_message(upgrade(), MaintenanceStep::begin, progress,
                                                          {book, {}, ask, acting, 100 * kMinuteMs}));
   CHECK_THAT(begun, Catch::Contains("Containers: not looked at, too slow"));
+}
+
+TEST_CASE("of receivers that a reload took away a maintenance says that they are not there") {
+  silences::SilenceBook book;
+  book.restore(upgrade());
+  CHECK(untold(book, {"lead", "ops"}, 110 * kMinuteMs).empty());
+  CHECK(untold(book, {"lead"}, 110 * kMinuteMs) ==
+        std::vector<std::string>{
+            "maintenance m-1 (Upgrade) is to be told to ops, and there is no such receiver"});
+  CHECK(untold(book, {"lead"}, 131 * kMinuteMs).empty());
+  CHECK(past(over_as_planned(), kWeb, {90, 120}, 200, {"lead"}) ==
+        "130: m-1 | Upgrade; at its end: cleared; its receivers: ops (no receiver now), lead");
 }
 
 TEST_CASE("of a maintenance that is over an alert knows when it ended, and what was said of it") {
