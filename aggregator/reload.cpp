@@ -84,9 +84,9 @@ std::string text_of(const rules::Rule& rule) {
     text += '\n';
   }
   const rules::RuleExtras& extras = rule.extras;
-  text +=
-      fmt::format("{} {} {} {} {}", extras.times.enough, extras.times.of, static_cast<int>(extras.on_no_data),
-                  extras.flapping.changes, extras.flapping.within.count());
+  text += fmt::format("{} {} {} {} {} {}", extras.times.enough, extras.times.of,
+                      static_cast<int>(extras.on_no_data), extras.flapping.changes,
+                      extras.flapping.within.count(), extras.steady.count());
   for (const rules::Origin& origin : rule.explain) text += fmt::format("\n{}={}", origin.what, origin.value);
   for (const auto& action : extras.actions)
     text += fmt::format("\n{}{}", action.name, action.on_resolved ? "!" : "");

@@ -115,7 +115,7 @@ void compile_evidence(const RawRule& raw, RuleExtras& out) {
     } else if (is_plain && (*parsed)->type != promql::ValueType::vector) {
       text.at.error(fmt::format("gives a {}; it must give an instant vector", to_string((*parsed)->type)));
     }
-    out.evidence.push_back({title, std::move(*compiled)});
+    out.evidence.push_back({title, text.text, std::move(*compiled)});
   }
 }
 

@@ -46,7 +46,8 @@ Result<Flapping> parse_flapping(std::string_view text);
 /// A question whose answers are shown with the alert.
 struct EvidenceText {
   std::string title;
-  Template expr;  // gives PromQL
+  std::string text;
+  Template expr;  // the text, which gives PromQL
 };
 
 /// An action that is asked for when the alert fires, or when it is over.

@@ -47,9 +47,16 @@ TEST_CASE("a rule is another one when anything that it does is") {
   const auto before = rules_of("{alert: A, expr: up}");
   for (const char* other :
        {"{alert: A, expr: up, for: 1m}", "{alert: A, expr: up, labels: {a: b}}",
-        "{alert: A, expr: up, annotations: {a: b}}", "{alert: A, expr: up, keep_firing_for: 1m}"}) {
+        "{alert: A, expr: up, annotations: {a: b}}", "{alert: A, expr: up, keep_firing_for: 1m}",
+        "{alert: A, expr: up, evidence: {load: node_load1}}"}) {
     INFO(other);
     CHECK(rule_changes(*before, *rules_of(other)) == Lines{"1 rule changed: A"});
+  }
+  const auto watching = rules_of("{alert: A, expr: up > 1, on_no_data: alert}");
+  for (const char* other : {"{alert: A, expr: up > 1, on_no_data: alert, steady: 1h}",
+                            "{alert: A, expr: up > 1, on_no_data: alert, known: up == 1}"}) {
+    INFO(other);
+    CHECK(rule_changes(*watching, *rules_of(other)) == Lines{"1 rule changed: A"});
   }
 }
 
@@ -95,13 +102,6 @@ TEST_CASE("the file of routes is named when its text is another one") {
   CHECK(in_force.compare(config).changed.empty());
 }
 
-TEST_CASE("who asks for a reload while the program stops is told so, and who waited, too") {
-  const HangupIgnored ignored;
-  ReloadRequests requests;
-  std::vector<Errc> told;
-  const auto note = [&told](const Result<ReloadReport>& done) { told.push_back(done.error().code); };
-  requests.ask(note);
-  CHECK(told.empty());
 TEST_CASE("a secret that is another one in the same file is told of: in force, or in force after a restart") {
   const test::TempDir folder;
   const auto write = [&](const char* name, const char* text) { std::ofstream(folder.file(name)) << text; };
@@ -130,6 +130,13 @@ TEST_CASE("a secret that is another one in the same file is told of: in force, o
   CHECK(in_force.compare(config).needs_restart.empty());
 }
 
+TEST_CASE("who asks for a reload while the program stops is told so, and who waited, too") {
+  const HangupIgnored ignored;
+  ReloadRequests requests;
+  std::vector<Errc> told;
+  const auto note = [&told](const Result<ReloadReport>& done) { told.push_back(done.error().code); };
+  requests.ask(note);
+  CHECK(told.empty());
   requests.refuse();
   requests.ask(note);
   CHECK(told == std::vector<Errc>{Errc::unavailable, Errc::unavailable});
