@@ -2,9 +2,11 @@
 #include "cli/commands/command.h"
 #include "cli/commands/explanation.h"
 #include "cli/commands/figures.h"
+#include "common/text/quotes.h"
 #include "common/text/utf8.h"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,6 +24,23 @@ struct NamedAlert {
 std::string place_of(const v1::Alert& alert) {
   return alert.name() + (alert.instance().empty() ? "" : " on " + alert.instance()) +
          (alert.severity().empty() ? "" : " (" + alert.severity() + ")");
+}
+
+/// `mountpoint="/var"`: the labels of an alert that are not the same on all of these, without those that
+/// place_of() says.
+std::string differences(const v1::Alert& alert, const std::vector<v1::Alert>& all) {
+  const std::map<std::string, std::string> labels(alert.labels().begin(), alert.labels().end());
+  std::string out;
+  for (const auto& label : labels) {
+    const bool is_in_place =
+        label.first == "alertname" || label.first == "instance" || label.first == "severity";
+    const bool is_same = std::ranges::all_of(all, [&label](const v1::Alert& other) {
+      const auto found = other.labels().find(label.first);
+      return found != other.labels().end() && found->second == label.second;
+    });
+    if (!is_in_place && !is_same) out += fmt::format("  {}={}", label.first, in_quotes(label.second));
+  }
+  return out;
 }
 
 bool is_wanted(const v1::Alert& alert, const NamedAlert& wanted) {
@@ -47,9 +66,12 @@ Result<std::vector<v1::Alert>> find_alerts(Context& context, const NamedAlert& w
   });
   if (found.size() < 2 || are_one) return found;
   std::string list;
-  for (const v1::Alert& alert : found) list += "\n  " + alert.id() + "  " + printable(place_of(alert));
+  for (const v1::Alert& alert : found)
+    list += "\n  " + alert.id() + "  " + printable(place_of(alert) + differences(alert, found));
+  const bool has_hosts = std::ranges::any_of(
+      found, [&found](const v1::Alert& other) { return other.instance() != found.front().instance(); });
   return fail(Errc::invalid_argument, "{} alerts are meant; write the id of one{}:{}", found.size(),
-              wanted.host.empty() ? ", or its host" : "", list);
+              has_hosts ? ", or its host" : "", list);
 }
 
 std::shared_ptr<NamedAlert> add_named_alert(CLI::App& app) {

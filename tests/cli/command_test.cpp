@@ -340,6 +340,47 @@ TEST_CASE("gaps advise to name a host only where none was named") {
     CHECK_THAT(note, Catch::EndsWith(": name a later --start."));
 }
 
+namespace {
+
+/// Lists these alerts.
+class KnownAlerts : public Sampled {
+ public:
+  explicit KnownAlerts(v1::ListAlertsResponse alerts) : Sampled(0, 0), alerts_(std::move(alerts)) {}
+  Result<v1::ListAlertsResponse> alerts(const v1::ListAlertsRequest&) override { return alerts_; }
+
+ private:
+  v1::ListAlertsResponse alerts_;
+};
+
+}  // namespace
+
+TEST_CASE("of several alerts of one name and host each is listed with what tells it from the others") {
+  v1::ListAlertsResponse alerts;
+  for (const char* mount : {"/", "/var"}) {
+    v1::Alert& alert = *alerts.add_alerts();
+    alert.set_id(fmt::format("{:0>16}", alerts.alerts_size()));
+    alert.set_name("Full");
+    alert.set_instance("web-1");
+    alert.set_severity("warning");
+    auto& labels = *alert.mutable_labels();
+    labels["alertname"] = "Full";
+    labels["instance"] = "web-1";
+    labels["fstype"] = "ext4";
+    labels["mountpoint"] = mount;
+  }
+  Context context;
+  context.client = std::make_unique<KnownAlerts>(alerts);
+  CLI::App app;
+  const Run run = declare_ack(app);
+  app.parse("Full web-1");
+  const auto done = run(context);
+  REQUIRE_FALSE(done);
+  CHECK(done.error().message ==
+        "2 alerts are meant; write the id of one:\n"
+        "  0000000000000001  Full on web-1 (warning)  mountpoint=\"/\"\n"
+        "  0000000000000002  Full on web-1 (warning)  mountpoint=\"/var\"");
+}
+
 TEST_CASE("an alert that is over lasted as long as it did, and programs get all of it") {
   v1::ListAlertsResponse alerts;
   v1::Alert& alert = *alerts.add_alerts();
