@@ -81,6 +81,7 @@ class Aggregator {
   void watch();
   void announce();
   void beat();
+  void watch_clock();
   void reload();
   void reloaded(const Result<ReloadReport>& loaded, const std::vector<ReloadRequests::Done>& asked);
   api::ApiSources api_sources();
@@ -109,6 +110,7 @@ class Aggregator {
   self::Counter& reopened_;
   ReloadMetrics reload_metrics_;
   std::uint64_t accept_failures_ = 0;  // before the gRPC port was opened
+  bool clock_is_ahead_ = false;        // as the log has it
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;

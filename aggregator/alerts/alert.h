@@ -86,6 +86,7 @@ struct Alert {
   std::int64_t flapping_since_ms = 0;  // otherwise 0
   std::int64_t flap_changed_ms = 0;    // its latest change, while it flaps; otherwise 0
   bool calmed = false;                 // it fires on and flaps no more, which is to be told
+  bool has_other_rule = false;         // since its labels were made: looked at with its next sample
   bool is_moved = false;               // by a reload, from the rules of hosts to the fleet's, or back
   std::string reason;                  // why resolved, when not because the condition is false
   std::vector<std::string> notified;   // receivers that were told it fires

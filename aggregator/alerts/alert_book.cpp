@@ -276,21 +276,25 @@ void AlertBook::hold(Alert& alert, const rules::ActiveSample& sample, const Mome
 }
 
 /// Labels with templates may change with the value, as severity: "{{ if gt $value 90.0 }}critical{{ else }}
-/// warning{{ end }}". An alert is its labels: with others the old one is over and another begins.
+/// warning{{ end }}", and all of them with a reload or a restart. An alert is its labels: with others the old
+/// one is over and another begins.
 void AlertBook::relabel(Alert& alert, double value, std::int64_t t_ms, std::vector<Transition>& out) {
   const auto& texts = alert.rule->labels;
   const auto changes = [](const rules::NamedTemplate& label) {
     return label.text.find("{{") != std::string::npos;
   };
-  if (std::none_of(texts.begin(), texts.end(), changes)) return;
+  const bool has_other_rule = std::exchange(alert.has_other_rule, false);
+  if (!has_other_rule && std::none_of(texts.begin(), texts.end(), changes)) return;
   const Labels labels = labels_of(alert, value, t_ms);
   if (labels == alert.labels) return;
+  const std::int64_t held_ms = alert.held_ms;
   end(alert, t_ms, "its labels changed", out);
   const auto known = by_fingerprint_.extract(alert.fingerprint);
   Alert next;
   next.rule = alert.rule;
   next.scope = alert.scope;
   next.series = alert.series;
+  if (has_other_rule) next.held_ms = held_ms;  // whoever edits a rule does not wait for it anew
   next.fingerprint = fingerprint(alert.rule->key + labels.to_string(), *alert.series);
   if (!known.empty()) by_fingerprint_[next.fingerprint] = known.mapped();
   alert = std::move(next);
@@ -418,6 +422,7 @@ std::vector<Transition> AlertBook::adopt(const rules::RuleSet& rules, std::int64
     for (auto& [labels, alert] : alerts) {
       if (const rules::RulePtr same = rules.find(alert.rule->key)) {
         alert.rule = same;
+        alert.has_other_rule = true;
         if (!has_scope_of(*same, alert.scope)) strays.emplace_back(key, labels);
       } else {
         end(alert, now_ms, "its rule was removed", out);

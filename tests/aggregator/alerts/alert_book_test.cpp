@@ -304,6 +304,23 @@ groups:
   });
 }
 
+TEST_CASE(
+    "A label that a reload changes reaches an alert that fires: the old one is over, and it begins at once") {
+  Bench bench(
+      "groups: [{name: g, rules: [{alert: Slow, expr: ms > 5, for: 30s, labels: {team: db, old: yes}}]}]");
+  for (int second = 0; second <= 30; second += 10) bench.at(second, "true", 0);
+  REQUIRE(bench.only()->state == State::firing);
+  const auto next =
+      rules_of("groups: [{name: g, rules: [{alert: Slow, expr: ms > 5, for: 30s, labels: {team: web}}]}]");
+  CHECK(bench.book.adopt(*next, 35'000).empty());
+  CHECK(bench.only()->labels.get("team") == "db");
+  bench.rules = next;
+  CHECK(bench.at(40, "true", 0) == "firing->resolved inactive->firing");
+  CHECK(bench.only()->labels.get("team") == "web");
+  CHECK(bench.only()->labels.get("old").empty());
+  CHECK(bench.at(50, "true", 0).empty());
+}
+
 TEST_CASE("Alerts that name each other are both told of, and others still keep them back") {
   Bench bench(R"(
 groups:
