@@ -132,11 +132,18 @@ std::string hosts_of(const Silence& silence) {
 bool are_back(const Silence& silence, const MaintenanceRound& round) {
   if (!round.ask || round.now_ms >= round.returned_ms) return true;
   const std::string hosts = hosts_of(silence);
-  const auto heard = round.ask(fmt::format("up{{job=\"node\"{}}}", hosts), round.now_ms);
-  if (!heard || heard->empty()) return false;
-  const auto awaited =
-      round.ask(fmt::format("vigil_host_state{{state=\"late\"{}}} == 1", hosts), round.now_ms);
-  return awaited && awaited->empty();
+  const auto has = [&round](const std::string& expr) {
+    const auto found = round.ask(expr, round.now_ms);
+    return found && !found->empty();
+  };
+  const auto has_none = [&round](const std::string& expr) {
+    const auto found = round.ask(expr, round.now_ms);
+    return found && found->empty();
+  };
+  if (has(fmt::format("up{{job=\"node\"{}}}", hosts)))
+    return has_none(fmt::format("vigil_host_state{{state=\"late\"{}}} == 1", hosts));
+  // Of hosts that the fleet does not know nobody will be heard.
+  return has("up{job=\"node\"}") && has_none(fmt::format("vigil_host_state{{state!=\"\"{}}}", hosts));
 }
 
 /// Containers that run on the hosts that the silence is about; none where it names no host.

@@ -37,6 +37,7 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
   secrets_ = Secrets(request_);
   sent_ = 0;
   reply_.clear();
+  has_head_ = false;
   error_[0] = 0;
   list_.reset();
   CURL* easy = easy_.get();
@@ -52,6 +53,9 @@ void Transfer::prepare(Request request, std::chrono::milliseconds timeout) {
                    std::max(1L, static_cast<long>(timeout.count() / 1000)));
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_reply);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, note_header);
+  curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(easy, CURLOPT_NOPROXY, no_proxy().c_str());
   if (!request_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, request_.ca_file.c_str());
@@ -119,6 +123,14 @@ std::size_t Transfer::keep_reply(char* data, std::size_t size, std::size_t count
   return size * count;
 }
 
+std::size_t Transfer::note_header(char* data, std::size_t size, std::size_t count, void* self) {
+  const std::string_view line(data, size * count);
+  auto& transfer = *static_cast<Transfer*>(self);
+  const bool is_end = line == "\r\n" || line == "\n";
+  if (is_end && transfer.status() >= kFirstFinalStatus) transfer.has_head_ = true;
+  return size * count;
+}
+
 long Transfer::status() const {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -130,7 +142,7 @@ std::optional<Failure> Transfer::judge(CURLcode code) const {
   if (request_.protocol == Protocol::smtp) return judge_smtp(code, status);
   // An answer that is judged must be there, as far as it is read.
   const bool is_whole = code == CURLE_OK || code == CURLE_WRITE_ERROR || !request_.judge;
-  if (status >= kFirstFinalStatus && is_whole) return judge_http(status);
+  if (status >= kFirstFinalStatus && has_head_ && is_whole) return judge_http(status);
   return Failure{FailureKind::away, broken_by(code), 0};
 }
 

@@ -48,6 +48,7 @@ class Transfer {
   std::int64_t retry_after_ms() const;
   static std::size_t read_body(char* buffer, std::size_t size, std::size_t count, void* self);
   static std::size_t keep_reply(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t note_header(char* data, std::size_t size, std::size_t count, void* self);
 
   struct CloseEasy {
     void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -61,6 +62,7 @@ class Transfer {
   Secrets secrets_;       // of the request
   std::size_t sent_ = 0;  // bytes of the body
   std::string reply_;
+  bool has_head_ = false;  // status and headers of the final answer have come whole
   char error_[CURL_ERROR_SIZE] = {};
 };
 
