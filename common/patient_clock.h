@@ -27,12 +27,9 @@ class PatientClock {
     const std::int64_t steady_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(steady.time_since_epoch()).count();
     const std::int64_t offset = wall_ms - steady_ms;
-    if (!offset_ms_ || offset <= *offset_ms_ + kSlack.count()) {
-      offset_ms_ = offset;
-      ahead_since_.reset();
-    } else if (!ahead_since_) {
-      ahead_since_ = steady;
-    } else if (steady - *ahead_since_ >= kBelieved) {
+    const bool is_ahead = offset_ms_ && offset > *offset_ms_ + kSlack.count();
+    if (is_ahead && !ahead_since_) ahead_since_ = steady;
+    if (!is_ahead || steady - *ahead_since_ >= kBelieved) {
       offset_ms_ = offset;
       ahead_since_.reset();
     }

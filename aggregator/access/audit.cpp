@@ -15,14 +15,9 @@ std::string cut(const std::string& text) {
   return wire::clean_text(text, kMostTextBytes);
 }
 
-AuditEntry entry_of(const Actor& actor, Change change, std::int64_t now_ms) {
-  return {0,
-          now_ms,
-          actor,
-          std::string(change.what),
-          cut(std::move(change.object)),
-          cut(std::move(change.before)),
-          cut(std::move(change.after))};
+AuditEntry entry_of(const Actor& actor, const Change& change, std::int64_t now_ms) {
+  return {
+      0, now_ms, actor, std::string(change.what), cut(change.object), cut(change.before), cut(change.after)};
 }
 
 Result<void> insert(Database& database, const AuditEntry& entry) {

@@ -3,7 +3,6 @@
 #include "common/text/human.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 namespace vigil::actions {
@@ -47,8 +46,8 @@ Result<Run*> RunBook::find_short(const std::string& id) {
 
 std::vector<Run> RunBook::select(const RunQuery& query) const {
   std::vector<Run> out;
-  for (const RunPtr& run : std::views::reverse(runs_)) {
-    if (out.size() == query.limit) break;
+  for (auto at = runs_.rbegin(); at != runs_.rend() && out.size() < query.limit; ++at) {
+    const RunPtr& run = *at;
     const bool is_meant = (query.action.empty() || run->action == query.action) &&
                           run->id.starts_with(query.id) &&
                           (query.fingerprint.empty() || run->subject.fingerprint == query.fingerprint) &&

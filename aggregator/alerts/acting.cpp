@@ -40,6 +40,7 @@ std::string within_quotes(std::string_view value) {
 
 std::string names_of(const std::vector<actions::ActionConfig>& actions) {
   std::vector<std::string> names;
+  names.reserve(actions.size());
   for (const actions::ActionConfig& action : actions) names.push_back(action.name);
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }

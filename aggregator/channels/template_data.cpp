@@ -129,6 +129,7 @@ TemplateValue label_set(const Labels& labels) {
 
 TemplateValue rows_value(const std::vector<notify::EvidenceRow>& rows) {
   std::vector<TemplateValue> out;
+  out.reserve(rows.size());
   for (const notify::EvidenceRow& row : rows)
     out.push_back(map_value({{"Name", notify::one_line(row.name)}, {"Value", notify::one_line(row.value)}}));
   return list_value(std::move(out));

@@ -95,8 +95,7 @@ std::string summary_of(const Notification& note) {
 }
 
 std::string headline_of(const Notification& note, std::string_view apart) {
-  const std::string summary =
-      apart.empty() ? summary_of(note) : fmt::format("{} ({})", summary_of(note), apart);
+  std::string summary = apart.empty() ? summary_of(note) : fmt::format("{} ({})", summary_of(note), apart);
   if (note.kind == Kind::firing || !is_alert(note)) return summary;
   return fmt::format("Over after {}. {}: {}", duration_text(note, note.resolved_at_ms),
                      note.is_of_its_end ? "At its end" : "It was", summary);
