@@ -104,7 +104,7 @@ Finding check_owner(const IdentityFacts& facts, const std::string& user) {
 
 /// What would let an agent in that shows a certificate of somebody's own authority, and is refused.
 std::string mend_certificate(const StandingFacts& facts, std::int64_t now_ms) {
-  const std::string another = fmt::format(
+  std::string another = fmt::format(
       "a certificate for {} (its common name, or the URI {}{}) of the authority that tls.client_ca of the "
       "aggregator names, as tls.cert and tls.key in agent.yml",
       facts.name, tls::kHostUri, facts.name);

@@ -67,9 +67,9 @@ Result<void> Audit::ready() {
   return {};
 }
 
-Result<void> Audit::note(const Actor& actor, Change change) {
+Result<void> Audit::note(const Actor& actor, const Change& change) {
   const std::lock_guard lock(mutex_);
-  waiting_.push_back(entry_of(actor, std::move(change), now_ms_()));
+  waiting_.push_back(entry_of(actor, change, now_ms_()));
   const auto written = flush_locked();
   if (written) return {};
   log::error("access", "the audit log cannot be written: changes are refused until it can",
@@ -78,8 +78,8 @@ Result<void> Audit::note(const Actor& actor, Change change) {
               written.error().message);
 }
 
-Result<void> Audit::add(Database& database, const Actor& actor, Change change) const {
-  return insert(database, entry_of(actor, std::move(change), now_ms_()));
+Result<void> Audit::add(Database& database, const Actor& actor, const Change& change) const {
+  return insert(database, entry_of(actor, change, now_ms_()));
 }
 
 Result<Audit::Found> Audit::find(const AuditQuery& query) {

@@ -59,9 +59,9 @@ class Audit {
   /// Whether changes can be noted; called before one is made. Errc::unavailable says what is in the way.
   Result<void> ready();
   /// Notes a change that was made. The error is for who asked for it: it is done, and not in the log yet.
-  Result<void> note(const Actor& actor, Change change);
+  Result<void> note(const Actor& actor, const Change& change);
   /// Adds an entry within a transaction of the file: the change and its entry are one.
-  Result<void> add(Database& database, const Actor& actor, Change change) const;
+  Result<void> add(Database& database, const Actor& actor, const Change& change) const;
 
   /// By time; at most `limit`, the latest.
   struct Found {

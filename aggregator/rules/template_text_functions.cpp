@@ -33,6 +33,7 @@ std::string upper(std::string value) {
   for (char& c : value) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return value;
 }
+// NOLINTNEXTLINE(performance-unnecessary-value-param): of one type with upper() and title()
 std::string lower(std::string value) {
   return lower_case(value);
 }
