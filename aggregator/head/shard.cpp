@@ -93,8 +93,7 @@ Result<Host*> Shard::enroll(HostRecord record, std::int64_t now_ms) {
     const auto id = directory_.enroll(record, now_ms);
     if (!id) return id.error();
     record.id = *id;
-    log::info("fleet", "a new host",
-              {{"host", record.name}, {"id", *id}, {"version", record.agent_version}});
+    log::info("fleet", "a new host", {{"host", record.name}, {"id", *id}, {"version", record.agent_version}});
     return &add(std::move(record), now_ms);
   }
   if (host->record.machine_id != record.machine_id) note_other_machine(*host, now_ms);

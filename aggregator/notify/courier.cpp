@@ -3,8 +3,8 @@
 #include "aggregator/notify/private_addresses.h"
 #include "aggregator/notify/text.h"
 #include "common/clock.h"
-#include "common/patient_clock.h"
 #include "common/log/log.h"
+#include "common/patient_clock.h"
 
 #include <pthread.h>
 

@@ -267,7 +267,8 @@ std::vector<Delivery> Lane::failed(const Shipment& shipment, const Failure& fail
   tokens_ -= 1;
 
   std::vector<Delivery> out;
-  if (Delivery dead{bury_old(patient_ms.value_or(now_ms)), Outcome::dead, attempts, 0, failure.error}; !dead.ids.empty())
+  if (Delivery dead{bury_old(patient_ms.value_or(now_ms)), Outcome::dead, attempts, 0, failure.error};
+      !dead.ids.empty())
     out.push_back(dead);
   Delivery postponed{{}, Outcome::postponed, attempts, now_ms + wait, failure.error};
   const TakenRows taken(shipment.rows);
