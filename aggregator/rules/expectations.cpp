@@ -50,6 +50,7 @@ std::string regex_of(std::string_view pattern) {
 
 std::string regex_of(const std::vector<std::string>& patterns) {
   std::vector<std::string> all;
+  all.reserve(patterns.size());
   for (const std::string& pattern : patterns) all.push_back(regex_of(pattern));
   return fmt::format("{}", fmt::join(all, "|"));
 }
@@ -115,6 +116,7 @@ std::string answering(const std::string& matchers) {
 std::string named_text(const ExpectedContainers& expected, const std::vector<std::string>& names,
                        const std::string& matchers) {
   std::vector<std::string> wanted;
+  wanted.reserve(names.size());
   for (const std::string& name : names)
     wanted.push_back(fmt::format(R"(label_replace({}, "name", "{}", "", ""))", answering(matchers), name));
   const std::string known = fmt::format("{}", fmt::join(wanted, " or "));

@@ -209,11 +209,10 @@ class Judgement {
     for (Remembered& entry : memory) {
       const auto left = before.find(*entry.labels);
       if (left == before.end() || left->second != &entry) continue;
-      if (!asked) {
-        keep_unknown(std::move(entry));
-      } else if (!present || present->contains(nameless(*entry.labels))) {
+      const bool is_there = asked && (!present || present->contains(nameless(*entry.labels)));
+      if (is_there) {
         hold_false(std::move(entry));
-      } else if (is_quiet_) {
+      } else if (!asked || is_quiet_) {
         keep_unknown(std::move(entry));
       } else if (watches_data()) {
         miss(std::move(entry));
