@@ -51,8 +51,8 @@ class Inhibition {
   void add(const Alert& alert, const IsMuted& is_muted);
 
   std::unordered_map<std::string, Source> by_instance_;  // instance -> inhibitor
-  std::unordered_map<std::string, std::vector<Source>>
-      by_name_;                                   // alert name -> inhibitors, one of each name
+  /// Alert name -> inhibitors, one of each name.
+  std::unordered_map<std::string, std::vector<Source>> by_name_;
   std::unordered_map<std::string, Worst> worst_;  // alert but for its severity
 };
 

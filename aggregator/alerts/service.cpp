@@ -217,7 +217,6 @@ void Service::keep_clocks(Clocks which) {
 void Service::upkeep() {
   const std::int64_t now = options_.now_ms();
   next_upkeep_ms_ = now + kUpkeepMs;
-  keep_clocks(Clocks::all);
   const std::int64_t patient = options_.patient_ms ? options_.patient_ms() : now;
   auto done = store_.prune(patient - kHistoryMs);
   if (done) done = silencing_.forget(patient);

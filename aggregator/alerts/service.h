@@ -100,7 +100,7 @@ class Service : public AlertService {
     for (const rules::RulePtr& rule : rules->rules()) live_rules_.insert(rule.get());
   }
 
-  /// Of which alerts: those that wait for their time, or all that there are.
+  /// Of which alerts: those that wait for their time, or, before an end, all that there are.
   enum class Clocks : std::uint8_t { that_decide, all };
 
   // Everything below runs on the worker.

@@ -17,6 +17,8 @@ namespace vigil::notify {
 /// A reply is read this far, and no further; one that is judged may repeat the whole message.
 inline constexpr std::size_t kMaxReplyBytes = 65'536;
 inline constexpr std::size_t kMaxJudgedReplyBytes = 1'048'576;
+inline constexpr std::size_t kMostShownBytes =
+    16'384;  // more than anybody shows: to look for secrets takes time
 
 class Transfer {
  public:
@@ -27,14 +29,16 @@ class Transfer {
   void prepare(Request request, std::chrono::milliseconds timeout);
   CURL* handle() const { return easy_.get(); }
 
-  /// What the end of the transfer means by its status; nothing when that is good. A status says it all, also
-  /// where what follows is cut off or never ends: the message has arrived, and would arrive twice.
+  /// What the end of the transfer means by its status; nothing when that is good. Status and headers say it
+  /// all, also where what follows is cut off or never ends: the message has arrived, and would arrive twice.
   std::optional<Failure> judge(CURLcode code) const;
   /// Of HTTP, as far as it was read; 0 and "" without an answer.
   long status() const;
   const std::string& reply() const { return reply_; }
-  /// What may be shown: no secret of the request is in it.
-  std::string shown_reply() const { return secrets_.cut_from(reply_); }
+  /// What may be shown: its beginning, and no secret of the request is in it.
+  std::string shown_reply() const {
+    return secrets_.cut_from(std::string_view(reply_).substr(0, kMostShownBytes));
+  }
   /// Why the transfer did not come to its end.
   std::string broken_by(CURLcode code) const;
   /// What it means by its answer, where its status is good.
