@@ -20,6 +20,11 @@ void Service::action_ended(std::string run, actions::Outcome outcome) {
   });
 }
 
+/// One that is over may be forgotten at once.
+actions::Run Service::as_it_is(const actions::Run& run) const {
+  return acting_.find(run.id).value_or(run);
+}
+
 void Service::run_action(actions::Order order, std::function<void(Result<actions::Run>)> done) {
   worker_.insist([this, order = std::move(order), done = std::move(done)] {
     const std::int64_t now = options_.now_ms();
@@ -29,7 +34,7 @@ void Service::run_action(actions::Order order, std::function<void(Result<actions
       acting_.undo_ask(run->id, now);
       run = not_stored();
     }
-    if (run) run = acting_.find(run->id).value_or(*run);  // one that is over may be forgotten at once
+    if (run) run = as_it_is(*run);
     done(std::move(run));
   });
 }
@@ -43,7 +48,7 @@ void Service::decide_run(std::string id, actions::Decision decision,
       acting_.undo_decision(run->id);
       run = not_stored();
     }
-    if (run) run = acting_.find(run->id).value_or(*run);  // one that is over may be forgotten at once
+    if (run) run = as_it_is(*run);
     done(std::move(run));
   });
 }

@@ -125,6 +125,7 @@ class Service : public AlertService {
   void tell_runs();
   void write_series();
   bool commit();
+  actions::Run as_it_is(const actions::Run& run) const;
   void upkeep();
   Result<void> take_acknowledgement(const std::string& id, Acknowledgement by);
   Alert with_rule(StoredAlert stored) const;
