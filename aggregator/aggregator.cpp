@@ -11,7 +11,6 @@
 #include "common/clock.h"
 #include "common/grpc/runtime.h"
 #include "common/open_files.h"
-#include "common/patient_clock.h"
 #include "common/systemd_notify.h"
 #include "common/text/human.h"
 #include "common/version.h"
@@ -474,23 +473,8 @@ Result<void> Aggregator::run() {
   return {};
 }
 
-/// What a wrong clock does is seen elsewhere first: whoever looks for the reason finds it here.
-void Aggregator::watch_clock() {
-  const std::int64_t ahead_ms = patient_wall().ahead_ms;
-  if (std::exchange(clock_is_ahead_, ahead_ms != 0) == clock_is_ahead_) return;
-  if (clock_is_ahead_) {
-    log::warn(
-        "main",
-        "the clock of this machine was set ahead: nothing is deleted or given up for its age by it until "
-        "that has lasted for a day",
-        {{"by", format_duration(std::chrono::milliseconds(ahead_ms))}});
-  } else {
-    log::info("main", "what is old goes by the clock of this machine again");
-  }
-}
-
 void Aggregator::beat() {
-  watch_clock();
+  clock_watch_.beat();
   ingest_->sweep();
   local_->sweep();
   ingest_->pace(load_meter_->measure(wall_ms()), load_meter_->durability());

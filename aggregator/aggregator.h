@@ -15,6 +15,7 @@
 
 #include "aggregator/admission.h"
 #include "aggregator/api/api.h"
+#include "aggregator/clock_watch.h"
 #include "aggregator/descriptors.h"
 #include "aggregator/door/tally.h"
 #include "aggregator/flags.h"
@@ -81,7 +82,6 @@ class Aggregator {
   void watch();
   void announce();
   void beat();
-  void watch_clock();
   void reload();
   void reloaded(const Result<ReloadReport>& loaded, const std::vector<ReloadRequests::Done>& asked);
   api::ApiSources api_sources();
@@ -110,7 +110,7 @@ class Aggregator {
   self::Counter& reopened_;
   ReloadMetrics reload_metrics_;
   std::uint64_t accept_failures_ = 0;  // before the gRPC port was opened
-  bool clock_is_ahead_ = false;        // as the log has it
+  ClockWatch clock_watch_;
   std::unique_ptr<Admission> admission_;
   std::unique_ptr<History> history_;
   std::unique_ptr<ShardSet> shards_;
